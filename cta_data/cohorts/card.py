@@ -1,0 +1,165 @@
+"""A cohort as data: the card that says where it comes from and how its raw files are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from cta_data.validation import StrictModel
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
+
+
+class Range(StrictModel):
+    """A range of numbers, both ends included."""
+
+    min: float = float("-inf")
+    max: float = float("inf")
+
+
+Conditions = dict[str, Pattern | Range]
+"""Header attribute (or several with | between) to a pattern that is found in it, or a range."""
+
+
+class CohortSection(StrictModel):
+    """What the cohort is, and under which terms it may be used."""
+
+    name: Label
+    title: str
+    description: str = ""
+    licence: str
+    access: Literal["public", "registered", "restricted"]
+    doi: str = ""
+    citation: str = ""
+    how_to_get: str
+    partition: Literal["trial", "external"] = "trial"
+    """`trial` cohorts are split into train and test; `external` ones only test."""
+
+
+class SubjectSection(StrictModel):
+    """How patients are told apart."""
+
+    same_patient: tuple[str, ...] = ("PatientName", "PatientBirthDate", "PatientSex")
+    """Attributes that must agree, where they are given, among files of one PatientID."""
+
+
+class SessionSection(StrictModel):
+    """How studies become sessions."""
+
+    rule: Literal["single", "study_date_rank"] = "single"
+
+
+class PhaseSection(StrictModel):
+    """How contrast phases of one technique are told apart."""
+
+    contrast: tuple[Conditions, ...] = ()
+    """A series that meets any of these was acquired after contrast."""
+    no_contrast: tuple[Conditions, ...] = ()
+    """A series that meets any of these was acquired before contrast; this wins."""
+    post: tuple[str, ...] = ("early", "late")
+    """Names of the phases after contrast, in the order of acquisition time."""
+    single_post: str = "late"
+    """Name of the phase when there is one after contrast."""
+
+
+class SeriesRule(StrictModel):
+    """How the series of one technique are recognised: by their headers, never by folder names."""
+
+    technique: Label
+    where: Conditions = Field(min_length=1)
+    unless: Conditions = {}
+    phase: str = ""
+    """The contrast phase when it is always the same."""
+    phases: PhaseSection | None = None
+    """How phases are told apart when it is not."""
+    suffix: Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"] = "T1w"
+    """BIDS suffix of an MR image."""
+    several: Literal["refuse", "first", "last"] = "refuse"
+    """What to do with several series of one technique and phase."""
+    required: bool = True
+    """Whether a session without it is refused."""
+
+
+class RepairSection(StrictModel):
+    """Which deviations of a series' geometry may be repaired instead of refused."""
+
+    gantry_tilt: bool = False
+    uneven_steps: bool = False
+    identical_slices: bool = False
+    step_tolerance_mm: float = Field(default=0.1, gt=0)
+    maximum_gap_mm: float = Field(default=10.0, gt=0)
+
+
+class RoiRule(StrictModel):
+    """One rule of the ordered list that decides which ROIs are lesions."""
+
+    pattern: Pattern
+    lesion: bool
+    reason: str = ""
+    interpreted_type: Pattern = ""
+
+
+class PairingSection(StrictModel):
+    """Target volumes that belong together by the rest of their names."""
+
+    pattern: Pattern = r"(?i)^(?P<kind>GTV|CTV|PTV)[ _-]*(?P<token>.*)$"
+    lesion: str = "GTV"
+    unpaired: Literal["refuse", "report"] = "report"
+    """What a PTV or CTV without its GTV means: a lesion may be missing."""
+
+
+class DrawnOnRule(StrictModel):
+    """A rule on the structure set's header that tells the technique it was drawn on."""
+
+    technique: Label
+    where: Conditions = Field(min_length=1)
+
+
+class AnnotationSection(StrictModel):
+    """How structure sets are read."""
+
+    required: bool = True
+    structure_sets: Literal["latest", "all", "refuse"] = "latest"
+    rois: tuple[RoiRule, ...] = ()
+    no_match: Literal["refuse", "reject"] = "refuse"
+    """What a ROI that no rule matches means."""
+    several_matches: Literal["first", "refuse"] = "first"
+    pairing: PairingSection | None = None
+    drawn_on: tuple[DrawnOnRule, ...] = ()
+    drawn_on_table: str = ""
+    """TSV in sourcedata with the columns source_id and technique."""
+    drawn_on_default: str = ""
+
+
+class Group(StrictModel):
+    """Patients whose lesions were drawn on one technique."""
+
+    drawn_on: Label
+
+
+class Card(StrictModel):
+    """Everything in a card.toml."""
+
+    cohort: CohortSection
+    subjects: SubjectSection = SubjectSection()
+    sessions: SessionSection = SessionSection()
+    series: tuple[SeriesRule, ...] = Field(min_length=1)
+    repairs: RepairSection = RepairSection()
+    annotations: AnnotationSection = AnnotationSection()
+    groups: dict[Label, Group] = {}
+
+    def quality_of(self, technique: str | None) -> str | None:
+        """Return the quality of annotations drawn on a technique, or None where no group has it."""
+        return next((q for q, group in self.groups.items() if group.drawn_on == technique), None)

@@ -1,0 +1,33 @@
+"""Conditions of a card on the values of a header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cta_data.cohorts.card import Conditions, Range
+
+
+def holds(conditions: Conditions, header: Mapping[str, str]) -> bool:
+    r"""Tell whether every condition holds.
+
+    A key may name several attributes with `|` between; it is enough that one of them meets the
+    condition. Multi-valued attributes are one string with `\` between the values. An attribute
+    that is absent meets nothing.
+    """
+    return all(
+        any(_meets(header.get(attribute, ""), condition) for attribute in attributes.split("|"))
+        for attributes, condition in conditions.items()
+    )
+
+
+def _meets(value: str, condition: str | Range) -> bool:
+    if not value:
+        return False
+    if isinstance(condition, str):
+        return re.search(condition, value) is not None
+    try:
+        number = float(value.split("\\")[0])
+    except ValueError:
+        return False
+    return condition.min <= number <= condition.max

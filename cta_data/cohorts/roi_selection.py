@@ -1,0 +1,125 @@
+"""Which ROIs of a structure set are lesions, by the ordered rules of the card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cta_data.cohorts.card import AnnotationSection, PairingSection, RoiRule
+from cta_data.cohorts.conditions import holds
+
+
+@dataclass(frozen=True)
+class RoiName:
+    """What the rules look at: the ROI's number, name, interpreted type and filled contours."""
+
+    number: int
+    name: str
+    interpreted_type: str
+    n_contours: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was decided about one ROI, and by which rule."""
+
+    roi: RoiName
+    selected: bool
+    rule: str
+    rejected_reason: str
+
+
+@dataclass(frozen=True)
+class Selections:
+    """Decisions about all ROIs, and what keeps the structure set from being used."""
+
+    decisions: tuple[Selection, ...]
+    problems: tuple[str, ...]
+
+
+def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
+    """Decide for every ROI whether it is a lesion.
+
+    A selected ROI without a filled contour is rejected with that reason: it cannot become a mask.
+    """
+    decisions, problems = [], []
+    for roi in rois:
+        matching = [rule for rule in section.rois if _matches(rule, roi)]
+        if not matching:
+            reason = "no rule of the card matches its name"
+            decisions.append(Selection(roi, False, "", reason))
+            if section.no_match == "refuse":
+                problems.append(f"ROI {roi.name!r}: {reason} (annotations.rois)")
+            continue
+        if len({rule.lesion for rule in matching}) > 1 and section.several_matches == "refuse":
+            patterns = ", ".join(rule.pattern for rule in matching)
+            problems.append(f"ROI {roi.name!r}: several rules of the card match it ({patterns})")
+        decisions.append(_decide(roi, matching[0]))
+    if section.pairing:
+        missing = _unpaired(decisions, section.pairing)
+        decisions = [_with_note(d, missing) for d in decisions]
+        if section.pairing.unpaired == "refuse":
+            problems += [f"ROI {name!r} has no {section.pairing.lesion}" for name in missing]
+    return Selections(tuple(decisions), tuple(problems))
+
+
+def technique_drawn_on(
+    section: AnnotationSection, header: Mapping[str, str], referenced: str | None
+) -> tuple[str | None, str]:
+    """Tell the technique a structure set was drawn on, and how that is known.
+
+    Parameters
+    ----------
+    header
+        Header of the structure set.
+    referenced
+        Technique of the MR series that the contours refer to, where they do.
+    """
+    rule = next((r for r in section.drawn_on if holds(r.where, header)), None)
+    if rule:
+        return rule.technique, f"its header meets {dict(rule.where)}"
+    if referenced:
+        return referenced, "the contours refer to that series"
+    if section.drawn_on_default:
+        return section.drawn_on_default, "the card's default"
+    return None, "nothing tells the technique it was drawn on (annotations.drawn_on)"
+
+
+def _matches(rule: RoiRule, roi: RoiName) -> bool:
+    if not re.search(rule.pattern, roi.name.strip()):
+        return False
+    return not rule.interpreted_type or bool(re.search(rule.interpreted_type, roi.interpreted_type))
+
+
+def _decide(roi: RoiName, rule: RoiRule) -> Selection:
+    if not rule.lesion:
+        return Selection(roi, False, rule.pattern, rule.reason or "the card says it is no lesion")
+    if roi.n_contours == 0:
+        return Selection(roi, False, rule.pattern, "it has no closed contour")
+    return Selection(roi, True, rule.pattern, "")
+
+
+def _unpaired(decisions: list[Selection], pairing: PairingSection) -> set[str]:
+    """Return names of target volumes whose lesion volume is not there."""
+    tokens: dict[str, set[str]] = {}
+    named: dict[str, list[tuple[str, str]]] = {}
+    for decision in decisions:
+        match = re.search(pairing.pattern, decision.roi.name.strip())
+        if match:
+            token = re.sub(r"[\W_]+", "", match["token"]).lower()
+            tokens.setdefault(token, set()).add(match["kind"].upper())
+            named.setdefault(token, []).append((match["kind"].upper(), decision.roi.name))
+    return {
+        name
+        for token, kinds in tokens.items()
+        if pairing.lesion.upper() not in kinds
+        for _, name in named[token]
+    }
+
+
+def _with_note(decision: Selection, missing: set[str]) -> Selection:
+    if decision.roi.name not in missing:
+        return decision
+    reason = f"{decision.rejected_reason}; its lesion volume is missing".lstrip("; ")
+    return Selection(decision.roi, decision.selected, decision.rule, reason)
