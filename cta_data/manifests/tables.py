@@ -1,0 +1,181 @@
+"""Tables of a study as Parquet files: typed, ordered by their key, written atomically.
+
+The same rows give the same bytes: no clock, no host and no writer's state go into a file.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cta_data.errors import CtaError
+from cta_data.manifests.schemas import TableSchema, table_schemas
+
+Row = dict[str, Any]
+
+
+class Tables:
+    """All tables of one study, held in memory by the one process that may change them.
+
+    Parameters
+    ----------
+    folder
+        The study's `manifests` folder. Tables that have no file yet are empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._rows: dict[str, dict[tuple, Row]] = {}
+        self._changed: set[str] = set()
+
+    def rows(self, table: str) -> list[Row]:
+        """Return the rows of a table, in no particular order."""
+        return list(self._load(table).values())
+
+    def by_key(self, table: str) -> Mapping[tuple, Row]:
+        """Return the rows of a table by their key."""
+        return self._load(table)
+
+    def replace(
+        self, table: str, columns: tuple[str, ...], scopes: set[tuple], rows: Iterable[Row]
+    ) -> None:
+        """Drop the rows whose `columns` are in `scopes`, then add `rows`.
+
+        Columns that a row does not name become null.
+        """
+        schema = table_schemas()[table]
+        kept = {
+            key: row
+            for key, row in self._load(table).items()
+            if tuple(row[column] for column in columns) not in scopes
+        }
+        for row in rows:
+            complete = _complete(schema, row)
+            kept[tuple(complete[column] for column in schema.key)] = complete
+        self._store(table, kept)
+
+    def upsert(self, table: str, rows: Iterable[Row]) -> None:
+        """Add rows, each in place of the one with the same key."""
+        schema = table_schemas()[table]
+        merged = dict(self._load(table))
+        for row in rows:
+            complete = _complete(schema, row)
+            merged[tuple(complete[column] for column in schema.key)] = complete
+        self._store(table, merged)
+
+    def index(self, table: str, columns: tuple[str, ...]) -> dict[tuple, list[Row]]:
+        """Group the rows of a table by some of its columns."""
+        groups: dict[tuple, list[Row]] = {}
+        for row in self._load(table).values():
+            groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+        return groups
+
+    def changed(self) -> bool:
+        """Tell whether any table differs from its file."""
+        return bool(self._changed)
+
+    def flush(self) -> list[Path]:
+        """Write every changed table; return the files that were written."""
+        written = []
+        for table in sorted(self._changed):
+            rows = self._rows[table]
+            write_rows(self.folder, table, [rows[key] for key in sorted(rows)])
+            written.append(self.folder / f"{table}.parquet")
+        self._changed.clear()
+        return written
+
+    def _store(self, table: str, rows: dict[tuple, Row]) -> None:
+        if rows != self._rows[table]:
+            self._changed.add(table)
+            self._rows[table] = rows
+
+    def _load(self, table: str) -> dict[tuple, Row]:
+        if table not in self._rows:
+            schema = table_schemas()[table]
+            rows = read_arrow(self.folder, table).to_pylist()
+            self._rows[table] = {tuple(row[c] for c in schema.key): row for row in rows}
+        return self._rows[table]
+
+
+def write_rows(folder: Path, table: str, rows: list[Row]) -> None:
+    """Write one table atomically, in the order given.
+
+    Raises
+    ------
+    CtaError
+        A value does not fit its column's type.
+    """
+    schema = table_schemas()[table]
+    try:
+        content = pa.Table.from_pylist(rows, schema=schema.arrow)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise CtaError(
+            "a row does not fit its table", where=f"manifests/{table}.parquet", why=str(error)
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{table}.parquet.part"
+    try:
+        pq.write_table(content, temporary, compression="zstd")
+        os.replace(temporary, folder / f"{table}.parquet")
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_arrow(folder: Path, table: str) -> pa.Table:
+    """Read one table with its present schema; a table without a file is empty."""
+    schema = table_schemas()[table].arrow
+    path = folder / f"{table}.parquet"
+    if not path.exists():
+        return schema.empty_table()
+    try:
+        stored = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CtaError(
+            "the table cannot be read",
+            where=str(path),
+            why=str(error),
+            next_step="Restore it with `git checkout -- manifests` and run the command again",
+        ) from error
+    columns = [
+        stored[field.name].cast(field.type)
+        if field.name in stored.column_names
+        else pa.nulls(len(stored), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def read_frame(folder: Path, table: str) -> pd.DataFrame:
+    """Read one table as a pandas DataFrame with nullable, typed columns."""
+    mapping = {
+        pa.string(): pd.StringDtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.int64(): pd.Int64Dtype(),
+    }
+    return read_arrow(folder, table).to_pandas(types_mapper=mapping.get)
+
+
+def _complete(schema: TableSchema, row: Row) -> Row:
+    unknown = set(row) - set(schema.arrow.names)
+    if unknown:
+        raise CtaError(f"table {schema.name} has no column {', '.join(sorted(unknown))}")
+    return {name: _plain(row.get(name)) for name in schema.arrow.names}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what Parquet gives back, so that rows compare equal: NaN is null."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value

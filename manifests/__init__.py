@@ -1,0 +1,1 @@
+"""Table schemas and published figures, as data."""
