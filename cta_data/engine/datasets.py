@@ -1,0 +1,140 @@
+"""The DataLad side of a study: create, install, fetch, save. Only the driver calls it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cta_data.engine.keys import is_fetched
+from cta_data.errors import CtaError
+
+
+def quiet_datalad() -> Any:
+    """Import DataLad's Python interface with its progress output silenced."""
+    os.environ.setdefault("DATALAD_UI_PROGRESSBAR", "none")
+    import datalad.api as api
+    from datalad.log import lgr
+
+    lgr.setLevel("ERROR")
+    return api
+
+
+def create_dataset(path: Path, parent: Path | None = None) -> None:
+    """Create a DataLad dataset, registered in `parent` where that is given.
+
+    Content rules come first, so that no file is ever annexed or committed against them.
+    """
+    api = quiet_datalad()
+    _results(api.create, path=str(path), dataset=str(parent) if parent else None, force=True)
+
+
+def write_attributes(path: Path, annexed: Iterable[str]) -> None:
+    """Say which files of a dataset go to the annex; all others go to git.
+
+    The back end MD5E keeps a key the same whoever computes it.
+    """
+    lines = ["* annex.backend=MD5E", "* annex.largefiles=nothing"]
+    lines += [f"{pattern} annex.largefiles=anything" for pattern in annexed]
+    (path / ".gitattributes").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
+    """Commit changes under `paths` in the study and in the datasets inside it."""
+    chosen = None if paths is None else [str(path) for path in paths]
+    _results(
+        quiet_datalad().save,
+        dataset=str(root),
+        path=chosen,
+        message=message,
+        recursive=True,
+    )
+
+
+def install(root: Path, path: Path) -> None:
+    """Install the dataset at `path` (without file content) where it is not here yet."""
+    if (path / ".git").exists():
+        return
+    _results(
+        quiet_datalad().get, dataset=str(root), path=str(path), get_data=False, recursive=False
+    )
+
+
+def fetch(root: Path, paths: Iterable[str]) -> list[str]:
+    """Fetch the content of those files that are not here; return their paths.
+
+    Raises
+    ------
+    CtaError
+        No known source has the content.
+    """
+    absent = sorted({path for path in paths if not is_fetched(root / path)})
+    if absent:
+        _results(
+            quiet_datalad().get,
+            dataset=str(root),
+            path=[str(root / path) for path in absent],
+            what="some content cannot be fetched",
+            next_step="`git annex whereis FILE` tells where it should be; add that place as a "
+            "sibling, or run the command for other subjects with --subject",
+        )
+    return absent
+
+
+def require_identity(root: Path | None = None) -> None:
+    """Refuse to work where git does not know who commits.
+
+    Raises
+    ------
+    CtaError
+        Neither git's configuration nor the environment names an author.
+    """
+    answer = subprocess.run(
+        ["git", "var", "GIT_AUTHOR_IDENT"], cwd=root, capture_output=True, text=True, check=False
+    )
+    known = subprocess.run(
+        ["git", "config", "user.email"], cwd=root, capture_output=True, text=True, check=False
+    )
+    if answer.returncode or not (known.stdout.strip() or os.environ.get("GIT_AUTHOR_EMAIL")):
+        raise CtaError(
+            "git does not know who you are",
+            next_step="Run `git config --global user.name NAME` and "
+            "`git config --global user.email ADDRESS`",
+        )
+
+
+def _results(
+    call: Any,
+    *,
+    what: str = "a DataLad command failed",
+    next_step: str = "Nothing that was finished is lost; run the command again",
+    **arguments: Any,
+) -> list[dict]:
+    """Call DataLad; any result that is not well becomes one error."""
+    results = call(
+        **arguments,
+        result_renderer="disabled",
+        result_xfm=None,
+        on_failure="ignore",
+        return_type="list",
+    )
+    failed = [r for r in results if r["status"] in ("error", "impossible")]
+    if failed:
+        first = failed[0]
+        raise CtaError(
+            what,
+            where=str(first.get("path", "")),
+            why=_message(first),
+            next_step=next_step,
+        )
+    return results
+
+
+def _message(result: dict) -> str:
+    message = result.get("message") or ""
+    if isinstance(message, tuple):
+        message = message[0] % message[1:]
+    reasons = [str(message), str(result.get("error_message") or ""), str(result.get("hint") or "")]
+    return "; ".join(text.strip() for text in reasons if text.strip())

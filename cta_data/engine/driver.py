@@ -1,0 +1,311 @@
+"""The driver: plans each step, has its units run, places what is whole, writes the tables.
+
+It is the only process that touches a shared file or commits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cta_data.engine.datasets import fetch
+from cta_data.engine.decisions import Decision, decide
+from cta_data.engine.executors import ExecutorOptions, open_executor
+from cta_data.engine.log import RunLog
+from cta_data.engine.records import Record, Report
+from cta_data.engine.staging import clear_staging, place, remove, staging_folder
+from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
+from cta_data.engine.worker import Result, limit_threads, run_unit
+from cta_data.errors import CtaError
+
+if TYPE_CHECKING:
+    from cta_data.study import Study
+
+FLUSH_SECONDS = 20.0
+UNCOMMITTED = Path(".cta") / "uncommitted"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a command's units are run."""
+
+    selection: Selection = Selection()
+    executor: ExecutorOptions = ExecutorOptions()
+    recompute: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass
+class Observer:
+    """What the caller wants to hear; the command line shows it, tests collect it."""
+
+    step_planned: Callable[[str, list[Decision]], None] = lambda step, decisions: None
+    recorded: Callable[[Record], None] = lambda record: None
+    fetched: Callable[[list[str]], None] = lambda paths: None
+
+
+@dataclass
+class _Pending:
+    """Results that are in place but not yet in the tables."""
+
+    results: list[Result] = field(default_factory=list)
+    blocked: list[Decision] = field(default_factory=list)
+
+
+def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> list[Decision]:
+    """Decide about every unit of the steps without doing anything.
+
+    Units whose input an earlier step would make are planned to run after it.
+    """
+    decisions: list[Decision] = []
+    running: set[tuple[str, str, str]] = set()
+    for step in steps:
+        for decision in _decide_step(study, step, options):
+            unit = decision.unit.id
+            if (
+                decision.action == "impossible"
+                and (unit.cohort, unit.subject, unit.session) in running
+            ):
+                decision = Decision(decision.unit, "run", "its input is made by an earlier step")
+            if decision.action == "run":
+                running.add((unit.cohort, unit.subject, unit.session))
+            decisions.append(decision)
+    return decisions
+
+
+def run_steps(
+    study: Study,
+    steps: Iterable[Step],
+    options: RunOptions,
+    observer: Observer | None = None,
+    finish: Callable[[Report], None] = lambda report: None,
+) -> Report:
+    """Run the steps one after the other and return all records.
+
+    `finish` is called at the end, while the study is still locked.
+
+    Raises
+    ------
+    CtaError
+        Another command works on the study, or content cannot be fetched.
+    """
+    watcher = observer or Observer()
+    report = Report()
+    limit_threads()
+    with ExitStack() as stack:
+        stack.enter_context(study_lock(study.root))
+        clear_staging(study.root)
+        log = RunLog(study.root, list(options.command))
+        stack.callback(log.close)
+        pool = _LazyExecutor(options.executor, stack)
+
+        def record(entry: Record) -> None:
+            report.add(entry)
+            log.add(entry)
+            watcher.recorded(entry)
+
+        for step in steps:
+            decisions = _decide_step(study, step, options)
+            watcher.step_planned(step.name, decisions)
+            _run_step(study, step, decisions, pool, record, watcher)
+        finish(report)
+    return report
+
+
+def _awaits(unit: UnitId, running: set[tuple[str, str, str]]) -> bool:
+    """Tell whether a unit of the whole study waits for a session that will run."""
+    return not unit.cohort and bool(running)
+
+
+@contextmanager
+def study_lock(root: Path) -> Iterator[None]:
+    """Hold the study's lock: one command at a time may change it.
+
+    Raises
+    ------
+    CtaError
+        Another command holds it.
+    """
+    folder = root / ".cta"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CtaError(
+                "another cta-data command works on this study",
+                where=str(root),
+                next_step="Wait until it has ended",
+            ) from error
+        yield
+
+
+def _decide_step(study: Study, step: Step, options: RunOptions) -> list[Decision]:
+    rows = study.tables.by_key("units")
+    return [
+        decide(
+            unit,
+            rows.get(unit.id.key),
+            lambda path: os.path.lexists(study.root / path),
+            recompute=options.recompute,
+        )
+        for unit in step.plan(study, options.selection)
+    ]
+
+
+def _run_step(
+    study: Study,
+    step: Step,
+    decisions: list[Decision],
+    pool: _LazyExecutor,
+    record: Callable[[Record], None],
+    watcher: Observer,
+) -> None:
+    for decision in decisions:
+        if decision.action != "run":
+            record(Record(decision.unit.id, decision.action, decision.reason))
+    pending = _Pending(
+        blocked=[d for d in decisions if isinstance(d.unit, Blocked)],
+    )
+    units = [d.unit for d in decisions if d.action == "run" and isinstance(d.unit, Unit)]
+    if units:
+        needed = {entry.path for unit in units for entry in unit.inputs}
+        missing = fetch(study.root, sorted(needed))
+        if missing:
+            watcher.fetched(missing)
+        mark_uncommitted(study.root)
+    last_flush = time.monotonic()
+    for result in _results(step, units, str(study.root), pool):
+        result = _placed(study, result)
+        record(result.record)
+        pending.results.append(result)
+        if time.monotonic() - last_flush > FLUSH_SECONDS:
+            _tabulate(study, step, pending)
+            last_flush = time.monotonic()
+    _tabulate(study, step, pending)
+
+
+def _results(step: Step, units: list[Unit], root: str, pool: _LazyExecutor) -> Iterator[Result]:
+    if not units:
+        return
+    executor = pool.get(len(units))
+    if executor is None:
+        yield from (run_unit(step, unit, root) for unit in units)
+        return
+    futures: dict[Future, Unit] = {
+        executor.submit(run_unit, step, unit, root): unit for unit in units
+    }
+    for future in as_completed(futures):
+        error = future.exception()
+        if error is None:
+            yield future.result()
+        else:
+            unit = futures[future]
+            why = f"its worker died ({type(error).__name__}): a crash, or out of memory"
+            yield Result(unit, Record(unit.id, "error", why))
+
+
+class _LazyExecutor:
+    """Opens the executor when the first unit has to run, so that planning stays quick."""
+
+    def __init__(self, options: ExecutorOptions, stack: ExitStack) -> None:
+        self._options = options
+        self._stack = stack
+        self._executor: Executor | None = None
+
+    def get(self, units: int) -> Executor | None:
+        """Return the executor, or None where this process does the work itself."""
+        local = not (self._options.scheduler or self._options.slurm_profile)
+        if local and (self._options.jobs <= 1 or (units == 1 and self._executor is None)):
+            return None
+        if self._executor is None:
+            self._executor = self._stack.enter_context(open_executor(self._options))
+        return self._executor
+
+
+def _placed(study: Study, result: Result) -> Result:
+    """Move a result into place; what cannot be placed is an error of its unit."""
+    row = study.tables.by_key("units").get(result.unit.id.key)
+    stale = list(row["outputs"] or []) if row else []
+    try:
+        if result.outcome:
+            staging = staging_folder(study.root, result.unit.key)
+            place(study.root, staging, result.outputs, stale)
+        else:
+            remove(study.root, stale)
+    except OSError as error:
+        failed = Record(result.unit.id, "error", f"its outputs could not be placed: {error}")
+        return Result(result.unit, failed)
+    return result
+
+
+def _tabulate(study: Study, step: Step, pending: _Pending) -> None:
+    """Write the rows of finished units: exactly those that the units own are replaced."""
+    tables = study.tables
+    scopes: dict[tuple[str, tuple[str, ...]], set[tuple]] = {}
+    rows: dict[str, list] = {}
+    ids = [r.unit.id for r in pending.results] + [d.unit.id for d in pending.blocked]
+    for unit in ids:
+        for table, where in step.owns(unit).items():
+            scopes.setdefault((table, tuple(where)), set()).add(tuple(where.values()))
+    for result in pending.results:
+        for table, made in (result.outcome.tables if result.outcome else {}).items():
+            rows.setdefault(table, []).extend(made)
+    for (table, columns), owned in scopes.items():
+        tables.replace(table, columns, owned, rows.pop(table, []))
+    if rows:
+        raise CtaError(f"step {step.name} wrote rows that it does not own: {', '.join(rows)}")
+    for decision in pending.blocked:
+        old = tables.by_key("units").get(decision.unit.id.key)
+        remove(study.root, list(old["outputs"] or []) if old else [])
+    tables.upsert("units", [_unit_row(result) for result in pending.results])
+    tables.upsert("units", [_blocked_row(decision) for decision in pending.blocked])
+    if tables.changed():
+        mark_uncommitted(study.root)
+    tables.flush()
+    pending.results.clear()
+    pending.blocked.clear()
+
+
+def _unit_row(result: Result) -> dict:
+    unit = result.unit
+    return _id_columns(unit.id) | {
+        "key": unit.key,
+        "status": result.record.status,
+        "reason": result.record.reason or None,
+        "step_version": unit.version,
+        "parameters": unit.parameters_digest,
+        "outputs": result.outputs,
+    }
+
+
+def _blocked_row(decision: Decision) -> dict:
+    return _id_columns(decision.unit.id) | {
+        "key": "",
+        "status": "impossible",
+        "reason": decision.reason,
+        "step_version": decision.unit.version,
+        "parameters": "",
+        "outputs": [],
+    }
+
+
+def _id_columns(unit: UnitId) -> dict[str, str]:
+    return {
+        "step": unit.step,
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+    }
+
+
+def mark_uncommitted(root: Path) -> None:
+    """Leave a mark that there is something to commit, which outlives a killed command."""
+    (root / UNCOMMITTED).touch()

@@ -1,0 +1,117 @@
+"""Where units run: in this process, on local cores, on a dask cluster or under Slurm."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cta_data.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """Which executor, and how many units at a time."""
+
+    jobs: int = 1
+    scheduler: str = ""
+    slurm_profile: Path | None = None
+
+
+class SerialExecutor(Executor):
+    """Runs each unit at once, in this process."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future:
+        """Run the call and return a future that is already done."""
+        future: Future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@contextmanager
+def open_executor(options: ExecutorOptions) -> Iterator[Executor]:
+    """Open the executor that the options name and close it afterwards."""
+    if options.scheduler:
+        with _client(options.scheduler) as client:
+            yield client.get_executor(retries=0)
+    elif options.slurm_profile:
+        with _slurm_cluster(options) as cluster, _client(cluster) as client:
+            yield client.get_executor(retries=0)
+    elif options.jobs > 1:
+        with _local_cluster(options.jobs) as cluster, _client(cluster) as client:
+            yield client.get_executor(retries=0)
+    else:
+        yield SerialExecutor()
+
+
+def _configure_dask() -> None:
+    import dask
+
+    dask.config.set(
+        {
+            # A crash costs the culprit alone: its neighbours on that worker get a second try.
+            "distributed.scheduler.allowed-failures": 1,
+            "distributed.worker.memory.target": False,
+            "distributed.worker.memory.spill": False,
+            "distributed.worker.memory.pause": False,
+            "distributed.worker.memory.terminate": 0.95,
+            "distributed.worker.daemon": True,
+            "distributed.admin.large-graph-warning-threshold": "1GB",
+            "distributed.comm.timeouts.connect": "60s",
+            "distributed.logging": {"distributed": "error"},
+        }
+    )
+
+
+def _local_cluster(jobs: int) -> Any:
+    _configure_dask()
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=jobs,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        env={"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _client(target: Any) -> Any:
+    _configure_dask()
+    from distributed import Client
+
+    try:
+        return Client(target, set_as_default=False)
+    except OSError as error:
+        raise ConfigurationError(
+            "the dask scheduler does not answer",
+            where=str(target),
+            why=str(error),
+            next_step="Check the address given with --scheduler",
+        ) from error
+
+
+def _slurm_cluster(options: ExecutorOptions) -> Any:
+    _configure_dask()
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise ConfigurationError(
+            "Slurm needs the extra `cluster`",
+            next_step="Run `pip install 'cta_data[cluster]' -c constraints.txt`",
+        ) from error
+    assert options.slurm_profile is not None
+    try:
+        profile = tomllib.loads(options.slurm_profile.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            "the Slurm profile cannot be read", where=str(options.slurm_profile), why=str(error)
+        ) from error
+    settings: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GiB"} | profile
+    cluster = SLURMCluster(**settings)
+    cluster.scale(jobs=max(options.jobs, 1))
+    return cluster

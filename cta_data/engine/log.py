@@ -1,0 +1,68 @@
+"""What differs from run to run, kept out of version control: `.cta/log/*.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+from cta_data.engine.records import Record
+
+LOG = Path(".cta") / "log"
+
+
+class RunLog:
+    """One JSON-lines file a command: a header line, then a line a record."""
+
+    def __init__(self, root: Path, command: list[str]) -> None:
+        folder = root / LOG
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        self.path = folder / f"{stamp}-{time.time_ns() % 1_000_000_000:09d}.jsonl"
+        self._file: IO[str] = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
+        self._write(
+            {
+                "command": command,
+                "started": stamp,
+                "host": platform.node(),
+                "python": platform.python_version(),
+                "versions": software_versions(),
+            }
+        )
+
+    def add(self, record: Record) -> None:
+        """Append one record."""
+        self._write(record.as_dict())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, content: dict[str, Any]) -> None:
+        self._file.write(json.dumps(content, sort_keys=True) + "\n")
+        self._file.flush()
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of the software that results depend on."""
+    names = ("cta_data", "SimpleITK", "pydicom", "dicom2nifti", "nibabel", "numpy", "scipy")
+    return {name: metadata.version(name) for name in names}
+
+
+def read_timings(root: Path) -> dict[tuple[str, str, str, str], dict[str, float]]:
+    """Return seconds and peak memory of each unit's latest execution."""
+    timings: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    folder = root / LOG
+    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
+        for line in path.read_text("utf-8").splitlines():
+            content = json.loads(line)
+            if content.get("status") in ("ok", "impossible", "error") and content.get("seconds"):
+                key = tuple(content[name] for name in ("step", "cohort", "subject", "session"))
+                timings[key] = {
+                    "seconds": content["seconds"],
+                    "peak_memory_mb": content["peak_memory_mb"],
+                }
+    return timings

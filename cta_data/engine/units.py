@@ -1,0 +1,154 @@
+"""Units of work and what they give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cta_data.engine.keys import content_key, digest, unit_key
+
+if TYPE_CHECKING:
+    from cta_data.engine.staging import Workspace
+    from cta_data.manifests import Row
+    from cta_data.study import Study
+
+
+@dataclass(frozen=True, order=True)
+class UnitId:
+    """One step for one subject-session; empty labels for a unit of a whole cohort or study."""
+
+    step: str
+    cohort: str = ""
+    subject: str = ""
+    session: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Key of the unit's row in the table `units`."""
+        return (self.step, self.cohort, self.subject, self.session)
+
+    def __str__(self) -> str:
+        names = [self.cohort]
+        names += [f"sub-{self.subject}"] if self.subject else []
+        names += [f"ses-{self.session}"] if self.session else []
+        return " ".join([self.step, *[name for name in names if name]])
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that a unit reads: its role, its path from the top of the study, its content key."""
+
+    role: str
+    path: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Something to do: everything that its result depends on, and nothing else."""
+
+    id: UnitId
+    version: int
+    inputs: tuple[Input, ...]
+    parameters: Mapping[str, Any]
+
+    @cached_property
+    def parameters_digest(self) -> str:
+        """Hash of the parameters alone."""
+        return digest(self.parameters)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything the result depends on."""
+        return unit_key(
+            {f"{i.role}:{i.path}": i.key for i in self.inputs}, self.parameters_digest, self.version
+        )
+
+    def path(self, role: str) -> str:
+        """Return the path of the one input with a role."""
+        return next(i.path for i in self.inputs if i.role == role)
+
+    def paths(self, prefix: str) -> dict[str, str]:
+        """Return the paths of the inputs whose roles start with `prefix`, by the rest of it."""
+        found = [i for i in self.inputs if i.role.startswith(prefix)]
+        return {i.role.removeprefix(prefix): i.path for i in found}
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something that cannot be done, known before trying: the reason says why."""
+
+    id: UnitId
+    version: int
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """What a unit made: rows for tables, and notes for the log.
+
+    `refused` says why the subject stops here although rows and files tell what was found, as for
+    a registration that is not accepted.
+    """
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user asked for; empty means all."""
+
+    cohorts: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+    def takes(self, cohort: str, subject: str) -> bool:
+        """Tell whether a subject was asked for."""
+        return (not self.cohorts or cohort in self.cohorts) and (
+            not self.subjects or subject in self.subjects
+        )
+
+
+Scope = dict[str, dict[str, Any]]
+"""Rows that a unit owns: table to the column values that tell them."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a pure plan, and a run for one unit in a worker.
+
+    `plan(study, selection)` lists units and what is blocked; it reads tables, cards and links,
+    never content. `run(unit, workspace)` reads inputs and writes into its own staging folder.
+    `owns(unit_id)` tells which rows the unit's result replaces.
+    """
+
+    name: str
+    plan: Callable[[Study, Selection], Iterable[Unit | Blocked]]
+    run: Callable[[Unit, Workspace], Outcome]
+    owns: Callable[[UnitId], Scope]
+
+
+def session_scope(*tables: str, **fixed: Any) -> Callable[[UnitId], Scope]:
+    """Return an `owns` for steps whose units own the rows of their subject-session."""
+
+    def owns(unit: UnitId) -> Scope:
+        where = {"cohort": unit.cohort, "subject": unit.subject, "session": unit.session, **fixed}
+        return {table: where for table in tables}
+
+    return owns
+
+
+def existing_inputs(root: Path, paths: Mapping[str, str]) -> tuple[tuple[Input, ...], list[str]]:
+    """Return the inputs (role to path) with their keys, and the paths that are not there."""
+    found, missing = [], []
+    for role, path in paths.items():
+        key = content_key(root / path)
+        if key is None:
+            missing.append(path)
+        else:
+            found.append(Input(role, path, key))
+    return tuple(found), missing

@@ -1,0 +1,75 @@
+"""One unit in a worker: the only place where any exception becomes a record."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cta_data.engine.records import Record, Status
+from cta_data.engine.staging import Workspace, staging_folder
+from cta_data.engine.units import Outcome, Step, Unit
+from cta_data.errors import DataRefused
+
+
+@dataclass
+class Result:
+    """What comes back from a worker: the record, and what to place and to tabulate, if any."""
+
+    unit: Unit
+    record: Record
+    outcome: Outcome | None = None
+    outputs: list[str] = field(default_factory=list)
+
+
+def run_unit(step: Step, unit: Unit, root: str) -> Result:
+    """Run one unit in its own staging folder; never raises."""
+    limit_threads()
+    staging = staging_folder(Path(root), unit.key)
+    shutil.rmtree(staging, ignore_errors=True)
+    started = time.perf_counter()
+    try:
+        staging.mkdir(parents=True)
+        workspace = Workspace(Path(root), staging)
+        outcome = step.run(unit, workspace)
+        outputs = workspace.outputs()
+        seconds, notes = time.perf_counter() - started, tuple(outcome.notes)
+        status: Status = "impossible" if outcome.refused else "ok"
+        record = Record(unit.id, status, outcome.refused, seconds, _peak(), notes)
+        return Result(unit, record, outcome, outputs)
+    except DataRefused as error:
+        record = Record(unit.id, "impossible", str(error), time.perf_counter() - started, _peak())
+    except Exception as error:  # noqa: BLE001 - whatever a subject brings costs that subject alone
+        record = Record(
+            unit.id,
+            "error",
+            _explain(error),
+            time.perf_counter() - started,
+            _peak(),
+            traceback=traceback.format_exc(),
+        )
+    shutil.rmtree(staging, ignore_errors=True)
+    return Result(unit, record)
+
+
+def limit_threads() -> None:
+    """Give ITK one thread: workers share the cores, and sums keep their order."""
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+    if "SimpleITK" in sys.modules:
+        sys.modules["SimpleITK"].ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full. Free some space and run the command again"
+    return f"{type(error).__name__}: {error}".strip()
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
