@@ -1,0 +1,201 @@
+"""Plan the addition of a hospital's files to a cohort; `execution` carries it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.intake.archives import UnpackBudget
+from cta_data.intake.discover import Discovery, discover
+from cta_data.intake.instances import Instance
+from cta_data.intake.inventory import Inventory, read_inventory
+from cta_data.intake.plan_model import AdditionOptions, AdditionPlan
+from cta_data.intake.pseudonyms import (
+    Labelling,
+    assign_labels,
+    check_label,
+    read_or_make_salt,
+    read_subject_map,
+)
+from cta_data.intake.subject_plan import Patient, PatientPlan, plan_patient
+
+
+def plan_addition(
+    source: Path, sourcedata: Path, options: AdditionOptions | None = None
+) -> AdditionPlan:
+    """Find out what a source holds and what adding it would do; ``sourcedata`` is only read.
+
+    Parameters
+    ----------
+    source
+        A folder, or a zip or tar file.
+    sourcedata
+        The cohort's folder; need not exist yet.
+    options
+        See `AdditionOptions`.
+
+    Returns
+    -------
+    AdditionPlan
+        A context manager: close it to remove what was unpacked. Where the cohort has no salt
+        yet, a new one was drawn, and with it the order in which newcomers are numbered.
+
+    Raises
+    ------
+    CtaError
+        If the source does not exist, or holds no DICOM.
+    DataRefused
+        If the source is an archive that is not safe to unpack or is damaged.
+    ConfigurationError
+        If an option makes no sense for this source.
+    """
+    options = options or AdditionOptions()
+    work = TemporaryDirectory(prefix="cta-intake-", dir=options.work_folder)
+    try:
+        found = discover(
+            source, Path(work.name), UnpackBudget(options.limits), options.identity_attributes
+        )
+        if not found.instances:
+            raise _nothing_found(source, found)
+        inventory = read_inventory(sourcedata)
+        salt = read_or_make_salt(
+            sourcedata, known_subjects=bool(inventory.subjects), given=options.salt
+        )
+        patients = _patients(found.instances, inventory, options, salt)
+        shared = _shared_uids(patients, inventory, options)
+        plans = [plan_patient(one, inventory, options, salt, shared) for one in patients]
+    except OSError as error:
+        work.cleanup()
+        raise CtaError(
+            "reading the source failed",
+            where=str(error.filename or work.name),
+            why=error.strerror or str(error),
+            next_step="Check the disk's free space and the file's permissions",
+        ) from error
+    except BaseException:
+        work.cleanup()
+        raise
+    return _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
+
+
+def _assemble(
+    source: Path,
+    sourcedata: Path,
+    options: AdditionOptions,
+    found: Discovery,
+    plans: list[PatientPlan],
+    salt: str,
+    inventory: Inventory,
+    work: TemporaryDirectory[str],
+) -> AdditionPlan:
+    counts: Counter[str] = Counter(found.counts)
+    for one in plans:
+        counts.update(one.counts)
+        counts["subjects"] += 1
+        counts[f"subjects_{one.subject.status}"] += 1
+    return AdditionPlan(
+        source=source,
+        sourcedata=sourcedata,
+        options=options,
+        series=[series for one in plans for series in one.series],
+        subjects=[one.subject for one in plans],
+        set_aside=[row for one in plans for row in one.set_aside],
+        problems=found.problems,
+        counts=counts,
+        salt=salt,
+        inventory=inventory,
+        work=work,
+    )
+
+
+def _nothing_found(source: Path, found: Discovery) -> CtaError:
+    files = found.counts["files"]
+    if not files:
+        return CtaError(
+            "the source is empty", where=str(source), next_step="Check that it is the right one"
+        )
+    why = f"{files} files, {found.counts['not_dicom']} of them not DICOM"
+    if found.problems:
+        first = found.problems[0]
+        why += f", {len(found.problems)} problems: the first is {first.file} {first.reason}"
+    return DataRefused(
+        "the source holds no readable DICOM",
+        where=str(source),
+        why=why,
+        next_step="Check that it is the right one",
+    )
+
+
+def _patients(
+    instances: list[Instance], inventory: Inventory, options: AdditionOptions, salt: str
+) -> list[Patient]:
+    by_id: dict[str, list[Instance]] = {}
+    for one in instances:
+        by_id.setdefault(one.patient_id, []).append(one)
+    chosen = read_subject_map(options.subject_map) if options.subject_map else {}
+    if options.subject:
+        if len(by_id) > 1:
+            raise ConfigurationError(
+                f"the source holds {len(by_id)} patients, and one label was given for all",
+                where=options.subject,
+                next_step="Leave the label out, or give a table of labels",
+            )
+        chosen = {next(iter(by_id)): check_label(options.subject)}
+    unnamed = [] if "" in chosen else by_id.pop("", [])
+    labelling = assign_labels(
+        by_id, inventory.subjects, salt, chosen=chosen, separate_labels=options.separate_labels
+    )
+    return [
+        *_named_patients(by_id, labelling, chosen),
+        *_unnamed_patients(unnamed),
+    ]
+
+
+def _named_patients(
+    by_id: dict[str, list[Instance]], labelling: Labelling, chosen: Mapping[str, str]
+) -> list[Patient]:
+    ids_of: dict[str, list[str]] = {}
+    for source_id, label in labelling.labels.items():
+        ids_of.setdefault(label, []).append(source_id)
+    patients = [
+        Patient(
+            label,
+            tuple(sorted(ids)),
+            [one for source_id in sorted(ids) for one in by_id[source_id]],
+            newcomer=label in labelling.newcomers,
+            chosen_ids=frozenset(key for key, value in chosen.items() if value == label),
+        )
+        for label, ids in sorted(ids_of.items())
+    ]
+    for source_id, (label, reason) in sorted(labelling.refused.items()):
+        patients.append(Patient(label, (source_id,), by_id[source_id], refusal=reason))
+    return patients
+
+
+def _unnamed_patients(instances: list[Instance]) -> list[Patient]:
+    """Files without a patient number: one refused patient a study."""
+    studies: dict[str, list[Instance]] = {}
+    for one in instances:
+        studies.setdefault(one.study_uid, []).append(one)
+    reason = "the files carry no patient number: give the subject's label"
+    return [Patient("", ("",), files, refusal=reason) for _, files in sorted(studies.items())]
+
+
+def _shared_uids(
+    patients: Iterable[Patient], inventory: Inventory, options: AdditionOptions
+) -> dict[str, frozenset[str]]:
+    owners: dict[str, set[str]] = {}
+    for patient in patients:
+        for one in patient.instances:
+            if patient.label:
+                owners.setdefault(one.study_uid, set()).add(patient.label)
+                owners.setdefault(one.series_uid, set()).add(patient.label)
+    if not options.separate_labels:
+        for row in inventory.series:
+            for uid in (row.study_uid, row.series_uid):
+                if uid in owners:
+                    owners[uid].add(row.subject)
+    return {uid: frozenset(labels) for uid, labels in owners.items() if len(labels) > 1}

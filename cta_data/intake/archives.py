@@ -1,0 +1,272 @@
+"""Unpacking of archives that other people made, without trusting them.
+
+No path of an archive ever becomes a path on disk: members land in one flat folder under
+numbers, and their names are kept beside them as text. Links are never made. What is refused here
+(absolute and climbing names, links out, devices, bombs) is refused because an archive that holds
+it was not made by a hospital's export.
+"""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cta_data.errors import DataRefused
+
+GIBIBYTE = 1024**3
+_CHUNK = 1024 * 1024
+_COMPRESSED_MAGIC = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh")
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,  # a zip compression method that this Python does not know
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class UnpackLimits:
+    """How much an archive may hold, all archives of one addition together.
+
+    Attributes
+    ----------
+    total_bytes
+        Most bytes unpacked.
+    members
+        Most members.
+    ratio
+        Most unpacked bytes per byte of archive, looked at once ``ratio_floor_bytes`` were
+        unpacked (small archives of blank images compress well and harm nobody).
+    ratio_floor_bytes
+        See ``ratio``.
+    depth
+        Most archives inside one another.
+    """
+
+    total_bytes: int = 200 * GIBIBYTE
+    members: int = 5_000_000
+    ratio: float = 200.0
+    ratio_floor_bytes: int = GIBIBYTE
+    depth: int = 3
+
+
+@dataclass
+class UnpackBudget:
+    """What is left of the limits; passed on from archive to archive."""
+
+    limits: UnpackLimits
+    bytes_used: int = 0
+    members_used: int = 0
+
+
+@dataclass(frozen=True)
+class UnpackedFile:
+    """One file out of an archive: where it lies now, and its name inside the archive."""
+
+    path: Path
+    name: str
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip or a (compressed) tar, by content alone.
+
+    A compressed file that holds no tar (``.nii.gz``) is none.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    if start.startswith(_ZIP_MAGIC):
+        return True
+    if start[257:262] == b"ustar":
+        return True
+    if start.startswith(_COMPRESSED_MAGIC):
+        return _opens_as_tar(path)
+    return False
+
+
+def unpack(archive: Path, into: Path, budget: UnpackBudget, *, name: str) -> list[UnpackedFile]:
+    """Unpack a zip or tar file into a folder that does not exist yet.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    into
+        Folder to make; it is removed again when the archive is refused.
+    budget
+        Limits; what this archive uses is subtracted.
+    name
+        What messages call the archive.
+
+    Raises
+    ------
+    DataRefused
+        Naming the member, when the archive is unsafe, too large, encrypted or broken.
+    """
+    into.mkdir(parents=True)
+    try:
+        with archive.open("rb") as stream:
+            zipped = stream.read(4).startswith(_ZIP_MAGIC)
+        if zipped:
+            return _unpack_zip(archive, into, budget, name)
+        return _unpack_tar(archive, into, budget, name)
+    except _BROKEN as error:
+        shutil.rmtree(into)
+        raise DataRefused(
+            "the archive cannot be read to its end",
+            where=name,
+            why=f"{type(error).__name__}: {error}",
+            next_step="Make or fetch it again",
+        ) from error
+    except BaseException:
+        shutil.rmtree(into)
+        raise
+
+
+def _opens_as_tar(path: Path) -> bool:
+    try:
+        with tarfile.open(path, "r:*"):
+            return True
+    except (*_BROKEN, OSError):
+        return False
+
+
+def _unpack_tar(archive: Path, into: Path, budget: UnpackBudget, name: str) -> list[UnpackedFile]:
+    writer = _Writer(into, budget, name, archive.stat().st_size)
+    # One pass: a compressed tar is too long to be read twice.
+    with tarfile.open(archive, "r:*") as tar:
+        for member in tar:
+            writer.admit(member.name)
+            if member.issym():
+                _check_link(name, member.name, str(Path(member.name).parent), member.linkname)
+            elif member.islnk():
+                _check_link(name, member.name, "", member.linkname)
+            elif member.isfile():
+                content = tar.extractfile(member)
+                if content is None:
+                    raise _refuse(name, member.name, "has no content")
+                writer.write(member.name, member.size, content)
+            elif not member.isdir():
+                raise _refuse(name, member.name, "is a device or a pipe")
+    return writer.files
+
+
+def _unpack_zip(archive: Path, into: Path, budget: UnpackBudget, name: str) -> list[UnpackedFile]:
+    writer = _Writer(into, budget, name, archive.stat().st_size)
+    with zipfile.ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            writer.admit(member.filename)
+            mode = member.external_attr >> 16
+            if member.flag_bits & 0x1:
+                raise _refuse(name, member.filename, "is encrypted", "Unpack it with its password")
+            if stat.S_ISLNK(mode):
+                target = zipped.read(member).decode("utf-8", "replace")
+                parent = str(Path(member.filename).parent)
+                _check_link(name, member.filename, parent, target)
+            elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _refuse(name, member.filename, "is a device or a pipe")
+            elif not member.is_dir():
+                with zipped.open(member) as content:
+                    writer.write(member.filename, member.file_size, content)
+    return writer.files
+
+
+class _Writer:
+    """Writes members under numbers and keeps the budget."""
+
+    def __init__(self, into: Path, budget: UnpackBudget, name: str, archive_bytes: int) -> None:
+        self._into = into
+        self._budget = budget
+        self._name = name
+        self._archive_bytes = max(archive_bytes, 1)
+        self._bytes_here = 0
+        self.files: list[UnpackedFile] = []
+
+    def admit(self, member: str) -> None:
+        """Check a member's name and count it."""
+        self._budget.members_used += 1
+        if self._budget.members_used > self._budget.limits.members:
+            raise _refuse(
+                self._name, member, f"is one too many (limit {self._budget.limits.members} members)"
+            )
+        _check_name(self._name, member)
+
+    def write(self, member: str, declared: int, content: IO[bytes]) -> None:
+        """Copy one member's content; the declared size is checked before a byte is written."""
+        self._check_size(member, declared)
+        path = self._into / f"{len(self.files) + 1:07d}"
+        with path.open("wb") as target:
+            for chunk in _chunks(content):
+                self._check_size(member, len(chunk))
+                self._budget.bytes_used += len(chunk)
+                self._bytes_here += len(chunk)
+                target.write(chunk)
+        self.files.append(UnpackedFile(path, member))
+
+    def _check_size(self, member: str, more: int) -> None:
+        limits = self._budget.limits
+        if self._budget.bytes_used + more > limits.total_bytes:
+            raise _refuse(
+                self._name,
+                member,
+                f"takes the unpacked size above the limit of {limits.total_bytes} bytes",
+                "Raise the limit, or add the source in parts",
+            )
+        unpacked = self._bytes_here + more
+        ratio = unpacked / self._archive_bytes
+        if unpacked > limits.ratio_floor_bytes and ratio > limits.ratio:
+            raise _refuse(
+                self._name,
+                member,
+                f"unpacks to {ratio:.0f} times the archive's size (limit {limits.ratio:g})",
+            )
+
+
+def _chunks(content: IO[bytes]) -> Iterator[bytes]:
+    while chunk := content.read(_CHUNK):
+        yield chunk
+
+
+def _check_name(archive: str, member: str) -> None:
+    parts = member.replace("\\", "/").split("/")
+    if parts[0] == "" or (len(parts[0]) == 2 and parts[0][1] == ":"):
+        raise _refuse(archive, member, "has an absolute path")
+    if ".." in parts:
+        raise _refuse(archive, member, "has a path that climbs out with '..'")
+
+
+def _check_link(archive: str, member: str, folder: str, target: str) -> None:
+    """Refuse a link that leaves the archive; one that stays inside adds nothing and is not made."""
+    slashed = target.replace("\\", "/")
+    depth = 0 if folder in ("", ".") else len(Path(folder).parts)
+    outside = slashed.startswith("/")
+    for part in slashed.split("/"):
+        if part == "..":
+            depth -= 1
+        elif part not in ("", "."):
+            depth += 1
+        outside = outside or depth < 0
+    if outside:
+        raise _refuse(archive, member, "is a link out of the archive")
+
+
+def _refuse(
+    archive: str, member: str, why: str, next_step: str = "Nothing of it was kept"
+) -> DataRefused:
+    return DataRefused(
+        "the archive is refused",
+        where=archive,
+        why=f"member {member!r} {why}",
+        next_step=next_step,
+    )

@@ -1,0 +1,197 @@
+"""Walk a source and read the header of every DICOM file in it, by content and not by name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cta_data.errors import CtaError, DataRefused
+from cta_data.intake.archives import UnpackBudget, is_archive, unpack
+from cta_data.intake.instances import (
+    Instance,
+    NotDicom,
+    Unreadable,
+    is_directory_file,
+    looks_like_dicom,
+    read_instance,
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file of the source that could not be used, and why.
+
+    ``file`` is relative to the source and may carry what a hospital puts into file names: show
+    it to the user, keep it out of what is published.
+    """
+
+    file: str
+    reason: str
+
+
+@dataclass
+class Discovery:
+    """What a source holds.
+
+    Attributes
+    ----------
+    instances
+        Whole and damaged instances (see `Instance.fault`) in order of their name.
+    problems
+        Files that could not be used.
+    counts
+        ``files`` seen (archives among them count as ``archives``), ``dicom``, ``not_dicom``,
+        ``dicomdir``, ``archives``, ``unreadable``: ``files`` is the sum of the others.
+    """
+
+    instances: list[Instance] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def discover(
+    source: Path, work: Path, budget: UnpackBudget, identity_attributes: tuple[str, ...]
+) -> Discovery:
+    """Read every header under a folder or in an archive.
+
+    Parameters
+    ----------
+    source
+        A folder, or a zip or tar file.
+    work
+        Existing folder that archives are unpacked into.
+    budget
+        Limits of unpacking.
+    identity_attributes
+        DICOM keywords to keep in `Instance.identity`.
+
+    Raises
+    ------
+    CtaError
+        If the source does not exist.
+    DataRefused
+        If the source itself is an archive that cannot be unpacked safely. An unsafe or broken
+        archive inside the source costs itself only, and is a `Problem`.
+    """
+    walker = _Walker(work, budget, identity_attributes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom remarks on every odd value
+        if source.is_dir():
+            for path, name in _files_below(source, walker.found):
+                walker.visit(path, name, depth=0)
+        elif source.is_file():
+            walker.visit_source(source)
+        else:
+            raise CtaError(
+                "the source does not exist",
+                where=str(source),
+                next_step="Give a folder, a zip or a tar file",
+            )
+    walker.found.instances.sort(key=lambda instance: instance.name)
+    walker.found.problems.sort(key=lambda problem: (problem.file, problem.reason))
+    return walker.found
+
+
+class _Walker:
+    def __init__(
+        self, work: Path, budget: UnpackBudget, identity_attributes: tuple[str, ...]
+    ) -> None:
+        self._work = work
+        self._budget = budget
+        self._identity_attributes = identity_attributes
+        self._archives = 0
+        self.found = Discovery()
+
+    def visit_source(self, source: Path) -> None:
+        """Take a source that is a file: here an archive that is refused refuses everything."""
+        if is_archive(source):
+            self._count("archives")
+            self._visit_members(source, prefix="", name=source.name, depth=0)
+        else:
+            self.visit(source, source.name, depth=0)
+
+    def visit(self, path: Path, name: str, depth: int) -> None:
+        """Classify one file."""
+        try:
+            if not path.is_file() and path.exists():
+                self._unreadable(name, "is not a plain file")
+                return
+            with path.open("rb") as stream:
+                start = stream.read(512)
+            archive = not looks_like_dicom(start) and is_archive(path)
+        except OSError as error:
+            self._unreadable(name, _os_reason(error))
+            return
+        if archive:
+            self._visit_archive(path, name, depth)
+        elif looks_like_dicom(start):
+            self._visit_dicom(path, name, start)
+        else:
+            self._count("not_dicom")
+
+    def _visit_dicom(self, path: Path, name: str, start: bytes) -> None:
+        if is_directory_file(start):
+            self._count("dicomdir")
+            return
+        try:
+            instance = read_instance(path, name, self._identity_attributes)
+        except NotDicom:
+            self._count("not_dicom")
+        except Unreadable as error:
+            self._unreadable(name, str(error))
+        except OSError as error:
+            self._unreadable(name, _os_reason(error))
+        else:
+            self._count("dicom")
+            self.found.instances.append(instance)
+            if instance.fault:
+                self.found.problems.append(Problem(name, instance.fault))
+
+    def _visit_archive(self, path: Path, name: str, depth: int) -> None:
+        self._count("archives")
+        limit = self._budget.limits.depth
+        if depth >= limit:
+            self.found.problems.append(
+                Problem(name, f"is an archive nested deeper than {limit}; it was left closed")
+            )
+            return
+        try:
+            self._visit_members(path, prefix=f"{name}/", name=name, depth=depth + 1)
+        except DataRefused as error:
+            self.found.problems.append(Problem(name, f"{error.what}: {error.why}"))
+
+    def _visit_members(self, path: Path, *, prefix: str, name: str, depth: int) -> None:
+        self._archives += 1
+        into = self._work / f"archive-{self._archives:05d}"
+        for member in unpack(path, into, self._budget, name=name):
+            self.visit(member.path, prefix + member.name, depth)
+
+    def _unreadable(self, name: str, reason: str) -> None:
+        self._count("unreadable")
+        self.found.problems.append(Problem(name, reason))
+
+    def _count(self, what: str) -> None:
+        self.found.counts["files"] += 1
+        self.found.counts[what] += 1
+
+
+def _os_reason(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _files_below(folder: Path, found: Discovery) -> Iterator[tuple[Path, str]]:
+    """Files below a folder in a fixed order; links to folders are reported and not followed."""
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        for linked in sorted(name for name in folders if (here / name).is_symlink()):
+            where = (here / linked).relative_to(folder).as_posix()
+            found.problems.append(Problem(where, "is a link to a folder and was not followed"))
+        # A source under version control keeps every file a second time there.
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(files):
+            path = here / name
+            yield path, path.relative_to(folder).as_posix()

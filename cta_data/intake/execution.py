@@ -1,0 +1,282 @@
+"""Carry out a planned addition: write the tars, then the tables that list them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+
+from cta_data.errors import CtaError, DataRefused
+from cta_data.intake.instances import content_digest
+from cta_data.intake.inventory import (
+    ACCEPTED,
+    REFUSED,
+    STAGING,
+    SeriesRow,
+    SetAsideRow,
+    SubjectRow,
+    write_instances,
+    write_series,
+    write_set_aside,
+    write_subjects,
+    write_text,
+)
+from cta_data.intake.pack import write_series as write_tar
+from cta_data.intake.plan_model import (
+    MERGE,
+    NEW,
+    REFUSE,
+    AdditionPlan,
+    SeriesPlan,
+    SubjectPlan,
+    needed_content,
+)
+from cta_data.intake.pseudonyms import SALT
+from cta_data.intake.sop_classes import kind_of
+
+
+@dataclass(frozen=True)
+class AdditionResult:
+    """What an addition did.
+
+    Attributes
+    ----------
+    written
+        Files that changed, relative to ``sourcedata``; empty when there was nothing to do.
+    failed
+        Series that could not be written after all, with the reason: their file in the source
+        is not what it was when the plan was made. Everything else was finished.
+    counts
+        See `AdditionPlan.counts`.
+    """
+
+    written: list[Path]
+    failed: list[tuple[SeriesPlan, DataRefused]]
+    counts: Counter[str]
+
+
+def execute_addition(plan: AdditionPlan) -> AdditionResult:
+    """Carry out a plan; a second run of the same plan changes no byte.
+
+    Labels are written down before the first tar, so that an addition that is killed leaves no
+    tar under a label that another patient could get. Tars and tables are replaced as a whole,
+    and the tables list a subject as soon as its tars are there: a second run goes on from there.
+    Only one process may do this to one ``sourcedata`` at a time.
+
+    Raises
+    ------
+    CtaError
+        If content that merging needs was not fetched, or if reading or writing fails (disk full).
+    """
+    absent = [path for path in needed_content(plan) if not path.exists()]
+    if absent:
+        raise CtaError(
+            f"{len(absent)} series to merge with are not fetched",
+            where=str(absent[0]),
+            next_step="Fetch their content (datalad get) first",
+        )
+    staging = plan.sourcedata / STAGING
+    try:
+        # What a killed run left is worthless: it was never renamed into place.
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        written = write_text(plan.sourcedata, Path(SALT), plan.salt + "\n")
+        written += write_subjects(plan.sourcedata, _subject_rows(plan))
+        written += write_set_aside(plan.sourcedata, _set_aside_rows(plan))
+        more, failed = _write_all_series(plan, staging)
+    except OSError as error:
+        raise CtaError(
+            "the addition stopped",
+            where=str(error.filename or plan.sourcedata),
+            why=error.strerror or str(error),
+            next_step="Check the disk's free space and the permissions, then add the source "
+            "again: the subjects that were finished are kept",
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return AdditionResult(sorted({*written, *more}), failed, plan.counts)
+
+
+def _write_all_series(
+    plan: AdditionPlan, staging: Path
+) -> tuple[list[Path], list[tuple[SeriesPlan, DataRefused]]]:
+    written: list[Path] = []
+    failed: list[tuple[SeriesPlan, DataRefused]] = []
+    rows_by_file = {row.file: row for row in plan.inventory.series}
+    by_subject: dict[str, list[SeriesPlan]] = {}
+    for series in plan.series:
+        if series.action in (NEW, MERGE):
+            by_subject.setdefault(series.subject, []).append(series)
+    for subject, planned in sorted(by_subject.items()):
+        done: dict[str, SeriesPlan] = {}
+        for series in planned:
+            try:
+                write_tar(_contents(plan, series), plan.sourcedata / series.file, staging)
+            except DataRefused as error:
+                failed.append((series, error))
+                continue
+            written.append(Path(series.file))
+            done[series.series] = series
+        kept = [row for row in plan.inventory.instances(subject) if row.series not in done]
+        added = [row for series in done.values() for row in series.rows]
+        written += write_instances(plan.sourcedata, subject, [*kept, *added])
+        rows_by_file.update({series.file: _series_row(series) for series in done.values()})
+        written += write_series(plan.sourcedata, rows_by_file.values())
+    return written, failed
+
+
+def _contents(plan: AdditionPlan, series: SeriesPlan) -> Iterator[bytes]:
+    """Bytes of a series' instances in order, from the source or the tar that is there."""
+    with ExitStack() as stack:
+        stored: dict[str, tarfile.TarInfo] = {}
+        if series.needs_content:
+            tar = stack.enter_context(tarfile.open(plan.sourcedata / series.file, "r:"))
+            stored = _members(tar)
+        for row in series.rows:
+            origin = series.sources.get(row.sop_uid)
+            if origin is not None:
+                content = origin.path.read_bytes()
+                where = origin.name
+            elif row.sop_uid in stored:
+                content = _content(tar, stored[row.sop_uid])
+                where = series.file
+            else:
+                raise DataRefused("an instance that is listed is not there", where=series.file)
+            if content_digest(content) != row.digest:
+                raise DataRefused(
+                    "a file is not what it was when the addition was planned",
+                    where=where,
+                    next_step="Add the source again when nothing writes to it",
+                )
+            yield content
+
+
+def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """Members by SOP instance UID, read from the members themselves."""
+    members: dict[str, tarfile.TarInfo] = {}
+    for member in tar:
+        dataset = dcmread(
+            io.BytesIO(_content(tar, member)),
+            stop_before_pixels=True,
+            force=True,
+            specific_tags=["SOPInstanceUID"],
+        )
+        members[str(dataset.SOPInstanceUID)] = member
+    return members
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = tar.extractfile(member)
+    return b"" if stream is None else stream.read()
+
+
+def _series_row(series: SeriesPlan) -> SeriesRow:
+    digest = hashlib.sha256()
+    for row in series.rows:
+        digest.update(f"{row.sop_uid} {row.digest}\n".encode())
+    return SeriesRow(
+        subject=series.subject,
+        session=series.session,
+        series=series.series,
+        file=series.file,
+        kind=series.kind,
+        modality=series.modality,
+        sop_class=series.sop_class,
+        n_instances=series.n_total,
+        study_uid=series.study_uid,
+        series_uid=series.series_uid,
+        frame_of_reference_uid=series.frame_of_reference_uid,
+        study_date=series.study_date,
+        acquired=series.acquired,
+        digest=digest.hexdigest(),
+        header=series.header,
+    )
+
+
+def _subject_rows(plan: AdditionPlan) -> list[SubjectRow]:
+    rows = {_key(row): row for row in plan.inventory.subjects}
+    for subject in plan.subjects:
+        for row in _rows_of(subject):
+            rows[_key(row)] = _joined(rows.get(_key(row)), row)
+    # A study that was refused without a label and has got one now is no longer refused.
+    ids_of: dict[str, set[str]] = {}
+    for row in rows.values():
+        ids_of.setdefault(row.subject, set()).add(row.source_id)
+    studies = {(row.subject, row.study_uid) for row in plan.inventory.series}
+    studies |= {(one.subject, one.study_uid) for one in plan.series if one.action != REFUSE}
+    placed = {(source_id, study) for subject, study in studies for source_id in ids_of[subject]}
+    return [
+        row for row in rows.values() if row.subject or (row.source_id, row.study_uid) not in placed
+    ]
+
+
+def _rows_of(subject: SubjectPlan) -> Iterable[SubjectRow]:
+    studies = subject.study_uids if not subject.subject else ("",)
+    for source_id in subject.source_ids:
+        for study in studies:
+            yield SubjectRow(
+                subject.subject,
+                source_id,
+                subject.status,
+                subject.reason,
+                study,
+                subject.identity,
+            )
+
+
+def _joined(before: SubjectRow | None, now: SubjectRow) -> SubjectRow:
+    """A refusal takes nothing back from a subject that was accepted before."""
+    if before is None:
+        return now
+    accepted = ACCEPTED in (before.status, now.status)
+    return SubjectRow(
+        now.subject,
+        now.source_id,
+        ACCEPTED if accepted else REFUSED,
+        now.refused_reason,
+        now.study_uid,
+        {**now.identity, **before.identity},
+    )
+
+
+def _key(row: SubjectRow) -> tuple[str, str, str]:
+    return (row.subject, row.source_id, row.study_uid)
+
+
+def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
+    rows = {_place(row): row for row in plan.inventory.set_aside}
+    for one in plan.set_aside:
+        kind = kind_of(one.sop_class, plan.options.extra_kinds)
+        seen = SetAsideRow(
+            one.subject,
+            one.study_uid,
+            one.series_uid,
+            one.sop_class,
+            kind,
+            one.reason,
+            one.n_instances,
+        )
+        before = rows.get(_place(seen))
+        if before is None or before.n_instances < seen.n_instances:
+            rows[_place(seen)] = seen
+    for series in plan.series:
+        place = (series.subject, series.study_uid, series.series_uid, series.sop_class)
+        if series.action != REFUSE:
+            rows.pop(place, None)
+        elif series.subject:
+            rows[place] = SetAsideRow(
+                *place, series.kind, f"refused: {series.reason}", series.n_instances
+            )
+    return list(rows.values())
+
+
+def _place(row: SetAsideRow) -> tuple[str, str, str, str]:
+    return (row.subject, row.study_uid, row.series_uid, row.sop_class)

@@ -1,0 +1,127 @@
+"""A DICOM header as plain data, for rules that recognise series."""
+
+from __future__ import annotations
+
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from cta_data.intake.instances import UNREADABLE
+
+_NOT_TEXT = frozenset(
+    {"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW", "US or SS or OW"}
+)
+# Names of people: no rule needs them, and what is not copied cannot leak.
+_LEFT_OUT_VR = frozenset({"PN"})
+_LEFT_OUT = frozenset(
+    {
+        "PatientID",
+        "OtherPatientIDs",
+        "PatientAddress",
+        "PatientTelephoneNumbers",
+        "PatientMotherBirthName",
+        "PatientBirthName",
+        "MedicalRecordLocator",
+        "PixelData",
+    }
+)
+_NESTING = 3
+UNREADABLE_ELEMENTS = "UnreadableElements"
+
+
+def header_of(dataset: Dataset) -> dict[str, str]:
+    """Header of one instance as ``{keyword: text}``.
+
+    Multi-valued elements are joined with one backslash, numbers are their decimal strings.
+    Private, binary and sequence elements are left out, and so are names of people and patient
+    numbers. For an enhanced multi-frame object the elements of the shared functional groups and
+    of the first frame's are lifted to the top under their own keyword, and the classic names of
+    renamed elements are added where they are absent (``EffectiveEchoTime`` as ``EchoTime``,
+    ``InversionTimes`` as ``InversionTime``, ``PulseSequenceName`` as ``SequenceName``,
+    ``EchoPulseSequence`` and ``InversionRecovery`` as ``ScanningSequence``,
+    ``AcquisitionDateTime`` as ``AcquisitionDate`` and ``AcquisitionTime``).
+    Elements whose value breaks their value representation are named under
+    ``UnreadableElements``.
+    """
+    header: dict[str, str] = {}
+    _collect(header, dataset)
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for item in _items(header, dataset, name)[:1]:
+            _lift(header, item, _NESTING)
+    _add_contrast(header, dataset)
+    _add_classic_names(header)
+    return header
+
+
+def _collect(header: dict[str, str], dataset: Dataset) -> None:
+    for tag in sorted(dataset.keys()):
+        keyword = keyword_for_tag(tag)
+        if not keyword or keyword in _LEFT_OUT:
+            continue
+        try:
+            element = dataset[tag]
+            if element.VR not in _NOT_TEXT and element.VR not in _LEFT_OUT_VR:
+                header.setdefault(keyword, _text(element.value, element.VR))
+        except UNREADABLE:
+            _name_unreadable(header, keyword)
+
+
+def _lift(header: dict[str, str], item: Dataset, nesting: int) -> None:
+    _collect(header, item)
+    for tag in sorted(item.keys()):
+        keyword = keyword_for_tag(tag)
+        if nesting and keyword.endswith("Sequence"):
+            for first in _items(header, item, keyword)[:1]:
+                _lift(header, first, nesting - 1)
+
+
+def _items(header: dict[str, str], dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Items of a sequence; none where it is absent, or damaged (which is then named)."""
+    try:
+        return list(dataset.get(keyword) or ())
+    except UNREADABLE:
+        _name_unreadable(header, keyword)
+        return []
+
+
+def _name_unreadable(header: dict[str, str], keyword: str) -> None:
+    named = header.get(UNREADABLE_ELEMENTS, "").split("\\")
+    header[UNREADABLE_ELEMENTS] = "\\".join(sorted({*named, keyword} - {""}))
+
+
+def _text(value: object, vr: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, MultiValue | list | tuple):
+        return "\\".join(_text(part, vr) for part in value)
+    if vr == "AT":
+        return keyword_for_tag(value) or str(value)  # type: ignore[arg-type]
+    return str(value).strip(" \0")
+
+
+def _add_contrast(header: dict[str, str], dataset: Dataset) -> None:
+    """Enhanced objects name the contrast agent by code, classic ones by text."""
+    agents = _items(header, dataset, "ContrastBolusAgentSequence")
+    meanings = [str(agent.get("CodeMeaning", "")) for agent in agents]
+    if any(meanings):
+        _fill(header, "ContrastBolusAgent", "\\".join(meanings))
+
+
+def _add_classic_names(header: dict[str, str]) -> None:
+    _fill(header, "EchoTime", header.get("EffectiveEchoTime", ""))
+    _fill(header, "InversionTime", header.get("InversionTimes", ""))
+    _fill(header, "SequenceName", header.get("PulseSequenceName", ""))
+    moment = header.get("AcquisitionDateTime", "") or header.get("FrameAcquisitionDateTime", "")
+    _fill(header, "AcquisitionDate", moment[:8])
+    _fill(header, "AcquisitionTime", moment[8:].split("+")[0].split("-")[0])
+    echo = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["GR", "SE"]}.get(
+        header.get("EchoPulseSequence", "").upper(), []
+    )
+    if echo and header.get("InversionRecovery", "").upper() == "YES":
+        echo = [*echo, "IR"]
+    _fill(header, "ScanningSequence", "\\".join(echo))
+
+
+def _fill(header: dict[str, str], keyword: str, value: str) -> None:
+    if value and not header.get(keyword):
+        header[keyword] = value

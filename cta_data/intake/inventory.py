@@ -1,0 +1,247 @@
+"""What a cohort's ``sourcedata`` holds, in tables of text that git keeps well.
+
+``subjects.tsv``    who is who, and who was refused (restricted: it leads back to patients)
+``series.tsv``      one row a kept series, with its header
+``set_aside.tsv``   objects and series that were seen and not kept, with the reason
+``sub-X/sub-X_instances.tsv``   instances of the subject's series, in the order of the tar
+
+Decisions are made from these tables, so that they can be made where the tars' content was
+not fetched. Every table is sorted and written through a temporary file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from cta_data.errors import CtaError
+
+SUBJECTS = "subjects.tsv"
+SERIES = "series.tsv"
+SET_ASIDE = "set_aside.tsv"
+STAGING = ".staging"
+
+ACCEPTED = "accepted"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """One patient number of one subject (a subject known by two numbers has two rows).
+
+    Attributes
+    ----------
+    subject
+        Label without ``sub-``; empty for data without a patient number, which is always refused.
+    source_id
+        PatientID as delivered; empty where it was missing and the label was given by hand.
+    status
+        ``accepted`` or ``refused``.
+    refused_reason
+        Why the last addition was refused; empty once one was accepted. A subject that was
+        accepted before stays accepted, and the reason tells what was kept out.
+    study_uid
+        Study of data without a patient number and without a label, else empty.
+    identity
+        Fingerprint (keyed hash) per identity attribute; never the value.
+    """
+
+    subject: str
+    source_id: str
+    status: str
+    refused_reason: str = ""
+    study_uid: str = ""
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SeriesRow:
+    """One kept series: one tar.
+
+    Attributes
+    ----------
+    file
+        Tar, relative to ``sourcedata``.
+    acquired
+        Earliest acquisition of its instances, ``YYYYMMDDHHMMSS.FFFFFF``, or empty.
+    digest
+        SHA-256 over the SOP instance UIDs and digests of the instances, in the tar's order.
+    header
+        `header_of` its first instance.
+    """
+
+    subject: str
+    session: str
+    series: str
+    file: str
+    kind: str
+    modality: str
+    sop_class: str
+    n_instances: int
+    study_uid: str
+    series_uid: str
+    frame_of_reference_uid: str
+    study_date: str
+    acquired: str
+    digest: str
+    header: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SetAsideRow:
+    """Objects that were seen and not kept; ``n_instances`` is the most seen in one addition."""
+
+    subject: str
+    study_uid: str
+    series_uid: str
+    sop_class: str
+    kind: str
+    reason: str
+    n_instances: int
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """One instance of a series; ``series`` is the short hash of the tar's name."""
+
+    series: str
+    instance_number: int
+    sop_uid: str
+    digest: str
+
+
+@dataclass
+class Inventory:
+    """The tables of one ``sourcedata`` folder, in memory."""
+
+    folder: Path
+    subjects: list[SubjectRow] = field(default_factory=list)
+    series: list[SeriesRow] = field(default_factory=list)
+    set_aside: list[SetAsideRow] = field(default_factory=list)
+
+    def instances(self, subject: str) -> list[InstanceRow]:
+        """Instances of a subject's series (read from its own table)."""
+        return _read(self.folder / instances_file(subject), InstanceRow)
+
+
+def instances_file(subject: str) -> Path:
+    """Name of a subject's table of instances, relative to ``sourcedata``."""
+    return Path(f"sub-{subject}") / f"sub-{subject}_instances.tsv"
+
+
+def read_inventory(sourcedata: Path) -> Inventory:
+    """Read the tables; an absent table is empty.
+
+    Raises
+    ------
+    CtaError
+        If a table is there and its content is not (annexed and not fetched), or is damaged.
+    """
+    return Inventory(
+        sourcedata,
+        _read(sourcedata / SUBJECTS, SubjectRow),
+        _read(sourcedata / SERIES, SeriesRow),
+        _read(sourcedata / SET_ASIDE, SetAsideRow),
+    )
+
+
+def write_subjects(sourcedata: Path, rows: Iterable[SubjectRow]) -> list[Path]:
+    """Write ``subjects.tsv``; returns the names (relative) of the files that changed."""
+    ordered = sorted(rows, key=lambda row: (row.subject, row.source_id, row.study_uid))
+    return _write(sourcedata, Path(SUBJECTS), SubjectRow, ordered)
+
+
+def write_series(sourcedata: Path, rows: Iterable[SeriesRow]) -> list[Path]:
+    """Write ``series.tsv``; returns the names (relative) of the files that changed."""
+    ordered = sorted(rows, key=lambda row: row.file)
+    return _write(sourcedata, Path(SERIES), SeriesRow, ordered)
+
+
+def write_set_aside(sourcedata: Path, rows: Iterable[SetAsideRow]) -> list[Path]:
+    """Write ``set_aside.tsv``; returns the names (relative) of the files that changed."""
+    ordered = sorted(
+        rows, key=lambda row: (row.subject, row.study_uid, row.series_uid, row.sop_class)
+    )
+    return _write(sourcedata, Path(SET_ASIDE), SetAsideRow, ordered)
+
+
+def write_instances(sourcedata: Path, subject: str, rows: Iterable[InstanceRow]) -> list[Path]:
+    """Write a subject's table of instances; returns the names of the files that changed."""
+    ordered = sorted(rows, key=lambda row: (row.series, row.instance_number, row.sop_uid))
+    return _write(sourcedata, instances_file(subject), InstanceRow, ordered)
+
+
+def write_text(sourcedata: Path, name: Path, text: str) -> list[Path]:
+    """Write a small file through a temporary one, unless it already holds just this text."""
+    path = sourcedata / name
+    content = text.encode("utf-8")
+    if path.is_file() and path.read_bytes() == content:
+        return []
+    staging = sourcedata / STAGING
+    staging.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = staging / name.name
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+    return [name]
+
+
+def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any]) -> list[Path]:
+    columns = [column.name for column in fields(row_type)]
+    text = io.StringIO()
+    writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, column)) for column in columns])
+    return write_text(sourcedata, name, text.getvalue())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), sort_keys=True, ensure_ascii=False)
+    return str(value)
+
+
+def _read(path: Path, row_type: type[Any]) -> list[Any]:
+    if path.is_symlink() and not path.exists():
+        raise CtaError(
+            "the table is there and its content is not",
+            where=str(path),
+            next_step=f"Fetch it: datalad get {path}",
+        )
+    if not path.exists():
+        return []
+    converters = {column.name: _converter(str(column.type)) for column in fields(row_type)}
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, dialect="excel-tab")
+        # The csv module refuses long fields, and a header's text can be long.
+        csv.field_size_limit(_LONGEST_FIELD)
+        try:
+            return [
+                row_type(**{name: convert(row[name]) for name, convert in converters.items()})
+                for row in reader
+            ]
+        except (KeyError, ValueError, TypeError, csv.Error) as error:
+            raise CtaError(
+                "the table cannot be read",
+                where=f"{path}, line {reader.line_num}",
+                why=f"{type(error).__name__}: {error}",
+                next_step="Restore it from version control",
+            ) from error
+
+
+_LONGEST_FIELD = 64 * 1024 * 1024
+
+
+def _converter(kind: str) -> Callable[[str], Any]:
+    if kind == "int":
+        return int
+    if kind.startswith("Mapping"):
+        return json.loads
+    return str

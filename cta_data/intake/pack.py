@@ -1,0 +1,122 @@
+"""One deterministic tar a series: original bytes, fixed names and order, no times, no owners."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+
+from cta_data.errors import CtaError, DataRefused
+from cta_data.intake.instances import UNREADABLE
+
+
+def write_series(contents: Iterable[bytes], target: Path, staging: Path) -> int:
+    """Write a series as a tar, through a temporary file.
+
+    Parameters
+    ----------
+    contents
+        Bytes of the instances, in order; taken one at a time.
+    target
+        The tar; its folder is made. An existing one is replaced, never written into.
+    staging
+        Existing folder on the same file system for the temporary file.
+
+    Returns
+    -------
+    int
+        Number of instances.
+
+    Raises
+    ------
+    CtaError
+        If what was written does not read back as what was given.
+    """
+    temporary = staging / target.name
+    sizes: list[int] = []
+    try:
+        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for content in contents:
+                sizes.append(len(content))
+                tar.addfile(_member(len(sizes), len(content)), io.BytesIO(content))
+        _verify(temporary, sizes, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(sizes)
+
+
+def read_series(tar_path: Path) -> Iterator[bytes]:
+    """Bytes of each instance of a series, in order.
+
+    Raises
+    ------
+    DataRefused
+        If the tar is absent, not fetched, or damaged.
+    """
+    if not tar_path.exists():
+        fetched = "its content was not fetched" if tar_path.is_symlink() else "it does not exist"
+        raise DataRefused(
+            "the series cannot be read",
+            where=str(tar_path),
+            why=fetched,
+            next_step=f"datalad get {tar_path}",
+        )
+    try:
+        with tarfile.open(tar_path, "r:") as tar:
+            for member in tar:
+                content = tar.extractfile(member)
+                if content is None:
+                    raise tarfile.ReadError(f"member {member.name} is no file")
+                yield content.read()
+    except tarfile.TarError as error:
+        raise DataRefused("the series is damaged", where=str(tar_path), why=str(error)) from error
+
+
+def open_datasets(tar_path: Path) -> list[FileDataset]:
+    """Every instance of a series with its pixels, in order.
+
+    Raises
+    ------
+    DataRefused
+        If the tar or one of its instances cannot be read.
+    """
+    datasets: list[FileDataset] = []
+    for number, content in enumerate(read_series(tar_path), start=1):
+        try:
+            datasets.append(dcmread(io.BytesIO(content), force=True))
+        except UNREADABLE as error:
+            raise DataRefused(
+                "an instance cannot be read",
+                where=f"{tar_path}, instance {number}",
+                why=str(error),
+            ) from error
+    return datasets
+
+
+def _member(number: int, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(f"{number:06d}.dcm")
+    member.size = size
+    member.mode = 0o644
+    member.mtime = 0
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+def _verify(temporary: Path, sizes: list[int], target: Path) -> None:
+    with tarfile.open(temporary, "r:") as tar:
+        found = [member.size for member in tar]
+    if found != sizes:
+        raise CtaError(
+            "the series does not read back as it was written",
+            where=str(target),
+            why=f"{len(found)} of {len(sizes)} instances",
+            next_step="Check the disk and add it again",
+        )

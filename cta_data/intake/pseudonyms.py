@@ -1,0 +1,182 @@
+"""Subject labels that do not lead back to a patient.
+
+Labels are numbers. Newcomers of one addition are numbered in the order of a keyed hash of their
+PatientID, so neither the alphabet nor the hospital's numbering shows through; the key (a random
+salt) and the map stay in ``sourcedata``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cta_data.errors import ConfigurationError, CtaError
+from cta_data.intake.inventory import SubjectRow
+
+SALT = "pseudonyms.salt"
+_LABEL = re.compile(r"[A-Za-z0-9]+")
+_SALT_TEXT = re.compile(r"[0-9a-f]{64}")
+_WIDTH = 3
+
+
+@dataclass
+class Labelling:
+    """Labels of the patients of one addition.
+
+    Attributes
+    ----------
+    labels
+        PatientID to subject label.
+    refused
+        PatientID to (the label it has, if it has just one; the reason why it is refused).
+    newcomers
+        Labels that no table held before.
+    """
+
+    labels: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    newcomers: set[str] = field(default_factory=set)
+
+
+def read_or_make_salt(sourcedata: Path, *, known_subjects: bool, given: str = "") -> str:
+    """Salt of a cohort (64 hex digits), or a new random (or given) one that is not written yet.
+
+    Raises
+    ------
+    CtaError
+        If there are subjects already and the salt is gone: nobody could be recognised again.
+    ConfigurationError
+        If the given salt is not 64 hex digits.
+    """
+    path = sourcedata / SALT
+    if given and not _SALT_TEXT.fullmatch(given):
+        raise ConfigurationError("a salt is 64 hexadecimal digits")
+    if path.is_file():
+        salt = path.read_text(encoding="ascii").strip()
+        if _SALT_TEXT.fullmatch(salt):
+            return salt
+        raise CtaError("the salt of the pseudonyms is damaged", where=str(path))
+    if known_subjects or path.is_symlink():
+        raise CtaError(
+            "the salt of the pseudonyms is missing",
+            where=str(path),
+            next_step="Fetch it (datalad get), or restore it from version control",
+        )
+    return given or secrets.token_hex(32)
+
+
+def keyed_hash(salt: str, text: str) -> str:
+    """HMAC-SHA256 (hex) of a text under a salt given as hex digits."""
+    return hmac.new(bytes.fromhex(salt), text.encode("utf-8"), hashlib.sha256).hexdigest()
+
+
+def check_label(label: str) -> str:
+    """A subject label without ``sub-``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not made of letters and digits (BIDS).
+    """
+    bare = label.removeprefix("sub-")
+    if not _LABEL.fullmatch(bare):
+        raise ConfigurationError(
+            "a subject label may hold letters and digits only",
+            where=repr(label),
+            next_step="Choose another, for example 001",
+        )
+    return bare
+
+
+def read_subject_map(path: Path) -> dict[str, str]:
+    """Read a table (TSV, columns ``source_id`` and ``subject``) of labels chosen by hand.
+
+    Raises
+    ------
+    ConfigurationError
+        If a column is missing, a label is not allowed or a patient number comes twice.
+    """
+    labels: dict[str, str] = {}
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, dialect="excel-tab")
+        if not {"source_id", "subject"} <= set(reader.fieldnames or ()):
+            raise ConfigurationError(
+                "the table of labels needs the columns source_id and subject", where=str(path)
+            )
+        for row in reader:
+            source_id = (row["source_id"] or "").strip()
+            if source_id in labels:
+                raise ConfigurationError(
+                    "a patient number comes twice", where=f"{path}, line {reader.line_num}"
+                )
+            labels[source_id] = check_label((row["subject"] or "").strip())
+    return labels
+
+
+def assign_labels(
+    source_ids: Iterable[str],
+    known: Iterable[SubjectRow],
+    salt: str,
+    *,
+    chosen: Mapping[str, str],
+    separate_labels: bool = False,
+) -> Labelling:
+    """Give every patient number its subject label.
+
+    Parameters
+    ----------
+    source_ids
+        Patient numbers of the addition.
+    known
+        Rows of ``subjects.tsv``.
+    salt
+        See `read_or_make_salt`.
+    chosen
+        Labels given by hand; the others keep theirs or get the next numbers.
+    separate_labels
+        Whether a patient number that has a label may get another one by hand. Collections that
+        were made anonymous may give one number to everybody; otherwise it would put one patient
+        under two labels, and so perhaps into training and test.
+    """
+    held: dict[str, set[str]] = {}
+    taken: set[str] = set()
+    for row in known:
+        if row.subject:
+            taken.add(row.subject)
+            if row.source_id:
+                held.setdefault(row.source_id, set()).add(row.subject)
+    result = Labelling()
+    strangers: list[str] = []
+    for source_id in sorted(set(source_ids)):
+        before = held.get(source_id, set())
+        wish = chosen.get(source_id, "")
+        if wish and before and wish not in before and not separate_labels:
+            holders = ", ".join(sorted(before))
+            reason = f"this patient is subject {holders} already and cannot become {wish} as well"
+            result.refused[source_id] = (next(iter(before)) if len(before) == 1 else "", reason)
+        elif wish:
+            result.labels[source_id] = wish
+        elif len(before) > 1:
+            holders = ", ".join(sorted(before))
+            reason = f"subjects {holders} share this patient number: say which one it is"
+            result.refused[source_id] = ("", reason)
+        elif before:
+            result.labels[source_id] = next(iter(before))
+        else:
+            strangers.append(source_id)
+    strangers.sort(key=lambda source_id: keyed_hash(salt, source_id))
+    number = _highest({*taken, *result.labels.values()})
+    for offset, source_id in enumerate(strangers, start=1):
+        result.labels[source_id] = f"{number + offset:0{_WIDTH}d}"
+    result.newcomers = set(result.labels.values()) - taken
+    return result
+
+
+def _highest(labels: set[str]) -> int:
+    return max((int(label) for label in labels if label.isascii() and label.isdigit()), default=0)

@@ -1,0 +1,274 @@
+"""Decide whether one patient's files are taken in, and what becomes of each series."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from cta_data.errors import DataRefused
+from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
+from cta_data.intake.identity import IdentityCheck, check_identity
+from cta_data.intake.instances import Instance
+from cta_data.intake.inventory import ACCEPTED, REFUSED, Inventory, SubjectRow
+from cta_data.intake.plan_model import (
+    REFUSE,
+    AdditionOptions,
+    SeriesPlan,
+    SetAside,
+    SubjectPlan,
+)
+from cta_data.intake.series_plan import (
+    KnownSeries,
+    known_series,
+    plan_series,
+    refused_series,
+    series_hash,
+    stored_conflicts,
+)
+from cta_data.intake.sessions import assign_sessions
+from cta_data.intake.sop_classes import reason_set_aside
+
+_FILES_NAMED = 10
+
+
+@dataclass
+class Patient:
+    """The files of one subject of the source.
+
+    Attributes
+    ----------
+    label
+        Subject label, or empty for data without a patient number and without a label.
+    chosen_ids
+        Every patient number that the caller gave this label to.
+    refusal
+        Why it is refused before anything else was looked at, or empty.
+    """
+
+    label: str
+    source_ids: tuple[str, ...]
+    instances: list[Instance]
+    newcomer: bool = False
+    refusal: str = ""
+    chosen_ids: frozenset[str] = frozenset()
+
+
+@dataclass
+class PatientPlan:
+    """Plan of one patient: the subject, its series, what is set aside, and counts."""
+
+    subject: SubjectPlan
+    series: list[SeriesPlan]
+    set_aside: list[SetAside]
+    counts: Counter[str]
+
+
+@dataclass
+class _Refusals:
+    reasons: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+    def add(self, reason: str, files: Collection[str] = ()) -> None:
+        self.reasons.append(reason)
+        self.files.extend(sorted(files)[:_FILES_NAMED])
+
+
+def plan_patient(
+    patient: Patient,
+    inventory: Inventory,
+    options: AdditionOptions,
+    salt: str,
+    shared_uids: Mapping[str, frozenset[str]],
+) -> PatientPlan:
+    """Plan the addition of one patient.
+
+    Parameters
+    ----------
+    patient
+        Its files.
+    inventory
+        What the cohort holds.
+    options, salt
+        See `AdditionOptions` and `read_or_make_salt`.
+    shared_uids
+        Study and series UIDs that more than one subject has, with the subjects.
+    """
+    grouping = group_series(patient.instances, options.extra_kinds)
+    kept = [group for group in grouping.series if group.kind]
+    known = known_series(inventory, patient.label)
+    shorts = {id(group): series_hash(salt, group) for group in kept}
+    rows = [row for row in inventory.subjects if row.subject == patient.label and patient.label]
+    remembered = {name: text for row in rows for name, text in row.identity.items()}
+    identity = check_identity(patient.instances, remembered, options.identity_attributes, salt)
+
+    refusals = _Refusals()
+    if patient.refusal:
+        refusals.add(patient.refusal)
+    _check_identity(patient, identity, rows, refusals)
+    _check_headers(patient, grouping, kept, shared_uids, refusals)
+    _check_conflicts(grouping, kept, shorts, known, options, refusals)
+    sessions = _sessions(kept, known, options, refusals)
+
+    set_aside = _set_aside(patient.label, grouping)
+    if refusals.reasons:
+        reason = "; ".join(refusals.reasons)
+        files = tuple(refusals.files)
+        series = [refused_series(group, patient.label, "", reason, files) for group in kept]
+    else:
+        series = [
+            plan_series(
+                group, shorts[id(group)], known, inventory, patient.label, sessions[group.study_uid]
+            )
+            for group in kept
+        ]
+        if not known.rows and all(one.action == REFUSE for one in series):
+            _check_nothing_left(series, set_aside, refusals)
+    subject = _subject_plan(patient, identity, refusals)
+    return PatientPlan(subject, series, set_aside, _counts(grouping, series))
+
+
+def _check_identity(
+    patient: Patient, identity: IdentityCheck, rows: list[SubjectRow], refusals: _Refusals
+) -> None:
+    if identity.differing:
+        refusals.add(
+            f"two patients under one number: {', '.join(identity.differing)} differ between files",
+            identity.files,
+        )
+    elif identity.against_inventory:
+        differing = ", ".join(identity.against_inventory)
+        refusals.add(
+            f"not the patient that was added before under this label: {differing} differ",
+            identity.files,
+        )
+    strangers = {one for one in patient.source_ids if one} - {row.source_id for row in rows}
+    own = {*patient.source_ids, *patient.chosen_ids}
+    holders = [row for row in rows if row.source_id and row.source_id not in own]
+    if strangers and holders and not identity.agreeing and not identity.against_inventory:
+        refusals.add(
+            "the label belongs to another patient number, and nothing shows that they are "
+            "the same person"
+        )
+
+
+def _check_headers(
+    patient: Patient,
+    grouping: Grouping,
+    kept: list[SeriesGroup],
+    shared_uids: Mapping[str, frozenset[str]],
+    refusals: _Refusals,
+) -> None:
+    shared = [one for one in patient.instances if one.series_uid in shared_uids]
+    shared = shared or [one for one in patient.instances if one.study_uid in shared_uids]
+    if shared:
+        what = "series" if shared[0].series_uid in shared_uids else "study"
+        refusals.add(
+            f"a {what} UID occurs under more than one patient", {one.name for one in shared}
+        )
+    split = split_series(kept)
+    if split:
+        files = {one.name for one in patient.instances if one.series_uid in split}
+        refusals.add(f"{len(split)} series are spread over several studies", files)
+
+
+def _check_conflicts(
+    grouping: Grouping,
+    kept: list[SeriesGroup],
+    shorts: Mapping[int, str],
+    known: KnownSeries,
+    options: AdditionOptions,
+    refusals: _Refusals,
+) -> None:
+    if grouping.conflicts:
+        count = len(grouping.conflicts)
+        refusals.add(
+            f"{count} SOP Instance UIDs come twice with different content",
+            grouping.conflicts[0],
+        )
+    stored: list[Instance] = []
+    for group in kept:
+        short = shorts[id(group)]
+        for one in stored_conflicts(group, short, known):
+            if not (options.replace and known.series_of[one.sop_uid] == short):
+                stored.append(one)
+    if stored:
+        refusals.add(
+            f"{len(stored)} instances are stored already with different content "
+            "(replacing takes the new ones)",
+            {one.name for one in stored},
+        )
+
+
+def _check_nothing_left(
+    series: list[SeriesPlan], set_aside: list[SetAside], refusals: _Refusals
+) -> None:
+    for one in series:
+        refusals.add(f"{one.kind} series: {one.reason}", one.files)
+    if not series:
+        counts: Counter[str] = Counter()
+        for row in set_aside:
+            counts[row.reason] += row.n_instances
+        what = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+        refusals.add(f"holds no series to keep ({what or 'damaged files only'})")
+
+
+def _sessions(
+    kept: list[SeriesGroup], known: KnownSeries, options: AdditionOptions, refusals: _Refusals
+) -> dict[str, str]:
+    dates: dict[str, list[str]] = {}
+    for group in kept:
+        dates.setdefault(group.study_uid, []).append(group.study_date())
+    new = {study: min((d for d in found if d), default="") for study, found in dates.items()}
+    before = {row.study_uid: (row.study_date, row.session) for row in known.rows.values()}
+    try:
+        return assign_sessions(
+            new, before, rule=options.session_rule, gap_days=options.session_gap_days
+        )
+    except DataRefused as error:
+        refusals.add(str(error))
+        return {}
+
+
+def _set_aside(label: str, grouping: Grouping) -> list[SetAside]:
+    return [
+        SetAside(
+            label,
+            group.study_uid,
+            group.series_uid,
+            group.sop_class,
+            reason_set_aside(group.sop_class),
+            len(group.instances),
+        )
+        for group in grouping.series
+        if not group.kind and group.instances
+    ]
+
+
+def _subject_plan(patient: Patient, identity: IdentityCheck, refusals: _Refusals) -> SubjectPlan:
+    return SubjectPlan(
+        subject=patient.label,
+        source_ids=patient.source_ids,
+        status=REFUSED if refusals.reasons else ACCEPTED,
+        reason="; ".join(refusals.reasons),
+        files=tuple(dict.fromkeys(refusals.files)),
+        newcomer=patient.newcomer,
+        study_uids=tuple(sorted({one.study_uid for one in patient.instances})),
+        identity={} if refusals.reasons else identity.fingerprints,
+    )
+
+
+def _counts(grouping: Grouping, series: list[SeriesPlan]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    counts["duplicates"] = grouping.duplicates
+    counts["conflicts"] = len(grouping.conflicts)
+    for group in grouping.series:
+        counts["damaged"] += len(group.damaged)
+        if not group.kind:
+            counts["set_aside"] += len(group.instances)
+    for one in series:
+        counts["series"] += 1
+        counts[f"series_{one.action}"] += 1
+        what = "refused_instances" if one.action == REFUSE else "kept_instances"
+        counts[what] += one.n_instances
+    return counts

@@ -1,0 +1,128 @@
+"""Archives are unpacked safely, or refused with nothing left behind."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cta_data.errors import DataRefused
+from cta_data.intake.archives import UnpackBudget, UnpackLimits, is_archive, unpack
+
+
+def _tar(path: Path, *members: tarfile.TarInfo, mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for member in members:
+            tar.addfile(member, io.BytesIO(b"x" * member.size))
+    return path
+
+
+def _member(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0
+) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.size = kind, link, size
+    return member
+
+
+def _unpack(archive: Path, limits: UnpackLimits | None = None) -> list[str]:
+    budget = UnpackBudget(limits or UnpackLimits())
+    return [one.name for one in unpack(archive, archive.parent / "out", budget, name=archive.name)]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _member("/etc/evil"),
+        _member("../evil"),
+        _member("a/../../evil"),
+        _member("a\\..\\..\\evil"),
+        _member("C:\\evil"),
+        _member("link", tarfile.SYMTYPE, "../../outside"),
+        _member("link", tarfile.SYMTYPE, "/etc/passwd"),
+        _member("a/link", tarfile.LNKTYPE, "../outside"),
+        _member("device", tarfile.CHRTYPE),
+        _member("pipe", tarfile.FIFOTYPE),
+    ],
+    ids=lambda member: f"{member.name}->{member.linkname}",
+)
+def test_an_unsafe_tar_is_refused_by_its_member_and_leaves_nothing(
+    tmp_path: Path, member: tarfile.TarInfo
+) -> None:
+    """An unsafe member refuses the archive, is named, and the files before it are gone too."""
+    archive = _tar(tmp_path / "a.tar", _member("good", size=3), member)
+    with pytest.raises(DataRefused) as refused:
+        _unpack(archive)
+    assert repr(member.name) in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+@pytest.mark.parametrize(("name", "target"), [("../evil", ""), ("/evil", ""), ("link", "../../x")])
+def test_an_unsafe_zip_is_refused(tmp_path: Path, name: str, target: str) -> None:
+    """Climbing and absolute names and links out are refused in zips as in tars."""
+    info = zipfile.ZipInfo(name)
+    if target:
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr(info, target or "x")
+    with pytest.raises(DataRefused, match="member"):
+        _unpack(tmp_path / "a.zip")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_size_limit_holds_for_declared_and_for_real_sizes(tmp_path: Path) -> None:
+    """An archive above the limit of bytes or members is refused before the disk fills."""
+    archive = _tar(tmp_path / "a.tar", _member("a", size=600), _member("b", size=600))
+    with pytest.raises(DataRefused, match="limit of 1000 bytes"):
+        _unpack(archive, UnpackLimits(total_bytes=1000))
+    with pytest.raises(DataRefused, match="limit 1 members"):
+        _unpack(archive, UnpackLimits(members=1))
+
+
+def test_a_compression_bomb_is_refused(tmp_path: Path) -> None:
+    """A file that unpacks to many times the archive's size is refused."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("bomb", bytes(4_000_000))
+    with pytest.raises(DataRefused, match="times the archive's size"):
+        _unpack(tmp_path / "a.zip", UnpackLimits(ratio=100, ratio_floor_bytes=1_000_000))
+
+
+def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
+    """A tar cut short is refused, and says so."""
+    whole = _tar(tmp_path / "a.tgz", _member("a", size=200_000), mode="w:gz").read_bytes()
+    (tmp_path / "a.tgz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataRefused, match="cannot be read to its end"):
+        _unpack(tmp_path / "a.tgz")
+
+
+def test_two_members_of_one_name_are_both_kept(tmp_path: Path) -> None:
+    """A tar may hold a name twice; neither file is lost."""
+    archive = _tar(tmp_path / "a.tar", _member("a", size=1), _member("a", size=2))
+    assert _unpack(archive) == ["a", "a"]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
+def test_tars_are_known_by_content(tmp_path: Path, mode: str) -> None:
+    """Every compression is recognised without an extension, and a mere .gz is no archive."""
+    assert is_archive(_tar(tmp_path / "thing", _member("a", size=9), mode=mode))
+    (tmp_path / "image.nii.gz").write_bytes(gzip.compress(b"not a tar" * 200))
+    assert not is_archive(tmp_path / "image.nii.gz")
+
+
+@given(content=st.binary(max_size=400))
+def test_no_bytes_confuse_the_recognition(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    """Any bytes get a yes or no; a yes unpacks or is refused, and never fails otherwise."""
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "a").write_bytes(b"PK\x03\x04" + content)
+    assert is_archive(folder / "a")
+    with pytest.raises(DataRefused):
+        _unpack(folder / "a")
