@@ -1,0 +1,1 @@
+"""Brain Imaging Data Structure: names, sidecars, and the files of a dataset."""

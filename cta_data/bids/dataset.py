@@ -1,0 +1,150 @@
+"""The files that make a folder a BIDS dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from cta_data.bids.files import json_text, write_text
+from cta_data.errors import ConfigurationError
+
+BIDS_VERSION = "1.10.0"
+SOFTWARE_NAME = "cta_data"
+MISSING = "n/a"
+OLDEST_AGE_YEARS = 89  # BIDS caps ages here, as a higher one can single out a person
+IGNORED = ("**/ct", "card.toml")  # a closing slash would keep the validator from matching
+
+
+def write_dataset_description(
+    folder: Path,
+    *,
+    name: str,
+    dataset_type: Literal["raw", "derivative"] = "raw",
+    licence: str = "",
+    authors: Sequence[str] = (),
+    how_to_acknowledge: str = "",
+    references: Sequence[str] = (),
+    software_version: str = "",
+    source_datasets: Sequence[Mapping[str, str]] = (),
+) -> None:
+    """Write `dataset_description.json`; empty fields are left out.
+
+    Parameters
+    ----------
+    software_version
+        Of this package, written under `GeneratedBy`, which derivatives must have.
+    source_datasets
+        Where a derivative comes from: mappings with `URL`, `DOI` or `Version`.
+    """
+    generated_by = {"Name": SOFTWARE_NAME}
+    if software_version:
+        generated_by["Version"] = software_version
+    content: dict[str, Any] = {
+        "Name": name,
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": dataset_type,
+        "License": licence,
+        "Authors": list(authors),
+        "HowToAcknowledge": how_to_acknowledge,
+        "ReferencesAndLinks": list(references),
+        "GeneratedBy": [generated_by],
+        "SourceDatasets": [dict(source) for source in source_datasets],
+    }
+    kept = {key: value for key, value in content.items() if value}
+    write_text(json_text(kept), folder / "dataset_description.json")
+
+
+def write_readme(folder: Path, text: str) -> None:
+    """Write README.md; BIDS wants one in every dataset."""
+    write_text(text.rstrip("\n") + "\n", folder / "README.md")
+
+
+def write_changes(folder: Path, entries: Sequence[tuple[str, str, Sequence[str]]]) -> None:
+    """Write CHANGES from entries of (version, date as YYYY-MM-DD, changes), newest first."""
+    blocks = []
+    for version, date, changes in entries:
+        blocks.append("\n".join([f"{version} {date}", *(f"  - {change}" for change in changes)]))
+    write_text("\n\n".join(blocks) + "\n", folder / "CHANGES")
+
+
+def write_bidsignore(folder: Path, extra: Iterable[str] = ()) -> None:
+    """Write `.bidsignore`: what lies in the dataset and is not in the specification."""
+    write_text(
+        "\n".join([*IGNORED, *sorted(set(extra) - set(IGNORED))]) + "\n", folder / ".bidsignore"
+    )
+
+
+def write_participants(
+    folder: Path,
+    rows: Iterable[Mapping[str, Any]],
+    descriptions: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write participants.tsv and participants.json, sorted by subject.
+
+    Parameters
+    ----------
+    rows
+        One mapping a subject, with `participant_id` (with or without `sub-`) and the columns of
+        `descriptions`. None and absent values become `n/a`; `age` (years) is capped at 89.
+    descriptions
+        For each further column, in this order: `Description`, and `Units` or `Levels`.
+
+    Raises
+    ------
+    ConfigurationError
+        When a row has a column without description, or a subject occurs twice.
+    """
+    write_table(folder / "participants.tsv", "participant_id", "sub-", rows, descriptions)
+
+
+def write_sessions(
+    folder: Path,
+    subject: str,
+    rows: Iterable[Mapping[str, Any]],
+    descriptions: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write a subject's sessions.tsv and .json; rows as in `write_participants`, `session_id`."""
+    subject = subject.removeprefix("sub-")
+    path = folder / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
+    write_table(path, "session_id", "ses-", rows, descriptions)
+
+
+def write_table(
+    path: Path,
+    key: str,
+    prefix: str,
+    rows: Iterable[Mapping[str, Any]],
+    descriptions: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write a BIDS table and, beside it, the JSON that describes its columns."""
+    by_key: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        name = prefix + str(row[key]).removeprefix(prefix)
+        unknown = sorted(set(row) - set(descriptions) - {key})
+        if unknown:
+            raise ConfigurationError(
+                "a column has no description", where=path.name, why=", ".join(unknown)
+            )
+        if name in by_key:
+            raise ConfigurationError("a row occurs twice", where=path.name, why=name)
+        by_key[name] = row
+    columns = [column for column in descriptions if column != key]
+    lines = ["\t".join([key, *columns])]
+    for name in sorted(by_key):
+        row = by_key[name]
+        lines.append("\t".join([name, *(_cell(column, row.get(column)) for column in columns)]))
+    write_text("\n".join(lines) + "\n", path)
+    described = {column: dict(descriptions[column]) for column in columns}
+    if described:
+        write_text(json_text(described), path.with_suffix(".json"))
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is None or value == "" or value != value:  # the last is NaN
+        return MISSING
+    if column == "age":
+        value = min(float(value), OLDEST_AGE_YEARS)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return " ".join(str(value).split())

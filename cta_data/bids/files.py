@@ -1,0 +1,24 @@
+"""Small text files, written whole or not at all, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """JSON with sorted keys, two blanks of indentation and a newline at the end."""
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write UTF-8 text under a temporary name, then rename; a link is replaced, not followed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""JSON sidecars: what a DICOM header may tell, and nothing else.
+
+Only attributes on the list below are taken over. Free text (descriptions, protocol names,
+comments), names, dates, places, serial numbers and identifiers are never on it, since any of them
+can lead back to a patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cta_data.bids.files import json_text, write_text
+
+CONVERSION_SOFTWARE = "cta_data, with dicom2nifti for the voxels"
+SHORTEST_IDENTITY = 4  # shorter pieces of a name or number turn up in harmless words
+
+
+def _text(value: str) -> str:
+    return " ".join(value.replace("\\", " ").split())
+
+
+def _codes(value: str) -> str | list[str]:
+    codes = [code.strip() for code in value.split("\\") if code.strip()]
+    return codes[0] if len(codes) == 1 else codes
+
+
+def _number(value: str) -> float | int:
+    number = float(value.split("\\")[0])
+    return int(number) if number.is_integer() else number
+
+
+def _seconds(value: str) -> float | int:
+    return _number(str(round(float(value.split("\\")[0]) / 1000, 9)))
+
+
+# DICOM keyword → name in the sidecar, and how its text becomes a value. Units: s, mm, degrees, T,
+# Hz per pixel, kV, mA, mAs.
+ALLOWED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "Modality": ("Modality", _text),
+    "Manufacturer": ("Manufacturer", _text),
+    "ManufacturerModelName": ("ManufacturersModelName", _text),
+    "SoftwareVersions": ("SoftwareVersions", _text),
+    "PatientPosition": ("PatientPosition", _text),
+    "SliceThickness": ("SliceThickness", _number),
+    "SpacingBetweenSlices": ("SpacingBetweenSlices", _number),
+    # magnetic resonance
+    "MagneticFieldStrength": ("MagneticFieldStrength", _number),
+    "MRAcquisitionType": ("MRAcquisitionType", _text),
+    "ScanningSequence": ("ScanningSequence", _codes),
+    "SequenceVariant": ("SequenceVariant", _codes),
+    "ScanOptions": ("ScanOptions", _codes),
+    "EchoTime": ("EchoTime", _seconds),
+    "RepetitionTime": ("RepetitionTime", _seconds),
+    "InversionTime": ("InversionTime", _seconds),
+    "FlipAngle": ("FlipAngle", _number),
+    "EchoTrainLength": ("EchoTrainLength", _number),
+    "NumberOfAverages": ("NumberOfAverages", _number),
+    "PixelBandwidth": ("PixelBandwidth", _number),
+    "PercentSampling": ("PercentSampling", _number),
+    "InPlanePhaseEncodingDirection": ("InPlanePhaseEncodingDirectionDICOM", _text),
+    "ContrastBolusIngredient": ("ContrastBolusIngredient", _text),
+    # computed tomography
+    "KVP": ("KVP", _number),
+    "ConvolutionKernel": ("ConvolutionKernel", _codes),
+    "XRayTubeCurrent": ("XRayTubeCurrent", _number),
+    "Exposure": ("Exposure", _number),
+    "FilterType": ("FilterType", _text),
+    "GantryDetectorTilt": ("GantryDetectorTilt", _number),
+}
+
+IDENTITY_KEYWORDS = (
+    "PatientName",
+    "PatientID",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientBirthDate",
+    "PatientMotherBirthName",
+    "AccessionNumber",
+    "StudyID",
+)
+
+
+def build_sidecar(
+    header: Mapping[str, str],
+    *,
+    geometry_source: str = "dicom",
+    deviations: Sequence[Mapping[str, str]] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Content of an image's sidecar.
+
+    Parameters
+    ----------
+    header
+        Text by DICOM keyword, DICOM units, several values joined by one backslash.
+    geometry_source
+        Where the grid comes from (`dicom`, …).
+    deviations
+        What was tolerated or repaired (`Deviation.as_record`); written as `Deviations`.
+    extra
+        Fields the caller answers for; they win over those of the header.
+
+    Returns
+    -------
+    dict
+        BIDS names and units (seconds, where DICOM has milliseconds). A value that cannot be read
+        as its kind, or that holds a piece of the patient's identity, is left out.
+    """
+    identity = _identity_pieces(header)
+    sidecar: dict[str, Any] = {
+        "ConversionSoftware": CONVERSION_SOFTWARE,
+        "GeometrySource": geometry_source,
+    }
+    for keyword, (name, convert) in ALLOWED.items():
+        text = header.get(keyword, "").strip()
+        if not text or any(piece in text.casefold() for piece in identity):
+            continue
+        if convert in (_number, _seconds) and not _is_number(text.split("\\")[0]):
+            continue
+        sidecar[name] = convert(text)
+    if deviations:
+        sidecar["Deviations"] = [dict(deviation) for deviation in deviations]
+    return sidecar | dict(extra or {})
+
+
+def write_sidecar(sidecar: Mapping[str, Any], path: Path) -> None:
+    """Write a sidecar: sorted keys, the same bytes for the same content, no clock."""
+    write_text(json_text(sidecar), path)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return abs(float(text)) < float("inf")
+    except ValueError:
+        return False
+
+
+def _identity_pieces(header: Mapping[str, str]) -> set[str]:
+    pieces: set[str] = set()
+    for keyword in IDENTITY_KEYWORDS:
+        text = header.get(keyword, "").casefold()
+        for separator in "^=\\,":
+            text = text.replace(separator, " ")
+        pieces.update(piece for piece in text.split() if len(piece) >= SHORTEST_IDENTITY)
+    return pieces

@@ -1,0 +1,1 @@
+"""File formats: bytes in, images or contours out."""

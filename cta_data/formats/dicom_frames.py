@@ -1,0 +1,190 @@
+"""The slices of a DICOM series, whether each has a file of its own or all share one.
+
+A classic series has one slice a dataset; an enhanced multi-frame object has many, with their place
+in functional groups. Both become a list of `Frame`, so that everything after knows one form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pydicom
+
+from cta_data.errors import DataRefused
+
+LOCALIZER_TYPES = frozenset({"LOCALIZER", "PROJECTION IMAGE", "SCOUT"})
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice: where it lies, and where its pixels are.
+
+    Attributes
+    ----------
+    position
+        Centre of the first pixel, LPS mm.
+    orientation
+        Cosines along a row (x, y, z), then along a column.
+    spacing
+        Distance between rows, distance between columns, mm.
+    dataset, index
+        Dataset (its number in the series) and frame in it (from 0).
+    slope, intercept
+        Stored value × slope + intercept is the value; None where the header gives none.
+    """
+
+    position: tuple[float, ...]
+    orientation: tuple[float, ...]
+    spacing: tuple[float, ...]
+    rows: int
+    columns: int
+    dataset: int
+    index: int
+    slope: float | None
+    intercept: float | None
+    is_localizer: bool
+    header_tilt_degrees: float | None
+
+
+def read_frames(datasets: Sequence[pydicom.Dataset]) -> list[Frame]:
+    """List every slice of a series, in the order of the datasets.
+
+    Raises
+    ------
+    DataRefused
+        When there is no dataset, or one is no image, is a mosaic or colour image, or does not say
+        where its slices lie.
+    """
+    if not datasets:
+        raise DataRefused("the series is empty")
+    frames: list[Frame] = []
+    for number, dataset in enumerate(datasets):
+        where = _where(dataset, number)
+        try:
+            _require_grey_image(dataset, where)
+            if "PerFrameFunctionalGroupsSequence" in dataset:
+                frames += _enhanced_frames(dataset, number, where)
+            else:
+                frames.append(_classic_frame(dataset, number, where))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataRefused("the header cannot be read", where=where, why=str(error)) from error
+    return frames
+
+
+def _where(dataset: pydicom.Dataset, number: int) -> str:
+    return f"image {number + 1} (instance number {dataset.get('InstanceNumber', 'absent')})"
+
+
+def _image_type(dataset: pydicom.Dataset) -> set[str]:
+    value = dataset.get("ImageType") or []
+    return {str(item).upper() for item in ([value] if isinstance(value, str) else value)}
+
+
+def _require_grey_image(dataset: pydicom.Dataset, where: str) -> None:
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise DataRefused("it is no image", where=where, why="Rows and Columns are absent")
+    if int(dataset.get("SamplesPerPixel", 1)) != 1:
+        raise DataRefused(
+            "a colour image holds no measured intensity",
+            where=where,
+            why=f"{dataset.get('PhotometricInterpretation')}, "
+            f"{dataset.SamplesPerPixel} samples a pixel",
+            next_step="Export the original series instead of the coloured map",
+        )
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    if not photometric.startswith("MONOCHROME"):
+        raise DataRefused("only grey images can be used", where=where, why=photometric)
+    if "MOSAIC" in _image_type(dataset):
+        raise DataRefused(
+            "a mosaic holds all slices in one picture and cannot be placed in space reliably",
+            where=where,
+            next_step="Export it as separate slices or as enhanced multi-frame",
+        )
+
+
+def _classic_frame(dataset: pydicom.Dataset, number: int, where: str) -> Frame:
+    if int(dataset.get("NumberOfFrames") or 1) != 1:
+        raise DataRefused(
+            "it holds many frames and does not say where they lie",
+            where=where,
+            why=f"{dataset.NumberOfFrames} frames, no functional groups",
+        )
+    return Frame(
+        position=_numbers(dataset, "ImagePositionPatient", 3, where),
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6, where),
+        spacing=_numbers(dataset, "PixelSpacing", 2, where),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        dataset=number,
+        index=0,
+        slope=_optional(dataset, "RescaleSlope"),
+        intercept=_optional(dataset, "RescaleIntercept"),
+        is_localizer=bool(LOCALIZER_TYPES & _image_type(dataset)),
+        header_tilt_degrees=_optional(dataset, "GantryDetectorTilt"),
+    )
+
+
+def _enhanced_frames(dataset: pydicom.Dataset, number: int, where: str) -> Iterator[Frame]:
+    per_frame = dataset.PerFrameFunctionalGroupsSequence
+    expected = int(dataset.get("NumberOfFrames") or 1)
+    if len(per_frame) != expected:
+        raise DataRefused(
+            "frames and their descriptions differ in number",
+            where=where,
+            why=f"{expected} frames, {len(per_frame)} descriptions",
+        )
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+    is_localizer = bool(LOCALIZER_TYPES & _image_type(dataset))
+    for index, own in enumerate(per_frame):
+        places = (own, shared, dataset)
+        place = f"{where}, frame {index + 1}"
+        values = _group(places, "PixelValueTransformationSequence", "RescaleSlope")
+        tilt = _group(places, "CTTableDynamicsSequence", "GantryDetectorTilt")
+        plane = _group(places, "PlanePositionSequence", "ImagePositionPatient")
+        axes = _group(places, "PlaneOrientationSequence", "ImageOrientationPatient")
+        pixels = _group(places, "PixelMeasuresSequence", "PixelSpacing")
+        yield Frame(
+            position=_numbers(plane, "ImagePositionPatient", 3, place),
+            orientation=_numbers(axes, "ImageOrientationPatient", 6, place),
+            spacing=_numbers(pixels, "PixelSpacing", 2, place),
+            rows=int(dataset.Rows),
+            columns=int(dataset.Columns),
+            dataset=number,
+            index=index,
+            slope=_optional(values, "RescaleSlope"),
+            intercept=_optional(values, "RescaleIntercept"),
+            is_localizer=is_localizer,
+            header_tilt_degrees=_optional(tilt, "GantryDetectorTilt"),
+        )
+
+
+def _group(places: tuple[pydicom.Dataset, ...], sequence: str, keyword: str) -> pydicom.Dataset:
+    """The functional group that holds `keyword`: the frame's own, else shared, else the top."""
+    for place in places:
+        items = place.get(sequence)
+        if items and keyword in items[0]:
+            return items[0]
+        if keyword in place:
+            return place
+    return pydicom.Dataset()
+
+
+def _numbers(dataset: pydicom.Dataset, keyword: str, count: int, where: str) -> tuple[float, ...]:
+    value = dataset.get(keyword)
+    if value is None or len(value) != count:
+        raise DataRefused(
+            "it does not say where its pixels lie",
+            where=where,
+            why=f"{keyword} is absent or incomplete",
+        )
+    numbers = tuple(map(float, value))
+    if not all(map(math.isfinite, numbers)):
+        raise DataRefused("a place is no number", where=where, why=f"{keyword} {numbers}")
+    return numbers
+
+
+def _optional(dataset: pydicom.Dataset, keyword: str) -> float | None:
+    value = dataset.get(keyword)
+    return None if value is None or value == "" else float(value)

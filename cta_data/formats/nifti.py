@@ -1,0 +1,302 @@
+"""NIfTI files in and out.
+
+In memory an image is a `SimpleITK.Image` (LPS, mm); on disk it is NIfTI (RAS, mm). The voxel
+buffer of both is the same (first axis fastest), so only the header is translated.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+from isal import igzip, igzip_lib, isal_zlib
+from numpy.typing import NDArray
+
+from cta_data.errors import CtaError, DataRefused
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+COMPRESSION_LEVEL = 2
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP_WINDOW = (
+    31  # zlib's way to ask for a gzip wrapper; isal writes it without name and with time 0
+)
+
+# Directions whose cosines differ by more than this from a rotation are sheared, not merely rounded:
+# at 250 mm from the origin it is a quarter of a millimetre.
+SHEAR_TOLERANCE = 1e-3
+SINGULAR_VALUE_FLOOR = 1e-6
+XYZ_MILLIMETRES = 2
+SCANNER_CODE = 1
+
+
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Write a 3-D scalar image as NIfTI-1, the same bytes for the same image.
+
+    The gzip header holds no name and no time, `descrip` is empty, sform and qform carry the same
+    grid with code 1 (scanner), units are mm. The file appears under its name only when it is
+    complete, so a symbolic link of git-annex is replaced and never written through.
+
+    Parameters
+    ----------
+    image
+        SimpleITK image with three axes and one component; LPS, mm.
+    path
+        Ends in `.nii.gz` or `.nii`; its folder exists.
+
+    Raises
+    ------
+    DataRefused
+        For an image that is not 3-D or not scalar, or a grid with shear.
+    CtaError
+        For a path with another ending.
+    """
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise CtaError("NIfTI is written to .nii or .nii.gz", where=str(path))
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise DataRefused(
+            "only a three-dimensional image with one value per voxel can be written",
+            where=str(path),
+            why=f"{image.GetDimension()} axes, {image.GetNumberOfComponentsPerPixel()} components",
+        )
+    voxels = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
+    affine = ras_affine(image)
+    _orthonormal(affine, where=str(path))
+    payload = _header_bytes(affine, voxels)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as stream:
+            if path.name.endswith(".gz"):
+                packer = isal_zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
+                stream.write(packer.compress(payload))
+                stream.write(packer.compress(voxels.data.cast("B")))
+                stream.write(packer.flush())
+            else:
+                stream.write(payload)
+                stream.write(voxels.data.cast("B"))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_image(path: Path) -> sitk.Image:
+    """Read a NIfTI file as a 3-D SimpleITK image (LPS, mm).
+
+    The sform is used where its code is set, else the qform. Cosines that are rounded are set to
+    the nearest rotation. A fourth axis of length 1 is dropped. A slope and intercept are applied
+    (float32).
+
+    Raises
+    ------
+    CtaError
+        When the file is missing, or is a link whose content has not been fetched.
+    DataRefused
+        When the file is truncated, is no NIfTI, has more than one volume, has no orientation, or
+        its grid is sheared by more than `SHEAR_TOLERANCE`.
+    """
+    content = _content(path)
+    header = _parse_header(content, path)
+    shape = _shape_3d(header, path)
+    affine = _orthonormal(_stored_affine(header, path), where=str(path))
+    dtype = header.get_data_dtype()
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {dtype}")
+    offset = int(header.get_data_offset())
+    count = int(np.prod(shape))
+    if len(content) < offset + count * dtype.itemsize:
+        raise DataRefused(
+            "the file ends before its voxels do",
+            where=str(path),
+            why=f"{len(content) - offset} of {count * dtype.itemsize} bytes are there",
+            next_step="Copy or fetch the file again",
+        )
+    voxels = np.frombuffer(content, dtype, count, offset).reshape(shape[::-1])
+    slope, intercept = header.get_slope_inter()
+    if (slope, intercept) not in ((None, None), (1.0, 0.0)):
+        voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    return image_from_array(voxels.astype(voxels.dtype.newbyteorder("="), copy=False), affine)
+
+
+def read_header(path: Path) -> nib.Nifti1Header:
+    """Read the NIfTI header alone, without inflating the voxels.
+
+    Raises
+    ------
+    CtaError
+        As `read_image` does for files that are missing or not fetched.
+    DataRefused
+        When the file is no NIfTI.
+    """
+    _require_content(path)
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    if start.startswith(GZIP_MAGIC):
+        try:
+            start = zlib.decompressobj(wbits=GZIP_WINDOW).decompress(start, 1024)
+        except zlib.error as error:
+            raise _damaged(path, error) from error
+    return _parse_header(start, path)
+
+
+def ras_affine(image: sitk.Image) -> NDArray[np.float64]:
+    """4 × 4 matrix from voxel index (x, y, z) to RAS mm."""
+    affine = np.eye(4)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    affine[:3, :3] = direction * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return LPS_TO_RAS @ affine
+
+
+def image_from_array(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> sitk.Image:
+    """Image from an array with axes z, y, x and a 4 × 4 matrix from index (x, y, z) to RAS mm."""
+    image = sitk.GetImageFromArray(voxels)
+    lps = LPS_TO_RAS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    return image
+
+
+def same_grid(first: sitk.Image, second: sitk.Image, tolerance: float = 1e-2) -> bool:
+    """Whether two 3-D images have the same size and every corner within `tolerance` mm."""
+    if first.GetSize() != second.GetSize():
+        return False
+    return _largest_corner_distance(first, second) <= tolerance
+
+
+def describe_grid_difference(first: sitk.Image, second: sitk.Image) -> str:
+    """Both grids in words, and how far apart their corners lie where the sizes agree."""
+    text = f"{_describe_grid(first)} against {_describe_grid(second)}"
+    if first.GetSize() == second.GetSize():
+        text += f"; corners up to {_largest_corner_distance(first, second):.3g} mm apart"
+    return text
+
+
+def _largest_corner_distance(first: sitk.Image, second: sitk.Image) -> float:
+    last = np.array(first.GetSize()) - 1
+    corners = np.array(np.meshgrid(*[(0, end) for end in last])).reshape(3, -1)
+    corners = np.vstack([corners, np.ones(corners.shape[1])])
+    difference = (ras_affine(first) - ras_affine(second)) @ corners
+    return float(np.linalg.norm(difference[:3], axis=0).max())
+
+
+def _describe_grid(image: sitk.Image) -> str:
+    size = " × ".join(str(n) for n in image.GetSize())
+    spacing = " × ".join(f"{value:.5g}" for value in image.GetSpacing())
+    affine = ras_affine(image)
+    origin = ", ".join(f"{value:.2f}" for value in affine[:3, 3])
+    codes = "".join(nib.aff2axcodes(affine))
+    return f"{size} voxels of {spacing} mm, {codes}, first voxel at RAS ({origin})"
+
+
+def _header_bytes(affine: NDArray[np.float64], voxels: NDArray[np.generic]) -> bytes:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(voxels.dtype)
+    header.set_data_shape(voxels.shape[::-1])
+    header.set_qform(affine, SCANNER_CODE)
+    header.set_sform(affine, SCANNER_CODE)
+    header.set_xyzt_units(XYZ_MILLIMETRES)
+    header.set_slope_inter(1.0, 0.0)
+    header["vox_offset"] = 352
+    header["magic"] = b"n+1"
+    return bytes(header.binaryblock) + b"\0\0\0\0"
+
+
+def _require_content(path: Path) -> None:
+    if path.exists():
+        return
+    if path.is_symlink():
+        raise CtaError(
+            "the file's content is not here: it was not fetched",
+            where=str(path),
+            next_step=f"Run: datalad get {path}",
+        )
+    raise CtaError("there is no such file", where=str(path))
+
+
+def _content(path: Path) -> bytes:
+    _require_content(path)
+    packed = path.read_bytes()
+    if not packed.startswith(GZIP_MAGIC):
+        return packed
+    # The gzip trailer holds the size modulo 2^32: a hint that spares the buffer from growing.
+    hint = struct.unpack("<I", packed[-4:])[0] if len(packed) >= 18 else 0
+    hint = min(hint, 1032 * len(packed))  # no deflate stream expands further than this
+    try:
+        content = igzip_lib.decompress(packed, flag=igzip_lib.DECOMP_GZIP, bufsize=max(hint, 4096))
+        # More than one gzip member (bgzip, concatenation): only the general reader goes on.
+        return content if len(content) == hint else igzip.decompress(packed)
+    except (igzip_lib.IsalError, OSError, EOFError) as error:  # type: ignore[misc]  # isal stub
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataRefused:
+    return DataRefused(
+        "the compressed file is truncated or damaged",
+        where=str(path),
+        why=str(error),
+        next_step="Copy or fetch the file again",
+    )
+
+
+def _parse_header(content: bytes, path: Path) -> nib.Nifti1Header:
+    start = bytes(content[:540])
+    kind = nib.Nifti2Header if start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Header
+    try:
+        return kind(start[: kind.sizeof_hdr])
+    except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
+        raise DataRefused("this is no NIfTI file", where=str(path), why=str(error)) from error
+
+
+def _shape_3d(header: nib.Nifti1Header, path: Path) -> tuple[int, int, int]:
+    shape = [int(n) for n in header.get_data_shape()]
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    if len(shape) != 3 or min(shape) < 1:
+        raise DataRefused(
+            "one three-dimensional volume is needed",
+            where=str(path),
+            why=f"the file's shape is {' × '.join(map(str, header.get_data_shape()))}",
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def _stored_affine(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64]:
+    for code, stored in (
+        (header["sform_code"], header.get_sform),
+        (header["qform_code"], header.get_qform),
+    ):
+        if code > 0:
+            affine = np.asarray(stored(), dtype=np.float64)
+            smallest = np.linalg.svd(affine[:3, :3], compute_uv=False)[-1]
+            if np.isfinite(affine).all() and smallest > SINGULAR_VALUE_FLOOR:
+                return affine
+    raise DataRefused(
+        "the file does not say where its voxels lie",
+        where=str(path),
+        why=f"sform code {header['sform_code']}, qform code {header['qform_code']}, none usable",
+        next_step="Export it again with its orientation",
+    )
+
+
+def _orthonormal(affine: NDArray[np.float64], *, where: str) -> NDArray[np.float64]:
+    """Replace rounded cosines by the nearest rotation or reflection; refuse shear."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    cosines = affine[:3, :3] / spacing
+    shear = float(np.abs(cosines.T @ cosines - np.eye(3)).max())
+    if shear > SHEAR_TOLERANCE:
+        raise DataRefused(
+            "the image's axes are not at right angles",
+            where=where,
+            why=f"cosine between two axes {shear:.4f}, at most {SHEAR_TOLERANCE} is allowed",
+            next_step="Resample it onto an orthogonal grid",
+        )
+    left, _, right = np.linalg.svd(cosines)
+    result = affine.copy()
+    result[:3, :3] = (left @ right) * spacing
+    return result

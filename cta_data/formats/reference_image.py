@@ -1,0 +1,119 @@
+"""The image that contours are put on: a DICOM series with its identity, or a NIfTI file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydicom.errors import InvalidDicomError
+
+from cta_data.errors import DataRefused
+from cta_data.formats.dicom_series import convert_series
+from cta_data.formats.nifti import read_image
+from cta_data.formats.rtstruct import read_dicom_object
+from cta_data.imaging.contours import ImageIdentity
+
+
+def read_reference_image(
+    path: Path, preferred_series: Collection[str] = ()
+) -> tuple[sitk.Image, ImageIdentity | None]:
+    """Read an image and the UIDs by which a structure set may refer to it.
+
+    Parameters
+    ----------
+    path
+        A folder of DICOM files (of one or two slices only the grid is made, without values), one multi-frame DICOM file, or a NIfTI file (which has no UIDs).
+    preferred_series
+        Series UIDs to choose by, where a folder holds several series.
+
+    Raises
+    ------
+    DataRefused
+        If there is no image, or several and none or more than one of them is preferred.
+    """
+    if path.name.endswith((".nii", ".nii.gz")):
+        return read_image(path), None
+    datasets = _images(path)
+    if not datasets:
+        raise DataRefused(
+            "no DICOM image here", where=str(path), next_step="Give a DICOM folder or a NIfTI file"
+        )
+    series = sorted({str(dataset.get("SeriesInstanceUID")) for dataset in datasets})
+    chosen = [uid for uid in series if uid in preferred_series] if len(series) > 1 else series
+    if len(chosen) != 1:
+        raise DataRefused(
+            "which image series is meant is not clear",
+            where=str(path),
+            why=f"{len(series)} series, {len(chosen)} of them named by the structure set",
+            next_step="Give a folder with one series",
+        )
+    own = [item for item in datasets if str(item.get("SeriesInstanceUID")) == chosen[0]]
+    image = _few_slices(own) if len(own) < 3 and "NumberOfFrames" not in own[0] else None
+    return (convert_series(own).image if image is None else image), identity_of(own)
+
+
+def identity_of(datasets: Sequence[pydicom.Dataset]) -> ImageIdentity:
+    """Series, frame of reference and SOP Instance UIDs of one series' datasets."""
+    frames = {str(item.get("FrameOfReferenceUID") or "") for item in datasets}
+    return ImageIdentity(
+        str(datasets[0].get("SeriesInstanceUID")),
+        frames.pop() or None if len(frames) == 1 else None,
+        frozenset(str(item.SOPInstanceUID) for item in datasets),
+    )
+
+
+def _few_slices(datasets: Sequence[pydicom.Dataset]) -> sitk.Image:
+    """One slice or two: no volume for training, but a grid that contours can be put on."""
+    ordered = sorted(datasets, key=_height)
+    grids = [_slice_grid(dataset) for dataset in ordered]
+    origin, axes, spacing = grids[0]
+    step = np.cross(axes[0], axes[1]) * float(ordered[0].get("SliceThickness") or 1.0)
+    if len(grids) > 1:
+        step = grids[1][0] - origin
+    thickness = float(np.linalg.norm(step))
+    if thickness == 0 or any(not np.allclose(grid[1], axes, atol=1e-4) for grid in grids):
+        raise DataRefused("the slices are not parallel, or lie on each other", where="image")
+    size = [int(ordered[0].Columns), int(ordered[0].Rows), len(ordered)]
+    image = sitk.Image(size, sitk.sitkUInt8)
+    image.SetOrigin(origin.tolist())
+    image.SetSpacing([*spacing, thickness])
+    image.SetDirection(np.stack([*axes, step / thickness], axis=1).ravel().tolist())
+    return image
+
+
+def _slice_grid(
+    dataset: pydicom.Dataset,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
+    """Position of the first pixel, the two axes (rows of the array), and their spacings."""
+    try:
+        origin = np.array(dataset.ImagePositionPatient, dtype=np.float64)
+        axes = np.array(dataset.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
+        rows, columns = (float(value) for value in dataset.PixelSpacing)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataRefused("a slice does not say where it lies", why=str(error)) from error
+    return origin, axes, [columns, rows]
+
+
+def _height(dataset: pydicom.Dataset) -> float:
+    origin, axes, _ = _slice_grid(dataset)
+    return float(origin @ np.cross(axes[0], axes[1]))
+
+
+def _images(path: Path) -> list[pydicom.Dataset]:
+    """All datasets with pixels under ``path``; files that are not DICOM are passed over."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return [read_dicom_object(file) for file in files if _is_dicom_image(file)]
+
+
+def _is_dicom_image(file: Path) -> bool:
+    try:
+        header = pydicom.dcmread(file, specific_tags=["Rows"], stop_before_pixels=True)
+    except InvalidDicomError:
+        return False
+    return "Rows" in header and header.file_meta.get("MediaStorageSOPClassUID") != (
+        "1.2.840.10008.5.1.4.1.1.481.2"  # a dose grid has pixels and is no image of a series
+    )

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cta_data.errors import DataRefused
+from cta_data.formats.contours_json import (
+    contours_from_json,
+    contours_to_json,
+    read_contours,
+    write_contours,
+)
+from cta_data.formats.rtstruct import read_structure_set
+from cta_data.imaging.contours import Contour, Roi
+
+number = st.floats(allow_nan=False, allow_infinity=False)
+points = st.lists(st.tuples(number, number, number), max_size=6).map(
+    lambda rows: np.array(rows, dtype=np.float64).reshape(-1, 3)
+)
+contour = st.builds(Contour, points, st.sampled_from(["CLOSED_PLANAR", "POINT"]))
+roi = st.builds(
+    Roi,
+    st.integers(0, 99),
+    st.text(max_size=12),
+    st.none() | st.just("GTV"),
+    st.just("1.2.3"),
+    st.lists(contour, max_size=3).map(tuple),
+)
+
+
+def same(first: Roi, second: Roi) -> bool:
+    return (first.number, first.name, first.interpreted_type) == (
+        second.number,
+        second.name,
+        second.interpreted_type,
+    ) and [(c.geometric_type, c.points_lps_mm.tobytes()) for c in first.contours] == [
+        (c.geometric_type, c.points_lps_mm.tobytes()) for c in second.contours
+    ]
+
+
+@given(st.lists(roi, max_size=4))
+def test_a_round_trip_is_exact_and_deterministic(rois: list[Roi]) -> None:
+    """Every bit of every coordinate and every name comes back; the same ROIs give one text."""
+    text = contours_to_json(rois)
+    back = contours_from_json(text)
+    ordered = sorted(rois, key=lambda one: (one.number, one.name))
+    assert len(back) == len(rois)
+    assert all(same(a, b) for a, b in zip(ordered, back, strict=True))
+    assert contours_to_json(back) == text
+
+
+def test_no_uid_and_no_date_of_a_real_file_is_written(shared_data: Path, tmp_path: Path) -> None:
+    """Of a clinical structure set nothing but ROIs is kept: no UID, no date, no label."""
+    folder = shared_data / "rt_ibsi_val_STS_002" / "dicom" / "STS_002" / "CT" / "mask"
+    read = read_structure_set(next(folder.iterdir()))
+    path = tmp_path / "contours.json"
+    write_contours(read.rois, path)
+    text = path.read_text(encoding="utf-8")
+    for secret in (*read.frame_of_reference_uids, *read.referenced_sop_uids, read.date, "1.3.6.1"):
+        assert secret not in text
+    assert same(read_contours(path)[0], read.rois[0])
+    assert [file.name for file in tmp_path.iterdir()] == ["contours.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{", "not a contours file"),
+        ("[]", "its schema is not"),
+        ('{"schema": "cta_data/contours", "schema_version": 99, "rois": []}', "version 99"),
+        ('{"schema": "cta_data/contours", "schema_version": 1}', "damaged"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: str, word: str) -> None:
+    """Something else, another version or a damaged file is refused by what it is."""
+    path = tmp_path / "contours.json"
+    path.write_text(text)
+    with pytest.raises(DataRefused, match=word):
+        read_contours(path)
+
+
+def test_numbers_that_json_lacks_are_refused() -> None:
+    """NaN cannot be written as JSON, and is refused rather than written."""
+    with pytest.raises(DataRefused, match="not finite"):
+        contours_to_json([Roi(1, "a", contours=(Contour(np.full((3, 3), np.nan)),))])

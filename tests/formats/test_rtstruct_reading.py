@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage
+
+from cta_data.errors import DataRefused
+from cta_data.formats.rtstruct import RT_STRUCTURE_SET_STORAGE, read_structure_set
+
+SQUARE = [0, 0, 5, 10, 0, 5, 10, 10, 5, 0, 10, 5]
+
+
+def item(**values: object) -> Dataset:
+    dataset = Dataset()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, Sequence(value) if keyword.endswith("Sequence") else value)
+    return dataset
+
+
+def contour(data: list[float] | None, kind: str = "CLOSED_PLANAR") -> Dataset:
+    made = item(ContourGeometricType=kind)
+    if data is not None:
+        made.ContourData = data
+    return made
+
+
+def structure_set(contours: list[Dataset], **more: object) -> Dataset:
+    return item(
+        SOPClassUID=RT_STRUCTURE_SET_STORAGE,
+        Modality="RTSTRUCT",
+        StructureSetLabel="PLAN",
+        StructureSetROISequence=[item(ROINumber=3, ROIName="GTV 1")],
+        ROIContourSequence=[item(ReferencedROINumber=3, ContourSequence=contours)],
+        **more,
+    )
+
+
+def test_a_clinical_file_is_read_whole(shared_data: Path) -> None:
+    """Names, types, references and vertices of a file made by a planning system."""
+    folder = shared_data / "rt_ibsi_val_STS_002" / "dicom" / "STS_002" / "MR_T1" / "mask"
+    read = read_structure_set(folder / "RS.dcm")
+    (roi,) = read.rois
+    assert (read.label, read.name) == ("RTstruct", "RTstruct_AlignedT1toPET")
+    assert (roi.number, roi.name, roi.interpreted_type) == (1, "GTV_Mass_MR_T1", "GTV")
+    assert read.frame_of_reference_uids == (roi.frame_of_reference_uid,)
+    assert len(read.referenced_series_uids) == 1 and len(read.referenced_sop_uids) == 35
+    assert len(roi.contours) == 16 and roi.contours[0].points_lps_mm.shape == (158, 3)
+    assert roi.contours[0].referenced_sop_uid in read.referenced_sop_uids
+    assert read.notes == ()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.4, 0.8, 0.97])
+@pytest.mark.parametrize(
+    "name",
+    ["rt_rtutils_sample_phantom/rt.dcm", "rt_rtmask_conformance/rtstruct/primitives_planar.dcm"],
+)
+def test_a_file_that_was_cut_off_is_refused(
+    shared_data: Path, tmp_path: Path, name: str, share: float
+) -> None:
+    """No part of a file is taken for the whole: wherever it ends, it is refused."""
+    content = (shared_data / name).read_bytes()
+    cut = tmp_path / "cut.dcm"
+    cut.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataRefused):
+        read_structure_set(cut)
+
+
+def test_other_objects_are_refused(shared_data: Path, tmp_path: Path) -> None:
+    """An image is named as what it is; a text file and an absent file are refused too."""
+    with pytest.raises(DataRefused, match="CT Image Storage"):
+        read_structure_set(shared_data / "rt_rtutils_mock" / "tests" / "mock_data" / "ct_1.dcm")
+    with pytest.raises(DataRefused, match="CT Image Storage"):
+        read_structure_set(item(SOPClassUID=CTImageStorage, Modality="CT"))
+    text = tmp_path / "notes.dcm"
+    text.write_text("not DICOM at all")
+    with pytest.raises(DataRefused, match="not a DICOM file"):
+        read_structure_set(text)
+    with pytest.raises(DataRefused):
+        read_structure_set(tmp_path / "absent.dcm")
+
+
+def test_what_is_tolerated_is_noted() -> None:
+    """Empty, open and point contours are no error, are not filled, and each has its note."""
+    read = read_structure_set(
+        structure_set(
+            [contour(SQUARE), contour(None), contour([1, 2, 3], "POINT")]
+            + [contour(SQUARE, "OPEN_PLANAR")]
+        )
+    )
+    (roi,) = read.rois
+    assert len(roi.contours) == 3 and len(roi.closed_contours) == 1
+    notes = " | ".join(read.notes)
+    for word in ("contour 2 is empty", "POINT", "OPEN_PLANAR", "no frame of reference"):
+        assert word in notes
+
+
+@pytest.mark.parametrize("data", [[1.0, 2, 3, 4], ["a", "b", "c"]])
+def test_a_damaged_contour_empties_its_roi_alone(data: list[object]) -> None:
+    """A contour that cannot be right leaves its ROI without contours, with a note saying so."""
+    damaged = contour(SQUARE)
+    raw = "\\".join(str(value) for value in data).encode()
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    tag = Tag("ContourData")
+    damaged[tag] = RawDataElement(tag, "DS", len(raw), raw, 0, False, True)
+    read = read_structure_set(structure_set([contour(SQUARE), damaged]))
+    assert read.rois[0].contours == ()
+    assert "is read without contours: contour 2" in " | ".join(read.notes)
+
+
+def test_missing_sequences_and_orphans_are_noted() -> None:
+    """ROIs without contours, contours without ROI, and no ROI at all are read and noted."""
+    without = structure_set([])
+    del without.ROIContourSequence
+    assert "has no contours" in " | ".join(read_structure_set(without).notes)
+    orphan = structure_set([contour(SQUARE)])
+    orphan.ROIContourSequence[0].ReferencedROINumber = 9
+    assert "ROI number 9 left out" in " | ".join(read_structure_set(orphan).notes)
+    empty = item(SOPClassUID=RT_STRUCTURE_SET_STORAGE)
+    assert "describes no ROI" in " | ".join(read_structure_set(empty).notes)
+
+
+def test_one_number_for_two_rois_is_refused() -> None:
+    """Contours that could belong to either of two ROIs are refused."""
+    twice = structure_set([contour(SQUARE)])
+    twice.StructureSetROISequence.append(item(ROINumber=3, ROIName="GTV 2"))
+    with pytest.raises(DataRefused, match="used twice"):
+        read_structure_set(twice)
+
+
+def test_a_repeated_last_vertex_is_dropped() -> None:
+    """A contour that ends where it began has each vertex once."""
+    (roi,) = read_structure_set(structure_set([contour(SQUARE + SQUARE[:3])])).rois
+    assert np.array_equal(roi.contours[0].points_lps_mm, np.reshape(SQUARE, (4, 3)))
