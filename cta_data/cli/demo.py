@@ -1,0 +1,31 @@
+"""The command `demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cta_data.cli.options import JobsOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("demo")(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path(
+        "demo-study"
+    ),
+    patients: Annotated[
+        int, typer.Option("--patients", min=12, help="Digital patients, half of each group.")
+    ] = 12,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
+    jobs: JobsOption = 1,
+) -> int:
+    """Make a small trial of digital patients and run everything up to builds A to D."""
+    from cta_data.cli.demonstration import run_demonstration
+
+    return run_demonstration(folder, patients, seed, jobs)

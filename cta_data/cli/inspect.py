@@ -1,0 +1,35 @@
+"""Commands that look at tables: query."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cta_data.cli.options import JsonOption, StudyOption
+from cta_data.cli.output import print_frame
+from cta_data.study import open_study
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("query")(query)
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="One SQL statement over the study's tables.")],
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+) -> int:
+    """Run SQL over the tables of the study with DuckDB."""
+    frame = open_study(study).query(sql)
+    if as_json:
+        records = json.loads(frame.to_json(orient="records", date_format="iso"))
+        typer.echo(json.dumps(records, indent=1))
+    elif as_csv:
+        typer.echo(frame.to_csv(index=False), nl=False)
+    else:
+        print_frame(frame)
+    return 0

@@ -1,0 +1,167 @@
+"""Commands that take raw files in: add."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
+from cta_data.cli.output import console, error_console, print_json
+from cta_data.cohorts import parse_card, read_card, shipped_card_text
+from cta_data.cohorts.card import Card
+from cta_data.engine.records import EXIT_FAILED
+from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLimits
+from cta_data.steps.add import Preview, add_source, open_addition, preview
+from cta_data.study import Study, open_study
+
+GIBIBYTE = 1 << 30
+MOST_ROWS = 60
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("add")(add)
+
+
+def add(
+    cohort: Annotated[str, typer.Argument(help="Cohort; its card says how files are read.")],
+    source: Annotated[
+        Path | None, typer.Argument(help="Folder, zip or tar. Without it: where to get the data.")
+    ] = None,
+    subject_id: Annotated[
+        str, typer.Option("--id", help="Label of the one patient in SOURCE, without sub-.")
+    ] = "",
+    subject_map: Annotated[
+        Path | None,
+        typer.Option("--subject-map", help="TSV with the columns source_id and subject."),
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option("--card", help="Card of a cohort of your own (TOML).")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let changed objects replace those known before.")
+    ] = False,
+    limit: Annotated[
+        float, typer.Option("--unpacked-limit", min=0.001, help="GiB that archives may unpack to.")
+    ] = 200.0,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    study: StudyOption = None,
+) -> int:
+    """Take raw files (folder or archive) into a cohort's sourcedata."""
+    from cta_data.creation import ensure_cohort
+
+    opened = open_study(study)
+    if source is None:
+        console().print(_card_to_be(opened, cohort, card).cohort.how_to_get.strip())
+        return 0
+    if dry_run:
+        rules = _card_to_be(opened, cohort, card)
+    else:
+        opened = ensure_cohort(opened, cohort, card)
+        opened.require(opened.sourcedata_path(cohort))
+        rules = opened.card(cohort)
+    options = AdditionOptions(
+        subject=subject_id,
+        subject_map=subject_map,
+        # Who names the subject may split what carries one PatientID, such as "ANONYMOUS".
+        separate_labels=bool(subject_id),
+        replace=replace,
+        limits=UnpackLimits(total_bytes=int(limit * GIBIBYTE)),
+    )
+    with open_addition(opened, cohort, rules, source, options) as plan:
+        rows = preview(plan, rules)
+        done = {} if dry_run else add_source(opened, cohort, plan)
+        _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
+        failed = plan.counts["subjects_refused"] + plan.counts["series_refuse"]
+        failed += len(plan.problems) + done.get("series_failed", 0)
+    return EXIT_FAILED if failed else 0
+
+
+def _card_to_be(study: Study, cohort: str, card: Path | None) -> Card:
+    """Return the card that `add` would use, without making the cohort."""
+    if card is not None:
+        return read_card(card, cohort)
+    if cohort in study.cohorts:
+        return study.card(cohort)
+    own = study.root / study.cohort_path(cohort) / "card.toml"
+    if own.is_file():
+        return read_card(own, cohort)
+    return parse_card(shipped_card_text(cohort), cohort, "card.toml")
+
+
+def _print(
+    plan: AdditionPlan, rows: list[Preview], done: dict, *, dry_run: bool, as_json: bool
+) -> None:
+    if as_json:
+        print_json(
+            {
+                "dry_run": dry_run,
+                "counts": dict(plan.counts),
+                "series": [vars(row) for row in rows],
+                "subjects": [
+                    {"subject": s.subject, "status": s.status, "reason": s.reason}
+                    for s in plan.subjects
+                ],
+                "set_aside": Counter(entry.reason for entry in plan.set_aside),
+                "problems": [vars(problem) for problem in plan.problems],
+                **({"files_written": done["files_written"]} if done else {}),
+            }
+        )
+        return
+    if dry_run:
+        _print_series(rows)
+    _print_troubles(plan)
+    counts = plan.counts
+    found = f"{counts['files']} files: {counts['dicom']} DICOM, {counts['not_dicom']} other"
+    aside = f"{counts['set_aside']} set aside, {counts['duplicates']} duplicates"
+    console().print(f"{found}; {aside}, {counts['damaged'] + counts['unreadable']} unreadable")
+    series = ", ".join(
+        f"{counts[f'series_{name}']} {name}" for name in ("new", "merge", "notneeded", "refuse")
+    )
+    people = f"{counts['subjects_accepted']} accepted, {counts['subjects_refused']} refused"
+    end = " (nothing was written)" if dry_run else ""
+    console().print(f"{counts['series']} series: {series}; subjects: {people}{end}")
+
+
+def _print_series(rows: list[Preview]) -> None:
+    table = Table("subject", "session", "kind", "instances", "action", "becomes", box=None)
+    for row in rows[:MOST_ROWS]:
+        subject = f"sub-{row.subject}" if row.subject else "?"
+        note = row.becomes if row.action != "refuse" else row.reason
+        table.add_row(subject, row.session, row.kind, str(row.n_instances), row.action, note)
+    console().print(table)
+    if len(rows) > MOST_ROWS:
+        console().print(f"… and {len(rows) - MOST_ROWS} more series (--json lists all)")
+
+
+def _print_troubles(plan: AdditionPlan) -> None:
+    errors = error_console()
+    for reason, number in sorted(Counter(entry.reason for entry in plan.set_aside).items()):
+        errors.print(f"set aside: {number} × {reason}", soft_wrap=True, markup=False)
+    for problem in plan.problems:
+        errors.print(f"not read: {problem.file}: {problem.reason}", soft_wrap=True, markup=False)
+    for row in plan.series:
+        if row.action == "refuse":
+            files = f" ({', '.join(row.files[:4])})" if row.files else ""
+            told = f"refused: {row.kind} series of sub-{row.subject or '?'}: {row.reason}{files}"
+            errors.print(told, soft_wrap=True, markup=False)
+    for subject in plan.subjects:
+        _print_known_otherwise(plan, subject)
+        if subject.status == "refused":
+            label = f"sub-{subject.subject}" if subject.subject else "a subject"
+            files = f" ({', '.join(subject.files[:4])})" if subject.files else ""
+            told = f"refused: {label}: {subject.reason}{files}"
+            errors.print(told, soft_wrap=True, markup=False)
+
+
+def _print_known_otherwise(plan: AdditionPlan, subject: SubjectPlan) -> None:
+    known = {row.subject for row in plan.inventory.subjects if row.source_id in subject.source_ids}
+    others = sorted(known - {subject.subject, ""})
+    if others and subject.status != "refused":
+        told = f"note: sub-{subject.subject} has the PatientID of sub-{', sub-'.join(others)}; "
+        error_console().print(told + "it is kept apart since --id says so", soft_wrap=True)

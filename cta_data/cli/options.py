@@ -1,0 +1,42 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyOption = Annotated[
+    Path | None,
+    typer.Option("--study", "-C", help="The study; else CTA_STUDY, else the working directory."),
+]
+CohortOption = Annotated[
+    list[str] | None, typer.Option("--cohort", help="Only this cohort; may be repeated.")
+]
+SubjectOption = Annotated[
+    list[str] | None,
+    typer.Option("--subject", help="Only this subject (label without sub-); may be repeated."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done and change nothing.")
+]
+JobsOption = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Units at a time.")]
+SchedulerOption = Annotated[
+    str, typer.Option("--scheduler", help="Address of a running dask cluster, as tcp://host:8786.")
+]
+SlurmOption = Annotated[
+    Path | None, typer.Option("--slurm", help="TOML profile of a Slurm cluster for dask-jobqueue.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+ReplayOption = Annotated[
+    bool,
+    typer.Option(
+        "--replay",
+        hidden=True,
+        help="Recompute everything and leave the commit to the caller (used by datalad rerun).",
+    ),
+]
+RecomputeOption = Annotated[
+    bool, typer.Option("--recompute", help="Run every unit, whether or not it is needed.")
+]

@@ -1,0 +1,128 @@
+"""What the commands print: progress, plans, failures, the line of counts, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from cta_data.engine import Decision, Observer, Record, Report
+from cta_data.engine.records import summary_line
+
+MOST_FAILURES = 20
+
+
+WIDE = 240
+"""Columns where the output is not a terminal: a file or a pipe has no width to keep to."""
+
+
+def console() -> Console:
+    """Return the console for results."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def error_console() -> Console:
+    """Return the console for messages and progress."""
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
+
+
+class ProgressObserver:
+    """Shows a bar a step on a terminal, and one line a step elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = error_console()
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        if not quiet and sys.stderr.isatty():
+            self._bars = Progress(
+                TextColumn("{task.description:<10}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[last]}"),
+                console=self._console,
+            )
+        self._quiet = quiet
+
+    def observer(self) -> Observer:
+        """Return the callbacks for the engine."""
+        return Observer(self._planned, self._recorded, self._fetched)
+
+    def __enter__(self) -> ProgressObserver:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def _planned(self, step: str, decisions: list[Decision]) -> None:
+        counts = Counter(decision.action for decision in decisions)
+        if self._bars:
+            self._tasks[step] = self._bars.add_task(step, total=len(decisions), last="")
+        elif not self._quiet:
+            told = ", ".join(f"{n} {action}" for action, n in sorted(counts.items())) or "nothing"
+            self._console.print(f"{step}: {told}")
+
+    def _recorded(self, record: Record) -> None:
+        if self._bars and record.unit.step in self._tasks:
+            last = f"sub-{record.unit.subject}" if record.unit.subject else ""
+            self._bars.update(self._tasks[record.unit.step], advance=1, last=last)
+
+    def _fetched(self, paths: list[str]) -> None:
+        if not self._quiet:
+            self._console.print(f"fetched the content of {len(paths)} files")
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print failures and the line of counts, or everything as JSON."""
+    if as_json:
+        records = [record.as_dict() for record in report.records]
+        print_json({"counts": report.counts(), "records": records})
+        return
+    if report.failures:
+        _print_failures(report.failures)
+    console().print(summary_line(report.records))
+
+
+def _print_failures(failures: list[Record]) -> None:
+    table = Table("unit", "status", "reason", title="Not done", title_justify="left", box=None)
+    for record in failures[:MOST_FAILURES]:
+        table.add_row(str(record.unit), record.status, record.reason.replace("[", r"\["))
+    errors = error_console()
+    errors.print(table)
+    if len(failures) > MOST_FAILURES:
+        errors.print(f"… and {len(failures) - MOST_FAILURES} more: see `cta-data status`")
+
+
+def print_plan(decisions: list[Decision], *, as_json: bool) -> None:
+    """Print what would be done."""
+    if as_json:
+        print_json(
+            [{"unit": str(d.unit.id), "action": d.action, "reason": d.reason} for d in decisions]
+        )
+        return
+    out = console()
+    for decision in decisions:
+        out.print(f"{decision.action:<11}{decision.unit.id}: {decision.reason}", soft_wrap=True)
+    counts = Counter(decision.action for decision in decisions)
+    told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
+    out.print(f"{len(decisions)} units: {told} (nothing was changed)")
+
+
+def print_json(content: Any) -> None:
+    """Print JSON for other programs."""
+    typer.echo(json.dumps(content, indent=1, sort_keys=True, default=str))
+
+
+def print_frame(frame: pd.DataFrame) -> None:
+    """Print a DataFrame as a table without its index."""
+    with pd.option_context("display.max_columns", None, "display.width", 200):
+        typer.echo(frame.to_string(index=False) if len(frame) else "no rows")

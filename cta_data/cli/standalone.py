@@ -1,0 +1,183 @@
+"""Commands that need no study: rasterize and transfer-mask."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import SimpleITK as sitk
+import typer
+from rich.table import Table
+
+from cta_data.cli.options import JsonOption
+from cta_data.cli.output import console, print_json
+from cta_data.engine.records import EXIT_FAILED
+from cta_data.errors import ConfigurationError
+from cta_data.formats.nifti import read_image, write_image
+from cta_data.formats.reference_image import read_reference_image
+from cta_data.formats.rtstruct import read_structure_set
+from cta_data.imaging.rasterization import RasterizedRoi, rasterize_structure_set
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("rasterize")(rasterize)
+    app.command("transfer-mask")(transfer_mask)
+
+
+def rasterize(
+    rtstruct: Annotated[Path, typer.Argument(help="DICOM structure set.")],
+    image: Annotated[Path, typer.Argument(help="NIfTI file, or folder with the DICOM series.")],
+    out: Annotated[
+        Path, typer.Argument(help="Mask (.nii.gz) of all chosen ROIs, or a folder: one file a ROI.")
+    ],
+    roi: Annotated[
+        str, typer.Option("--roi", help="Regular expression that is found in the ROI's name.")
+    ] = ".*",
+    reference_check: Annotated[
+        bool,
+        typer.Option(help="Refuse contours that do not belong to the image."),
+    ] = True,
+    as_json: JsonOption = False,
+) -> int:
+    """Turn the contours of one structure set into masks on the grid of an image."""
+    _check_pattern(roi)
+    structure_set = read_structure_set(rtstruct)
+    grid, identity = read_reference_image(image, structure_set.referenced_series_uids)
+    rasterized = rasterize_structure_set(
+        structure_set, grid, identity, roi, check_reference=reference_check
+    )
+    written = _write_masks(rasterized, grid, out)
+    _print_rois(rasterized, written, as_json=as_json)
+    return 0 if all(one.status == "ok" for one in rasterized) else EXIT_FAILED
+
+
+def transfer_mask(
+    mask: Annotated[Path, typer.Argument(help="Mask or labels, drawn on the moving image.")],
+    moving_image: Annotated[Path, typer.Argument(help="Image that the mask was drawn on.")],
+    fixed_image: Annotated[Path, typer.Argument(help="Image to carry the mask to.")],
+    out: Annotated[Path, typer.Argument(help="The mask on the grid of the fixed image.")],
+    transform: Annotated[
+        Path | None,
+        typer.Option(
+            "--transform",
+            help="ITK transform: points of the fixed image to points of the moving image. "
+            "Without it the images are registered.",
+        ),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help="rigid or affine, where the images are registered.")
+    ] = "rigid",
+    as_json: JsonOption = False,
+) -> int:
+    """Carry one mask from one technique to another, lesion by lesion."""
+    from cta_data.imaging.mask_transfer import transfer_mask as carry
+
+    _check_output(out)
+    moving, _ = read_reference_image(moving_image)
+    fixed, _ = read_reference_image(fixed_image)
+    labels = read_image(mask)
+    used, accepted, reasons = _transform(transform, fixed, moving, kind)
+    result = carry(labels, moving, fixed, used)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_image(result.mask, out)
+    lesions = [vars(lesion) for lesion in result.per_lesion]
+    if as_json:
+        print_json({"accepted": accepted, "reasons": reasons, "lesions": lesions})
+    else:
+        table = Table("lesion", "volume drawn mm³", "volume mm³", "ratio", "notes", box=None)
+        for lesion in result.per_lesion:
+            notes = lesion.lost_reason or ", ".join(lesion.flags)
+            drawn, volume = f"{lesion.volume_drawn_mm3:.1f}", f"{lesion.volume_mm3:.1f}"
+            table.add_row(str(lesion.id), drawn, volume, f"{lesion.volume_ratio:.3f}", notes)
+        console().print(table)
+        for reason in reasons:
+            console().print(f"The registration is not accepted: {reason}")
+    lost = any(lesion.lost_reason for lesion in result.per_lesion)
+    return EXIT_FAILED if lost or not accepted else 0
+
+
+def _transform(
+    path: Path | None, fixed: sitk.Image, moving: sitk.Image, kind: str
+) -> tuple[sitk.Transform, bool, list[str]]:
+    """Return the transform that was given or found, and whether it is accepted."""
+    if path is not None:
+        try:
+            return sitk.ReadTransform(str(path)), True, []
+        except RuntimeError as error:
+            raise ConfigurationError(
+                "this is not an ITK transform", where=str(path), why=str(error).splitlines()[-1]
+            ) from error
+    if kind not in ("rigid", "affine"):
+        raise ConfigurationError(f"unknown kind {kind!r}", next_step="Use rigid or affine")
+    from cta_data.imaging.registration import RegistrationSettings, register_images
+
+    result = register_images(fixed, moving, RegistrationSettings(kind=kind))
+    return result.transform, result.accepted, list(result.reasons)
+
+
+def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dict[int, str]:
+    """Write one mask of all ROIs, or one a ROI into a folder; return the files by ROI number."""
+    if out.name.endswith((".nii", ".nii.gz")):
+        _check_output(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        union = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
+        for one in rois:
+            union |= sitk.GetArrayViewFromImage(one.mask(image))
+        mask = sitk.GetImageFromArray(union)
+        mask.CopyInformation(image)
+        write_image(mask, out)
+        return {one.number: str(out) for one in rois}
+    out.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for one in rois:
+        label = re.sub(r"\W+", "_", one.name).strip("_") or "roi"
+        path = out / f"{one.number:03d}_{label}.nii.gz"
+        write_image(one.mask(image), path)
+        written[one.number] = str(path)
+    return written
+
+
+def _print_rois(rois: list[RasterizedRoi], written: dict[int, str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [
+                {
+                    "number": one.number,
+                    "name": one.name,
+                    "status": one.status,
+                    "n_voxels": one.n_voxels,
+                    "volume_mm3": one.volume_mm3,
+                    "volume_drawn_mm3": one.volume_drawn_mm3,
+                    "reference": one.reference.kind,
+                    "notes": list(one.notes),
+                    "file": written[one.number],
+                }
+                for one in rois
+            ]
+        )
+        return
+    table = Table("ROI", "status", "voxels", "volume mm³", "belongs by", "notes", box=None)
+    for one in rois:
+        voxels, volume = str(one.n_voxels), f"{one.volume_mm3:.1f}"
+        notes = "; ".join(one.notes)
+        table.add_row(one.name, one.status, voxels, volume, one.reference.kind, notes)
+    console().print(table)
+
+
+def _check_output(out: Path) -> None:
+    if not out.name.endswith(".nii.gz"):
+        raise ConfigurationError(
+            "the output is a .nii.gz file", where=str(out), next_step="Name it so"
+        )
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ConfigurationError(
+            "--roi is not a regular expression", where=pattern, why=str(error)
+        ) from error

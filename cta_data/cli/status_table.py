@@ -1,0 +1,43 @@
+"""The table that `cta-data status` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.table import Table
+
+from cta_data.cli.output import console
+from cta_data.steps.sessions import STEP_NAMES
+
+SHORT = {"ok": "ok", "impossible": "stop", "error": "ERROR", "-": "-"}
+
+
+def print_status(content: dict[str, Any]) -> None:
+    """Print a line a subject-session, then counts and builds."""
+    columns = ("cohort", "subject", "session", *STEP_NAMES, "quality", "partition", "reason")
+    table = Table(*columns, box=None, title=content["study"], title_justify="left")
+    for row in content["sessions"]:
+        table.add_row(
+            row["cohort"],
+            f"sub-{row['subject']}",
+            row["session"],
+            *(_stage(row, step) for step in STEP_NAMES),
+            row["quality"] or "",
+            row["partition"] or "",
+            (row["reason"] or "").replace("[", r"\["),
+        )
+    out = console()
+    out.print(table)
+    partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
+    told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
+    out.print(f"{len(content['sessions'])} subject-sessions: {told or 'none'}")
+    for build in content["builds"]:
+        reason = f": {build['reason']}" if build["reason"] else ""
+        out.print(f"build {build['build']}: {build['status']}{reason}", soft_wrap=True)
+
+
+def _stage(row: dict[str, Any], step: str) -> str:
+    stage = SHORT[row["steps"][step]]
+    timing = row.get("timing", {}).get(step)
+    return f"{stage} {timing['seconds']:.1f} s" if timing else stage

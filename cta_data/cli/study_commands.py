@@ -1,0 +1,76 @@
+"""Commands about the study as a whole: init, status, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cta_data.cli.options import JsonOption, StudyOption
+from cta_data.cli.output import console, print_json
+from cta_data.engine.records import EXIT_FAILED
+from cta_data.study import open_study
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("init")(init)
+    app.command("status")(status)
+    app.command("doctor")(doctor)
+
+
+def init(
+    study: Annotated[Path, typer.Argument(help="Folder of the new study.")],
+    cohort: Annotated[
+        list[str] | None, typer.Option("--cohort", help="Cohorts to start with; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name; else that of the folder.")] = "",
+) -> int:
+    """Make a study: a DataLad superdataset with its cohorts as subdatasets."""
+    from cta_data.creation import create_study
+
+    folder = study.absolute()
+    made = create_study(folder, name or folder.name, tuple(cohort or ["internal"]))
+    out = console()
+    out.print(f"Made the study {study} with {', '.join(made.cohorts)}.", soft_wrap=True)
+    out.print(f"Next: cd {study}; cta-data add {made.cohorts[0]} FOLDER", soft_wrap=True)
+    return 0
+
+
+def status(
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+    timing: Annotated[
+        bool, typer.Option("--timing", help="With seconds and peak memory of each unit.")
+    ] = False,
+) -> int:
+    """Show every subject's stage, and why it stopped where it did."""
+    from cta_data.cli.status_table import print_status
+    from cta_data.steps.overview import study_status
+
+    content = study_status(open_study(study), timing=timing)
+    if as_json:
+        print_json(content)
+    else:
+        print_status(content)
+    return 0
+
+
+def doctor(study: StudyOption = None, as_json: JsonOption = False) -> int:
+    """Check the installation and, inside a study, the study."""
+    from cta_data.doctor import diagnose
+
+    findings = diagnose(study)
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        marks = {
+            "ok": "[green]ok[/]     ",
+            "warning": "[yellow]warning[/]",
+            "error": "[red]error[/]  ",
+        }
+        for finding in findings:
+            out = f"{marks[finding.level]} {finding.subject}: {finding.message}"
+            console().print(out, soft_wrap=True)
+    return EXIT_FAILED if any(finding.level == "error" for finding in findings) else 0

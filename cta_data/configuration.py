@@ -1,0 +1,149 @@
+"""The one configuration file of a study: study.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from cta_data.imaging.registration_quality import limits_from
+from cta_data.validation import StrictModel
+
+
+class StudySection(StrictModel):
+    """What the study is."""
+
+    name: str
+    description: str = ""
+
+
+class RegistrationSection(StrictModel):
+    """How images of one subject are brought together."""
+
+    hub: str = "MPRAGE"
+    """Technique that all others are registered to."""
+    kind: Literal["rigid", "affine"] = "rigid"
+    same_frame: Literal["identity", "register"] = "identity"
+    """What equal frames of reference mean: trust them, or register all the same."""
+    use_dicom_registration: bool = True
+    seed: int = 20250215
+    limits: dict[str, float] = {}
+    """Limits of the quality values, by name; see docs/reference/study-toml.md."""
+
+    @field_validator("limits")
+    @classmethod
+    def _know_the_limits(cls, limits: dict[str, float]) -> dict[str, float]:
+        try:
+            limits_from(limits)
+        except KeyError as error:
+            raise ValueError(str(error)) from error
+        return limits
+
+
+class BrainExtractionSection(StrictModel):
+    """How the brain is extracted."""
+
+    backend: str = "morphology"
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    weights: str = ""
+    """Folder of hd-bet's weights; empty for hd-bet's own default."""
+    provided: str = ""
+    """With backend `provided`: mask path pattern with {cohort}, {subject} and {session}."""
+    protect_lesions: bool = False
+    protect_margin_mm: float = Field(default=1.0, ge=0)
+
+
+class TransferSection(StrictModel):
+    """How annotations become variants."""
+
+    grids: tuple[str, ...] = ("MPRAGE", "SPACE")
+    """Techniques whose voxel grids every annotation is carried to."""
+
+
+class Setting(StrictModel):
+    """Which image and which variant a model trains on."""
+
+    technique: str
+    quality: str
+    grid: str = ""
+    """Technique whose grid the labels are on; empty for that of the image."""
+    contrast_phase: str = ""
+    """Empty for the latest phase after contrast."""
+    dataset_id: int = Field(ge=1, le=999)
+
+    @property
+    def label_grid(self) -> str:
+        """Technique whose grid the labels are on."""
+        return self.grid or self.technique
+
+
+PAPER_SETTINGS: dict[str, Setting] = {
+    "A": Setting(technique="MPRAGE", quality="NAQ", dataset_id=501),
+    "B": Setting(technique="MPRAGE", quality="HAQ", dataset_id=502),
+    "C": Setting(technique="SPACE", quality="HAQ", dataset_id=503),
+    "D": Setting(technique="SPACE", quality="NAQ", dataset_id=504),
+}
+
+
+class BuildSection(StrictModel):
+    """How training sets are partitioned."""
+
+    cohorts: tuple[str, ...] = ("internal",)
+    seed: int = 20250215
+    equalise_groups: bool = True
+    """Drop patients at random until every quality has as many as the smallest."""
+    test_fraction: float = Field(default=0.2, ge=0, lt=1)
+    folds: int = Field(default=5, ge=2)
+    skull_stripped: bool = True
+    """Whether models train on images whose brain was extracted."""
+    settings: dict[str, Setting] = PAPER_SETTINGS
+
+    @field_validator("settings")
+    @classmethod
+    def _add_the_paper_s(cls, own: dict[str, Setting]) -> dict[str, Setting]:
+        merged = PAPER_SETTINGS | own
+        ids = [setting.dataset_id for setting in merged.values()]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two settings share a dataset_id")
+        return merged
+
+
+class StudyConfiguration(StrictModel):
+    """Everything in study.toml."""
+
+    study: StudySection
+    registration: RegistrationSection = RegistrationSection()
+    brain_extraction: BrainExtractionSection = BrainExtractionSection()
+    transfer: TransferSection = TransferSection()
+    build: BuildSection = BuildSection()
+
+
+def initial_toml(name: str, cohorts: tuple[str, ...]) -> str:
+    """Return the study.toml that a new study starts with."""
+    listed = ", ".join(f'"{cohort}"' for cohort in cohorts)
+    return f"""\
+# The configuration of this study. Every key is checked; see docs/reference/study-toml.md.
+
+[study]
+name = "{name}"
+
+[registration]
+kind = "rigid"                # rigid or affine
+same_frame = "identity"       # identity or register
+
+[brain_extraction]
+backend = "morphology"        # morphology, hd-bet, provided or none
+
+[build]
+cohorts = [{listed}]
+seed = 20250215
+test_fraction = 0.2           # four patients train for one that tests
+folds = 5
+
+# Settings A, B, C and D are built in. Add your own like this:
+# [build.settings.E]
+# technique = "MPRAGE"
+# quality = "HAQ"
+# contrast_phase = "early"
+# dataset_id = 505
+"""

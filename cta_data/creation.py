@@ -1,0 +1,156 @@
+"""Making a study and its cohorts: DataLad datasets in their places."""
+
+from __future__ import annotations
+
+import secrets
+from importlib import metadata
+from pathlib import Path
+
+from cta_data.bids.dataset import write_bidsignore, write_dataset_description, write_readme
+from cta_data.cohorts import Card, parse_card, shipped_card_text
+from cta_data.cohorts.card import CohortSection
+from cta_data.configuration import initial_toml
+from cta_data.engine.datasets import create_dataset, require_identity, save, write_attributes
+from cta_data.errors import ConfigurationError
+from cta_data.study import CONFIGURATION, Study
+
+SALT = "pseudonyms.salt"
+ANNEXED_SOURCE = ("*.tar",)
+ANNEXED_IMAGES = ("*.nii.gz",)
+ANNEXED_DERIVATIVES = ("*.nii.gz", "*_contours.json")
+
+README = """\
+# {name}
+
+A study made with cta_data: cohorts in `datasets/`, tables in `manifests/`, training sets in
+`builds/`. `study.toml` holds its configuration. Every commit that a command made carries its
+record; `datalad rerun COMMIT` repeats it.
+"""
+
+
+RAW_README = """\
+Raw files are in `sourcedata/`, a dataset of its own with its own access. Names and numbers of
+patients are there and nowhere else. CT images are in `ct/`, which BIDS does not know yet.
+"""
+
+DERIVATIVES_README = """\
+Transforms are ITK files: they map points of the image named after `to-` to points of the image
+named after `from-` (LPS, mm), as resampling needs them. `space-<technique>` names the voxel grid
+of a label variant, `desc-<quality>` its quality.
+"""
+
+
+def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
+    """Make a study with its cohorts as DataLad datasets.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder holds something already, or a cohort has no card.
+    CtaError
+        git does not know who commits.
+    """
+    if path.exists() and any(path.iterdir()):
+        raise ConfigurationError(
+            "the folder is not empty",
+            where=str(path),
+            next_step="Name a new folder, or use the study that is there",
+        )
+    cards = {cohort: shipped_card_text(cohort) for cohort in cohorts}
+    path.mkdir(parents=True, exist_ok=True)
+    require_identity(path)
+    write_attributes(path, ())
+    (path / ".gitignore").write_text(".cta/\n", encoding="utf-8")
+    (path / CONFIGURATION).write_text(initial_toml(name, cohorts), encoding="utf-8")
+    (path / "README.md").write_text(README.format(name=name), encoding="utf-8")
+    create_dataset(path)
+    for cohort, text in cards.items():
+        _create_cohort_datasets(path, parse_card(text, cohort, "card.toml"), text)
+    save(path, f"Study {name} with {', '.join(cohorts) or 'no cohort'}")
+    return Study(path)
+
+
+def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> Study:
+    """Make a cohort's datasets where they are missing, from a card.
+
+    The card is `card_file`, or the study's own datasets/<cohort>/card.toml, or the one of that
+    name that travels with the package. A card given for a cohort that exists replaces its card.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no card, or it does not validate.
+    """
+    own = study.root / study.cohort_path(cohort) / "card.toml"
+    if cohort in study.cohorts:
+        study.require(study.cohort_path(cohort))
+        if card_file is None:
+            return study
+        text = _card_text(cohort, card_file, own)
+        parse_card(text, cohort, str(card_file))
+        if own.read_text("utf-8") != text:
+            own.write_text(text, encoding="utf-8")
+            save(study.root, f"Card of {cohort}", [own])
+        return Study(study.root)
+    text = _card_text(cohort, card_file, own)
+    card = parse_card(text, cohort, str(card_file or own))
+    require_identity(study.root)
+    _create_cohort_datasets(study.root, card, text)
+    save(study.root, f"Cohort {cohort}", [study.root / "datasets", study.root / ".gitmodules"])
+    return Study(study.root)
+
+
+def _card_text(cohort: str, card_file: Path | None, own: Path) -> str:
+    if card_file is not None:
+        try:
+            return card_file.read_text("utf-8")
+        except OSError as error:
+            raise ConfigurationError(
+                "the card cannot be read", where=str(card_file), why=str(error)
+            ) from error
+    return own.read_text("utf-8") if own.is_file() else shipped_card_text(cohort)
+
+
+def _create_cohort_datasets(root: Path, card: Card, card_text: str) -> None:
+    """Create one cohort's dataset with its two subdatasets: raw files, and what is derived."""
+    folder = root / "datasets" / card.cohort.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_attributes(folder, ANNEXED_IMAGES)
+    (folder / "card.toml").write_text(card_text, encoding="utf-8")
+    create_dataset(folder, root)
+    source = folder / "sourcedata"
+    source.mkdir(exist_ok=True)
+    write_attributes(source, ANNEXED_SOURCE)
+    # The salt makes labels irreversible for anyone who has the study without its sourcedata.
+    (source / SALT).write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
+    create_dataset(source, folder)
+    derivatives = folder / "derivatives" / "cta"
+    derivatives.mkdir(parents=True)
+    write_attributes(derivatives, ANNEXED_DERIVATIVES)
+    create_dataset(derivatives, folder)
+    _write_bids_files(folder, derivatives, card.cohort)
+
+
+def _write_bids_files(folder: Path, derivatives: Path, cohort: CohortSection) -> None:
+    """Write what makes the two folders a raw BIDS dataset and a derivative of it."""
+    version = metadata.version("cta_data")
+    references = [f"https://doi.org/{cohort.doi}"] if cohort.doi else []
+    write_dataset_description(
+        folder,
+        name=cohort.title,
+        licence=cohort.licence,
+        how_to_acknowledge=cohort.citation,
+        references=references,
+        software_version=version,
+    )
+    write_readme(folder, f"# {cohort.title}\n\n{cohort.description}\n\n{RAW_README}")
+    write_bidsignore(folder)
+    write_dataset_description(
+        derivatives,
+        name=f"{cohort.title}: transforms, brain masks, label variants",
+        dataset_type="derivative",
+        licence=cohort.licence,
+        software_version=version,
+        source_datasets=[{"URL": "../../"}],
+    )
+    write_readme(derivatives, f"# Derived from {cohort.title}\n\n{DERIVATIVES_README}")

@@ -1,0 +1,160 @@
+"""Checks of the installation and of a study, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from cta_data.engine.keys import content_key
+from cta_data.errors import CtaError
+from cta_data.study import ENVIRONMENT, Study, open_study
+
+NEEDED = ("datalad", "pydicom", "dicom2nifti", "SimpleITK", "pandas", "pyarrow", "duckdb")
+EXTRAS = {"nnunetv2": "train", "hd-bet": "brain", "dask-jobqueue": "cluster"}
+LEAST_FREE_GB = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    message: str
+
+
+def diagnose(study: Path | None) -> list[Finding]:
+    """Look at the installation, and at the study where there is one."""
+    findings = [*_programs(), *_libraries(), _identity()]
+    try:
+        opened = open_study(study)
+    except CtaError as error:
+        named = study is not None or os.environ.get(ENVIRONMENT)
+        findings.append(Finding("error" if named else "ok", "study", str(error)))
+        return findings
+    for check in (_configuration, _cohorts, _disk, _units, _orphans, _interrupted):
+        findings += _guarded(check, opened)
+    return findings
+
+
+def _guarded(check: Callable[[Study], Iterator[Finding]], study: Study) -> list[Finding]:
+    try:
+        return list(check(study))
+    except CtaError as error:
+        return [Finding("error", check.__name__.strip("_"), str(error))]
+
+
+def _programs() -> Iterator[Finding]:
+    for program in ("git", "git-annex", "datalad"):
+        where = shutil.which(program)
+        if where is None:
+            yield Finding("error", program, "not found on PATH; activate the environment it is in")
+            continue
+        command = [program, "version"] if program == "git-annex" else [program, "--version"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        yield Finding("ok", program, (done.stdout or done.stderr).splitlines()[0])
+
+
+def _libraries() -> Iterator[Finding]:
+    yield Finding("ok", "python", sys.version.split()[0])
+    for name in NEEDED:
+        yield Finding("ok", name, metadata.version(name))
+    for name, extra in EXTRAS.items():
+        try:
+            yield Finding("ok", name, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            how = f"pip install 'cta_data[{extra}]' -c constraints.txt"
+            yield Finding("warning", name, f"not installed; only needed for {extra}: {how}")
+
+
+def _identity() -> Finding:
+    done = subprocess.run(
+        ["git", "config", "user.email"], capture_output=True, text=True, check=False
+    )
+    if done.stdout.strip() or os.environ.get("GIT_AUTHOR_EMAIL"):
+        return Finding("ok", "git identity", "set")
+    return Finding(
+        "error",
+        "git identity",
+        "not set: git config --global user.name NAME and user.email ADDRESS",
+    )
+
+
+def _configuration(study: Study) -> Iterator[Finding]:
+    configuration = study.configuration
+    settings = ", ".join(sorted(configuration.build.settings))
+    yield Finding("ok", "study.toml", f"study {configuration.study.name}, settings {settings}")
+    unknown = set(configuration.build.cohorts) - set(study.cohorts)
+    if unknown:
+        yield Finding(
+            "warning", "study.toml", f"build.cohorts names {', '.join(sorted(unknown))}, not added"
+        )
+
+
+def _cohorts(study: Study) -> Iterator[Finding]:
+    for cohort in study.cohorts:
+        card = study.card(cohort)
+        here = "here" if study.has_sourcedata(cohort) else "not installed"
+        yield Finding("ok", f"cohort {cohort}", f"{card.cohort.title}; sourcedata {here}")
+
+
+def _disk(study: Study) -> Iterator[Finding]:
+    free = shutil.disk_usage(study.root).free / 1e9
+    level: Literal["ok", "warning"] = "ok" if free > LEAST_FREE_GB else "warning"
+    yield Finding(level, "disk", f"{free:.1f} GB free")
+
+
+def _units(study: Study) -> Iterator[Finding]:
+    rows = study.tables.rows("units")
+    gone = [
+        path for row in rows for path in row["outputs"] if not os.path.lexists(study.root / path)
+    ]
+    failed = [row for row in rows if row["status"] == "error"]
+    if gone:
+        text = f"{len(gone)} outputs are gone, such as {gone[0]}; the next command makes them again"
+        yield Finding("warning", "outputs", text)
+    if failed:
+        text = f"{len(failed)} units failed; the next command tries them again"
+        yield Finding("warning", "units", text)
+    keyed = [row for table in ("images", "variants") for row in study.tables.rows(table)]
+    changed = [
+        path
+        for row in keyed
+        if (path := row.get("path") or row.get("mask_path"))
+        and content_key(study.root / path) not in (row["annex_key"], None)
+    ]
+    if changed:
+        text = f"{len(changed)} files differ from what the tables say, such as {changed[0]}"
+        yield Finding("error", "content", f"{text}; run the step again with --recompute")
+    if not (gone or failed or changed):
+        yield Finding("ok", "units", f"{len(rows)} units, outputs in place and as recorded")
+
+
+def _orphans(study: Study) -> Iterator[Finding]:
+    """Find files beside the outputs that no unit accounts for."""
+    known = {path for row in study.tables.rows("units") for path in row["outputs"]}
+    for cohort in study.cohorts:
+        folder = study.root / study.derivatives_path(cohort)
+        stray = [
+            path.relative_to(study.root).as_posix()
+            for path in sorted(folder.glob("sub-*/**/*.*"))
+            if not path.is_dir() and path.relative_to(study.root).as_posix() not in known
+        ]
+        if stray:
+            text = f"{len(stray)} files that no unit made, such as {stray[0]}"
+            yield Finding("warning", f"cohort {cohort}", text)
+
+
+def _interrupted(study: Study) -> Iterator[Finding]:
+    from cta_data.engine.driver import UNCOMMITTED
+
+    if (study.root / UNCOMMITTED).exists():
+        text = "a command was interrupted before its commit; run it again to finish"
+        yield Finding("warning", "commit", text)

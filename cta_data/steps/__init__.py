@@ -1,0 +1,1 @@
+"""Steps: each one file with a pure plan and a run for one unit."""

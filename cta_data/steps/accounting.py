@@ -1,0 +1,125 @@
+"""Accounting: every subject of the source is converted, quarantined or excluded, with a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cta_data.bids.dataset import write_participants
+from cta_data.configuration import BuildSection
+from cta_data.engine.driver import mark_uncommitted
+from cta_data.steps.partition import Assignment, PartitionOptions, Patient, partition
+from cta_data.steps.sessions import STEP_NAMES
+from cta_data.study import Study
+
+PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
+    "age": {"Description": "Age at the session", "Units": "year"},
+    "sex": {
+        "Description": "Sex of the participant",
+        "Levels": {"female": "female", "male": "male", "other": "other"},
+    },
+    "annotation_technique": {"Description": "MRI technique that the lesions were drawn on"},
+    "quality": {
+        "Description": "Quality of the annotation",
+        "Levels": {"NAQ": "normal quality: drawn on MPRAGE", "HAQ": "high quality: drawn on SPACE"},
+    },
+}
+
+
+def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
+    """Return why a session is not usable, for each that is not; work not yet done is no reason."""
+    units = study.tables.by_key("units")
+    reasons: dict[tuple[str, str, str], str] = {}
+    for step in STEP_NAMES:
+        for (name, cohort, subject, session), row in units.items():
+            if name == step and row["status"] != "ok":
+                reason = row["reason"] or row["status"]
+                named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
+                reasons.setdefault((cohort, subject, session), named)
+    return reasons
+
+
+def usable_patients(study: Study) -> list[Patient]:
+    """Return the patients of the build's cohorts with a session that was measured."""
+    units = study.tables.by_key("units")
+    patients: dict[tuple[str, str], Patient] = {}
+    for key, row in sorted(study.tables.by_key("subjects").items()):
+        cohort, subject, _ = key
+        measured = units.get(("measure", *key))
+        in_build = cohort in study.configuration.build.cohorts and row["quality"]
+        if in_build and measured and measured["status"] == "ok":
+            patients.setdefault((cohort, subject), Patient(cohort, subject, row["quality"]))
+    return list(patients.values())
+
+
+def study_partition(study: Study) -> list[Assignment]:
+    """Return the partition of the study as its tables are now."""
+    return partition(usable_patients(study), partition_options(study.configuration.build))
+
+
+def partition_options(build: BuildSection) -> PartitionOptions:
+    """Return the parameters of the partition in a study's configuration."""
+    return PartitionOptions(build.seed, build.test_fraction, build.folds, build.equalise_groups)
+
+
+def account(study: Study) -> None:
+    """Bring partitions and reasons in the table `subjects` up to date.
+
+    A session that could not be converted gets a row, so that no subject is missing from the table.
+    """
+    reasons = exclusions(study)
+    built = any(step.startswith("build_") for step, *_ in study.tables.by_key("units"))
+    assigned = {
+        (a.patient.cohort, a.patient.subject): a for a in (study_partition(study) if built else [])
+    }
+    rows = dict(study.tables.by_key("subjects"))
+    for step, cohort, subject, session in study.tables.by_key("units"):
+        if step == "convert":
+            identity = {"cohort": cohort, "subject": subject, "session": session}
+            licence = study.card(cohort).cohort.licence
+            rows.setdefault((cohort, subject, session), identity | {"licence": licence})
+    updated = []
+    for key, row in rows.items():
+        told: dict[str, Any]
+        reason = reasons.get(key)
+        assignment = assigned.get(key[:2])
+        if reason:
+            told = {"partition": "excluded", "exclusion_reason": reason}
+        elif assignment:
+            why = assignment.reason or None
+            told = {"partition": assignment.partition, "exclusion_reason": why}
+        else:
+            told = {"partition": None, "exclusion_reason": None}
+        updated.append(row | told)
+    study.tables.upsert("subjects", updated)
+
+
+def write_participant_tables(study: Study) -> None:
+    """Write participants.tsv of every cohort from the table `subjects`, where it changed."""
+    converted = {key[1:] for key, r in _units_of(study, "convert").items() if r["status"] == "ok"}
+    by_cohort: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, row in sorted(study.tables.by_key("subjects").items()):
+        if key in converted:
+            by_cohort.setdefault(key[0], {}).setdefault(key[1], row)
+    for cohort, subjects in by_cohort.items():
+        folder = study.root / study.cohort_path(cohort)
+        if not (folder / ".git").exists():
+            continue
+        rows = [
+            {
+                "participant_id": subject,
+                "age": row["age_years"],
+                "sex": row["sex"],
+                "annotation_technique": row["annotation_technique"],
+                "quality": row["quality"],
+            }
+            for subject, row in subjects.items()
+        ]
+        path = folder / "participants.tsv"
+        before = path.read_bytes() if path.exists() else b""
+        write_participants(folder, rows, PARTICIPANT_COLUMNS)
+        if path.read_bytes() != before:
+            mark_uncommitted(study.root)
+
+
+def _units_of(study: Study, step: str) -> dict[tuple, dict[str, Any]]:
+    return {key: row for key, row in study.tables.by_key("units").items() if key[0] == step}

@@ -1,0 +1,137 @@
+"""Add: a hospital's files into a cohort's sourcedata, and what each series would become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cta_data.cohorts import Card, SeriesHeader, assign_roles
+from cta_data.engine.datasets import fetch, require_identity, save
+from cta_data.engine.driver import study_lock
+from cta_data.intake import (
+    AdditionOptions,
+    AdditionPlan,
+    SeriesPlan,
+    execute_addition,
+    needed_content,
+    plan_addition,
+)
+from cta_data.study import Study
+
+IMAGE_KINDS = ("MR", "CT")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One series of a source: what it is, what is done with it, what it would become."""
+
+    subject: str
+    session: str
+    kind: str
+    n_instances: int
+    action: str
+    becomes: str
+    reason: str
+
+
+@contextmanager
+def open_addition(
+    study: Study, cohort: str, card: Card, source: Path, options: AdditionOptions
+) -> Iterator[AdditionPlan]:
+    """Find out what a source holds; the unpacked files are removed at the end.
+
+    Raises
+    ------
+    CtaError
+        The source is missing, empty, or an archive that is not safe.
+    """
+    work = study.root / ".cta" / "unpacked"
+    work.mkdir(parents=True, exist_ok=True)
+    chosen = replace(
+        options,
+        session_rule=card.sessions.rule,
+        identity_attributes=card.subjects.same_patient,
+        work_folder=work,
+    )
+    with plan_addition(source, study.root / study.sourcedata_path(cohort), chosen) as plan:
+        yield plan
+
+
+def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
+    """Tell, for every series, what the card's rules would make of it.
+
+    Series that are in sourcedata already take part, since phases follow from all of a session.
+    """
+    becomes = _roles(plan, card)
+    return [
+        Preview(
+            series.subject,
+            series.session,
+            series.kind,
+            series.n_instances,
+            series.action,
+            becomes.get(series.file, ""),
+            series.reason,
+        )
+        for series in plan.series
+    ]
+
+
+def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
+    """Take the planned files in and commit them; return what was done.
+
+    Raises
+    ------
+    CtaError
+        Another command works on the study, content cannot be fetched, or the disk is full.
+    """
+    require_identity(study.root)
+    source = study.sourcedata_path(cohort)
+    with study_lock(study.root):
+        needed = [str(path.relative_to(study.root)) for path in needed_content(plan)]
+        fetched = fetch(study.root, needed)
+        result = execute_addition(plan)
+        if result.written:
+            accepted = plan.counts["subjects_accepted"]
+            kept = plan.counts["series_new"] + plan.counts["series_merge"]
+            # The source's path stays out of the history: it may hold a name.
+            message = f"add {cohort}: {kept} series of {accepted} subjects"
+            save(study.root, message, [study.root / source])
+    return {
+        "counts": dict(sorted(plan.counts.items())),
+        "files_written": len(result.written),
+        "series_failed": len(result.failed),
+        "fetched": len(fetched),
+    }
+
+
+def _roles(plan: AdditionPlan, card: Card) -> dict[str, str]:
+    sessions: dict[tuple[str, str], list[SeriesHeader]] = {}
+    planned = {series.file for series in plan.series}
+    for row in plan.inventory.series:
+        if row.file not in planned and row.kind in IMAGE_KINDS:
+            header = SeriesHeader(row.file, row.header)
+            sessions.setdefault((row.subject, row.session), []).append(header)
+    for series in plan.series:
+        if series.kind in IMAGE_KINDS and series.file:
+            header = SeriesHeader(series.file, series.header)
+            sessions.setdefault((series.subject, series.session), []).append(header)
+    becomes = {series.file: _other(series) for series in plan.series}
+    for headers in sessions.values():
+        roles = assign_roles(headers, card.series)
+        for role in roles.roles:
+            phase = f" {role.phase}" if role.phase not in ("", "none") else ""
+            told = f"{role.technique}{phase}" if role.technique else f"nothing: {role.reason}"
+            becomes[role.identifier] = told
+        decided = {role.identifier for role in roles.roles}
+        for header in headers:
+            if header.identifier not in decided:
+                becomes[header.identifier] = f"unclear: {'; '.join(roles.problems)}"
+    return becomes
+
+
+def _other(series: SeriesPlan) -> str:
+    return {"RTSTRUCT": "annotation", "REG": "transform"}.get(series.kind, "kept, not converted")

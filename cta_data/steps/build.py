@@ -1,0 +1,267 @@
+"""Build: a training set that nnU-Net takes as it is, images and labels by reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.configuration import Setting
+from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
+from cta_data.engine.log import software_versions
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.formats.nifti import describe_grid_difference, read_image, same_grid
+from cta_data.steps.accounting import partition_options, study_partition
+from cta_data.steps.partition import Assignment
+from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.study import Study
+
+VERSION = 1
+REACH = "../../"
+"""From a training set to the top of the study."""
+
+
+def build_step(study: Study, name: str, technique: str = "") -> Step:
+    """Return the step that builds one setting.
+
+    Parameters
+    ----------
+    technique
+        Train on images of this technique instead of the setting's own.
+
+    Raises
+    ------
+    ConfigurationError
+        The study has no such setting.
+    """
+    settings = study.configuration.build.settings
+    if name not in settings:
+        raise ConfigurationError(
+            f"there is no setting {name!r}",
+            why=f"the study has {', '.join(sorted(settings))}",
+            next_step=f"Add [build.settings.{name}] to study.toml",
+        )
+    setting = settings[name]
+    if technique and technique != setting.technique:
+        setting = setting.model_copy(update={"technique": technique, "grid": ""})
+        name = f"{name}on{technique}"
+    return Step(f"build_{name}", _planner(name, setting), run, _owner(name))
+
+
+def dataset_folder(name: str, setting: Setting) -> str:
+    """Return the path of a training set from the top of the study."""
+    return f"builds/Dataset{setting.dataset_id:03d}_CTA{name}"
+
+
+def _owner(name: str) -> Callable[[UnitId], dict[str, dict[str, Any]]]:
+    return lambda unit: {"splits": {"setting": name}}
+
+
+def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterator[Unit | Blocked]]:
+    def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+        yield _plan_unit(study, name, setting)
+
+    return plan
+
+
+def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
+    unit = UnitId(f"build_{name}")
+    cases, missing = _cases(study, setting)
+    training = [case for case in cases if case["partition"] == "train"]
+    if missing:
+        shown = "; ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
+        return Blocked(unit, VERSION, f"cases without image or label: {shown}")
+    if not training:
+        why = (
+            f"no training patient with {setting.quality} on the {setting.label_grid} grid is ready"
+        )
+        return Blocked(unit, VERSION, why)
+    n_patients = len({(case["cohort"], case["subject"]) for case in training})
+    folds = study.configuration.build.folds
+    if n_patients < folds:
+        why = f"{n_patients} training patients are fewer than {folds} folds (build.folds)"
+        return Blocked(unit, VERSION, why)
+    paths: dict[str, str] = {}
+    for case in cases:
+        paths |= {f"image:{case['case']}": case["image"], f"label:{case['case']}": case["label"]}
+    parameters = {
+        "setting": name,
+        "folder": dataset_folder(name, setting),
+        "definition": setting.model_dump() | {"grid": setting.label_grid},
+        "partition": vars(partition_options(study.configuration.build)),
+        "cases": cases,
+    }
+    return make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the cases of a setting, and those that lack an image or a label."""
+    upstream = Upstream(study, "build")
+    cases: list[dict[str, Any]] = []
+    missing: list[str] = []
+    assignments = {
+        (a.patient.cohort, a.patient.subject): a
+        for a in study_partition(study)
+        if a.partition != "excluded" and a.patient.quality == setting.quality
+    }
+    for unit in upstream.sessions(Selection()):
+        assignment = assignments.get((unit.cohort, unit.subject))
+        if assignment is None or upstream.blocked_by(unit, "measure"):
+            continue
+        image = _image(study, upstream, unit, setting)
+        label = next(
+            (
+                v["mask_path"]
+                for v in upstream.variants(unit)
+                if (v["quality"], v["grid"]) == (setting.quality, setting.label_grid)
+            ),
+            None,
+        )
+        if image and label:
+            cases.append(_case(unit, assignment, image, label))
+        else:
+            lacks = setting.technique if not image else f"label on {setting.label_grid}"
+            missing.append(f"{unit.cohort} sub-{unit.subject} ses-{unit.session} ({lacks})")
+    return cases, missing
+
+
+def _image(study: Study, upstream: Upstream, unit: UnitId, setting: Setting) -> str | None:
+    description = "brain" if study.configuration.build.skull_stripped else ""
+    if setting.contrast_phase:
+        rows = study.tables.by_key("images")
+        key = (unit.cohort, unit.subject, unit.session, setting.technique, setting.contrast_phase)
+        row = rows.get((*key, description))
+        return row["path"] if row else None
+    chosen = upstream.images(unit, description).get(setting.technique)
+    return chosen["path"] if chosen else None
+
+
+def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:
+    return {
+        "case": f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}",
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+        "partition": assignment.partition,
+        "fold": assignment.fold,
+        "image": image,
+        "label": label,
+    }
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Check every case and write dataset.json, splits_final.json and build.json.
+
+    Raises
+    ------
+    DataRefused
+        A patient is in two partitions or folds, an image and its label differ in their grid, a
+        label is empty or holds other values than 0 and 1. The message lists the cases.
+    """
+    cases = list(unit.parameters["cases"])
+    problems = leaks(cases)
+    for case in cases:
+        problems += _check_case(case, workspace)
+    if problems:
+        raise DataRefused(
+            f"{len(problems)} cases stop the build: {'; '.join(problems)}",
+            where=unit.parameters["folder"],
+            next_step="Correct them, or exclude their subjects",
+        )
+    folder = unit.parameters["folder"]
+    for name, content in (
+        ("dataset.json", _dataset(unit)),
+        ("splits_final.json", _splits(cases, unit.parameters["partition"]["folds"])),
+        ("build.json", _provenance(unit)),
+    ):
+        text = json.dumps(content, indent=2, sort_keys=name != "dataset.json") + "\n"
+        workspace.write(f"{folder}/{name}").write_text(text, encoding="utf-8")
+    return Outcome(tables={"splits": _split_rows(unit)})
+
+
+def leaks(cases: list[dict[str, Any]]) -> list[str]:
+    """Return patients who are in two partitions, or validate in two folds."""
+    places: dict[tuple[str, str], set[tuple]] = {}
+    for case in cases:
+        patient = (case["cohort"], case["subject"])
+        places.setdefault(patient, set()).add((case["partition"], case["fold"]))
+    return [
+        f"{cohort} sub-{subject}: one patient in several partitions or folds {sorted(found)}"
+        for (cohort, subject), found in sorted(places.items())
+        if len(found) > 1
+    ]
+
+
+def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
+    image = read_image(workspace.read(case["image"]))
+    label = read_image(workspace.read(case["label"]))
+    problems = []
+    if not same_grid(image, label):
+        problems.append(f"{case['case']}: {describe_grid_difference(image, label)}")
+    values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())
+    if not values <= {0, 1}:
+        problems.append(f"{case['case']}: label values {sorted(values)}, only 0 and 1 may be there")
+    elif values != {0, 1}:
+        problems.append(f"{case['case']}: the label is empty")
+    return problems
+
+
+def _dataset(unit: Unit) -> dict[str, Any]:
+    training = [case for case in unit.parameters["cases"] if case["partition"] == "train"]
+    return {
+        "name": unit.parameters["folder"].split("/")[-1],
+        "description": f"Cross-technique annotation, setting {unit.parameters['setting']}",
+        "channel_names": {"0": unit.parameters["definition"]["technique"]},
+        "labels": {"background": 0, "metastasis": 1},
+        "numTraining": len(training),
+        "file_ending": ".nii.gz",
+        "dataset": {
+            case["case"]: {"images": [REACH + case["image"]], "label": REACH + case["label"]}
+            for case in training
+        },
+    }
+
+
+def _splits(cases: list[dict[str, Any]], folds: int) -> list[dict[str, list[str]]]:
+    training = [case for case in cases if case["partition"] == "train"]
+    return [
+        {
+            "train": [case["case"] for case in training if case["fold"] != fold],
+            "val": [case["case"] for case in training if case["fold"] == fold],
+        }
+        for fold in range(folds)
+    ]
+
+
+def _provenance(unit: Unit) -> dict[str, Any]:
+    keys = {entry.path: entry.key for entry in unit.inputs}
+    return {
+        "setting": unit.parameters["setting"],
+        "definition": unit.parameters["definition"],
+        "partition": unit.parameters["partition"],
+        "unit_key": unit.key,
+        "step_version": unit.version,
+        "software": software_versions(),
+        "cases": [
+            case | {"image_key": keys[case["image"]], "label_key": keys[case["label"]]}
+            for case in unit.parameters["cases"]
+        ],
+    }
+
+
+def _split_rows(unit: Unit) -> list[dict[str, Any]]:
+    patients = {(c["cohort"], c["subject"]): c for c in unit.parameters["cases"]}
+    return [
+        {
+            "setting": unit.parameters["setting"],
+            "cohort": case["cohort"],
+            "subject": case["subject"],
+            "partition": case["partition"],
+            "fold": case["fold"],
+            "seed": unit.parameters["partition"]["seed"],
+        }
+        for case in patients.values()
+    ]

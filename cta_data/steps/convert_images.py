@@ -1,0 +1,264 @@
+"""The images of one session: series to roles by the card, series to NIfTI and sidecar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import nibabel as nib
+import pydicom
+import SimpleITK as sitk
+
+from cta_data.bids.names import BidsName, raw_name
+from cta_data.bids.sidecars import build_sidecar, write_sidecar
+from cta_data.cohorts.card import Card, RepairSection
+from cta_data.cohorts.series_roles import Role, SeriesHeader, assign_roles
+from cta_data.engine import Unit, UnitId, Workspace, content_key
+from cta_data.errors import DataRefused
+from cta_data.formats.dicom_geometry import SeriesRepairs
+from cta_data.formats.dicom_series import ConvertedSeries, convert_series
+from cta_data.formats.nifti import ras_affine, write_image
+from cta_data.intake import header_of, open_datasets
+
+IMAGE_KINDS = ("MR", "CT")
+SEX = {"F": "female", "M": "male", "O": "other"}
+
+
+@dataclass(frozen=True)
+class RawSeries:
+    """One series of a session: its datasets, in the order of its tar."""
+
+    kind: str
+    identifier: str
+    datasets: list[pydicom.Dataset]
+    header: dict[str, str]
+
+
+@dataclass
+class RawSession:
+    """All series of a session."""
+
+    series: list[RawSeries]
+
+    def of_kind(self, *kinds: str) -> list[RawSeries]:
+        """Return the series of some kinds."""
+        return [one for one in self.series if one.kind in kinds]
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """An image that was written, with what the structure sets need to know of it."""
+
+    technique: str
+    frame: int
+    frame_uid: str
+    series_uid: str
+    sop_uids: frozenset[str]
+    grid: sitk.Image
+    slice_spacing_mm: float
+
+
+@dataclass
+class SessionImages:
+    """Images of a session and their rows."""
+
+    placed: list[PlacedImage] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    person: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def frame_of(self, uid: str | None) -> int | None:
+        """Return the number of a frame of reference within the session."""
+        return next((image.frame for image in self.placed if image.frame_uid == uid), None)
+
+    def frame_uids(self) -> dict[int, str]:
+        """Return the frames of reference by their numbers."""
+        return {image.frame: image.frame_uid for image in self.placed}
+
+
+def read_session(unit: Unit, workspace: Workspace) -> RawSession:
+    """Read every series of a session from its tar."""
+    series = []
+    for entry in unit.inputs:
+        kind, identifier = entry.role.split(":", 1)
+        datasets = open_datasets(workspace.read(entry.path))
+        header = header_of(datasets[0])
+        series.append(RawSeries(kind, identifier, list(datasets), header))
+    return RawSession(series)
+
+
+def convert_images(
+    unit: UnitId, session: RawSession, card: Card, workspace: Workspace
+) -> SessionImages:
+    """Write the image and sidecar of every series that has a role.
+
+    Raises
+    ------
+    DataRefused
+        A required series is missing or ambiguous, or a series is no regular volume.
+    """
+    by_identifier = {one.identifier: one for one in session.of_kind(*IMAGE_KINDS)}
+    headers = [SeriesHeader(i, one.header) for i, one in by_identifier.items()]
+    roles = assign_roles(headers, card.series)
+    if roles.problems:
+        raise DataRefused(
+            "; ".join(roles.problems),
+            where=str(unit),
+            why=f"{len(headers)} image series in the session",
+            next_step="Change the rules under [[series]] in the cohort's card, or add what lacks",
+        )
+    images = SessionImages(person=_person([one.header for one in session.series]))
+    frames: dict[str, int] = {}
+    for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
+        raw = by_identifier[role.identifier]
+        converted = _convert(raw, role, card.repairs, unit)
+        frame_uid = raw.header.get("FrameOfReferenceUID", "") or f"none:{role.identifier}"
+        frame = frames.setdefault(frame_uid, len(frames) + 1)
+        images.rows.append(_write(unit, role, raw, converted, frame, workspace))
+        images.placed.append(_placed(role, raw, converted, frame, frame_uid))
+        images.notes += [f"{role.technique}: {d.kind} {d.measured}" for d in converted.deviations]
+    unused = [role for role in roles.roles if not role.technique]
+    images.notes += [f"one series not converted: {role.reason}" for role in unused]
+    return images
+
+
+def series_repairs(section: RepairSection) -> SeriesRepairs:
+    """Return the repairs that a card allows."""
+    return SeriesRepairs(
+        resample_gantry_tilt=section.gantry_tilt,
+        resample_uneven_steps=section.uneven_steps,
+        drop_identical_slices=section.identical_slices,
+        tolerance_mm=section.step_tolerance_mm,
+        maximum_gap_mm=section.maximum_gap_mm,
+    )
+
+
+def image_name(unit: UnitId, role: Role, modality: str) -> BidsName:
+    """Return the BIDS name of an image.
+
+    BIDS has no entity for the contrast phase: it is joined to the technique after `acq-`.
+    """
+    if modality == "CT":
+        return raw_name(unit.subject, unit.session, "ct")
+    contrast = "" if role.phase == "none" else "gadolinium"
+    acquisition = str(role.technique).lower() + (role.phase.capitalize() if contrast else "")
+    return raw_name(
+        unit.subject, unit.session, role.suffix, acquisition=acquisition, contrast_agent=contrast
+    )
+
+
+def _convert(raw: RawSeries, role: Role, repairs: RepairSection, unit: UnitId) -> ConvertedSeries:
+    try:
+        return convert_series(raw.datasets, series_repairs(repairs))
+    except DataRefused as error:
+        raise DataRefused(
+            f"{role.technique} ({role.phase}): {error.what}",
+            where=str(unit),
+            why=error.why,
+            next_step=error.next_step,
+        ) from error
+
+
+def _write(
+    unit: UnitId,
+    role: Role,
+    raw: RawSeries,
+    converted: ConvertedSeries,
+    frame: int,
+    workspace: Workspace,
+) -> dict[str, Any]:
+    """Write one image with its sidecar; return its row."""
+    assert role.technique
+    modality = raw.header.get("Modality", "MR")
+    name = image_name(unit, role, modality)
+    path = f"datasets/{unit.cohort}/{name.path}"
+    target = workspace.write(path)
+    write_image(converted.image, target)
+    source = "repaired" if converted.repairs else "dicom"
+    sidecar = build_sidecar(
+        converted.header,
+        geometry_source=source,
+        deviations=[deviation.as_record() for deviation in converted.deviations],
+        extra={"ContrastPhase": role.phase, "Technique": role.technique},
+    )
+    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{_sidecar_path(name)}"))
+    header = converted.header
+    return {
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+        "technique": role.technique,
+        "contrast_phase": role.phase,
+        "description": "",
+        "modality": modality,
+        "path": path,
+        "annex_key": content_key(target),
+        "frame": frame,
+        "manufacturer": header.get("Manufacturer") or None,
+        "model": header.get("ManufacturerModelName") or None,
+        "field_strength_t": _number(header, "MagneticFieldStrength"),
+        "tr_ms": _number(header, "RepetitionTime"),
+        "te_ms": _number(header, "EchoTime"),
+        "ti_ms": _number(header, "InversionTime"),
+        "flip_angle_deg": _number(header, "FlipAngle"),
+        "slice_thickness_mm": _number(header, "SliceThickness"),
+        "skull_stripped": False,
+        "geometry_source": source,
+        "notes": [f"{d.kind}: {d.measured} ({d.action})" for d in converted.deviations],
+    } | grid_columns(converted.image)
+
+
+def grid_columns(image: sitk.Image) -> dict[str, Any]:
+    """Return the columns of the table `images` that describe a grid."""
+    return {
+        "shape": list(image.GetSize()),
+        "spacing_mm": [round(value, 6) for value in image.GetSpacing()],
+        "orientation": "".join(nib.aff2axcodes(ras_affine(image))),
+    }
+
+
+def _sidecar_path(name: BidsName) -> str:
+    return str(name.with_extension(".json").path)
+
+
+def _placed(
+    role: Role, raw: RawSeries, converted: ConvertedSeries, frame: int, frame_uid: str
+) -> PlacedImage:
+    assert role.technique
+    geometry = converted.geometry
+    return PlacedImage(
+        technique=role.technique,
+        frame=frame,
+        frame_uid=frame_uid,
+        series_uid=raw.header.get("SeriesInstanceUID", ""),
+        sop_uids=frozenset(str(d.get("SOPInstanceUID", "")) for d in raw.datasets),
+        grid=converted.image,
+        slice_spacing_mm=float(geometry.distances[-1] / (geometry.slices - 1)),
+    )
+
+
+def _number(header: dict[str, str], keyword: str) -> float | None:
+    text = header.get(keyword, "").split("\\")[0]
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _person(headers: list[dict[str, str]]) -> dict[str, Any]:
+    """Return what may be known of the person: sex, and age in years at the session."""
+    sex = next((SEX[h["PatientSex"]] for h in headers if h.get("PatientSex") in SEX), None)
+    age = next((_age(h) for h in headers if _age(h) is not None), None)
+    return {"sex": sex, "age_years": age}
+
+
+def _age(header: dict[str, str]) -> float | None:
+    text = header.get("PatientAge", "")
+    divisor = {"Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}.get(text[-1:])
+    if divisor and text[:-1].isdigit():
+        return round(int(text[:-1]) / divisor, 2)
+    birth, study = header.get("PatientBirthDate", ""), header.get("StudyDate", "")
+    if len(birth) == 8 and len(study) == 8 and (birth + study).isdigit():
+        had_birthday = study[4:] >= birth[4:]
+        return float(int(study[:4]) - int(birth[:4]) - (not had_birthday))
+    return None

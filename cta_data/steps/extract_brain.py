@@ -1,0 +1,148 @@
+"""Extract the brain: one mask on the hub technique, carried to every technique of the grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import SimpleITK as sitk
+
+from cta_data.bids.names import BidsName, parse_name
+from cta_data.configuration import BrainExtractionSection
+from cta_data.engine import (
+    Blocked,
+    Outcome,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    Workspace,
+    content_key,
+    session_scope,
+)
+from cta_data.formats.nifti import read_image, write_image
+from cta_data.imaging.brain_extraction import BrainExtraction, extract_brain
+from cta_data.imaging.brain_masks import apply_mask, lesions_cut_by_mask, protect_lesions
+from cta_data.imaging.resampling import resample
+from cta_data.steps.convert_images import grid_columns
+from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.steps.transform_chain import TransformChain, read_chain, transform_inputs
+from cta_data.study import Study
+
+VERSION = 1
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a registered session; with protected lesions, a transferred one."""
+    upstream = Upstream(study, "strip")
+    settings = study.configuration.brain_extraction
+    hub = study.configuration.registration.hub
+    needs = ("convert", "register") + (("transfer",) if settings.protect_lesions else ())
+    for unit in upstream.sessions(selection):
+        blocked = upstream.blocked_by(unit, *needs)
+        if blocked:
+            yield Blocked(unit, VERSION, blocked)
+            continue
+        images = upstream.images(unit)
+        grids = [g for g in study.configuration.transfer.grids if g in images]
+        wanted = [hub, *(grid for grid in grids if grid != hub)]
+        paths = {f"image:{name}": images[name]["path"] for name in wanted}
+        paths |= transform_inputs(
+            row for row in upstream.transforms(unit) if row["moving"] in wanted
+        )
+        if settings.backend == "provided":
+            paths["provided"] = _provided(settings, unit)
+        if settings.protect_lesions:
+            for variant in upstream.variants(unit):
+                paths[f"labels:{variant['grid']}"] = variant["labels_path"]
+        parameters = {
+            "settings": settings.model_dump(),
+            "hub": hub,
+            "techniques": wanted,
+            "rows": {name: _inherited(images[name]) for name in wanted},
+        }
+        yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
+    names = {"cohort": unit.cohort, "subject": unit.subject, "session": unit.session}
+    return settings.provided.format(**names)
+
+
+def _inherited(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that a brain image has from the image it was made of."""
+    own = ("path", "annex_key", "description", "skull_stripped", "geometry_source", "notes")
+    return {name: value for name, value in row.items() if name not in own}
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Make the mask and the brain image of every technique."""
+    hub = unit.parameters["hub"]
+    images = {name: read_image(workspace.read(path)) for name, path in unit.paths("image:").items()}
+    extraction = _extract(unit, images[hub], workspace)
+    chain = read_chain(unit.paths("transform:"), workspace)
+    labels = unit.paths("labels:")
+    notes = [f"{extraction.backend} {extraction.version}", *extraction.notes]
+    outcome = Outcome(tables={"images": []}, notes=notes)
+    for technique in unit.parameters["techniques"]:
+        mask = carry_mask(extraction.mask, images[technique], technique, hub, chain)
+        if technique in labels:
+            lesions = read_image(workspace.read(labels[technique]))
+            cut = lesions_cut_by_mask(lesions, mask)
+            margin = unit.parameters["settings"]["protect_margin_mm"]
+            mask = protect_lesions(mask, lesions, margin)
+            outcome.notes += [f"lesion {c.lesion_id} protected on {technique}" for c in cut]
+        row = _write(unit, technique, images[technique], mask, workspace)
+        outcome.tables["images"].append(row)
+    return outcome
+
+
+def carry_mask(
+    mask: sitk.Image, image: sitk.Image, technique: str, hub: str, chain: TransformChain
+) -> sitk.Image:
+    """Return the hub's mask on another technique's grid: where more than half a voxel is brain."""
+    if technique == hub:
+        return mask
+    transform = chain.between(target=technique, source=hub)
+    share = resample(sitk.Cast(mask, sitk.sitkFloat32), image, transform)
+    return sitk.Cast(share > 0.5, sitk.sitkUInt8)
+
+
+def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtraction:
+    settings = unit.parameters["settings"]
+    options: dict[str, object] = {}
+    if settings["backend"] == "hd-bet":
+        options["device"] = settings["device"]
+        if settings["weights"]:
+            options["weights_folder"] = settings["weights"]
+    elif settings["backend"] == "provided":
+        options["mask"] = workspace.read(unit.path("provided"))
+    return extract_brain(image, settings["backend"], options)
+
+
+def _write(
+    unit: Unit, technique: str, image: sitk.Image, mask: sitk.Image, workspace: Workspace
+) -> dict[str, Any]:
+    """Write mask and brain image of one technique; return the image's row."""
+    source = parse_name(unit.path(f"image:{technique}").split("/")[-1])
+    folder = f"datasets/{unit.id.cohort}/derivatives/cta"
+    entities = {**source.entities, "desc": "brain"}
+    mask_path = f"{folder}/{BidsName(entities, 'mask').path}"
+    path = f"{folder}/{BidsName(entities, source.suffix).path}"
+    write_image(mask, workspace.write(mask_path))
+    write_image(apply_mask(image, mask), workspace.write(path))
+    return (
+        unit.parameters["rows"][technique]
+        | grid_columns(image)
+        | {
+            "path": path,
+            "annex_key": content_key(workspace.write(path)),
+            "description": "brain",
+            "skull_stripped": True,
+            "geometry_source": "derived",
+            "mask_path": mask_path,
+        }
+    )
+
+
+STRIP = Step("strip", plan, run, session_scope("images", description="brain"))

@@ -1,0 +1,70 @@
+"""Where every subject-session stands, folded from the tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cta_data.engine.log import read_timings
+from cta_data.steps.sessions import STEP_NAMES, source_sessions
+from cta_data.study import Study
+
+
+def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
+    """Return the stage of every subject-session and the state of every build.
+
+    Sessions that were added and never converted are listed too, where sourcedata is here.
+    """
+    units = study.tables.by_key("units")
+    timings = read_timings(study.root) if timing else {}
+    sessions: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for key in [*_known(study), *_added(study)]:
+        sessions.setdefault(key, _session(study, key, units, timings))
+    builds = [
+        {"build": step.removeprefix("build_"), "status": row["status"], "reason": row["reason"]}
+        for (step, *_), row in sorted(units.items())
+        if step.startswith("build_")
+    ]
+    rows = [sessions[key] for key in sorted(sessions)]
+    return {"study": study.configuration.study.name, "sessions": rows, "builds": builds}
+
+
+def _known(study: Study) -> list[tuple[str, str, str]]:
+    return [key[1:] for key in study.tables.by_key("units") if key[0] == "convert"]
+
+
+def _added(study: Study) -> list[tuple[str, str, str]]:
+    found = []
+    for cohort in study.cohorts:
+        if study.has_sourcedata(cohort):
+            for session in source_sessions(study, cohort) or []:
+                found.append((cohort, session.subject, session.session))
+    return found
+
+
+def _session(
+    study: Study,
+    key: tuple[str, str, str],
+    units: Any,
+    timings: dict[tuple[str, str, str, str], dict[str, float]],
+) -> dict[str, Any]:
+    cohort, subject, session = key
+    steps = {}
+    stopped = ""
+    for name in STEP_NAMES:
+        row = units.get((name, *key))
+        steps[name] = row["status"] if row else "-"
+        if row and row["status"] != "ok" and not stopped:
+            stopped = f"{name}: {row['reason']}" if row["reason"] else name
+    person = study.tables.by_key("subjects").get(key) or {}
+    content = {
+        "cohort": cohort,
+        "subject": subject,
+        "session": session,
+        "steps": steps,
+        "quality": person.get("quality"),
+        "partition": person.get("partition"),
+        "reason": stopped or person.get("exclusion_reason"),
+    }
+    if timings:
+        content["timing"] = {n: timings[(n, *key)] for n in STEP_NAMES if (n, *key) in timings}
+    return content

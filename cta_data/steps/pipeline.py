@@ -1,0 +1,78 @@
+"""The steps in their order, run as one command with one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cta_data.engine import Observer, Report, RunOptions, run_steps
+from cta_data.engine.datasets import require_identity
+from cta_data.engine.driver import UNCOMMITTED
+from cta_data.engine.provenance import commit_run
+from cta_data.engine.records import count_by_step
+from cta_data.engine.units import Step
+from cta_data.steps.accounting import account, write_participant_tables
+from cta_data.steps.convert import CONVERT
+from cta_data.steps.extract_brain import STRIP
+from cta_data.steps.measure import MEASURE
+from cta_data.steps.register import REGISTER
+from cta_data.steps.transfer import TRANSFER
+from cta_data.study import Study
+
+SUBJECT_STEPS: tuple[Step, ...] = (CONVERT, REGISTER, TRANSFER, STRIP, MEASURE)
+
+
+def steps_by_name() -> dict[str, Step]:
+    """Return the steps that work on subjects, by their names on the command line."""
+    return {step.name: step for step in SUBJECT_STEPS}
+
+
+def execute(
+    study: Study,
+    steps: Sequence[Step],
+    options: RunOptions,
+    observer: Observer | None = None,
+    *,
+    commit: bool = True,
+) -> Report:
+    """Run steps, account for every subject and commit once.
+
+    Parameters
+    ----------
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Raises
+    ------
+    CtaError
+        The study is in use, content cannot be fetched, or the commit failed.
+    """
+    if commit:
+        require_identity(study.root)
+
+    def finish(report: Report) -> None:
+        account(study)
+        write_participant_tables(study)
+        if study.tables.changed():
+            (study.root / UNCOMMITTED).touch()
+        study.tables.flush()
+        if commit and (study.root / UNCOMMITTED).exists():
+            _commit(study, report, options)
+
+    return run_steps(study, steps, options, observer, finish=finish)
+
+
+def _commit(study: Study, report: Report, options: RunOptions) -> None:
+    paths = ["manifests", "builds", *(study.cohort_path(c) for c in study.cohorts)]
+    installed = [path for path in paths if Path(study.root / path).exists()]
+    command = list(options.command)
+    commit_run(study.root, command, _message(report, command), installed, report.exit_code())
+    (study.root / UNCOMMITTED).unlink()
+
+
+def _message(report: Report, command: list[str]) -> str:
+    counts = [
+        f"{step} {', '.join(f'{n} {status}' for status, n in sorted(by_status.items()))}"
+        for step, by_status in count_by_step(report.records).items()
+    ]
+    return f"{' '.join(command[:2])}: {'; '.join(counts)}"

@@ -1,0 +1,138 @@
+"""Register: every technique of a session is brought to the hub technique."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import SimpleITK as sitk
+
+from cta_data.bids.names import transform_name
+from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace, session_scope
+from cta_data.formats.nifti import read_image
+from cta_data.imaging.registration import RegistrationSettings, register_images
+from cta_data.imaging.registration_quality import (
+    assess_transform,
+    limits_from,
+    reasons_against,
+)
+from cta_data.steps.convert_annotations import registration_path
+from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.study import Study
+
+VERSION = 1
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a converted session with all techniques that have to meet."""
+    upstream = Upstream(study, "register")
+    settings = study.configuration.registration
+    for unit in upstream.sessions(selection):
+        blocked = upstream.blocked_by(unit, "convert")
+        images = upstream.images(unit)
+        if not blocked and settings.hub not in images:
+            found = ", ".join(sorted(images)) or "none"
+            blocked = f"there is no image of the hub technique {settings.hub} (found: {found})"
+        if blocked:
+            yield Blocked(unit, VERSION, blocked)
+            continue
+        made = set(upstream.outputs("convert", unit))
+        techniques = sorted(set(images) - {settings.hub})
+        paths = {f"image:{name}": row["path"] for name, row in images.items()}
+        frames = {name: row["frame"] for name, row in images.items()}
+        if settings.use_dicom_registration:
+            for name in techniques:
+                low, high = sorted((frames[settings.hub], frames[name]))
+                path = registration_path(unit, low, high)
+                if low != high and path in made:
+                    paths[f"dicom:{name}"] = path
+        parameters = {
+            "settings": settings.model_dump(),
+            "hub": settings.hub,
+            "techniques": techniques,
+            "frames": frames,
+        }
+        yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Find a transform for every technique, from the best source there is, and judge it.
+
+    A DICOM registration object comes first, then equal frames of reference, then registration.
+    """
+    hub = unit.parameters["hub"]
+    outcome = Outcome(tables={"transforms": []})
+    rejected = []
+    fixed = read_image(workspace.read(unit.path(f"image:{hub}")))
+    for technique in unit.parameters["techniques"]:
+        moving = read_image(workspace.read(unit.path(f"image:{technique}")))
+        row, transform = _bring_together(unit, technique, fixed, moving, workspace)
+        name = transform_name(unit.id.subject, unit.id.session, moving=technique, fixed=hub)
+        row["path"] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
+        sitk.WriteTransform(transform, str(workspace.write(row["path"])))
+        outcome.tables["transforms"].append(row)
+        if not row["accepted"]:
+            rejected.append(f"{technique} to {hub} is not accepted: {row['rejection_reason']}")
+    outcome.refused = "; ".join(rejected)
+    return outcome
+
+
+def _bring_together(
+    unit: Unit, technique: str, fixed: sitk.Image, moving: sitk.Image, workspace: Workspace
+) -> tuple[dict[str, Any], sitk.Transform]:
+    """Return the row and the transform of one pair."""
+    settings = unit.parameters["settings"]
+    frames, hub = unit.parameters["frames"], unit.parameters["hub"]
+    limits = limits_from(settings["limits"])
+    dicom = unit.paths("dicom:").get(technique)
+    if dicom:
+        stored = sitk.ReadTransform(str(workspace.read(dicom)))
+        # The file maps points of the frame with the lower number.
+        transform = stored if frames[hub] < frames[technique] else stored.GetInverse()
+        source, kind = "dicom_reg", _kind(stored)
+    elif frames[hub] == frames[technique] and settings["same_frame"] == "identity":
+        transform, source, kind = sitk.TranslationTransform(3), "identity", "identity"
+    else:
+        result = register_images(
+            fixed,
+            moving,
+            RegistrationSettings(kind=settings["kind"], seed=settings["seed"], limits=limits),
+        )
+        row = _row(unit, technique, "computed", result.kind, result.quality, result.reasons)
+        row["metric"] = result.metric_value
+        row["parameters"] = _json(result.parameters)
+        return row, result.transform
+    quality = assess_transform(fixed, moving, transform)
+    reasons = reasons_against(quality, limits)
+    return _row(unit, technique, source, kind, quality, reasons), transform
+
+
+def _row(
+    unit: Unit, technique: str, source: str, kind: str, quality: Any, reasons: tuple[str, ...]
+) -> dict[str, Any]:
+    return {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        "fixed": unit.parameters["hub"],
+        "moving": technique,
+        "kind": kind,
+        "source": source,
+        "metric": None,
+        "parameters": None,
+        "quality_values": _json(vars(quality)),
+        "accepted": not reasons,
+        "rejection_reason": "; ".join(reasons) or None,
+    }
+
+
+def _kind(transform: sitk.Transform) -> str:
+    return "displacement" if "Displacement" in transform.GetName() else "affine"
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, default=float)
+
+
+REGISTER = Step("register", plan, run, session_scope("transforms"))

@@ -1,0 +1,154 @@
+"""The sessions that steps work on, and what earlier steps left for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
+from cta_data.errors import CtaError
+from cta_data.intake import Inventory, SeriesRow, read_inventory
+from cta_data.study import Study
+
+LATEST_FIRST = ("late", "post", "early", "none")
+
+
+@dataclass(frozen=True)
+class SourceSession:
+    """A subject-session in sourcedata; `refused` says why it may not be used."""
+
+    cohort: str
+    subject: str
+    session: str
+    series: tuple[SeriesRow, ...] = ()
+    refused: str = ""
+
+    def unit(self, step: str) -> UnitId:
+        """Return the unit of a step for this session."""
+        return UnitId(step, self.cohort, self.subject, self.session)
+
+
+def selected_cohorts(study: Study, selection: Selection) -> list[str]:
+    """Return the cohorts that were asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them is not in the study.
+    """
+    for cohort in selection.cohorts:
+        study.card(cohort)
+    return [c for c in study.cohorts if not selection.cohorts or c in selection.cohorts]
+
+
+def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
+    """Return the sessions in a cohort's sourcedata, or None where that cannot be installed."""
+    inventory = read_cohort_inventory(study, cohort)
+    if inventory is None:
+        return None
+    grouped: dict[tuple[str, str], list[SeriesRow]] = {}
+    for row in inventory.series:
+        grouped.setdefault((row.subject, row.session), []).append(row)
+    refused = {
+        row.subject or "unknown": row.refused_reason
+        for row in inventory.subjects
+        if row.status == "refused"
+    }
+    sessions = [
+        SourceSession(cohort, subject, session, tuple(series))
+        for (subject, session), series in sorted(grouped.items())
+        if subject not in refused
+    ]
+    return sessions + [SourceSession(cohort, s, "", (), why) for s, why in sorted(refused.items())]
+
+
+def read_cohort_inventory(study: Study, cohort: str) -> Inventory | None:
+    """Read what is in a cohort's sourcedata; None where its dataset is not to be had."""
+    try:
+        study.require(study.sourcedata_path(cohort))
+    except CtaError:
+        # Raw files may be restricted: who has none works on with what was converted.
+        return None
+    return read_inventory(study.root / study.sourcedata_path(cohort))
+
+
+class Upstream:
+    """What earlier steps left for each session, looked up once a plan."""
+
+    def __init__(self, study: Study, step: str) -> None:
+        self.study = study
+        self.step = step
+        tables = study.tables
+        by_session = ("cohort", "subject", "session")
+        self._units = tables.by_key("units")
+        self._images = tables.index("images", by_session)
+        self._transforms = tables.index("transforms", by_session)
+        self._variants = tables.index("variants", by_session)
+
+    def sessions(self, selection: Selection) -> Iterator[UnitId]:
+        """Yield this step's unit for every session that was ever to be converted."""
+        selected_cohorts(self.study, selection)
+        for step, cohort, subject, session in sorted(self._units):
+            if step == "convert" and selection.takes(cohort, subject):
+                yield UnitId(self.step, cohort, subject, session)
+
+    def blocked_by(self, unit: UnitId, *steps: str) -> str:
+        """Return why the unit cannot run, or an empty text."""
+        for step in steps:
+            row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+            if row is None:
+                return f"{step} has not been done"
+            if row["status"] != "ok":
+                reason = row["reason"] or row["status"]
+                # A reason that was handed on already names the step it came from.
+                return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
+        return ""
+
+    def outputs(self, step: str, unit: UnitId) -> list[str]:
+        """Return the outputs of a step for the unit's session."""
+        row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+        return list(row["outputs"]) if row else []
+
+    def images(self, unit: UnitId, description: str = "") -> dict[str, dict[str, Any]]:
+        """Return the image of each technique: of several phases the latest after contrast."""
+        rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+        chosen: dict[str, dict[str, Any]] = {}
+        for row in sorted(rows, key=lambda r: _phase_rank(r["contrast_phase"]), reverse=True):
+            if row["description"] == description:
+                chosen[row["technique"]] = row
+        return chosen
+
+    def transforms(self, unit: UnitId) -> list[dict[str, Any]]:
+        """Return the registrations of the unit's session."""
+        return self._transforms.get((unit.cohort, unit.subject, unit.session), [])
+
+    def variants(self, unit: UnitId) -> list[dict[str, Any]]:
+        """Return the label variants of the unit's session."""
+        return self._variants.get((unit.cohort, unit.subject, unit.session), [])
+
+
+STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
+
+
+def make_unit(
+    study: Study,
+    unit: UnitId,
+    version: int,
+    paths: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> Unit | Blocked:
+    """Return the unit with its inputs' keys, or blocked where an input is gone."""
+    inputs, missing = existing_inputs(study.root, paths)
+    if missing:
+        why = f"its input is gone: {missing[0]}; run the step that makes it"
+        return Blocked(unit, version, why)
+    return Unit(unit, version, tuple(sorted(inputs, key=_by_role)), dict(parameters))
+
+
+def _by_role(entry: Input) -> tuple[str, str]:
+    return entry.role, entry.path
+
+
+def _phase_rank(phase: str) -> int:
+    return LATEST_FIRST.index(phase) if phase in LATEST_FIRST else len(LATEST_FIRST)

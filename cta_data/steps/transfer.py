@@ -1,0 +1,165 @@
+"""Transfer: each annotation becomes a variant on every grid, lesion by lesion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.bids.names import BidsName, parse_name, variant_name
+from cta_data.engine import (
+    Blocked,
+    Outcome,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    Workspace,
+    content_key,
+    session_scope,
+)
+from cta_data.errors import DataRefused
+from cta_data.formats.contours_json import read_contours
+from cta_data.formats.nifti import read_image, write_image
+from cta_data.imaging.contour_planes import common_normal
+from cta_data.imaging.contours import Roi
+from cta_data.imaging.drawn_lesions import DrawnLesions, lesions_from_contours
+from cta_data.imaging.label_transfer import TransferResult, transfer_lesions
+from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.steps.transform_chain import read_chain, transform_inputs
+from cta_data.study import Study
+
+VERSION = 1
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a registered session with selected contours."""
+    upstream = Upstream(study, "transfer")
+    grids = study.configuration.transfer.grids
+    subjects = study.tables.by_key("subjects")
+    for unit in upstream.sessions(selection):
+        blocked = upstream.blocked_by(unit, "convert", "register")
+        contours = [p for p in upstream.outputs("convert", unit) if p.endswith("_contours.json")]
+        person = subjects.get(unit.key[1:])
+        quality = person["quality"] if person else None
+        if not blocked and not contours:
+            blocked = "transfer: the session has no annotation"
+        if not blocked and not quality:
+            blocked = "transfer: no group of the card has annotations of its technique (groups)"
+        images = upstream.images(unit)
+        present = [grid for grid in grids if grid in images]
+        if not blocked and not present:
+            blocked = f"transfer: no image of {' or '.join(grids)} to carry the annotation to"
+        if blocked:
+            yield Blocked(unit, VERSION, blocked)
+            continue
+        drawn_in = {path: parse_name(path.split("/")[-1]).entities["space"] for path in contours}
+        paths = {f"contours:{space}": path for path, space in drawn_in.items()}
+        paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
+        paths |= transform_inputs(upstream.transforms(unit))
+        parameters = {
+            "quality": quality,
+            "grids": present,
+            "spacing_mm": {space: images[space]["spacing_mm"] for space in drawn_in.values()},
+        }
+        yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Carry every lesion to every grid.
+
+    Raises
+    ------
+    DataRefused
+        No lesion arrives on some grid: the session cannot be used.
+    """
+    [(space, path)] = unit.paths("contours:").items()
+    rois = read_contours(workspace.read(path))
+    spacing = slice_spacing(rois, unit.parameters["spacing_mm"][space])
+    drawn = lesions_from_contours(rois, slice_spacing_mm=spacing)
+    chain = read_chain(unit.paths("transform:"), workspace)
+    outcome = Outcome(tables={"variants": []}, notes=list(drawn.notes))
+    empty = []
+    for grid in unit.parameters["grids"]:
+        target = read_image(workspace.read(unit.path(f"grid:{grid}")))
+        transform = chain.between(target=grid, source=space)
+        result = transfer_lesions(drawn.lesions, transform, target)
+        row = _write_variant(unit, grid, drawn, result, workspace)
+        outcome.tables["variants"].append(row)
+        outcome.notes += [
+            f"lesion {lesion.id} is lost on {grid}: {lesion.lost_reason}"
+            for lesion in result.per_lesion
+            if lesion.lost_reason
+        ]
+        empty += [] if row["n_arrived"] else [grid]
+    if empty:
+        raise DataRefused(
+            f"no lesion arrives on the grid of {' and '.join(empty)}",
+            where=str(unit.id),
+            why="; ".join(outcome.notes) or "the annotation has no lesion",
+            next_step="Look at the registration and at the contours' frame of reference",
+        )
+    return outcome
+
+
+def slice_spacing(rois: tuple[Roi, ...], spacing_mm: list[float]) -> float:
+    """Return the spacing (mm) of the slices that contours were drawn on.
+
+    Images are stored in RAS order, so that the axis nearest to the contours' normal is the one
+    with the same index.
+    """
+    normal = common_normal(rois)
+    return float(spacing_mm[int(np.argmax(np.abs(normal)))])
+
+
+def report_path(unit: UnitId, quality: str, grid: str) -> str:
+    """Return where the account of one transfer is kept."""
+    entities = {"sub": unit.subject, "ses": unit.session, "space": grid, "desc": quality}
+    name = BidsName(entities, "transfer", ".json")
+    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
+
+
+def _write_variant(
+    unit: Unit, grid: str, drawn: DrawnLesions, result: TransferResult, workspace: Workspace
+) -> dict[str, Any]:
+    """Write labels, mask and account of one variant; return its row."""
+    quality = unit.parameters["quality"]
+    paths = {}
+    for suffix, image in (
+        ("dseg", result.labels),
+        ("mask", sitk.Cast(result.labels > 0, sitk.sitkUInt8)),
+    ):
+        name = variant_name(
+            unit.id.subject, unit.id.session, space=grid, description=quality, suffix=suffix
+        )
+        paths[suffix] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
+        write_image(image, workspace.write(paths[suffix]))
+    account = {
+        "lesions": [asdict(lesion) for lesion in result.per_lesion],
+        "without_lesion": [
+            {"source_roi": roi.name, "reason": reason} for roi, reason in drawn.without_lesion
+        ],
+    }
+    text = json.dumps(account, indent=1, sort_keys=True, default=float) + "\n"
+    workspace.write(report_path(unit.id, quality, grid)).write_text(text, encoding="utf-8")
+    lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
+    return {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        "quality": quality,
+        "grid": grid,
+        "labels_path": paths["dseg"],
+        "mask_path": paths["mask"],
+        "annex_key": content_key(workspace.write(paths["mask"])),
+        "n_drawn": len(result.per_lesion),
+        "n_arrived": len(result.per_lesion) - lost,
+        "n_lost": lost,
+    }
+
+
+TRANSFER = Step("transfer", plan, run, session_scope("variants"))

@@ -1,0 +1,173 @@
+"""A study: its folders, its configuration and its tables, opened once and passed down."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from cta_data.cohorts import Card, read_card
+from cta_data.configuration import StudyConfiguration
+from cta_data.engine.datasets import install
+from cta_data.errors import ConfigurationError
+from cta_data.manifests import Tables, query, read_frame
+from cta_data.validation import read_toml
+
+CONFIGURATION = "study.toml"
+ENVIRONMENT = "CTA_STUDY"
+
+
+class Study:
+    """One study on disk.
+
+    Parameters
+    ----------
+    root
+        Folder that holds study.toml.
+
+    Raises
+    ------
+    ConfigurationError
+        study.toml is missing or does not validate.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.configuration = read_toml(root / CONFIGURATION, StudyConfiguration)
+        self.tables = Tables(root / "manifests")
+        self._cards: dict[str, Card] = {}
+
+    # Folders -----------------------------------------------------------------------------------
+
+    def cohort_path(self, cohort: str) -> str:
+        """Path of a cohort's BIDS dataset from the top of the study."""
+        return f"datasets/{cohort}"
+
+    def sourcedata_path(self, cohort: str) -> str:
+        """Path of a cohort's raw files from the top of the study."""
+        return f"datasets/{cohort}/sourcedata"
+
+    def derivatives_path(self, cohort: str) -> str:
+        """Path of what is derived from a cohort, from the top of the study."""
+        return f"datasets/{cohort}/derivatives/cta"
+
+    @property
+    def builds(self) -> Path:
+        """Folder of the training sets; it serves as nnU-Net's raw folder."""
+        return self.root / "builds"
+
+    # Cohorts -----------------------------------------------------------------------------------
+
+    @cached_property
+    def cohorts(self) -> list[str]:
+        """Names of the cohorts that the study holds, installed here or not."""
+        modules = self.root / ".gitmodules"
+        text = modules.read_text("utf-8") if modules.exists() else ""
+        return sorted(set(re.findall(r"^\s*path = datasets/([^/\s]+)$", text, re.MULTILINE)))
+
+    def card(self, cohort: str) -> Card:
+        """Return a cohort's card.
+
+        Raises
+        ------
+        ConfigurationError
+            The study has no such cohort, or its card does not validate.
+        """
+        if cohort not in self._cards:
+            if cohort not in self.cohorts:
+                raise ConfigurationError(
+                    f"the study has no cohort {cohort!r}",
+                    why=f"it has {', '.join(self.cohorts) or 'none'}",
+                    next_step=f"Add it with `cta-data add {cohort} SOURCE`",
+                )
+            self.require(self.cohort_path(cohort))
+            path = self.root / self.cohort_path(cohort) / "card.toml"
+            self._cards[cohort] = read_card(path, cohort)
+        return self._cards[cohort]
+
+    def require(self, path: str) -> None:
+        """Make sure that the dataset at a path (and those above it) is installed."""
+        parts = Path(path).parts
+        for depth in range(2, len(parts) + 1):
+            folder = Path(*parts[:depth])
+            if self._is_subdataset(folder):
+                install(self.root, self.root / folder)
+
+    def has_sourcedata(self, cohort: str) -> bool:
+        """Tell whether the raw files' dataset of a cohort is here (not whether its content is)."""
+        return (self.root / self.sourcedata_path(cohort) / ".git").exists()
+
+    def _is_subdataset(self, folder: Path) -> bool:
+        tail = folder.parts[1:]
+        return len(tail) == 1 or tail[1:] in (("sourcedata",), ("derivatives", "cta"))
+
+    # Tables ------------------------------------------------------------------------------------
+
+    def subjects(self) -> pd.DataFrame:
+        """One row a subject-session: who they are, their quality and partition."""
+        return self.table("subjects")
+
+    def images(self) -> pd.DataFrame:
+        """One row an image: technique, phase, geometry, acquisition."""
+        return self.table("images")
+
+    def annotations(self) -> pd.DataFrame:
+        """One row a ROI as delivered: whether it was selected, and why not."""
+        return self.table("annotations")
+
+    def transforms(self) -> pd.DataFrame:
+        """One row a registration: source, quality values, whether it is accepted."""
+        return self.table("transforms")
+
+    def variants(self) -> pd.DataFrame:
+        """One row a label variant: an annotation on one image grid."""
+        return self.table("variants")
+
+    def lesions(self) -> pd.DataFrame:
+        """One row a lesion of a variant: volumes in mm3 and cm3, centroid in RAS mm."""
+        return self.table("lesions")
+
+    def splits(self) -> pd.DataFrame:
+        """One row a subject of a setting: partition and fold."""
+        return self.table("splits")
+
+    def units(self) -> pd.DataFrame:
+        """One row a unit of work: how its last execution ended."""
+        return self.table("units")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table by its name as a typed DataFrame."""
+        return read_frame(self.root / "manifests", name)
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Run SQL over the tables; see `cta_data.manifests.query`."""
+        return query(self.root / "manifests", sql)
+
+
+def open_study(path: Path | str | None = None) -> Study:
+    """Open a study.
+
+    Parameters
+    ----------
+    path
+        The study or a folder inside it. Without it, the environment variable CTA_STUDY, then the
+        working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        No study is found there, or its study.toml does not validate.
+    """
+    start = Path(path or os.environ.get(ENVIRONMENT) or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
+        if (folder / CONFIGURATION).is_file():
+            return Study(folder)
+    raise ConfigurationError(
+        "this is not a study",
+        where=str(start),
+        why=f"there is no {CONFIGURATION} here or above",
+        next_step="Make one with `cta-data init STUDY`, or name it with --study",
+    )
