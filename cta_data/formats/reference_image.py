@@ -26,7 +26,8 @@ def read_reference_image(
     Parameters
     ----------
     path
-        A folder of DICOM files (of one or two slices only the grid is made, without values), one multi-frame DICOM file, or a NIfTI file (which has no UIDs).
+        A folder of DICOM files, one multi-frame DICOM file, or a NIfTI file (which has no UIDs).
+        Of one or two slices only the grid is made, without values.
     preferred_series
         Series UIDs to choose by, where a folder holds several series.
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
 
 from cta_data.errors import DataRefused
@@ -87,8 +89,12 @@ def test_what_is_tolerated_is_noted() -> None:
     """Empty, open and point contours are no error, are not filled, and each has its note."""
     read = read_structure_set(
         structure_set(
-            [contour(SQUARE), contour(None), contour([1, 2, 3], "POINT")]
-            + [contour(SQUARE, "OPEN_PLANAR")]
+            [
+                contour(SQUARE),
+                contour(None),
+                contour([1, 2, 3], "POINT"),
+                contour(SQUARE, "OPEN_PLANAR"),
+            ]
         )
     )
     (roi,) = read.rois
@@ -103,9 +109,6 @@ def test_a_damaged_contour_empties_its_roi_alone(data: list[object]) -> None:
     """A contour that cannot be right leaves its ROI without contours, with a note saying so."""
     damaged = contour(SQUARE)
     raw = "\\".join(str(value) for value in data).encode()
-    from pydicom.dataelem import RawDataElement
-    from pydicom.tag import Tag
-
     tag = Tag("ContourData")
     damaged[tag] = RawDataElement(tag, "DS", len(raw), raw, 0, False, True)
     read = read_structure_set(structure_set([contour(SQUARE), damaged]))

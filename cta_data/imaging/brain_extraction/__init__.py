@@ -1,0 +1,49 @@
+"""Brain extraction by interchangeable back ends, each named in one table."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+
+from cta_data.errors import ConfigurationError
+from cta_data.imaging.brain_extraction import hd_bet, morphology, provided, whole_image
+from cta_data.imaging.brain_extraction.result import BackEnd, BrainExtraction, Options
+
+BACK_ENDS: dict[str, BackEnd] = {
+    "morphology": morphology.extract,
+    "hd-bet": hd_bet.extract,
+    "provided": provided.extract,
+    "none": whole_image.extract,
+}
+
+__all__ = ["BACK_ENDS", "BrainExtraction", "extract_brain"]
+
+
+def extract_brain(
+    image: sitk.Image, backend: str = "morphology", options: Options | None = None
+) -> BrainExtraction:
+    """Return the brain mask of ``image`` (uint8 0/1 on its own grid).
+
+    Parameters
+    ----------
+    image
+        Scalar volume, LPS mm.
+    backend
+        ``morphology`` (no weights), ``hd-bet`` (the extra ``brain``), ``provided`` (a mask of the
+        user's own) or ``none`` (data that is already skull-stripped).
+    options
+        What the back end takes: ``weights_folder``, ``device`` and ``test_time_augmentation`` for
+        ``hd-bet``; ``mask`` (a path or an image) for ``provided``.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such back end, or it lacks something (a package, weights, an option).
+    DataRefused
+        The back end cannot use this image.
+    """
+    if backend not in BACK_ENDS:
+        raise ConfigurationError(
+            f"unknown brain extraction back end {backend!r}",
+            next_step=f"Use one of {', '.join(BACK_ENDS)}",
+        )
+    return BACK_ENDS[backend](image, options or {})

@@ -1,0 +1,129 @@
+"""The geometry of an image, for numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """An order of an image's axes and which of them are reversed.
+
+    ``axes`` are the image's axes (0 = x) in their new order; ``flipped`` is by image axis.
+    """
+
+    axes: tuple[int, int, int]
+    flipped: tuple[bool, ...]
+
+    def undo(
+        self,
+        region: NDArray[np.bool_],
+        start: tuple[int, int, int],
+        size: tuple[int, int, int],
+    ) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
+        """Bring a box (third, second, first axis) that starts at ``start`` back to the image.
+
+        ``size`` is the image's own. Returns the box as (z, y, x) and its start (x, y, z).
+        """
+        position = [self.axes.index(axis) for axis in range(3)]
+        box = np.transpose(region, [2 - position[axis] for axis in (2, 1, 0)])
+        low = [start[position[axis]] for axis in range(3)]
+        for axis in range(3):
+            if self.flipped[axis]:
+                box = np.flip(box, 2 - axis)
+                low[axis] = size[axis] - low[axis] - box.shape[2 - axis]
+        return np.ascontiguousarray(box), (low[0], low[1], low[2])
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Size (x, y, z), spacing (mm), origin (LPS, mm) and direction (3 × 3) of a 3-D image."""
+
+    size: tuple[int, int, int]
+    spacing: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    direction: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, image: sitk.Image) -> Grid:
+        """The geometry of ``image``."""
+        return cls(
+            tuple(image.GetSize()),
+            np.array(image.GetSpacing()),
+            np.array(image.GetOrigin()),
+            np.array(image.GetDirection()).reshape(3, 3),
+        )
+
+    @property
+    def index_to_point(self) -> NDArray[np.float64]:
+        """The 3 × 3 matrix that takes index steps (x, y, z) to mm (LPS)."""
+        return self.direction * self.spacing
+
+    @property
+    def slice_normal(self) -> NDArray[np.float64]:
+        """Unit vector (LPS) across the slices, that is across both in-plane axes."""
+        normal = np.cross(self.direction[:, 0], self.direction[:, 1])
+        return np.asarray(normal / np.linalg.norm(normal))
+
+    def arranged(self, arrangement: Arrangement) -> Grid:
+        """The same voxels with their axes in another order and direction."""
+        last = np.array(self.size) - 1
+        first_voxel = np.where(arrangement.flipped, last, 0)
+        signs = np.where(arrangement.flipped, -1.0, 1.0)
+        axes = list(arrangement.axes)
+        return Grid(
+            (self.size[axes[0]], self.size[axes[1]], self.size[axes[2]]),
+            self.spacing[axes],
+            self.to_point(first_voxel[None])[0],
+            (self.direction * signs)[:, axes],
+        )
+
+    def facing(self, normal: NDArray[np.float64]) -> Arrangement:
+        """The arrangement whose slices lie across ``normal``, with every axis towards +LPS.
+
+        Of the two axes within slices, the one nearer to x comes first.
+
+        The last axis becomes the one whose slices face ``normal`` best.
+        """
+        across = np.linalg.inv(self.direction)  # row i is across the other two axes
+        across /= np.linalg.norm(across, axis=1)[:, None]
+        slices = int(np.argmax(np.round(np.abs(across @ normal), 6)))
+        dominant = np.argmax(np.abs(self.direction), axis=0)
+        within = [axis for axis in range(3) if axis != slices]
+        axes = [*sorted(within, key=lambda axis: int(dominant[axis])), slices]
+        flipped = tuple(bool(self.direction[dominant[axis], axis] < 0) for axis in range(3))
+        return Arrangement((axes[0], axes[1], axes[2]), flipped)
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel, mm³."""
+        return float(abs(np.linalg.det(self.index_to_point)))
+
+    def to_index(self, points_lps_mm: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Continuous index (x, y, z) of points, shape (n, 3), LPS, mm."""
+        relative = points_lps_mm - self.origin
+        return np.asarray(np.linalg.solve(self.index_to_point, relative.T).T)
+
+    def to_point(self, index: NDArray[np.number]) -> NDArray[np.float64]:
+        """Points (LPS, mm) of continuous indices (x, y, z), shape (n, 3)."""
+        return np.asarray(index @ self.index_to_point.T + self.origin)
+
+    def describe(self) -> str:
+        """Size, spacing, origin and direction in one line."""
+        return (
+            f"size {self.size}, spacing {np.round(self.spacing, 4).tolist()} mm, "
+            f"origin {np.round(self.origin, 3).tolist()}, "
+            f"direction {np.round(self.direction, 4).ravel().tolist()}"
+        )
+
+    def differs_from(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
+        """Whether two grids place any voxel more than ``tolerance_mm`` apart."""
+        if self.size != other.size:
+            return True
+        corners = np.array(np.meshgrid(*[[0, n - 1] for n in self.size])).reshape(3, -1).T
+        apart = np.abs(self.to_point(corners) - other.to_point(corners))
+        return bool(apart.max() > tolerance_mm)

@@ -1,0 +1,125 @@
+"""Bring a mask from one technique to another, by the way that contours go: lesion by lesion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cta_data.errors import DataRefused
+from cta_data.imaging.drawn_lesions import DrawnLesion
+from cta_data.imaging.grid import Grid
+from cta_data.imaging.label_transfer import TransferredLesion, transfer_lesions
+from cta_data.imaging.lesion_stack import LesionStack
+
+_NEIGHBOURS = np.ones((3, 3, 3), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskTransfer:
+    """A transferred mask, with the values and the pixel type of the one that was given.
+
+    ``per_lesion`` has a row for every 26-connected component of every value; ``source_roi`` is
+    the value.
+    """
+
+    mask: sitk.Image
+    per_lesion: tuple[TransferredLesion, ...]
+
+
+def transfer_mask(
+    mask: sitk.Image, moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform
+) -> MaskTransfer:
+    """Bring ``mask``, drawn on ``moving``, to the grid of ``fixed``.
+
+    Parameters
+    ----------
+    mask
+        Labels on the grid of ``moving``; every value but 0 is kept.
+    transform
+        ITK's resampling direction: points of ``fixed`` to points of ``moving`` (LPS, mm).
+
+    Raises
+    ------
+    DataRefused
+        If the mask holds fractions, or does not lie on the grid of ``moving``.
+    """
+    mask_grid, moving_grid = Grid.of(mask), Grid.of(moving)
+    if mask_grid.differs_from(moving_grid):
+        raise DataRefused(
+            "the mask does not lie on the grid of the image that it was drawn on",
+            why=f"mask: {mask_grid.describe()}; image: {moving_grid.describe()}",
+            next_step="Give the image that the mask was drawn on",
+        )
+    lesions = lesions_from_mask(mask)
+    result = transfer_lesions(lesions, transform, fixed)
+    values = np.zeros(max((lesion.id for lesion in lesions), default=0) + 1, np.float64)
+    for lesion in lesions:
+        values[lesion.id] = lesion.source_roi
+    carried = values[sitk.GetArrayViewFromImage(result.labels)]
+    image = sitk.Cast(sitk.GetImageFromArray(carried), mask.GetPixelID())
+    image.CopyInformation(fixed)
+    return MaskTransfer(image, result.per_lesion)
+
+
+def lesions_from_mask(mask: sitk.Image) -> tuple[DrawnLesion, ...]:
+    """The 26-connected components of every value of a mask, as lesions.
+
+    Ids are 1 to n by value, and within a value from the lowest slice upwards.
+
+    Raises
+    ------
+    DataRefused
+        If the mask is not scalar, or holds fractions or values that are not finite.
+    """
+    grid = Grid.of(mask)
+    voxels = _whole_numbers(mask)
+    lesions: list[DrawnLesion] = []
+    for value in np.unique(voxels[voxels != 0]).tolist():
+        labels, _ = ndimage.label(voxels == value, _NEIGHBOURS)
+        # Labels are given in raster order, so the first component is the one with the lowest z.
+        for component, box in enumerate(ndimage.find_objects(labels), start=1):
+            stack = _stack_of_voxels(labels[box] == component, [part.start for part in box], grid)
+            lesions.append(
+                DrawnLesion(
+                    len(lesions) + 1,
+                    int(value),
+                    f"label {int(value)}",
+                    component,
+                    stack,
+                    stack.volume_mm3,
+                    stack.centroid_lps_mm,
+                )
+            )
+    return tuple(lesions)
+
+
+def _whole_numbers(mask: sitk.Image) -> NDArray[np.int64]:
+    voxels = sitk.GetArrayFromImage(mask)
+    if voxels.ndim != 3:
+        raise DataRefused(
+            "the mask is not a three-dimensional image of labels",
+            why=f"array of shape {voxels.shape}",
+            next_step="Give one label per voxel",
+        )
+    if np.issubdtype(voxels.dtype, np.floating):
+        odd = ~np.isfinite(voxels) | (voxels != np.round(voxels))
+        if odd.any():
+            raise DataRefused(
+                "the mask holds values that are not whole numbers",
+                why=f"{int(odd.sum())} voxels, for example {voxels[odd][0]}",
+                next_step="Give labels, not probabilities",
+            )
+    return np.asarray(voxels, dtype=np.int64)
+
+
+def _stack_of_voxels(voxels: NDArray[np.bool_], start: list[int], grid: Grid) -> LesionStack:
+    """A stack whose slabs are slices and whose pixels are voxels; ``start`` is (z, y, x)."""
+    slices = np.arange(len(voxels), dtype=np.float64)
+    first = np.array(start[::-1], dtype=np.float64)
+    origin = grid.to_point(first[None])[0]
+    to_local = np.asarray(np.linalg.inv(grid.index_to_point), dtype=np.float64)
+    return LesionStack(voxels, slices - 0.5, slices + 0.5, to_local, origin)

@@ -1,0 +1,271 @@
+"""Bring two images of one head together, repeatably and with a judgement of the result.
+
+Mattes mutual information (Mattes et al. 2003) between images without their bias field, inside the
+fixed head, coarse to fine: rigid first, then affine where that is asked for and stays plausible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+
+import SimpleITK as sitk
+
+from cta_data.errors import DataRefused
+from cta_data.imaging.registration_quality import (
+    QualityLimits,
+    RegistrationQuality,
+    assess_volumes,
+    reasons_against,
+)
+from cta_data.imaging.registration_stages import (
+    Frame,
+    Level,
+    LevelImages,
+    LinearTransform,
+    StageReport,
+    as_affine,
+    frame_of,
+    in_millimetres,
+    optimise,
+    rotation_start,
+)
+from cta_data.imaging.registration_volume import RegistrationVolume, prepare_volume
+
+METRIC = "mattes_mutual_information"
+COARSE = Level(8.0, 20_000, 8.0, 0.5, 60)
+MIDDLE = Level(4.0, 30_000, 3.0, 0.1, 50)
+RIGID_FINE = (0.8, 0.005, 60)
+AFFINE_FINE = (0.4, 0.005, 60)
+_SECOND_STARTS_DEGREES = (25.0, 45.0)
+_SECOND_STARTS_KEPT = 3
+
+
+@dataclass(frozen=True)
+class RegistrationSettings:
+    """How to register; everything here is part of the result's parameters.
+
+    ``kind``: ``affine`` or ``rigid``. ``finest_mm`` and ``samples`` are the grid and the number of
+    voxels of the last level. ``least_gain`` is the mutual information (as a fraction) by which an
+    affine map must beat the rigid one to be taken. ``seed`` draws the samples.
+    """
+
+    kind: str = "affine"
+    seed: int = 20250401
+    finest_mm: float = 2.0
+    samples: int = 60_000
+    least_gain: float = 0.0
+    limits: QualityLimits = field(default_factory=QualityLimits)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("rigid", "affine"):
+            raise ValueError(f"unknown kind of registration {self.kind!r}; rigid or affine")
+
+
+@dataclass(frozen=True)
+class RegistrationResult:
+    """A transform and all that is known of it.
+
+    ``transform`` maps points of the fixed image to points of the moving image (LPS mm): ready for
+    resampling the moving image onto the fixed grid. ``kind`` is what it turned out to be;
+    ``metric_value`` is the mutual information of the last level in nats (larger is better);
+    ``parameters`` holds settings, matrix and the report of each level, as plain values;
+    ``reasons`` says why it was not accepted, ``notes`` what else happened.
+    """
+
+    transform: sitk.Transform
+    kind: str
+    metric: str
+    metric_value: float
+    parameters: dict[str, object]
+    quality: RegistrationQuality
+    accepted: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Solution:
+    transform: LinearTransform  # head coordinates
+    reports: tuple[StageReport, ...]
+    quality: RegistrationQuality
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def register_images(
+    fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings | None = None
+) -> RegistrationResult:
+    """Find the transform that maps points of ``fixed`` to points of ``moving`` (LPS mm).
+
+    The same images and settings give the same bits, whatever runs beside. A first result that
+    fails its own checks is tried again from turned starts; the better of all is returned, accepted
+    or not.
+
+    Raises
+    ------
+    DataRefused
+        An image is not a volume, holds no head, or the two heads cannot be brought to overlap.
+    """
+    chosen = settings or RegistrationSettings()
+    volumes = (
+        prepare_volume(fixed, chosen.finest_mm, "fixed"),
+        prepare_volume(moving, chosen.finest_mm, "moving"),
+    )
+    search = _Search(volumes, chosen)
+    solution = search.first()
+    if solution is None or solution.reasons:
+        solution = search.again(solution)
+    if solution is None:
+        raise DataRefused(
+            "the two images cannot be registered",
+            why="no start brings any part of the fixed head into the moving field of view",
+            next_step="Check that both images show the same head",
+        )
+    return _result(solution, search.frame, chosen)
+
+
+class _Search:
+    """One pair of images, its pyramid made once, and the starts that are tried on it."""
+
+    def __init__(
+        self, volumes: tuple[RegistrationVolume, RegistrationVolume], settings: RegistrationSettings
+    ) -> None:
+        self.fixed, self.moving = volumes
+        self.settings = settings
+        self.frame = frame_of(self.fixed.head, self.moving.head)
+        fine = Level(settings.finest_mm, settings.samples, *RIGID_FINE)
+        self.levels = [self._images(level) for level in (COARSE, MIDDLE, fine)]
+        self.fine_affine = Level(settings.finest_mm, settings.samples, *AFFINE_FINE)
+
+    def first(self) -> _Solution | None:
+        """Start from the centres of the heads laid onto each other."""
+        coarse = self._coarse(rotation_start((0.0, 0.0, 1.0), 0.0))
+        return None if coarse is None else self._refined(*coarse)
+
+    def again(self, before: _Solution | None) -> _Solution | None:
+        """Try turned starts; the first solution without reasons wins, else the sharpest peak."""
+        coarse = [found for start in _turned_starts() if (found := self._coarse(start))]
+        coarse.sort(key=lambda found: -found[1].metric)
+        tried = [] if before is None else [before]
+        for transform, report in coarse[:_SECOND_STARTS_KEPT]:
+            solution = self._refined(transform, report)
+            if solution is None:
+                continue
+            if not solution.reasons:
+                return _with_note(solution, "found from a turned start")
+            tried.append(solution)
+        return max(tried, key=lambda one: (-len(one.reasons), one.quality.peak), default=None)
+
+    def _coarse(self, start: LinearTransform) -> tuple[LinearTransform, StageReport] | None:
+        return self._attempt(lambda: optimise(self.levels[0], start, self.frame, self._seed(0)))
+
+    def _refined(self, transform: LinearTransform, report: StageReport) -> _Solution | None:
+        reports = [report]
+        for number in (1, 2):
+            level, seed, start = self.levels[number], self._seed(number), transform
+            found = self._attempt(_bound(level, start, self.frame, seed))
+            if found is None:
+                return None
+            transform = found[0]
+            reports.append(found[1])
+        fit = self._mirror_fit(transform)
+        rigid = self._judged(transform, tuple(reports), fit)
+        if self.settings.kind == "rigid" or rigid.reasons:
+            return rigid
+        return self._affine(rigid)
+
+    def _affine(self, rigid: _Solution) -> _Solution:
+        images = self.levels[2].with_level(self.fine_affine)
+        start = as_affine(rigid.transform)
+        found = self._attempt(_bound(images, start, self.frame, self._seed(2)))
+        if found is None:
+            return _with_note(rigid, "rigid kept: the affine refinement left the field of view")
+        transform, report = found
+        affine = self._judged(transform, (*rigid.reports, report), rigid.quality.mirror_fit)
+        if affine.reasons:
+            return _with_note(rigid, f"rigid kept: affine refinement: {'; '.join(affine.reasons)}")
+        gain = report.metric / rigid.reports[-1].metric - 1
+        if gain < self.settings.least_gain:
+            return _with_note(rigid, f"rigid kept: affine refinement gains only {gain:.2%}")
+        return affine
+
+    def _mirror_fit(self, transform: LinearTransform) -> float | None:
+        """Register the mirrored fixed head from the solution, and compare on the middle level."""
+        straight = self._attempt(_bound(self.levels[1], transform, self.frame, self._seed(1)))
+        coarse = self.levels[0].mirrored()
+        mirrored = self._attempt(_bound(coarse, transform, self.frame, self._seed(0)))
+        if mirrored is not None:
+            middle = self.levels[1].mirrored()
+            mirrored = self._attempt(_bound(middle, mirrored[0], self.frame, self._seed(1)))
+        if straight is None or mirrored is None or straight[1].metric <= 0:
+            return None
+        return mirrored[1].metric / straight[1].metric
+
+    def _judged(
+        self, transform: LinearTransform, reports: tuple[StageReport, ...], mirror_fit: float | None
+    ) -> _Solution:
+        physical = in_millimetres(transform, self.frame)
+        measured = assess_volumes(self.fixed, self.moving, physical)
+        quality = replace(measured, mirror_fit=mirror_fit)
+        reasons = reasons_against(quality, self.settings.limits)
+        return _Solution(transform, reports, quality, reasons, ())
+
+    def _images(self, level: Level) -> LevelImages:
+        return LevelImages(self.fixed, self.moving, self.frame, level)
+
+    def _seed(self, level: int) -> int:
+        return self.settings.seed + level
+
+    def _attempt(
+        self, run: Callable[[], tuple[LinearTransform, StageReport]]
+    ) -> tuple[LinearTransform, StageReport] | None:
+        """None where ITK gives up because too few samples meet the moving image."""
+        try:
+            return run()
+        except RuntimeError as error:
+            if "map outside moving image" in str(error) or "valid points" in str(error):
+                return None
+            raise
+
+
+def _bound(
+    images: LevelImages, start: LinearTransform, frame: Frame, seed: int
+) -> Callable[[], tuple[LinearTransform, StageReport]]:
+    return lambda: optimise(images, start, frame, seed)
+
+
+def _turned_starts() -> Iterator[LinearTransform]:
+    for degrees in _SECOND_STARTS_DEGREES:
+        for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+            for sign in (-1, 1):
+                yield rotation_start(axis, sign * degrees)
+
+
+def _with_note(solution: _Solution, note: str) -> _Solution:
+    return replace(solution, notes=(*solution.notes, note))
+
+
+def _result(
+    solution: _Solution, frame: Frame, settings: RegistrationSettings
+) -> RegistrationResult:
+    physical = in_millimetres(solution.transform, frame)
+    last = solution.reports[-1]
+    parameters: dict[str, object] = {
+        "settings": asdict(settings),
+        "matrix": list(physical.GetMatrix()),
+        "centre_mm": list(physical.GetCenter()),
+        "translation_mm": list(physical.GetTranslation()),
+        "levels": [asdict(report) for report in solution.reports],
+    }
+    return RegistrationResult(
+        transform=physical,
+        kind=last.kind,
+        metric=METRIC,
+        metric_value=last.metric,
+        parameters=parameters,
+        quality=solution.quality,
+        accepted=not solution.reasons,
+        reasons=solution.reasons,
+        notes=solution.notes,
+    )

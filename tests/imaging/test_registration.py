@@ -1,0 +1,184 @@
+"""Registration of digital patients whose true transforms are known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from cta_data.errors import DataRefused
+from cta_data.imaging.registration import RegistrationSettings, register_images
+from cta_data.imaging.resampling import resample
+from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
+
+ANOTHER_PROCESS = """
+import json, sys
+import SimpleITK as sitk
+from cta_data.imaging.registration import RegistrationSettings, register_images
+sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(5)
+fixed, moving = (sitk.ReadImage(name) for name in sys.argv[1:])
+result = register_images(fixed, moving, RegistrationSettings())
+print(json.dumps([result.parameters, result.quality.as_dict(), result.metric_value]))
+"""
+
+
+@pytest.fixture(scope="module")
+def patient() -> DigitalPatient:
+    sizes = VoxelSizes(mprage=2.0, space=2.0, ct_in_plane=2.0, ct_slice=2.0)
+    return generate_patient(2, voxel_sizes=sizes, phases=("late",))
+
+
+def _image(patient: DigitalPatient, technique: str) -> sitk.Image:
+    return patient.images["MPRAGE-late" if technique == "MPRAGE" else technique]
+
+
+def _error(
+    patient: DigitalPatient, fixed: str, moving: str, transform: sitk.Transform
+) -> tuple[float, float]:
+    """Mean and maximum target registration error (mm) over the brain."""
+    mask = patient.brain_masks[fixed]
+    voxels = np.argwhere(sitk.GetArrayViewFromImage(mask))[::41, ::-1]
+    points = np.array([mask.TransformIndexToPhysicalPoint(v) for v in voxels.tolist()])
+    mapped = np.array([transform.TransformPoint(p) for p in points.tolist()])
+    distance = np.linalg.norm(patient.between(fixed, moving).apply(points) - mapped, axis=1)
+    return float(distance.mean()), float(distance.max())
+
+
+def _moved(image: sitk.Image, degrees: float, shift: tuple[float, float, float]) -> sitk.Image:
+    """The same voxels elsewhere in the scanner: only the header changes."""
+    pose = sitk.Euler3DTransform()
+    pose.SetCenter(image.TransformContinuousIndexToPhysicalPoint([n / 2 for n in image.GetSize()]))
+    pose.SetRotation(np.deg2rad(degrees), 0.0, np.deg2rad(degrees / 2))
+    pose.SetTranslation(shift)
+    rotation = np.array(pose.GetMatrix()).reshape(3, 3)
+    moved = sitk.Image(image)
+    moved.SetOrigin(pose.TransformPoint(image.GetOrigin()))
+    moved.SetDirection((rotation @ np.array(image.GetDirection()).reshape(3, 3)).ravel().tolist())
+    return moved
+
+
+def _mirrored(image: sitk.Image) -> sitk.Image:
+    straight = sitk.DICOMOrient(image, "LPS")
+    mirror = sitk.GetImageFromArray(sitk.GetArrayFromImage(straight)[:, :, ::-1].copy())
+    mirror.CopyInformation(straight)
+    return mirror
+
+
+@pytest.mark.parametrize(
+    ("fixed", "moving"), [("MPRAGE", "SPACE"), ("CT", "MPRAGE"), ("CT", "SPACE")]
+)
+@pytest.mark.parametrize("kind", ["rigid", "affine"])
+def test_brain_lands_where_it_lay(
+    patient: DigitalPatient, fixed: str, moving: str, kind: str
+) -> None:
+    """Each pair is accepted; the error is half a millimetre on average at most, one anywhere."""
+    settings = RegistrationSettings(kind=kind)
+    result = register_images(_image(patient, fixed), _image(patient, moving), settings)
+    mean, largest = _error(patient, fixed, moving, result.transform)
+    assert result.accepted, result.reasons
+    assert mean <= 0.5
+    assert largest <= 1.0
+
+
+def test_far_and_turned_head_is_found(patient: DigitalPatient) -> None:
+    """A head 25 degrees and 90 mm away is found as well as one that is near."""
+    moved = _moved(_image(patient, "SPACE"), 25.0, (50.0, -60.0, 45.0))
+    settings = RegistrationSettings(kind="rigid")
+    result = register_images(_image(patient, "MPRAGE"), moved, settings)
+    assert result.accepted, result.reasons
+    back = sitk.CompositeTransform([_placing(_image(patient, "SPACE"), moved), result.transform])
+    assert _error(patient, "MPRAGE", "SPACE", back)[0] <= 0.5
+
+
+def _placing(image: sitk.Image, moved: sitk.Image) -> sitk.Transform:
+    """Points of ``moved`` to the points of ``image`` with the same voxel index."""
+    matrix = np.array(image.GetDirection()).reshape(3, 3)
+    other = np.array(moved.GetDirection()).reshape(3, 3)
+    placing = sitk.AffineTransform(3)
+    placing.SetMatrix((matrix @ other.T).ravel().tolist())
+    placing.SetCenter(moved.GetOrigin())
+    placing.SetTranslation(np.subtract(image.GetOrigin(), moved.GetOrigin()).tolist())
+    return placing
+
+
+def test_transform_resamples_moving_onto_fixed(patient: DigitalPatient) -> None:
+    """The transform is in ITK's resampling direction: the moved brain mask meets the fixed one."""
+    fixed, moving = _image(patient, "CT"), _image(patient, "SPACE")
+    result = register_images(fixed, moving, RegistrationSettings(kind="rigid"))
+    carried = resample(patient.brain_masks["SPACE"], fixed, result.transform, "nearest")
+    a = sitk.GetArrayViewFromImage(carried) > 0
+    b = sitk.GetArrayViewFromImage(patient.brain_masks["CT"]) > 0
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.95
+
+
+def test_same_bits_in_another_process_with_other_threads(
+    patient: DigitalPatient, tmp_path: Path
+) -> None:
+    """Parameters, metric and quality are equal to the last bit, whatever ITK's default threads."""
+    names = [str(tmp_path / "fixed.nii"), str(tmp_path / "moving.nii")]
+    for name, technique in zip(names, ("MPRAGE", "SPACE"), strict=True):
+        sitk.WriteImage(_image(patient, technique), name)
+    first = register_images(*(sitk.ReadImage(name) for name in names))
+    command = [sys.executable, "-c", ANOTHER_PROCESS, *names]
+    other = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    here = json.dumps([first.parameters, first.quality.as_dict(), first.metric_value])
+    assert other.strip() == here
+
+
+def test_global_thread_setting_is_left_alone(patient: DigitalPatient) -> None:
+    """ITK's default number of threads is after a registration what it was before."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    try:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(3)
+        settings = RegistrationSettings(kind="rigid")
+        register_images(_image(patient, "MPRAGE"), _image(patient, "SPACE"), settings)
+        assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == 3
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def test_mirrored_image_is_rejected(patient: DigitalPatient) -> None:
+    """An image stored with left and right exchanged is not accepted, and the reason says so."""
+    mirrored = _mirrored(_image(patient, "SPACE"))
+    result = register_images(_image(patient, "MPRAGE"), mirrored)
+    assert not result.accepted
+    assert any("left and right" in reason for reason in result.reasons)
+
+
+def test_noise_is_refused(patient: DigitalPatient) -> None:
+    """A volume of noise holds no head, and the message says which of the two images it is."""
+    values = np.abs(np.random.default_rng(7).normal(0, 100, (90, 90, 90))).astype(np.float32)
+    noise = sitk.GetImageFromArray(values)
+    noise.SetSpacing((2.0, 2.0, 2.0))
+    with pytest.raises(DataRefused, match="no head was found in the moving image"):
+        register_images(_image(patient, "MPRAGE"), noise)
+    with pytest.raises(DataRefused, match="fixed"):
+        register_images(noise, _image(patient, "MPRAGE"))
+
+
+def test_unknown_kind_is_an_error() -> None:
+    """A kind that does not exist is refused before any work."""
+    with pytest.raises(ValueError, match="rigid or affine"):
+        RegistrationSettings(kind="elastic")
+
+
+def test_real_pair_agrees_with_its_publishers(shared_data: Path) -> None:
+    """On a real T1 and FLAIR with 3 mm slices the result lies within 1.5 mm of the publishers'."""
+    folder = shared_data / "nii_openms_p12" / "raw" / "patient12"
+    fixed = sitk.ReadImage(str(folder / "study1_FLAIR.nii.gz"))
+    moving = sitk.ReadImage(str(folder / "study1_T1W.nii.gz"))
+    published = sitk.ReadTransform(str(folder / "study1_T1W_intrastudy_to_FLAIR.txt"))
+    result = register_images(fixed, moving, RegistrationSettings(kind="rigid"))
+    assert result.accepted, result.reasons
+    centre = np.array([2.0, 12.0, 30.0])
+    offsets = np.array([[0, 0, 0], [50, 0, 0], [-50, 0, 0], [0, 50, 0], [0, -50, 0], [0, 0, 40]])
+    apart = [
+        np.linalg.norm(np.subtract(result.transform.TransformPoint(p), published.TransformPoint(p)))
+        for p in (centre + offsets).tolist()
+    ]
+    assert max(apart) < 1.5
