@@ -12,6 +12,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-base
+	@# git-annex write-protects what it keeps, so that rm alone would fail.
+	@if [ -d demo-study ]; then chmod -R u+w demo-study && rm -rf demo-study; fi
 	$(BIN)/cta-data demo $(DEMO_DIR) -j $(JOBS)
 
 test: $(VENV)/.installed-dev

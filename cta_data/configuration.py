@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from dataclasses import fields
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from cta_data.imaging.registration_quality import limits_from
-from cta_data.validation import StrictModel
+from cta_data.imaging.registration_quality import QualityLimits
+from cta_data.validation import StrictModel, nearest_key
 
 
 class StudySection(StrictModel):
@@ -33,19 +35,19 @@ class RegistrationSection(StrictModel):
     @field_validator("limits")
     @classmethod
     def _know_the_limits(cls, limits: dict[str, float]) -> dict[str, float]:
-        try:
-            limits_from(limits)
-        except KeyError as error:
-            raise ValueError(str(error)) from error
+        known = [field.name for field in fields(QualityLimits)]
+        for name in limits:
+            if name not in known:
+                raise ValueError(f"unknown limit {name!r}; {nearest_key(name, known)}")
         return limits
 
 
 class BrainExtractionSection(StrictModel):
     """How the brain is extracted."""
 
-    backend: str = "morphology"
+    backend: Literal["morphology", "hd-bet", "provided", "none"] = "morphology"
     device: Literal["cpu", "cuda", "mps"] = "cpu"
-    weights: str = ""
+    weights_folder: str = ""
     """Folder of hd-bet's weights; empty for hd-bet's own default."""
     provided: str = ""
     """With backend `provided`: mask path pattern with {cohort}, {subject} and {session}."""
@@ -77,6 +79,9 @@ class Setting(StrictModel):
         return self.grid or self.technique
 
 
+SettingName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
+"""Part of a folder's name and of the name of nnU-Net's dataset."""
+
 PAPER_SETTINGS: dict[str, Setting] = {
     "A": Setting(technique="MPRAGE", quality="NAQ", dataset_id=501),
     "B": Setting(technique="MPRAGE", quality="HAQ", dataset_id=502),
@@ -88,7 +93,8 @@ PAPER_SETTINGS: dict[str, Setting] = {
 class BuildSection(StrictModel):
     """How training sets are partitioned."""
 
-    cohorts: tuple[str, ...] = ("internal",)
+    cohorts: tuple[str, ...] = ()
+    """Cohorts to partition; empty for all whose card says `partition = "trial"`."""
     seed: int = 20250215
     equalise_groups: bool = True
     """Drop patients at random until every quality has as many as the smallest."""
@@ -96,7 +102,7 @@ class BuildSection(StrictModel):
     folds: int = Field(default=5, ge=2)
     skull_stripped: bool = True
     """Whether models train on images whose brain was extracted."""
-    settings: dict[str, Setting] = PAPER_SETTINGS
+    settings: dict[SettingName, Setting] = PAPER_SETTINGS
 
     @field_validator("settings")
     @classmethod
@@ -118,14 +124,13 @@ class StudyConfiguration(StrictModel):
     build: BuildSection = BuildSection()
 
 
-def initial_toml(name: str, cohorts: tuple[str, ...]) -> str:
+def initial_toml(name: str) -> str:
     """Return the study.toml that a new study starts with."""
-    listed = ", ".join(f'"{cohort}"' for cohort in cohorts)
     return f"""\
 # The configuration of this study. Every key is checked; see docs/reference/study-toml.md.
 
 [study]
-name = "{name}"
+name = {json.dumps(name)}
 
 [registration]
 kind = "rigid"                # rigid or affine
@@ -135,7 +140,6 @@ same_frame = "identity"       # identity or register
 backend = "morphology"        # morphology, hd-bet, provided or none
 
 [build]
-cohorts = [{listed}]
 seed = 20250215
 test_fraction = 0.2           # four patients train for one that tests
 folds = 5

@@ -50,9 +50,9 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     CtaError
         git does not know who commits.
     """
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ConfigurationError(
-            "the folder is not empty",
+            "the folder is not empty" if path.is_dir() else "this is no folder",
             where=str(path),
             next_step="Name a new folder, or use the study that is there",
         )
@@ -61,7 +61,7 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     require_identity(path)
     write_attributes(path, ())
     (path / ".gitignore").write_text(".cta/\n", encoding="utf-8")
-    (path / CONFIGURATION).write_text(initial_toml(name, cohorts), encoding="utf-8")
+    (path / CONFIGURATION).write_text(initial_toml(name), encoding="utf-8")
     (path / "README.md").write_text(README.format(name=name), encoding="utf-8")
     create_dataset(path)
     for cohort, text in cards.items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import tomllib
 import types
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,6 +38,10 @@ def read_toml(path: Path, model: type[Model]) -> Model:
         raise ConfigurationError(
             "the file cannot be read", where=str(path), why=str(error)
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            "the file is not UTF-8, as TOML has to be", where=str(path), why=str(error)
+        ) from error
     return parse_toml(text, model, where=path.name if path.name != "card.toml" else str(path))
 
 
@@ -53,36 +58,61 @@ def parse_toml(text: str, model: type[Model], *, where: str) -> Model:
         raise ConfigurationError("; ".join(problems), where=where) from error
 
 
+def nearest_key(wrong: str, known: Iterable[str]) -> str:
+    """Return a hint at the right key for a wrong one: the nearest, or all where none is near."""
+    keys = sorted(known)
+    nearest = difflib.get_close_matches(wrong, keys, n=1, cutoff=0.5)
+    if nearest:
+        return f"did you mean {nearest[0]!r}?"
+    return f"the keys here are {', '.join(keys)}"
+
+
 def _explain(problem: Any, model: type[BaseModel]) -> str:
     location = [part for part in problem["loc"] if not str(part).startswith("function-")]
-    name = ".".join(str(part) for part in location)
     if problem["type"] != "extra_forbidden":
-        return f"{name}: {problem['msg']}"
-    known = _keys_at(model, location[:-1])
-    nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    if nearest:
-        return f"unknown key {name!r}; did you mean {nearest[0]!r}?"
-    return f"unknown key {name!r}; the keys here are {', '.join(sorted(known))}"
+        return f"{'.'.join(_walk(model, location)[0])}: {problem['msg']}"
+    above, there = _walk(model, location[:-1])
+    wrong = str(location[-1])
+    known = [key for member in _members(there) if _is_model(member) for key in member.model_fields]
+    return f"unknown key {'.'.join([*above, wrong])!r}; {nearest_key(wrong, known)}"
 
 
-def _keys_at(model: type[BaseModel], location: list[Any]) -> list[str]:
-    """Return the keys that the model knows at a location inside it."""
+def _walk(model: type[BaseModel], location: list[Any]) -> tuple[list[str], Any]:
+    """Follow a location into a model: the keys as the user wrote them, and the type found there.
+
+    Between the keys of a union's value pydantic puts the name of the member that it tried.
+    """
+    keys: list[str] = []
     current: Any = model
     for part in location:
-        current = _unwrap(current)
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
-            current = field.annotation if field else None
-        elif get_origin(current) in (dict, list, tuple):
-            current = get_args(current)[1 if get_origin(current) is dict else 0]
-    current = _unwrap(current)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
-    return []
+        members = _members(current)
+        tried = [m for m in members if len(members) > 1 and m.__name__ == str(part)]
+        if tried:
+            current = tried[0]
+            continue
+        keys.append(str(part))
+        current = next((inner for m in members if (inner := _inside(m, part)) is not None), None)
+    return keys, current
 
 
-def _unwrap(annotation: Any) -> Any:
-    """Take the model or container out of an optional annotation."""
+def _inside(annotation: Any, part: Any) -> Any:
+    """Return the type of one key or position of a model or container, None where it has none."""
+    if _is_model(annotation):
+        field = annotation.model_fields.get(str(part))
+        return field.annotation if field else None
+    if get_origin(annotation) in (dict, list, tuple):
+        return get_args(annotation)[1 if get_origin(annotation) is dict else 0]
+    return None
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the alternatives of a union or an optional, or the one type that there is."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
-        return next(a for a in get_args(annotation) if a is not type(None))
-    return annotation
+        return [m for a in get_args(annotation) if a is not type(None) for m in _members(a)]
+    return [annotation]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

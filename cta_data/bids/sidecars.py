@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.bids.files import json_text, write_text
+from cta_data.formats.dicom_header import IDENTITY_KEYWORDS
 
 CONVERSION_SOFTWARE = "cta_data, with dicom2nifti for the voxels"
 SHORTEST_IDENTITY = 4  # shorter pieces of a name or number turn up in harmless words
@@ -69,18 +70,6 @@ ALLOWED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "FilterType": ("FilterType", _text),
     "GantryDetectorTilt": ("GantryDetectorTilt", _number),
 }
-
-IDENTITY_KEYWORDS = (
-    "PatientName",
-    "PatientID",
-    "OtherPatientIDs",
-    "OtherPatientNames",
-    "PatientBirthName",
-    "PatientBirthDate",
-    "PatientMotherBirthName",
-    "AccessionNumber",
-    "StudyID",
-)
 
 
 def build_sidecar(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 
 from cta_data.cli import demo, inspect, intake, standalone, step_commands, study_commands
 from cta_data.cli.output import error_console
-from cta_data.engine.records import EXIT_USAGE
-from cta_data.errors import CtaError
+from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
+from cta_data.errors import CtaError, DataRefused
 
 EXIT_INTERRUPTED = 130
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -32,10 +34,21 @@ for group in (study_commands, intake, step_commands, inspect, standalone, demo):
 def main() -> None:
     """Run the command line; the exit code is 0, 1, 2 or 3 as the reference says."""
     use_environment_tools()
+    if not sys.warnoptions:
+        # What libraries remark is for developers: `python -W default -m cta_data` shows it.
+        warnings.simplefilter("ignore")
     try:
         code = app(standalone_mode=False)
+    except DataRefused as error:
+        _print_error(str(error))
+        sys.exit(EXIT_FAILED)
     except CtaError as error:
-        error_console().print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True)
+        _print_error(str(error))
+        sys.exit(EXIT_USAGE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        why = error.strerror or str(error)
+        _print_error(f"{where}{why}. Mend that and run the command again: what was done is kept")
         sys.exit(EXIT_USAGE)
     except (typer.Abort, KeyboardInterrupt):
         error_console().print("Interrupted: what was finished is kept; run the command again.")
@@ -54,5 +67,5 @@ def use_environment_tools() -> None:
         os.environ["PATH"] = os.pathsep.join([folder, path])
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _print_error(text: str) -> None:
+    error_console().print(f"[bold red]Error:[/] {escape(text)}", soft_wrap=True, markup=True)

@@ -62,7 +62,7 @@ def run_demonstration(folder: Path, patients: int, seed: int, jobs: int) -> int:
     with ProgressObserver() as progress:
         report = execute(study, steps, options, progress.observer())
     for failure in report.failures:
-        out.print(f"   not done: {failure.unit}: {failure.reason}", markup=False)
+        out.print(f"   not done: {failure.unit}: {failure.reason}")
     _print_results(study, folder, started)
     return report.exit_code()
 

@@ -15,11 +15,13 @@ from cta_data.cohorts import parse_card, read_card, shipped_card_text
 from cta_data.cohorts.card import Card
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLimits
+from cta_data.intake.inventory import ACCEPTED
 from cta_data.steps.add import Preview, add_source, open_addition, preview
 from cta_data.study import Study, open_study
 
 GIBIBYTE = 1 << 30
 MOST_ROWS = 60
+MOST_NAMED = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -117,9 +119,12 @@ def _print(
         _print_series(rows)
     _print_troubles(plan)
     counts = plan.counts
-    found = f"{counts['files']} files: {counts['dicom']} DICOM, {counts['not_dicom']} other"
+    other = counts["not_dicom"] + counts["dicomdir"]
+    found = f"{counts['files']} files: {counts['dicom']} DICOM, {other} other"
+    found += f", {counts['archives']} archives" if counts["archives"] else ""
+    found += f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
     aside = f"{counts['set_aside']} set aside, {counts['duplicates']} duplicates"
-    console().print(f"{found}; {aside}, {counts['damaged'] + counts['unreadable']} unreadable")
+    console().print(f"{found}; of the DICOM {aside}, {counts['damaged']} damaged")
     series = ", ".join(
         f"{counts[f'series_{name}']} {name}" for name in ("new", "merge", "notneeded", "refuse")
     )
@@ -141,27 +146,40 @@ def _print_series(rows: list[Preview]) -> None:
 
 def _print_troubles(plan: AdditionPlan) -> None:
     errors = error_console()
-    for reason, number in sorted(Counter(entry.reason for entry in plan.set_aside).items()):
-        errors.print(f"set aside: {number} × {reason}", soft_wrap=True, markup=False)
+    aside: Counter[str] = Counter()
+    for entry in plan.set_aside:
+        aside[entry.reason] += entry.n_instances
+    for reason, number in sorted(aside.items()):
+        errors.print(f"set aside: {number} × {reason}", soft_wrap=True)
     for problem in plan.problems:
-        errors.print(f"not read: {problem.file}: {problem.reason}", soft_wrap=True, markup=False)
+        errors.print(f"not read: {problem.file}: {problem.reason}", soft_wrap=True)
+    whole = {subject.subject for subject in plan.subjects if subject.status == "refused"}
     for row in plan.series:
-        if row.action == "refuse":
+        # Where the whole subject is refused, one line says so for all of its series.
+        if row.action == "refuse" and row.subject not in whole:
             files = f" ({', '.join(row.files[:4])})" if row.files else ""
             told = f"refused: {row.kind} series of sub-{row.subject or '?'}: {row.reason}{files}"
-            errors.print(told, soft_wrap=True, markup=False)
+            errors.print(told, soft_wrap=True)
     for subject in plan.subjects:
         _print_known_otherwise(plan, subject)
         if subject.status == "refused":
             label = f"sub-{subject.subject}" if subject.subject else "a subject"
             files = f" ({', '.join(subject.files[:4])})" if subject.files else ""
             told = f"refused: {label}: {subject.reason}{files}"
-            errors.print(told, soft_wrap=True, markup=False)
+            errors.print(told, soft_wrap=True)
+    if plan.problems or plan.counts["subjects_refused"] or plan.counts["series_refuse"]:
+        errors.print("Mend these and add the source again: what was taken in is kept as it is.")
 
 
 def _print_known_otherwise(plan: AdditionPlan, subject: SubjectPlan) -> None:
-    known = {row.subject for row in plan.inventory.subjects if row.source_id in subject.source_ids}
+    known = {
+        row.subject
+        for row in plan.inventory.subjects
+        if row.source_id in subject.source_ids and row.status == ACCEPTED
+    }
     others = sorted(known - {subject.subject, ""})
     if others and subject.status != "refused":
-        told = f"note: sub-{subject.subject} has the PatientID of sub-{', sub-'.join(others)}; "
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        named = f"sub-{', sub-'.join(others[:MOST_NAMED])}{more}"
+        told = f"note: sub-{subject.subject} has the PatientID of {named}; "
         error_console().print(told + "it is kept apart since --id says so", soft_wrap=True)

@@ -24,13 +24,14 @@ WIDE = 240
 
 
 def console() -> Console:
-    """Return the console for results."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    """Return the console for results; brackets in names and reasons are no markup."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def error_console() -> Console:
     """Return the console for messages and progress."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
+    width = None if sys.stderr.isatty() else WIDE
+    return Console(stderr=True, highlight=False, markup=False, width=width)
 
 
 class ProgressObserver:
@@ -94,12 +95,29 @@ def print_report(report: Report, *, as_json: bool) -> None:
 
 def _print_failures(failures: list[Record]) -> None:
     table = Table("unit", "status", "reason", title="Not done", title_justify="left", box=None)
-    for record in failures[:MOST_FAILURES]:
-        table.add_row(str(record.unit), record.status, record.reason.replace("[", r"\["))
+    causes, waiting = _split_failures(failures)
+    # A unit of the whole study is what the user asked for: its reason is never cut off.
+    shown = [r for r in causes if r.unit.subject][:MOST_FAILURES]
+    shown += [r for r in causes if not r.unit.subject]
+    for record in shown:
+        table.add_row(str(record.unit), record.status, record.reason)
     errors = error_console()
     errors.print(table)
-    if len(failures) > MOST_FAILURES:
-        errors.print(f"… and {len(failures) - MOST_FAILURES} more: see `cta-data status`")
+    if len(causes) > len(shown):
+        errors.print(f"… and {len(causes) - len(shown)} more: see `cta-data status`")
+    if waiting:
+        errors.print(f"{waiting} units of later steps wait for these")
+
+
+def _split_failures(failures: list[Record]) -> tuple[list[Record], int]:
+    """Return the failures that are causes, and how many only hand on the reason of one of them."""
+    failed = {record.unit.key for record in failures}
+    causes = [
+        record
+        for record in failures
+        if (record.reason.split(":")[0], *record.unit.key[1:]) not in failed
+    ]
+    return causes, len(failures) - len(causes)
 
 
 def print_plan(decisions: list[Decision], *, as_json: bool) -> None:

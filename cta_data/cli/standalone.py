@@ -14,7 +14,7 @@ from rich.table import Table
 from cta_data.cli.options import JsonOption
 from cta_data.cli.output import console, print_json
 from cta_data.engine.records import EXIT_FAILED
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.formats.rtstruct import read_structure_set
@@ -44,11 +44,19 @@ def rasterize(
 ) -> int:
     """Turn the contours of one structure set into masks on the grid of an image."""
     _check_pattern(roi)
+    _check_masks_output(out)
+    _require_inputs(rtstruct, image)
     structure_set = read_structure_set(rtstruct)
     grid, identity = read_reference_image(image, structure_set.referenced_series_uids)
-    rasterized = rasterize_structure_set(
-        structure_set, grid, identity, roi, check_reference=reference_check
-    )
+    try:
+        rasterized = rasterize_structure_set(
+            structure_set, grid, identity, roi, check_reference=reference_check
+        )
+    except DataRefused as error:
+        # Who gave two paths is told which of them it was, not what the file calls itself.
+        raise DataRefused(
+            error.what, where=str(rtstruct), why=error.why, next_step=error.next_step
+        ) from error
     written = _write_masks(rasterized, grid, out)
     _print_rois(rasterized, written, as_json=as_json)
     return 0 if all(one.status == "ok" for one in rasterized) else EXIT_FAILED
@@ -76,9 +84,10 @@ def transfer_mask(
     from cta_data.imaging.mask_transfer import transfer_mask as carry
 
     _check_output(out)
+    _require_inputs(mask, moving_image, fixed_image)
     moving, _ = read_reference_image(moving_image)
     fixed, _ = read_reference_image(fixed_image)
-    labels = read_image(mask)
+    labels = _in_voxel_order_of(moving, read_image(mask))
     used, accepted, reasons = _transform(transform, fixed, moving, kind)
     result = carry(labels, moving, fixed, used)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +106,12 @@ def transfer_mask(
             console().print(f"The registration is not accepted: {reason}")
     lost = any(lesion.lost_reason for lesion in result.per_lesion)
     return EXIT_FAILED if lost or not accepted else 0
+
+
+def _in_voxel_order_of(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
+    """Permute and flip a mask's axes into the order of its image: no voxel moves in space."""
+    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    return sitk.DICOMOrient(mask, code)
 
 
 def _transform(
@@ -125,7 +140,8 @@ def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dic
         out.parent.mkdir(parents=True, exist_ok=True)
         union = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
         for one in rois:
-            union |= sitk.GetArrayViewFromImage(one.mask(image))
+            own = one.mask(image)  # a view does not keep the image alive that it looks into
+            union |= sitk.GetArrayViewFromImage(own)
         mask = sitk.GetImageFromArray(union)
         mask.CopyInformation(image)
         write_image(mask, out)
@@ -167,11 +183,28 @@ def _print_rois(rois: list[RasterizedRoi], written: dict[int, str], *, as_json: 
     console().print(table)
 
 
+def _check_masks_output(out: Path) -> None:
+    """Refuse the name of another kind of file, which would else become a folder of that name."""
+    if out.suffix and not out.is_dir():
+        _check_output(out)
+
+
 def _check_output(out: Path) -> None:
     if not out.name.endswith(".nii.gz"):
         raise ConfigurationError(
             "the output is a .nii.gz file", where=str(out), next_step="Name it so"
         )
+
+
+def _require_inputs(*paths: Path) -> None:
+    for path in paths:
+        if not path.exists():
+            link = path.is_symlink()
+            raise ConfigurationError(
+                "the file is a link whose content is not here" if link else "there is no such file",
+                where=str(path),
+                next_step=f"Fetch it: datalad get {path}" if link else "Check the path",
+            )
 
 
 def _check_pattern(pattern: str) -> None:

@@ -25,7 +25,7 @@ def print_status(content: dict[str, Any]) -> None:
             *(_stage(row, step) for step in STEP_NAMES),
             row["quality"] or "",
             row["partition"] or "",
-            (row["reason"] or "").replace("[", r"\["),
+            row["reason"] or "",
         )
     out = console()
     out.print(table)

@@ -21,8 +21,8 @@ from cta_data.cli.options import (
     StudyOption,
     SubjectOption,
 )
-from cta_data.cli.output import ProgressObserver, print_plan, print_report
-from cta_data.engine import ExecutorOptions, RunOptions, Selection, Step, plan_steps
+from cta_data.cli.output import ProgressObserver, error_console, print_plan, print_report
+from cta_data.engine import ExecutorOptions, RunOptions, Selection, Step, UnitId, plan_steps
 from cta_data.engine.records import EXIT_NOTHING
 from cta_data.study import Study, open_study
 
@@ -143,8 +143,25 @@ def run_request(study: Study, steps: list[Step], request: Request, command: list
     if request.dry_run:
         decisions = plan_steps(study, steps, options)
         print_plan(decisions, as_json=request.as_json)
-        return 0 if decisions else EXIT_NOTHING
+        matched = _matches_anything([d.unit.id for d in decisions], request)
+        return 0 if matched else EXIT_NOTHING
     with ProgressObserver(quiet=request.as_json) as progress:
         report = execute(study, steps, options, progress.observer(), commit=not request.replay)
     print_report(report, as_json=request.as_json)
-    return report.exit_code()
+    matched = _matches_anything([record.unit for record in report.records], request)
+    return report.exit_code() if matched else EXIT_NOTHING
+
+
+def _matches_anything(units: list[UnitId], request: Request) -> bool:
+    """Tell whether there was what the user asked for; name what was asked for in vain."""
+    found = {unit.subject for unit in units}
+    wanted = [subject.removeprefix("sub-") for subject in request.subjects]
+    absent = [subject for subject in wanted if subject not in found]
+    if units and not absent:
+        return True
+    asked = [f"cohort {name}" for name in request.cohorts if not units]
+    asked += [f"subject {label}" for label in absent]
+    told = f"nothing matches {', '.join(asked)}" if asked else "the study holds no subject yet"
+    todo = "`cta-data status` lists who is there; `cta-data add COHORT SOURCE` takes files in"
+    error_console().print(f"{told}: {todo}", soft_wrap=True)
+    return bool(units) and len(absent) < len(wanted)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cta_data.cli.options import JsonOption, StudyOption
 from cta_data.cli.output import console, print_json
@@ -71,6 +72,6 @@ def doctor(study: StudyOption = None, as_json: JsonOption = False) -> int:
             "error": "[red]error[/]  ",
         }
         for finding in findings:
-            out = f"{marks[finding.level]} {finding.subject}: {finding.message}"
-            console().print(out, soft_wrap=True)
+            told = escape(f" {finding.subject}: {finding.message}")
+            console().print(f"{marks[finding.level]}{told}", soft_wrap=True, markup=True)
     return EXIT_FAILED if any(finding.level == "error" for finding in findings) else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from cta_data.validation import StrictModel
 
@@ -59,6 +59,11 @@ class SessionSection(StrictModel):
     """How studies become sessions."""
 
     rule: Literal["single", "study_date_rank"] = "single"
+    refused_series: Literal["refuse", "ignore"] = "refuse"
+    """What a series that could not be taken in, as it is damaged, means for its session.
+
+    Without it the others may be mistaken for it: an early phase would pass for the late one.
+    """
 
 
 class PhaseSection(StrictModel):
@@ -68,7 +73,7 @@ class PhaseSection(StrictModel):
     """A series that meets any of these was acquired after contrast."""
     no_contrast: tuple[Conditions, ...] = ()
     """A series that meets any of these was acquired before contrast; this wins."""
-    post: tuple[str, ...] = ("early", "late")
+    post: tuple[str, ...] = Field(default=("early", "late"), min_length=1)
     """Names of the phases after contrast, in the order of acquisition time."""
     single_post: str = "late"
     """Name of the phase when there is one after contrast."""
@@ -118,6 +123,13 @@ class PairingSection(StrictModel):
     lesion: str = "GTV"
     unpaired: Literal["refuse", "report"] = "report"
     """What a PTV or CTV without its GTV means: a lesion may be missing."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_both_parts(cls, pattern: str) -> str:
+        if not {"kind", "token"} <= set(re.compile(pattern).groupindex):
+            raise ValueError("the pattern needs the groups (?P<kind>…) and (?P<token>…)")
+        return pattern
 
 
 class DrawnOnRule(StrictModel):

@@ -100,7 +100,7 @@ def _decide(roi: RoiName, rule: RoiRule) -> Selection:
     return Selection(roi, True, rule.pattern, "")
 
 
-def _unpaired(decisions: list[Selection], pairing: PairingSection) -> set[str]:
+def _unpaired(decisions: list[Selection], pairing: PairingSection) -> list[str]:
     """Return names of target volumes whose lesion volume is not there."""
     tokens: dict[str, set[str]] = {}
     named: dict[str, list[tuple[str, str]]] = {}
@@ -110,15 +110,16 @@ def _unpaired(decisions: list[Selection], pairing: PairingSection) -> set[str]:
             token = re.sub(r"[\W_]+", "", match["token"]).lower()
             tokens.setdefault(token, set()).add(match["kind"].upper())
             named.setdefault(token, []).append((match["kind"].upper(), decision.roi.name))
-    return {
+    unpaired = {
         name
         for token, kinds in tokens.items()
         if pairing.lesion.upper() not in kinds
         for _, name in named[token]
     }
+    return sorted(unpaired)
 
 
-def _with_note(decision: Selection, missing: set[str]) -> Selection:
+def _with_note(decision: Selection, missing: list[str]) -> Selection:
     if decision.roi.name not in missing:
         return decision
     reason = f"{decision.rejected_reason}; its lesion volume is missing".lstrip("; ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -45,24 +46,53 @@ def assign_roles(series: list[SeriesHeader], rules: tuple[SeriesRule, ...]) -> R
     """Give every series of one session its role.
 
     The first rule whose conditions hold takes a series. Phases follow from the acquisition time
-    where the rule says so. What is ambiguous is a problem, never a guess.
+    where the rule says so. What is ambiguous is a problem, never a guess; the series that it
+    concerns get no role.
     """
-    taken: dict[str, list[SeriesHeader]] = {rule.technique: [] for rule in rules}
+    taken: list[list[SeriesHeader]] = [[] for _ in rules]
     roles: list[Role] = []
     for one in sorted(series, key=lambda s: (acquisition_time(s.header), s.identifier)):
-        rule = next((r for r in rules if _matches(r, one.header)), None)
-        if rule is None:
+        number = next((n for n, r in enumerate(rules) if _matches(r, one.header)), None)
+        if number is None:
             roles.append(Role(one.identifier, None, "", "no rule of the card matches its header"))
         else:
-            taken[rule.technique].append(one)
+            taken[number].append(one)
     problems: list[str] = []
-    for rule in rules:
-        found, wrong = _phases(rule, taken[rule.technique])
+    unclear: set[str] = set()
+    for rule, mine in zip(rules, taken, strict=True):
+        found, wrong = _phases(rule, mine)
         roles += [replace(role, suffix=rule.suffix) for role in found]
         problems += wrong
-        if rule.required and not wrong and not any(role.technique for role in found):
-            problems.append(f"no series of {rule.technique} was found")
+        unclear |= {rule.technique} if wrong else set()
+    problems += _taken_twice(roles)
+    problems += _missing([rule for rule in rules if rule.technique not in unclear], roles)
     return Roles(tuple(roles), tuple(problems))
+
+
+def _taken_twice(roles: list[Role]) -> list[str]:
+    """Several rules may lead to one technique, but not to the same phase of it."""
+    counts = Counter((role.technique, role.phase) for role in roles if role.technique)
+    return [
+        f"{n} series of {technique} ({phase}) by different rules of the card"
+        for (technique, phase), n in counts.items()
+        if n > 1
+    ]
+
+
+def _missing(rules: list[SeriesRule], roles: list[Role]) -> list[str]:
+    """Name what is required and not there; rules of one technique and phase are alternatives."""
+    found = {(role.technique, role.phase) for role in roles}
+    wanted = dict.fromkeys((r.technique, _fixed_phase(r)) for r in rules if r.required)
+    several = Counter(technique for technique, _ in wanted)
+    return [
+        f"no series of {technique}{f' ({phase})' if several[technique] > 1 else ''} was found"
+        for technique, phase in wanted
+        if not any(t == technique and phase in (None, p) for t, p in found)
+    ]
+
+
+def _fixed_phase(rule: SeriesRule) -> str | None:
+    return None if rule.phases else rule.phase or "none"
 
 
 def acquisition_time(header: Mapping[str, str]) -> str:
@@ -85,6 +115,9 @@ def _phases(rule: SeriesRule, series: list[SeriesHeader]) -> tuple[list[Role], l
     if rule.phases is None:
         return _one_of(rule, rule.phase or "none", series, "matches the card's rule")
     before, after = _split_by_contrast(rule.phases, series)
+    contradiction = _contradiction(rule, before, after)
+    if contradiction:
+        return [], [contradiction]
     roles, problems = _one_of(rule, "none", before, "acquired before contrast")
     names = rule.phases.post if len(after) > 1 else (rule.phases.single_post,)
     if len(after) > len(names) and rule.several == "refuse":
@@ -112,9 +145,37 @@ def _split_by_contrast(
         if any(holds(c, one.header) for c in phases.contrast)
         and not any(holds(c, one.header) for c in phases.no_contrast)
     ]
-    if not after and len(series) == 1 + len(phases.post):
-        return series[:1], series[1:]
+    plain = [one for one in series if any(holds(c, one.header) for c in phases.no_contrast)]
+    if not after and len(series) == 1 + len(phases.post) and plain in ([], series[:1]):
+        times = {acquisition_time(one.header) for one in series}
+        if len(times) == len(series) and "" not in times:
+            return series[:1], series[1:]
     return [one for one in series if one not in after], after
+
+
+def _contradiction(
+    rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader]
+) -> str | None:
+    """Tell what makes the phases uncertain: times that are missing, equal or out of order."""
+    assert rule.phases is not None
+    times = [acquisition_time(one.header) for one in after]
+    if len(after) > 1 and (len(set(times)) < len(after) or "" in times):
+        return (
+            f"the acquisition times do not tell the order of {len(after)} series of "
+            f"{rule.technique} after contrast"
+        )
+    if 1 < len(after) < len(rule.phases.post):
+        return (
+            f"{len(after)} series of {rule.technique} after contrast, but the card names "
+            f"{len(rule.phases.post)} phases ({', '.join(rule.phases.post)})"
+        )
+    latest = max((acquisition_time(one.header) for one in before), default="")
+    if latest and times and times[0] and latest > times[0]:
+        return (
+            f"a series of {rule.technique} without contrast in its header was acquired after one "
+            "with contrast"
+        )
+    return None
 
 
 def _one_of(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,18 @@ def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
     )
 
 
+def is_modified(path: Path) -> bool:
+    """Tell whether a file differs from what its dataset has committed."""
+    done = subprocess.run(
+        ["git", "status", "--porcelain", "--", path.name],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return bool(done.stdout.strip())
+
+
 def install(root: Path, path: Path) -> None:
     """Install the dataset at `path` (without file content) where it is not here yet."""
     if (path / ".git").exists():
@@ -62,25 +76,33 @@ def install(root: Path, path: Path) -> None:
     )
 
 
-def fetch(root: Path, paths: Iterable[str]) -> list[str]:
-    """Fetch the content of those files that are not here; return their paths.
+@dataclass(frozen=True)
+class Fetched:
+    """Files whose content came, and why that of others did not."""
 
-    Raises
-    ------
-    CtaError
-        No known source has the content.
-    """
+    paths: tuple[str, ...]
+    failed: dict[str, str]
+
+
+def fetch(root: Path, paths: Iterable[str]) -> Fetched:
+    """Fetch the content of those files that are not here; paths are from the top of the study."""
     absent = sorted({path for path in paths if not is_fetched(root / path)})
-    if absent:
-        _results(
-            quiet_datalad().get,
-            dataset=str(root),
-            path=[str(root / path) for path in absent],
-            what="some content cannot be fetched",
-            next_step="`git annex whereis FILE` tells where it should be; add that place as a "
-            "sibling, or run the command for other subjects with --subject",
-        )
-    return absent
+    if not absent:
+        return Fetched((), {})
+    results = quiet_datalad().get(
+        dataset=str(root), path=[str(root / path) for path in absent], **_PLAIN_RESULTS
+    )
+    reasons = {
+        os.path.relpath(r["path"], root): _message(r)
+        for r in results
+        if r["status"] in ("error", "impossible")
+    }
+    failed = {
+        path: reasons.get(path) or "no known place has it"
+        for path in absent
+        if not is_fetched(root / path)
+    }
+    return Fetched(tuple(path for path in absent if path not in failed), failed)
 
 
 def require_identity(root: Path | None = None) -> None:
@@ -105,6 +127,14 @@ def require_identity(root: Path | None = None) -> None:
         )
 
 
+_PLAIN_RESULTS: dict[str, Any] = {
+    "result_renderer": "disabled",
+    "result_xfm": None,
+    "on_failure": "ignore",
+    "return_type": "list",
+}
+
+
 def _results(
     call: Any,
     *,
@@ -112,24 +142,35 @@ def _results(
     next_step: str = "Nothing that was finished is lost; run the command again",
     **arguments: Any,
 ) -> list[dict]:
-    """Call DataLad; any result that is not well becomes one error."""
-    results = call(
-        **arguments,
-        result_renderer="disabled",
-        result_xfm=None,
-        on_failure="ignore",
-        return_type="list",
-    )
+    """Call DataLad; whatever is not well becomes one error."""
+    with datalad_errors(what, next_step):
+        results = call(**arguments, **_PLAIN_RESULTS)
     failed = [r for r in results if r["status"] in ("error", "impossible")]
     if failed:
         first = failed[0]
         raise CtaError(
-            what,
-            where=str(first.get("path", "")),
-            why=_message(first),
-            next_step=next_step,
+            what, where=str(first.get("path", "")), why=_message(first), next_step=next_step
         )
     return results
+
+
+@contextmanager
+def datalad_errors(what: str, next_step: str) -> Iterator[None]:
+    """Turn what DataLad and git raise into one error for people.
+
+    Raises
+    ------
+    CtaError
+        With the last line that git or git-annex printed.
+    """
+    from datalad.runner.exception import CommandError
+    from datalad.support.exceptions import IncompleteResultsError
+
+    try:
+        yield
+    except (CommandError, IncompleteResultsError) as error:
+        printed = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        raise CtaError(what, why=printed[-1] if printed else "", next_step=next_step) from error
 
 
 def _message(result: dict) -> str:

@@ -48,11 +48,11 @@ def decide(
         return Decision(unit, "run", _what_changed(unit, row))
     if row["status"] == "error":
         return Decision(unit, "run", f"failed before: {row['reason']}")
-    if row["status"] == "impossible":
-        return Decision(unit, "impossible", row["reason"])
     gone = next((path for path in row["outputs"] if not exists(path)), None)
     if gone:
         return Decision(unit, "run", f"its output is gone: {gone}")
+    if row["status"] == "impossible":
+        return Decision(unit, "impossible", row["reason"])
     return Decision(unit, "notneeded", "same inputs, same parameters, outputs in place")
 
 

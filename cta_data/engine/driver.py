@@ -69,10 +69,7 @@ def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> list
     for step in steps:
         for decision in _decide_step(study, step, options):
             unit = decision.unit.id
-            if (
-                decision.action == "impossible"
-                and (unit.cohort, unit.subject, unit.session) in running
-            ):
+            if decision.action != "run" and _awaits(unit, running):
                 decision = Decision(decision.unit, "run", "its input is made by an earlier step")
             if decision.action == "run":
                 running.add((unit.cohort, unit.subject, unit.session))
@@ -86,10 +83,12 @@ def run_steps(
     options: RunOptions,
     observer: Observer | None = None,
     finish: Callable[[Report], None] = lambda report: None,
+    prepare: Callable[[], object] = lambda: None,
 ) -> Report:
     """Run the steps one after the other and return all records.
 
-    `finish` is called at the end, while the study is still locked.
+    `prepare` is called before the first step and `finish` after the last, while the study is
+    locked.
 
     Raises
     ------
@@ -102,6 +101,7 @@ def run_steps(
     with ExitStack() as stack:
         stack.enter_context(study_lock(study.root))
         clear_staging(study.root)
+        prepare()
         log = RunLog(study.root, list(options.command))
         stack.callback(log.close)
         pool = _LazyExecutor(options.executor, stack)
@@ -120,8 +120,10 @@ def run_steps(
 
 
 def _awaits(unit: UnitId, running: set[tuple[str, str, str]]) -> bool:
-    """Tell whether a unit of the whole study waits for a session that will run."""
-    return not unit.cohort and bool(running)
+    """Tell whether a unit waits for its session, or one of the whole study for any, to run."""
+    if not unit.cohort:
+        return bool(running)
+    return (unit.cohort, unit.subject, unit.session) in running
 
 
 @contextmanager
@@ -176,10 +178,13 @@ def _run_step(
     )
     units = [d.unit for d in decisions if d.action == "run" and isinstance(d.unit, Unit)]
     if units:
-        needed = {entry.path for unit in units for entry in unit.inputs}
-        missing = fetch(study.root, sorted(needed))
-        if missing:
-            watcher.fetched(missing)
+        units, unfetched = _fetch_inputs(study, units, watcher)
+        for result in unfetched:
+            record(result.record)
+            row = study.tables.by_key("units").get(result.unit.id.key)
+            # What the same inputs gave before is still right, though it cannot be repeated.
+            if row is None or row["key"] != result.unit.key:
+                pending.results.append(_placed(study, result))
         mark_uncommitted(study.root)
     last_flush = time.monotonic()
     for result in _results(step, units, str(study.root), pool):
@@ -190,6 +195,25 @@ def _run_step(
             _tabulate(study, step, pending)
             last_flush = time.monotonic()
     _tabulate(study, step, pending)
+
+
+def _fetch_inputs(
+    study: Study, units: list[Unit], watcher: Observer
+) -> tuple[list[Unit], list[Result]]:
+    """Fetch what the units read; units whose input is not to be had fail, the others go on."""
+    fetched = fetch(study.root, {entry.path for unit in units for entry in unit.inputs})
+    if fetched.paths:
+        watcher.fetched(list(fetched.paths))
+    ready, failed = [], []
+    for unit in units:
+        path = next((entry.path for entry in unit.inputs if entry.path in fetched.failed), None)
+        if path is None:
+            ready.append(unit)
+            continue
+        why = f"{path}: its content cannot be fetched ({fetched.failed[path]})"
+        hint = "`git annex whereis` tells where it should be; add that place as a sibling"
+        failed.append(Result(unit, Record(unit.id, "error", f"{why}. {hint}")))
+    return ready, failed
 
 
 def _results(step: Step, units: list[Unit], root: str, pool: _LazyExecutor) -> Iterator[Result]:
@@ -236,7 +260,7 @@ def _placed(study: Study, result: Result) -> Result:
     stale = list(row["outputs"] or []) if row else []
     try:
         if result.outcome:
-            staging = staging_folder(study.root, result.unit.key)
+            staging = staging_folder(study.root, result.unit)
             place(study.root, staging, result.outputs, stale)
         else:
             remove(study.root, stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -75,8 +76,14 @@ def _local_cluster(jobs: int) -> Any:
         n_workers=jobs,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
-        env={"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        # Any free port of this machine alone: the default one may be taken, with a warning.
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        env={
+            "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
+        },
     )
 
 
@@ -86,7 +93,7 @@ def _client(target: Any) -> Any:
 
     try:
         return Client(target, set_as_default=False)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             "the dask scheduler does not answer",
             where=str(target),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _POINTER = b"/annex/objects/"
 _POINTER_SIZE = 32 * 1024
-_EXTENSION = re.compile(r"(?:\.[A-Za-z0-9]{1,4}){1,2}$")
+_MOST_EXTENSIONS = 2
+_LONGEST_EXTENSION = 4
 
 _hashed: dict[tuple[str, int, int, int], str] = {}
 
@@ -25,12 +25,14 @@ def content_key(path: Path) -> str | None:
     """
     try:
         status = os.lstat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if os.path.islink(path):
         target = os.readlink(path)
         if "annex/objects/" in target:
             return os.path.basename(target)
+        if not os.path.exists(path):
+            return None
         status = os.stat(path)
     seen = (str(path), status.st_mtime_ns, status.st_size, status.st_ino)
     if seen not in _hashed:
@@ -69,5 +71,15 @@ def _pointer_key(path: Path, size: int) -> str | None:
 def _md5e(path: Path, size: int) -> str:
     with open(path, "rb") as file:
         md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    extension = _EXTENSION.search(path.name)
-    return f"MD5E-s{size}--{md5}{extension.group() if extension else ''}"
+    return f"MD5E-s{size}--{md5}{_extension(path.name)}"
+
+
+def _extension(name: str) -> str:
+    """Return the part of a name that git-annex keeps in a key: its last two short extensions."""
+    short: list[str] = []
+    for part in reversed(name.lstrip(".").split(".")[1:]):
+        if len(part.encode()) > _LONGEST_EXTENSION:
+            break
+        if all(character.isalnum() or not character.isascii() for character in part):
+            short.append(part)
+    return "".join(f".{part}" for part in reversed(short[:_MOST_EXTENSIONS]) if part)

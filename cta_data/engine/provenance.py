@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cta_data.engine.datasets import quiet_datalad
+from cta_data.engine.datasets import datalad_errors, quiet_datalad
 from cta_data.errors import CtaError
 
+FAILED = "the work is done but could not be committed"
 REPLAY = "--replay"
 """Option of the recorded command: recompute all, and leave the commit to who runs it."""
 
@@ -41,23 +42,23 @@ def commit_run(
     from datalad.core.local.run import run_command
     from datalad.distribution.dataset import Dataset
 
-    results = run_command(
-        shlex.join([*command, REPLAY]),
-        dataset=Dataset(str(root)),
-        outputs=sorted({str(root / path) for path in paths}),
-        explicit=True,
-        message=message,
-        inject=True,
-        extra_info={"exit": exit_code, "outputs": [], "pwd": "."},
-    )
+    next_step = "Mend the cause and run the same command again: nothing will be redone"
+    with datalad_errors(FAILED, next_step):
+        results = list(
+            run_command(
+                shlex.join([*command, REPLAY]),
+                dataset=Dataset(str(root)),
+                outputs=sorted({str(root / path) for path in paths}),
+                explicit=True,
+                message=message,
+                inject=True,
+                extra_info={"exit": exit_code, "outputs": [], "pwd": "."},
+            )
+        )
     failed = [result for result in results if result["status"] in ("error", "impossible")]
     if failed:
-        raise CtaError(
-            "the work is done but could not be committed",
-            where=str(failed[0].get("path", root)),
-            why=_text(failed[0]),
-            next_step="Mend the cause and run the same command again: nothing will be redone",
-        )
+        where = str(failed[0].get("path", root))
+        raise CtaError(FAILED, where=where, why=_text(failed[0]), next_step=next_step)
 
 
 def _text(result: dict[str, Any]) -> str:

@@ -7,6 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cta_data.engine.keys import digest
+from cta_data.engine.units import Unit
+
 STAGING = Path(".cta") / "staging"
 
 
@@ -33,9 +36,9 @@ class Workspace:
         return sorted(f.relative_to(self.staging).as_posix() for f in files)
 
 
-def staging_folder(root: Path, key: str) -> Path:
-    """Return the staging folder of one unit."""
-    return root / STAGING / key
+def staging_folder(root: Path, unit: Unit) -> Path:
+    """Return the staging folder of one unit, its own even where two units read the same."""
+    return root / STAGING / digest([unit.id.key, unit.key])
 
 
 def clear_staging(root: Path) -> None:

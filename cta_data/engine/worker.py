@@ -15,7 +15,7 @@ from pathlib import Path
 from cta_data.engine.records import Record, Status
 from cta_data.engine.staging import Workspace, staging_folder
 from cta_data.engine.units import Outcome, Step, Unit
-from cta_data.errors import DataRefused
+from cta_data.errors import CtaError, DataRefused
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Result:
 def run_unit(step: Step, unit: Unit, root: str) -> Result:
     """Run one unit in its own staging folder; never raises."""
     limit_threads()
-    staging = staging_folder(Path(root), unit.key)
+    staging = staging_folder(Path(root), unit)
     shutil.rmtree(staging, ignore_errors=True)
     started = time.perf_counter()
     try:
@@ -41,15 +41,18 @@ def run_unit(step: Step, unit: Unit, root: str) -> Result:
         outputs = workspace.outputs()
         seconds, notes = time.perf_counter() - started, tuple(outcome.notes)
         status: Status = "impossible" if outcome.refused else "ok"
-        record = Record(unit.id, status, outcome.refused, seconds, _peak(), notes)
+        reason = _without_folders(outcome.refused, root, staging)
+        record = Record(unit.id, status, reason, seconds, _peak(), notes)
         return Result(unit, record, outcome, outputs)
     except DataRefused as error:
-        record = Record(unit.id, "impossible", str(error), time.perf_counter() - started, _peak())
+        reason = _without_folders(_refusal(error, unit), root, staging)
+        seconds = time.perf_counter() - started
+        record = Record(unit.id, "impossible", reason, seconds, _peak())
     except Exception as error:  # noqa: BLE001 - whatever a subject brings costs that subject alone
         record = Record(
             unit.id,
             "error",
-            _explain(error),
+            _without_folders(_explain(error), root, staging),
             time.perf_counter() - started,
             _peak(),
             traceback=traceback.format_exc(),
@@ -65,9 +68,22 @@ def limit_threads() -> None:
         sys.modules["SimpleITK"].ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
+def _without_folders(reason: str, root: str, staging: Path) -> str:
+    """Name files from the top of the study: a reason is kept, and must be the same anywhere."""
+    return reason.replace(f"{staging}/", "").replace(f"{root}/", "")
+
+
+def _refusal(error: DataRefused, unit: Unit) -> str:
+    """Return the message; where it happened is left out where that is the unit itself."""
+    where = "" if error.where == str(unit.id) else error.where
+    return str(DataRefused(error.what, where=where, why=error.why, next_step=error.next_step))
+
+
 def _explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "the disk is full. Free some space and run the command again"
+    if isinstance(error, CtaError):
+        return str(error)
     return f"{type(error).__name__}: {error}".strip()
 
 

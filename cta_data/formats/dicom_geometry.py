@@ -24,6 +24,8 @@ ORTHOGONAL_COSINE = 1e-3
 ROUNDED_COSINE = 5e-5  # other readers of NIfTI call a volume skewed from 1e-4 on
 WORTH_A_RECORD_MM = 0.01
 WORTH_A_RECORD_DEGREES = 0.5
+LEAVE_OUT = "Export the whole series, or have the card leave it out ([[series]] unless)"
+EXPORT_APART = "Export images of one size as a series of their own"
 
 
 @dataclass(frozen=True)
@@ -256,11 +258,13 @@ def _require_one_volume(geometry: SeriesGeometry) -> None:
         raise DataRefused(
             "the series is not a volume",
             why=f"{geometry.localizers} of {geometry.slices} images are localizers",
+            next_step=LEAVE_OUT,
         )
     if geometry.slices < MINIMUM_SLICES:
         raise DataRefused(
             "the series is not a volume",
             why=f"{geometry.slices} slices, at least {MINIMUM_SLICES} are needed",
+            next_step=LEAVE_OUT,
         )
     if geometry.orientation_spread_degrees > SAME_ORIENTATION_DEGREES:
         raise DataRefused(
@@ -270,11 +274,11 @@ def _require_one_volume(geometry: SeriesGeometry) -> None:
         )
     if len(geometry.matrices) > 1:
         sizes = ", ".join(f"{rows} × {columns}" for rows, columns in geometry.matrices)
-        raise DataRefused("slices differ in rows and columns", why=sizes)
+        raise DataRefused("slices differ in rows and columns", why=sizes, next_step=EXPORT_APART)
     spread = np.ptp(np.array(geometry.spacings), axis=0).max()
     if spread > SAME_SPACING_MM:
         sizes = ", ".join(f"{row:g} × {column:g} mm" for row, column in geometry.spacings)
-        raise DataRefused("slices differ in pixel spacing", why=sizes)
+        raise DataRefused("slices differ in pixel spacing", why=sizes, next_step=EXPORT_APART)
     if min(geometry.spacing) <= 0:
         raise DataRefused("pixel spacing is not positive", why=str(geometry.spacing))
     if geometry.axes_cosine > ORTHOGONAL_COSINE:
@@ -291,7 +295,9 @@ def _require_distinct_positions(geometry: SeriesGeometry) -> None:
     places = geometry.slices - repeated
     if places == 1:
         raise DataRefused(
-            "the series is not a volume", why=f"all {geometry.slices} slices lie at one position"
+            "the series is not a volume",
+            why=f"all {geometry.slices} slices lie at one position",
+            next_step=LEAVE_OUT,
         )
     several = geometry.slices % places == 0
     raise DataRefused(
@@ -319,7 +325,7 @@ def _judge_steps(geometry: SeriesGeometry, repairs: SeriesRepairs) -> Deviation 
         raise DataRefused(
             "slices are missing" if gaps else "the steps between slices are uneven",
             why=why,
-            next_step="Export the whole series again, or allow resample_uneven_steps in the card",
+            next_step="Export the whole series again, or set repairs.uneven_steps in the card",
         )
     if steps.max() > repairs.maximum_gap_mm:
         raise DataRefused(
@@ -345,6 +351,6 @@ def _judge_tilt(geometry: SeriesGeometry, repairs: SeriesRepairs) -> Deviation |
         raise DataRefused(
             "the gantry was tilted" if straight else "slices do not lie above one another",
             why=why,
-            next_step="Allow resample_gantry_tilt in the card, or export a series without tilt",
+            next_step="Set repairs.gantry_tilt in the card, or export a series without tilt",
         )
     return Deviation(kind, why, "repaired", "linear interpolation within each slice's plane")

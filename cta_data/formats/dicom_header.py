@@ -1,60 +1,171 @@
-"""A DICOM header as plain text values, for rules and sidecars."""
+"""A DICOM header as plain data, for rules that recognise series."""
 
 from __future__ import annotations
 
-import pydicom
-from pydicom.dataelem import DataElement
+import struct
+import zlib
+
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 
-BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "OB or OW", "SQ", "UN"})
+_NOT_TEXT = frozenset(
+    {"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW", "US or SS or OW"}
+)
+# Names of people: no rule needs them, and what is not copied cannot leak.
+_LEFT_OUT_VR = frozenset({"PN"})
+_LEFT_OUT = frozenset(
+    {
+        "PatientID",
+        "OtherPatientIDs",
+        "PatientAddress",
+        "PatientTelephoneNumbers",
+        "PatientMotherBirthName",
+        "PatientBirthName",
+        "MedicalRecordLocator",
+        "PixelData",
+    }
+)
+_NESTING = 3
+IDENTITY_KEYWORDS = (
+    "PatientName",
+    "PatientID",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientBirthDate",
+    "PatientMotherBirthName",
+    "AccessionNumber",
+    "StudyID",
+)
+UNREADABLE = (
+    InvalidDicomError,
+    BytesLengthException,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    NotImplementedError,
+    RecursionError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom raises for elements that are damaged."""
+UNREADABLE_ELEMENTS = "UnreadableElements"
 
-# Enhanced objects renamed some attributes that rules know by their classic keyword.
-CLASSIC_KEYWORD = {"EffectiveEchoTime": "EchoTime", "InversionTimes": "InversionTime"}
 
+def header_of(dataset: Dataset) -> dict[str, str]:
+    """Header of one instance as ``{keyword: text}``.
 
-def header_as_text(dataset: pydicom.Dataset) -> dict[str, str]:
-    """Values of a dataset by DICOM keyword, as decimal strings and text.
-
-    Several values are joined with one backslash. Private and binary elements, sequences and empty
-    values are left out. For an enhanced multi-frame object the values of its shared functional
-    groups and of its first frame are lifted to the top, under the classic keyword too. Units are
-    those of DICOM (ms for RepetitionTime).
+    Multi-valued elements are joined with one backslash, numbers are their decimal strings.
+    Private, binary and sequence elements are left out, and so are names of people and patient
+    numbers. For an enhanced multi-frame object the elements of the shared functional groups and
+    of the first frame's are lifted to the top under their own keyword, and the classic names of
+    renamed elements are added where they are absent (``EffectiveEchoTime`` as ``EchoTime``,
+    ``InversionTimes`` as ``InversionTime``, ``PulseSequenceName`` as ``SequenceName``,
+    ``EchoPulseSequence`` and ``InversionRecovery`` as ``ScanningSequence``,
+    ``AcquisitionDateTime`` as ``AcquisitionDate`` and ``AcquisitionTime``).
+    Elements whose value breaks their value representation are named under
+    ``UnreadableElements``.
     """
-    header = _texts(dataset)
+    header: dict[str, str] = {}
+    _collect(header, dataset)
     for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for groups in dataset.get(name, [])[:1]:
-            _lift(groups, header)
+        for item in _items(header, dataset, name)[:1]:
+            _lift(header, item, _NESTING)
+    _add_contrast(header, dataset)
+    _add_classic_names(header)
     return header
 
 
-def _lift(groups: pydicom.Dataset, header: dict[str, str]) -> None:
-    for element in groups:
-        if element.VR != "SQ" or element.tag.is_private or not element.value:
+def identity_of(dataset: Dataset) -> dict[str, str]:
+    """What `header_of` leaves out on purpose, ``{keyword: text}``: to look for, never to keep."""
+    texts = {keyword: _readable_text(dataset, keyword) for keyword in IDENTITY_KEYWORDS}
+    return {keyword: text for keyword, text in texts.items() if text}
+
+
+def _readable_text(dataset: Dataset, keyword: str) -> str:
+    """Text of an element; empty where it is absent or damaged, and so cannot be looked for."""
+    try:
+        element = dataset.data_element(keyword)
+    except UNREADABLE:
+        return ""
+    return _text(element.value, element.VR) if element is not None else ""
+
+
+def _collect(header: dict[str, str], dataset: Dataset) -> None:
+    for tag in sorted(dataset.keys()):
+        keyword = keyword_for_tag(tag)
+        if not keyword or keyword in _LEFT_OUT:
             continue
-        for keyword, text in _texts(element.value[0]).items():
-            header.setdefault(keyword, text)
-            if keyword in CLASSIC_KEYWORD:
-                header.setdefault(CLASSIC_KEYWORD[keyword], text.split("\\")[0])
+        try:
+            element = dataset[tag]
+            if element.VR not in _NOT_TEXT and element.VR not in _LEFT_OUT_VR:
+                header.setdefault(keyword, _text(element.value, element.VR))
+        except UNREADABLE:
+            _name_unreadable(header, keyword)
 
 
-def _texts(dataset: pydicom.Dataset) -> dict[str, str]:
-    result: dict[str, str] = {}
-    for tag in dataset.keys():  # noqa: SIM118  # iterating a Dataset would decode private elements
-        if tag.is_private:
-            continue
-        element = dataset[tag]
-        if element.VR in BINARY_VRS or not element.keyword:
-            continue
-        text = _text(element)
-        if text:
-            result[element.keyword] = text
-    return result
+def _lift(header: dict[str, str], item: Dataset, nesting: int) -> None:
+    _collect(header, item)
+    for tag in sorted(item.keys()):
+        keyword = keyword_for_tag(tag)
+        if nesting and keyword.endswith("Sequence"):
+            for first in _items(header, item, keyword)[:1]:
+                _lift(header, first, nesting - 1)
 
 
-def _text(element: DataElement) -> str:
-    value = element.value
+def _items(header: dict[str, str], dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Items of a sequence; none where it is absent, or damaged (which is then named)."""
+    try:
+        return list(dataset.get(keyword) or ())
+    except UNREADABLE:
+        _name_unreadable(header, keyword)
+        return []
+
+
+def _name_unreadable(header: dict[str, str], keyword: str) -> None:
+    named = header.get(UNREADABLE_ELEMENTS, "").split("\\")
+    header[UNREADABLE_ELEMENTS] = "\\".join(sorted({*named, keyword} - {""}))
+
+
+def _text(value: object, vr: str) -> str:
     if value is None:
         return ""
     if isinstance(value, MultiValue | list | tuple):
-        return "\\".join(str(item) for item in value)
-    return str(value)
+        return "\\".join(_text(part, vr) for part in value)
+    if vr == "AT":
+        return keyword_for_tag(value) or str(value)  # type: ignore[arg-type]
+    return str(value).strip(" \0")
+
+
+def _add_contrast(header: dict[str, str], dataset: Dataset) -> None:
+    """Enhanced objects name the contrast agent by code, classic ones by text."""
+    agents = _items(header, dataset, "ContrastBolusAgentSequence")
+    meanings = [str(agent.get("CodeMeaning", "")) for agent in agents]
+    if any(meanings):
+        _fill(header, "ContrastBolusAgent", "\\".join(meanings))
+
+
+def _add_classic_names(header: dict[str, str]) -> None:
+    _fill(header, "EchoTime", header.get("EffectiveEchoTime", ""))
+    _fill(header, "InversionTime", header.get("InversionTimes", ""))
+    _fill(header, "SequenceName", header.get("PulseSequenceName", ""))
+    moment = header.get("AcquisitionDateTime", "") or header.get("FrameAcquisitionDateTime", "")
+    _fill(header, "AcquisitionDate", moment[:8])
+    _fill(header, "AcquisitionTime", moment[8:].split("+")[0].split("-")[0])
+    echo = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["GR", "SE"]}.get(
+        header.get("EchoPulseSequence", "").upper(), []
+    )
+    if echo and header.get("InversionRecovery", "").upper() == "YES":
+        echo = [*echo, "IR"]
+    _fill(header, "ScanningSequence", "\\".join(echo))
+
+
+def _fill(header: dict[str, str], keyword: str, value: str) -> None:
+    if value and not header.get(keyword):
+        header[keyword] = value

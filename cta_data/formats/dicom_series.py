@@ -26,7 +26,7 @@ from cta_data.formats.dicom_geometry import (
     check_geometry,
     measure_frames,
 )
-from cta_data.formats.dicom_header import header_as_text
+from cta_data.formats.dicom_header import header_of, identity_of
 from cta_data.formats.dicom_repair import resample_slices
 from cta_data.formats.nifti import LPS_TO_RAS, image_from_array
 
@@ -58,7 +58,8 @@ class ConvertedSeries:
     geometry
         What was measured of the series as delivered.
     header
-        Text values by DICOM keyword of the image with the lowest instance number.
+        Text values by DICOM keyword of the image with the lowest instance number, with the
+        patient's identity, so that a sidecar can be kept free of it: never to be stored.
     deviations
         What was tolerated or repaired.
     """
@@ -102,7 +103,7 @@ def convert_series(
     return ConvertedSeries(
         image=_canonical(volume, affine),
         geometry=geometry,
-        header=header_as_text(representative),
+        header=header_of(representative) | identity_of(representative),
         deviations=tuple(deviations),
     )
 

@@ -1,0 +1,1 @@
+"""Images and contours in memory: registration, brain extraction, transfer, measurement."""

@@ -65,8 +65,8 @@ def match_reference(
         where=structure_set.label or "structure set",
         why=f"of the {len(structure_set.referenced_series_uids)} series that it refers to none is "
         f"this one, and it names {known} frame of reference",
-        next_step="Give the image that it was drawn on; without a reference check only if you "
-        "know that the coordinates agree",
+        next_step="Give the image that it was drawn on; --no-reference-check only if you know "
+        "that the coordinates agree",
     )
 
 
@@ -102,5 +102,5 @@ def match_planes(plane_indices: Sequence[float], slices: int) -> ReferenceMatch:
         "the contours' planes do not lie on the image's slices",
         why=f"median offset {np.median(offset):.2f} slice spacings",
         next_step="Give the image that they were drawn on, as DICOM so that UIDs can be compared; "
-        "or run without a reference check",
+        "or run with --no-reference-check",
     )

@@ -64,13 +64,13 @@ class QualityLimits:
     """What is accepted; every limit can be set in a study's configuration."""
 
     least_nmi_above_shuffled: float = 0.02
-    least_peak: float = 0.05
+    least_peak: float = 0.08
     least_head_overlap: float = 0.70
     least_coverage: float = 0.50
     most_rotation_degrees: float = 60.0
     most_centre_shift_mm: float = 80.0
-    most_scale_change: float = 0.06
-    most_shear: float = 0.06
+    most_scale_change: float = 0.03
+    most_shear: float = 0.03
     most_mirror_fit: float = 0.97
 
 

@@ -1,9 +1,9 @@
 """Intake: a hospital's files become one tar a series in a cohort's ``sourcedata``."""
 
+from cta_data.formats.dicom_header import header_of
 from cta_data.intake.addition import plan_addition
 from cta_data.intake.archives import UnpackLimits
 from cta_data.intake.execution import AdditionResult, execute_addition
-from cta_data.intake.headers import header_of
 from cta_data.intake.inventory import (
     Inventory,
     SeriesRow,

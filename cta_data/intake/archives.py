@@ -221,7 +221,7 @@ class _Writer:
                 self._name,
                 member,
                 f"takes the unpacked size above the limit of {limits.total_bytes} bytes",
-                "Raise the limit, or add the source in parts",
+                "Raise the limit with --unpacked-limit, or add the source in parts",
             )
         unpacked = self._bytes_here + more
         ratio = unpacked / self._archive_bytes
@@ -262,7 +262,10 @@ def _check_link(archive: str, member: str, folder: str, target: str) -> None:
 
 
 def _refuse(
-    archive: str, member: str, why: str, next_step: str = "Nothing of it was kept"
+    archive: str,
+    member: str,
+    why: str,
+    next_step: str = "Nothing of it was kept; if you trust it, unpack it and add the folder",
 ) -> DataRefused:
     return DataRefused(
         "the archive is refused",

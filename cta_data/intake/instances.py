@@ -8,35 +8,19 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from cta_data.formats.dicom_header import UNREADABLE
 from cta_data.intake.pixel_extent import pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
 
 PREAMBLE_BYTES = 132
-UNREADABLE = (
-    InvalidDicomError,
-    BytesLengthException,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    NotImplementedError,
-    RecursionError,
-    struct.error,
-    zlib.error,
-)
 """What pydicom raises on bytes that are no DICOM, or no longer."""
 
 _PLACE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")

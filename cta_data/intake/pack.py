@@ -12,7 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.intake.instances import UNREADABLE
+from cta_data.formats.dicom_header import UNREADABLE
 
 
 def write_series(contents: Iterable[bytes], target: Path, staging: Path) -> int:

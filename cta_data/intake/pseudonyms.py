@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, CtaError
-from cta_data.intake.inventory import SubjectRow
+from cta_data.intake.inventory import ACCEPTED, SubjectRow
 
 SALT = "pseudonyms.salt"
 _LABEL = re.compile(r"[A-Za-z0-9]+")
@@ -144,12 +144,15 @@ def assign_labels(
         were made anonymous may give one number to everybody; otherwise it would put one patient
         under two labels, and so perhaps into training and test.
     """
+    rows = list(known)
+    accepted = {row.subject for row in rows if row.status == ACCEPTED}
     held: dict[str, set[str]] = {}
     taken: set[str] = set()
-    for row in known:
+    for row in rows:
         if row.subject:
             taken.add(row.subject)
-            if row.source_id:
+            # Who was refused under another patient's label does not hold it.
+            if row.source_id and (row.status == ACCEPTED or row.subject not in accepted):
                 held.setdefault(row.source_id, set()).add(row.subject)
     result = Labelling()
     strangers: list[str] = []

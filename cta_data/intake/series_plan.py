@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from pydicom import dcmread
 
+from cta_data.formats.dicom_header import header_of
 from cta_data.intake.group import SeriesGroup
-from cta_data.intake.headers import header_of
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import InstanceRow, Inventory, SeriesRow
 from cta_data.intake.plan_model import MERGE, NEW, NOT_NEEDED, REFUSE, SeriesPlan

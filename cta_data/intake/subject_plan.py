@@ -195,7 +195,7 @@ def _check_conflicts(
     if stored:
         refusals.add(
             f"{len(stored)} instances are stored already with different content "
-            "(replacing takes the new ones)",
+            "(add with --replace to take the new ones)",
             {one.name for one in stored},
         )
 

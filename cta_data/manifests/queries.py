@@ -28,6 +28,8 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
             connection.register(table, read_arrow(folder, table))
         connection.execute("SET enable_external_access = false")
         try:
+            if not connection.extract_statements(sql):
+                raise duckdb.InvalidInputException("there is no statement")
             return connection.execute(sql).df()
         except duckdb.Error as error:
             raise CtaError(

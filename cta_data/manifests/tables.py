@@ -116,7 +116,7 @@ def write_rows(folder: Path, table: str, rows: list[Row]) -> None:
     schema = table_schemas()[table]
     try:
         content = pa.Table.from_pylist(rows, schema=schema.arrow)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise CtaError(
             "a row does not fit its table", where=f"manifests/{table}.parquet", why=str(error)
         ) from error
@@ -167,15 +167,24 @@ def _complete(schema: TableSchema, row: Row) -> Row:
     unknown = set(row) - set(schema.arrow.names)
     if unknown:
         raise CtaError(f"table {schema.name} has no column {', '.join(sorted(unknown))}")
-    return {name: _plain(row.get(name)) for name in schema.arrow.names}
+    complete = {name: _plain(row.get(name)) for name in schema.arrow.names}
+    absent = [column for column in schema.key if complete[column] is None]
+    if absent:
+        raise CtaError(f"a row of table {schema.name} lacks {', '.join(absent)} of its key")
+    for field in schema.arrow:
+        # Arrow would cut the fraction off without a word.
+        if field.type == pa.int64() and isinstance(complete[field.name], float):
+            why = f"{field.name} is {complete[field.name]!r}, not a whole number"
+            raise CtaError("a row does not fit its table", where=schema.name, why=why)
+    return complete
 
 
 def _plain(value: Any) -> Any:
     """Turn a value into what Parquet gives back, so that rows compare equal: NaN is null."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
-    if isinstance(value, tuple):
-        return list(value)
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
     if isinstance(value, float) and math.isnan(value):
         return None
     return value

@@ -41,14 +41,21 @@ def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
 def usable_patients(study: Study) -> list[Patient]:
     """Return the patients of the build's cohorts with a session that was measured."""
     units = study.tables.by_key("units")
+    cohorts = build_cohorts(study)
     patients: dict[tuple[str, str], Patient] = {}
     for key, row in sorted(study.tables.by_key("subjects").items()):
         cohort, subject, _ = key
         measured = units.get(("measure", *key))
-        in_build = cohort in study.configuration.build.cohorts and row["quality"]
-        if in_build and measured and measured["status"] == "ok":
+        if cohort in cohorts and row["quality"] and measured and measured["status"] == "ok":
             patients.setdefault((cohort, subject), Patient(cohort, subject, row["quality"]))
     return list(patients.values())
+
+
+def build_cohorts(study: Study) -> set[str]:
+    """Return the cohorts that are partitioned: those named in study.toml, else all trials."""
+    named = study.configuration.build.cohorts
+    trials = (c for c in study.cohorts if study.card(c).cohort.partition == "trial")
+    return set(named or trials)
 
 
 def study_partition(study: Study) -> list[Assignment]:
@@ -88,7 +95,8 @@ def account(study: Study) -> None:
             why = assignment.reason or None
             told = {"partition": assignment.partition, "exclusion_reason": why}
         else:
-            told = {"partition": None, "exclusion_reason": None}
+            external = study.card(key[0]).cohort.partition == "external"
+            told = {"partition": "external" if external else None, "exclusion_reason": None}
         updated.append(row | told)
     study.tables.upsert("subjects", updated)
 

@@ -104,7 +104,7 @@ def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
         "counts": dict(sorted(plan.counts.items())),
         "files_written": len(result.written),
         "series_failed": len(result.failed),
-        "fetched": len(fetched),
+        "fetched": len(fetched.paths),
     }
 
 

@@ -46,9 +46,25 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
         )
     setting = settings[name]
     if technique and technique != setting.technique:
-        setting = setting.model_copy(update={"technique": technique, "grid": ""})
+        number = _number_on(study, setting, technique)
+        changes = {"technique": technique, "grid": "", "dataset_id": number}
+        setting = setting.model_copy(update=changes)
         name = f"{name}on{technique}"
     return Step(f"build_{name}", _planner(name, setting), run, _owner(name))
+
+
+def _number_on(study: Study, setting: Setting, technique: str) -> int:
+    """Return the dataset number of a setting on another technique: nnU-Net finds sets by number."""
+    configuration = study.configuration
+    techniques = sorted({*configuration.transfer.grids, technique})
+    number = setting.dataset_id + 100 * (1 + techniques.index(technique))
+    if any(other.dataset_id == number for other in configuration.build.settings.values()):
+        raise ConfigurationError(
+            f"dataset number {number} is taken by another setting",
+            where="study.toml",
+            next_step=f"Add a setting of its own for {technique} under [build.settings]",
+        )
+    return number
 
 
 def dataset_folder(name: str, setting: Setting) -> str:
@@ -123,7 +139,9 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
         if image and label:
             cases.append(_case(unit, assignment, image, label))
         else:
-            lacks = setting.technique if not image else f"label on {setting.label_grid}"
+            phase = setting.contrast_phase or "after contrast"
+            wanted = f"{setting.technique} {phase}"
+            lacks = wanted if not image else f"label on {setting.label_grid}"
             missing.append(f"{unit.cohort} sub-{unit.subject} ses-{unit.session} ({lacks})")
     return cases, missing
 
@@ -136,7 +154,8 @@ def _image(study: Study, upstream: Upstream, unit: UnitId, setting: Setting) -> 
         row = rows.get((*key, description))
         return row["path"] if row else None
     chosen = upstream.images(unit, description).get(setting.technique)
-    return chosen["path"] if chosen else None
+    # Lesions are drawn on images after contrast: a native one never stands for them.
+    return chosen["path"] if chosen and chosen["contrast_phase"] != "none" else None
 
 
 def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:
@@ -166,8 +185,9 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     for case in cases:
         problems += _check_case(case, workspace)
     if problems:
+        number = "1 problem stops" if len(problems) == 1 else f"{len(problems)} problems stop"
         raise DataRefused(
-            f"{len(problems)} cases stop the build: {'; '.join(problems)}",
+            f"{number} the build: {'; '.join(problems)}",
             where=unit.parameters["folder"],
             next_step="Correct them, or exclude their subjects",
         )
@@ -196,16 +216,21 @@ def leaks(cases: list[dict[str, Any]]) -> list[str]:
 
 
 def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
-    image = read_image(workspace.read(case["image"]))
-    label = read_image(workspace.read(case["label"]))
+    try:
+        image = read_image(workspace.read(case["image"]))
+        label = read_image(workspace.read(case["label"]))
+    except DataRefused as error:
+        return [f"{case['case']}: {error}"]
     problems = []
     if not same_grid(image, label):
         problems.append(f"{case['case']}: {describe_grid_difference(image, label)}")
     values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())
     if not values <= {0, 1}:
         problems.append(f"{case['case']}: label values {sorted(values)}, only 0 and 1 may be there")
-    elif values != {0, 1}:
+    elif 1 not in values:
         problems.append(f"{case['case']}: the label is empty")
+    elif 0 not in values:
+        problems.append(f"{case['case']}: the label has no background")
     return problems
 
 

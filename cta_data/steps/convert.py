@@ -27,6 +27,7 @@ from cta_data.steps.sessions import (
 from cta_data.study import Study
 
 VERSION = 1
+NEXT_STEP = "Add it again when that is mended"
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -45,7 +46,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 def _unit(study: Study, session: SourceSession, parameters: dict[str, Any]) -> Unit | Blocked:
     unit = session.unit("convert")
     if session.refused:
-        return Blocked(unit, VERSION, f"refused when it was added: {session.refused}")
+        why = f"refused when it was added: {session.refused}. {NEXT_STEP}"
+        return Blocked(unit, VERSION, why)
     source = study.sourcedata_path(session.cohort)
     paths = {f"{row.kind}:{row.series}": f"{source}/{row.file}" for row in session.series}
     return make_unit(study, unit, VERSION, paths, parameters)

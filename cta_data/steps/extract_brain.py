@@ -113,8 +113,8 @@ def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtrac
     options: dict[str, object] = {}
     if settings["backend"] == "hd-bet":
         options["device"] = settings["device"]
-        if settings["weights"]:
-            options["weights_folder"] = settings["weights"]
+        if settings["weights_folder"]:
+            options["weights_folder"] = settings["weights_folder"]
     elif settings["backend"] == "provided":
         options["mask"] = workspace.read(unit.path("provided"))
     return extract_brain(image, settings["backend"], options)

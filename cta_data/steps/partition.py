@@ -69,12 +69,33 @@ def _split(group: list[Patient], options: PartitionOptions, quality: str) -> lis
     n_test = int(len(ordered) * options.test_fraction + 0.5)
     tests = [Assignment(patient, "test") for patient in ordered[:n_test]]
     training = _shuffled(ordered[n_test:], options.seed, f"folds {quality}")
-    return tests + [Assignment(p, "train", i % options.folds) for i, p in enumerate(training)]
+    folds = _folds(training, options, quality)
+    return tests + [Assignment(p, "train", f) for p, f in zip(training, folds, strict=True)]
+
+
+def _folds(training: list[Patient], options: PartitionOptions, quality: str) -> list[int]:
+    """Give each patient the fold that it ranks highest among those that are not full.
+
+    Dealing the patients out in turn would move all those behind one who joins.
+    """
+    room = [len(training) // options.folds] * options.folds
+    chosen = []
+    for patient in training:
+        ranked = sorted(
+            range(options.folds), key=lambda f: _rank(patient, options.seed, f"fold {f} {quality}")
+        )
+        free = [fold for fold in ranked if room[fold] > 0]
+        # What remains when all are full is less than one a fold.
+        fold = free[0] if free else next(fold for fold in ranked if room[fold] == 0)
+        room[fold] -= 1
+        chosen.append(fold)
+    return chosen
 
 
 def _shuffled(patients: list[Patient], seed: int, purpose: str) -> list[Patient]:
-    def rank(patient: Patient) -> str:
-        text = f"{seed}|{purpose}|{patient.cohort}|{patient.subject}"
-        return hashlib.sha256(text.encode()).hexdigest()
+    return sorted(patients, key=lambda patient: _rank(patient, seed, purpose))
 
-    return sorted(patients, key=rank)
+
+def _rank(patient: Patient, seed: int, purpose: str) -> str:
+    text = f"{seed}|{purpose}|{patient.cohort}|{patient.subject}"
+    return hashlib.sha256(text.encode()).hexdigest()

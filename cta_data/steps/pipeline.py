@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cta_data.engine import Observer, Report, RunOptions, run_steps
-from cta_data.engine.datasets import require_identity
+from cta_data.engine.datasets import is_modified, require_identity, save
 from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import count_by_step
@@ -16,8 +16,9 @@ from cta_data.steps.convert import CONVERT
 from cta_data.steps.extract_brain import STRIP
 from cta_data.steps.measure import MEASURE
 from cta_data.steps.register import REGISTER
+from cta_data.steps.retire import retire_sessions
 from cta_data.steps.transfer import TRANSFER
-from cta_data.study import Study
+from cta_data.study import CONFIGURATION, Study
 
 SUBJECT_STEPS: tuple[Step, ...] = (CONVERT, REGISTER, TRANSFER, STRIP, MEASURE)
 
@@ -49,6 +50,7 @@ def execute(
     """
     if commit:
         require_identity(study.root)
+        _commit_configuration(study)
 
     def finish(report: Report) -> None:
         account(study)
@@ -59,7 +61,21 @@ def execute(
         if commit and (study.root / UNCOMMITTED).exists():
             _commit(study, report, options)
 
-    return run_steps(study, steps, options, observer, finish=finish)
+    return run_steps(
+        study, steps, options, observer, finish=finish, prepare=lambda: retire_sessions(study)
+    )
+
+
+def _commit_configuration(study: Study) -> None:
+    """Commit what the user changed in study.toml and in cards, apart from what follows from it.
+
+    A record can only be run again from a state that holds the configuration it was made with.
+    """
+    files = [study.root / CONFIGURATION]
+    files += [study.root / study.cohort_path(cohort) / "card.toml" for cohort in study.cohorts]
+    changed = [path for path in files if path.is_file() and is_modified(path)]
+    if changed:
+        save(study.root, "Configuration", changed)
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:

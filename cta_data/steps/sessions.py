@@ -9,6 +9,7 @@ from typing import Any
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
 from cta_data.errors import CtaError
 from cta_data.intake import Inventory, SeriesRow, read_inventory
+from cta_data.intake.inventory import ACCEPTED
 from cta_data.study import Study
 
 LATEST_FIRST = ("late", "post", "early", "none")
@@ -50,17 +51,62 @@ def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
     grouped: dict[tuple[str, str], list[SeriesRow]] = {}
     for row in inventory.series:
         grouped.setdefault((row.subject, row.session), []).append(row)
-    refused = {
-        row.subject or "unknown": row.refused_reason
-        for row in inventory.subjects
-        if row.status == "refused"
-    }
+    refused = _refused_subjects(inventory)
+    incomplete = _incomplete_sessions(inventory)
+    if study.card(cohort).sessions.refused_series == "ignore":
+        incomplete = {}
     sessions = [
-        SourceSession(cohort, subject, session, tuple(series))
+        SourceSession(
+            cohort, subject, session, tuple(series), incomplete.get((subject, session), "")
+        )
         for (subject, session), series in sorted(grouped.items())
         if subject not in refused
     ]
     return sessions + [SourceSession(cohort, s, "", (), why) for s, why in sorted(refused.items())]
+
+
+def _refused_subjects(inventory: Inventory) -> dict[str, str]:
+    """Return why subjects were refused, by label; who has no label of their own gets a number."""
+    accepted = [row for row in inventory.subjects if row.status == ACCEPTED]
+    labels = {row.subject for row in accepted}
+    source_ids = {row.source_id for row in accepted if row.source_id}
+    refused: dict[str, str] = {}
+    nameless = 0
+    for row in inventory.subjects:
+        if row.status == ACCEPTED or row.source_id in source_ids:
+            continue
+        if row.subject and row.subject not in labels:
+            refused[row.subject] = row.refused_reason
+        else:
+            nameless += 1
+            refused[f"unknown{nameless}"] = row.refused_reason
+    return refused
+
+
+def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
+    """Return the sessions that lack a series because it was refused, with the reason.
+
+    Not those whose whole subject was refused at that time: what is kept of it is as it was.
+    """
+    stored = {(row.subject, row.series_uid) for row in inventory.series}
+    of_subject = {(row.subject, f"refused: {row.refused_reason}") for row in inventory.subjects}
+    by_study = {(row.subject, row.study_uid): row.session for row in inventory.series}
+    sessions: dict[str, set[str]] = {}
+    for row in inventory.series:
+        sessions.setdefault(row.subject, set()).add(row.session)
+    incomplete: dict[tuple[str, str], str] = {}
+    for aside in inventory.set_aside:
+        if not aside.reason.startswith("refused: "):
+            continue
+        whole = (aside.subject, aside.reason) in of_subject
+        if whole or (aside.subject, aside.series_uid) in stored:
+            continue
+        known = sessions.get(aside.subject, set())
+        only = next(iter(known)) if len(known) == 1 else ""
+        session = by_study.get((aside.subject, aside.study_uid), only)
+        what = f"a series of it ({aside.kind}, {aside.reason.removeprefix('refused: ')})"
+        incomplete[aside.subject, session] = what
+    return incomplete
 
 
 def read_cohort_inventory(study: Study, cohort: str) -> Inventory | None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
 
 from cta_data.bids.files import json_text
-from cta_data.bids.sidecars import ALLOWED, IDENTITY_KEYWORDS, build_sidecar, write_sidecar
+from cta_data.bids.sidecars import ALLOWED, build_sidecar, write_sidecar
+from cta_data.formats.dicom_header import IDENTITY_KEYWORDS
 
 HEADER = {
     "Modality": "MR",

@@ -16,7 +16,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_geometry import SeriesRepairs, measure_geometry
-from cta_data.formats.dicom_header import header_as_text
+from cta_data.formats.dicom_header import header_of
 from cta_data.formats.dicom_series import convert_series
 from cta_data.formats.nifti import ras_affine
 
@@ -391,7 +391,7 @@ def test_header_lifts_functional_groups_and_leaves_private_and_binary_out() -> N
     """Rules find RepetitionTime and EchoTime of an enhanced object under the classic keyword."""
     dataset, _ = enhanced([0, 1, 2, 3])
     dataset.add_new(0x00291010, "LO", "private text")
-    header = header_as_text(dataset)
+    header = header_of(dataset)
     assert header["RepetitionTime"] == "2000.0"
     assert header["EchoTime"] == "2.44"
     assert header["PixelSpacing"] == "1\\1" or header["PixelSpacing"] == "1.0\\1.0"

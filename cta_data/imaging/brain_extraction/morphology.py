@@ -29,6 +29,7 @@ _CT_BRAIN_HU = (5.0, 90.0)
 _SCALP_MM = 5.0
 _CROWN_TO_CENTRE_MM = 75.0
 _CORE_RADIUS_MM = 40.0
+NEXT_STEP = "Set brain_extraction.backend to hd-bet, provided or none in study.toml"
 _EROSIONS_MM = (4.0, 5.0, 6.0, 7.0, 8.0)
 _SEED_RADIUS_MM = 30.0
 _LARGEST_MM3 = 2.0e6
@@ -67,12 +68,16 @@ def extract(image: sitk.Image, options: Options) -> BrainExtraction:
         if volume <= _LARGEST_MM3 and not _leaks(head, brain):
             break
     else:
-        volume = float("inf")
+        raise DataRefused(
+            "no brain could be cut loose from the head",
+            why=f"bridges of more than {2 * _EROSIONS_MM[-1]:g} mm join it to other tissue",
+            next_step=NEXT_STEP,
+        )
     if not _SMALLEST_MM3 <= volume <= _LARGEST_MM3:
         raise DataRefused(
             "no brain could be cut loose from the head",
             why=f"the central region has {volume / 1000:.0f} cm³",
-            next_step="Use the back end hd-bet, or provide a mask",
+            next_step=NEXT_STEP,
         )
     brain = _finished(head, brain)
     note = f"bridges of up to {2 * erosion:.0f} mm cut"
