@@ -1,8 +1,8 @@
 """What share of `cta-data add` is DataLad's, when many series come in?
 
 Writes series of a real size (classic DICOM, one file a slice), adds them to a new study, and
-prints seconds of reading, packing and saving; saving (git, git-annex, DataLad) is the share that
-the goal is about. A repeated addition, which changes nothing, is timed beside it.
+prints seconds of reading, packing (while git-annex hashes what is packed) and saving; saving (git,
+git-annex, DataLad) is the share that the goal is about. A repeated addition, which changes nothing, is timed beside it.
 
     python benchmarks/adding.py [--series 200] [--slices 120]
 """
@@ -22,7 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from cta_data.cli.application import use_environment_tools
 from cta_data.creation import create_study
-from cta_data.engine.datasets import save
+from cta_data.engine.datasets import annexing, save
 from cta_data.intake import AdditionOptions, execute_addition
 from cta_data.steps.add import open_addition
 from cta_data.study import Study
@@ -62,7 +62,8 @@ def add_once(study: Study, raw: Path) -> tuple[float, float, float]:
     card = study.card("internal")
     with open_addition(study, "internal", card, raw, AdditionOptions()) as plan:
         planned = time.perf_counter()
-        result = execute_addition(plan)
+        with annexing(study.root / study.sourcedata_path("internal")) as annex:
+            result = execute_addition(plan, annex)
     packed = time.perf_counter()
     if result.written:
         save(study.root, "add", [study.root / study.sourcedata_path("internal")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,22 @@ from cta_data.errors import CtaError
 def quiet_datalad() -> Any:
     """Import DataLad's Python interface with its progress output silenced."""
     os.environ.setdefault("DATALAD_UI_PROGRESSBAR", "none")
+    _let_annex_use_all_cores()
     import datalad.api as api
     from datalad.log import lgr
 
     lgr.setLevel("ERROR")
     return api
+
+
+def _let_annex_use_all_cores() -> None:
+    """Have git-annex hash and fetch files side by side, through git's own environment."""
+    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    if "annex.jobs" in (os.environ.get(f"GIT_CONFIG_KEY_{i}") for i in range(count)):
+        return
+    os.environ[f"GIT_CONFIG_KEY_{count}"] = "annex.jobs"
+    os.environ[f"GIT_CONFIG_VALUE_{count}"] = "cpus"
+    os.environ["GIT_CONFIG_COUNT"] = str(count + 1)
 
 
 def create_dataset(path: Path, parent: Path | None = None) -> None:
@@ -65,6 +76,36 @@ def is_modified(path: Path) -> bool:
         check=True,
     )
     return bool(done.stdout.strip())
+
+
+@contextmanager
+def annexing(dataset: Path) -> Iterator[Callable[[Path], None]]:
+    """Hand files to git-annex while others are still being made; they are hashed side by side.
+
+    Yields a function that takes a path relative to the dataset. What git-annex did not take is
+    annexed by the next `save`, which also reports what is wrong.
+    """
+    process = subprocess.Popen(
+        ["git", "annex", "add", "--batch", "--quiet"],
+        cwd=dataset,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    stream = process.stdin
+
+    def add(path: Path) -> None:
+        if process.poll() is None:
+            stream.write(f"{path}\n")
+            stream.flush()
+
+    try:
+        yield add
+    finally:
+        stream.close()
+        process.wait()
 
 
 def install(root: Path, path: Path) -> None:

@@ -7,7 +7,7 @@ import io
 import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ from cta_data.intake.plan_model import (
 from cta_data.intake.pseudonyms import SALT
 from cta_data.intake.sop_classes import kind_of
 
+SUBJECTS_A_TABLE = 16
+
 
 @dataclass(frozen=True)
 class AdditionResult:
@@ -63,12 +65,17 @@ class AdditionResult:
     counts: Counter[str]
 
 
-def execute_addition(plan: AdditionPlan) -> AdditionResult:
+def execute_addition(
+    plan: AdditionPlan, packed: Callable[[Path], None] | None = None
+) -> AdditionResult:
     """Carry out a plan; a second run of the same plan changes no byte.
+
+    `packed` is called with every tar (relative to ``sourcedata``) that is in its place, so that
+    another process can go on with it.
 
     Labels are written down before the first tar, so that an addition that is killed leaves no
     tar under a label that another patient could get. Tars and tables are replaced as a whole,
-    and the tables list a subject as soon as its tars are there: a second run goes on from there.
+    and the tables list subjects soon after their tars are there: a second run goes on from there.
     Only one process may do this to one ``sourcedata`` at a time.
 
     Raises
@@ -91,7 +98,7 @@ def execute_addition(plan: AdditionPlan) -> AdditionResult:
         written = write_text(plan.sourcedata, Path(SALT), plan.salt + "\n")
         written += write_subjects(plan.sourcedata, _subject_rows(plan))
         written += write_set_aside(plan.sourcedata, _set_aside_rows(plan))
-        more, failed = _write_all_series(plan, staging)
+        more, failed = _write_all_series(plan, staging, packed or (lambda tar: None))
     except OSError as error:
         raise CtaError(
             "the addition stopped",
@@ -106,7 +113,7 @@ def execute_addition(plan: AdditionPlan) -> AdditionResult:
 
 
 def _write_all_series(
-    plan: AdditionPlan, staging: Path
+    plan: AdditionPlan, staging: Path, packed: Callable[[Path], None]
 ) -> tuple[list[Path], list[tuple[SeriesPlan, DataRefused]]]:
     written: list[Path] = []
     failed: list[tuple[SeriesPlan, DataRefused]] = []
@@ -115,7 +122,7 @@ def _write_all_series(
     for series in plan.series:
         if series.action in (NEW, MERGE):
             by_subject.setdefault(series.subject, []).append(series)
-    for subject, planned in sorted(by_subject.items()):
+    for number, (subject, planned) in enumerate(sorted(by_subject.items()), start=1):
         done: dict[str, SeriesPlan] = {}
         for series in planned:
             try:
@@ -124,12 +131,15 @@ def _write_all_series(
                 failed.append((series, error))
                 continue
             written.append(Path(series.file))
+            packed(Path(series.file))
             done[series.series] = series
         kept = [row for row in plan.inventory.instances(subject) if row.series not in done]
         added = [row for series in done.values() for row in series.rows]
         written += write_instances(plan.sourcedata, subject, [*kept, *added])
         rows_by_file.update({series.file: _series_row(series) for series in done.values()})
-        written += write_series(plan.sourcedata, rows_by_file.values())
+        # The table of a whole cohort is written now and then: each time would cost its square.
+        if number % SUBJECTS_A_TABLE == 0 or number == len(by_subject):
+            written += write_series(plan.sourcedata, rows_by_file.values())
     return written, failed
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
-from cta_data.engine.datasets import fetch, require_identity, save
+from cta_data.engine.datasets import annexing, fetch, require_identity, save
 from cta_data.engine.driver import study_lock
 from cta_data.intake import (
     AdditionOptions,
@@ -93,7 +93,8 @@ def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
     with study_lock(study.root):
         needed = [str(path.relative_to(study.root)) for path in needed_content(plan)]
         fetched = fetch(study.root, needed)
-        result = execute_addition(plan)
+        with annexing(study.root / source) as annex:
+            result = execute_addition(plan, annex)
         if result.written:
             accepted = plan.counts["subjects_accepted"]
             kept = plan.counts["series_new"] + plan.counts["series_merge"]
