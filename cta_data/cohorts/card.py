@@ -85,6 +85,7 @@ class SeriesRule(StrictModel):
     technique: Label
     where: Conditions = Field(min_length=1)
     unless: Conditions = {}
+    """Any one of these excludes a series; all of `where` must hold."""
     phase: str = ""
     """The contrast phase when it is always the same."""
     phases: PhaseSection | None = None

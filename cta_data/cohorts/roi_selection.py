@@ -65,22 +65,35 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
 
 
 def technique_drawn_on(
-    section: AnnotationSection, header: Mapping[str, str], referenced: str | None
+    section: AnnotationSection,
+    header: Mapping[str, str],
+    referenced: str | None,
+    listed: str | None = None,
 ) -> tuple[str | None, str]:
     """Tell the technique a structure set was drawn on, and how that is known.
+
+    A table of the cohort decides first, then the structure set's header, then the image that the
+    contours lie on, then the card's default. A header that speaks for several techniques decides
+    nothing: NAQ and HAQ must not be a matter of the order of rules.
 
     Parameters
     ----------
     header
         Header of the structure set.
     referenced
-        Technique of the MR series that the contours refer to, where they do.
+        Technique of the MR series that the contours lie on, where they do.
+    listed
+        Technique in the cohort's table (`drawn_on_table`), where it lists the subject.
     """
-    rule = next((r for r in section.drawn_on if holds(r.where, header)), None)
-    if rule:
-        return rule.technique, f"its header meets {dict(rule.where)}"
+    if listed:
+        return listed, "the cohort's table lists it"
+    named = {r.technique for r in section.drawn_on if holds(r.where, header)}
+    if len(named) > 1:
+        return None, f"its header speaks for {' and '.join(sorted(named))} (annotations.drawn_on)"
+    if named:
+        return named.pop(), "its header names it"
     if referenced:
-        return referenced, "the contours refer to that series"
+        return referenced, "the contours lie on that series"
     if section.drawn_on_default:
         return section.drawn_on_default, "the card's default"
     return None, "nothing tells the technique it was drawn on (annotations.drawn_on)"

@@ -107,7 +107,8 @@ def acquisition_time(header: Mapping[str, str]) -> str:
 
 
 def _matches(rule: SeriesRule, header: Mapping[str, str]) -> bool:
-    return holds(rule.where, header) and not (rule.unless and holds(rule.unless, header))
+    excluded = any(holds({name: wanted}, header) for name, wanted in rule.unless.items())
+    return holds(rule.where, header) and not excluded
 
 
 def _phases(rule: SeriesRule, series: list[SeriesHeader]) -> tuple[list[Role], list[str]]:

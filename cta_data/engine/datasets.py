@@ -97,14 +97,16 @@ def annexing(dataset: Path) -> Iterator[Callable[[Path], None]]:
     stream = process.stdin
 
     def add(path: Path) -> None:
-        if process.poll() is None:
+        # A process that has died takes nothing more; `save` does its work and says why.
+        with suppress(BrokenPipeError):
             stream.write(f"{path}\n")
             stream.flush()
 
     try:
         yield add
     finally:
-        stream.close()
+        with suppress(BrokenPipeError):
+            stream.close()
         process.wait()
 
 
@@ -210,8 +212,17 @@ def datalad_errors(what: str, next_step: str) -> Iterator[None]:
     try:
         yield
     except (CommandError, IncompleteResultsError) as error:
-        printed = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise CtaError(what, why=printed[-1] if printed else "", next_step=next_step) from error
+        printed = getattr(error, "stderr", "") or str(error)
+        raise CtaError(what, why=_telling_line(printed), next_step=next_step) from error
+
+
+def _telling_line(printed: str) -> str:
+    """Return the line that tells a user most of what git or git-annex printed."""
+    if any(sign in printed.lower() for sign in _DISK_FULL):
+        return "the disk is full"
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    told = [line for line in lines if "CallStack" not in line and ", called at " not in line]
+    return (told or lines or [""])[-1]
 
 
 def _message(result: dict) -> str:

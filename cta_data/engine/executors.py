@@ -59,7 +59,7 @@ def _configure_dask() -> None:
             "distributed.worker.memory.target": False,
             "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False,
-            "distributed.worker.memory.terminate": 0.95,
+            "distributed.worker.memory.terminate": False,
             "distributed.worker.daemon": True,
             "distributed.admin.large-graph-warning-threshold": "1GB",
             "distributed.comm.timeouts.connect": "60s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,11 +17,13 @@ from cta_data.engine import (
     Workspace,
     session_scope,
 )
+from cta_data.errors import ConfigurationError
 from cta_data.steps.convert_annotations import convert_annotations, convert_registrations
 from cta_data.steps.convert_images import convert_images, read_session
 from cta_data.steps.sessions import (
     SourceSession,
     make_unit,
+    read_cohort_inventory,
     selected_cohorts,
     source_sessions,
 )
@@ -37,10 +40,51 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if sessions is None:
             continue
         study.require(study.derivatives_path(cohort))
-        parameters = _parameters(study.card(cohort))
+        card = study.card(cohort)
+        parameters = _parameters(card)
+        listed = listed_techniques(study, cohort, card.annotations.drawn_on_table)
         for session in sessions:
             if selection.takes(cohort, session.subject):
-                yield _unit(study, session, parameters)
+                drawn_on = listed.get(session.subject)
+                yield _unit(study, session, parameters | {"drawn_on": drawn_on})
+
+
+def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
+    """Return the technique that lesions were drawn on, by subject, from a cohort's own table.
+
+    The table is a TSV in sourcedata with the columns `source_id` and `technique`.
+
+    Raises
+    ------
+    ConfigurationError
+        The card names a table that is not there, or that lacks one of the columns.
+    """
+    inventory = read_cohort_inventory(study, cohort) if table else None
+    if inventory is None:
+        return {}
+    path = study.root / study.sourcedata_path(cohort) / table
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            "the card's table of drawing techniques cannot be read",
+            where=f"{study.sourcedata_path(cohort)}/{table}",
+            why=type(error).__name__,
+            next_step="Put it there, or change annotations.drawn_on_table in the card",
+        ) from error
+    if rows and not {"source_id", "technique"} <= set(rows[0]):
+        raise ConfigurationError(
+            "the table needs the columns source_id and technique, separated by tabs",
+            where=f"{study.sourcedata_path(cohort)}/{table}",
+            why=f"it has {', '.join(str(name) for name in rows[0])}",
+        )
+    techniques = {row["source_id"].strip(): row["technique"].strip() for row in rows}
+    return {
+        row.subject: techniques[row.source_id]
+        for row in inventory.subjects
+        if techniques.get(row.source_id)
+    }
 
 
 def _unit(study: Study, session: SourceSession, parameters: dict[str, Any]) -> Unit | Blocked:
@@ -74,7 +118,9 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     session = read_session(unit, workspace)
     images = convert_images(unit.id, session, card, workspace)
     convert_registrations(unit.id, session, images, workspace)
-    annotations = convert_annotations(unit.id, session, images, card, workspace)
+    annotations = convert_annotations(
+        unit.id, session, images, card, workspace, listed=unit.parameters["drawn_on"]
+    )
     subject = {
         "cohort": unit.id.cohort,
         "subject": unit.id.subject,

@@ -42,9 +42,17 @@ def contours_path(unit: UnitId, technique: str) -> str:
 
 
 def convert_annotations(
-    unit: UnitId, session: RawSession, images: SessionImages, card: Card, workspace: Workspace
+    unit: UnitId,
+    session: RawSession,
+    images: SessionImages,
+    card: Card,
+    workspace: Workspace,
+    *,
+    listed: str | None = None,
 ) -> SessionAnnotations:
     """Select the lesions of a session and write their contours.
+
+    `listed` is the technique that the cohort's own table gives for the subject, if any.
 
     What keeps the structure sets from being used is in `refused`: the rows are kept, so that a
     user can see every ROI and what was decided about it.
@@ -53,7 +61,7 @@ def convert_annotations(
     result = SessionAnnotations()
     candidates = _candidates(session.of_kind("RTSTRUCT"), section, result)
     for number, raw in enumerate(candidates, start=1):
-        _convert_one(unit, number, raw, images, section, result)
+        _convert_one(unit, number, raw, images, section, listed, result)
     if len(result.contours) > 1 and not result.refused:
         found = " and ".join(sorted(result.contours))
         result.refused = f"its structure sets lie on several images ({found})"
@@ -136,6 +144,7 @@ def _convert_one(
     raw: RawSeries,
     images: SessionImages,
     section: AnnotationSection,
+    listed: str | None,
     result: SessionAnnotations,
 ) -> None:
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
@@ -149,7 +158,8 @@ def _convert_one(
     chosen = {s.roi.number for s in selections.decisions if s.selected}
     rois = [roi for roi in structure_set.rois if roi.number in chosen]
     image, problem = _image_of(structure_set, rois, images)
-    drawn_on, how = technique_drawn_on(section, raw.header, _technique_referred_to(image))
+    referred = _technique_referred_to(image)
+    drawn_on, how = technique_drawn_on(section, raw.header, referred, listed)
     result.rows += _rows(unit, number, selections, drawn_on, image)
     problems = list(selections.problems)
     if rois:

@@ -15,6 +15,7 @@ from cta_data.steps.accounting import account, write_participant_tables
 from cta_data.steps.convert import CONVERT
 from cta_data.steps.extract_brain import STRIP
 from cta_data.steps.measure import MEASURE
+from cta_data.steps.recovery import remove_emptied_outputs
 from cta_data.steps.register import REGISTER
 from cta_data.steps.retire import retire_sessions
 from cta_data.steps.transfer import TRANSFER
@@ -61,9 +62,11 @@ def execute(
         if commit and (study.root / UNCOMMITTED).exists():
             _commit(study, report, options)
 
-    return run_steps(
-        study, steps, options, observer, finish=finish, prepare=lambda: retire_sessions(study)
-    )
+    def prepare() -> None:
+        remove_emptied_outputs(study)
+        retire_sessions(study)
+
+    return run_steps(study, steps, options, observer, finish=finish, prepare=prepare)
 
 
 def _commit_configuration(study: Study) -> None:
