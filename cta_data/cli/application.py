@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -29,6 +31,21 @@ app = typer.Typer(
 )
 for group in (study_commands, intake, step_commands, inspect, standalone, demo):
     group.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(metadata.version("cta_data"))
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Data management and curation for cross-technique annotation of brain metastases."""
 
 
 def main() -> None:

@@ -148,8 +148,17 @@ def run_request(study: Study, steps: list[Step], request: Request, command: list
     with ProgressObserver(quiet=request.as_json) as progress:
         report = execute(study, steps, options, progress.observer(), commit=not request.replay)
     print_report(report, as_json=request.as_json)
+    _tell_absent_sources(study, request)
     matched = _matches_anything([record.unit for record in report.records], request)
     return report.exit_code() if matched else EXIT_NOTHING
+
+
+def _tell_absent_sources(study: Study, request: Request) -> None:
+    """Say whose raw files are not here: what was converted from them is kept as it is."""
+    for cohort in request.cohorts or study.cohorts:
+        if not study.has_sourcedata(cohort):
+            told = f"note: the raw files of {cohort} are not to be had here; what was converted"
+            error_console().print(f"{told} from them is kept", soft_wrap=True)
 
 
 def _matches_anything(units: list[UnitId], request: Request) -> bool:

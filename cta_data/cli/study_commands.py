@@ -27,15 +27,19 @@ def init(
         list[str] | None, typer.Option("--cohort", help="Cohorts to start with; repeatable.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name; else that of the folder.")] = "",
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Start without a cohort; `add` brings them in.")
+    ] = False,
 ) -> int:
     """Make a study: a DataLad superdataset with its cohorts as subdatasets."""
     from cta_data.creation import create_study
 
     folder = study.absolute()
-    made = create_study(folder, name or folder.name, tuple(cohort or ["internal"]))
+    made = create_study(folder, name or folder.name, () if empty else tuple(cohort or ["internal"]))
     out = console()
-    out.print(f"Made the study {study} with {', '.join(made.cohorts)}.", soft_wrap=True)
-    out.print(f"Next: cd {study}; cta-data add {made.cohorts[0]} FOLDER", soft_wrap=True)
+    out.print(f"Made the study {study} with {', '.join(made.cohorts) or 'no cohort'}.")
+    first = made.cohorts[0] if made.cohorts else "COHORT --card CARD"
+    out.print(f"Next: cd {study}; cta-data add {first} FOLDER")
     return 0
 
 

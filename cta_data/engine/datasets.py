@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cta_data.engine.keys import is_fetched
 from cta_data.errors import CtaError
+
+LEAST_FREE_BYTES = 16 << 20
+_DISK_FULL = ("no space left", "out of diskspace", "disk i/o error")
 
 
 def quiet_datalad() -> Any:
@@ -54,8 +58,36 @@ def write_attributes(path: Path, annexed: Iterable[str]) -> None:
     (path / ".gitattributes").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def require_space(folder: Path) -> None:
+    """Refuse to commit on a full disk, where git-annex may lose content or wait for ever.
+
+    Raises
+    ------
+    CtaError
+        Less than 16 MiB are free.
+    """
+    if not _has_space(folder):
+        raise CtaError(
+            "the disk is full",
+            where=str(folder),
+            why=f"less than {LEAST_FREE_BYTES >> 20} MiB are free, too little to commit safely",
+            next_step="Free some space and run the same command again: what was made is kept",
+        )
+
+
+def _has_space(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free >= LEAST_FREE_BYTES
+
+
 def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
-    """Commit changes under `paths` in the study and in the datasets inside it."""
+    """Commit changes under `paths` in the study and in the datasets inside it.
+
+    Raises
+    ------
+    CtaError
+        The disk is full, or DataLad could not commit.
+    """
+    require_space(root)
     chosen = None if paths is None else [str(path) for path in paths]
     _results(
         quiet_datalad().save,
@@ -97,7 +129,9 @@ def annexing(dataset: Path) -> Iterator[Callable[[Path], None]]:
     stream = process.stdin
 
     def add(path: Path) -> None:
-        # A process that has died takes nothing more; `save` does its work and says why.
+        # Where it has died, or would on a full disk, `save` does its work or says why.
+        if not _has_space(dataset):
+            return
         with suppress(BrokenPipeError):
             stream.write(f"{path}\n")
             stream.flush()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cta_data.engine.datasets import datalad_errors, quiet_datalad
+from cta_data.engine.datasets import datalad_errors, quiet_datalad, require_space
 from cta_data.errors import CtaError
 
 FAILED = "the work is done but could not be committed"
@@ -22,7 +22,8 @@ def commit_run(
 
     The record is the one `datalad run` writes. The command has already run, in this process, so
     that nothing is recorded when nothing had to be done. It names no outputs: every output is
-    replaced by renaming, so that none has to be unlocked, or even present, for a rerun.
+    replaced by renaming, so that a rerun needs none of them to be here. (DataLad unlocks or
+    removes what the commit had changed all the same.)
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def commit_run(
     CtaError
         DataLad could not commit.
     """
+    require_space(root)
     quiet_datalad()
     from datalad.core.local.run import run_command
     from datalad.distribution.dataset import Dataset

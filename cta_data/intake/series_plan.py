@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydicom import dcmread
 
@@ -92,7 +93,7 @@ def plan_series(
     if row is None:
         return _written(group, short, subject, session, file, {}, None, NEW, "")
     uncovered = stored.keys() - group.instances.keys()
-    if not os.path.lexists(inventory.folder / row.file):
+    if _is_gone(inventory.folder / row.file):
         if uncovered:
             reason = "its tar is gone, and the source holds only a part of it"
             return refused_series(group, subject, session, reason, ())
@@ -107,6 +108,16 @@ def plan_series(
     parts = [f"{more} more instances"] if more else []
     parts += [f"{replaced} instances replaced"] if replaced else []
     return _written(group, short, subject, session, row.file, stored, row, MERGE, ", ".join(parts))
+
+
+def _is_gone(tar: Path) -> bool:
+    """Whether a stored tar is no longer there, or was emptied when a full disk stopped git-annex.
+
+    A link to content that is not here is there.
+    """
+    if tar.is_symlink():
+        return Path(os.readlink(tar)).name.startswith("MD5E-s0--")
+    return not tar.is_file() or tar.stat().st_size == 0
 
 
 def refused_series(

@@ -96,10 +96,10 @@ def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
         with annexing(study.root / source) as annex:
             result = execute_addition(plan, annex)
         if result.written:
-            accepted = plan.counts["subjects_accepted"]
+            accepted, refused = (plan.counts[f"subjects_{n}"] for n in ("accepted", "refused"))
             kept = plan.counts["series_new"] + plan.counts["series_merge"]
             # The source's path stays out of the history: it may hold a name.
-            message = f"add {cohort}: {kept} series of {accepted} subjects"
+            message = f"add {cohort}: {kept} series of {accepted} subjects, {refused} refused"
             save(study.root, message, [study.root / source])
     return {
         "counts": dict(sorted(plan.counts.items())),

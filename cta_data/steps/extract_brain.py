@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import SimpleITK as sitk
@@ -47,6 +47,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         grids = [g for g in study.configuration.transfer.grids if g in images]
         wanted = [hub, *(grid for grid in grids if grid != hub)]
         paths = {f"image:{name}": images[name]["path"] for name in wanted}
+        more = _other_phases(study, upstream.phases(unit), images, wanted)
+        paths |= {f"phase:{row['technique']}:{row['contrast_phase']}": row["path"] for row in more}
         paths |= transform_inputs(
             row for row in upstream.transforms(unit) if row["moving"] in wanted
         )
@@ -60,8 +62,31 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             "hub": hub,
             "techniques": wanted,
             "rows": {name: _inherited(images[name]) for name in wanted},
+            "phases": [_inherited(row) for row in more],
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _other_phases(
+    study: Study,
+    rows: list[dict[str, Any]],
+    images: Mapping[str, dict[str, Any]],
+    wanted: list[str],
+) -> list[dict[str, Any]]:
+    """Return images of further contrast phases that a setting trains on.
+
+    They take the mask of their technique's image, and so must share its frame of reference.
+    """
+    settings = study.configuration.build.settings.values()
+    named = {(s.technique, s.contrast_phase) for s in settings if s.contrast_phase}
+    return [
+        row
+        for row in rows
+        if (row["technique"], row["contrast_phase"]) in named
+        and row["technique"] in wanted
+        and row["path"] != images[row["technique"]]["path"]
+        and row["frame"] == images[row["technique"]]["frame"]
+    ]
 
 
 def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
@@ -92,9 +117,26 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             margin = unit.parameters["settings"]["protect_margin_mm"]
             mask = protect_lesions(mask, lesions, margin)
             outcome.notes += [f"lesion {c.lesion_id} protected on {technique}" for c in cut]
-        row = _write(unit, technique, images[technique], mask, workspace)
+        source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
+        row = _write(unit, source, images[technique], mask, workspace)
         outcome.tables["images"].append(row)
+        outcome.tables["images"] += _strip_phases(unit, technique, mask, workspace)
     return outcome
+
+
+def _strip_phases(
+    unit: Unit, technique: str, mask: sitk.Image, workspace: Workspace
+) -> list[dict[str, Any]]:
+    """Write the brain images of a technique's further phases, with the mask of its image."""
+    rows = []
+    for inherited in unit.parameters["phases"]:
+        if inherited["technique"] == technique:
+            path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
+            image = read_image(workspace.read(path))
+            share = resample(sitk.Cast(mask, sitk.sitkFloat32), image)
+            same = sitk.Cast(share > 0.5, sitk.sitkUInt8)
+            rows.append(_write(unit, (path, inherited), image, same, workspace))
+    return rows
 
 
 def carry_mask(
@@ -108,31 +150,40 @@ def carry_mask(
     return sitk.Cast(share > 0.5, sitk.sitkUInt8)
 
 
+def backend_options(settings: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the study's back end takes, apart from the mask of `provided`."""
+    if settings["backend"] != "hd-bet":
+        return {}
+    folder = settings["weights_folder"]
+    return {"device": settings["device"]} | ({"weights_folder": folder} if folder else {})
+
+
 def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtraction:
     settings = unit.parameters["settings"]
-    options: dict[str, object] = {}
-    if settings["backend"] == "hd-bet":
-        options["device"] = settings["device"]
-        if settings["weights_folder"]:
-            options["weights_folder"] = settings["weights_folder"]
-    elif settings["backend"] == "provided":
+    options = backend_options(settings)
+    if settings["backend"] == "provided":
         options["mask"] = workspace.read(unit.path("provided"))
     return extract_brain(image, settings["backend"], options)
 
 
 def _write(
-    unit: Unit, technique: str, image: sitk.Image, mask: sitk.Image, workspace: Workspace
+    unit: Unit,
+    source: tuple[str, dict[str, Any]],
+    image: sitk.Image,
+    mask: sitk.Image,
+    workspace: Workspace,
 ) -> dict[str, Any]:
-    """Write mask and brain image of one technique; return the image's row."""
-    source = parse_name(unit.path(f"image:{technique}").split("/")[-1])
+    """Write mask and brain image of the image at a path; return its row."""
+    source_path, inherited = source
+    name = parse_name(source_path.split("/")[-1])
     folder = f"datasets/{unit.id.cohort}/derivatives/cta"
-    entities = {**source.entities, "desc": "brain"}
+    entities = {**name.entities, "desc": "brain"}
     mask_path = f"{folder}/{BidsName(entities, 'mask').path}"
-    path = f"{folder}/{BidsName(entities, source.suffix).path}"
+    path = f"{folder}/{BidsName(entities, name.suffix).path}"
     write_image(mask, workspace.write(mask_path))
     write_image(apply_mask(image, mask), workspace.write(path))
     return (
-        unit.parameters["rows"][technique]
+        inherited
         | grid_columns(image)
         | {
             "path": path,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.log import read_timings
+from cta_data.steps.build import build_step
 from cta_data.steps.sessions import STEP_NAMES, source_sessions
 from cta_data.study import Study
 
@@ -20,12 +23,22 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     for key in [*_known(study), *_added(study)]:
         sessions.setdefault(key, _session(study, key, units, timings))
     builds = [
-        {"build": step.removeprefix("build_"), "status": row["status"], "reason": row["reason"]}
+        _build(study, step.removeprefix("build_"), row)
         for (step, *_), row in sorted(units.items())
         if step.startswith("build_")
     ]
     rows = [sessions[key] for key in sorted(sessions)]
     return {"study": study.configuration.study.name, "sessions": rows, "builds": builds}
+
+
+def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state of a build: `outdated` where it would be made anew."""
+    status, reason = row["status"], row["reason"]
+    if name in study.configuration.build.settings:
+        [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
+        if decision.action == "run" or (status == "ok" and decision.action == "impossible"):
+            status, reason = "outdated", decision.reason
+    return {"build": name, "status": status, "reason": reason}
 
 
 def _known(study: Study) -> list[tuple[str, str, str]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cta_data.engine import Observer, Report, RunOptions, run_steps
+from cta_data.engine import Observer, Report, RunOptions, plan_steps, run_steps
 from cta_data.engine.datasets import is_modified, require_identity, save
 from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import count_by_step
 from cta_data.engine.units import Step
+from cta_data.imaging.brain_extraction import REQUIREMENTS, require_backend
 from cta_data.steps.accounting import account, write_participant_tables
 from cta_data.steps.convert import CONVERT
-from cta_data.steps.extract_brain import STRIP
+from cta_data.steps.extract_brain import STRIP, backend_options
 from cta_data.steps.measure import MEASURE
 from cta_data.steps.recovery import remove_emptied_outputs
 from cta_data.steps.register import REGISTER
@@ -52,6 +53,7 @@ def execute(
     if commit:
         require_identity(study.root)
         _commit_configuration(study)
+    _check_back_end(study, steps, options)
 
     def finish(report: Report) -> None:
         account(study)
@@ -69,6 +71,22 @@ def execute(
     return run_steps(study, steps, options, observer, finish=finish, prepare=prepare)
 
 
+def _check_back_end(study: Study, steps: Sequence[Step], options: RunOptions) -> None:
+    """Check that brain extraction has all it needs, before earlier steps take their hours.
+
+    Raises
+    ------
+    ConfigurationError
+        A session's brain has to be extracted, and the back end lacks a package or its weights.
+    """
+    settings = study.configuration.brain_extraction
+    if settings.backend not in REQUIREMENTS:
+        return
+    decisions = plan_steps(study, steps, options)
+    if any(d.unit.id.step == STRIP.name and d.action == "run" for d in decisions):
+        require_backend(settings.backend, backend_options(settings.model_dump()))
+
+
 def _commit_configuration(study: Study) -> None:
     """Commit what the user changed in study.toml and in cards, apart from what follows from it.
 
@@ -78,6 +96,8 @@ def _commit_configuration(study: Study) -> None:
     files += [study.root / study.cohort_path(cohort) / "card.toml" for cohort in study.cohorts]
     changed = [path for path in files if path.is_file() and is_modified(path)]
     if changed:
+        for cohort in study.cohorts:
+            study.card(cohort)  # what does not validate is not committed
         save(study.root, "Configuration", changed)
 
 

@@ -33,7 +33,10 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         images = upstream.images(unit)
         if not blocked and settings.hub not in images:
             found = ", ".join(sorted(images)) or "none"
-            blocked = f"there is no image of the hub technique {settings.hub} (found: {found})"
+            blocked = (
+                f"there is no image of the hub technique {settings.hub} (found: {found}); "
+                "registration.hub in study.toml names it"
+            )
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue

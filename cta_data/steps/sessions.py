@@ -43,6 +43,18 @@ def selected_cohorts(study: Study, selection: Selection) -> list[str]:
     return [c for c in study.cohorts if not selection.cohorts or c in selection.cohorts]
 
 
+def require_outputs(study: Study, cohort: str) -> None:
+    """Install the datasets that hold what was made of a cohort.
+
+    Raises
+    ------
+    CtaError
+        One of them is not to be had; nothing may be planned then.
+    """
+    study.require(study.cohort_path(cohort))
+    study.require(study.derivatives_path(cohort))
+
+
 def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
     """Return the sessions in a cohort's sourcedata, or None where that cannot be installed."""
     inventory = read_cohort_inventory(study, cohort)
@@ -133,8 +145,13 @@ class Upstream:
         self._variants = tables.index("variants", by_session)
 
     def sessions(self, selection: Selection) -> Iterator[UnitId]:
-        """Yield this step's unit for every session that was ever to be converted."""
-        selected_cohorts(self.study, selection)
+        """Yield this step's unit for every session that was ever to be converted.
+
+        The datasets that hold outputs are installed first: in one that is not, every output would
+        seem to be gone.
+        """
+        for cohort in selected_cohorts(self.study, selection):
+            require_outputs(self.study, cohort)
         for step, cohort, subject, session in sorted(self._units):
             if step == "convert" and selection.takes(cohort, subject):
                 yield UnitId(self.step, cohort, subject, session)
@@ -164,6 +181,11 @@ class Upstream:
             if row["description"] == description:
                 chosen[row["technique"]] = row
         return chosen
+
+    def phases(self, unit: UnitId) -> list[dict[str, Any]]:
+        """Return all images as acquired of the unit's session, of every technique and phase."""
+        rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+        return [row for row in rows if row["description"] == ""]
 
     def transforms(self, unit: UnitId) -> list[dict[str, Any]]:
         """Return the registrations of the unit's session."""

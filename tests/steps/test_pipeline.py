@@ -18,6 +18,8 @@ from helpers.trial_study import COMMAND, SETTINGS, add_raw, build_all
 from cta_data.bids.validation import validate
 from cta_data.engine import ExecutorOptions, Report, RunOptions
 from cta_data.phantom import WrittenPatient
+from cta_data.steps.build import build_step
+from cta_data.steps.pipeline import SUBJECT_STEPS, execute
 from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
@@ -243,3 +245,36 @@ def test_settings_see_the_right_patients(built: Built) -> None:
     assert qualities == {"A": ["NAQ"], "B": ["HAQ"], "C": ["HAQ"], "D": ["NAQ"]}
     partitions = merged.groupby("subject").partition_x.nunique()
     assert (partitions == 1).all()
+
+
+def test_a_clone_without_the_raw_files_keeps_what_it_has(built: Built, tmp_path: Path) -> None:
+    """Where sourcedata is not to be had, nothing is planned anew and no row is lost."""
+    shared = copy_of(built[0], tmp_path)
+    source = shared.root / shared.sourcedata_path("internal")
+    subprocess.run(["chmod", "-R", "u+w", str(source)], check=True)
+    shutil.rmtree(source)
+    clone = tmp_path / "clone"
+    subprocess.run(
+        ["datalad", "clone", str(shared.root), str(clone)], check=True, capture_output=True
+    )
+    report = build_all(Study(clone))
+    assert {record.status for record in report.records} == {"notneeded"}
+    assert len(Study(clone).lesions()) == len(built[0].lesions())
+
+
+def test_a_setting_of_the_study_s_own_with_another_phase(built: Built, tmp_path: Path) -> None:
+    """A setting on the early phase gets brain images of it, and a training set of its own."""
+    study = copy_of(built[0], tmp_path)
+    path = study.root / "study.toml"
+    setting = (
+        '\n[build.settings.E]\ntechnique = "MPRAGE"\nquality = "HAQ"\n'
+        'contrast_phase = "early"\ndataset_id = 505\n'
+    )
+    path.write_text(path.read_text("utf-8") + setting, "utf-8")
+    study = Study(study.root)
+    report = execute(study, [*SUBJECT_STEPS, build_step(study, "E")], RunOptions(command=COMMAND))
+    assert not report.failures
+    dataset = json.loads((study.builds / "Dataset505_CTAE" / "dataset.json").read_text("utf-8"))
+    images = [case["images"][0] for case in dataset["dataset"].values()]
+    assert images
+    assert all("acq-mprageEarly" in image and "desc-brain" in image for image in images)

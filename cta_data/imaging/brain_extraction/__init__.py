@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError
@@ -15,7 +17,32 @@ BACK_ENDS: dict[str, BackEnd] = {
     "none": whole_image.extract,
 }
 
-__all__ = ["BACK_ENDS", "BrainExtraction", "extract_brain"]
+REQUIREMENTS: dict[str, Callable[[Options], object]] = {"hd-bet": hd_bet.require}
+"""What a back end checks before the first image, where it needs more than this package."""
+
+__all__ = ["BACK_ENDS", "BrainExtraction", "extract_brain", "require_backend"]
+
+
+def require_backend(backend: str, options: Options) -> None:
+    """Check that a back end is there with all that it needs, before hours are spent.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such back end, or it lacks something.
+    """
+    _backend(backend)
+    if backend in REQUIREMENTS:
+        REQUIREMENTS[backend](options)
+
+
+def _backend(name: str) -> BackEnd:
+    if name not in BACK_ENDS:
+        raise ConfigurationError(
+            f"unknown brain extraction back end {name!r}",
+            next_step=f"Use one of {', '.join(BACK_ENDS)}",
+        )
+    return BACK_ENDS[name]
 
 
 def extract_brain(
@@ -41,9 +68,4 @@ def extract_brain(
     DataRefused
         The back end cannot use this image.
     """
-    if backend not in BACK_ENDS:
-        raise ConfigurationError(
-            f"unknown brain extraction back end {backend!r}",
-            next_step=f"Use one of {', '.join(BACK_ENDS)}",
-        )
-    return BACK_ENDS[backend](image, options or {})
+    return _backend(backend)(image, options or {})

@@ -40,12 +40,7 @@ def extract(image: sitk.Image, options: Options) -> BrainExtraction:
     ConfigurationError
         The extra ``brain`` is not installed, the weights are not there, or the device is not.
     """
-    if importlib.util.find_spec("HD_BET") is None:
-        raise ConfigurationError(
-            "the back end 'hd-bet' is not installed",
-            next_step="Run: pip install 'cta_data[brain]' -c constraints.txt",
-        )
-    folder = _weights(options)
+    folder = require(options)
     device = str(options.get("device", "cpu"))
     mirroring = bool(options.get("test_time_augmentation", False))
     oriented = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkFloat32), "RAS")
@@ -58,7 +53,19 @@ def extract(image: sitk.Image, options: Options) -> BrainExtraction:
     return BrainExtraction(mask, "hd-bet", version("hd-bet"), notes)
 
 
-def _weights(options: Options) -> Path:
+def require(options: Options) -> Path:
+    """Return the folder of the weights, once it is sure that package and weights are there.
+
+    Raises
+    ------
+    ConfigurationError
+        The extra ``brain`` is not installed, or the weights are not there.
+    """
+    if importlib.util.find_spec("HD_BET") is None:
+        raise ConfigurationError(
+            "the back end 'hd-bet' is not installed",
+            next_step="Run: pip install 'cta_data[brain]' -c constraints.txt",
+        )
     folder = Path(str(options.get("weights_folder", DEFAULT_WEIGHTS))).expanduser()
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if missing:
@@ -67,7 +74,7 @@ def _weights(options: Options) -> Path:
             where=str(folder),
             why=f"missing: {', '.join(missing)}",
             next_step=f"Unpack release_v1.5.0.zip of {WEIGHTS_RECORD} into that folder, or set "
-            "weights_folder to where they are",
+            "brain_extraction.weights_folder in study.toml to where they are",
         )
     return folder
 
