@@ -1,8 +1,9 @@
 """What share of `cta-data add` is DataLad's, when many series come in?
 
 Writes series of a real size (classic DICOM, one file a slice), adds them to a new study, and
-prints seconds of reading, packing (while git-annex hashes what is packed) and saving; saving (git,
-git-annex, DataLad) is the share that the goal is about. A repeated addition, which changes nothing, is timed beside it.
+prints seconds of reading, packing (while git-annex hashes what is packed) and saving. Saving (git,
+git-annex, DataLad) is the share that the goal is about. A repeated addition, which changes
+nothing, is timed beside it.
 
     python benchmarks/adding.py [--series 200] [--slices 120]
 """
