@@ -54,6 +54,7 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries remark is for developers: `python -W default -m cta_data` shows it.
         warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"  # in workers, too
     try:
         code = app(standalone_mode=False)
     except DataRefused as error:

@@ -256,7 +256,8 @@ def _telling_line(printed: str) -> str:
         return "the disk is full"
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     told = [line for line in lines if "CallStack" not in line and ", called at " not in line]
-    return (told or lines or [""])[-1]
+    fatal = [line for line in told if line.startswith("fatal:")]
+    return (fatal or told or lines or [""])[-1]
 
 
 def _message(result: dict) -> str:

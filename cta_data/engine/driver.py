@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cta_data.engine.datasets import fetch
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, open_executor
-from cta_data.engine.log import RunLog
+from cta_data.engine.log import LOG, RunLog
 from cta_data.engine.records import Record, Report
 from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
@@ -104,7 +104,8 @@ def run_steps(
         prepare()
         log = RunLog(study.root, list(options.command))
         stack.callback(log.close)
-        pool = _LazyExecutor(options.executor, stack)
+        executor = replace(options.executor, log_folder=study.root / LOG / "slurm")
+        pool = _LazyExecutor(executor, stack)
 
         def record(entry: Record) -> None:
             report.add(entry)

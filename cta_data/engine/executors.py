@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -21,6 +20,8 @@ class ExecutorOptions:
     jobs: int = 1
     scheduler: str = ""
     slurm_profile: Path | None = None
+    log_folder: Path | None = None
+    """Where jobs of a batch system write what they print; else where they start."""
 
 
 class SerialExecutor(Executor):
@@ -82,7 +83,6 @@ def _local_cluster(jobs: int) -> Any:
         env={
             "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
             "OMP_NUM_THREADS": "1",
-            "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
         },
     )
 
@@ -119,6 +119,9 @@ def _slurm_cluster(options: ExecutorOptions) -> Any:
             "the Slurm profile cannot be read", where=str(options.slurm_profile), why=str(error)
         ) from error
     settings: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GiB"} | profile
+    if options.log_folder is not None:
+        options.log_folder.mkdir(parents=True, exist_ok=True)
+        settings.setdefault("log_directory", str(options.log_folder))
     cluster = SLURMCluster(**settings)
     cluster.scale(jobs=max(options.jobs, 1))
     return cluster

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import platform
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +25,31 @@ from cta_data.intake.pseudonyms import (
     read_subject_map,
 )
 from cta_data.intake.subject_plan import Patient, PatientPlan, plan_patient
+
+WORK = "cta-intake"
+
+
+def work_prefix() -> str:
+    """Return how the names of this process' folders of unpacked files begin."""
+    return f"{WORK}-{platform.node()}-{os.getpid()}-"
+
+
+def remove_abandoned_work(folder: Path) -> None:
+    """Remove what additions that were killed on this machine had unpacked into a work folder."""
+    for path in folder.glob(f"{WORK}-{glob.escape(platform.node())}-*"):
+        process = path.name.rsplit("-", 2)[-2]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(path)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def plan_addition(
@@ -53,7 +82,7 @@ def plan_addition(
         If an option makes no sense for this source.
     """
     options = options or AdditionOptions()
-    work = TemporaryDirectory(prefix="cta-intake-", dir=options.work_folder)
+    work = TemporaryDirectory(prefix=work_prefix(), dir=options.work_folder)
     try:
         found = discover(
             source, Path(work.name), UnpackBudget(options.limits), options.identity_attributes

@@ -131,19 +131,26 @@ def write_rows(folder: Path, table: str, rows: list[Row]) -> None:
 
 def read_arrow(folder: Path, table: str) -> pa.Table:
     """Read one table with its present schema; a table without a file is empty."""
-    schema = table_schemas()[table].arrow
+    schema, key = table_schemas()[table].arrow, table_schemas()[table].key
     path = folder / f"{table}.parquet"
     if not path.exists():
         return schema.empty_table()
+    next_step = "Restore it with `git checkout -- manifests` and run the command again"
     try:
         stored = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
+        why = f"{error}".split(":")[-1].strip()
         raise CtaError(
-            "the table cannot be read",
-            where=str(path),
-            why=str(error),
-            next_step="Restore it with `git checkout -- manifests` and run the command again",
+            "the table cannot be read", where=str(path), why=why, next_step=next_step
         ) from error
+    absent = sorted(set(key) - set(stored.column_names))
+    if absent:
+        raise CtaError(
+            f"this is not the table {table}",
+            where=str(path),
+            why=f"it has no column {', '.join(absent)}",
+            next_step=next_step,
+        )
     columns = [
         stored[field.name].cast(field.type)
         if field.name in stored.column_names

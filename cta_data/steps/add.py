@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
-from cta_data.engine.datasets import annexing, fetch, require_identity, save
+from cta_data.engine.datasets import annexing, fetch, is_modified, require_identity, save
 from cta_data.engine.driver import study_lock
 from cta_data.intake import (
     AdditionOptions,
@@ -19,6 +19,7 @@ from cta_data.intake import (
     needed_content,
     plan_addition,
 )
+from cta_data.intake.addition import remove_abandoned_work
 from cta_data.study import Study
 
 IMAGE_KINDS = ("MR", "CT")
@@ -50,6 +51,7 @@ def open_addition(
     """
     work = study.root / ".cta" / "unpacked"
     work.mkdir(parents=True, exist_ok=True)
+    remove_abandoned_work(work)
     chosen = replace(
         options,
         session_rule=card.sessions.rule,
@@ -95,7 +97,9 @@ def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
         fetched = fetch(study.root, needed)
         with annexing(study.root / source) as annex:
             result = execute_addition(plan, annex)
-        if result.written:
+        # An addition that died before its commit left nothing to write, but something to commit.
+        parts = (study.root / source, study.root / study.cohort_path(cohort))
+        if result.written or any(is_modified(part) for part in parts):
             accepted, refused = (plan.counts[f"subjects_{n}"] for n in ("accepted", "refused"))
             kept = plan.counts["series_new"] + plan.counts["series_merge"]
             # The source's path stays out of the history: it may hold a name.

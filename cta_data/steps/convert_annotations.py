@@ -18,8 +18,10 @@ from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.imaging.contour_reference import match_reference
 from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
 from cta_data.steps.convert_images import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.steps.redaction import without_identity
 
 MATCH_ORDER = ("sop_instance", "series", "frame_of_reference")
+MOST_TOLD = 3
 NEXT_STEP = "Change the rules under [annotations] in the cohort's card, or correct the raw files"
 
 
@@ -148,7 +150,7 @@ def _convert_one(
     result: SessionAnnotations,
 ) -> None:
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
-    structure_set = read_structure_set(raw.datasets[0])
+    structure_set = without_identity(read_structure_set(raw.datasets[0]), raw.datasets[0])
     result.notes += structure_set.notes
     names = [
         RoiName(r.number, r.name, r.interpreted_type or "", len(r.closed_contours))
@@ -166,7 +168,8 @@ def _convert_one(
         problems += [problem] if problem else []
         problems += [] if drawn_on else [how]
     if problems:
-        result.refused = f"{'; '.join(problems)}. {NEXT_STEP}"
+        more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
+        result.refused = f"{'; '.join(problems[:MOST_TOLD])}{more}. {NEXT_STEP}"
         return
     if rois and image:
         result.drawn_on = drawn_on

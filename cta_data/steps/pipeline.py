@@ -52,7 +52,6 @@ def execute(
     """
     if commit:
         require_identity(study.root)
-        _commit_configuration(study)
     _check_back_end(study, steps, options)
 
     def finish(report: Report) -> None:
@@ -65,6 +64,8 @@ def execute(
             _commit(study, report, options)
 
     def prepare() -> None:
+        if commit:
+            _commit_configuration(study)
         remove_emptied_outputs(study)
         retire_sessions(study)
 

@@ -1,0 +1,49 @@
+"""Names of ROIs without the patient's: who draws a lesion may type anything into its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pydicom
+
+from cta_data.imaging.contours import StructureSet
+
+REMOVED = "***"
+SHORTEST = 4
+"""Characters; shorter parts of a name, such as `Li`, are ordinary words of ROI names."""
+ATTRIBUTES = (
+    "PatientName",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientID",
+    "AccessionNumber",
+)
+
+
+def without_identity(structure_set: StructureSet, dataset: pydicom.Dataset) -> StructureSet:
+    """Return the structure set with the patient's name, number and birth date cut from ROI names.
+
+    Parameters
+    ----------
+    dataset
+        The object that the structure set was read from; its header says who the patient is.
+    """
+    parts = sorted(set(_identity_parts(dataset)), key=lambda part: (-len(part), part))
+    if not parts:
+        return structure_set
+    pattern = re.compile("|".join(map(re.escape, parts)), re.IGNORECASE)
+    rois = tuple(replace(roi, name=pattern.sub(REMOVED, roi.name)) for roi in structure_set.rois)
+    return replace(structure_set, rois=rois)
+
+
+def _identity_parts(dataset: pydicom.Dataset) -> Iterator[str]:
+    for keyword in ATTRIBUTES:
+        for part in re.split(r"[\^=\\\s,;]+", str(dataset.get(keyword) or "")):
+            if len(part) >= SHORTEST:
+                yield part
+    birth = str(dataset.get("PatientBirthDate") or "")
+    if len(birth) == 8:
+        year, month, day = birth[:4], birth[4:6], birth[6:]
+        yield from (birth, f"{year}-{month}-{day}", f"{day}.{month}.{year}")
