@@ -1,0 +1,46 @@
+"""Digital patients and studies that the acceptance tests share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers.command_line import Cta, run_cta
+
+from cta_data.phantom import VoxelSizes, write_trial
+
+COARSE = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
+
+
+@pytest.fixture(scope="session")
+def cta() -> Iterator[Cta]:
+    """The command line, with a git identity."""
+    with pytest.MonkeyPatch.context() as patch:
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "Test Author")
+            patch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+        yield run_cta
+
+
+@pytest.fixture(scope="session")
+def new_study(cta: Cta, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make empty studies with the cohort `internal`: copies of one that `init` made."""
+    first = tmp_path_factory.mktemp("study") / "first"
+    assert cta("init", first).code == 0
+
+    def make(name: str) -> Path:
+        path = tmp_path_factory.mktemp(name) / "study"
+        shutil.copytree(first, path, symlinks=True)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Exports of seven digital patients, a folder each. Not to be changed: copy them."""
+    folder = tmp_path_factory.mktemp("trial")
+    written = write_trial(folder, n_naq=4, n_haq=3, seed=3, voxel_sizes=COARSE)
+    return [patient.raw for patient in written]
