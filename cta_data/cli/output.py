@@ -53,7 +53,7 @@ class ProgressObserver:
 
     def observer(self) -> Observer:
         """Return the callbacks for the engine."""
-        return Observer(self._planned, self._recorded, self._fetched)
+        return Observer(self._planned, self._recorded, self._fetched, self._noted)
 
     def __enter__(self) -> ProgressObserver:
         if self._bars:
@@ -80,6 +80,10 @@ class ProgressObserver:
     def _fetched(self, paths: list[str]) -> None:
         if not self._quiet:
             self._console.print(f"fetched the content of {len(paths)} files")
+
+    def _noted(self, message: str) -> None:
+        if not self._quiet:
+            self._console.print(f"note: {message}", soft_wrap=True, markup=False)
 
 
 def print_report(report: Report, *, as_json: bool) -> None:

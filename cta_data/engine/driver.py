@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,6 +49,7 @@ class Observer:
     step_planned: Callable[[str, list[Decision]], None] = lambda step, decisions: None
     recorded: Callable[[Record], None] = lambda record: None
     fetched: Callable[[list[str]], None] = lambda paths: None
+    noted: Callable[[str], None] = lambda message: None
 
 
 @dataclass
@@ -224,17 +225,25 @@ def _results(step: Step, units: list[Unit], root: str, pool: _LazyExecutor) -> I
     if executor is None:
         yield from (run_unit(step, unit, root) for unit in units)
         return
-    futures: dict[Future, Unit] = {
-        executor.submit(run_unit, step, unit, root): unit for unit in units
-    }
+    futures = {executor.submit(run_unit, step, unit, root): unit for unit in units}
+    suspects = []
     for future in as_completed(futures):
-        error = future.exception()
-        if error is None:
+        if future.exception() is None:
             yield future.result()
         else:
-            unit = futures[future]
-            why = f"its worker died ({type(error).__name__}): a crash, or out of memory"
-            yield Result(unit, Record(unit.id, "error", why))
+            suspects.append(futures[future])
+    # A worker that dies takes down whoever shared it. Alone, only the culprit dies again.
+    for unit in suspects:
+        yield _alone(executor, step, unit, root)
+
+
+def _alone(executor: Executor, step: Step, unit: Unit, root: str) -> Result:
+    future = executor.submit(run_unit, step, unit, root)
+    error = future.exception()
+    if error is None:
+        return future.result()
+    why = f"its worker died ({type(error).__name__}): a crash, or out of memory"
+    return Result(unit, Record(unit.id, "error", why))
 
 
 class _LazyExecutor:

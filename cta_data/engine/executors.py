@@ -39,13 +39,13 @@ def open_executor(options: ExecutorOptions) -> Iterator[Executor]:
     """Open the executor that the options name and close it afterwards."""
     if options.scheduler:
         with _client(options.scheduler) as client:
-            yield client.get_executor(retries=0)
+            yield client.get_executor(retries=0, pure=False)
     elif options.slurm_profile:
         with _slurm_cluster(options) as cluster, _client(cluster) as client:
-            yield client.get_executor(retries=0)
+            yield client.get_executor(retries=0, pure=False)
     elif options.jobs > 1:
         with _local_cluster(options.jobs) as cluster, _client(cluster) as client:
-            yield client.get_executor(retries=0)
+            yield client.get_executor(retries=0, pure=False)
     else:
         yield SerialExecutor()
 

@@ -66,8 +66,13 @@ def execute(
     def prepare() -> None:
         if commit:
             _commit_configuration(study)
-        remove_emptied_outputs(study)
-        retire_sessions(study)
+        watcher = observer or Observer()
+        emptied = remove_emptied_outputs(study)
+        if emptied:
+            watcher.noted(f"{len(emptied)} outputs had lost their content and are made again")
+        for cohort, subject, session in retire_sessions(study):
+            label = f"{cohort} sub-{subject}" + (f" ses-{session}" if session else "")
+            watcher.noted(f"{label} is no longer in sourcedata: what was made of it is removed")
 
     return run_steps(study, steps, options, observer, finish=finish, prepare=prepare)
 
