@@ -56,7 +56,15 @@ class Needles:
         """All that is found in some content."""
         found = set(UID.findall(content)) & self.uids
         found |= set(TIME.findall(content)) & self.times
-        return sorted(found | {text for text in self.texts if text in content})
+        return sorted(found | {text for text in self.texts if _stands_in(text, content)})
+
+
+def _stands_in(text: bytes, content: bytes) -> bool:
+    """A number counts where it is not a piece of a hash: five digits turn up in any hundred."""
+    if text not in content:
+        return False
+    digits = rb"(?<![0-9a-f])%b(?![0-9a-f])" % re.escape(text)
+    return not text.isdigit() or re.search(digits, content) is not None
 
 
 def _values(value: object) -> list[object]:
