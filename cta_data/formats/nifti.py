@@ -98,10 +98,8 @@ def read_image(path: Path) -> sitk.Image:
         When the file is truncated, is no NIfTI, has more than one volume, has no orientation, or
         its grid is sheared by more than `SHEAR_TOLERANCE`.
     """
-    content = _content(path)
-    header = _parse_header(content, path)
-    shape = _shape_3d(header, path)
-    affine = _orthonormal(_stored_affine(header, path), where=str(path))
+    content = read_content(path)
+    header, shape, affine = header_geometry(content, path)
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {dtype}")
@@ -219,7 +217,31 @@ def _require_content(path: Path) -> None:
     raise CtaError("there is no such file", where=str(path))
 
 
-def _content(path: Path) -> bytes:
+def header_geometry(
+    content: bytes, path: Path
+) -> tuple[nib.Nifti1Header, tuple[int, int, int], NDArray[np.float64]]:
+    """Header, shape (x, y, z) and matrix from voxel index to RAS mm of a file's content.
+
+    Raises
+    ------
+    DataRefused
+        As `read_image` does for a file whose header is not that of one placed volume.
+    """
+    header = _parse_header(content, path)
+    shape = _shape_3d(header, path)
+    return header, shape, _orthonormal(_stored_affine(header, path), where=str(path))
+
+
+def read_content(path: Path) -> bytes:
+    """Bytes of a file, inflated where it is compressed, and checked.
+
+    Raises
+    ------
+    CtaError
+        When the file is missing, or is a link whose content has not been fetched.
+    DataRefused
+        When the compressed file is truncated or damaged.
+    """
     _require_content(path)
     packed = path.read_bytes()
     if not packed.startswith(GZIP_MAGIC):

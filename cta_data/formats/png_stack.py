@@ -1,0 +1,115 @@
+"""Stacks of PNG slices: a volume in the order of the numbers that name its slices.
+
+PNG carries no geometry. What a stack says of itself is the numbers of its slices; all else is what
+the caller knows of the cohort.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from cta_data.errors import DataRefused
+
+
+def slice_numbers(names: Iterable[str]) -> list[int]:
+    """Return the numbers of slices named `<number>.png`, ascending.
+
+    Raises
+    ------
+    DataRefused
+        A name is no number, a number comes twice (`1.png` and `01.png`), or one is missing.
+    """
+    stems = [PurePosixPath(name).stem for name in names]
+    odd = [stem for stem in stems if not (stem.isascii() and stem.isdigit())]
+    if odd:
+        raise DataRefused("a slice's name is no number", why=f"{odd[0]!r}")
+    numbers = sorted(int(stem) for stem in stems)
+    if not numbers:
+        raise DataRefused("the stack holds no slice")
+    if len(set(numbers)) < len(numbers):
+        twice = next(n for n in numbers if numbers.count(n) > 1)
+        raise DataRefused("a slice comes twice", why=f"number {twice}")
+    absent = sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
+    if absent:
+        raise DataRefused(
+            "slices of the stack are missing",
+            why=f"{len(absent)} between {numbers[0]} and {numbers[-1]}, the first is {absent[0]}",
+            next_step="Get the missing slices and add them",
+        )
+    return numbers
+
+
+def read_png_stack(
+    slices: Iterable[tuple[str, bytes]], spacing_mm: tuple[float, float, float]
+) -> sitk.Image:
+    """Read a stack as a volume.
+
+    Parameters
+    ----------
+    slices
+        Name (`<number>.png`) and bytes of each, in any order.
+    spacing_mm
+        Spacing along x, y, z, since the files have none.
+
+    Returns
+    -------
+    SimpleITK.Image
+        uint8 (or uint16), slices in the order of their numbers (`9` before `10`) along z; origin 0
+        and identity direction (LPS).
+
+    Raises
+    ------
+    DataRefused
+        Numbers are missing or come twice, sizes differ, a slice is in colour or is damaged.
+    """
+    by_number: dict[int, NDArray[np.generic]] = {}
+    names = []
+    for name, content in slices:
+        names.append(name)
+        [number] = slice_numbers([name])
+        by_number[number] = _grey(content, number)
+    numbers = slice_numbers(names)
+    first = by_number[numbers[0]]
+    for number in numbers:
+        other = by_number[number]
+        if other.shape != first.shape or other.dtype != first.dtype:
+            raise DataRefused(
+                "the slices of the stack differ in size or depth",
+                why=f"slice {numbers[0]} is {_describe(first)}, slice {number} {_describe(other)}",
+            )
+    image = sitk.GetImageFromArray(np.stack([by_number[number] for number in numbers]))
+    image.SetSpacing(spacing_mm)
+    return image
+
+
+def _describe(pixels: NDArray[np.generic]) -> str:
+    return f"{pixels.shape[1]} × {pixels.shape[0]} ({pixels.dtype})"
+
+
+def _grey(content: bytes, number: int) -> NDArray[np.generic]:
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            return _channel(picture, number)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataRefused(
+            f"slice {number} cannot be read", why=str(error).split("<")[0].strip()
+        ) from error
+
+
+def _channel(picture: Image.Image, number: int) -> NDArray[np.generic]:
+    """Grey values; of equal colour channels one."""
+    if picture.mode.startswith("I"):
+        return np.asarray(picture).astype(np.uint16)
+    if picture.mode in ("L", "1", "LA"):
+        return np.asarray(picture.convert("L"))
+    channels = np.asarray(picture.convert("RGB"))
+    if (channels != channels[..., :1]).any():
+        raise DataRefused(f"slice {number} is in colour", next_step="Get the grey image")
+    return np.ascontiguousarray(channels[..., 0])

@@ -1,0 +1,93 @@
+"""PNG stacks: order by number, values as they are, and what is refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cta_data.errors import DataRefused
+from cta_data.formats.png_stack import read_png_stack, slice_numbers
+
+SPACING = (0.94, 0.94, 1.0)
+NOISE = np.random.default_rng(0).integers(0, 255, (20, 30)).astype(np.uint8)
+
+
+def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
+    stream = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    (picture.convert(mode) if mode else picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def grey(value: int, shape: tuple[int, int] = (3, 4)) -> np.ndarray:
+    pixels = np.full(shape, value, np.uint8)
+    pixels[0, 1] = 255
+    return pixels
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 200), st.integers(1, 25), st.booleans(), st.randoms())
+def test_slices_come_in_the_order_of_their_numbers(
+    first: int, count: int, padded: bool, random: object
+) -> None:
+    """`9.png` before `10.png`, padded or not, whatever the order in which they are given."""
+    numbers = list(range(first, first + count))
+    named = [(f"{n:03d}.png" if padded else f"{n}.png", png(grey(n % 250))) for n in numbers]
+    random.shuffle(named)  # type: ignore[attr-defined]
+    image = read_png_stack(named, SPACING)
+    voxels = sitk.GetArrayFromImage(image)
+    assert voxels[:, 2, 2].tolist() == [n % 250 for n in numbers]
+    assert image.GetSpacing() == SPACING
+    assert image.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1) and image.GetOrigin() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])
+def test_grey_is_grey_however_it_is_stored(mode: str) -> None:
+    """Values come out unchanged from every way in which tools store grey."""
+    image = read_png_stack([("0.png", png(grey(77), mode))], SPACING)
+    assert np.array_equal(sitk.GetArrayFromImage(image)[0], grey(77))
+
+
+def test_sixteen_bits_stay() -> None:
+    """Deep grey values are not cut to eight bits."""
+    pixels = np.array([[0, 1000], [40000, 65535]], np.uint16)
+    image = read_png_stack([("5.png", png(pixels))], SPACING)
+    assert np.array_equal(sitk.GetArrayFromImage(image)[0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["1.png", "3.png"], "missing"),
+        (["1.png", "01.png"], "twice"),
+        (["a.png"], "no number"),
+        ([], "no slice"),
+    ],
+)
+def test_numbers_that_make_no_stack_are_refused(names: list[str], told: str) -> None:
+    """A gap or a double would shift every slice above it."""
+    with pytest.raises(DataRefused, match=told):
+        slice_numbers(names)
+
+
+@pytest.mark.parametrize(
+    ("slices", "told"),
+    [
+        ([("0.png", png(grey(1))), ("1.png", png(grey(1, (5, 4))))], "differ in size"),
+        ([("0.png", png(NOISE)[:300])], "cannot be read"),
+        ([("0.png", b"GIF89a")], "cannot be read"),
+        ([("0.png", png(np.dstack([grey(1), grey(2), grey(3)])))], "in colour"),
+    ],
+)
+def test_slices_that_are_no_grey_images_are_refused(
+    slices: list[tuple[str, bytes]], told: str
+) -> None:
+    """A damaged or coloured slice costs its stack, with the slice named."""
+    with pytest.raises(DataRefused, match=told):
+        read_png_stack(slices, SPACING)

@@ -1,0 +1,86 @@
+"""DICOM SEG: segments at their places, sparse frames, overlaps, fractions, and what is refused."""
+
+from __future__ import annotations
+
+import highdicom as hd
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from helpers.segmentation_objects import make_segmentation, make_series
+from pydicom.dataset import Dataset
+
+from cta_data.errors import DataRefused
+from cta_data.formats.dicom_series import convert_series
+from cta_data.formats.segmentation import read_segmentation
+
+
+def on_series(mask: sitk.Image, series: list[Dataset]) -> np.ndarray:
+    """A mask on the grid of the series' slices in the order given (slice, row, column)."""
+    image = convert_series(series).image
+    placed = sitk.Resample(
+        mask, image, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor
+    )
+    oriented = sitk.DICOMOrient(placed, "LPS")
+    return sitk.GetArrayFromImage(oriented)
+
+
+@pytest.fixture(scope="module")
+def series() -> list[Dataset]:
+    return make_series(slices=8, rows=20, columns=16)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    """Two segments that overlap, with slices 0, 1 and 5 to 7 empty."""
+    masks = np.zeros((8, 20, 16, 2), np.uint8)
+    masks[2:5, 3:9, 4:8, 0] = 1
+    masks[4, 7:12, 6:11, 1] = 1
+    return masks
+
+
+def test_segments_lie_where_they_were_drawn(series: list[Dataset], drawn: np.ndarray) -> None:
+    """Each segment, empty frames left out of the file and overlaps kept, voxel by voxel."""
+    segmentation = read_segmentation(make_segmentation(series, drawn, ["Met 1", "Met 2"]))
+    assert [(s.number, s.label) for s in segmentation.segments] == [(1, "Met 1"), (2, "Met 2")]
+    for number in (1, 2):
+        found = on_series(segmentation.mask(number), series)
+        assert np.array_equal(found, drawn[..., number - 1])
+
+
+def test_it_says_what_was_segmented(series: list[Dataset], drawn: np.ndarray) -> None:
+    """Series, instances and frame of reference lead to the image."""
+    segmentation = read_segmentation(make_segmentation(series, drawn, ["a", "b"]))
+    assert segmentation.referenced_series_uid == series[0].SeriesInstanceUID
+    assert segmentation.frame_of_reference_uid == series[0].FrameOfReferenceUID
+    assert segmentation.referenced_sop_uids <= {d.SOPInstanceUID for d in series}
+    assert segmentation.referenced_sop_uids
+    assert segmentation.segments[0].type == "Neoplasm"
+
+
+def test_fractions_count_from_one_half(series: list[Dataset], drawn: np.ndarray) -> None:
+    """A fractional segment is a mask of the voxels that belong to it by half or more."""
+    fractions = drawn[..., :1].astype(np.float32)
+    fractions[3, 3, 4, 0] = 0.49
+    made = make_segmentation(
+        series, fractions, ["a"], kind=hd.seg.SegmentationTypeValues.FRACTIONAL
+    )
+    found = on_series(read_segmentation(made).mask(1), series)
+    assert np.array_equal(found, (fractions[..., 0] >= 0.5).astype(np.uint8))
+
+
+def test_what_is_none_is_refused(series: list[Dataset], drawn: np.ndarray) -> None:
+    """An image is no segmentation, and a segment that is not there is not made up."""
+    with pytest.raises(DataRefused, match="no DICOM Segmentation"):
+        read_segmentation(series[0])
+    with pytest.raises(DataRefused, match="no segment 3"):
+        read_segmentation(make_segmentation(series, drawn, ["a", "b"])).mask(3)
+
+
+def test_a_segmentation_without_its_segments_is_refused(
+    series: list[Dataset], drawn: np.ndarray
+) -> None:
+    """A damaged object gives one clear error."""
+    made = make_segmentation(series, drawn, ["a", "b"])
+    del made.SegmentSequence
+    with pytest.raises(DataRefused, match="cannot be read"):
+        read_segmentation(made)
