@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from cta_data.cohorts.clinical_card import ClinicalTable, TargetRule
+from cta_data.cohorts.file_card import (
+    FileRule,
+    GeometrySection,
+    Label,
+    MaskSection,
+    Pattern,
+    Suffix,
+)
 from cta_data.validation import StrictModel
-
-
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(_compiles)]
-Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
 
 
 class Range(StrictModel):
@@ -43,6 +40,12 @@ class CohortSection(StrictModel):
     access: Literal["public", "registered", "restricted"]
     doi: str = ""
     citation: str = ""
+    agreement: str = ""
+    """The agreement that a user has to accept; restricted files are marked with it."""
+    url: str = ""
+    """Where the data is to be had."""
+    form: str = ""
+    """The forms in which it is distributed, in a few words."""
     how_to_get: str
     partition: Literal["trial", "external"] = "trial"
     """`trial` cohorts are split into train and test; `external` ones only test."""
@@ -53,6 +56,24 @@ class SubjectSection(StrictModel):
 
     same_patient: tuple[str, ...] = ("PatientName", "PatientBirthDate", "PatientSex")
     """Attributes that must agree, where they are given, among files of one PatientID."""
+    pattern: Pattern = ""
+    """Recognises an identifier of the source; the group `id` is the part that tells patients apart.
+
+    Empty for a hospital's numbers, which become labels that do not lead back.
+    """
+    source_id: str = "{id}"
+    """How the source's identifier is written, whatever the spelling in which it was found."""
+    label: str = "{id}"
+    """Subject label; with `pattern` alone."""
+
+    @model_validator(mode="after")
+    def _names_the_part(self) -> SubjectSection:
+        if self.pattern and "id" not in re.compile(self.pattern).groupindex:
+            raise ValueError("pattern needs the group (?P<id>…)")
+        for template in (self.source_id, self.label):
+            if "{id}" not in template or "{" in template.replace("{id}", ""):
+                raise ValueError(f"{template!r} must hold {{id}} and no other braces")
+        return self
 
 
 class SessionSection(StrictModel):
@@ -64,6 +85,9 @@ class SessionSection(StrictModel):
 
     Without it the others may be mistaken for it: an early phase would pass for the late one.
     """
+    evaluated: Pattern = ""
+    """Sessions that are evaluated, by label; the others are excluded with `not_evaluated`."""
+    not_evaluated: str = "not a session that is evaluated"
 
 
 class PhaseSection(StrictModel):
@@ -90,7 +114,7 @@ class SeriesRule(StrictModel):
     """The contrast phase when it is always the same."""
     phases: PhaseSection | None = None
     """How phases are told apart when it is not."""
-    suffix: Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"] = "T1w"
+    suffix: Suffix = "T1w"
     """BIDS suffix of an MR image."""
     several: Literal["refuse", "first", "last"] = "refuse"
     """What to do with several series of one technique and phase."""
@@ -168,10 +192,21 @@ class Card(StrictModel):
     cohort: CohortSection
     subjects: SubjectSection = SubjectSection()
     sessions: SessionSection = SessionSection()
-    series: tuple[SeriesRule, ...] = Field(min_length=1)
+    series: tuple[SeriesRule, ...] = ()
+    files: tuple[FileRule, ...] = ()
+    geometry: GeometrySection = GeometrySection()
     repairs: RepairSection = RepairSection()
     annotations: AnnotationSection = AnnotationSection()
+    masks: MaskSection = MaskSection()
+    clinical: tuple[ClinicalTable, ...] = ()
+    targets: tuple[TargetRule, ...] = ()
     groups: dict[Label, Group] = {}
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Card:
+        if not self.series and not self.files:
+            raise ValueError("a card needs rules: [[series]] for DICOM, [[files]] for other files")
+        return self
 
     def quality_of(self, technique: str | None) -> str | None:
         """Return the quality of annotations drawn on a technique, or None where no group has it."""

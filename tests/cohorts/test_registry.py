@@ -15,7 +15,7 @@ def test_every_card_that_travels_with_the_package_is_valid() -> None:
     assert "internal" in shipped_cards()
     for name in shipped_cards():
         card = parse_card(shipped_card_text(name), name, name)
-        techniques = {rule.technique for rule in card.series}
+        techniques = {rule.technique for rule in (*card.series, *card.files)}
         assert {group.drawn_on for group in card.groups.values()} <= techniques
         assert {rule.technique for rule in card.annotations.drawn_on} <= techniques
 

@@ -1,0 +1,108 @@
+"""The parts of a card for files that carry no header with their role: NIfTI, NRRD and PNG."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from cta_data.validation import StrictModel
+
+
+def compiles(pattern: str) -> str:
+    """Return a regular expression that is one.
+
+    Raises
+    ------
+    ValueError
+        Otherwise; pydantic reports it with the key that holds it.
+    """
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(compiles)]
+Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
+Suffix = Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"]
+
+CONTAINERS = {".nii.gz": "NIFTI", ".nii": "NIFTI", ".nrrd": "NRRD", ".png": "PNG"}
+"""Extension of a file to the kind of its container."""
+
+
+class FileRule(StrictModel):
+    """How files of one role are recognised: by their paths, since nothing else tells.
+
+    The groups of `path` say whose file it is: `subject` (needed, unless the rule ignores), and
+    `session`, `slice` (number of a slice of a stack) and `roi` (name of what a mask shows) where
+    the path has them.
+    """
+
+    path: Pattern
+    role: Literal["image", "mask", "ignore"]
+    form: str = "files"
+    """Name of the form of distribution; of several forms of a session the first listed counts."""
+    technique: str = ""
+    phase: str = "none"
+    modality: Literal["MR", "CT", "RTDOSE"] = "MR"
+    suffix: Suffix = "T1w"
+    acquisition: str = ""
+    """Label after `acq-`; empty for technique and phase."""
+    required: bool = True
+    """Whether a session of this form without such an image is refused."""
+    reason: str = ""
+    """Why files are ignored."""
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> FileRule:
+        groups = set(re.compile(self.path).groupindex)
+        if self.role != "ignore" and "subject" not in groups:
+            raise ValueError("path needs the group (?P<subject>…)")
+        if self.role == "image" and not self.technique:
+            raise ValueError("an image needs its technique")
+        return self
+
+
+class GeometrySection(StrictModel):
+    """What holds for the geometry of all images of a cohort, as its distributor states it."""
+
+    coregistered: bool = False
+    """Images of a session lie in one space: they need no registration."""
+    skull_stripped: bool = False
+    """Voxels outside the brain are zero as delivered."""
+    space: str = ""
+    """Label of the atlas that images were brought to, such as `SRI24`; empty for native space."""
+    assumed_spacing_mm: tuple[float, float, float] | None = None
+    """Spacing (x, y, z) of stacks of PNG files, which carry none."""
+
+
+class MaskSection(StrictModel):
+    """What the values of masks mean."""
+
+    drawn_on: str = "MPRAGE"
+    """Technique of the image that masks lie on."""
+    lesion_values: tuple[int, ...] | None = None
+    """Values that are metastasis. There is no default: a wrong code would count oedema."""
+    other_values: dict[str, str] = {}
+    """Values that are something else, and what: they never count as lesion."""
+    threshold: float | None = None
+    """Take values above it as lesion, where masks hold grey values; None refuses those."""
+    instances: Literal["components", "values", "files"] = "components"
+    """What one lesion is: a connected component, a value, or a file."""
+    empty: Literal["refuse", "accept"] = "refuse"
+    """What a mask without a lesion means: something went wrong, or there is none."""
+
+    @field_validator("other_values")
+    @classmethod
+    def _whole_numbers(cls, values: dict[str, str]) -> dict[str, str]:
+        for value in values:
+            if not re.fullmatch(r"-?\d+", value):
+                raise ValueError(f"{value!r} is no label value: keys are whole numbers")
+        return values
+
+    def meaning(self) -> dict[int, str]:
+        """Return what every value other than lesion and background is, by value."""
+        return {int(value): name for value, name in self.other_values.items()}

@@ -1,0 +1,76 @@
+"""A clinical table as it leaves the raw data: every column but who it is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from helpers.clinical_workbook import write_workbook
+
+from cta_data.cohorts.clinical import Phenotype, PhenotypeColumn, PhenotypeRow, read_clinical
+from cta_data.cohorts.clinical_card import ClinicalTable
+
+
+def phenotype(folder: Path, *rows: list[Any], **changes: Any) -> Phenotype:
+    """Return the only phenotype of a workbook with these rows, the header first."""
+    write_workbook(folder / "t.xlsx", {"Data": rows})
+    card = {"file": "t.xlsx", "name": "t", "keys": {"subject": "^BraTS_MET_ID$"}, **changes}
+    (only,) = read_clinical([ClinicalTable.model_validate(card)], folder).phenotypes()
+    return only
+
+
+def test_every_filled_column_is_kept_in_its_order(tmp_path: Path) -> None:
+    """But the key; columns without a cell are left out, an empty cell is an empty text."""
+    found = phenotype(
+        tmp_path,
+        ["Death", "BraTS_MET_ID", "empty", "Volume", "participant_id"],
+        [1.0, "BraTS-MET-00086-000", None, 0.12, "x"],
+        [None, "BraTS-MET-00089-000", None, 1.5, "x"],
+    )
+    assert found.columns == (
+        PhenotypeColumn("Death", "Death", ("1",)),
+        PhenotypeColumn("Volume", "Volume", ("0.12", "1.5")),
+        PhenotypeColumn("source_participant_id", "participant_id", ("x",)),
+    )
+    assert found.rows == (
+        PhenotypeRow("BraTS-MET-00086-000", "", ("1", "0.12", "x")),
+        PhenotypeRow("BraTS-MET-00089-000", "", ("", "1.5", "x")),
+    )
+    assert found.withheld == ("BraTS_MET_ID",)
+    assert found.sidecar()["Death"]["Levels"] == {"1": "1"}
+
+
+def test_levels_are_listed_up_to_twenty(tmp_path: Path) -> None:
+    """A column with more is described without them."""
+    rows = [[f"p{i}", i % 20, i] for i in range(21)]
+    found = phenotype(tmp_path, ["BraTS_MET_ID", "few", "many"], *rows)
+    assert [len(c.levels or ()) for c in found.columns] == [20, 0]
+    assert "Levels" not in found.sidecar()["many"]
+
+
+def test_columns_that_name_patients_are_withheld(tmp_path: Path) -> None:
+    """A second identifier, names of files, and what the card says; a chance number is not."""
+    found = phenotype(
+        tmp_path,
+        ["BraTS_MET_ID", "file", "again", "Age", "Name"],
+        [103, "GK.103_1_LR atrium", "GK_103", 60, "a"],
+        [60, "GK.60_1_LL atrium", "GK_60", 60, "b"],
+        keys={"subject": "^BraTS_MET_ID$", "subject_id": "GK_{value}"},
+        withhold=["^name$"],
+    )
+    assert [column.name for column in found.columns] == ["Age"]
+    assert found.withheld == ("BraTS_MET_ID", "file", "again", "Name")
+
+
+def test_of_lesions_only_published_columns_are_told(tmp_path: Path) -> None:
+    """Rows stay one a lesion, several of a patient and session."""
+    found = phenotype(
+        tmp_path,
+        ["BraTS_MET_ID", "visit", "lesion", "outcome", "comment"],
+        [1, 1, "R atrium", "stable", "seen by X"],
+        [1, 1, "pons", "recurrence", "seen by Y"],
+        keys={"subject": "^BraTS_MET_ID$", "session": "^visit$"},
+        lesions={"name": "^lesion$", "publish": ["^outcome$"]},
+    )
+    assert [row.values for row in found.rows] == [("stable",), ("recurrence",)]
+    assert {(row.source_id, row.session) for row in found.rows} == {("1", "1")}
