@@ -11,7 +11,7 @@ from cta_data.intake.inventory import (
     SubjectRow,
     read_inventory,
 )
-from cta_data.intake.pack import open_datasets, read_series
+from cta_data.intake.pack import open_datasets, read_members, read_series
 from cta_data.intake.plan_model import (
     AdditionOptions,
     AdditionPlan,
@@ -39,5 +39,6 @@ __all__ = [
     "open_datasets",
     "plan_addition",
     "read_inventory",
+    "read_members",
     "read_series",
 ]

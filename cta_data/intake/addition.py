@@ -15,8 +15,9 @@ from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, discover
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import Inventory, read_inventory
-from cta_data.intake.plan_model import AdditionOptions, AdditionPlan
+from cta_data.intake.inventory import CLINICAL, Inventory, read_inventory
+from cta_data.intake.plain_files import SESSION_STUDY, CohortFile, recognise_nothing
+from cta_data.intake.plan_model import NEW, NOT_NEEDED, REFUSE, AdditionOptions, AdditionPlan
 from cta_data.intake.pseudonyms import (
     Labelling,
     assign_labels,
@@ -85,10 +86,14 @@ def plan_addition(
     work = TemporaryDirectory(prefix=work_prefix(), dir=options.work_folder)
     try:
         found = discover(
-            source, Path(work.name), UnpackBudget(options.limits), options.identity_attributes
+            source,
+            Path(work.name),
+            UnpackBudget(options.limits),
+            options.identity_attributes,
+            options.recognise,
         )
-        if not found.instances:
-            raise _nothing_found(source, found)
+        if not found.instances and not found.cohort_files:
+            raise _nothing_found(source, found, options)
         inventory = read_inventory(sourcedata)
         salt = read_or_make_salt(
             sourcedata, known_subjects=bool(inventory.subjects), given=options.salt
@@ -136,11 +141,34 @@ def _assemble(
         counts=counts,
         salt=salt,
         inventory=inventory,
+        cohort_files=_plan_cohort_files(found.cohort_files, sourcedata, replace=options.replace),
+        unmatched=found.unmatched,
         work=work,
     )
 
 
-def _nothing_found(source: Path, found: Discovery) -> CtaError:
+def _plan_cohort_files(
+    files: list[CohortFile], sourcedata: Path, *, replace: bool
+) -> list[tuple[CohortFile, str]]:
+    """Decide about files about the whole cohort; one of a name is kept."""
+    planned: dict[str, tuple[CohortFile, str]] = {}
+    for one in files:
+        name = Path(one.name).name
+        there = sourcedata / CLINICAL / name
+        if name in planned and planned[name][0].digest != one.digest:
+            planned[name] = (one, REFUSE)
+        elif name in planned:
+            continue
+        elif not there.exists():
+            planned[name] = (one, NEW)
+        elif there.read_bytes() == one.path.read_bytes():
+            planned[name] = (one, NOT_NEEDED)
+        else:
+            planned[name] = (one, NEW if replace else REFUSE)
+    return list(planned.values())
+
+
+def _nothing_found(source: Path, found: Discovery, options: AdditionOptions) -> CtaError:
     files = found.counts["files"]
     if not files:
         return CtaError(
@@ -150,6 +178,14 @@ def _nothing_found(source: Path, found: Discovery) -> CtaError:
     if found.problems:
         first = found.problems[0]
         why += f", {len(found.problems)} problems: the first is {first.file} {first.reason}"
+    if options.recognise is not recognise_nothing:
+        why += "".join(f"; such as {name}" for name in found.unmatched[:1])
+        return DataRefused(
+            "the source holds nothing that the card's rules know",
+            where=str(source),
+            why=why,
+            next_step="Check that it is the right one, or the rules under [[files]] in the card",
+        )
     return DataRefused(
         "the source holds no readable DICOM",
         where=str(source),
@@ -163,7 +199,7 @@ def _patients(
 ) -> list[Patient]:
     by_id: dict[str, list[Instance]] = {}
     for one in instances:
-        by_id.setdefault(one.patient_id, []).append(one)
+        by_id.setdefault(options.naming.canonical(one.patient_id), []).append(one)
     chosen = read_subject_map(options.subject_map) if options.subject_map else {}
     if options.subject:
         if len(by_id) > 1:
@@ -174,6 +210,7 @@ def _patients(
             )
         chosen = {next(iter(by_id)): check_label(options.subject)}
     unnamed = [] if "" in chosen else by_id.pop("", [])
+    chosen = options.naming.labels(list(by_id)) | chosen
     labelling = assign_labels(
         by_id, inventory.subjects, salt, chosen=chosen, separate_labels=options.separate_labels
     )
@@ -220,7 +257,8 @@ def _shared_uids(
     for patient in patients:
         for one in patient.instances:
             if patient.label:
-                owners.setdefault(one.study_uid, set()).add(patient.label)
+                if not one.study_uid.startswith(SESSION_STUDY):
+                    owners.setdefault(one.study_uid, set()).add(patient.label)
                 owners.setdefault(one.series_uid, set()).add(patient.label)
     if not options.separate_labels:
         for row in inventory.series:

@@ -19,6 +19,14 @@ from cta_data.intake.instances import (
     looks_like_dicom,
     read_instance,
 )
+from cta_data.intake.plain_files import (
+    CohortFile,
+    FilePlace,
+    Recognise,
+    read_cohort_file,
+    read_plain_file,
+    recognise_nothing,
+)
 
 
 @dataclass(frozen=True)
@@ -43,18 +51,30 @@ class Discovery:
         Whole and damaged instances (see `Instance.fault`) in order of their name.
     problems
         Files that could not be used.
+    cohort_files
+        Files about the whole cohort.
+    unmatched
+        Names of files that are no DICOM and that nothing recognises.
     counts
-        ``files`` seen (archives among them count as ``archives``), ``dicom``, ``not_dicom``,
-        ``dicomdir``, ``archives``, ``unreadable``: ``files`` is the sum of the others.
+        ``files`` seen (archives among them count as ``archives``), ``dicom``, ``recognised``
+        (plain files of subjects and of the cohort), ``ignored`` (on the caller's word),
+        ``not_dicom``, ``dicomdir``, ``archives``, ``unreadable``: ``files`` is the sum of the
+        others.
     """
 
     instances: list[Instance] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    cohort_files: list[CohortFile] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
 def discover(
-    source: Path, work: Path, budget: UnpackBudget, identity_attributes: tuple[str, ...]
+    source: Path,
+    work: Path,
+    budget: UnpackBudget,
+    identity_attributes: tuple[str, ...],
+    recognise: Recognise = recognise_nothing,
 ) -> Discovery:
     """Read every header under a folder or in an archive.
 
@@ -68,6 +88,9 @@ def discover(
         Limits of unpacking.
     identity_attributes
         DICOM keywords to keep in `Instance.identity`.
+    recognise
+        What the paths of files that are no DICOM say. Such files are never opened as archives: a
+        workbook is a zip file.
 
     Raises
     ------
@@ -77,7 +100,7 @@ def discover(
         If the source itself is an archive that cannot be unpacked safely. An unsafe or broken
         archive inside the source costs itself only, and is a `Problem`.
     """
-    walker = _Walker(work, budget, identity_attributes)
+    walker = _Walker(work, budget, identity_attributes, recognise)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom remarks on every odd value
         if source.is_dir():
@@ -98,17 +121,22 @@ def discover(
 
 class _Walker:
     def __init__(
-        self, work: Path, budget: UnpackBudget, identity_attributes: tuple[str, ...]
+        self,
+        work: Path,
+        budget: UnpackBudget,
+        identity_attributes: tuple[str, ...],
+        recognise: Recognise,
     ) -> None:
         self._work = work
         self._budget = budget
+        self._recognise = recognise
         self._identity_attributes = identity_attributes
         self._archives = 0
         self.found = Discovery()
 
     def visit_source(self, source: Path) -> None:
         """Take a source that is a file: here an archive that is refused refuses everything."""
-        if is_archive(source):
+        if self._recognise(source.name) is None and is_archive(source):
             self._count("archives")
             self._visit_members(source, prefix="", name=source.name, depth=0)
         else:
@@ -116,6 +144,10 @@ class _Walker:
 
     def visit(self, path: Path, name: str, depth: int) -> None:
         """Classify one file."""
+        place = self._recognise(name)
+        if place is not None:
+            self._visit_plain(path, name, place)
+            return
         try:
             if not path.is_file() and path.exists():
                 self._unreadable(name, "is not a plain file")
@@ -132,6 +164,28 @@ class _Walker:
             self._visit_dicom(path, name, start)
         else:
             self._count("not_dicom")
+            self.found.unmatched.append(name)
+
+    def _visit_plain(self, path: Path, name: str, place: FilePlace) -> None:
+        if place.use == "ignored":
+            self._count("ignored")
+            return
+        try:
+            if not path.is_file():
+                gone = "is a link whose content is not here" if path.is_symlink() else "is no file"
+                self._unreadable(name, gone)
+                return
+            if place.use == "cohort":
+                self.found.cohort_files.append(read_cohort_file(path, name))
+            else:
+                instance = read_plain_file(path, name, place)
+                self.found.instances.append(instance)
+                if instance.fault:
+                    self.found.problems.append(Problem(name, instance.fault))
+        except OSError as error:
+            self._unreadable(name, _os_reason(error))
+        else:
+            self._count("recognised")
 
     def _visit_dicom(self, path: Path, name: str, start: bytes) -> None:
         if is_directory_file(start):

@@ -15,14 +15,17 @@ from pathlib import Path
 from pydicom import dcmread
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.intake.instances import content_digest
+from cta_data.intake.instances import TAR, content_digest
 from cta_data.intake.inventory import (
     ACCEPTED,
+    CLINICAL,
     REFUSED,
     STAGING,
+    InstanceRow,
     SeriesRow,
     SetAsideRow,
     SubjectRow,
+    write_bytes,
     write_instances,
     write_series,
     write_set_aside,
@@ -30,6 +33,7 @@ from cta_data.intake.inventory import (
     write_text,
 )
 from cta_data.intake.pack import write_series as write_tar
+from cta_data.intake.pack import write_single
 from cta_data.intake.plan_model import (
     MERGE,
     NEW,
@@ -40,7 +44,7 @@ from cta_data.intake.plan_model import (
     needed_content,
 )
 from cta_data.intake.pseudonyms import SALT
-from cta_data.intake.sop_classes import kind_of
+from cta_data.intake.sop_classes import FILE_CLASS, kind_of
 
 SUBJECTS_A_TABLE = 16
 
@@ -98,6 +102,7 @@ def execute_addition(
         written = write_text(plan.sourcedata, Path(SALT), plan.salt + "\n")
         written += write_subjects(plan.sourcedata, _subject_rows(plan))
         written += write_set_aside(plan.sourcedata, _set_aside_rows(plan))
+        written += _write_cohort_files(plan)
         more, failed = _write_all_series(plan, staging, packed or (lambda tar: None))
     except OSError as error:
         raise CtaError(
@@ -126,7 +131,7 @@ def _write_all_series(
         done: dict[str, SeriesPlan] = {}
         for series in planned:
             try:
-                write_tar(_contents(plan, series), plan.sourcedata / series.file, staging)
+                _write_one(plan, series, staging)
             except DataRefused as error:
                 failed.append((series, error))
                 continue
@@ -143,14 +148,39 @@ def _write_all_series(
     return written, failed
 
 
-def _contents(plan: AdditionPlan, series: SeriesPlan) -> Iterator[bytes]:
-    """Bytes of a series' instances in order, from the source or the tar that is there."""
+def _write_one(plan: AdditionPlan, series: SeriesPlan, staging: Path) -> None:
+    target = plan.sourcedata / series.file
+    if series.file.endswith(TAR):
+        write_tar(_contents(plan, series), target, staging)
+    else:
+        [(_, content)] = _contents(plan, series)
+        write_single(content, target, staging)
+
+
+def _write_cohort_files(plan: AdditionPlan) -> list[Path]:
+    written: list[Path] = []
+    for one, action in plan.cohort_files:
+        if action == NEW:
+            name = Path(CLINICAL) / Path(one.name).name
+            written += write_bytes(plan.sourcedata, name, one.path.read_bytes())
+    return written
+
+
+def _name_in_tar(number: int, series: SeriesPlan, row: InstanceRow) -> str:
+    """DICOM instances are numbered as they come; a slice keeps the number that places it."""
+    if series.sop_class.startswith(FILE_CLASS):
+        return f"{row.instance_number:06d}{Path(row.sop_uid).suffix.lower()}"
+    return f"{number:06d}.dcm"
+
+
+def _contents(plan: AdditionPlan, series: SeriesPlan) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of a series' instances in order, from the source or the tar that is there."""
     with ExitStack() as stack:
         stored: dict[str, tarfile.TarInfo] = {}
         if series.needs_content:
             tar = stack.enter_context(tarfile.open(plan.sourcedata / series.file, "r:"))
-            stored = _members(tar)
-        for row in series.rows:
+            stored = _members(tar, plan, series)
+        for number, row in enumerate(series.rows, start=1):
             origin = series.sources.get(row.sop_uid)
             if origin is not None:
                 content = origin.path.read_bytes()
@@ -166,11 +196,16 @@ def _contents(plan: AdditionPlan, series: SeriesPlan) -> Iterator[bytes]:
                     where=where,
                     next_step="Add the source again when nothing writes to it",
                 )
-            yield content
+            yield _name_in_tar(number, series, row), content
 
 
-def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """Members by SOP instance UID, read from the members themselves."""
+def _members(
+    tar: tarfile.TarFile, plan: AdditionPlan, series: SeriesPlan
+) -> dict[str, tarfile.TarInfo]:
+    """Members by SOP instance UID, read from the members; of plain files by the table's order."""
+    if series.sop_class.startswith(FILE_CLASS):
+        rows = [r for r in plan.inventory.instances(series.subject) if r.series == series.series]
+        return {row.sop_uid: member for row, member in zip(rows, tar, strict=True)}
     members: dict[str, tarfile.TarInfo] = {}
     for member in tar:
         dataset = dcmread(

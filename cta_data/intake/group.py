@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cta_data.intake.instances import Instance
+from cta_data.intake.instances import TAR, Instance
 from cta_data.intake.sop_classes import kind_of
 
 
@@ -35,6 +35,11 @@ class SeriesGroup:
     def ordered(self) -> list[Instance]:
         """Whole instances by instance number, then SOP instance UID."""
         return sorted(self.instances.values(), key=lambda one: (one.instance_number, one.sop_uid))
+
+    def extension(self) -> str:
+        """What the series is kept in, by its first instance."""
+        every = [*self.instances.values(), *self.damaged]
+        return every[0].extension if every else TAR
 
     def study_date(self) -> str:
         """Earliest study date in the headers, or empty."""

@@ -20,6 +20,7 @@ from cta_data.formats.dicom_header import UNREADABLE
 from cta_data.intake.pixel_extent import pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
 
+TAR = ".tar"
 PREAMBLE_BYTES = 132
 """What pydicom raises on bytes that are no DICOM, or no longer."""
 
@@ -66,6 +67,10 @@ class Instance:
         exports of one object differ there.
     fault
         Why the file cannot be used (truncated …); empty for a whole file.
+    extension
+        Of what it is kept in: a tar, or the file itself.
+    header
+        What is known of a file without a header of its own; None where the file has one.
     acquired
         Acquisition date and time ``YYYYMMDDHHMMSS.FFFFFF``, or empty.
     identity
@@ -87,6 +92,8 @@ class Instance:
     acquired: str
     identity: Mapping[str, str]
     fault: str = ""
+    extension: str = TAR
+    header: Mapping[str, str] | None = None
 
 
 class NotDicom(Exception):

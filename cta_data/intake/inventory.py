@@ -3,6 +3,7 @@
 ``subjects.tsv``    who is who, and who was refused (restricted: it leads back to patients)
 ``series.tsv``      one row a kept series, with its header
 ``set_aside.tsv``   objects and series that were seen and not kept, with the reason
+``clinical/``       tables about the whole cohort, as delivered
 ``sub-X/sub-X_instances.tsv``   instances of the subject's series, in the order of the tar
 
 Decisions are made from these tables, so that they can be made where the tars' content was
@@ -26,6 +27,8 @@ SUBJECTS = "subjects.tsv"
 SERIES = "series.tsv"
 SET_ASIDE = "set_aside.tsv"
 STAGING = ".staging"
+CLINICAL = "clinical"
+"""Folder of the files about the whole cohort, as they were delivered."""
 
 ACCEPTED = "accepted"
 REFUSED = "refused"
@@ -179,8 +182,12 @@ def write_instances(sourcedata: Path, subject: str, rows: Iterable[InstanceRow])
 
 def write_text(sourcedata: Path, name: Path, text: str) -> list[Path]:
     """Write a small file through a temporary one, unless it already holds just this text."""
+    return write_bytes(sourcedata, name, text.encode("utf-8"))
+
+
+def write_bytes(sourcedata: Path, name: Path, content: bytes) -> list[Path]:
+    """Write a small file as `write_text` does."""
     path = sourcedata / name
-    content = text.encode("utf-8")
     if path.is_file() and path.read_bytes() == content:
         return []
     staging = sourcedata / STAGING

@@ -15,13 +15,13 @@ from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.dicom_header import UNREADABLE
 
 
-def write_series(contents: Iterable[bytes], target: Path, staging: Path) -> int:
+def write_series(contents: Iterable[tuple[str, bytes]], target: Path, staging: Path) -> int:
     """Write a series as a tar, through a temporary file.
 
     Parameters
     ----------
     contents
-        Bytes of the instances, in order; taken one at a time.
+        Name and bytes of the instances, in order; taken one at a time.
     target
         The tar; its folder is made. An existing one is replaced, never written into.
     staging
@@ -41,9 +41,9 @@ def write_series(contents: Iterable[bytes], target: Path, staging: Path) -> int:
     sizes: list[int] = []
     try:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for content in contents:
+            for name, content in contents:
                 sizes.append(len(content))
-                tar.addfile(_member(len(sizes), len(content)), io.BytesIO(content))
+                tar.addfile(_member(name, len(content)), io.BytesIO(content))
         _verify(temporary, sizes, target)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(temporary, target)
@@ -52,8 +52,24 @@ def write_series(contents: Iterable[bytes], target: Path, staging: Path) -> int:
     return len(sizes)
 
 
+def write_single(content: bytes, target: Path, staging: Path) -> None:
+    """Write a series of one plain file as that file, through a temporary one."""
+    temporary = staging / target.name
+    try:
+        temporary.write_bytes(content)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def read_series(tar_path: Path) -> Iterator[bytes]:
-    """Bytes of each instance of a series, in order.
+    """Bytes of each instance of a series, in order; see `read_members` for the errors."""
+    return (content for _, content in read_members(tar_path))
+
+
+def read_members(tar_path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of each instance of a series, in order.
 
     Raises
     ------
@@ -74,7 +90,7 @@ def read_series(tar_path: Path) -> Iterator[bytes]:
                 content = tar.extractfile(member)
                 if content is None:
                     raise tarfile.ReadError(f"member {member.name} is no file")
-                yield content.read()
+                yield member.name, content.read()
     except tarfile.TarError as error:
         raise DataRefused("the series is damaged", where=str(tar_path), why=str(error)) from error
 
@@ -100,8 +116,8 @@ def open_datasets(tar_path: Path) -> list[FileDataset]:
     return datasets
 
 
-def _member(number: int, size: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(f"{number:06d}.dcm")
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
     member.size = size
     member.mode = 0o644
     member.mtime = 0

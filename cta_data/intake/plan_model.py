@@ -14,6 +14,8 @@ from cta_data.intake.discover import Problem
 from cta_data.intake.identity import IDENTITY_ATTRIBUTES
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import InstanceRow, Inventory
+from cta_data.intake.naming import SubjectNaming
+from cta_data.intake.plain_files import CohortFile, Recognise, recognise_nothing
 from cta_data.intake.sessions import SINGLE
 
 NEW = "new"
@@ -48,6 +50,10 @@ class AdditionOptions:
         Where archives are unpacked (default: the system's temporary folder).
     salt
         64 hex digits for a new cohort instead of random ones; for tests and demonstrations.
+    recognise
+        What the paths of files that are no DICOM say.
+    naming
+        How a public collection's identifiers become subject labels.
     """
 
     subject: str = ""
@@ -61,6 +67,8 @@ class AdditionOptions:
     limits: UnpackLimits = field(default_factory=UnpackLimits)
     work_folder: Path | None = None
     salt: str = ""
+    recognise: Recognise = recognise_nothing
+    naming: SubjectNaming = SubjectNaming()
 
 
 @dataclass(frozen=True)
@@ -166,11 +174,16 @@ class AdditionPlan:
 
     Attributes
     ----------
+    cohort_files
+        Files about the whole cohort, and whether each is ``new``, ``notneeded`` or ``refuse``.
+    unmatched
+        Files that are no DICOM and that nothing recognises.
     counts
-        ``files``, ``dicom``, ``not_dicom``, ``dicomdir``, ``archives``, ``unreadable`` (see
-        `Discovery`); of ``dicom``: ``kept_instances``, ``refused_instances``, ``duplicates``,
-        ``set_aside``, ``damaged``, ``conflicts`` (their sum is ``dicom``); ``subjects``,
-        ``subjects_accepted``, ``subjects_refused``; ``series`` and ``series_<action>``.
+        ``files``, ``dicom``, ``recognised``, ``not_dicom``, ``dicomdir``, ``archives``,
+        ``unreadable`` (see `Discovery`); of ``dicom`` and ``recognised``: ``kept_instances``,
+        ``refused_instances``, ``duplicates``, ``set_aside``, ``damaged``, ``conflicts`` (their sum
+        is that of both); ``subjects``, ``subjects_accepted``, ``subjects_refused``; ``series`` and
+        ``series_<action>``.
     """
 
     source: Path
@@ -183,6 +196,8 @@ class AdditionPlan:
     counts: Counter[str]
     salt: str
     inventory: Inventory
+    cohort_files: list[tuple[CohortFile, str]] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
     work: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:

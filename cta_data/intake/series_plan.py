@@ -87,9 +87,8 @@ def plan_series(
         return refused_series(group, subject, session, reason, names)
     if not group.instances and row is None:
         return refused_series(group, subject, session, "no whole instance", ())
-    file = (
-        f"sub-{subject}/ses-{session}/sub-{subject}_ses-{session}_series-{short}_{group.kind}.tar"
-    )
+    stem = f"sub-{subject}_ses-{session}_series-{short}_{group.kind}"
+    file = f"sub-{subject}/ses-{session}/{stem}{group.extension()}"
     if row is None:
         return _written(group, short, subject, session, file, {}, None, NEW, "")
     uncovered = stored.keys() - group.instances.keys()
@@ -198,6 +197,8 @@ def _written(
 def _header(instance: Instance | None) -> dict[str, str]:
     if instance is None:
         return {}
+    if instance.header is not None:
+        return dict(instance.header)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom remarks on every odd value
         return header_of(dcmread(instance.path, stop_before_pixels=True, force=True))

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
+FILE_CLASS = "file:"
+"""Begins the class of plain files, where DICOM has a SOP class; their container follows."""
+
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 KINDS: Mapping[str, str] = {
@@ -67,6 +70,8 @@ def kind_of(sop_class: str, extra_kinds: Mapping[str, str]) -> str:
     ``extra_kinds`` (SOP class UID to kind) adds to the table, or replaces its entries; an empty
     kind there sets a class aside.
     """
+    if sop_class.startswith(FILE_CLASS):
+        return sop_class.removeprefix(FILE_CLASS)
     return extra_kinds.get(sop_class, KINDS.get(sop_class, ""))
 
 

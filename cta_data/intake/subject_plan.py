@@ -11,6 +11,7 @@ from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_ser
 from cta_data.intake.identity import IdentityCheck, check_identity
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import ACCEPTED, REFUSED, Inventory, SubjectRow
+from cta_data.intake.plain_files import SESSION_STUDY
 from cta_data.intake.plan_model import (
     REFUSE,
     AdditionOptions,
@@ -217,14 +218,25 @@ def _sessions(
     kept: list[SeriesGroup], known: KnownSeries, options: AdditionOptions, refusals: _Refusals
 ) -> dict[str, str]:
     dates: dict[str, list[str]] = {}
+    told: dict[str, str] = {}
     for group in kept:
-        dates.setdefault(group.study_uid, []).append(group.study_date())
+        if group.study_uid.startswith(SESSION_STUDY):
+            told[group.study_uid] = group.study_uid.removeprefix(SESSION_STUDY)
+        else:
+            dates.setdefault(group.study_uid, []).append(group.study_date())
     new = {study: min((d for d in found if d), default="") for study, found in dates.items()}
-    before = {row.study_uid: (row.study_date, row.session) for row in known.rows.values()}
+    before = {
+        row.study_uid: (row.study_date, row.session)
+        for row in known.rows.values()
+        if not row.study_uid.startswith(SESSION_STUDY)
+    }
+    if not new:
+        return told
     try:
-        return assign_sessions(
+        ranked = assign_sessions(
             new, before, rule=options.session_rule, gap_days=options.session_gap_days
         )
+        return told | ranked
     except DataRefused as error:
         refusals.add(str(error))
         return {}

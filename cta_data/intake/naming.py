@@ -1,0 +1,46 @@
+"""Subject labels that follow from a public collection's own identifiers, and lead back to them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SubjectNaming:
+    """How identifiers of a source become one spelling, and subject labels.
+
+    Attributes
+    ----------
+    pattern
+        Recognises an identifier; its group ``id`` is the part that tells patients apart. Empty
+        for identifiers that nobody may lead back to.
+    source_id, label
+        Templates with ``{id}``.
+    """
+
+    pattern: str = ""
+    source_id: str = "{id}"
+    label: str = "{id}"
+
+    def canonical(self, identifier: str) -> str:
+        """Return the one spelling of an identifier; what is not recognised stays as it is."""
+        found = re.fullmatch(self.pattern, identifier) if self.pattern else None
+        return self.source_id.replace("{id}", found["id"]) if found else identifier
+
+    def label_of(self, identifier: str) -> str:
+        """Return the label of an identifier in its one spelling, or an empty text."""
+        found = re.fullmatch(self.pattern, identifier) if self.pattern else None
+        return self.label.replace("{id}", found["id"]) if found else ""
+
+    def identifier_of(self, label: str) -> str:
+        """Return the identifier that a label stands for, or an empty text: the way back."""
+        before, after = self.label.split("{id}")
+        body = label[len(before) : len(label) - len(after)]
+        identifier = self.source_id.replace("{id}", body)
+        return identifier if self.pattern and self.label_of(identifier) == label else ""
+
+    def labels(self, identifiers: list[str]) -> dict[str, str]:
+        """Return the label of every identifier that is recognised."""
+        found = {identifier: self.label_of(identifier) for identifier in identifiers}
+        return {identifier: label for identifier, label in found.items() if label}

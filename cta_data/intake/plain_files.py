@@ -1,0 +1,101 @@
+"""Files that are no DICOM: what the caller says of their paths makes instances of them.
+
+The same tables and the same decisions then serve them: a NIfTI or NRRD file is a series of one
+instance, a stack of PNG slices a series of many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cta_data.intake.instances import Instance
+from cta_data.intake.sop_classes import FILE_CLASS
+
+SESSION_STUDY = "session:"
+"""Begins the study of plain files, which follows from their session and not the reverse."""
+SOURCE_FILE = "SourceFile"
+"""Attribute of a plain file's header: its place in the source."""
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """What a path says of a plain file.
+
+    Attributes
+    ----------
+    use
+        ``subject`` (one subject's), ``cohort`` (a table about all) or ``ignored``.
+    place
+        The part of the path that names it wherever the source lies.
+    series
+        What the files of one stack share; else the place.
+    container
+        ``NIFTI``, ``NRRD`` or ``PNG``.
+    extension
+        With its dot, as it is kept: ``.tar`` for a stack.
+    subject
+        Identifier in the source.
+    session
+        Session label.
+    number
+        Number of a slice; 0 where there is no stack.
+    """
+
+    use: str
+    place: str
+    series: str = ""
+    container: str = ""
+    extension: str = ""
+    subject: str = ""
+    session: str = ""
+    number: int = 0
+
+
+Recognise = Callable[[str], FilePlace | None]
+"""From a path (relative to the source, with ``/``) to what it says, or None."""
+
+
+@dataclass(frozen=True)
+class CohortFile:
+    """A file about the whole cohort, such as a clinical workbook."""
+
+    path: Path
+    name: str
+    digest: str
+
+
+def recognise_nothing(name: str) -> FilePlace | None:
+    """Recognise no file: for cohorts of DICOM alone."""
+    return None
+
+
+def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
+    """Read one file of a subject; its content is not looked into."""
+    content = path.read_bytes()
+    return Instance(
+        path=path,
+        name=name,
+        digest=hashlib.sha256(content).hexdigest(),
+        sop_class=f"{FILE_CLASS}{place.container}",
+        sop_uid=place.place,
+        study_uid=f"{SESSION_STUDY}{place.session}",
+        series_uid=place.series,
+        patient_id=place.subject,
+        modality="",
+        instance_number=place.number,
+        study_date="",
+        frame_of_reference_uid="",
+        acquired="",
+        identity={},
+        fault="" if content else "is empty",
+        extension=place.extension,
+        header={SOURCE_FILE: place.place},
+    )
+
+
+def read_cohort_file(path: Path, name: str) -> CohortFile:
+    """Read a file about the whole cohort."""
+    return CohortFile(path, name, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,0 +1,182 @@
+"""Files that are no DICOM: taken in by their paths, kept as they are, listed as series are."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cta_data.cohorts import Card, parse_card
+from cta_data.errors import DataRefused
+from cta_data.intake import AdditionOptions, execute_addition, plan_addition, read_inventory
+from cta_data.steps.add import naming_of, recogniser
+
+CARD = """
+[cohort]
+name = "own"
+title = "Own"
+licence = "CC0-1.0"
+access = "public"
+how_to_get = "here"
+
+[subjects]
+pattern = 'P(?P<id>\\d{2})'
+source_id = "P{id}"
+label = "own{id}"
+
+[[files]]
+path = '(?:^|/)(?P<subject>P\\d{2})/ses(?P<session>\\d)/t1\\.nii\\.gz$'
+role = "image"
+technique = "MPRAGE"
+phase = "post"
+
+[[files]]
+path = '(?:^|/)(?P<subject>P\\d{2})/ses(?P<session>\\d)/seg/(?P<slice>\\d+)\\.png$'
+role = "mask"
+
+[[files]]
+path = '(^|/)notes[^/]*\\.txt$'
+role = "ignore"
+reason = "notes"
+
+[masks]
+lesion_values = [1]
+"""
+
+
+@pytest.fixture()
+def card() -> Card:
+    return parse_card(CARD, "own", "card.toml")
+
+
+@pytest.fixture()
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    for subject in ("P01", "P02"):
+        for session in ("1", "2"):
+            place = folder / "release" / subject / f"ses{session}"
+            (place / "seg").mkdir(parents=True)
+            content = gzip.compress(f"{subject}{session}".encode() * 50, mtime=0)
+            (place / "t1.nii.gz").write_bytes(content)
+            for number in range(9, 12):
+                (place / "seg" / f"{number}.png").write_bytes(
+                    f"{subject}{session}{number}".encode()
+                )
+    (folder / "notes_about.txt").write_text("ignored")
+    (folder / "readme.md").write_text("nobody knows this")
+    return folder
+
+
+def add(source: Path, into: Path, card: Card, **options: object) -> tuple[Counter[str], list[Path]]:
+    chosen = AdditionOptions(
+        recognise=recogniser(card),
+        naming=naming_of(card),
+        salt="ab" * 32,
+        **options,  # type: ignore[arg-type]
+    )
+    with plan_addition(source, into, chosen) as plan:
+        result = execute_addition(plan)
+        return plan.counts, result.written
+
+
+def test_files_are_kept_as_they_are_and_stacks_in_one_tar(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """Bytes are the source's own; a slice keeps the number that places it, without a clock."""
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, card)
+    assert counts["recognised"] == 16 and counts["ignored"] == 1 and counts["not_dicom"] == 1
+    assert counts["kept_instances"] == 16 and counts["subjects_accepted"] == 2
+    rows = {(r.subject, r.session, r.kind): r for r in read_inventory(into).series}
+    assert len(rows) == 8
+    row = rows["own01", "2", "NIFTI"]
+    assert row.file.endswith(".nii.gz") and row.header["SourceFile"] == "P01/ses2/t1.nii.gz"
+    original = source / "release/P01/ses2/t1.nii.gz"
+    assert (into / row.file).read_bytes() == original.read_bytes()
+    with tarfile.open(into / rows["own01", "2", "PNG"].file) as tar:
+        members = tar.getmembers()
+    assert [m.name for m in members] == ["000009.png", "000010.png", "000011.png"]
+    assert {m.mtime for m in members} == {0}
+
+
+def test_a_second_time_and_from_another_folder_nothing_changes(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """The place of a file within its case names it, not where the source lies."""
+    into = tmp_path / "sourcedata"
+    add(source, into, card)
+    before = {p: hashlib.sha256(p.read_bytes()).digest() for p in into.rglob("*") if p.is_file()}
+    counts, written = add(source / "release", into, card)
+    assert written == [] and counts["series_notneeded"] == 8
+    assert before == {
+        p: hashlib.sha256(p.read_bytes()).digest() for p in into.rglob("*") if p.is_file()
+    }
+
+
+def test_changed_content_is_a_conflict_until_replacing_is_asked_for(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A file that differs from the one that was added costs its subject alone."""
+    into = tmp_path / "sourcedata"
+    add(source, into, card)
+    changed = source / "release/P02/ses1/t1.nii.gz"
+    changed.write_bytes(gzip.compress(b"another", mtime=0))
+    counts, _ = add(source, into, card)
+    assert counts["subjects_refused"] == 1 and counts["subjects_accepted"] == 1
+    counts, written = add(source, into, card, replace=True)
+    assert counts["subjects_refused"] == 0 and any(p.name.endswith(".nii.gz") for p in written)
+
+
+def test_a_slice_that_comes_later_joins_its_stack(source: Path, tmp_path: Path, card: Card) -> None:
+    """Slices that were there stay, the new one is put in its place."""
+    into = tmp_path / "sourcedata"
+    late = source / "release/P01/ses1/seg/11.png"
+    content = late.read_bytes()
+    late.unlink()
+    add(source, into, card)
+    late.write_bytes(content)
+    for number in (9, 10):
+        (late.parent / f"{number}.png").unlink()
+    counts, _ = add(source, into, card)
+    assert counts["series_merge"] == 1
+    row = next(
+        r
+        for r in read_inventory(into).series
+        if (r.subject, r.session, r.kind) == ("own01", "1", "PNG")
+    )
+    with tarfile.open(into / row.file) as tar:
+        assert [m.name for m in tar] == ["000009.png", "000010.png", "000011.png"]
+
+
+def test_two_files_of_one_place_that_differ_refuse_their_subject(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """Copies of a release that were split anew may hold one case twice, and not the same."""
+    twin = source / "copy" / "P01" / "ses1" / "t1.nii.gz"
+    twin.parent.mkdir(parents=True)
+    twin.write_bytes(gzip.compress(b"not the same", mtime=0))
+    counts, _ = add(source, tmp_path / "sourcedata", card)
+    assert counts["subjects_refused"] == 1 and counts["conflicts"] == 1
+
+
+def test_an_empty_file_refuses_its_series(source: Path, tmp_path: Path, card: Card) -> None:
+    """A download that stopped at nothing is told, and the rest is taken in."""
+    (source / "release/P01/ses1/t1.nii.gz").write_bytes(b"")
+    counts, _ = add(source, tmp_path / "sourcedata", card)
+    assert counts["damaged"] == 1 and counts["series_refuse"] == 1
+    assert counts["kept_instances"] == 15
+
+
+def test_a_source_without_any_file_that_the_card_knows_is_refused(
+    tmp_path: Path, card: Card
+) -> None:
+    """The message names a file that was seen, and where rules are."""
+    folder = tmp_path / "wrong"
+    folder.mkdir()
+    (folder / "scan.nii.gz").write_bytes(b"x")
+    with pytest.raises(DataRefused, match=r"scan\.nii\.gz.*\[\[files\]\]"):
+        add(folder, tmp_path / "sourcedata", card)
