@@ -1,0 +1,120 @@
+"""Which patient counts in which population of Table 1, and which in none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+SESSION = ["cohort", "subject", "session"]
+NO_ANNOTATION = r"\bno (?:public )?annotation"
+"""Found in the exclusion reason of a session that was converted and has nothing to score."""
+TECHNIQUE_OF_QUALITY = {"NAQ": "MPRAGE", "HAQ": "SPACE"}
+EVALUATED, UNANNOTATED, LEFT_OUT = "evaluated", "unannotated", "left out"
+
+
+def assign_populations(
+    subjects: pd.DataFrame, images: pd.DataFrame, known: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Give every session its population and say whether it counts.
+
+    An external cohort is one population. A cohort that is split is one a technique of annotation
+    and partition, such as `internal_space_train`; before a build there is no partition, and the
+    population is `internal_space`.
+
+    Parameters
+    ----------
+    subjects, images
+        The study's tables; a session is converted when it has an image.
+    known
+        Names of published populations, whose spelling is used where only the case differs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `subjects` in the order of cohort, subject and session, with the columns
+        population, grid (technique whose grid the lesions were drawn on) and standing:
+        `evaluated`, `unannotated` (counts as a patient, has no lesions to score) or `left out`.
+    """
+    number = subjects["session"].str.zfill(8)
+    rows = subjects.assign(_order=number).sort_values(["cohort", "subject", "_order"])
+    rows = rows.drop(columns="_order").reset_index(drop=True)
+    partition = rows["partition"]
+    excluded = (partition == "excluded").fillna(False).astype(bool)
+    in_trial = partition.isna() | partition.isin(["train", "test"])
+    split = rows["cohort"].isin(rows.loc[in_trial, "cohort"])
+    rows["grid"] = rows["annotation_technique"].fillna(rows["quality"].map(TECHNIQUE_OF_QUALITY))
+    spelling = {name.lower(): name for name in known}
+    names = [
+        _name(*values)
+        for values in zip(
+            rows["cohort"], rows["grid"].fillna(""), partition.fillna(""), split, strict=True
+        )
+    ]
+    rows["population"] = pd.array(
+        [None if name is None else spelling.get(name.lower(), name) for name in names],
+        dtype="string",
+    )
+    converted = _has_row(rows, images)
+    without = rows["exclusion_reason"].str.contains(NO_ANNOTATION, case=False)
+    without = excluded & without.fillna(False).astype(bool) & ~split
+    named = rows["population"].notna().to_numpy(dtype=bool)
+    rows["standing"] = np.select(
+        [converted & named & ~excluded, converted & without], [EVALUATED, UNANNOTATED], LEFT_OUT
+    )
+    return rows
+
+
+def _name(cohort: str, technique: str, partition: str, split: bool) -> str | None:
+    if not split:
+        return cohort
+    if not technique or partition == "excluded":
+        return None
+    name = f"{cohort}_{technique.lower()}"
+    return f"{name}_{partition}" if partition else name
+
+
+def is_unpartitioned(population: str) -> bool:
+    """Tell whether a population is a technique of a cohort that is not split yet.
+
+    Labels of cohorts and techniques hold no underscore.
+    """
+    return population.count("_") == 1
+
+
+def _has_row(rows: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    present = set(images[SESSION].itertuples(index=False, name=None))
+    keys = rows[SESSION].itertuples(index=False, name=None)
+    return np.fromiter((key in present for key in keys), dtype=bool, count=len(rows))
+
+
+def patients_of(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Return one session for each patient of each population: the first that is evaluated.
+
+    A patient without any is there with the first session that has no annotation; what is told of
+    the person is taken from the session that is returned.
+    """
+    counted = sessions[sessions["standing"] != LEFT_OUT]
+    evaluated_first = counted.sort_values(
+        "standing", key=lambda column: column != EVALUATED, kind="stable"
+    )
+    first = evaluated_first.drop_duplicates(["population", "cohort", "subject"])
+    return first.sort_values(["population", "cohort", "subject"]).reset_index(drop=True)
+
+
+def patients_left_out(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Return the patients that count in no population, each with a reason.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns cohort, subject and reason: that of the patient's first session.
+    """
+    counted = sessions.loc[sessions["standing"] != LEFT_OUT, ["cohort", "subject"]]
+    keys = set(counted.itertuples(index=False, name=None))
+    first = sessions.drop_duplicates(["cohort", "subject"])
+    mine = [key not in keys for key in zip(first["cohort"], first["subject"], strict=True)]
+    out = first.loc[mine, ["cohort", "subject", "exclusion_reason"]]
+    out = out.rename(columns={"exclusion_reason": "reason"}).reset_index(drop=True)
+    return out.fillna({"reason": "not converted, or not known what it was drawn on"})

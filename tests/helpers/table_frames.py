@@ -1,0 +1,67 @@
+"""Rows of a study's tables, and the frames that a study makes of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cta_data.manifests import read_frame
+from cta_data.manifests.tables import write_rows
+
+
+def frame_of(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return rows of a table as `Study.table` returns them, with its types."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_rows(Path(folder), table, rows)
+        return read_frame(Path(folder), table)
+
+
+def session(
+    cohort: str,
+    subject: str,
+    volumes_cm3: tuple[float, ...] = (),
+    *,
+    session: str = "1",
+    quality: str | None = "NAQ",
+    partition: str | None = "external",
+    reason: str | None = None,
+    converted: bool = True,
+    **person: Any,
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of one session: a volume of 0 is a lesion that was lost on its own grid.
+
+    Every lesion is on the grids of MPRAGE and SPACE; on the grid that it was not drawn on it is
+    ten times as large, so that a mix-up shows.
+    """
+    key = {"cohort": cohort, "subject": subject, "session": session}
+    own = {"NAQ": "MPRAGE", "HAQ": "SPACE"}.get(quality or "")
+    about = {"quality": quality, "annotation_technique": own, "partition": partition}
+    image = {"technique": "MPRAGE", "contrast_phase": "late", "description": ""}
+    lesions = [
+        {
+            **key,
+            "lesion_id": number,
+            "quality": quality,
+            "grid": grid,
+            "n_voxels": round(volume * 1000),
+            "volume_cm3": volume * (1 if grid == own else 10),
+        }
+        for number, volume in enumerate(volumes_cm3, start=1)
+        for grid in ("MPRAGE", "SPACE")
+    ]
+    return {
+        "subjects": [{**key, **about, "exclusion_reason": reason, **person}],
+        "images": [{**key, **image}] if converted else [],
+        "lesions": lesions,
+    }
+
+
+def frames(*sessions: dict[str, list[dict[str, Any]]]) -> dict[str, pd.DataFrame]:
+    """Return the frames subjects, images and lesions of some sessions."""
+    return {
+        table: frame_of(table, [row for one in sessions for row in one[table]])
+        for table in ("subjects", "images", "lesions")
+    }
