@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(VENV)/.installed-base
 	@# git-annex write-protects what it keeps, so that rm alone would fail.
 	@if [ -d demo-study ]; then chmod -R u+w demo-study && rm -rf demo-study; fi
-	$(BIN)/cta-data demo $(DEMO_DIR) -j $(JOBS)
+	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all -j $(JOBS)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from cta_data.bids.dataset import write_bidsignore, write_dataset_description, write_readme
 from cta_data.cohorts import Card, parse_card, shipped_card_text
-from cta_data.cohorts.card import CohortSection
 from cta_data.configuration import initial_toml
 from cta_data.engine.datasets import create_dataset, require_identity, save, write_attributes
 from cta_data.errors import ConfigurationError
 from cta_data.study import CONFIGURATION, Study
 
 SALT = "pseudonyms.salt"
-ANNEXED_SOURCE = ("*.tar",)
+ANNEXED_SOURCE = ("*.tar", "*.nii.gz", "*.nii", "*.nrrd", "*.png")
 ANNEXED_IMAGES = ("*.nii.gz",)
 ANNEXED_DERIVATIVES = ("*.nii.gz", "*_contours.json")
 
@@ -128,16 +127,22 @@ def _create_cohort_datasets(root: Path, card: Card, card_text: str) -> None:
     derivatives.mkdir(parents=True)
     write_attributes(derivatives, ANNEXED_DERIVATIVES)
     create_dataset(derivatives, folder)
-    _write_bids_files(folder, derivatives, card.cohort)
+    _write_bids_files(folder, derivatives, card)
 
 
-def _write_bids_files(folder: Path, derivatives: Path, cohort: CohortSection) -> None:
-    """Write what makes the two folders a raw BIDS dataset and a derivative of it."""
+def _write_bids_files(folder: Path, derivatives: Path, card: Card) -> None:
+    """Write what makes the two folders a BIDS dataset and a derivative of it.
+
+    Images that were brought to an atlas before delivery are no raw data: BIDS allows `space-` in
+    the names of a derivative only.
+    """
+    cohort = card.cohort
     version = metadata.version("cta_data")
     references = [f"https://doi.org/{cohort.doi}"] if cohort.doi else []
     write_dataset_description(
         folder,
         name=cohort.title,
+        dataset_type="derivative" if card.geometry.space else "raw",
         licence=cohort.licence,
         how_to_acknowledge=cohort.citation,
         references=references,

@@ -12,8 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from cta_data.engine.distribution import cohort_datasets, known_siblings, restriction
 from cta_data.engine.keys import content_key
+from cta_data.engine.push_guard import has_guard
 from cta_data.errors import CtaError
+from cta_data.steps.overlap import shared_patients
 from cta_data.study import ENVIRONMENT, Study, open_study
 
 NEEDED = ("datalad", "pydicom", "dicom2nifti", "SimpleITK", "pandas", "pyarrow", "duckdb")
@@ -39,7 +42,16 @@ def diagnose(study: Path | None) -> list[Finding]:
         named = study is not None or os.environ.get(ENVIRONMENT)
         findings.append(Finding("error" if named else "ok", "study", str(error)))
         return findings
-    for check in (_configuration, _cohorts, _disk, _units, _orphans, _interrupted):
+    for check in (
+        _configuration,
+        _cohorts,
+        _shared,
+        _distribution,
+        _disk,
+        _units,
+        _orphans,
+        _interrupted,
+    ):
         findings += _guarded(check, opened)
     return findings
 
@@ -103,6 +115,23 @@ def _cohorts(study: Study) -> Iterator[Finding]:
         card = study.card(cohort)
         here = "here" if study.has_sourcedata(cohort) else "not installed"
         yield Finding("ok", f"cohort {cohort}", f"{card.cohort.title}; sourcedata {here}")
+
+
+def _shared(study: Study) -> Iterator[Finding]:
+    shared = shared_patients(study)
+    if shared:
+        text = f"{len(shared)} patients are in two cohorts, such as {shared[0]}"
+        yield Finding("warning", "cohorts", f"{text}; `build` refuses to train on them")
+
+
+def _distribution(study: Study) -> Iterator[Finding]:
+    for cohort in study.cohorts:
+        datasets = [path for path in cohort_datasets(study, cohort) if known_siblings([path])]
+        if datasets and restriction(study, cohort) and not all(map(has_guard, datasets)):
+            text = "restricted, and a push from this copy may not keep to it"
+            yield Finding(
+                "warning", f"cohort {cohort}", f"{text}; `cta-data distribution` sets its guard"
+            )
 
 
 def _disk(study: Study) -> Iterator[Finding]:

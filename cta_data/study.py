@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from cta_data.cohorts import Card, read_card
+from cta_data.cohorts.clinical import Clinical, read_clinical
 from cta_data.configuration import StudyConfiguration
 from cta_data.engine.datasets import install
 from cta_data.errors import ConfigurationError
@@ -39,6 +40,7 @@ class Study:
         self.configuration = read_toml(root / CONFIGURATION, StudyConfiguration)
         self.tables = Tables(root / "manifests")
         self._cards: dict[str, Card] = {}
+        self._clinical: dict[str, Clinical | None] = {}
 
     # Folders -----------------------------------------------------------------------------------
 
@@ -87,6 +89,20 @@ class Study:
             path = self.root / self.cohort_path(cohort) / "card.toml"
             self._cards[cohort] = read_card(path, cohort)
         return self._cards[cohort]
+
+    def clinical(self, cohort: str) -> Clinical | None:
+        """Return what a cohort's clinical tables tell, or None where it has none or they are away.
+
+        They are read once, however many steps ask.
+        """
+        from cta_data.intake.inventory import CLINICAL  # with pydicom, which few commands need
+
+        if cohort not in self._clinical:
+            tables = self.card(cohort).clinical
+            folder = self.root / self.sourcedata_path(cohort) / CLINICAL
+            there = bool(tables) and folder.is_dir()
+            self._clinical[cohort] = read_clinical(tables, folder) if there else None
+        return self._clinical[cohort]
 
     def require(self, path: str) -> None:
         """Make sure that the dataset at a path (and those above it) is installed."""

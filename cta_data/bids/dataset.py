@@ -13,7 +13,11 @@ BIDS_VERSION = "1.10.0"
 SOFTWARE_NAME = "cta_data"
 MISSING = "n/a"
 OLDEST_AGE_YEARS = 89  # BIDS caps ages here, as a higher one can single out a person
-IGNORED = ("**/ct", "card.toml")  # a closing slash would keep the validator from matching
+IGNORED = (
+    "**/ct",
+    "**/dose",
+    "card.toml",
+)  # a closing slash would keep the validator from matching
 
 
 def write_dataset_description(

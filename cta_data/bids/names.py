@@ -34,7 +34,8 @@ ENTITY_ORDER = (
     "label",
     "desc",
 )
-DATATYPE_OF_SUFFIX = {"ct": "ct"}  # computed tomography has no place in BIDS yet (draft BEP024)
+# Computed tomography and dose have no place in BIDS yet (draft BEP024).
+DATATYPE_OF_SUFFIX = {"ct": "ct", "dose": "dose"}
 DEFAULT_DATATYPE = "anat"
 
 _LABEL = re.compile(r"[0-9A-Za-z]+")
@@ -89,7 +90,7 @@ class BidsName:
 
     @property
     def datatype(self) -> str:
-        """The folder of its kind: `anat`, or `ct`."""
+        """The folder of its kind: `anat`, `ct` or `dose`."""
         return DATATYPE_OF_SUFFIX.get(self.suffix, DEFAULT_DATATYPE)
 
     @property
@@ -152,15 +153,20 @@ def raw_name(
     acquisition: str = "",
     contrast_agent: str = "",
     run: int | None = None,
+    space: str = "",
     extension: str = ".nii.gz",
 ) -> BidsName:
-    """Name of a raw image, such as `sub-001_ses-1_acq-mprageLate_ce-gadolinium_T1w.nii.gz`."""
+    """Name of an image, such as `sub-001_ses-1_acq-mprageLate_ce-gadolinium_T1w.nii.gz`.
+
+    `space` names the atlas of images that were delivered in one.
+    """
     parts = {
         "sub": subject,
         "ses": session,
         "acq": acquisition,
         "ce": contrast_agent,
         "run": "" if run is None else str(run),
+        "space": space,
     }
     return BidsName({key: label for key, label in parts.items() if label}, suffix, extension)
 

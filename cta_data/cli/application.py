@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cta_data.cli import demo, inspect, intake, standalone, step_commands, study_commands
+from cta_data.cli import (
+    demo,
+    distribution_commands,
+    inspect,
+    intake,
+    report_commands,
+    standalone,
+    step_commands,
+    study_commands,
+)
 from cta_data.cli.output import error_console
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import CtaError, DataRefused
@@ -29,7 +38,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (study_commands, intake, step_commands, inspect, standalone, demo):
+for group in (
+    study_commands,
+    intake,
+    step_commands,
+    inspect,
+    report_commands,
+    distribution_commands,
+    standalone,
+    demo,
+):
     group.register(app)
 
 

@@ -22,10 +22,19 @@ def demo(
     patients: Annotated[
         int, typer.Option("--patients", min=12, help="Digital patients, half of each group.")
     ] = 12,
+    cohorts: Annotated[
+        str,
+        typer.Option(
+            "--cohorts", help="`internal` alone, `all`, or names with commas: susm,ynhh,ummc,ukhd."
+        ),
+    ] = "internal",
     seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
     jobs: JobsOption = 1,
 ) -> int:
-    """Make a small trial of digital patients and run everything up to builds A to D."""
+    """Make a small trial of digital patients and run everything up to builds A to D.
+
+    With other cohorts, digital patients are written as those are distributed, and join.
+    """
     from cta_data.cli.demonstration import run_demonstration
 
-    return run_demonstration(folder, patients, seed, jobs)
+    return run_demonstration(folder, patients, seed, jobs, cohorts=cohorts)

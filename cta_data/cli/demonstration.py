@@ -7,17 +7,24 @@ import time
 from pathlib import Path
 
 from cta_data.cli.output import ProgressObserver, console, print_frame
-from cta_data.creation import create_study
+from cta_data.cli.report_commands import print_table_1
+from cta_data.cli.status_table import print_status
+from cta_data.creation import create_study, ensure_cohort
 from cta_data.engine import ExecutorOptions, RunOptions
+from cta_data.engine.datasets import save
 from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions
-from cta_data.phantom import VoxelSizes, write_trial
+from cta_data.phantom import VoxelSizes, write_cohort, write_trial
 from cta_data.steps.add import add_source, open_addition
 from cta_data.steps.build import build_step
+from cta_data.steps.overview import study_status
 from cta_data.steps.pipeline import SUBJECT_STEPS, execute
 from cta_data.study import Study
 
 SETTINGS = ("A", "B", "C", "D")
+EXTERNAL = ("susm", "ynhh", "ummc", "ukhd")
+PATIENTS_EACH = 3
+EXTERNAL_VOXEL_MM = 1.5
 VOXELS = VoxelSizes(mprage=1.25, space=1.25, ct_in_plane=1.25, ct_slice=1.5)
 """Coarser than a scanner's, so that the demonstration is quick."""
 LESIONS_BY_QUALITY = """
@@ -28,8 +35,15 @@ from lesions group by all order by all
 """
 
 
-def run_demonstration(folder: Path, patients: int, seed: int, jobs: int) -> int:
+def run_demonstration(
+    folder: Path, patients: int, seed: int, jobs: int, *, cohorts: str = "internal"
+) -> int:
     """Make a trial of digital patients in `folder`, and a study that builds A to D from it.
+
+    Parameters
+    ----------
+    cohorts
+        `internal`, `all`, or names of external cohorts with commas, which join as test sets.
 
     Raises
     ------
@@ -42,6 +56,7 @@ def run_demonstration(folder: Path, patients: int, seed: int, jobs: int) -> int:
             where=str(folder),
             next_step="Remove it or name another: cta-data demo FOLDER",
         )
+    external = external_cohorts(cohorts)
     out = console()
     out.print("These are digital patients: simulated heads, not data of any person.")
     _lend_identity()
@@ -53,7 +68,10 @@ def run_demonstration(folder: Path, patients: int, seed: int, jobs: int) -> int:
         trial, n_naq=halves[0], n_haq=halves[1], seed=seed, voxel_sizes=VOXELS, workers=jobs
     )
     out.print(f"   {sum(w.lesions_drawn for w in written)} lesions drawn ({_since(started)})")
+    sources = _write_external(folder, external, seed, jobs, started)
     study = _make_study(folder.absolute() / "study", trial / "raw", seed)
+    for cohort, source in sources.items():
+        study = _add_external(study, cohort, source)
     out.print(f"2. A study with those files in its sourcedata: {folder}/study ({_since(started)})")
     out.print("3. cta-data build --setting A --setting B --setting C --setting D")
     steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
@@ -64,7 +82,11 @@ def run_demonstration(folder: Path, patients: int, seed: int, jobs: int) -> int:
     for failure in report.failures:
         out.print(f"   not done: {failure.unit}: {failure.reason}")
     _print_results(study, folder, started)
-    return report.exit_code()
+    if external:
+        print_overview(study)
+    # What the external cohorts' traps cost is told above: it is part of the demonstration.
+    broken = any(record.status == "error" for record in report.records)
+    return 0 if external and not broken else report.exit_code()
 
 
 def _make_study(path: Path, raw: Path, seed: int) -> Study:
@@ -76,6 +98,67 @@ def _make_study(path: Path, raw: Path, seed: int) -> Study:
     with open_addition(study, "internal", card, raw, AdditionOptions()) as plan:
         add_source(study, "internal", plan)
     return Study(path)
+
+
+def external_cohorts(names: str) -> tuple[str, ...]:
+    """Return the external cohorts that were asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them has no digital patients.
+    """
+    asked = [name.strip() for name in names.split(",") if name.strip()]
+    if asked == ["all"]:
+        return EXTERNAL
+    unknown = sorted(set(asked) - {"internal", *EXTERNAL})
+    if unknown:
+        raise ConfigurationError(
+            f"no digital patients are there for {', '.join(unknown)}",
+            next_step=f"Use all, or any of internal, {', '.join(EXTERNAL)}",
+        )
+    return tuple(name for name in EXTERNAL if name in asked)
+
+
+def _write_external(
+    folder: Path, cohorts: tuple[str, ...], seed: int, jobs: int, started: float
+) -> dict[str, Path]:
+    sources = {}
+    for cohort in cohorts:
+        written = write_cohort(
+            folder.absolute() / "releases" / cohort,
+            cohort,
+            patients=PATIENTS_EACH,
+            seed=seed,
+            voxel_mm=EXTERNAL_VOXEL_MM,
+            workers=jobs,
+        )
+        sources[cohort] = written.raw
+        told = f"   {cohort}, as it is distributed: {len(written.cases)} cases"
+        console().print(f"{told} ({_since(started)})")
+    return sources
+
+
+def _add_external(study: Study, cohort: str, source: Path) -> Study:
+    """Make a cohort and take its files in, with what nobody but its owner can know."""
+    study = ensure_cohort(study, cohort)
+    if cohort == "ukhd":
+        card = study.root / study.cohort_path(cohort) / "card.toml"
+        decided = card.read_text("utf-8").replace("# lesion_values = [1] ", "lesion_values = [2] ")
+        decided = decided.replace("# other_values = { 2 =", "other_values = { 1 =")
+        card.write_text(decided, encoding="utf-8")
+        save(study.root, "Label codes of ukhd", [card])
+        study = Study(study.root)
+    with open_addition(study, cohort, study.card(cohort), source, AdditionOptions()) as plan:
+        add_source(study, cohort, plan)
+    return Study(study.root)
+
+
+def print_overview(study: Study) -> None:
+    """Print where every subject stands, and Table 1."""
+    print_status(study_status(study))
+    console().print()
+    print_table_1(study)
 
 
 def _print_results(study: Study, folder: Path, started: float) -> None:

@@ -9,14 +9,20 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from cta_data.cli.access import print_access
 from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.cohorts import parse_card, read_card, shipped_card_text
 from cta_data.cohorts.card import Card
 from cta_data.engine.records import EXIT_FAILED
+from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLimits
 from cta_data.intake.inventory import ACCEPTED
+from cta_data.intake.plan_model import REFUSE
 from cta_data.steps.add import Preview, add_source, open_addition, preview
+from cta_data.steps.clinical import problems_of
+from cta_data.steps.convert_masks import ASK_FOR_CODE, require_lesion_values
+from cta_data.steps.overlap import shared_patients
 from cta_data.study import Study, open_study
 
 GIBIBYTE = 1 << 30
@@ -59,7 +65,7 @@ def add(
 
     opened = open_study(study)
     if source is None:
-        console().print(_card_to_be(opened, cohort, card).cohort.how_to_get.strip())
+        print_access(_card_to_be(opened, cohort, card), own_card=card)
         return 0
     if dry_run:
         rules = _card_to_be(opened, cohort, card)
@@ -67,6 +73,7 @@ def add(
         opened = ensure_cohort(opened, cohort, card)
         opened.require(opened.sourcedata_path(cohort))
         rules = opened.card(cohort)
+    _require_decisions(opened, cohort, rules)
     options = AdditionOptions(
         subject=subject_id,
         subject_map=subject_map,
@@ -79,9 +86,46 @@ def add(
         rows = preview(plan, rules)
         done = {} if dry_run else add_source(opened, cohort, plan)
         _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
+        _tell_shared(opened, cohort, quiet=dry_run or as_json)
+        _tell_clinical(opened, cohort, quiet=dry_run or as_json)
         failed = plan.counts["subjects_refused"] + plan.counts["series_refuse"]
+        failed += sum(action == REFUSE for _, action in plan.cohort_files)
         failed += len(plan.problems) + done.get("series_failed", 0)
     return EXIT_FAILED if failed else 0
+
+
+def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:
+    """Say which patients of a cohort another cohort of the study has as well."""
+    shared = [] if quiet else shared_patients(study)
+    mine = [patient for patient in shared if cohort in {c for c, _ in patient.labels}]
+    if mine:
+        named = "; ".join(str(patient) for patient in mine[:MOST_NAMED])
+        told = f"note: {len(mine)} patients are in another cohort as well: {named}"
+        error_console().print(f"{told}. `build` refuses to train on them", soft_wrap=True)
+
+
+def _tell_clinical(study: Study, cohort: str, *, quiet: bool) -> None:
+    """Say what of the clinical tables could not be used: it stays missing."""
+    problems = [] if quiet else problems_of(Study(study.root), cohort)
+    for line in problems[:MOST_ROWS]:
+        error_console().print(f"note: {line}", soft_wrap=True)
+
+
+def _require_decisions(study: Study, cohort: str, card: Card) -> None:
+    """Refuse a cohort whose card leaves open what nobody but its owner can know.
+
+    Raises
+    ------
+    ConfigurationError
+        With the lines to add, and where.
+    """
+    undecided = require_lesion_values(card)
+    if undecided:
+        raise ConfigurationError(
+            undecided,
+            where=f"{study.cohort_path(cohort)}/card.toml",
+            next_step=ASK_FOR_CODE[0].upper() + ASK_FOR_CODE[1:],
+        )
 
 
 def _card_to_be(study: Study, cohort: str, card: Path | None) -> Card:
@@ -111,6 +155,8 @@ def _print(
                 ],
                 "set_aside": Counter(entry.reason for entry in plan.set_aside),
                 "problems": [vars(problem) for problem in plan.problems],
+                "cohort_files": {one.name: action for one, action in plan.cohort_files},
+                "unmatched": plan.unmatched,
                 **({"files_written": done["files_written"]} if done else {}),
             }
         )
@@ -120,11 +166,15 @@ def _print(
     _print_troubles(plan)
     counts = plan.counts
     other = counts["not_dicom"] + counts["dicomdir"]
-    found = f"{counts['files']} files: {counts['dicom']} DICOM, {other} other"
+    found = f"{counts['files']} files: {counts['dicom']} DICOM"
+    found += f", {counts['recognised']} known by their paths" if counts["recognised"] else ""
+    found += f", {counts['ignored']} ignored by the card" if counts["ignored"] else ""
+    found += f", {other} other"
     found += f", {counts['archives']} archives" if counts["archives"] else ""
     found += f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
     aside = f"{counts['set_aside']} set aside, {counts['duplicates']} duplicates"
-    console().print(f"{found}; of the DICOM {aside}, {counts['damaged']} damaged")
+    kept = "DICOM" if not counts["recognised"] else "known"
+    console().print(f"{found}; of the {kept} {aside}, {counts['damaged']} damaged")
     series = ", ".join(
         f"{counts[f'series_{name}']} {name}" for name in ("new", "merge", "notneeded", "refuse")
     )
@@ -151,6 +201,14 @@ def _print_troubles(plan: AdditionPlan) -> None:
         aside[entry.reason] += entry.n_instances
     for reason, number in sorted(aside.items()):
         errors.print(f"set aside: {number} × {reason}", soft_wrap=True)
+    if plan.unmatched and plan.counts["recognised"]:
+        first = ", ".join(plan.unmatched[:MOST_NAMED])
+        told = f"note: {len(plan.unmatched)} files match no rule of the card, such as {first}"
+        errors.print(told, soft_wrap=True)
+    for one, action in plan.cohort_files:
+        if action == REFUSE:
+            told = "a table of that name with other content is there: add it with --replace"
+            errors.print(f"refused: {one.name}: {told}", soft_wrap=True)
     for problem in plan.problems:
         errors.print(f"not read: {problem.file}: {problem.reason}", soft_wrap=True)
     whole = {subject.subject for subject in plan.subjects if subject.status == "refused"}

@@ -10,7 +10,7 @@ from rich.table import Table
 from cta_data.cli.output import console
 from cta_data.steps.sessions import STEP_NAMES
 
-SHORT = {"ok": "ok", "impossible": "stop", "error": "ERROR", "-": "-"}
+SHORT = {"ok": "ok", "notneeded": "none", "impossible": "stop", "error": "ERROR", "-": "-"}
 
 
 def print_status(content: dict[str, Any]) -> None:

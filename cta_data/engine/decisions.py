@@ -39,7 +39,7 @@ def decide(
         Run whatever can run, whether or not it is needed.
     """
     if isinstance(unit, Blocked):
-        return Decision(unit, "impossible", unit.reason)
+        return Decision(unit, "notneeded" if unit.expected else "impossible", unit.reason)
     if recompute:
         return Decision(unit, "run", "recomputed on request")
     if row is None:

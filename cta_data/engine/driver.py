@@ -323,7 +323,7 @@ def _unit_row(result: Result) -> dict:
 def _blocked_row(decision: Decision) -> dict:
     return _id_columns(decision.unit.id) | {
         "key": "",
-        "status": "impossible",
+        "status": decision.action,
         "reason": decision.reason,
         "step_version": decision.unit.version,
         "parameters": "",

@@ -79,11 +79,16 @@ class Unit:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something that cannot be done, known before trying: the reason says why."""
+    """Something that is not done, known before trying: the reason says why.
+
+    `expected` tells what is simply not called for, such as a transfer where nothing was drawn,
+    from what should have been possible.
+    """
 
     id: UnitId
     version: int
     reason: str
+    expected: bool = False
 
 
 @dataclass

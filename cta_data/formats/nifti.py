@@ -18,8 +18,8 @@ from isal import igzip, igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
+from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid, Placed
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 COMPRESSION_LEVEL = 2
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = (
@@ -55,16 +55,23 @@ def write_image(image: sitk.Image, path: Path) -> None:
     CtaError
         For a path with another ending.
     """
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise CtaError("NIfTI is written to .nii or .nii.gz", where=str(path))
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise DataRefused(
             "only a three-dimensional image with one value per voxel can be written",
             where=str(path),
             why=f"{image.GetDimension()} axes, {image.GetNumberOfComponentsPerPixel()} components",
         )
-    voxels = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
-    affine = ras_affine(image)
+    write_voxels(sitk.GetArrayViewFromImage(image), ras_affine(image), path)
+
+
+def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path: Path) -> None:
+    """Write voxels (z, y, x) as `write_image` writes an image.
+
+    `affine` is the 4 × 4 matrix from voxel index (x, y, z) to RAS mm.
+    """
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise CtaError("NIfTI is written to .nii or .nii.gz", where=str(path))
+    voxels = np.ascontiguousarray(voxels)
     _orthonormal(affine, where=str(path))
     payload = _header_bytes(affine, voxels)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -100,18 +107,8 @@ def read_image(path: Path) -> sitk.Image:
     """
     content = read_content(path)
     header, shape, affine = header_geometry(content, path)
-    dtype = header.get_data_dtype()
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {dtype}")
-    offset = int(header.get_data_offset())
+    dtype, offset = voxel_layout(header, shape, content, path)
     count = int(np.prod(shape))
-    if len(content) < offset + count * dtype.itemsize:
-        raise DataRefused(
-            "the file ends before its voxels do",
-            where=str(path),
-            why=f"{len(content) - offset} of {count * dtype.itemsize} bytes are there",
-            next_step="Copy or fetch the file again",
-        )
     voxels = np.frombuffer(content, dtype, count, offset).reshape(shape[::-1])
     slope, intercept = header.get_slope_inter()
     if (slope, intercept) not in ((None, None), (1.0, 0.0)):
@@ -140,7 +137,7 @@ def read_header(path: Path) -> nib.Nifti1Header:
     return _parse_header(start, path)
 
 
-def ras_affine(image: sitk.Image) -> NDArray[np.float64]:
+def ras_affine(image: Placed) -> NDArray[np.float64]:
     """4 × 4 matrix from voxel index (x, y, z) to RAS mm."""
     affine = np.eye(4)
     direction = np.array(image.GetDirection()).reshape(3, 3)
@@ -151,23 +148,18 @@ def ras_affine(image: sitk.Image) -> NDArray[np.float64]:
 
 def image_from_array(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> sitk.Image:
     """Image from an array with axes z, y, x and a 4 × 4 matrix from index (x, y, z) to RAS mm."""
-    image = sitk.GetImageFromArray(voxels)
-    lps = LPS_TO_RAS @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    return image
+    z, y, x = voxels.shape
+    return ImageGrid.of((x, y, z), affine).image(voxels)
 
 
-def same_grid(first: sitk.Image, second: sitk.Image, tolerance: float = 1e-2) -> bool:
+def same_grid(first: Placed, second: Placed, tolerance: float = 1e-2) -> bool:
     """Whether two 3-D images have the same size and every corner within `tolerance` mm."""
     if first.GetSize() != second.GetSize():
         return False
     return _largest_corner_distance(first, second) <= tolerance
 
 
-def describe_grid_difference(first: sitk.Image, second: sitk.Image) -> str:
+def describe_grid_difference(first: Placed, second: Placed) -> str:
     """Both grids in words, and how far apart their corners lie where the sizes agree."""
     text = f"{_describe_grid(first)} against {_describe_grid(second)}"
     if first.GetSize() == second.GetSize():
@@ -175,7 +167,7 @@ def describe_grid_difference(first: sitk.Image, second: sitk.Image) -> str:
     return text
 
 
-def _largest_corner_distance(first: sitk.Image, second: sitk.Image) -> float:
+def _largest_corner_distance(first: Placed, second: Placed) -> float:
     last = np.array(first.GetSize()) - 1
     corners = np.array(np.meshgrid(*[(0, end) for end in last])).reshape(3, -1)
     corners = np.vstack([corners, np.ones(corners.shape[1])])
@@ -183,7 +175,7 @@ def _largest_corner_distance(first: sitk.Image, second: sitk.Image) -> float:
     return float(np.linalg.norm(difference[:3], axis=0).max())
 
 
-def _describe_grid(image: sitk.Image) -> str:
+def _describe_grid(image: Placed) -> str:
     size = " × ".join(str(n) for n in image.GetSize())
     spacing = " × ".join(f"{value:.5g}" for value in image.GetSpacing())
     affine = ras_affine(image)
@@ -230,6 +222,45 @@ def header_geometry(
     header = _parse_header(content, path)
     shape = _shape_3d(header, path)
     return header, shape, _orthonormal(_stored_affine(header, path), where=str(path))
+
+
+def voxel_layout(
+    header: nib.Nifti1Header, shape: tuple[int, int, int], content: bytes, path: Path
+) -> tuple[np.dtype[np.generic], int]:
+    """Type of the voxels and the byte at which they begin; they are all there.
+
+    Raises
+    ------
+    DataRefused
+        When the voxels are in another file (`.hdr` and `.img`), are no plain numbers, begin inside
+        the header, or are not all there.
+    """
+    if not bytes(header["magic"]).startswith(b"n+"):
+        raise DataRefused(
+            "the voxels are kept in another file",
+            where=str(path),
+            next_step="Save header and voxels as one .nii.gz file",
+        )
+    dtype = header.get_data_dtype()
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {dtype}")
+    begin = float(header["vox_offset"])
+    if not header.sizeof_hdr + 4 <= begin < float("inf"):
+        raise DataRefused(
+            "the header does not say where the voxels begin",
+            where=str(path),
+            why=f"vox_offset is {begin:g}",
+            next_step="Write the file again with another program",
+        )
+    offset, needed = int(begin), int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if len(content) < offset + needed:
+        raise DataRefused(
+            "the file ends before its voxels do",
+            where=str(path),
+            why=f"{max(len(content) - offset, 0)} of {needed} bytes are there",
+            next_step="Copy or fetch the file again",
+        )
+    return dtype, offset
 
 
 def read_content(path: Path) -> bytes:
@@ -288,16 +319,29 @@ def _shape_3d(header: nib.Nifti1Header, path: Path) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _stored_affine(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64]:
-    for code, stored in (
-        (header["sform_code"], header.get_sform),
-        (header["qform_code"], header.get_qform),
-    ):
-        if code > 0:
+def usable_affines(header: nib.Nifti1Header) -> dict[str, NDArray[np.float64]]:
+    """Orientations of a header that place its voxels (index to RAS mm), the one that counts first.
+
+    Keys are `sform` and `qform`; absent is one without a code, singular, or damaged.
+    """
+    found = {}
+    for name, stored in (("sform", header.get_sform), ("qform", header.get_qform)):
+        if header[f"{name}_code"] <= 0:
+            continue
+        try:
             affine = np.asarray(stored(), dtype=np.float64)
-            smallest = np.linalg.svd(affine[:3, :3], compute_uv=False)[-1]
-            if np.isfinite(affine).all() and smallest > SINGULAR_VALUE_FLOOR:
-                return affine
+        except (ValueError, nib.spatialimages.HeaderDataError):
+            continue  # a quaternion that is no rotation
+        if not np.isfinite(affine).all():
+            continue
+        if np.linalg.svd(affine[:3, :3], compute_uv=False)[-1] > SINGULAR_VALUE_FLOOR:
+            found[name] = affine
+    return found
+
+
+def _stored_affine(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64]:
+    for affine in usable_affines(header).values():
+        return affine
     raise DataRefused(
         "the file does not say where its voxels lie",
         where=str(path),

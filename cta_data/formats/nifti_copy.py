@@ -14,18 +14,19 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 from isal import isal_zlib
 
 from cta_data.errors import CtaError, DataRefused
+from cta_data.formats.image_grid import ImageGrid
 from cta_data.formats.nifti import (
     COMPRESSION_LEVEL,
     GZIP_MAGIC,
     GZIP_WINDOW,
-    LPS_TO_RAS,
     header_geometry,
     read_content,
     read_image,
+    usable_affines,
+    voxel_layout,
     write_image,
 )
 
@@ -33,10 +34,13 @@ CANONICAL_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 HEADER_BYTES = 352
 """NIfTI-1 header and the four bytes that say whether extensions follow."""
 SOFTWARE = re.compile(
-    rb"(FSL|FreeSurfer|nibabel|ITK|SimpleITK|ANTs|NiftyReg|NiftySeg|AFNI|SPM|CaPTk|\d)[\w .:+-]*",
+    rb"(FSL|FreeSurfer|nibabel|ITK|SimpleITK|ANTs|NiftyReg|NiftySeg|AFNI|SPM|CaPTk)"
+    rb"[ -]?v?(\d{1,2}(\.\d{1,2}){0,3})?"
+    rb"|[56]\.0(\.\d{1,2}){0,2}(:[0-9a-f]{8})?",
     re.IGNORECASE,
 )
-"""What programs write into `descrip` about themselves: a name, a version."""
+"""What programs write into `descrip` about themselves and nothing more: a name and a version, or
+the version and commit of FSL. Words or numbers beside it may be a patient's."""
 FREE_TEXT = ("descrip", "aux_file", "intent_name", "db_name", "data_type")
 HARMLESS = (b"", b"none")
 MILLIMETRES = (0, 2)  # unspecified, which everyone takes for mm, and mm
@@ -54,12 +58,12 @@ class PlacedNifti:
     notes
         What was taken away or looked odd.
     grid
-        An image of zeros on the file's grid (LPS, mm), for its geometry.
+        Where its voxels lie.
     """
 
     unchanged: bool
     notes: tuple[str, ...]
-    grid: sitk.Image
+    grid: ImageGrid
 
 
 def place_nifti(source: Path, target: Path) -> PlacedNifti:
@@ -77,35 +81,27 @@ def place_nifti(source: Path, target: Path) -> PlacedNifti:
         raise CtaError("NIfTI is put in place as .nii.gz", where=str(target))
     content = read_content(source)
     header, shape, affine = header_geometry(content, source)
+    dtype, begin = voxel_layout(header, shape, content, source)
     _require_millimetres(header, source)
-    notes = _disagreement(header, shape)
-    end = int(header.get_data_offset()) + int(np.prod(shape)) * header.get_data_dtype().itemsize
-    if len(content) < end:
-        raise DataRefused(
-            "the file ends before its voxels do",
-            where=str(source),
-            why=f"{len(content)} of {end} bytes are there",
-            next_step="Copy or fetch the file again",
-        )
-    grid = _grid(shape, affine)
+    notes, grid = _disagreement(header, shape), ImageGrid.of(shape, affine)
     if not _is_common(header):
         write_image(read_image(source), target)
         return PlacedNifti(False, (*notes, "encoded anew as NIfTI-1, three-dimensional"), grid)
+    end = begin + int(np.prod(shape)) * dtype.itemsize
     removed = _removed(header, content, end)
-    packed = source.read_bytes()
-    if removed or not _is_one_member(packed, content):
+    stream = None if removed else _deflate_stream(source.read_bytes(), content, source)
+    if stream is None:
         _compress(_cleaned(header, content, end), target)
     else:
-        _replace(CANONICAL_GZIP + packed[_deflate_start(packed, source) :], target)
+        _replace(CANONICAL_GZIP + stream, target)
     notes += (f"{' and '.join(removed)} removed from the header",) if removed else ()
-    return PlacedNifti(not removed and packed.startswith(GZIP_MAGIC), notes, grid)
+    return PlacedNifti(stream is not None, notes, grid)
 
 
 def _is_common(header: nib.Nifti1Header) -> bool:
     """Whether a file is of the form that every tool reads: NIfTI-1, little-endian, three axes."""
     first = type(header) is nib.Nifti1Header and header.endianness == "<"
-    single = bytes(header["magic"]).rstrip(b"\0") == b"n+1"
-    return first and single and len(header.get_data_shape()) == 3
+    return first and len(header.get_data_shape()) == 3
 
 
 def _require_millimetres(header: nib.Nifti1Header, source: Path) -> None:
@@ -122,23 +118,34 @@ def _disagreement(header: nib.Nifti1Header, shape: tuple[int, int, int]) -> tupl
     """Note where the two orientations of a header place a corner differently."""
     if not (int(header["qform_code"]) > 0 and int(header["sform_code"]) > 0):
         return ()
+    usable = usable_affines(header)
+    if len(usable) < 2:
+        [used] = usable
+        other = "sform" if used == "qform" else "qform"
+        return (f"the {other} places no volume; the {used} is used",)
     last = np.array(shape) - 1
     corners = np.array(np.meshgrid(*[(0, end) for end in last])).reshape(3, -1)
-    difference = (header.get_sform() - header.get_qform()) @ np.vstack([corners, np.ones(8)])
+    difference = (usable["sform"] - usable["qform"]) @ np.vstack([corners, np.ones(8)])
     apart = float(np.linalg.norm(difference[:3], axis=0).max())
     if apart <= DISAGREE_MM:
         return ()
     return (f"qform and sform place corners up to {apart:.3g} mm apart; the sform is used",)
 
 
-def _removed(header: nib.Nifti1Header, content: bytes, end: int) -> tuple[str, ...]:
-    """Name what has to go from a header, without saying what stands there."""
+def _texts_to_remove(header: nib.Nifti1Header) -> list[str]:
+    """Names of the fields whose text is not plainly a program's own name."""
     found = []
     for name in FREE_TEXT:
         text = bytes(header[name]).rstrip(b"\0 ")
-        harmless = text in HARMLESS or (name == "descrip" and SOFTWARE.fullmatch(text))
-        found += [] if harmless else [f"free text ({name})"]
-    if content[348:349] != b"\0" or int(header.get_data_offset()) > HEADER_BYTES:
+        if text not in HARMLESS and not (name == "descrip" and SOFTWARE.fullmatch(text)):
+            found.append(name)
+    return found
+
+
+def _removed(header: nib.Nifti1Header, content: bytes, end: int) -> tuple[str, ...]:
+    """Name what has to go from a header, without saying what stands there."""
+    found = [f"free text ({name})" for name in _texts_to_remove(header)]
+    if content[348:HEADER_BYTES] != b"\0\0\0\0" or int(header.get_data_offset()) > HEADER_BYTES:
         found.append("extensions")
     if len(content) > end:
         found.append("bytes after the voxels")
@@ -148,21 +155,25 @@ def _removed(header: nib.Nifti1Header, content: bytes, end: int) -> tuple[str, .
 def _cleaned(header: nib.Nifti1Header, content: bytes, end: int) -> tuple[bytes, memoryview]:
     """Header and voxels; the voxels are not copied."""
     kept = header.copy()
-    for name in FREE_TEXT:
-        text = bytes(kept[name]).rstrip(b"\0 ")
-        if not (text in HARMLESS or (name == "descrip" and SOFTWARE.fullmatch(text))):
-            kept[name] = b""
+    for name in _texts_to_remove(header):
+        kept[name] = b""
     start = int(header.get_data_offset())
     kept["vox_offset"] = HEADER_BYTES
     return bytes(kept.binaryblock) + b"\0\0\0\0", memoryview(content)[start:end]
 
 
-def _is_one_member(packed: bytes, content: bytes) -> bool:
-    """Whether the file is one gzip member: its trailer then speaks for all of the content."""
+def _deflate_stream(packed: bytes, content: bytes, source: Path) -> bytes | None:
+    """Compressed data and trailer of a file that is one gzip member, None for any other."""
     if not packed.startswith(GZIP_MAGIC) or len(packed) < 18:
-        return False
+        return None
     checksum, size = struct.unpack("<II", packed[-8:])
-    return size == len(content) & 0xFFFFFFFF and checksum == isal_zlib.crc32(content)
+    if size != len(content) & 0xFFFFFFFF or checksum != isal_zlib.crc32(content):
+        return None  # the trailer speaks for a part of the content, so there are more members
+    start = _deflate_start(packed, source)
+    # Empty members before the last would pass, with whatever their headers name.
+    if not isal_zlib.decompressobj(wbits=-15).decompress(packed[start : start + 65536], 1):
+        return None
+    return packed[start:]
 
 
 def _deflate_start(packed: bytes, source: Path) -> int:
@@ -192,13 +203,3 @@ def _replace(content: bytes, target: Path) -> None:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _grid(shape: tuple[int, int, int], affine: np.ndarray) -> sitk.Image:
-    grid = sitk.Image([int(n) for n in shape], sitk.sitkUInt8)
-    lps = LPS_TO_RAS @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    grid.SetSpacing(spacing.tolist())
-    grid.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    grid.SetOrigin(lps[:3, 3].tolist())
-    return grid

@@ -10,6 +10,9 @@ import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
 
+MOST_BRAIN = 0.95
+"""Largest share of an image that a brain can fill."""
+
 
 @dataclass(frozen=True)
 class CutLesion:
@@ -40,6 +43,30 @@ def lesions_cut_by_mask(labels: sitk.Image, mask: sitk.Image) -> list[CutLesion]
         CutLesion(int(lesion), total[lesion], count, count / total[lesion])
         for lesion, count in zip(cut.tolist(), counts.tolist(), strict=True)
     ]
+
+
+def delivered_mask(image: sitk.Image) -> sitk.Image:
+    """Return the brain (uint8) of an image that was delivered without the skull: what is not zero.
+
+    Zero voxels that are enclosed, such as a ventricle or a dark vessel, belong to it.
+
+    Raises
+    ------
+    DataRefused
+        Nothing was taken away, or nothing is left.
+    """
+    voxels = sitk.GetArrayViewFromImage(image)
+    inside = np.nan_to_num(voxels) != 0 if voxels.dtype.kind == "f" else voxels != 0
+    share = float(inside.mean())
+    if not 0 < share <= MOST_BRAIN:
+        raise DataRefused(
+            "the image is not skull-stripped, as the card says of the cohort",
+            why=f"{100 * share:.1f} % of its voxels are not zero",
+            next_step="Set geometry.skull_stripped = false in the card, or get the right image",
+        )
+    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
+    mask.CopyInformation(image)
+    return sitk.BinaryFillhole(mask, fullyConnected=False, foregroundValue=1)
 
 
 def protect_lesions(mask: sitk.Image, labels: sitk.Image, margin_mm: float = 0.0) -> sitk.Image:

@@ -8,7 +8,7 @@ coverage has it and the other takes its next best.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,39 @@ def transfer_lesions(
     labels = sitk.GetImageFromArray(voxels)
     labels.CopyInformation(target)
     return TransferResult(labels, tuple(rows))
+
+
+def as_drawn(
+    lesions: Sequence[DrawnLesion], labels: sitk.Image, flags: Mapping[int, tuple[str, ...]]
+) -> TransferResult:
+    """What lesions are on the grid that they were drawn on as voxels: themselves, unchanged.
+
+    Parameters
+    ----------
+    labels
+        Lesion ids on that grid.
+    flags
+        What is known of lesions already, by id.
+    """
+    counts = np.bincount(sitk.GetArrayViewFromImage(labels).ravel())
+    rows = [
+        TransferredLesion(
+            id=lesion.id,
+            source_roi=lesion.source_roi,
+            source_name=lesion.source_name,
+            volume_drawn_mm3=lesion.volume_mm3,
+            volume_mm3=lesion.volume_mm3,
+            n_voxels=int(counts[lesion.id]),
+            volume_ratio=1.0,
+            volume_scale=1.0,
+            centroid_shift_mm=0.0,
+            fraction_inside=1.0,
+            flags=flags.get(lesion.id, ()),
+            lost_reason=None,
+        )
+        for lesion in lesions
+    ]
+    return TransferResult(sitk.Cast(labels, sitk.sitkUInt16), tuple(rows))
 
 
 def _arrive(lesion: DrawnLesion, point_map: PointMap) -> _Arrival:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,10 @@ from cta_data.imaging.drawn_lesions import DrawnLesion
 from cta_data.imaging.grid import Grid
 from cta_data.imaging.label_transfer import TransferredLesion, transfer_lesions
 from cta_data.imaging.lesion_stack import LesionStack
+from cta_data.imaging.mask_lesions import require_whole_numbers
 
+LesionName = tuple[int, str, int]
+"""Number and name of the region that a lesion was drawn as, and its component within it."""
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
 
@@ -76,7 +80,7 @@ def lesions_from_mask(mask: sitk.Image) -> tuple[DrawnLesion, ...]:
         If the mask is not scalar, or holds fractions or values that are not finite.
     """
     grid = Grid.of(mask)
-    voxels = _whole_numbers(mask)
+    voxels = require_whole_numbers(sitk.GetArrayViewFromImage(mask))
     lesions: list[DrawnLesion] = []
     for value in np.unique(voxels[voxels != 0]).tolist():
         labels, _ = ndimage.label(voxels == value, _NEIGHBOURS)
@@ -97,23 +101,31 @@ def lesions_from_mask(mask: sitk.Image) -> tuple[DrawnLesion, ...]:
     return tuple(lesions)
 
 
-def _whole_numbers(mask: sitk.Image) -> NDArray[np.int64]:
-    voxels = sitk.GetArrayFromImage(mask)
-    if voxels.ndim != 3:
-        raise DataRefused(
-            "the mask is not a three-dimensional image of labels",
-            why=f"array of shape {voxels.shape}",
-            next_step="Give one label per voxel",
-        )
-    if np.issubdtype(voxels.dtype, np.floating):
-        odd = ~np.isfinite(voxels) | (voxels != np.round(voxels))
-        if odd.any():
-            raise DataRefused(
-                "the mask holds values that are not whole numbers",
-                why=f"{int(odd.sum())} voxels, for example {voxels[odd][0]}",
-                next_step="Give labels, not probabilities",
+def lesions_from_labels(labels: sitk.Image, names: Mapping[int, LesionName]) -> list[DrawnLesion]:
+    """The lesions of an image of lesion ids, each whole whatever its parts.
+
+    Parameters
+    ----------
+    labels
+        Lesion ids; 0 elsewhere.
+    names
+        Of every id: number and name of the region that it was drawn as, and its component. An
+        id without a voxel gives no lesion.
+    """
+    grid = Grid.of(labels)
+    voxels = sitk.GetArrayViewFromImage(labels)
+    lesions: list[DrawnLesion] = []
+    for value, box in enumerate(ndimage.find_objects(voxels), start=1):
+        if box is None:
+            continue
+        number, name, component = names[value]
+        stack = _stack_of_voxels(voxels[box] == value, [part.start for part in box], grid)
+        lesions.append(
+            DrawnLesion(
+                value, number, name, component, stack, stack.volume_mm3, stack.centroid_lps_mm
             )
-    return np.asarray(voxels, dtype=np.int64)
+        )
+    return lesions
 
 
 def _stack_of_voxels(voxels: NDArray[np.bool_], start: list[int], grid: Grid) -> LesionStack:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cta_data.bids.dataset import write_participants
 from cta_data.configuration import BuildSection
 from cta_data.engine.driver import mark_uncommitted
+from cta_data.steps.clinical import write_phenotypes
 from cta_data.steps.partition import Assignment, PartitionOptions, Patient, partition
 from cta_data.steps.sessions import STEP_NAMES
 from cta_data.study import Study
@@ -17,6 +19,21 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
         "Description": "Sex of the participant",
         "Levels": {"female": "female", "male": "male", "other": "other"},
     },
+    "primary_tumour": {
+        "Description": "Primary tumour",
+        "Levels": {
+            "lung": "lung",
+            "melanoma": "melanoma",
+            "breast": "breast",
+            "kidney": "kidney",
+            "unknown": "the source says that it is not known",
+            "others": "another, or several",
+        },
+    },
+    "prior_brain_radiotherapy": {
+        "Description": "Radiotherapy of the brain before the session",
+        "Levels": {"none": "none", "srs": "radiosurgery", "wbrt": "whole brain"},
+    },
     "annotation_technique": {"Description": "MRI technique that the lesions were drawn on"},
     "quality": {
         "Description": "Quality of the annotation",
@@ -26,16 +43,35 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
 
 
 def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
-    """Return why a session is not usable, for each that is not; work not yet done is no reason."""
+    """Return why a session is not usable, for each that is not; work not yet done is no reason.
+
+    Usable, and not evaluated all the same, are sessions that the cohort's card leaves out.
+    """
     units = study.tables.by_key("units")
     reasons: dict[tuple[str, str, str], str] = {}
     for step in STEP_NAMES:
         for (name, cohort, subject, session), row in units.items():
-            if name == step and row["status"] != "ok":
+            if name == step and row["status"] == "notneeded":
+                reasons.setdefault((cohort, subject, session), row["reason"] or "")
+            elif name == step and row["status"] != "ok":
                 reason = row["reason"] or row["status"]
                 named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
                 reasons.setdefault((cohort, subject, session), named)
+    for key in study.tables.by_key("subjects"):
+        left_out = not_evaluated(study, key[0], key[2])
+        if left_out:
+            reasons.setdefault(key, left_out)
     return reasons
+
+
+def not_evaluated(study: Study, cohort: str, session: str) -> str:
+    """Return why a session is left out by its cohort's card, or an empty text."""
+    if cohort not in study.cohorts:
+        return ""
+    section = study.card(cohort).sessions
+    if not section.evaluated or re.search(section.evaluated, session):
+        return ""
+    return section.not_evaluated
 
 
 def usable_patients(study: Study) -> list[Patient]:
@@ -46,7 +82,8 @@ def usable_patients(study: Study) -> list[Patient]:
     for key, row in sorted(study.tables.by_key("subjects").items()):
         cohort, subject, _ = key
         measured = units.get(("measure", *key))
-        if cohort in cohorts and row["quality"] and measured and measured["status"] == "ok":
+        usable = measured is not None and measured["status"] == "ok"
+        if cohort in cohorts and row["quality"] and usable and not not_evaluated(study, *key[::2]):
             patients.setdefault((cohort, subject), Patient(cohort, subject, row["quality"]))
     return list(patients.values())
 
@@ -117,6 +154,8 @@ def write_participant_tables(study: Study) -> None:
                 "participant_id": subject,
                 "age": row["age_years"],
                 "sex": row["sex"],
+                "primary_tumour": row["primary_tumour"],
+                "prior_brain_radiotherapy": row["prior_brain_radiotherapy"],
                 "annotation_technique": row["annotation_technique"],
                 "quality": row["quality"],
             }
@@ -127,6 +166,7 @@ def write_participant_tables(study: Study) -> None:
         write_participants(folder, rows, PARTICIPANT_COLUMNS)
         if path.read_bytes() != before:
             mark_uncommitted(study.root)
+    write_phenotypes(study, converted)
 
 
 def _units_of(study: Study, step: str) -> dict[tuple, dict[str, Any]]:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
+from cta_data.cohorts.clinical import find_clinical_files
+from cta_data.cohorts.file_roles import match_file
 from cta_data.engine.datasets import annexing, fetch, is_modified, require_identity, save
+from cta_data.engine.distribution import restrict_cohort
 from cta_data.engine.driver import study_lock
 from cta_data.intake import (
     AdditionOptions,
@@ -20,6 +23,8 @@ from cta_data.intake import (
     plan_addition,
 )
 from cta_data.intake.addition import remove_abandoned_work
+from cta_data.intake.naming import SubjectNaming
+from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
 from cta_data.study import Study
 
 IMAGE_KINDS = ("MR", "CT")
@@ -54,12 +59,48 @@ def open_addition(
     remove_abandoned_work(work)
     chosen = replace(
         options,
+        recognise=recogniser(card),
+        naming=naming_of(card),
         session_rule=card.sessions.rule,
         identity_attributes=card.subjects.same_patient,
         work_folder=work,
     )
     with plan_addition(source, study.root / study.sourcedata_path(cohort), chosen) as plan:
         yield plan
+
+
+def recogniser(card: Card) -> Recognise:
+    """Return what tells a cohort's plain files by their paths: the card's rules as a function."""
+    if not card.files and not card.clinical:
+        return recognise_nothing
+    naming = naming_of(card)
+
+    def recognise(name: str) -> FilePlace | None:
+        match = match_file(name, card.files)
+        if match is None:
+            clinical = find_clinical_files(card.clinical, [name])
+            return FilePlace("cohort", name) if clinical else None
+        if match.rule.role == "ignore":
+            return FilePlace("ignored", match.place)
+        stack = match.slice_number is not None
+        return FilePlace(
+            "subject",
+            match.place,
+            match.stack,
+            match.container,
+            ".tar" if stack else match.extension,
+            naming.canonical(match.subject),
+            match.session,
+            match.slice_number or 0,
+        )
+
+    return recognise
+
+
+def naming_of(card: Card) -> SubjectNaming:
+    """Return how a cohort's identifiers become labels."""
+    section = card.subjects
+    return SubjectNaming(section.pattern, section.source_id, section.label)
 
 
 def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
@@ -105,6 +146,7 @@ def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
             # The source's path stays out of the history: it may hold a name.
             message = f"add {cohort}: {kept} series of {accepted} subjects, {refused} refused"
             save(study.root, message, [study.root / source])
+            restrict_cohort(study, cohort)
     return {
         "counts": dict(sorted(plan.counts.items())),
         "files_written": len(result.written),
@@ -124,7 +166,7 @@ def _roles(plan: AdditionPlan, card: Card) -> dict[str, str]:
         if series.kind in IMAGE_KINDS and series.file:
             header = SeriesHeader(series.file, series.header)
             sessions.setdefault((series.subject, series.session), []).append(header)
-    becomes = {series.file: _other(series) for series in plan.series}
+    becomes = {series.file: _other(series, card) for series in plan.series}
     for headers in sessions.values():
         roles = assign_roles(headers, card.series)
         for role in roles.roles:
@@ -138,5 +180,15 @@ def _roles(plan: AdditionPlan, card: Card) -> dict[str, str]:
     return becomes
 
 
-def _other(series: SeriesPlan) -> str:
-    return {"RTSTRUCT": "annotation", "REG": "transform"}.get(series.kind, "kept, not converted")
+def _other(series: SeriesPlan, card: Card) -> str:
+    place = series.header.get(SOURCE_FILE)
+    if place is None:
+        known = {"RTSTRUCT": "annotation", "SEG": "annotation", "REG": "transform"}
+        return known.get(series.kind, "kept, not converted")
+    match = match_file(place, card.files)
+    if match is None or match.rule.role == "ignore":
+        return "nothing: no rule of the card matches its path"
+    if match.rule.role == "mask":
+        return f"annotation{f' {match.roi}' if match.roi else ''}"
+    phase = f" {match.rule.phase}" if match.rule.phase != "none" else ""
+    return f"{match.rule.technique}{phase}"

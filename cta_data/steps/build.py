@@ -15,11 +15,13 @@ from cta_data.engine.log import software_versions
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import describe_grid_difference, read_image, same_grid
 from cta_data.steps.accounting import partition_options, study_partition
+from cta_data.steps.overlap import in_training, shared_patients
 from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.study import Study
 
 VERSION = 1
+MOST_NAMED = 5
 REACH = "../../"
 """From a training set to the top of the study."""
 
@@ -93,6 +95,15 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     if not training:
         why = (
             f"no training patient with {setting.quality} on the {setting.label_grid} grid is ready"
+        )
+        return Blocked(unit, VERSION, why)
+    twice = in_training(shared_patients(study), {(c["cohort"], c["subject"]) for c in training})
+    if twice and study.configuration.build.shared_patients == "refuse":
+        named = "; ".join(str(patient) for patient in twice[:MOST_NAMED])
+        why = (
+            f"{len(twice)} training patients are in another cohort as well: {named}. Train or test "
+            "on one of the two: leave a cohort out (build.cohorts), or accept it "
+            '(build.shared_patients = "accept")'
         )
         return Blocked(unit, VERSION, why)
     n_patients = len({(case["cohort"], case["subject"]) for case in training})

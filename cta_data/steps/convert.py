@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cta_data.cohorts.card import Card
+from cta_data.cohorts.file_roles import DICOM, match_file, preferred_form
 from cta_data.engine import (
     Blocked,
     Outcome,
@@ -18,8 +19,18 @@ from cta_data.engine import (
     session_scope,
 )
 from cta_data.errors import ConfigurationError
-from cta_data.steps.convert_annotations import convert_annotations, convert_registrations
+from cta_data.intake.plain_files import SOURCE_FILE
+from cta_data.steps.clinical import ToldOf, link_rows
+from cta_data.steps.convert_annotations import (
+    SessionAnnotations,
+    convert_annotations,
+    convert_registrations,
+)
+from cta_data.steps.convert_files import convert_file_images, session_files
 from cta_data.steps.convert_images import convert_images, read_session
+from cta_data.steps.convert_masks import ASK_FOR_CODE, convert_masks, require_lesion_values
+from cta_data.steps.convert_segmentations import convert_segmentations
+from cta_data.steps.image_rows import SessionImages
 from cta_data.steps.sessions import (
     SourceSession,
     make_unit,
@@ -44,10 +55,11 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         card = study.card(cohort)
         parameters = _parameters(card)
         listed = listed_techniques(study, cohort, card.annotations.drawn_on_table)
+        told = ToldOf(study, cohort)
         for session in sessions:
             if selection.takes(cohort, session.subject):
-                drawn_on = listed.get(session.subject)
-                yield _unit(study, session, parameters | {"drawn_on": drawn_on})
+                own = {"drawn_on": listed.get(session.subject), **told.parameters(session)}
+                yield _unit(study, session, card, parameters | own)
 
 
 def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
@@ -88,19 +100,44 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
     }
 
 
-def _unit(study: Study, session: SourceSession, parameters: dict[str, Any]) -> Unit | Blocked:
+def _unit(
+    study: Study, session: SourceSession, card: Card, parameters: dict[str, Any]
+) -> Unit | Blocked:
     unit = session.unit("convert")
     if session.refused:
         why = f"refused when it was added: {session.refused}. {NEXT_STEP}"
         return Blocked(unit, VERSION, why)
     source = study.sourcedata_path(session.cohort)
-    paths = {f"{row.kind}:{row.series}": f"{source}/{row.file}" for row in session.series}
-    return make_unit(study, unit, VERSION, paths, parameters)
+    places = {
+        row.series: row.header[SOURCE_FILE] for row in session.series if SOURCE_FILE in row.header
+    }
+    has_dicom = len(places) < len(session.series)
+    form = preferred_form(places.values(), card.files, dicom=has_dicom)
+    if not form:
+        why = "no rule of the card matches its files ([[files]] in the cohort's card)"
+        return Blocked(unit, VERSION, why)
+    if form == DICOM:
+        rows = [row for row in session.series if row.series not in places]
+        paths = {f"{row.kind}:{row.series}": f"{source}/{row.file}" for row in rows}
+        others = len(places)
+    else:
+        undecided = require_lesion_values(card)
+        if undecided:
+            return Blocked(unit, VERSION, f"{undecided}: {ASK_FOR_CODE}")
+        forms = {s: m.rule.form for s, p in places.items() if (m := match_file(p, card.files))}
+        rows = [row for row in session.series if forms.get(row.series) == form]
+        paths = {f"file:{row.series}": f"{source}/{row.file}" for row in rows}
+        parameters = parameters | {"files": {row.series: places[row.series] for row in rows}}
+        others = len(session.series) - len(rows)
+    return make_unit(
+        study, unit, VERSION, paths, parameters | {"form": form, "other_files": others}
+    )
 
 
 def _parameters(card: Card) -> dict[str, Any]:
     """Return the parts of a card that conversion depends on, as JSON content."""
-    parts = {"cohort", "series", "repairs", "annotations", "groups"}
+    parts = {"series", "files", "geometry", "repairs", "annotations", "masks", "groups", "cohort"}
+    parts |= {"targets"}
     content = card.model_dump(mode="json", include=parts)
     # What is only told to people does not change an image.
     content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence")}
@@ -116,17 +153,22 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         A required series is missing or ambiguous, or a series is no regular volume.
     """
     card = card_from(unit)
-    session = read_session(unit, workspace)
-    images = convert_images(unit.id, session, card, workspace)
-    convert_registrations(unit.id, session, images, workspace)
-    annotations = convert_annotations(
-        unit.id, session, images, card, workspace, listed=unit.parameters["drawn_on"]
-    )
+    form = unit.parameters["form"]
+    if form == DICOM:
+        images, annotations = _convert_dicom(unit, card, workspace)
+    else:
+        files = session_files(unit, card, workspace)
+        images = convert_file_images(unit.id, files, card, form, workspace)
+        annotations = convert_masks(unit.id, files, images, card, workspace)
+    if unit.parameters["other_files"]:
+        others = unit.parameters["other_files"]
+        images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
     subject = {
         "cohort": unit.id.cohort,
         "subject": unit.id.subject,
         "session": unit.id.session,
         **images.person,
+        **{k: v for k, v in unit.parameters.get("person", {}).items() if v is not None},
         "annotation_technique": annotations.drawn_on,
         "quality": card.quality_of(annotations.drawn_on),
         "licence": card.cohort.licence,
@@ -136,10 +178,23 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             "subjects": [subject],
             "images": images.rows,
             "annotations": annotations.rows,
+            "clinical_links": link_rows(unit, card, annotations.rows),
         },
         notes=images.notes + annotations.notes,
         refused=annotations.refused,
     )
+
+
+def _convert_dicom(
+    unit: Unit, card: Card, workspace: Workspace
+) -> tuple[SessionImages, SessionAnnotations]:
+    session = read_session(unit, workspace)
+    images = convert_images(unit.id, session, card, workspace)
+    convert_registrations(unit.id, session, images, workspace)
+    segmented = session.of_kind("SEG") and not session.of_kind("RTSTRUCT")
+    read = convert_segmentations if segmented else convert_annotations
+    listed = unit.parameters["drawn_on"]
+    return images, read(unit.id, session, images, card, workspace, listed=listed)
 
 
 def card_from(unit: Unit) -> Card:
@@ -151,7 +206,7 @@ def card_from(unit: Unit) -> Card:
 
 def owns(unit: UnitId) -> dict[str, dict[str, Any]]:
     """Return the rows that a session's conversion replaces."""
-    base = session_scope("subjects", "annotations")(unit)
+    base = session_scope("subjects", "annotations", "clinical_links")(unit)
     return base | session_scope("images", description="")(unit)
 
 

@@ -17,7 +17,7 @@ from cta_data.formats.rtstruct import read_structure_set
 from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.imaging.contour_reference import match_reference
 from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
-from cta_data.steps.convert_images import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.steps.redaction import without_identity
 
 MATCH_ORDER = ("sop_instance", "series", "frame_of_reference")

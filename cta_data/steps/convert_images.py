@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-import nibabel as nib
-import pydicom
-import SimpleITK as sitk
-
-from cta_data.bids.names import BidsName, raw_name
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card, RepairSection
 from cta_data.cohorts.series_roles import Role, SeriesHeader, assign_roles
@@ -17,63 +11,21 @@ from cta_data.engine import Unit, UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_geometry import SeriesRepairs
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
-from cta_data.formats.nifti import ras_affine, write_image
+from cta_data.formats.nifti import write_image
 from cta_data.intake import header_of, open_datasets
+from cta_data.steps.convert_dose import DOSE, convert_dose
+from cta_data.steps.image_rows import (
+    PlacedImage,
+    RawSeries,
+    RawSession,
+    SessionImages,
+    grid_columns,
+    image_name,
+    sidecar_path,
+)
 
-IMAGE_KINDS = ("MR", "CT")
+IMAGE_KINDS = ("MR", "CT", DOSE)
 SEX = {"F": "female", "M": "male", "O": "other"}
-
-
-@dataclass(frozen=True)
-class RawSeries:
-    """One series of a session: its datasets, in the order of its tar."""
-
-    kind: str
-    identifier: str
-    datasets: list[pydicom.Dataset]
-    header: dict[str, str]
-
-
-@dataclass
-class RawSession:
-    """All series of a session."""
-
-    series: list[RawSeries]
-
-    def of_kind(self, *kinds: str) -> list[RawSeries]:
-        """Return the series of some kinds."""
-        return [one for one in self.series if one.kind in kinds]
-
-
-@dataclass(frozen=True)
-class PlacedImage:
-    """An image that was written, with what the structure sets need to know of it."""
-
-    technique: str
-    frame: int
-    frame_uid: str
-    series_uid: str
-    sop_uids: frozenset[str]
-    grid: sitk.Image
-    slice_spacing_mm: float
-
-
-@dataclass
-class SessionImages:
-    """Images of a session and their rows."""
-
-    placed: list[PlacedImage] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    person: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def frame_of(self, uid: str | None) -> int | None:
-        """Return the number of a frame of reference within the session."""
-        return next((image.frame for image in self.placed if image.frame_uid == uid), None)
-
-    def frame_uids(self) -> dict[int, str]:
-        """Return the frames of reference by their numbers."""
-        return {image.frame: image.frame_uid for image in self.placed}
 
 
 def read_session(unit: Unit, workspace: Workspace) -> RawSession:
@@ -111,9 +63,12 @@ def convert_images(
     frames: dict[str, int] = {}
     for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
         raw = by_identifier[role.identifier]
-        converted = _convert(raw, role, card.repairs, unit)
         frame_uid = raw.header.get("FrameOfReferenceUID", "") or f"none:{role.identifier}"
         frame = frames.setdefault(frame_uid, len(frames) + 1)
+        if raw.kind == DOSE:
+            images.rows.append(convert_dose(unit, role, raw, frame, workspace))
+            continue
+        converted = _convert(raw, role, card.repairs, unit)
         images.rows.append(_write(unit, role, raw, converted, frame, workspace))
         images.placed.append(_placed(role, raw, converted, frame, frame_uid))
         images.notes += [f"{role.technique}: {d.kind} {d.measured}" for d in converted.deviations]
@@ -130,20 +85,6 @@ def series_repairs(section: RepairSection) -> SeriesRepairs:
         drop_identical_slices=section.identical_slices,
         tolerance_mm=section.step_tolerance_mm,
         maximum_gap_mm=section.maximum_gap_mm,
-    )
-
-
-def image_name(unit: UnitId, role: Role, modality: str) -> BidsName:
-    """Return the BIDS name of an image.
-
-    BIDS has no entity for the contrast phase: it is joined to the technique after `acq-`.
-    """
-    if modality == "CT":
-        return raw_name(unit.subject, unit.session, "ct")
-    contrast = "" if role.phase == "none" else "gadolinium"
-    acquisition = str(role.technique).lower() + (role.phase.capitalize() if contrast else "")
-    return raw_name(
-        unit.subject, unit.session, role.suffix, acquisition=acquisition, contrast_agent=contrast
     )
 
 
@@ -181,7 +122,7 @@ def _write(
         deviations=[deviation.as_record() for deviation in converted.deviations],
         extra={"ContrastPhase": role.phase, "Technique": role.technique},
     )
-    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{_sidecar_path(name)}"))
+    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
     header = converted.header
     return {
         "cohort": unit.cohort,
@@ -206,19 +147,6 @@ def _write(
         "geometry_source": source,
         "notes": [f"{d.kind}: {d.measured} ({d.action})" for d in converted.deviations],
     } | grid_columns(converted.image)
-
-
-def grid_columns(image: sitk.Image) -> dict[str, Any]:
-    """Return the columns of the table `images` that describe a grid."""
-    return {
-        "shape": list(image.GetSize()),
-        "spacing_mm": [round(value, 6) for value in image.GetSpacing()],
-        "orientation": "".join(nib.aff2axcodes(ras_affine(image))),
-    }
-
-
-def _sidecar_path(name: BidsName) -> str:
-    return str(name.with_extension(".json").path)
 
 
 def _placed(

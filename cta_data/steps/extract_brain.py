@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,9 +23,14 @@ from cta_data.engine import (
 )
 from cta_data.formats.nifti import read_image, write_image
 from cta_data.imaging.brain_extraction import BrainExtraction, extract_brain
-from cta_data.imaging.brain_masks import apply_mask, lesions_cut_by_mask, protect_lesions
+from cta_data.imaging.brain_masks import (
+    apply_mask,
+    delivered_mask,
+    lesions_cut_by_mask,
+    protect_lesions,
+)
 from cta_data.imaging.resampling import resample
-from cta_data.steps.convert_images import grid_columns
+from cta_data.steps.image_rows import grid_columns
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.steps.transform_chain import TransformChain, read_chain, transform_inputs
 from cta_data.study import Study
@@ -59,6 +65,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
                 paths[f"labels:{variant['grid']}"] = variant["labels_path"]
         parameters = {
             "settings": settings.model_dump(),
+            "stripped": {name: images[name]["skull_stripped"] for name in wanted},
             "hub": hub,
             "techniques": wanted,
             "rows": {name: _inherited(images[name]) for name in wanted},
@@ -104,6 +111,8 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     """Make the mask and the brain image of every technique."""
     hub = unit.parameters["hub"]
     images = {name: read_image(workspace.read(path)) for name, path in unit.paths("image:").items()}
+    if all(unit.parameters["stripped"].values()):
+        return _take_as_delivered(unit, images, workspace)
     extraction = _extract(unit, images[hub], workspace)
     chain = read_chain(unit.paths("transform:"), workspace)
     labels = unit.paths("labels:")
@@ -121,6 +130,23 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         row = _write(unit, source, images[technique], mask, workspace)
         outcome.tables["images"].append(row)
         outcome.tables["images"] += _strip_phases(unit, technique, mask, workspace)
+    return outcome
+
+
+def _take_as_delivered(
+    unit: Unit, images: Mapping[str, sitk.Image], workspace: Workspace
+) -> Outcome:
+    """Take the brain of images that were delivered without the skull: what is not zero in them."""
+    outcome = Outcome(tables={"images": []}, notes=["the brain was extracted before delivery"])
+    for technique in unit.parameters["techniques"]:
+        mask = delivered_mask(images[technique])
+        source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
+        outcome.tables["images"].append(_write(unit, source, None, mask, workspace))
+        for inherited in unit.parameters["phases"]:
+            if inherited["technique"] == technique:
+                path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
+                row = _write(unit, (path, inherited), None, mask, workspace)
+                outcome.tables["images"].append(row)
     return outcome
 
 
@@ -169,11 +195,14 @@ def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtrac
 def _write(
     unit: Unit,
     source: tuple[str, dict[str, Any]],
-    image: sitk.Image,
+    image: sitk.Image | None,
     mask: sitk.Image,
     workspace: Workspace,
 ) -> dict[str, Any]:
-    """Write mask and brain image of the image at a path; return its row."""
+    """Write mask and brain image of the image at a path; return its row.
+
+    Without `image` the file at that path is the brain already: its bytes are taken as they are.
+    """
     source_path, inherited = source
     name = parse_name(source_path.split("/")[-1])
     folder = f"datasets/{unit.id.cohort}/derivatives/cta"
@@ -181,10 +210,13 @@ def _write(
     mask_path = f"{folder}/{BidsName(entities, 'mask').path}"
     path = f"{folder}/{BidsName(entities, name.suffix).path}"
     write_image(mask, workspace.write(mask_path))
-    write_image(apply_mask(image, mask), workspace.write(path))
+    if image is None:
+        shutil.copyfile(workspace.read(source_path), workspace.write(path))
+    else:
+        write_image(apply_mask(image, mask), workspace.write(path))
     return (
         inherited
-        | grid_columns(image)
+        | grid_columns(mask)
         | {
             "path": path,
             "annex_key": content_key(workspace.write(path)),

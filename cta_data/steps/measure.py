@@ -24,8 +24,9 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     upstream = Upstream(study, "measure")
     for unit in upstream.sessions(selection):
         blocked = upstream.blocked_by(unit, "convert", "register", "transfer", "strip")
-        if blocked:
-            yield Blocked(unit, VERSION, blocked)
+        excused = upstream.excused(unit, "transfer")
+        if blocked or excused:
+            yield Blocked(unit, VERSION, blocked or excused, expected=not blocked)
             continue
         images, brains = upstream.images(unit), upstream.images(unit, "brain")
         paths: dict[str, str] = {}

@@ -67,7 +67,9 @@ def _session(
         row = units.get((name, *key))
         steps[name] = row["status"] if row else "-"
         if row and row["status"] != "ok" and not stopped:
-            stopped = f"{name}: {row['reason']}" if row["reason"] else name
+            excused = row["status"] == "notneeded"
+            stopped = f"{name}: {row['reason']}" if row["reason"] and not excused else ""
+            stopped = stopped or row["reason"] or name
     person = study.tables.by_key("subjects").get(key) or {}
     content = {
         "cohort": cohort,

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from cta_data.engine import Observer, Report, RunOptions, plan_steps, run_steps
 from cta_data.engine.datasets import is_modified, require_identity, save
+from cta_data.engine.distribution import restrict_cohort
 from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import count_by_step
 from cta_data.engine.units import Step
 from cta_data.imaging.brain_extraction import REQUIREMENTS, require_backend
 from cta_data.steps.accounting import account, write_participant_tables
+from cta_data.steps.clinical import list_rows_without_session
 from cta_data.steps.convert import CONVERT
 from cta_data.steps.extract_brain import STRIP, backend_options
 from cta_data.steps.measure import MEASURE
@@ -56,6 +58,7 @@ def execute(
 
     def finish(report: Report) -> None:
         account(study)
+        list_rows_without_session(study)
         write_participant_tables(study)
         if study.tables.changed():
             (study.root / UNCOMMITTED).touch()
@@ -112,6 +115,8 @@ def _commit(study: Study, report: Report, options: RunOptions) -> None:
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)
     commit_run(study.root, command, _message(report, command), installed, report.exit_code())
+    for cohort in study.cohorts:
+        restrict_cohort(study, cohort)
     (study.root / UNCOMMITTED).unlink()
 
 

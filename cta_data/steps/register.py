@@ -8,7 +8,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from cta_data.bids.names import transform_name
+from cta_data.bids.names import parse_name, transform_name
 from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace, session_scope
 from cta_data.formats.nifti import read_image
 from cta_data.imaging.registration import RegistrationSettings, register_images
@@ -41,10 +41,11 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             yield Blocked(unit, VERSION, blocked)
             continue
         made = set(upstream.outputs("convert", unit))
-        techniques = sorted(set(images) - {settings.hub})
-        paths = {f"image:{name}": row["path"] for name, row in images.items()}
-        frames = {name: row["frame"] for name, row in images.items()}
-        if settings.use_dicom_registration:
+        techniques = _needed(study, images, made)
+        stated = study.card(unit.cohort).geometry.coregistered
+        paths = {f"image:{name}": images[name]["path"] for name in (settings.hub, *techniques)}
+        frames = {name: images[name]["frame"] for name in (settings.hub, *techniques)}
+        if settings.use_dicom_registration and not stated:
             for name in techniques:
                 low, high = sorted((frames[settings.hub], frames[name]))
                 path = registration_path(unit, low, high)
@@ -55,30 +56,65 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             "hub": settings.hub,
             "techniques": techniques,
             "frames": frames,
+            "coregistered": stated,
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _needed(study: Study, images: Mapping[str, Any], made: set[str]) -> list[str]:
+    """Return the techniques that have to meet the hub.
+
+    Those are the grids that annotations are carried to, what annotations were drawn on or lie on,
+    and every planning CT. A FLAIR image that nothing is carried to is left where it is.
+    """
+    settings = study.configuration
+    spaces = {parse_name(path.split("/")[-1]).entities.get("space", "") for path in made}
+    wanted = {*settings.transfer.grids, *spaces}
+    wanted |= {name for name, row in images.items() if row["modality"] == "CT"}
+    return sorted((wanted & set(images)) - {settings.registration.hub})
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
     """Find a transform for every technique, from the best source there is, and judge it.
 
-    A DICOM registration object comes first, then equal frames of reference, then registration.
+    What the cohort's card states (one space for all) comes first, then a DICOM registration
+    object, then equal frames of reference, then registration.
     """
     hub = unit.parameters["hub"]
     outcome = Outcome(tables={"transforms": []})
     rejected = []
+    if unit.parameters["coregistered"]:
+        for technique in unit.parameters["techniques"]:
+            row = _row(unit, technique, "identity", "identity", None, ())
+            row["parameters"] = _json({"stated_by": "geometry.coregistered in the card"})
+            _keep(unit, technique, row, sitk.TranslationTransform(3), outcome, workspace)
+        return outcome
+    if not unit.parameters["techniques"]:
+        return outcome
     fixed = read_image(workspace.read(unit.path(f"image:{hub}")))
     for technique in unit.parameters["techniques"]:
         moving = read_image(workspace.read(unit.path(f"image:{technique}")))
         row, transform = _bring_together(unit, technique, fixed, moving, workspace)
-        name = transform_name(unit.id.subject, unit.id.session, moving=technique, fixed=hub)
-        row["path"] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
-        sitk.WriteTransform(transform, str(workspace.write(row["path"])))
-        outcome.tables["transforms"].append(row)
+        _keep(unit, technique, row, transform, outcome, workspace)
         if not row["accepted"]:
             rejected.append(f"{technique} to {hub} is not accepted: {row['rejection_reason']}")
     outcome.refused = "; ".join(rejected)
     return outcome
+
+
+def _keep(
+    unit: Unit,
+    technique: str,
+    row: dict[str, Any],
+    transform: sitk.Transform,
+    outcome: Outcome,
+    workspace: Workspace,
+) -> None:
+    hub = unit.parameters["hub"]
+    name = transform_name(unit.id.subject, unit.id.session, moving=technique, fixed=hub)
+    row["path"] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
+    sitk.WriteTransform(transform, str(workspace.write(row["path"])))
+    outcome.tables["transforms"].append(row)
 
 
 def _bring_together(
@@ -124,7 +160,7 @@ def _row(
         "source": source,
         "metric": None,
         "parameters": None,
-        "quality_values": _json(vars(quality)),
+        "quality_values": _json(vars(quality)) if quality is not None else None,
         "accepted": not reasons,
         "rejection_reason": "; ".join(reasons) or None,
     }

@@ -13,6 +13,8 @@ from cta_data.intake.inventory import ACCEPTED
 from cta_data.study import Study
 
 LATEST_FIRST = ("late", "post", "early", "none")
+DOSE = "RTDOSE"
+"""Modality of images that are not registered and not drawn on."""
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,18 @@ class Upstream:
             row = self._units.get((step, unit.cohort, unit.subject, unit.session))
             if row is None:
                 return f"{step} has not been done"
+            if row["status"] == "notneeded":
+                continue
             if row["status"] != "ok":
                 reason = row["reason"] or row["status"]
                 # A reason that was handed on already names the step it came from.
                 return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
         return ""
+
+    def excused(self, unit: UnitId, step: str) -> str:
+        """Return why a step has nothing to do for the unit's session, or an empty text."""
+        row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+        return (row["reason"] or "") if row and row["status"] == "notneeded" else ""
 
     def outputs(self, step: str, unit: UnitId) -> list[str]:
         """Return the outputs of a step for the unit's session."""
@@ -178,14 +187,14 @@ class Upstream:
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
         chosen: dict[str, dict[str, Any]] = {}
         for row in sorted(rows, key=lambda r: _phase_rank(r["contrast_phase"]), reverse=True):
-            if row["description"] == description:
+            if row["description"] == description and row["modality"] != DOSE:
                 chosen[row["technique"]] = row
         return chosen
 
     def phases(self, unit: UnitId) -> list[dict[str, Any]]:
         """Return all images as acquired of the unit's session, of every technique and phase."""
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
-        return [row for row in rows if row["description"] == ""]
+        return [r for r in rows if r["description"] == "" and r["modality"] != DOSE]
 
     def transforms(self, unit: UnitId) -> list[dict[str, Any]]:
         """Return the registrations of the unit's session."""

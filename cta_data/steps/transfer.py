@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,15 @@ from cta_data.formats.nifti import read_image, write_image
 from cta_data.imaging.contour_planes import common_normal
 from cta_data.imaging.contours import Roi
 from cta_data.imaging.drawn_lesions import DrawnLesions, lesions_from_contours
-from cta_data.imaging.label_transfer import TransferResult, transfer_lesions
+from cta_data.imaging.label_transfer import TransferResult, as_drawn, transfer_lesions
+from cta_data.imaging.mask_transfer import lesions_from_labels
+from cta_data.steps.convert_masks import DRAWN
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.steps.transform_chain import read_chain, transform_inputs
 from cta_data.study import Study
 
 VERSION = 1
+NO_ANNOTATION = "no annotation was delivered"
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -43,11 +46,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     subjects = study.tables.by_key("subjects")
     for unit in upstream.sessions(selection):
         blocked = upstream.blocked_by(unit, "convert", "register")
-        contours = [p for p in upstream.outputs("convert", unit) if p.endswith("_contours.json")]
+        made = upstream.outputs("convert", unit)
+        contours = [p for p in made if p.endswith("_contours.json")]
+        masks = [p for p in made if p.endswith(f"_desc-{DRAWN}_dseg.nii.gz")]
         person = subjects.get(unit.key[1:])
         quality = person["quality"] if person else None
-        if not blocked and not contours:
-            blocked = "transfer: the session has no annotation"
+        if not blocked and not contours and not masks:
+            yield Blocked(unit, VERSION, NO_ANNOTATION, expected=True)
+            continue
         if not blocked and not quality:
             blocked = "transfer: no group of the card has annotations of its technique (groups)"
         images = upstream.images(unit)
@@ -57,8 +63,11 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
-        drawn_in = {path: parse_name(path.split("/")[-1]).entities["space"] for path in contours}
-        paths = {f"contours:{space}": path for path, space in drawn_in.items()}
+        drawn_in = {p: parse_name(p.split("/")[-1]).entities["space"] for p in contours + masks}
+        paths = {f"contours:{drawn_in[path]}": path for path in contours}
+        for path in masks:
+            paths[f"drawn:{drawn_in[path]}"] = path
+            paths[f"names:{drawn_in[path]}"] = path.replace(".nii.gz", ".json")
         paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
         paths |= transform_inputs(upstream.transforms(unit))
         parameters = {
@@ -77,17 +86,17 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     DataRefused
         No lesion arrives on some grid: the session cannot be used.
     """
-    [(space, path)] = unit.paths("contours:").items()
-    rois = read_contours(workspace.read(path))
-    spacing = slice_spacing(rois, unit.parameters["spacing_mm"][space])
-    drawn = lesions_from_contours(rois, slice_spacing_mm=spacing)
+    annotation = read_annotation(unit, workspace)
+    drawn = annotation.drawn
     chain = read_chain(unit.paths("transform:"), workspace)
     outcome = Outcome(tables={"variants": []}, notes=list(drawn.notes))
     empty = []
     for grid in unit.parameters["grids"]:
-        target = read_image(workspace.read(unit.path(f"grid:{grid}")))
-        transform = chain.between(target=grid, source=space)
-        result = transfer_lesions(drawn.lesions, transform, target)
+        result = annotation.on_its_own_grid if grid == annotation.space else None
+        if result is None:
+            target = read_image(workspace.read(unit.path(f"grid:{grid}")))
+            transform = chain.between(target=grid, source=annotation.space)
+            result = transfer_lesions(drawn.lesions, transform, target)
         row = _write_variant(unit, grid, drawn, result, workspace)
         outcome.tables["variants"].append(row)
         outcome.notes += [
@@ -95,7 +104,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             for lesion in result.per_lesion
             if lesion.lost_reason
         ]
-        empty += [] if row["n_arrived"] else [grid]
+        empty += [grid] if row["n_drawn"] and not row["n_arrived"] else []
     if empty:
         raise DataRefused(
             f"no lesion arrives on the grid of {' and '.join(empty)}",
@@ -104,6 +113,34 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             next_step="Look at the registration and at the contours' frame of reference",
         )
     return outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What was drawn, and on the grid of which technique.
+
+    `on_its_own_grid` is what a mask gives on its own grid: itself, voxel by voxel.
+    """
+
+    space: str
+    drawn: DrawnLesions
+    on_its_own_grid: TransferResult | None = None
+
+
+def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
+    """Read the contours or the drawn lesions of a session."""
+    for space, path in unit.paths("contours:").items():
+        rois = read_contours(workspace.read(path))
+        spacing = slice_spacing(rois, unit.parameters["spacing_mm"][space])
+        return Annotation(space, lesions_from_contours(rois, slice_spacing_mm=spacing))
+    [(space, path)] = unit.paths("drawn:").items()
+    labels = read_image(workspace.read(path))
+    text = workspace.read(unit.path(f"names:{space}")).read_text("utf-8")
+    about = {lesion["id"]: lesion for lesion in json.loads(text)["Lesions"]}
+    names = {i: (one["region"], one["name"], one["component"]) for i, one in about.items()}
+    lesions = lesions_from_labels(labels, names)
+    flags = {i: tuple(one["flags"]) for i, one in about.items()}
+    return Annotation(space, DrawnLesions(tuple(lesions)), as_drawn(lesions, labels, flags))
 
 
 def slice_spacing(rois: tuple[Roi, ...], spacing_mm: list[float]) -> float:

@@ -1,0 +1,169 @@
+"""Clinical tables in a study: who a session is of, and which row tells of which lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cta_data.bids.phenotype import write_phenotype
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.clinical import Clinical
+from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
+from cta_data.engine import Unit
+from cta_data.engine.driver import mark_uncommitted
+from cta_data.steps.sessions import SourceSession, read_cohort_inventory
+from cta_data.study import Study
+
+SESSION = ("cohort", "subject", "session")
+
+
+class ToldOf:
+    """What the clinical tables of a cohort tell of its sessions, by subject label."""
+
+    def __init__(self, study: Study, cohort: str) -> None:
+        self.clinical: Clinical | None = study.clinical(cohort)
+        self._ids: dict[str, list[str]] = {}
+        self._has_lesions = any(table.lesions for table in study.card(cohort).clinical)
+        inventory = read_cohort_inventory(study, cohort) if self.clinical else None
+        for row in inventory.subjects if inventory else ():
+            if row.source_id and row.subject:
+                self._ids.setdefault(row.subject, []).append(row.source_id)
+
+    def identifiers(self, subject: str) -> list[str]:
+        """Return the identifiers of a subject in the source."""
+        return self._ids.get(subject, [])
+
+    def subject_of(self) -> dict[str, str]:
+        """Return the subject label of every identifier in the source."""
+        return {one: subject for subject, ids in self._ids.items() for one in ids}
+
+    def parameters(self, session: SourceSession) -> dict[str, Any]:
+        """Return what conversion depends on: a changed row runs its own session again, no other."""
+        if self.clinical is None:
+            return {}
+        told: dict[str, Any] = {"person": {}}
+        rows: list[LesionRow] = []
+        for identifier in self.identifiers(session.subject):
+            person = self.clinical.person(identifier, session.session)
+            told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
+            rows += self.clinical.lesion_rows(identifier, session.session)
+        if self._has_lesions:
+            told["lesion_rows"] = [
+                {"number": row.number, "name": row.name, "location": row.location} for row in rows
+            ]
+        return told
+
+
+def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join a session's lesion rows with its selected regions; tell what kind of target each is.
+
+    The rows of the table `annotations` get their `target_type`. Regions that are no lesion take no
+    part.
+    """
+    selected = [row for row in annotations if row["selected"]]
+    listed = [
+        LesionRow(row["number"], "", unit.id.session, row["name"], row["location"])
+        for row in unit.parameters.get("lesion_rows", ())
+    ]
+    links: list[dict[str, Any]] = []
+    places: dict[int, str] = {}
+    if "lesion_rows" in unit.parameters:
+        by_number = {row.number: row for row in listed}
+        named = [(row["roi_number"], row["source_roi"]) for row in selected]
+        for link in link_lesions(listed, named):
+            row = by_number.get(link.row or 0)
+            if row and link.roi:
+                places[link.roi] = row.location
+            links.append(
+                _link(unit.id.cohort, unit.id.subject, unit.id.session, row)
+                | {
+                    "roi_number": link.roi or 0,
+                    "source_roi": link.name if link.roi else None,
+                    "status": link.status,
+                    "rule": link.rule or None,
+                }
+            )
+    if card.targets:
+        for row_of in selected:
+            place = places.get(row_of["roi_number"], "")
+            row_of["target_type"] = target_type(row_of["source_roi"], place, card.targets)
+    return links
+
+
+def _link(cohort: str, subject: str, session: str, row: LesionRow | None) -> dict[str, Any]:
+    return {
+        "cohort": cohort,
+        "subject": subject,
+        "session": session,
+        "clinical_row": row.number if row else 0,
+        "clinical_name": row.name if row else None,
+        "location": row.location or None if row else None,
+    }
+
+
+def list_rows_without_session(study: Study) -> None:
+    """List lesion rows of sessions that are not there, or could not be converted.
+
+    No row of a table of lesions is lost: it is joined, or it is in `clinical_links` with what it
+    lacks. A patient who is not in the source has no subject label, and an empty one there.
+    """
+    units = study.tables.by_key("units")
+    converted = {k[1:] for k, row in units.items() if k[0] == "convert" and row["status"] == "ok"}
+    for cohort in study.cohorts:
+        if not any(table.lesions for table in study.card(cohort).clinical):
+            continue
+        told = ToldOf(study, cohort)
+        if told.clinical is None:
+            continue
+        label = told.subject_of()
+        rows = [
+            _link(cohort, label.get(row.source_id, ""), row.session, row)
+            | {"roi_number": 0, "status": "row_without_roi"}
+            for row in _all_rows(told.clinical)
+            if (cohort, label.get(row.source_id, ""), row.session) not in converted
+        ]
+        before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
+        stale = (before - converted) | {(cohort, r["subject"], r["session"]) for r in rows}
+        study.tables.replace("clinical_links", SESSION, stale, rows)
+
+
+def _all_rows(clinical: Clinical) -> Iterator[LesionRow]:
+    for identifier in clinical.subjects():
+        for session in clinical.sessions(identifier):
+            yield from clinical.lesion_rows(identifier, session)
+
+
+def problems_of(study: Study, cohort: str) -> list[str]:
+    """Return what in a cohort's clinical tables could not be used, without identifiers."""
+    clinical = study.clinical(cohort)
+    lines = []
+    for one in clinical.problems if clinical else ():
+        column = f", column {one.column!r}" if one.column else ""
+        value = f": {one.value!r}" if one.value else ""
+        times = f" ({one.count} rows)" if one.count else ""
+        lines.append(f"clinical table {one.table}{column}{value}{times}: {one.message}")
+    return lines
+
+
+def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None:
+    """Write phenotype/<table>.tsv of every cohort whose clinical tables are here."""
+    for cohort in study.cohorts:
+        told = ToldOf(study, cohort)
+        folder = study.root / study.cohort_path(cohort)
+        if told.clinical is None or not (folder / ".git").exists():
+            continue
+        label = told.subject_of()
+        sessions: dict[str, set[str]] = {}
+        for one_cohort, subject, session in converted:
+            if one_cohort == cohort:
+                sessions.setdefault(subject, set()).add(session)
+        for table in told.clinical.phenotypes():
+            rows = [
+                (label[row.source_id], row.session, row.values)
+                for row in table.rows
+                if label.get(row.source_id) in sessions
+                and (not row.session or row.session in sessions[label[row.source_id]])
+            ]
+            columns = [column.name for column in table.columns]
+            if columns and write_phenotype(folder, table.name, columns, rows, table.sidecar()):
+                mark_uncommitted(study.root)

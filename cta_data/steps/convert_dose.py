@@ -1,0 +1,57 @@
+"""The dose of a treatment: an image of its own, on the grid on which it was computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cta_data.bids.sidecars import build_sidecar, write_sidecar
+from cta_data.cohorts.series_roles import Role
+from cta_data.engine import UnitId, Workspace, content_key
+from cta_data.errors import DataRefused
+from cta_data.formats.nifti import write_image
+from cta_data.formats.rtdose import read_dose
+from cta_data.steps.image_rows import RawSeries, grid_columns, image_name, sidecar_path
+
+DOSE = "RTDOSE"
+TOLD = {"DoseUnits": "DoseUnits", "DoseType": "DoseType", "DoseSummationType": "DoseSummationType"}
+
+
+def convert_dose(
+    unit: UnitId, role: Role, raw: RawSeries, frame: int, workspace: Workspace
+) -> dict[str, Any]:
+    """Write one dose grid with its sidecar; return its row.
+
+    Raises
+    ------
+    DataRefused
+        The series holds several dose grids, or one that cannot be placed.
+    """
+    if len(raw.datasets) != 1:
+        raise DataRefused(f"{role.technique}: the series holds {len(raw.datasets)} dose grids")
+    image = read_dose(raw.datasets[0])
+    name = image_name(unit, role, DOSE)
+    path = f"datasets/{unit.cohort}/{name.path}"
+    target = workspace.write(path)
+    write_image(image, target)
+    extra = {"Technique": role.technique} | {
+        name: raw.header[keyword] for keyword, name in TOLD.items() if raw.header.get(keyword)
+    }
+    sidecar = build_sidecar(raw.header, geometry_source="dicom", extra=extra)
+    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
+    return {
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+        "technique": role.technique,
+        "contrast_phase": role.phase,
+        "description": "",
+        "modality": DOSE,
+        "path": path,
+        "annex_key": content_key(target),
+        "frame": frame,
+        "manufacturer": raw.header.get("Manufacturer") or None,
+        "model": raw.header.get("ManufacturerModelName") or None,
+        "skull_stripped": False,
+        "geometry_source": "dicom",
+        "notes": [],
+    } | grid_columns(image)

@@ -1,0 +1,258 @@
+"""The plain files of one session: NIfTI, NRRD and PNG become BIDS images, by the card's rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from cta_data.bids.sidecars import build_sidecar, write_sidecar
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.file_roles import FileMatch, match_file, required_techniques
+from cta_data.cohorts.series_roles import Role
+from cta_data.engine import Unit, UnitId, Workspace, content_key
+from cta_data.errors import DataRefused
+from cta_data.formats.image_grid import ImageGrid
+from cta_data.formats.nifti import (
+    describe_grid_difference,
+    ras_affine,
+    read_image,
+    same_grid,
+    write_voxels,
+)
+from cta_data.formats.nifti_copy import place_nifti
+from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.formats.png_stack import read_png_stack, slice_numbers
+from cta_data.intake import read_members
+from cta_data.steps.image_rows import (
+    PlacedImage,
+    SessionImages,
+    grid_columns,
+    image_name,
+    sidecar_path,
+)
+from cta_data.steps.redaction import REMOVED, SHORTEST
+
+FRAME = 1
+"""Frame of reference of all images of a session that were delivered in one space."""
+
+
+@dataclass(frozen=True)
+class SessionFile:
+    """One plain file (or stack) of a session: where it is, and what its path says."""
+
+    identifier: str
+    path: Path
+    match: FileMatch
+
+    @property
+    def name(self) -> str:
+        """What a message calls it: its role. Its own name may hold a patient's."""
+        rule = self.match.rule
+        if rule.role == "image":
+            return f"{rule.technique} ({rule.phase})"
+        return f"mask {self.roi}".rstrip()
+
+    @property
+    def roi(self) -> str:
+        """Name of what a mask shows, without the patient's identifier."""
+        identifier = self.match.subject
+        if len(identifier) < SHORTEST:
+            return self.match.roi
+        return re.sub(re.escape(identifier), REMOVED, self.match.roi, flags=re.IGNORECASE)
+
+
+def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionFile]:
+    """Return the plain files of a session, in the order of the card's rules and of their places."""
+    places: Mapping[str, str] = unit.parameters["files"]
+    files = []
+    for entry in unit.inputs:
+        kind, identifier = entry.role.split(":", 1)
+        match = match_file(places[identifier], card.files)
+        if kind == "file" and match is not None:
+            files.append(SessionFile(identifier, workspace.read(entry.path), match))
+    return sorted(files, key=lambda f: (f.match.number, f.match.place))
+
+
+def convert_file_images(
+    unit: UnitId, files: Sequence[SessionFile], card: Card, form: str, workspace: Workspace
+) -> SessionImages:
+    """Write the image and sidecar of every file that is one.
+
+    Images whose bytes need no change are not encoded again.
+
+    Raises
+    ------
+    DataRefused
+        A required image is missing, two files are one image, or a file is damaged.
+    """
+    images = SessionImages()
+    chosen = [f for f in files if f.match.rule.role == "image"]
+    _check_slices(files)
+    _check_roles(unit, chosen, card, form, images)
+    reference = card.masks.drawn_on
+    frames: dict[str, int] = {}
+    # The image that masks lie on comes first: others are compared with it.
+    for file in sorted(chosen, key=lambda f: f.match.rule.technique != reference):
+        technique = file.match.rule.technique
+        frame = (
+            FRAME if card.geometry.coregistered else frames.setdefault(technique, len(frames) + 1)
+        )
+        images.rows.append(_write(unit, file, frame, card, workspace, images))
+    return images
+
+
+def read_mask(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], ImageGrid]:
+    """Read the voxels (z, y, x) of a mask, whatever contains it, and where they lie.
+
+    Raises
+    ------
+    DataRefused
+        It is damaged, or is no volume.
+    """
+    if file.match.container == "NIFTI":
+        image = read_image(file.path)
+        return sitk.GetArrayFromImage(image), _grid_of(image)
+    return _read_other(file, card)
+
+
+def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], ImageGrid]:
+    if file.match.container == "NRRD":
+        return read_nrrd_voxels(file.path)
+    spacing = card.geometry.assumed_spacing_mm
+    if spacing is None:
+        raise DataRefused(
+            "PNG files carry no geometry",
+            where=file.name,
+            next_step="Set geometry.assumed_spacing_mm in the cohort's card",
+        )
+    image = read_png_stack(read_members(file.path), spacing)
+    return sitk.GetArrayFromImage(image), _grid_of(image)
+
+
+def _grid_of(image: sitk.Image) -> ImageGrid:
+    size, spacing = image.GetSize(), image.GetSpacing()
+    return ImageGrid(size, spacing, image.GetOrigin(), image.GetDirection())
+
+
+def _check_slices(files: Iterable[SessionFile]) -> None:
+    """Compare the slice numbers of a session's stacks: nothing else tells how they correspond."""
+    first: tuple[str, list[int]] | None = None
+    for file in files:
+        if file.match.slice_number is None:
+            continue
+        numbers = slice_numbers(name for name, _ in read_members(file.path))
+        if first is None:
+            first = (file.name, numbers)
+        elif numbers != first[1]:
+            raise DataRefused(
+                "the stacks of the session do not have the same slices",
+                why=f"{first[0]}: {_span(first[1])}; {file.name}: {_span(numbers)}",
+                next_step="Get the missing slices and add them",
+            )
+
+
+def _span(numbers: list[int]) -> str:
+    return f"{len(numbers)} slices from {numbers[0]} to {numbers[-1]}" if numbers else "no slice"
+
+
+def _check_roles(
+    unit: UnitId, files: Sequence[SessionFile], card: Card, form: str, images: SessionImages
+) -> None:
+    problems = []
+    found: dict[tuple[str, str], list[SessionFile]] = {}
+    for file in files:
+        found.setdefault((file.match.rule.technique, file.match.rule.phase), []).append(file)
+    for (technique, phase), several in found.items():
+        if len(several) > 1:
+            problems.append(f"{len(several)} files of {technique} ({phase})")
+    for (technique, phase), needed in required_techniques(form, card.files).items():
+        if (technique, phase) in found:
+            continue
+        if needed:
+            problems.append(f"no file of {technique} ({phase}) was found")
+        else:
+            images.notes.append(f"missing as delivered: {technique} ({phase})")
+    if problems:
+        raise DataRefused(
+            "; ".join(problems),
+            where=str(unit),
+            why=f"{len(files)} image files in the session",
+            next_step="Change the rules under [[files]] in the cohort's card, or add what lacks",
+        )
+
+
+def _write(
+    unit: UnitId,
+    file: SessionFile,
+    frame: int,
+    card: Card,
+    workspace: Workspace,
+    images: SessionImages,
+) -> dict[str, Any]:
+    """Write one image with its sidecar; return its row."""
+    rule = file.match.rule
+    role = Role(file.identifier, rule.technique, rule.phase, "", rule.suffix)
+    name = image_name(
+        unit, role, rule.modality, acquisition=rule.acquisition, space=card.geometry.space
+    )
+    path = f"datasets/{unit.cohort}/{name.path}"
+    target = workspace.write(path)
+    grid, source, notes = _place(file, target, card)
+    if images.placed and card.geometry.coregistered and not same_grid(grid, images.placed[0].grid):
+        first = images.placed[0]
+        difference = describe_grid_difference(grid, first.grid)
+        notes = (*notes, f"grid differs from that of {first.technique}: {difference}")
+    extra: dict[str, Any] = {"ContrastPhase": rule.phase, "Technique": rule.technique}
+    if card.geometry.skull_stripped:
+        extra["SkullStripped"] = True
+    if card.geometry.space:
+        extra["SpatialReference"] = card.geometry.space
+    deviations = [{"kind": "delivered", "measured": note, "action": "recorded"} for note in notes]
+    sidecar = build_sidecar(
+        {"Modality": rule.modality}, geometry_source=source, deviations=deviations, extra=extra
+    )
+    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
+    images.placed.append(
+        PlacedImage(rule.technique, frame, "", "", frozenset(), grid, grid.GetSpacing()[2])
+    )
+    images.notes += [f"{rule.technique}: {note}" for note in notes]
+    return {
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+        "technique": rule.technique,
+        "contrast_phase": rule.phase,
+        "description": "",
+        "modality": rule.modality,
+        "path": path,
+        "annex_key": content_key(target),
+        "frame": frame,
+        "skull_stripped": card.geometry.skull_stripped,
+        "geometry_source": source,
+        "notes": list(notes),
+    } | grid_columns(grid)
+
+
+def _place(file: SessionFile, target: Path, card: Card) -> tuple[ImageGrid, str, tuple[str, ...]]:
+    """Write an image; return its grid, where its geometry comes from, and what was noted."""
+    try:
+        if file.match.container == "NIFTI":
+            placed = place_nifti(file.path, target)
+            return placed.grid, "nifti", placed.notes
+        voxels, grid = _read_other(file, card)
+    except DataRefused as error:
+        raise DataRefused(
+            f"{file.name}: {error.what}", why=error.why, next_step=error.next_step
+        ) from error
+    write_voxels(voxels, ras_affine(grid), target)
+    if file.match.container == "PNG":
+        spacing = " × ".join(f"{value:g}" for value in grid.spacing)
+        return grid, "assumed", (f"PNG carries no geometry: {spacing} mm, LPS assumed",)
+    return grid, "nrrd", ()

@@ -1,0 +1,193 @@
+"""The masks of one session: lesion ids on the grid that they were drawn on, and a row a region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cta_data.bids.names import variant_name
+from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
+from cta_data.cohorts.roi_selection import RoiName, select_rois
+from cta_data.engine import UnitId, Workspace
+from cta_data.errors import DataRefused
+from cta_data.formats.image_grid import Placed
+from cta_data.formats.nifti import (
+    describe_grid_difference,
+    ras_affine,
+    same_grid,
+    write_voxels,
+)
+from cta_data.imaging.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
+from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
+from cta_data.steps.convert_files import SessionFile, read_mask
+from cta_data.steps.image_rows import PlacedImage, SessionImages
+
+DRAWN = "drawn"
+"""Label after `desc-` of lesions on the grid that they were drawn on."""
+ASK_FOR_CODE = (
+    "say in the card which label value is metastasis, for example\n\n"
+    "    [masks]\n    lesion_values = [1]\n\n"
+    "and under masks.other_values what the other values are"
+)
+
+
+def require_lesion_values(card: Card) -> str:
+    """Return why the masks of a cohort cannot be read, or an empty text."""
+    has_masks = any(rule.role == "mask" for rule in card.files)
+    if has_masks and card.masks.lesion_values is None:
+        return "the card does not say which label value is metastasis, and there is no default"
+    return ""
+
+
+def drawn_path(unit: UnitId, technique: str) -> str:
+    """Return where the lesions go, on the grid of the image that they were drawn on."""
+    name = variant_name(unit.subject, unit.session, space=technique, description=DRAWN)
+    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
+
+
+def convert_masks(
+    unit: UnitId,
+    files: Sequence[SessionFile],
+    images: SessionImages,
+    card: Card,
+    workspace: Workspace,
+) -> SessionAnnotations:
+    """Read a session's masks and write their lesions.
+
+    Raises
+    ------
+    DataRefused
+        A mask is damaged, lies on another grid than its image, or holds a value that the card
+        does not know.
+    """
+    result = SessionAnnotations()
+    masks = [file for file in files if file.match.rule.role == "mask"]
+    if not masks:
+        if card.annotations.required:
+            result.refused = "the session has no mask"
+        return result
+    technique = card.masks.drawn_on
+    image = next((one for one in images.placed if one.technique == technique), None)
+    if image is None:
+        result.refused = f"there is no image of {technique}, which masks lie on (masks.drawn_on)"
+        return result
+    kept, rejected = _select(masks, card.annotations, result)
+    drawn = [(file.roi, _on_grid(file, card, image)) for file in kept]
+    lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid.GetSize())
+    result.drawn_on = technique
+    result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
+    result.rows += region_rows(unit, 1, lesions, technique, image.frame)
+    result.rows += [
+        _rejected_row(unit, len(lesions.regions) + n, file, reason, technique, image.frame)
+        for n, (file, reason) in enumerate(rejected, start=1)
+    ]
+    if not lesions.lesions and not result.refused:
+        told = "; ".join(f"{r.name}: {r.reason}" for r in lesions.regions if r.reason)
+        nothing = f"the masks hold no lesion{f' ({told})' if told else ''}"
+        if card.masks.empty == "refuse":
+            result.refused = f"{nothing}. {NEXT_STEP}"
+        else:
+            result.notes.append(nothing)
+    if not result.refused:
+        write_drawn(unit, technique, lesions, image.grid, workspace)
+    return result
+
+
+def meaning(section: MaskSection) -> MaskMeaning:
+    """Return what the card says of the values of masks."""
+    assert section.lesion_values is not None  # the plan of `convert` checks it
+    return MaskMeaning(
+        section.lesion_values, section.meaning(), section.threshold, section.instances
+    )
+
+
+def write_drawn(
+    unit: UnitId, technique: str, lesions: MaskLesions, grid: Placed, workspace: Workspace
+) -> None:
+    """Write the lesions as labels, and beside them a JSON file that names each."""
+    path = drawn_path(unit, technique)
+    write_voxels(lesions.labels, ras_affine(grid), workspace.write(path))
+    content = {"Lesions": [asdict(lesion) for lesion in lesions.lesions]}
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    workspace.write(path.replace(".nii.gz", ".json")).write_text(text, encoding="utf-8")
+
+
+def region_rows(
+    unit: UnitId, structure_set: int, lesions: MaskLesions, technique: str, frame: int
+) -> list[dict[str, Any]]:
+    """Return a row of the table `annotations` for every region."""
+    return [
+        {
+            "cohort": unit.cohort,
+            "subject": unit.subject,
+            "session": unit.session,
+            "structure_set": structure_set,
+            "roi_number": region.number,
+            "source_roi": region.name,
+            "drawn_on": technique,
+            "frame": frame,
+            "n_contours": 0,
+            "n_voxels": region.n_voxels,
+            "selected": region.lesion,
+            "selected_by": "masks.lesion_values" if region.lesion else None,
+            "rejected_reason": region.reason or None,
+        }
+        for region in lesions.regions
+    ]
+
+
+def _select(
+    masks: list[SessionFile], section: AnnotationSection, result: SessionAnnotations
+) -> tuple[list[SessionFile], list[tuple[SessionFile, str]]]:
+    """Decide by the card's rules on names which of the files that carry a name are lesions."""
+    if not section.rois or not any(file.roi for file in masks):
+        return masks, []
+    names = [RoiName(n, file.roi, "", 1) for n, file in enumerate(masks, start=1)]
+    selections = select_rois(names, section)
+    if selections.problems:
+        result.refused = f"{'; '.join(selections.problems[:3])}. {NEXT_STEP}"
+    by_number = dict(enumerate(masks, start=1))
+    kept = [by_number[s.roi.number] for s in selections.decisions if s.selected]
+    rejected = [
+        (by_number[s.roi.number], s.rejected_reason) for s in selections.decisions if not s.selected
+    ]
+    return kept, rejected
+
+
+def _rejected_row(
+    unit: UnitId, number: int, file: SessionFile, reason: str, technique: str, frame: int
+) -> dict[str, Any]:
+    return {
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+        "structure_set": 1,
+        "roi_number": number,
+        "source_roi": file.roi,
+        "drawn_on": technique,
+        "frame": frame,
+        "n_contours": 0,
+        "selected": False,
+        "rejected_reason": reason,
+    }
+
+
+def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.generic]:
+    try:
+        mask, grid = read_mask(file, card)
+    except DataRefused as error:
+        raise DataRefused(
+            f"{file.name}: {error.what}", why=error.why, next_step=error.next_step
+        ) from error
+    if not same_grid(grid, image.grid):
+        raise DataRefused(
+            f"{file.name}: the mask does not lie on the grid of {image.technique}",
+            why=describe_grid_difference(grid, image.grid),
+            next_step="Get the mask that belongs to the image, or resample it onto its grid",
+        )
+    return mask

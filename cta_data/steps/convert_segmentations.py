@@ -1,0 +1,163 @@
+"""DICOM segmentations of one session: segments to lesions on the grid of the image they lie on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.roi_selection import RoiName, Selections, select_rois, technique_drawn_on
+from cta_data.engine import UnitId, Workspace
+from cta_data.errors import DataRefused
+from cta_data.formats.nifti import describe_grid_difference
+from cta_data.formats.segmentation import Segmentation, read_segmentation
+from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
+from cta_data.steps.convert_masks import region_rows, write_drawn
+from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+
+
+def convert_segmentations(
+    unit: UnitId,
+    session: RawSession,
+    images: SessionImages,
+    card: Card,
+    workspace: Workspace,
+    *,
+    listed: str | None = None,
+) -> SessionAnnotations:
+    """Select the segments of a session that are lesions and write them as labels.
+
+    Of several segmentations the latest counts, or the card's policy (annotations.structure_sets).
+
+    Raises
+    ------
+    DataRefused
+        A segmentation is damaged, or its voxels are not those of the image that it lies on.
+    """
+    result = SessionAnnotations()
+    raw = _chosen(session.of_kind("SEG"), card, result)
+    if raw is None:
+        return result
+    segmentation = read_segmentation(raw.datasets[0])
+    image = _image_of(segmentation, images)
+    if image is None:
+        result.refused = "none of the session's images is the one that the segmentation lies on"
+        return result
+    referred = image.technique if image.technique != "CT" else None
+    drawn_on, how = technique_drawn_on(card.annotations, raw.header, referred, listed)
+    names = [RoiName(s.number, s.label, "", 1) for s in segmentation.segments]
+    selections = select_rois(names, card.annotations)
+    chosen = [d.roi for d in selections.decisions if d.selected]
+    masks = [(roi.name, _onto(segmentation.mask(roi.number), image, roi.name)) for roi in chosen]
+    meaning = MaskMeaning((1,), instances=card.masks.instances)
+    lesions = lesions_of_masks(masks, meaning, image.grid.GetSize())
+    problems = [*selections.problems, *([] if drawn_on else [how])]
+    result.drawn_on = drawn_on
+    result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
+    result.rows = region_rows(unit, 1, lesions, drawn_on or "", image.frame)
+    result.rows += _rejected(unit, selections, len(result.rows), drawn_on, image)
+    if not lesions.lesions and card.annotations.required:
+        problems.append("no segment was selected as a lesion")
+    if problems:
+        result.refused = f"{'; '.join(problems[:3])}. {NEXT_STEP}"
+    else:
+        write_drawn(unit, image.technique, lesions, image.grid, workspace)
+    return result
+
+
+def _chosen(
+    series: Sequence[RawSeries], card: Card, result: SessionAnnotations
+) -> RawSeries | None:
+    single = [RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets]
+    ordered = sorted(single, key=lambda raw: _made_at(raw.datasets[0]))
+    if len(ordered) > 1 and card.annotations.structure_sets != "latest":
+        result.refused = (
+            f"the session has {len(ordered)} segmentations and only the latest of several can be "
+            'taken (annotations.structure_sets = "latest")'
+        )
+        return None
+    if len(ordered) > 1:
+        result.notes.append(f"the latest of {len(ordered)} segmentations was taken")
+    if not ordered and card.annotations.required:
+        result.refused = "the session has no structure set and no segmentation"
+    return ordered[-1] if ordered else None
+
+
+def _made_at(dataset: pydicom.Dataset) -> tuple[str, str]:
+    stamp = f"{dataset.get('ContentDate', '')}{dataset.get('ContentTime', '')}"
+    return stamp, str(dataset.get("SOPInstanceUID", ""))
+
+
+def _image_of(segmentation: Segmentation, images: SessionImages) -> PlacedImage | None:
+    """Return the image that was segmented: by its instances, its series, then by its frame."""
+    referenced = set(segmentation.referenced_sop_uids)
+    frame = segmentation.frame_of_reference_uid
+    for belongs in (
+        lambda image: bool(referenced & image.sop_uids),
+        lambda image: image.series_uid == segmentation.referenced_series_uid,
+        lambda image: bool(frame) and image.frame_uid == frame,
+    ):
+        found = [image for image in images.placed if belongs(image)]
+        if found:
+            return found[0]
+    return None
+
+
+def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic]:
+    """Bring a segment to its image's voxels: another order and extent, but the same places.
+
+    Raises
+    ------
+    DataRefused
+        A voxel would be lost or made: the two grids do not coincide.
+    """
+    grid = image.grid
+    placed = sitk.Resample(
+        mask,
+        list(grid.GetSize()),
+        sitk.Transform(3, sitk.sitkIdentity),
+        sitk.sitkNearestNeighbor,
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
+    )
+    before = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
+    voxels = sitk.GetArrayFromImage(placed)
+    after = int(np.count_nonzero(voxels))
+    same_size = np.allclose(sorted(mask.GetSpacing()), sorted(image.grid.GetSpacing()), atol=1e-3)
+    if before != after or not same_size:
+        raise DataRefused(
+            f"the segment {name!r} does not lie on the voxels of {image.technique}",
+            why=f"{before} voxels, {after} on the image; "
+            f"{describe_grid_difference(mask, image.grid)}",
+            next_step="Export the segmentation on the grid of its image",
+        )
+    return voxels
+
+
+def _rejected(
+    unit: UnitId, selections: Selections, before: int, drawn_on: str | None, image: PlacedImage
+) -> list[dict[str, object]]:
+    rejected = [d for d in selections.decisions if not d.selected]
+    return [
+        {
+            "cohort": unit.cohort,
+            "subject": unit.subject,
+            "session": unit.session,
+            "structure_set": 1,
+            "roi_number": before + n,
+            "source_roi": decision.roi.name,
+            "drawn_on": drawn_on,
+            "frame": image.frame,
+            "n_contours": 0,
+            "selected": False,
+            "selected_by": decision.rule or None,
+            "rejected_reason": decision.rejected_reason,
+        }
+        for n, decision in enumerate(rejected, start=1)
+    ]
