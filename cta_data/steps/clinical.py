@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cta_data.bids.phenotype import write_phenotype
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.clinical import Clinical
+from cta_data.cohorts.clinical import Clinical, Phenotype
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
@@ -49,7 +50,13 @@ class ToldOf:
             rows += self.clinical.lesion_rows(identifier, session.session)
         if self._has_lesions:
             told["lesion_rows"] = [
-                {"number": row.number, "name": row.name, "location": row.location} for row in rows
+                {
+                    "number": row.number,
+                    "name": row.name,
+                    "location": row.location,
+                    "values": row.values,
+                }
+                for row in rows
             ]
         return told
 
@@ -62,7 +69,7 @@ def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list
     """
     selected = [row for row in annotations if row["selected"]]
     listed = [
-        LesionRow(row["number"], "", unit.id.session, row["name"], row["location"])
+        LesionRow(row["number"], "", unit.id.session, row["name"], row["location"], row["values"])
         for row in unit.parameters.get("lesion_rows", ())
     ]
     links: list[dict[str, Any]] = []
@@ -98,7 +105,12 @@ def _link(cohort: str, subject: str, session: str, row: LesionRow | None) -> dic
         "clinical_row": row.number if row else 0,
         "clinical_name": row.name if row else None,
         "location": row.location or None if row else None,
+        "clinical_values": _json(row.values) if row and row.values else None,
     }
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), sort_keys=True, ensure_ascii=False)
 
 
 def list_rows_without_session(study: Study) -> None:
@@ -142,7 +154,21 @@ def problems_of(study: Study, cohort: str) -> list[str]:
         value = f": {one.value!r}" if one.value else ""
         times = f" ({one.count} rows)" if one.count else ""
         lines.append(f"clinical table {one.table}{column}{value}{times}: {one.message}")
+    for table in clinical.phenotypes() if clinical else ():
+        if _comes_twice(table) and table.name not in _lesion_tables(study, cohort):
+            told = "several rows a patient and session, so BIDS has no place for it in phenotype/"
+            lines.append(f"clinical table {table.name}: {told}")
     return lines
+
+
+def _comes_twice(table: Phenotype) -> bool:
+    keys = [(row.source_id, row.session) for row in table.rows]
+    return len(set(keys)) < len(keys)
+
+
+def _lesion_tables(study: Study, cohort: str) -> set[str]:
+    """Names of the tables with a row a lesion: their rows are in `clinical_links`."""
+    return {table.name for table in study.card(cohort).clinical if table.lesions}
 
 
 def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None:
@@ -158,6 +184,8 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
             if one_cohort == cohort:
                 sessions.setdefault(subject, set()).add(session)
         for table in told.clinical.phenotypes():
+            if _comes_twice(table) or table.name in _lesion_tables(study, cohort):
+                continue
             rows = [
                 (label[row.source_id], row.session, row.values)
                 for row in table.rows
