@@ -1,15 +1,20 @@
-"""Digital patients with a known truth, written in the raw layout of a hospital's export."""
+"""Digital patients with a known truth, written in the raw layouts of exports and releases."""
 
 from __future__ import annotations
 
+from cta_data.phantom.external import WrittenCohort, write_cohort
+from cta_data.phantom.external_truth import WrittenCase
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 from cta_data.phantom.trial import WrittenPatient, write_patient, write_trial
 
 __all__ = [
     "DigitalPatient",
     "VoxelSizes",
+    "WrittenCase",
+    "WrittenCohort",
     "WrittenPatient",
     "generate_patient",
+    "write_cohort",
     "write_patient",
     "write_trial",
 ]

@@ -15,7 +15,7 @@ from pydicom.uid import RTStructureSetStorage
 
 from cta_data.phantom import head
 from cta_data.phantom.anatomy import anatomical_point
-from cta_data.phantom.geometry import Grid
+from cta_data.phantom.geometry import Grid, Rigid
 from cta_data.phantom.hospital_dicom import WrittenSeries, new_object, reference, save
 from cta_data.phantom.identity import Identity, dicom_time
 from cta_data.phantom.lesions import StarShape
@@ -38,25 +38,23 @@ class Roi:
     colour: tuple[int, int, int]
 
 
-def shape_contours(shape: StarShape, patient: DigitalPatient) -> Contours:
-    """Where a shape's surface cuts the planes of the CT.
+def shape_contours(shape: StarShape, grid: Grid, pose: Rigid) -> Contours:
+    """Where a shape's surface cuts the planes of an axial grid, to which `pose` takes the anatomy.
 
     A shape that lies between two planes is moved onto the nearer one: a person who draws a target
     draws it on at least one slice.
     """
-    grid, pose = patient.grids["CT"], patient.poses["CT"]
-    contours = _cut(shape, grid, patient)
+    contours = _cut(shape, grid, pose)
     if contours:
         return contours
     centre = pose.apply(shape.centre)
     index = grid.point_to_index(centre)
     onto = centre + grid.direction[:, 2] * (np.round(index[2]) - index[2]) * grid.spacing[2]
-    return _cut(replace(shape, centre=pose.inverse().apply(onto)), grid, patient)
+    return _cut(replace(shape, centre=pose.inverse().apply(onto)), grid, pose)
 
 
-def _cut(shape: StarShape, grid: Grid, patient: DigitalPatient) -> Contours:
+def _cut(shape: StarShape, grid: Grid, pose: Rigid) -> Contours:
     """Zero lines of the shape's distance on a fine lattice in each plane of an axial grid."""
-    pose = patient.poses["CT"]
     to_anatomy = pose.inverse()
     centre, reach = pose.apply(shape.centre), shape.reach_mm()
     step = float(np.clip(reach / 16.0, 0.12, 0.6))
@@ -98,25 +96,27 @@ def skin_contours(ct: sitk.Image, grid: Grid) -> Contours:
     return contours
 
 
-def _organ(patient: DigitalPatient, shape: tuple[head.Triple, head.Triple]) -> Contours:
+def _organ(patient: DigitalPatient, ellipsoid: tuple[head.Triple, head.Triple]) -> Contours:
     """Contours of an ellipsoid of the atlas around its place in this patient."""
-    place, radii = shape
+    place, radii = ellipsoid
     centre = anatomical_point(patient.anatomy, place)
     x, y, z = np.log(np.array(radii) / np.prod(radii) ** (1.0 / 3.0))
     harmonics = np.zeros(12)
     # Degree 2 alone stretches a sphere along the axes.
     harmonics[3], harmonics[4] = (x - y) / 2.0, (2.0 * z - x - y) / 3.0
     scale = float(np.prod(radii) ** (1.0 / 3.0))
-    return shape_contours(StarShape(centre, scale, harmonics), patient)
+    shape = StarShape(centre, scale, harmonics)
+    return shape_contours(shape, patient.grids["CT"], patient.poses["CT"])
 
 
 def build_rois(patient: DigitalPatient) -> list[Roi]:
     """Targets of every drawn lesion, then organs, as a planner would leave them."""
     rois: list[Roi] = []
+    grid, pose = patient.grids["CT"], patient.poses["CT"]
     for drawn in patient.drawn:
-        gross = shape_contours(drawn.outline, patient)
+        gross = shape_contours(drawn.outline, grid, pose)
         wide = replace(drawn.outline, margin_mm=drawn.outline.margin_mm + drawn.margin_mm)
-        planning = shape_contours(wide, patient)
+        planning = shape_contours(wide, grid, pose)
         typed = patient.seed % 3 != 0
         for kind, contours in (("GTV", gross), ("CTV", gross), ("PTV", planning)):
             rois.append(Roi(drawn.names[kind], kind if typed else "", contours, _COLOURS[kind]))

@@ -27,7 +27,7 @@ from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
 from cta_data.study import Study
 
-IMAGE_KINDS = ("MR", "CT")
+IMAGE_KINDS = ("MR", "CT", "RTDOSE")
 
 
 @dataclass(frozen=True)

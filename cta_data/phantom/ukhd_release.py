@@ -1,0 +1,97 @@
+"""Digital patients as UKHD is kept: the folders of nnU-Net, skull-stripped, native grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.phantom import scanner
+from cta_data.phantom.external_contrasts import flair
+from cta_data.phantom.external_patient import (
+    draw_distinct,
+    make_head,
+    make_person,
+    place_brain,
+    scan,
+    streams,
+)
+from cta_data.phantom.external_truth import Release, WrittenCase, write_truth
+from cta_data.phantom.geometry import Grid, random_rigid
+from cta_data.phantom.lesions import paint_oedema
+
+FORMS = ("nifti",)
+OEDEMA, ENHANCING = 1, 2
+"""Label codes. Those of the real cohort are not public; 1 would be guessed, and is wrong here."""
+
+_EXTENT_MM = np.array([176.0, 224.0, 192.0])
+# The storage order of MNI152 files, which fslreorient2std brings about: left, anterior, superior.
+_AXES = np.diag([1.0, -1.0, 1.0])
+
+
+def write_patient(
+    folder: Path, form: str, index: int, patients: int, seed: int, voxel_mm: float | None
+) -> list[WrittenCase]:
+    """Write one patient below `folder/raw` and its truth below `folder/truth`."""
+    name = f"hdbm_{index + 1:03d}"
+    person_rng, head_rng, lesion_rng, scan_rng = streams(seed, "ukhd", index, 4)
+    spacing = voxel_mm or 0.9
+    anatomy = make_head(head_rng, spacing)
+    view = place_brain(lesion_rng, anatomy, _grid(lesion_rng, spacing), 4.0)
+    lesions, instances = draw_distinct(lesion_rng, anatomy, view)
+    if index == 0:
+        # One case at least shows both codes.
+        lesions[0] = replace(lesions[0], oedema_mm=8.0)
+    paint_oedema(anatomy, lesions)
+    contrasts = [
+        scanner.mr_contrast("0000", "MPRAGE", scanner.PHASES["none"], lesions),
+        scanner.mr_contrast("0001", "MPRAGE", scanner.PHASES["late"], lesions),
+        flair("0002", lesions),
+    ]
+    stored = scan(scan_rng, anatomy, view, lesions, contrasts, stripped=True)
+    images = {key: volume.astype(np.int16) for key, volume in stored.items()}
+    images["0003"] = images["0001"] - images["0000"]
+    swollen = scanner.sample(anatomy, anatomy.oedema * anatomy.white, view.grid, view.pose)
+    labels = np.where(swollen > 0.3, OEDEMA, 0).astype(np.uint8)
+    labels[instances > 0] = ENHANCING
+    raw, part = folder / "raw", "Ts" if index % 5 == 2 else "Tr"
+    for kind in ("images", "labels"):
+        (raw / f"{kind}{part}").mkdir(parents=True, exist_ok=True)
+    for key, volume in images.items():
+        path = raw / f"images{part}" / f"{name}_{key}.nii.gz"
+        sitk.WriteImage(view.grid.image(volume), str(path))
+    label = raw / f"labels{part}" / f"{name}.nii.gz"
+    sitk.WriteImage(view.grid.image(labels), str(label))
+    facts = {
+        "cohort": "ukhd", "source_id": name, "session": "", "annotated": True,
+        "sex": None, "age_years": None, "primary": None,
+        "label_values": {"oedema": OEDEMA, "enhancing": ENHANCING},
+    }  # fmt: skip
+    written = write_truth(folder / "truth", name, view.grid.image(instances), {}, facts)
+    image = raw / f"images{part}" / f"{name}_0001.nii.gz"
+    return [
+        WrittenCase(
+            name, "", len(lesions), True, make_person(person_rng), image, label, *written
+        )
+    ]  # fmt: skip
+
+
+def finish(folder: Path, form: str, cases: Sequence[WrittenCase], seed: int) -> tuple[str, ...]:
+    """There is no table of this cohort."""
+    return ("enhancing tumour is 2, oedema is 1", "no clinical table")
+
+
+def _grid(rng: np.random.Generator, spacing: float) -> Grid:
+    """A grid of the native T1, a little oblique."""
+    x, y, z = (int(n) for n in np.round(_EXTENT_MM / spacing))
+    tilt = random_rigid(rng, degrees=6.0, millimetres=0.0, about=np.zeros(3)).rotation
+    axes = tilt @ _AXES
+    middle = np.array([0.0, 10.0, 15.0])
+    origin = middle - axes @ ((np.array([x, y, z]) - 1) / 2.0 * spacing)
+    return Grid((x, y, z), (spacing,) * 3, origin, axes)
+
+
+RELEASE = Release(FORMS, write_patient, finish)

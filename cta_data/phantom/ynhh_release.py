@@ -1,0 +1,163 @@
+"""Digital patients as YNHH (Pretreat-MetsToBrain-Masks) is distributed: NIfTI in atlas space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.phantom import scanner
+from cta_data.phantom.anatomy import Anatomy
+from cta_data.phantom.external_contrasts import flair, t2
+from cta_data.phantom.external_patient import (
+    Labels,
+    Person,
+    View,
+    draw_distinct,
+    make_head,
+    make_person,
+    place_brain,
+    scan,
+    streams,
+)
+from cta_data.phantom.external_tables import rows_of, write_workbook
+from cta_data.phantom.external_truth import Release, WrittenCase, write_truth
+from cta_data.phantom.geometry import Grid
+from cta_data.phantom.lesions import Lesion, paint_oedema
+
+FORMS = ("nifti",)
+CORE, OEDEMA, ENHANCING = 1, 2, 3
+"""Label codes of the release: necrotic core, oedema, enhancing rim."""
+
+_NUMBERS = (86, 89, 90, 91, 92, 94, 96, 97, 99, 102, 106, 107, 110, 113)
+_ROOT = "PKG - Pretreat-MetsToBrain-Masks/Pretreat-MetsToBrain-Masks"
+_WORKBOOK = "Pretreat-MetsToBrain-Masks_clin_20230918.xlsx"
+_PRIMARIES = {
+    "lung": "NSCLC", "melanoma": "Melanoma", "breast": "Breast", "kidney": "RCC", "others": "GI",
+}  # fmt: skip
+# A patient with a core that a coarse grid shows as well.
+_LARGE_MM3 = 900.0
+
+
+def write_patient(
+    folder: Path, form: str, index: int, patients: int, seed: int, voxel_mm: float | None
+) -> list[WrittenCase]:
+    """Write one patient below `folder/raw` and its truth below `folder/truth`."""
+    number = _NUMBERS[index] if index < len(_NUMBERS) else 200 + index
+    case_id = f"BraTS-MET-{number:05d}-000"
+    person_rng, head_rng, lesion_rng, scan_rng = streams(seed, "ynhh", index, 4)
+    anatomy = make_head(head_rng, voxel_mm or 1.0)
+    # All heads lie alike in the atlas.
+    view = place_brain(lesion_rng, anatomy, _grid(voxel_mm or 1.0), 0.5)
+    with_core, oedema_only = index == 0, index == 2
+    lesions, instances = _draw(lesion_rng, anatomy, view, large=with_core or oedema_only)
+    paint_oedema(anatomy, lesions)
+    if oedema_only:
+        lesions, instances = [], np.zeros_like(instances)
+    labels = _codes(anatomy, view, lesions, instances)
+    images = scan(scan_rng, anatomy, view, lesions, _contrasts(lesions), stripped=True)
+    case = folder / "raw" / _ROOT / case_id
+    case.mkdir(parents=True)
+    for stem, volume in images.items():
+        path = case / f"{case_id}-{stem}.nii.gz"
+        sitk.WriteImage(view.grid.image(volume.astype(np.int16)), str(path))
+    label = case / f"{case_id}-seg.nii.gz"
+    sitk.WriteImage(view.grid.image(labels), str(label))
+    person = make_person(person_rng)
+    row = _clinical_row(person_rng, case_id, person)
+    codes = sorted(int(value) for value in np.unique(labels) if value)
+    facts = {
+        "cohort": "ynhh", "source_id": case_id.removesuffix("-000"), "session": "000",
+        "annotated": True, "label_values": codes, "sex": person.sex,
+        "age_years": row["Age"], "primary": row["Primary"],
+    }  # fmt: skip
+    written = write_truth(folder / "truth", case_id, view.grid.image(instances), {}, facts)
+    traps = ("oedema alone, no lesion",) if oedema_only else ()
+    image = case / f"{case_id}-t1c.nii.gz"
+    return [
+        WrittenCase(
+            case_id.removesuffix("-000"), "000", len(lesions), True, person, image, label,
+            *written, traps, (row,),
+        )
+    ]  # fmt: skip
+
+
+def finish(folder: Path, form: str, cases: Sequence[WrittenCase], seed: int) -> tuple[str, ...]:
+    """Write the clinical workbook; its rows are not in the order of the folders."""
+    rows = [row for case in reversed(cases) for row in case.rows]
+    legend = [["Column", "Meaning"], ["Death", "0 alive, 1 dead at last contact"]]
+    write_workbook(folder / "raw" / _WORKBOOK, {"Data": rows_of(rows), "Legend": legend})
+    blank = any(row["Death"] is None for row in rows)
+    return ("blanks in the package's folder", *(("blank cells",) if blank else ()))
+
+
+def _grid(voxel_mm: float) -> Grid:
+    """The atlas' 240 × 240 × 155 voxels of 1 mm, or fewer and larger ones from the same corner."""
+    x, y, z = (round(n / voxel_mm) for n in (240, 240, 155))
+    return Grid((x, y, z), (voxel_mm,) * 3, np.array([0.0, -239.0, 0.0]), np.eye(3))
+
+
+def _draw(
+    rng: np.random.Generator, anatomy: Anatomy, view: View, *, large: bool
+) -> tuple[list[Lesion], Labels]:
+    """Draw lesions; where `large` is asked for, the first one has a core and oedema."""
+    if not large:
+        return draw_distinct(rng, anatomy, view)
+    lesions, labels = draw_distinct(
+        rng, anatomy, view, lambda found: bool(found) and found[0].volume_mm3 > _LARGE_MM3
+    )
+    first = replace(lesions[0], core_share=0.7, oedema_mm=max(lesions[0].oedema_mm, 6.0))
+    return [first, *lesions[1:]], labels
+
+
+def _codes(anatomy: Anatomy, view: View, lesions: list[Lesion], instances: Labels) -> Labels:
+    """Label codes by voxel centres: core within rim within oedema."""
+    swollen = scanner.sample(anatomy, anatomy.oedema, view.grid, view.pose)
+    tissue = scanner.sample(anatomy, anatomy.white + anatomy.grey, view.grid, view.pose)
+    codes = np.where((swollen > 0.3) & (tissue > 0.4), OEDEMA, 0).astype(np.uint8)
+    codes[instances > 0] = ENHANCING
+    to_anatomy = view.pose.inverse()
+    for lesion in lesions:
+        if lesion.core_share == 0.0:
+            continue
+        reach = lesion.shape.reach_mm()
+        box = view.grid.box_around(view.pose.apply(lesion.shape.centre), reach)
+        if box is None:
+            continue
+        points = to_anatomy.apply(view.grid.points(box))
+        length = np.linalg.norm(points - lesion.shape.centre, axis=-1)
+        radius = length - lesion.shape.distance(points)
+        core = (length <= lesion.core_share * radius) & (instances[box] == lesion.number)
+        codes[box][core] = CORE
+    return codes
+
+
+def _contrasts(lesions: list[Lesion]) -> list[scanner.Contrast]:
+    return [
+        scanner.mr_contrast("t1c", "MPRAGE", scanner.PHASES["late"], lesions),
+        scanner.mr_contrast("t1n", "MPRAGE", scanner.PHASES["none"], lesions),
+        flair("t2f", lesions),
+        t2("t2w", lesions),
+    ]
+
+
+def _clinical_row(rng: np.random.Generator, case_id: str, person: Person) -> dict[str, object]:
+    """One row of the workbook. Only the first two headers are known of the real one."""
+    death = (0, 1, None)[int(rng.integers(3))]
+    return {
+        "BraTS_MET_ID": case_id,
+        "Death": death,
+        "Sex": person.sex,
+        "Age": person.age_years,
+        "Primary": _PRIMARIES[person.primary],
+        "Ethnicity": None,
+        "Smoking history (pack years)": int(rng.integers(0, 60)),
+        "Extranodal metastasis": str(rng.choice(["Yes", "No"])),
+        "Survival (months)": round(float(rng.gamma(2.0, 9.0)), 1) if death is not None else None,
+    }
+
+
+RELEASE = Release(FORMS, write_patient, finish)

@@ -1,0 +1,65 @@
+"""Rows of a table of lesions beside the regions of a session: each is joined or listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cta_data.cohorts import Card, parse_card, shipped_card_text
+from cta_data.engine import Unit, UnitId
+from cta_data.steps.clinical import link_rows
+
+
+def card() -> Card:
+    return parse_card(shipped_card_text("ummc"), "ummc", "card.toml")
+
+
+def unit(rows: list[tuple[int, str, str]] | None) -> Unit:
+    listed = [
+        {"number": n, "name": name, "location": place, "values": {"mri_type": "stable"}}
+        for n, name, place in rows or ()
+    ]
+    parameters = {"lesion_rows": listed} if rows is not None else {}
+    return Unit(UnitId("convert", "ummc", "103", "1"), 1, (), parameters)
+
+
+def regions(*named: tuple[int, str, bool]) -> list[dict[str, Any]]:
+    return [{"roi_number": n, "source_roi": name, "selected": chosen} for n, name, chosen in named]
+
+
+def test_every_row_and_every_lesion_is_joined_or_listed() -> None:
+    """Names that differ in case and by a date are joined; what has no partner is there alone."""
+    rows = [
+        (7, "GK.103_1_Lr atrium", "R atrium"),
+        (8, "GK.103_1_LRtOccipital", "Rt Occipital"),
+        (9, "GK.103_1_LGone", "Gone"),
+    ]
+    found = regions(
+        (1, "Skull", False),
+        (2, "R atrium", True),
+        (3, "RtOccipital11302018", True),
+        (4, "New", True),
+    )
+    links = link_rows(unit(rows), card(), found)
+    told = {(one["clinical_row"], one["roi_number"]): (one["status"], one["rule"]) for one in links}
+    assert told == {
+        (7, 2): ("matched", "case"),
+        (8, 3): ("matched", "date"),
+        (9, 0): ("row_without_roi", None),
+        (0, 4): ("roi_without_row", None),
+    }
+    assert links[0]["clinical_values"] == '{"mri_type": "stable"}'
+
+
+def test_kinds_of_target_follow_from_name_and_place() -> None:
+    """A cavity and a lesion of the skull's bone are flagged, whichever of the two says so."""
+    rows = [(1, "GK.103_1_LA", "Post op cavity")]
+    found = regions((1, "A", True), (2, "2_Lt_Front_Calv", True), (3, "R atrium", True))
+    link_rows(unit(rows), card(), found)
+    kinds = [row["target_type"] for row in found]
+    assert kinds == ["resection_cavity", "calvarial", "metastasis"]
+
+
+def test_without_a_table_there_is_nothing_to_join() -> None:
+    """A cohort whose workbook is not here has lesions without rows, which is no finding."""
+    found = regions((1, "R atrium", True))
+    assert link_rows(unit(None), card(), found) == []
