@@ -16,6 +16,7 @@ from cta_data.engine.distribution import cohort_datasets, known_siblings, restri
 from cta_data.engine.keys import content_key
 from cta_data.engine.push_guard import has_guard
 from cta_data.errors import CtaError
+from cta_data.steps.clinical import problems_of
 from cta_data.steps.overlap import shared_patients
 from cta_data.study import ENVIRONMENT, Study, open_study
 
@@ -45,6 +46,7 @@ def diagnose(study: Path | None) -> list[Finding]:
     for check in (
         _configuration,
         _cohorts,
+        _clinical,
         _shared,
         _distribution,
         _disk,
@@ -115,6 +117,12 @@ def _cohorts(study: Study) -> Iterator[Finding]:
         card = study.card(cohort)
         here = "here" if study.has_sourcedata(cohort) else "not installed"
         yield Finding("ok", f"cohort {cohort}", f"{card.cohort.title}; sourcedata {here}")
+
+
+def _clinical(study: Study) -> Iterator[Finding]:
+    for cohort in study.cohorts:
+        for problem in problems_of(study, cohort):
+            yield Finding("warning", f"cohort {cohort}", problem)
 
 
 def _shared(study: Study) -> Iterator[Finding]:

@@ -12,10 +12,13 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import SimpleITK as sitk
+from isal import isal_zlib
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from cta_data.errors import DataRefused
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def slice_numbers(names: Iterable[str]) -> list[int]:
@@ -26,11 +29,12 @@ def slice_numbers(names: Iterable[str]) -> list[int]:
     DataRefused
         A name is no number, a number comes twice (`1.png` and `01.png`), or one is missing.
     """
-    stems = [PurePosixPath(name).stem for name in names]
-    odd = [stem for stem in stems if not (stem.isascii() and stem.isdigit())]
-    if odd:
-        raise DataRefused("a slice's name is no number", why=f"{odd[0]!r}")
-    numbers = sorted(int(stem) for stem in stems)
+    paths = [PurePosixPath(name) for name in names]
+    for path in paths:
+        digits = path.stem.isascii() and path.stem.isdigit()
+        if not digits or path.suffix.lower() != ".png":
+            raise DataRefused("a slice's name is no number with .png", why=f"{path.name!r}")
+    numbers = sorted(int(path.stem) for path in paths)
     if not numbers:
         raise DataRefused("the stack holds no slice")
     if len(set(numbers)) < len(numbers):
@@ -95,12 +99,37 @@ def _describe(pixels: NDArray[np.generic]) -> str:
 
 def _grey(content: bytes, number: int) -> NDArray[np.generic]:
     try:
+        _require_whole(content)
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             return _channel(picture, number)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as error:
         raise DataRefused(
             f"slice {number} cannot be read", why=str(error).split("<")[0].strip()
         ) from error
+
+
+def _require_whole(content: bytes) -> None:
+    """Check the sums of the chunks up to the last: Pillow skips those of the pixels."""
+    if not content.startswith(SIGNATURE):
+        raise ValueError("it is no PNG file")
+    at, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
+        length = int.from_bytes(content[at : at + 4], "big")
+        kind, end = content[at + 4 : at + 8], at + 8 + length
+        if len(content) < end + 4:
+            raise ValueError("it ends early")
+        checksum = int.from_bytes(content[end : end + 4], "big")
+        if isal_zlib.crc32(memoryview(content)[at + 4 : end]) != checksum:
+            raise ValueError("it is damaged: a checksum does not hold")
+        if kind == b"IHDR" and length == 13 and content[at + 16] == 16 and content[at + 17] != 0:
+            raise ValueError("its pixels have 16 bits and more than one channel")
+        at = end + 4
 
 
 def _channel(picture: Image.Image, number: int) -> NDArray[np.generic]:

@@ -6,13 +6,15 @@ that are not there are empty.
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cta_data.errors import DataRefused
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 SOP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 FRACTION = 0.5
 """A voxel of a fractional segment belongs to it from here on."""
+WHOLE = 0.01
+"""Distances of frames are whole numbers of slices to within this part of a slice."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,7 @@ class Segmentation:
         self.frame_of_reference_uid = str(dataset.get("FrameOfReferenceUID", ""))
         series = dataset.get("ReferencedSeriesSequence") or [Dataset()]
         self.referenced_series_uid = str(series[0].get("SeriesInstanceUID", ""))
-        self.referenced_sop_uids = frozenset(
-            str(item.ReferencedSOPInstanceUID)
-            for one in series
-            for item in one.get("ReferencedInstanceSequence") or ()
-        )
+        self.referenced_sop_uids = _referenced(dataset, series)
 
     def mask(self, number: int) -> sitk.Image:
         """Return a segment as a mask.
@@ -73,7 +73,8 @@ class Segmentation:
         Raises
         ------
         DataRefused
-            There is no such segment, or its frames make no regular volume.
+            There is no such segment, its pixels are damaged, or the object's frames make no regular
+            volume.
         """
         if number not in {segment.number for segment in self.segments}:
             raise DataRefused(f"there is no segment {number}")
@@ -83,15 +84,20 @@ class Segmentation:
                 volume = self._dataset.get_volume(
                     segment_numbers=[number], combine_segments=False, rescale_fractional=True
                 )
-        except (RuntimeError, *UNREADABLE) as error:
+        except RuntimeError as error:
             raise DataRefused(
-                "the frames of the segmentation make no regular volume", why=str(error)
+                "the frames of the segmentation make no regular volume",
+                why=f"{_measured(self._dataset)}; {error}",
+            ) from error
+        except (sqlite3.Error, *UNREADABLE) as error:
+            raise DataRefused(
+                "the pixels of the segmentation cannot be read", why=str(error)
             ) from error
         return _image(volume)
 
 
 def read_segmentation(dataset: Dataset) -> Segmentation:
-    """Read a DICOM Segmentation object.
+    """Read a DICOM Segmentation object; the data set is taken over, not copied.
 
     Raises
     ------
@@ -100,13 +106,16 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
     """
     if str(dataset.get("SOPClassUID", "")) != SOP_CLASS:
         raise DataRefused("this is no DICOM Segmentation", why=str(dataset.get("SOPClassUID", "")))
+    if not dataset.get("FrameOfReferenceUID"):
+        raise DataRefused("the segmentation is not placed in a patient's frame of reference")
     import highdicom as hd  # a third of a second that only segmentations have to pay
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # highdicom remarks on tolerated deviations
+            _complete_spacing(dataset)
             return Segmentation(hd.seg.Segmentation.from_dataset(dataset, copy=False))
-    except UNREADABLE as error:
+    except (sqlite3.Error, *UNREADABLE) as error:
         raise DataRefused("the segmentation cannot be read", why=str(error)) from error
 
 
@@ -126,13 +135,87 @@ def _meaning(item: Dataset, keyword: str) -> str:
     return str(codes[0].get("CodeMeaning", "")) if codes else ""
 
 
+def _groups(dataset: Dataset) -> list[Dataset]:
+    """Return what is said of all frames, then of each."""
+    shared = dataset.get("SharedFunctionalGroupsSequence") or ()
+    return [*shared, *(dataset.get("PerFrameFunctionalGroupsSequence") or ())]
+
+
+def _referenced(dataset: Dataset, series: Sequence[Dataset]) -> frozenset[str]:
+    """Instances that were segmented: as the object lists them, and as its frames name them."""
+    listed = [item for one in series for item in one.get("ReferencedInstanceSequence") or ()]
+    for group in _groups(dataset):
+        for derived in group.get("DerivationImageSequence") or ():
+            listed += derived.get("SourceImageSequence") or ()
+    return frozenset(str(item.get("ReferencedSOPInstanceUID", "")) for item in listed) - {""}
+
+
+def _complete_spacing(dataset: Dataset) -> None:
+    """Take the slice thickness for a spacing that is not given, where the frames agree with it.
+
+    Empty frames are left out of a segmentation. Without a spacing, frames of every third slice
+    would be read as slices three times as thick.
+    """
+    measures = [m for g in _groups(dataset) for m in g.get("PixelMeasuresSequence") or ()]
+    thickness = {float(m.get("SliceThickness") or 0) for m in measures}
+    if len(thickness) != 1 or any("SpacingBetweenSlices" in m for m in measures):
+        return
+    [slice_mm] = thickness
+    if slice_mm <= 0:
+        return
+    positions, normals = _frames(dataset)
+    if not (positions.size and normals.size):
+        return
+    steps = np.diff(np.unique(positions @ normals[0])) / slice_mm
+    steps = steps[steps > WHOLE]  # frames of several segments at one place
+    if (np.abs(steps - np.round(steps)) <= WHOLE).all():
+        for one in measures:
+            one.SpacingBetweenSlices = slice_mm
+
+
+def _frames(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions (LPS, mm) and normals of the frames."""
+    groups = _groups(dataset)
+    positions = [
+        item.ImagePositionPatient for g in groups for item in g.get("PlanePositionSequence") or ()
+    ]
+    cosines = [
+        item.ImageOrientationPatient
+        for g in groups
+        for item in g.get("PlaneOrientationSequence") or ()
+    ]
+    axes = np.array(cosines, dtype=np.float64).reshape(-1, 2, 3)
+    return np.array(positions, dtype=np.float64).reshape(-1, 3), np.cross(axes[:, 0], axes[:, 1])
+
+
+def _measured(dataset: Dataset) -> str:
+    """Say how the frames lie, for those who have to find out what is wrong with them."""
+    positions, normals = _frames(dataset)
+    if not (positions.size and normals.size):
+        return "they have no positions"
+    tilt = np.degrees(np.arccos(np.clip(normals @ normals[0], -1, 1)).max())
+    along = positions @ normals[0]
+    within = positions - np.outer(along, normals[0])
+    steps = np.diff(np.unique(np.round(along, 3)))
+    told = [f"{len(positions)} frames"]
+    if steps.size:
+        told.append(f"{steps.min():.3g} to {steps.max():.3g} mm apart")
+    told.append(f"shifted by up to {np.linalg.norm(np.ptp(within, axis=0)):.3g} mm in their planes")
+    told.append(f"tilted by up to {tilt:.3g} degrees")
+    return ", ".join(told)
+
+
 def _image(volume: hd.Volume) -> sitk.Image:
     """From highdicom's volume: axes slice, row, column (and segment), matrix from index to LPS."""
     array = np.asarray(volume.array)
     array = array[..., 0] if array.ndim == 4 else array
     inside = array >= FRACTION if array.dtype.kind == "f" else array > 0
+    affine = np.array(volume.affine, dtype=np.float64)
+    if np.linalg.det(affine[:3, 2::-1]) < 0:  # slices against the normal: turn their order
+        inside = inside[::-1]
+        affine[:3, 3] += affine[:3, 0] * (len(inside) - 1)
+        affine[:3, 0] *= -1
     image = sitk.GetImageFromArray(inside.astype(np.uint8))
-    affine = np.asarray(volume.affine, dtype=np.float64)
     steps = affine[:3, 2::-1]  # column, row, slice
     spacing = np.linalg.norm(steps, axis=0)
     image.SetSpacing(spacing.tolist())

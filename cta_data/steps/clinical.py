@@ -12,7 +12,7 @@ from cta_data.cohorts.clinical import Clinical, Phenotype
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.steps.sessions import SourceSession, read_cohort_inventory
+from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions
 from cta_data.study import Study
 
 SESSION = ("cohort", "subject", "session")
@@ -158,6 +158,29 @@ def problems_of(study: Study, cohort: str) -> list[str]:
         if _comes_twice(table) and table.name not in _lesion_tables(study, cohort):
             told = "several rows a patient and session, so BIDS has no place for it in phenotype/"
             lines.append(f"clinical table {table.name}: {told}")
+    return lines + _courses_that_differ(study, cohort)
+
+
+def _courses_that_differ(study: Study, cohort: str) -> list[str]:
+    """Return subjects of whom the tables know more or fewer sessions than there are here.
+
+    Sessions that are the rank of a date are those of the tables only where all of them are here.
+    """
+    told = ToldOf(study, cohort)
+    if told.clinical is None or study.card(cohort).sessions.rule == "single":
+        return []
+    here: dict[str, set[str]] = {}
+    for session in source_sessions(study, cohort) or ():
+        here.setdefault(session.subject, set()).add(session.session)
+    lines = []
+    for subject, sessions in sorted(here.items()):
+        known = {s for one in told.identifiers(subject) for s in told.clinical.sessions(one) if s}
+        if known and known != sessions - {""}:
+            lines.append(
+                f"sub-{subject}: sessions {', '.join(sorted(sessions))} are here, the clinical "
+                f"tables know {', '.join(sorted(known))}; a session that is the rank of its date "
+                "may be another one in the tables"
+            )
     return lines
 
 

@@ -17,6 +17,7 @@ from cta_data.formats.rtstruct import read_structure_set
 from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.imaging.contour_reference import match_reference
 from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
+from cta_data.steps.annotation_rows import annotation_row
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.steps.redaction import without_identity
 
@@ -210,20 +211,18 @@ def _rows(
     image: PlacedImage | None,
 ) -> list[dict[str, Any]]:
     return [
-        {
-            "cohort": unit.cohort,
-            "subject": unit.subject,
-            "session": unit.session,
-            "structure_set": number,
-            "roi_number": decision.roi.number,
-            "source_roi": decision.roi.name,
-            "interpreted_type": decision.roi.interpreted_type or None,
-            "drawn_on": drawn_on,
-            "frame": image.frame if image else None,
-            "n_contours": decision.roi.n_contours,
-            "selected": decision.selected,
-            "selected_by": decision.rule or None,
-            "rejected_reason": decision.rejected_reason or None,
-        }
+        annotation_row(
+            unit,
+            decision.roi.number,
+            decision.roi.name,
+            structure_set=number,
+            drawn_on=drawn_on,
+            frame=image.frame if image else None,
+            selected=decision.selected,
+            interpreted_type=decision.roi.interpreted_type or None,
+            n_contours=decision.roi.n_contours,
+            selected_by=decision.rule or None,
+            rejected_reason=decision.rejected_reason or None,
+        )
         for decision in selections.decisions
     ]

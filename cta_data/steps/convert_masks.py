@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from cta_data.formats.nifti import (
     write_voxels,
 )
 from cta_data.imaging.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
+from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_files import SessionFile, read_mask
 from cta_data.steps.image_rows import PlacedImage, SessionImages
@@ -81,11 +81,18 @@ def convert_masks(
     lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid.GetSize())
     result.drawn_on = technique
     result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
-    result.rows += region_rows(unit, 1, lesions, technique, image.frame)
-    result.rows += [
-        _rejected_row(unit, len(lesions.regions) + n, file, reason, technique, image.frame)
-        for n, (file, reason) in enumerate(rejected, start=1)
-    ]
+    result.rows += region_rows(unit, lesions, technique, image.frame)
+    for number, (file, reason) in enumerate(rejected, start=len(lesions.regions) + 1):
+        row = annotation_row(
+            unit,
+            number,
+            file.roi,
+            drawn_on=technique,
+            frame=image.frame,
+            selected=False,
+            rejected_reason=reason,
+        )
+        result.rows.append(row)
     if not lesions.lesions and not result.refused:
         told = "; ".join(f"{r.name}: {r.reason}" for r in lesions.regions if r.reason)
         nothing = f"the masks hold no lesion{f' ({told})' if told else ''}"
@@ -117,30 +124,6 @@ def write_drawn(
     workspace.write(path.replace(".nii.gz", ".json")).write_text(text, encoding="utf-8")
 
 
-def region_rows(
-    unit: UnitId, structure_set: int, lesions: MaskLesions, technique: str, frame: int
-) -> list[dict[str, Any]]:
-    """Return a row of the table `annotations` for every region."""
-    return [
-        {
-            "cohort": unit.cohort,
-            "subject": unit.subject,
-            "session": unit.session,
-            "structure_set": structure_set,
-            "roi_number": region.number,
-            "source_roi": region.name,
-            "drawn_on": technique,
-            "frame": frame,
-            "n_contours": 0,
-            "n_voxels": region.n_voxels,
-            "selected": region.lesion,
-            "selected_by": "masks.lesion_values" if region.lesion else None,
-            "rejected_reason": region.reason or None,
-        }
-        for region in lesions.regions
-    ]
-
-
 def _select(
     masks: list[SessionFile], section: AnnotationSection, result: SessionAnnotations
 ) -> tuple[list[SessionFile], list[tuple[SessionFile, str]]]:
@@ -157,24 +140,6 @@ def _select(
         (by_number[s.roi.number], s.rejected_reason) for s in selections.decisions if not s.selected
     ]
     return kept, rejected
-
-
-def _rejected_row(
-    unit: UnitId, number: int, file: SessionFile, reason: str, technique: str, frame: int
-) -> dict[str, Any]:
-    return {
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
-        "structure_set": 1,
-        "roi_number": number,
-        "source_roi": file.roi,
-        "drawn_on": technique,
-        "frame": frame,
-        "n_contours": 0,
-        "selected": False,
-        "rejected_reason": reason,
-    }
 
 
 def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.generic]:

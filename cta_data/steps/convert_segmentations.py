@@ -10,14 +10,15 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.roi_selection import RoiName, Selections, select_rois, technique_drawn_on
+from cta_data.cohorts.roi_selection import RoiName, select_rois, technique_drawn_on
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti import describe_grid_difference
 from cta_data.formats.segmentation import Segmentation, read_segmentation
 from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
-from cta_data.steps.convert_masks import region_rows, write_drawn
+from cta_data.steps.convert_masks import write_drawn
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 
 
@@ -59,8 +60,20 @@ def convert_segmentations(
     problems = [*selections.problems, *([] if drawn_on else [how])]
     result.drawn_on = drawn_on
     result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
-    result.rows = region_rows(unit, 1, lesions, drawn_on or "", image.frame)
-    result.rows += _rejected(unit, selections, len(result.rows), drawn_on, image)
+    result.rows = region_rows(unit, lesions, drawn_on, image.frame)
+    rejected = [d for d in selections.decisions if not d.selected]
+    for number, decision in enumerate(rejected, start=len(result.rows) + 1):
+        row = annotation_row(
+            unit,
+            number,
+            decision.roi.name,
+            drawn_on=drawn_on,
+            frame=image.frame,
+            selected=False,
+            selected_by=decision.rule or None,
+            rejected_reason=decision.rejected_reason,
+        )
+        result.rows.append(row)
     if not lesions.lesions and card.annotations.required:
         problems.append("no segment was selected as a lesion")
     if problems:
@@ -138,26 +151,3 @@ def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic
             next_step="Export the segmentation on the grid of its image",
         )
     return voxels
-
-
-def _rejected(
-    unit: UnitId, selections: Selections, before: int, drawn_on: str | None, image: PlacedImage
-) -> list[dict[str, object]]:
-    rejected = [d for d in selections.decisions if not d.selected]
-    return [
-        {
-            "cohort": unit.cohort,
-            "subject": unit.subject,
-            "session": unit.session,
-            "structure_set": 1,
-            "roi_number": before + n,
-            "source_roi": decision.roi.name,
-            "drawn_on": drawn_on,
-            "frame": image.frame,
-            "n_contours": 0,
-            "selected": False,
-            "selected_by": decision.rule or None,
-            "rejected_reason": decision.rejected_reason,
-        }
-        for n, decision in enumerate(rejected, start=1)
-    ]
