@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.nrrd import read_nrrd
@@ -25,6 +29,7 @@ encoding: {encoding}
 space origin: (10,20,30)
 {more}
 """
+PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "raw": bytes}
 
 
 def written(
@@ -38,13 +43,11 @@ def written(
         if old != "more":
             text = text.replace(*new.split("=>"))
     content = VOXELS.tobytes()
-    path.write_bytes(
-        text.encode() + b"\n" + (gzip.compress(content) if encoding == "gzip" else content)
-    )
+    path.write_bytes(text.encode() + b"\n" + PACKERS[encoding](content))
     return path
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "raw"])
+@pytest.mark.parametrize("encoding", ["gzip", "raw", "bzip2"])
 @pytest.mark.parametrize(
     ("space", "signs"),
     [
@@ -95,6 +98,13 @@ def test_a_fourth_axis_of_one_is_dropped(tmp_path: Path) -> None:
     [
         ({"a": "space: left-posterior-superior\n=>"}, "where its voxels lie"),
         ({"a": "space directions: (2,0,0) (0,1.5,0) (0,0,3)\n=>"}, "where its voxels lie"),
+        ({"a": "space origin: (10,20,30)\n=>"}, "where its voxels lie"),
+        ({"a": "space origin: (10,20,30)=>space origin: (nan,20,30)"}, "where its voxels lie"),
+        ({"a": "(2,0,0)=>(nan,nan,nan)"}, "where its voxels lie"),
+        ({"a": "(2,0,0)=>(0,0,0)"}, "where its voxels lie"),
+        ({"a": "(2,0,0)=>none"}, "where its voxels lie"),
+        ({"a": "(0,1.5,0)=>(1,1.5,0)"}, "right angles"),
+        ({"more": 'space units: "m" "m" "m"'}, "millimetres"),
         ({"a": "sizes: 4 3 2=>sizes: 2 4 3 2"}, "one three-dimensional volume"),
         ({"more": "data file: x.raw.gz"}, "another file"),
         ({"a": "NRRD0004=>PNG"}, "no NRRD"),
@@ -108,7 +118,7 @@ def test_headers_that_place_no_volume_are_refused(
         read_nrrd(written(tmp_path / "x.nrrd", **changes))
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "raw"])
+@pytest.mark.parametrize("encoding", ["gzip", "raw", "bzip2"])
 def test_a_truncated_file_is_refused(tmp_path: Path, encoding: str) -> None:
     """Half a volume is none."""
     path = written(tmp_path / "x.nrrd", encoding=encoding)
@@ -117,14 +127,31 @@ def test_a_truncated_file_is_refused(tmp_path: Path, encoding: str) -> None:
         read_nrrd(path)
 
 
-def test_damaged_voxels_are_refused(tmp_path: Path) -> None:
-    """A flipped byte in the compressed voxels is found by their checksum."""
+NOISE = np.random.default_rng(0).integers(0, 999, (10, 12, 14)).astype("<i2")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_flipped_bit_in_compressed_voxels_is_found(data: st.DataObject) -> None:
+    """The checksum is looked at, which ITK does not: no other voxels ever come out."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.nrrd"
+        sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(path), True)
+        content = bytearray(path.read_bytes())
+        voxels = content.index(b"\n\n") + 2
+        at = data.draw(st.integers(voxels + 10, len(content) - 1))  # behind the gzip header
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(bytes(content))
+        with pytest.raises(DataRefused, match="truncated or damaged"):
+            read_nrrd(path)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8, 9, 100])
+def test_a_file_cut_at_its_very_end_is_refused(tmp_path: Path, cut: int) -> None:
+    """Also where all voxels are there and only their checksum is not: it was not copied whole."""
     path = tmp_path / "x.nrrd"
-    noise = np.random.default_rng(0).integers(0, 999, (20, 30, 40)).astype(np.int16)
-    sitk.WriteImage(sitk.GetImageFromArray(noise), str(path), True)
-    content = bytearray(path.read_bytes())
-    content[-2000] ^= 0xFF
-    path.write_bytes(bytes(content))
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(path), True)
+    path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(DataRefused, match="truncated or damaged"):
         read_nrrd(path)
 
@@ -134,3 +161,23 @@ def test_a_link_without_content_says_how_to_fetch_it(tmp_path: Path) -> None:
     (tmp_path / "x.nrrd").symlink_to(tmp_path / "gone")
     with pytest.raises(CtaError, match="datalad get"):
         read_nrrd(tmp_path / "x.nrrd")
+
+
+@pytest.mark.parametrize("longer", [True, False])
+def test_voxels_that_do_not_fill_the_sizes_are_refused(tmp_path: Path, longer: bool) -> None:
+    """A whole gzip stream of another length than the header says is no volume."""
+    path = written(tmp_path / "x.nrrd", encoding="raw")
+    content = path.read_bytes().replace(b"encoding: raw", b"encoding: gzip")
+    header, voxels = content[: -VOXELS.nbytes], VOXELS.tobytes()
+    path.write_bytes(header + gzip.compress(voxels + b"more" if longer else voxels[:-2]))
+    with pytest.raises(DataRefused, match="bytes of voxels are there"):
+        read_nrrd(path)
+
+
+def test_voxels_in_the_other_byte_order_are_the_same(tmp_path: Path) -> None:
+    """Big-endian voxels, in two gzip members of which the first is named."""
+    path = written(tmp_path / "x.nrrd", a="endian: little=>endian: big")
+    header = path.read_bytes().split(b"\n\n", 1)[0] + b"\n\n"
+    voxels = VOXELS.astype(">i2").tobytes()
+    path.write_bytes(header + gzip.compress(voxels[:10]) + gzip.compress(voxels[10:]))
+    assert np.array_equal(sitk.GetArrayFromImage(read_nrrd(path)), VOXELS)

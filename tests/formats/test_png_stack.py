@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -67,6 +69,9 @@ def test_sixteen_bits_stay() -> None:
         (["1.png", "3.png"], "missing"),
         (["1.png", "01.png"], "twice"),
         (["a.png"], "no number"),
+        (["1.5.png"], "no number"),
+        (["-1.png"], "no number"),
+        (["1.jpg"], "no number"),
         ([], "no slice"),
     ],
 )
@@ -91,3 +96,48 @@ def test_slices_that_are_no_grey_images_are_refused(
     """A damaged or coloured slice costs its stack, with the slice named."""
     with pytest.raises(DataRefused, match=told):
         read_png_stack(slices, SPACING)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(png(NOISE)) - 1), st.integers(0, 7))
+def test_a_flipped_bit_anywhere_is_found(at: int, bit: int) -> None:
+    """Pillow alone shows other pixels for some: it does not look at the pixels' checksum."""
+    content = bytearray(png(NOISE))
+    content[at] ^= 1 << bit
+    with pytest.raises(DataRefused, match="slice 7 cannot be read"):
+        read_png_stack([("7.png", bytes(content))], SPACING)
+
+
+@given(st.integers(1, len(png(NOISE))))
+@settings(max_examples=30, deadline=None)
+def test_a_slice_cut_anywhere_is_refused(cut: int) -> None:
+    """Also where only the end mark is gone: the file was not copied whole."""
+    with pytest.raises(DataRefused, match="cannot be read"):
+        read_png_stack([("0.png", png(NOISE)[:-cut])], SPACING)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + checksum
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ((60000, 60000, 8, 0, 0, 0, 0), "cannot be read.*limit"),
+        ((4, 3, 16, 2, 0, 0, 0), "16 bits and more than one channel"),
+    ],
+)
+def test_headers_that_no_slice_has_are_refused(header: tuple[int, ...], told: str) -> None:
+    """A size that would fill memory, and a depth of which Pillow would drop half."""
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
+    content += chunk(b"IDAT", zlib.compress(bytes(3 * (1 + 4 * 6)))) + chunk(b"IEND", b"")
+    with pytest.raises(DataRefused, match=told):
+        read_png_stack([("0.png", content)], SPACING)
+
+
+def test_one_bit_is_black_and_white() -> None:
+    """A mask saved with one bit a pixel has the values that an 8-bit one has."""
+    pixels = grey(0)
+    image = read_png_stack([("0.png", png(pixels, "1"))], SPACING)
+    assert np.array_equal(sitk.GetArrayFromImage(image)[0], pixels)

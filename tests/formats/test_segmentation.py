@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import highdicom as hd
 import numpy as np
 import pytest
@@ -84,3 +86,100 @@ def test_a_segmentation_without_its_segments_is_refused(
     del made.SegmentSequence
     with pytest.raises(DataRefused, match="cannot be read"):
         read_segmentation(made)
+
+
+def measures(made: Dataset) -> Dataset:
+    return made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+
+
+@pytest.mark.parametrize("spacing_told", [True, False])
+@pytest.mark.parametrize("filled", [(1, 4, 7), (2,), (0, 1, 6)])
+def test_slices_left_out_are_empty(
+    series: list[Dataset], filled: tuple[int, ...], spacing_told: bool
+) -> None:
+    """Frames of every third slice are thin slices, also where only their thickness is told."""
+    masks = np.zeros((8, 20, 16, 1), np.uint8)
+    masks[list(filled), 3:9, 4:8] = 1
+    made = make_segmentation(series, masks, ["a"])
+    if not spacing_told:
+        del measures(made).SpacingBetweenSlices
+    mask = read_segmentation(made).mask(1)
+    assert mask.GetSpacing() == pytest.approx((1.25, 1.5, 2.0))
+    assert np.linalg.det(np.reshape(mask.GetDirection(), (3, 3))) == pytest.approx(1)
+    assert np.array_equal(on_series(mask, series), masks[..., 0])
+
+
+def moved(made: Dataset) -> None:
+    place = made.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0]
+    x, y, z = place.ImagePositionPatient
+    place.ImagePositionPatient = [x, y, z + 0.7]
+
+
+def slanted(made: Dataset) -> None:
+    for number, group in enumerate(made.PerFrameFunctionalGroupsSequence):
+        place = group.PlanePositionSequence[0]
+        x, y, z = place.ImagePositionPatient
+        place.ImagePositionPatient = [x + number, y, z]
+
+
+def tilted(made: Dataset) -> None:
+    shared = made.SharedFunctionalGroupsSequence[0]
+    del shared.PlaneOrientationSequence
+    for number, group in enumerate(made.PerFrameFunctionalGroupsSequence):
+        turned = Dataset()
+        sine = round(float(np.sin(0.05 * number)), 6)
+        turned.ImageOrientationPatient = [1, 0, 0, 0, round(float(np.cos(0.05 * number)), 6), sine]
+        group.PlaneOrientationSequence = [turned]
+
+
+def cut(made: Dataset) -> None:
+    made.PixelData = made.PixelData[:20]
+
+
+def without_positions(made: Dataset) -> None:
+    del made.PerFrameFunctionalGroupsSequence
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (moved, r"no regular volume \(3 frames, 1.3 to 2.7 mm apart"),
+        (slanted, "shifted by up to 2 mm in their planes"),
+        (tilted, "tilted by up to 5.73 degrees"),
+        (cut, "pixels of the segmentation cannot be read"),
+        (without_positions, "no positions"),
+    ],
+)
+def test_frames_that_make_no_volume_are_refused_with_what_was_measured(
+    series: list[Dataset], damage: Callable[[Dataset], None], told: str
+) -> None:
+    """Irregular or tilted frames are never put on a grid that is not theirs."""
+    masks = np.zeros((8, 20, 16, 1), np.uint8)
+    masks[2:5, 3:9, 4:8] = 1
+    made = make_segmentation(series, masks, ["a"])
+    damage(made)
+    with pytest.raises(DataRefused, match=told):
+        read_segmentation(made).mask(1)
+
+
+def test_one_that_is_not_placed_or_not_indexed_is_refused(
+    series: list[Dataset], drawn: np.ndarray
+) -> None:
+    """Without a frame of reference there is no place; a missing index is no crash."""
+    made = make_segmentation(series, drawn, ["a", "b"])
+    del made.DimensionIndexSequence
+    with pytest.raises(DataRefused, match="cannot be read"):
+        read_segmentation(made).mask(1)
+    del made.FrameOfReferenceUID
+    with pytest.raises(DataRefused, match="frame of reference"):
+        read_segmentation(made)
+
+
+def test_frames_name_what_was_segmented_where_no_list_does(
+    series: list[Dataset], drawn: np.ndarray
+) -> None:
+    """The instances that frames were derived from lead to the image as well."""
+    made = make_segmentation(series, drawn, ["a", "b"])
+    del made.ReferencedSeriesSequence
+    found = read_segmentation(made).referenced_sop_uids
+    assert found == {series[number].SOPInstanceUID for number in (2, 3, 4)}
