@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 from isal import igzip_lib, isal_zlib
@@ -31,6 +30,7 @@ from cta_data.engine import ExecutorOptions, RunOptions
 from cta_data.engine.driver import plan_steps
 from cta_data.engine.log import read_timings
 from cta_data.engine.staging import Workspace
+from cta_data.formats.nifti import write_voxels
 from cta_data.intake import AdditionOptions
 from cta_data.steps.add import add_source, open_addition
 from cta_data.steps.convert import CONVERT
@@ -72,10 +72,9 @@ def write_ynhh(folder: Path, subjects: int) -> None:
         place = folder / case
         place.mkdir(parents=True)
         for suffix in ("t1c", "t1n", "t2f", "t2w"):
-            image = nib.Nifti1Image(np.roll(heads[number % 2], number, axis=2), affine)
-            image.header.set_xyzt_units("mm")
-            nib.save(image, place / f"{case}-{suffix}.nii.gz")
-        nib.save(nib.Nifti1Image(lesion_mask(rng), affine), place / f"{case}-seg.nii.gz")
+            voxels = np.roll(heads[number % 2], number, axis=2)
+            write_voxels(voxels.T, affine, place / f"{case}-{suffix}.nii.gz")
+        write_voxels(lesion_mask(rng).T, affine, place / f"{case}-seg.nii.gz")
 
 
 def write_ummc(folder: Path, subjects: int) -> None:
@@ -194,7 +193,8 @@ def main() -> None:
         work = Path(folder)
         against_copying(work, "ynhh", write_ynhh, options.few)
         against_copying(work, "ummc", write_ummc, options.few)
-        many_subjects(work, options.subjects)
+        if options.subjects:
+            many_subjects(work, options.subjects)
         subprocess.run(["chmod", "-R", "u+w", folder], check=True)
 
 

@@ -34,7 +34,16 @@ def write_phenotype(
     path = folder / "phenotype" / f"{name}.tsv"
     changed = _write("\n".join(lines) + "\n", path)
     described = {"MeasurementToolMetadata": {"Description": f"Table {name!r} of the cohort"}}
-    return _write(json_text(described | dict(descriptions)), path.with_suffix(".json")) or changed
+    told = {name: _with_levels_as_cells(entry) for name, entry in descriptions.items()}
+    return _write(json_text(described | told), path.with_suffix(".json")) or changed
+
+
+def _with_levels_as_cells(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell levels as the cells of the table are."""
+    levels = description.get("Levels")
+    if levels is None:
+        return dict(description)
+    return {**description, "Levels": {_cell(text): _cell(told) for text, told in levels.items()}}
 
 
 def _cell(value: str) -> str:

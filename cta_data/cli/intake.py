@@ -203,7 +203,9 @@ def _print_troubles(plan: AdditionPlan) -> None:
         errors.print(f"set aside: {number} × {reason}", soft_wrap=True)
     if plan.unmatched and plan.counts["recognised"]:
         first = ", ".join(plan.unmatched[:MOST_NAMED])
-        told = f"note: {len(plan.unmatched)} files match no rule of the card, such as {first}"
+        n = len(plan.unmatched)
+        match = "1 file matches" if n == 1 else f"{n} files match"
+        told = f"note: {match} no rule of the card, such as {first}"
         errors.print(told, soft_wrap=True)
     for one, action in plan.cohort_files:
         if action == REFUSE:

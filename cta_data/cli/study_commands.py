@@ -38,7 +38,7 @@ def init(
     made = create_study(folder, name or folder.name, () if empty else tuple(cohort or ["internal"]))
     out = console()
     out.print(f"Made the study {study} with {', '.join(made.cohorts) or 'no cohort'}.")
-    first = made.cohorts[0] if made.cohorts else "COHORT --card CARD"
+    first = made.cohorts[0] if made.cohorts else "COHORT"
     out.print(f"Next: cd {study}; cta-data add {first} FOLDER")
     return 0
 

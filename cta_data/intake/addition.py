@@ -28,6 +28,8 @@ from cta_data.intake.pseudonyms import (
 from cta_data.intake.subject_plan import Patient, PatientPlan, plan_patient
 
 WORK = "cta-intake"
+IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".png", ".mha", ".mhd", ".hdr")
+"""Of files that are images: a source of nothing but such that no rule knows is the wrong one."""
 
 
 def work_prefix() -> str:
@@ -92,7 +94,8 @@ def plan_addition(
             options.identity_attributes,
             options.recognise,
         )
-        if not found.instances and not found.cohort_files:
+        images = any(name.lower().endswith(IMAGE_ENDINGS) for name in found.unmatched)
+        if not found.instances and (images or not found.cohort_files):
             raise _nothing_found(source, found, options)
         inventory = read_inventory(sourcedata)
         salt = read_or_make_salt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cta_data.engine import UnitId
@@ -35,9 +36,17 @@ def annotation_row(
 
 
 def region_rows(
-    unit: UnitId, lesions: MaskLesions, drawn_on: str | None, frame: int
+    unit: UnitId,
+    lesions: MaskLesions,
+    drawn_on: str | None,
+    frame: int,
+    rules: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return a row for every region of a session's masks."""
+    """Return a row for every region of a session's masks.
+
+    `rules` are the patterns that chose masks by their names; without one a value decided.
+    """
+    chosen = rules or {}
     return [
         annotation_row(
             unit,
@@ -47,7 +56,7 @@ def region_rows(
             frame=frame,
             selected=region.lesion,
             n_voxels=region.n_voxels,
-            selected_by="masks.lesion_values" if region.lesion else None,
+            selected_by=chosen.get(region.name, "masks.lesion_values") if region.lesion else None,
             rejected_reason=region.reason or None,
         )
         for region in lesions.regions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cta_data.bids.phenotype import write_phenotype
@@ -12,6 +13,7 @@ from cta_data.cohorts.clinical import Clinical, Phenotype
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
+from cta_data.steps.redaction import cut_out, identifier_parts
 from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions
 from cta_data.study import Study
 
@@ -47,7 +49,10 @@ class ToldOf:
         for identifier in self.identifiers(session.subject):
             person = self.clinical.person(identifier, session.session)
             told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
-            rows += self.clinical.lesion_rows(identifier, session.session)
+            rows += [
+                _without_identity(row, identifier)
+                for row in self.clinical.lesion_rows(identifier, session.session)
+            ]
         if self._has_lesions:
             told["lesion_rows"] = [
                 {
@@ -59,6 +64,14 @@ class ToldOf:
                 for row in rows
             ]
         return told
+
+
+def _without_identity(row: LesionRow, identifier: str) -> LesionRow:
+    """Return a row whose texts do not hold the patient's identifier."""
+    parts = list(identifier_parts(identifier))
+    values = {name: cut_out(text, parts) for name, text in row.values.items()}
+    name, location = cut_out(row.name, parts), cut_out(row.location, parts)
+    return replace(row, name=name, location=location, values=values)
 
 
 def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -131,7 +144,7 @@ def list_rows_without_session(study: Study) -> None:
         rows = [
             _link(cohort, label.get(row.source_id, ""), row.session, row)
             | {"roi_number": 0, "status": "row_without_roi"}
-            for row in _all_rows(told.clinical)
+            for row in (_without_identity(r, r.source_id) for r in _all_rows(told.clinical))
             if (cohort, label.get(row.source_id, ""), row.session) not in converted
         ]
         before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}

@@ -171,6 +171,8 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         **{k: v for k, v in unit.parameters.get("person", {}).items() if v is not None},
         "annotation_technique": annotations.drawn_on,
         "quality": card.quality_of(annotations.drawn_on),
+        "form": form,
+        "missing": images.missing,
         "licence": card.cohort.licence,
     }
     return Outcome(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cta_data.bids.dataset import SOFTWARE_NAME
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import UnitId, Workspace, content_key
@@ -33,7 +34,7 @@ def convert_dose(
     path = f"datasets/{unit.cohort}/{name.path}"
     target = workspace.write(path)
     write_image(image, target)
-    extra = {"Technique": role.technique} | {
+    extra = {"Technique": role.technique, "ConversionSoftware": SOFTWARE_NAME} | {
         name: raw.header[keyword] for keyword, name in TOLD.items() if raw.header.get(keyword)
     }
     sidecar = build_sidecar(raw.header, geometry_source="dicom", extra=extra)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from cta_data.bids.dataset import SOFTWARE_NAME
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.file_roles import FileMatch, match_file, required_techniques
@@ -30,6 +30,7 @@ from cta_data.formats.nifti_copy import place_nifti
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.png_stack import read_png_stack, slice_numbers
 from cta_data.intake import read_members
+from cta_data.steps.convert_dose import DOSE
 from cta_data.steps.image_rows import (
     PlacedImage,
     SessionImages,
@@ -37,7 +38,7 @@ from cta_data.steps.image_rows import (
     image_name,
     sidecar_path,
 )
-from cta_data.steps.redaction import REMOVED, SHORTEST
+from cta_data.steps.redaction import cut_out, identifier_parts
 
 FRAME = 1
 """Frame of reference of all images of a session that were delivered in one space."""
@@ -62,10 +63,7 @@ class SessionFile:
     @property
     def roi(self) -> str:
         """Name of what a mask shows, without the patient's identifier."""
-        identifier = self.match.subject
-        if len(identifier) < SHORTEST:
-            return self.match.roi
-        return re.sub(re.escape(identifier), REMOVED, self.match.roi, flags=re.IGNORECASE)
+        return cut_out(self.match.roi, identifier_parts(self.match.subject))
 
 
 def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionFile]:
@@ -147,7 +145,10 @@ def _check_slices(files: Iterable[SessionFile]) -> None:
     for file in files:
         if file.match.slice_number is None:
             continue
-        numbers = slice_numbers(name for name, _ in read_members(file.path))
+        try:
+            numbers = slice_numbers(name for name, _ in read_members(file.path))
+        except DataRefused as error:
+            raise _of(file, error) from error
         if first is None:
             first = (file.name, numbers)
         elif numbers != first[1]:
@@ -156,6 +157,11 @@ def _check_slices(files: Iterable[SessionFile]) -> None:
                 why=f"{first[0]}: {_span(first[1])}; {file.name}: {_span(numbers)}",
                 next_step="Get the missing slices and add them",
             )
+
+
+def _of(file: SessionFile, error: DataRefused) -> DataRefused:
+    """The same refusal, saying which file of the session it is about."""
+    return DataRefused(f"{file.name}: {error.what}", why=error.why, next_step=error.next_step)
 
 
 def _span(numbers: list[int]) -> str:
@@ -178,7 +184,7 @@ def _check_roles(
         if needed:
             problems.append(f"no file of {technique} ({phase}) was found")
         else:
-            images.notes.append(f"missing as delivered: {technique} ({phase})")
+            images.missing.append(f"{technique} ({phase})")
     if problems:
         raise DataRefused(
             "; ".join(problems),
@@ -205,11 +211,13 @@ def _write(
     path = f"datasets/{unit.cohort}/{name.path}"
     target = workspace.write(path)
     grid, source, notes = _place(file, target, card)
-    if images.placed and card.geometry.coregistered and not same_grid(grid, images.placed[0].grid):
+    compared = card.geometry.coregistered and rule.modality != DOSE
+    if images.placed and compared and not same_grid(grid, images.placed[0].grid):
         first = images.placed[0]
         difference = describe_grid_difference(grid, first.grid)
         notes = (*notes, f"grid differs from that of {first.technique}: {difference}")
     extra: dict[str, Any] = {"ContrastPhase": rule.phase, "Technique": rule.technique}
+    extra["ConversionSoftware"] = SOFTWARE_NAME
     if card.geometry.skull_stripped:
         extra["SkullStripped"] = True
     if card.geometry.space:
@@ -248,9 +256,7 @@ def _place(file: SessionFile, target: Path, card: Card) -> tuple[ImageGrid, str,
             return placed.grid, "nifti", placed.notes
         voxels, grid = _read_other(file, card)
     except DataRefused as error:
-        raise DataRefused(
-            f"{file.name}: {error.what}", why=error.why, next_step=error.next_step
-        ) from error
+        raise _of(file, error) from error
     write_voxels(voxels, ras_affine(grid), target)
     if file.match.container == "PNG":
         spacing = " × ".join(f"{value:g}" for value in grid.spacing)

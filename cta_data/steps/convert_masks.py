@@ -76,12 +76,12 @@ def convert_masks(
     if image is None:
         result.refused = f"there is no image of {technique}, which masks lie on (masks.drawn_on)"
         return result
-    kept, rejected = _select(masks, card.annotations, result)
+    kept, rejected, rules = _select(masks, card.annotations, result)
     drawn = [(file.roi, _on_grid(file, card, image)) for file in kept]
     lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid.GetSize())
     result.drawn_on = technique
     result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
-    result.rows += region_rows(unit, lesions, technique, image.frame)
+    result.rows += region_rows(unit, lesions, technique, image.frame, rules)
     for number, (file, reason) in enumerate(rejected, start=len(lesions.regions) + 1):
         row = annotation_row(
             unit,
@@ -126,10 +126,10 @@ def write_drawn(
 
 def _select(
     masks: list[SessionFile], section: AnnotationSection, result: SessionAnnotations
-) -> tuple[list[SessionFile], list[tuple[SessionFile, str]]]:
+) -> tuple[list[SessionFile], list[tuple[SessionFile, str]], dict[str, str]]:
     """Decide by the card's rules on names which of the files that carry a name are lesions."""
     if not section.rois or not any(file.roi for file in masks):
-        return masks, []
+        return masks, [], {}
     names = [RoiName(n, file.roi, "", 1) for n, file in enumerate(masks, start=1)]
     selections = select_rois(names, section)
     if selections.problems:
@@ -139,7 +139,7 @@ def _select(
     rejected = [
         (by_number[s.roi.number], s.rejected_reason) for s in selections.decisions if not s.selected
     ]
-    return kept, rejected
+    return kept, rejected, {s.roi.name: s.rule for s in selections.decisions if s.selected}
 
 
 def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.generic]:

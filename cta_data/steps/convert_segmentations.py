@@ -20,6 +20,7 @@ from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_masks import write_drawn
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.steps.redaction import cut_out, identity_parts
 
 
 def convert_segmentations(
@@ -51,7 +52,8 @@ def convert_segmentations(
         return result
     referred = image.technique if image.technique != "CT" else None
     drawn_on, how = technique_drawn_on(card.annotations, raw.header, referred, listed)
-    names = [RoiName(s.number, s.label, "", 1) for s in segmentation.segments]
+    parts = list(identity_parts(raw.datasets[0]))
+    names = [RoiName(s.number, cut_out(s.label, parts), "", 1) for s in segmentation.segments]
     selections = select_rois(names, card.annotations)
     chosen = [d.roi for d in selections.decisions if d.selected]
     masks = [(roi.name, _onto(segmentation.mask(roi.number), image, roi.name)) for roi in chosen]
@@ -60,7 +62,9 @@ def convert_segmentations(
     problems = [*selections.problems, *([] if drawn_on else [how])]
     result.drawn_on = drawn_on
     result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
-    result.rows = region_rows(unit, lesions, drawn_on, image.frame)
+    result.rows = region_rows(
+        unit, lesions, drawn_on, image.frame, {d.roi.name: d.rule for d in selections.decisions}
+    )
     rejected = [d for d in selections.decisions if not d.selected]
     for number, decision in enumerate(rejected, start=len(result.rows) + 1):
         row = annotation_row(

@@ -53,12 +53,13 @@ class PlacedImage:
 
 @dataclass
 class SessionImages:
-    """Images of a session and their rows."""
+    """Images of a session and their rows; `missing` names images that were not delivered."""
 
     placed: list[PlacedImage] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     person: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     def frame_of(self, uid: str | None) -> int | None:
         """Return the number of a frame of reference within the session."""

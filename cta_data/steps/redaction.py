@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pydicom
@@ -30,15 +30,28 @@ def without_identity(structure_set: StructureSet, dataset: pydicom.Dataset) -> S
     dataset
         The object that the structure set was read from; its header says who the patient is.
     """
-    parts = sorted(set(_identity_parts(dataset)), key=lambda part: (-len(part), part))
-    if not parts:
-        return structure_set
-    pattern = re.compile("|".join(map(re.escape, parts)), re.IGNORECASE)
-    rois = tuple(replace(roi, name=pattern.sub(REMOVED, roi.name)) for roi in structure_set.rois)
+    parts = list(identity_parts(dataset))
+    rois = tuple(replace(roi, name=cut_out(roi.name, parts)) for roi in structure_set.rois)
     return replace(structure_set, rois=rois)
 
 
-def _identity_parts(dataset: pydicom.Dataset) -> Iterator[str]:
+def cut_out(name: str, parts: Iterable[str]) -> str:
+    """Return a name without pieces of identity, whatever their case; the longest go first."""
+    ordered = sorted(set(parts), key=lambda part: (-len(part), part))
+    if not ordered:
+        return name
+    return re.sub("|".join(map(re.escape, ordered)), REMOVED, name, flags=re.IGNORECASE)
+
+
+def identifier_parts(identifier: str) -> Iterator[str]:
+    """Yield an identifier in the source and its pieces, as a folder may be called after a name."""
+    for part in (identifier, *re.split(r"[\W_]+", identifier)):
+        if len(part) >= SHORTEST:
+            yield part
+
+
+def identity_parts(dataset: pydicom.Dataset) -> Iterator[str]:
+    """Yield the pieces of name, number and birth date in a header."""
     for keyword in ATTRIBUTES:
         for part in re.split(r"[\^=\\\s,;]+", str(dataset.get(keyword) or "")):
             if len(part) >= SHORTEST:
