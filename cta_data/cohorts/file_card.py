@@ -27,6 +27,7 @@ def compiles(pattern: str) -> str:
 
 Pattern = Annotated[str, AfterValidator(compiles)]
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
+LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$")]
 Suffix = Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"]
 
 CONTAINERS = {".nii.gz": "NIFTI", ".nii": "NIFTI", ".nrrd": "NRRD", ".png": "PNG"}
@@ -45,11 +46,12 @@ class FileRule(StrictModel):
     role: Literal["image", "mask", "ignore"]
     form: str = "files"
     """Name of the form of distribution; of several forms of a session the first listed counts."""
-    technique: str = ""
-    phase: str = "none"
+    technique: LabelOrNone = ""
+    phase: Literal["none", "early", "late", "post"] = "none"
+    """Contrast phase: of several images of a technique the latest of these is worked on."""
     modality: Literal["MR", "CT", "RTDOSE"] = "MR"
     suffix: Suffix = "T1w"
-    acquisition: str = ""
+    acquisition: LabelOrNone = ""
     """Label after `acq-`; empty for technique and phase."""
     required: bool = True
     """Whether a session of this form without such an image is refused."""
@@ -73,7 +75,7 @@ class GeometrySection(StrictModel):
     """Images of a session lie in one space: they need no registration."""
     skull_stripped: bool = False
     """Voxels outside the brain are zero as delivered."""
-    space: str = ""
+    space: LabelOrNone = ""
     """Label of the atlas that images were brought to, such as `SRI24`; empty for native space."""
     assumed_spacing_mm: tuple[float, float, float] | None = None
     """Spacing (x, y, z) of stacks of PNG files, which carry none."""

@@ -117,12 +117,14 @@ def lesions_of_masks(
     Raises
     ------
     DataRefused
-        If a mask holds a value that is neither lesion, nor known, nor background, or fractions.
+        If a mask holds a value that is neither lesion, nor known, nor background, or fractions
+        that no threshold decides about.
     """
     regions: list[Region] = []
     parts: list[_Part] = []
     for name, mask in masks:
-        voxels = require_whole_numbers(mask, name)
+        above = _above(mask, meaning, name) if meaning.threshold is not None else mask
+        voxels = require_whole_numbers(above, name)
         found, own = _parts_of_mask(name, voxels, meaning, len(regions))
         regions += found
         parts += own
@@ -167,12 +169,20 @@ def require_whole_numbers(voxels: NDArray[np.generic], name: str = "") -> NDArra
     return np.asarray(voxels)
 
 
+def _above(mask: NDArray[np.generic], meaning: MaskMeaning, name: str) -> NDArray[np.integer]:
+    """Voxels above the threshold as the first lesion value, whatever they are."""
+    values = np.asarray(mask)
+    if not np.isfinite(values).all():
+        raise DataRefused("the mask holds values that are not finite", where=name or "mask")
+    above: NDArray[np.integer] = np.zeros(values.shape, np.int64)
+    above[values > meaning.threshold] = meaning.lesion_values[0]
+    return above
+
+
 def _parts_of_mask(
     name: str, voxels: NDArray[np.integer], meaning: MaskMeaning, before: int
 ) -> tuple[list[Region], list[_Part]]:
     """Regions and lesions of one mask; `before` regions are numbered already."""
-    if meaning.threshold is not None:
-        voxels = (voxels > meaning.threshold).astype(np.uint8) * meaning.lesion_values[0]
     # Masks are nearly empty: all but the first look at them goes to the box of what is there.
     box, values = _content(voxels)
     crop = voxels[box]

@@ -213,7 +213,8 @@ def _patients(
             )
         chosen = {next(iter(by_id)): check_label(options.subject)}
     unnamed = [] if "" in chosen else by_id.pop("", [])
-    chosen = options.naming.labels(list(by_id)) | chosen
+    named = options.naming.labels(list(by_id))
+    chosen = {source_id: check_label(label) for source_id, label in named.items()} | chosen
     labelling = assign_labels(
         by_id, inventory.subjects, salt, chosen=chosen, separate_labels=options.separate_labels
     )

@@ -170,18 +170,19 @@ class _Walker:
         if place.use == "ignored":
             self._count("ignored")
             return
+        if place.use == "subject":
+            instance = read_plain_file(path, name, place)
+            self.found.instances.append(instance)
+            if instance.fault:
+                self.found.problems.append(Problem(name, instance.fault))
+            self._count("recognised")
+            return
         try:
             if not path.is_file():
                 gone = "is a link whose content is not here" if path.is_symlink() else "is no file"
                 self._unreadable(name, gone)
                 return
-            if place.use == "cohort":
-                self.found.cohort_files.append(read_cohort_file(path, name))
-            else:
-                instance = read_plain_file(path, name, place)
-                self.found.instances.append(instance)
-                if instance.fault:
-                    self.found.problems.append(Problem(name, instance.fault))
+            self.found.cohort_files.append(read_cohort_file(path, name))
         except OSError as error:
             self._unreadable(name, _os_reason(error))
         else:

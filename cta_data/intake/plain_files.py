@@ -42,6 +42,8 @@ class FilePlace:
         Session label.
     number
         Number of a slice; 0 where there is no stack.
+    fault
+        Why the path does not say enough, or empty.
     """
 
     use: str
@@ -52,6 +54,7 @@ class FilePlace:
     subject: str = ""
     session: str = ""
     number: int = 0
+    fault: str = ""
 
 
 Recognise = Callable[[str], FilePlace | None]
@@ -73,8 +76,21 @@ def recognise_nothing(name: str) -> FilePlace | None:
 
 
 def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
-    """Read one file of a subject; its content is not looked into."""
-    content = path.read_bytes()
+    """Read one file of a subject; its content is not looked into.
+
+    One that cannot be read is a fault of its session, which else would seem to be without it.
+    """
+    content = b""
+    try:
+        if path.is_symlink() and not path.exists():
+            fault = "is a link whose content is not here"
+        elif not path.is_file():
+            fault = "is no file"
+        else:
+            content = path.read_bytes()
+            fault = "" if content else "is empty"
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror or error}"
     return Instance(
         path=path,
         name=name,
@@ -90,7 +106,7 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
         frame_of_reference_uid="",
         acquired="",
         identity={},
-        fault="" if content else "is empty",
+        fault=place.fault or fault,
         extension=place.extension,
         header={SOURCE_FILE: place.place},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,13 @@ from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recog
 from cta_data.study import Study
 
 IMAGE_KINDS = ("MR", "CT", "RTDOSE")
+LABEL = re.compile(r"[0-9A-Za-z]+")
+NO_SESSION = (
+    "has in its path a session that is not of letters and digits alone "
+    "(the group session of its rule under [[files]])"
+)
+BESIDE = "._"
+"""Begins the name of what macOS writes beside a file on a disk that is not its own."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,8 @@ def recogniser(card: Card) -> Recognise:
     naming = naming_of(card)
 
     def recognise(name: str) -> FilePlace | None:
+        if name.rpartition("/")[2].startswith(BESIDE):
+            return FilePlace("ignored", name)
         match = match_file(name, card.files)
         if match is None:
             clinical = find_clinical_files(card.clinical, [name])
@@ -83,6 +93,7 @@ def recogniser(card: Card) -> Recognise:
         if match.rule.role == "ignore":
             return FilePlace("ignored", match.place)
         stack = match.slice_number is not None
+        named = LABEL.fullmatch(match.session) is not None
         return FilePlace(
             "subject",
             match.place,
@@ -90,8 +101,9 @@ def recogniser(card: Card) -> Recognise:
             match.container,
             ".tar" if stack else match.extension,
             naming.canonical(match.subject),
-            match.session,
+            match.session if named else "",
             match.slice_number or 0,
+            "" if named else NO_SESSION,
         )
 
     return recognise

@@ -14,7 +14,7 @@ from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Wor
 from cta_data.engine.log import software_versions
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import describe_grid_difference, read_image, same_grid
-from cta_data.steps.accounting import partition_options, study_partition
+from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
 from cta_data.steps.overlap import in_training, shared_patients
 from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, make_unit
@@ -137,6 +137,9 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
     for unit in upstream.sessions(Selection()):
         assignment = assignments.get((unit.cohort, unit.subject))
         if assignment is None or upstream.blocked_by(unit, "measure"):
+            continue
+        # Of a patient who is used, sessions that the card leaves out stay out.
+        if not_evaluated(study, unit.cohort, unit.session):
             continue
         image = _image(study, upstream, unit, setting)
         label = next(

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cta_data.bids.dataset import write_bidsignore
 from cta_data.bids.phenotype import write_phenotype
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.clinical import Clinical, Phenotype
+from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeRow
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
@@ -207,8 +208,31 @@ def _lesion_tables(study: Study, cohort: str) -> set[str]:
     return {table.name for table in study.card(cohort).clinical if table.lesions}
 
 
+def _without_names(table: Phenotype) -> Phenotype:
+    """Return a table whose texts do not hold the identifier of the patient whom they are about.
+
+    Short numbers stay: they are parts of other numbers by chance.
+    """
+
+    def shown(row: PhenotypeRow) -> PhenotypeRow:
+        parts = [p for p in identifier_parts(row.source_id) if not p.isdigit() or len(p) > 5]
+        return replace(row, values=tuple(cut_out(value, parts) for value in row.values))
+
+    rows = tuple(map(shown, table.rows))
+    columns = tuple(
+        replace(column, levels=tuple(sorted({row.values[i] for row in rows} - {""})))
+        if column.levels
+        else column
+        for i, column in enumerate(table.columns)
+    )
+    return replace(table, columns=columns, rows=rows)
+
+
 def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None:
-    """Write phenotype/<table>.tsv of every cohort whose clinical tables are here."""
+    """Write phenotype/<table>.tsv of every cohort whose clinical tables are here.
+
+    BIDS knows one row a participant there: tables with a row a session are kept from its validator.
+    """
     for cohort in study.cohorts:
         told = ToldOf(study, cohort)
         folder = study.root / study.cohort_path(cohort)
@@ -219,9 +243,13 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
         for one_cohort, subject, session in converted:
             if one_cohort == cohort:
                 sessions.setdefault(subject, set()).add(session)
+        by_session: list[str] = []
         for table in told.clinical.phenotypes():
             if _comes_twice(table) or table.name in _lesion_tables(study, cohort):
                 continue
+            # A public collection's identifiers are no secret, and its labels lead back to them.
+            if not study.card(cohort).subjects.pattern:
+                table = _without_names(table)
             rows = [
                 (label[row.source_id], row.session, row.values)
                 for row in table.rows
@@ -229,5 +257,11 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
                 and (not row.session or row.session in sessions[label[row.source_id]])
             ]
             columns = [column.name for column in table.columns]
+            if len({subject for subject, *_ in rows}) < len(rows):
+                by_session.append(f"phenotype/{table.name}.*")
             if columns and write_phenotype(folder, table.name, columns, rows, table.sidecar()):
                 mark_uncommitted(study.root)
+        before = (folder / ".bidsignore").read_bytes()
+        write_bidsignore(folder, by_session)
+        if (folder / ".bidsignore").read_bytes() != before:
+            mark_uncommitted(study.root)

@@ -29,6 +29,10 @@ from cta_data.steps.image_rows import PlacedImage, SessionImages
 
 DRAWN = "drawn"
 """Label after `desc-` of lesions on the grid that they were drawn on."""
+WHICH_MASK = (
+    "two versions of one mask must not be added up. Let a rule of the card ignore one, or name "
+    "what each shows (the group roi in the path of the rule)"
+)
 ASK_FOR_CODE = (
     "say in the card which label value is metastasis, for example\n\n"
     "    [masks]\n    lesion_values = [1]\n\n"
@@ -70,6 +74,10 @@ def convert_masks(
     if not masks:
         if card.annotations.required:
             result.refused = "the session has no mask"
+        return result
+    nameless = sum(not file.match.roi for file in masks)
+    if len(masks) > 1 and nameless:
+        result.refused = f"{len(masks)} masks, {nameless} of them without a name: {WHICH_MASK}"
         return result
     technique = card.masks.drawn_on
     image = next((one for one in images.placed if one.technique == technique), None)

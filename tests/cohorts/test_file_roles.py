@@ -149,6 +149,8 @@ def test_a_hospital_s_numbers_have_no_label_of_their_own() -> None:
         ("path = 'x'\nrole = 'image'\ntechnique = 'T1'", "group"),
         ("path = '(?P<subject>x)'\nrole = 'image'", "technique"),
         ("path = '(?P<subject>x'\nrole = 'mask'", "regular expression"),
+        ("path = '(?P<subject>x)'\nrole = 'image'\ntechnique = 'T1 post'", "technique"),
+        ("path = '(?P<subject>x)'\nrole = 'image'\ntechnique = 'T1'\nphase = 'gd'", "phase"),
     ],
 )
 def test_rules_that_say_too_little_are_refused(lines: str, told: str) -> None:

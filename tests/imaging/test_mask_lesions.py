@@ -147,3 +147,14 @@ def test_on_its_own_grid_a_mask_is_itself(voxels: np.ndarray) -> None:
     assert sum(row.n_voxels for row in variant.per_lesion) == int((voxels == 1).sum())
     for row in variant.per_lesion:
         assert row.volume_mm3 == pytest.approx(row.n_voxels * 0.9 * 1.0 * 1.5)
+
+
+def test_a_threshold_decides_about_fractions() -> None:
+    """A map of probabilities is a mask where the card says above what; a gap in it is refused."""
+    voxels = np.array([[[0.0, 0.4, 0.5, 0.6, 1.0]]], np.float32)
+    half = MaskMeaning((7,), threshold=0.5)
+    made = lesions_of_masks([("", voxels)], half, size_of(voxels))
+    assert labels_of(made).tolist() == [[[0, 0, 0, 1, 1]]]
+    voxels[0, 0, 0] = np.nan
+    with pytest.raises(DataRefused, match="not finite"):
+        lesions_of_masks([("", voxels)], half, size_of(voxels))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cta_data.cohorts import Card, parse_card
-from cta_data.errors import DataRefused
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.intake import AdditionOptions, execute_addition, plan_addition, read_inventory
 from cta_data.steps.add import naming_of, recogniser
 
@@ -180,3 +180,63 @@ def test_a_source_without_any_file_that_the_card_knows_is_refused(
     (folder / "scan.nii.gz").write_bytes(b"x")
     with pytest.raises(DataRefused, match=r"scan\.nii\.gz.*\[\[files\]\]"):
         add(folder, tmp_path / "sourcedata", card)
+
+
+def test_a_link_without_content_refuses_its_series(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A mask that was not fetched is no session without a mask: it is told and set aside."""
+    late = source / "release/P01/ses1/t1.nii.gz"
+    late.unlink()
+    late.symlink_to(".git/annex/objects/none.nii.gz")
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, card)
+    assert counts["damaged"] == 1 and counts["series_refuse"] == 1 and counts["recognised"] == 16
+    [aside] = read_inventory(into).set_aside
+    assert (aside.subject, aside.study_uid) == ("own01", "session:1")
+    assert "is a link whose content is not here" in aside.reason
+
+
+def test_what_macos_writes_beside_files_makes_no_subject(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A disk that went through a Mac has `._P01…` beside `P01…`: no rule takes it for a case."""
+    rule = card.files[0].model_copy(
+        update={"path": r"(?P<subject>[^/]+)_t1\.nii\.gz$", "technique": "SPACE"}
+    )
+    loose = card.model_copy(update={"files": (rule, *card.files)})
+    for name in ("P03_t1.nii.gz", "._P03_t1.nii.gz"):
+        (source / name).write_bytes(b"x" if name[0] == "." else gzip.compress(b"3", mtime=0))
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, loose)
+    assert counts["ignored"] == 2 and counts["subjects"] == 3
+    assert [row.source_id for row in read_inventory(into).subjects] == ["P01", "P02", "P03"]
+
+
+def test_a_session_that_is_no_label_never_becomes_one(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """What a path has for a session is in every file's name: a date with dashes costs its case."""
+    rule = card.files[0].model_copy(
+        update={"path": r"(?P<subject>P\d{2})/(?P<session>[^/]+)/t1\.nii\.gz$"}
+    )
+    loose = card.model_copy(update={"files": (rule,)})
+    (source / "release/P01/ses2").rename(source / "release/P01/2019-03-04")
+    (source / "release/P02/ses2").rename(source / "release/P02/2")
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, loose)
+    assert counts["damaged"] == 1 and counts["subjects_accepted"] == 2
+    kept = {(row.subject, row.session) for row in read_inventory(into).series}
+    assert kept == {("own01", "ses1"), ("own02", "ses1"), ("own02", "2")}
+    [aside] = read_inventory(into).set_aside
+    assert aside.subject == "own01" and "session that is not of letters" in aside.reason
+    assert "2019" not in aside.reason
+
+
+def test_a_label_that_bids_does_not_know_is_refused(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A template that puts a dash into labels is a mistake in the card, not of a subject."""
+    section = card.subjects.model_copy(update={"label": "own-{id}"})
+    with pytest.raises(ConfigurationError, match="letters and digits"):
+        add(source, tmp_path / "sourcedata", card.model_copy(update={"subjects": section}))

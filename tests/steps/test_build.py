@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cta_data.cohorts import parse_card, shipped_card_text
 from cta_data.engine import Blocked, Record, RunOptions, Selection, Unit, content_key, run_steps
 from cta_data.errors import ConfigurationError
 from cta_data.formats.nifti import image_from_array, write_image
@@ -351,3 +352,24 @@ def test_a_patient_in_two_places_is_a_leak() -> None:
     found = leaks([case("1", "train", 0), case("1", "test", None), case("2", "train", 1)])
     assert len(found) == 1 and "c sub-1" in found[0]
     assert len(leaks([case("1", "train", 0), case("1", "train", 1)])) == 1
+
+
+def test_sessions_that_the_card_leaves_out_do_not_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later course of a patient who trains stays out: its treated lesions are not drawn."""
+    tables = make_study(tmp_path).tables
+    monkeypatch.setattr(Study, "require", lambda study, path: None)
+    for name in ("units", "images", "variants"):
+        rows = [row for row in tables.rows(name) if row["subject"] == "h00"]
+        tables.upsert(name, [row | {"session": "2"} for row in rows])
+    card = parse_card(shipped_card_text("internal"), "internal", "card.toml")
+    for evaluated, sessions in (("", {"1", "2"}), ("^1$", {"1"})):
+        opened = Study(tmp_path)
+        opened.tables = tables
+        opened.cohorts = ["internal"]
+        section = card.sessions.model_copy(update={"evaluated": evaluated})
+        opened._cards["internal"] = card.model_copy(update={"sessions": section})
+        unit = plan(opened)
+        assert isinstance(unit, Unit)
+        assert {case["session"] for case in unit.parameters["cases"]} == sessions
