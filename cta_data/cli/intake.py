@@ -17,6 +17,7 @@ from cta_data.cohorts.card import Card
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLimits
+from cta_data.intake.addition import IMAGE_ENDINGS
 from cta_data.intake.inventory import ACCEPTED
 from cta_data.intake.plan_model import REFUSE
 from cta_data.steps.add import Preview, add_source, open_addition, preview
@@ -202,11 +203,7 @@ def _print_troubles(plan: AdditionPlan) -> None:
     for reason, number in sorted(aside.items()):
         errors.print(f"set aside: {number} × {reason}", soft_wrap=True)
     if plan.unmatched and plan.counts["recognised"]:
-        first = ", ".join(plan.unmatched[:MOST_NAMED])
-        n = len(plan.unmatched)
-        match = "1 file matches" if n == 1 else f"{n} files match"
-        told = f"note: {match} no rule of the card, such as {first}"
-        errors.print(told, soft_wrap=True)
+        errors.print(unmatched_note(plan.unmatched), soft_wrap=True)
     for one, action in plan.cohort_files:
         if action == REFUSE:
             told = "a table of that name with other content is there: add it with --replace"
@@ -229,6 +226,20 @@ def _print_troubles(plan: AdditionPlan) -> None:
             errors.print(told, soft_wrap=True)
     if plan.problems or plan.counts["subjects_refused"] or plan.counts["series_refuse"]:
         errors.print("Mend these and add the source again: what was taken in is kept as it is.")
+
+
+def unmatched_note(names: list[str]) -> str:
+    """Say which files no rule knows: images before others, and one of each folder.
+
+    A case whose folder is spelled in another way would else be lost among files of no interest.
+    """
+    images = [name for name in names if name.lower().endswith(IMAGE_ENDINGS)]
+    of_folder = {name.rpartition("/")[0]: name for name in reversed(images)}
+    shown = (list(reversed(of_folder.values())) or names)[:MOST_NAMED]
+    n = len(names)
+    match = "1 file matches" if n == 1 else f"{n} files match"
+    more = f", {len(images)} of them images in {len(of_folder)} folders" if n > 1 and images else ""
+    return f"note: {match} no rule of the card{more}, such as {', '.join(shown)}"
 
 
 def _print_known_otherwise(plan: AdditionPlan, subject: SubjectPlan) -> None:

@@ -28,7 +28,7 @@ from cta_data.intake.series_plan import (
     stored_conflicts,
 )
 from cta_data.intake.sessions import assign_sessions
-from cta_data.intake.sop_classes import reason_set_aside
+from cta_data.intake.sop_classes import FILE_CLASS, reason_set_aside
 
 _FILES_NAMED = 10
 
@@ -183,8 +183,10 @@ def _check_conflicts(
 ) -> None:
     if grouping.conflicts:
         count = len(grouping.conflicts)
+        plain = all(group.sop_class.startswith(FILE_CLASS) for group in kept)
+        what = "files" if plain else "SOP Instance UIDs"
         refusals.add(
-            f"{count} SOP Instance UIDs come twice with different content",
+            f"{count} {what} come twice with different content",
             grouping.conflicts[0],
         )
     stored: list[Instance] = []
