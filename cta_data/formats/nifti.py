@@ -137,6 +137,19 @@ def read_header(path: Path) -> nib.Nifti1Header:
     return _parse_header(start, path)
 
 
+def read_grid(path: Path) -> ImageGrid:
+    """Read where the voxels of a file lie, without inflating them.
+
+    Raises
+    ------
+    CtaError, DataRefused
+        As `read_image` does for a file that is missing, or whose header places no volume.
+    """
+    header = read_header(path)
+    affine = _orthonormal(_stored_affine(header, path), where=str(path))
+    return ImageGrid.of(_shape_3d(header, path), affine)
+
+
 def ras_affine(image: Placed) -> NDArray[np.float64]:
     """4 × 4 matrix from voxel index (x, y, z) to RAS mm."""
     affine = np.eye(4)

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 from cta_data.bids.dataset import write_participants
+from cta_data.cohorts.file_roles import DICOM
 from cta_data.configuration import BuildSection
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.steps.clinical import write_phenotypes
+from cta_data.steps.clinical import courses_that_differ, write_phenotypes
 from cta_data.steps.partition import Assignment, PartitionOptions, Patient, partition
 from cta_data.steps.sessions import STEP_NAMES
 from cta_data.study import Study
@@ -57,7 +58,10 @@ def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
                 reason = row["reason"] or row["status"]
                 named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
                 reasons.setdefault((cohort, subject, session), named)
-    for key in study.tables.by_key("subjects"):
+    uncertain = {c: courses_that_differ(study, c) for c in study.cohorts}
+    for key, row in study.tables.by_key("subjects").items():
+        if row.get("form") == DICOM and key[1] in uncertain.get(key[0], {}):
+            reasons.setdefault(key, uncertain[key[0]][key[1]])
         left_out = not_evaluated(study, key[0], key[2])
         if left_out:
             reasons.setdefault(key, left_out)

@@ -201,6 +201,6 @@ def _other(series: SeriesPlan, card: Card) -> str:
     if match is None or match.rule.role == "ignore":
         return "nothing: no rule of the card matches its path"
     if match.rule.role == "mask":
-        return f"annotation{f' {match.roi}' if match.roi else ''}"
+        return f"annotation on {card.masks.drawn_on}{f': {match.roi}' if match.roi else ''}"
     phase = f" {match.rule.phase}" if match.rule.phase != "none" else ""
     return f"{match.rule.technique}{phase}"

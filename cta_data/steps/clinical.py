@@ -14,6 +14,7 @@ from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeRow
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
+from cta_data.intake.plain_files import SOURCE_FILE
 from cta_data.steps.redaction import cut_out, identifier_parts
 from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions
 from cta_data.study import Study
@@ -27,6 +28,7 @@ class ToldOf:
     def __init__(self, study: Study, cohort: str) -> None:
         self.clinical: Clinical | None = study.clinical(cohort)
         self._ids: dict[str, list[str]] = {}
+        self._public = bool(study.card(cohort).subjects.pattern)
         self._has_lesions = any(table.lesions for table in study.card(cohort).clinical)
         inventory = read_cohort_inventory(study, cohort) if self.clinical else None
         for row in inventory.subjects if inventory else ():
@@ -51,7 +53,7 @@ class ToldOf:
             person = self.clinical.person(identifier, session.session)
             told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
             rows += [
-                _without_identity(row, identifier)
+                _without_identity(row, identifier, public=self._public)
                 for row in self.clinical.lesion_rows(identifier, session.session)
             ]
         if self._has_lesions:
@@ -67,9 +69,9 @@ class ToldOf:
         return told
 
 
-def _without_identity(row: LesionRow, identifier: str) -> LesionRow:
+def _without_identity(row: LesionRow, identifier: str, *, public: bool) -> LesionRow:
     """Return a row whose texts do not hold the patient's identifier."""
-    parts = list(identifier_parts(identifier))
+    parts = list(identifier_parts(identifier, public=public))
     values = {name: cut_out(text, parts) for name, text in row.values.items()}
     name, location = cut_out(row.name, parts), cut_out(row.location, parts)
     return replace(row, name=name, location=location, values=values)
@@ -142,10 +144,11 @@ def list_rows_without_session(study: Study) -> None:
         if told.clinical is None:
             continue
         label = told.subject_of()
+        public = bool(study.card(cohort).subjects.pattern)
         rows = [
             _link(cohort, label.get(row.source_id, ""), row.session, row)
             | {"roi_number": 0, "status": "row_without_roi"}
-            for row in (_without_identity(r, r.source_id) for r in _all_rows(told.clinical))
+            for row in _all_rows(told.clinical, public=public)
             if (cohort, label.get(row.source_id, ""), row.session) not in converted
         ]
         before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
@@ -153,10 +156,11 @@ def list_rows_without_session(study: Study) -> None:
         study.tables.replace("clinical_links", SESSION, stale, rows)
 
 
-def _all_rows(clinical: Clinical) -> Iterator[LesionRow]:
+def _all_rows(clinical: Clinical, *, public: bool) -> Iterator[LesionRow]:
     for identifier in clinical.subjects():
         for session in clinical.sessions(identifier):
-            yield from clinical.lesion_rows(identifier, session)
+            for row in clinical.lesion_rows(identifier, session):
+                yield _without_identity(row, identifier, public=public)
 
 
 def problems_of(study: Study, cohort: str) -> list[str]:
@@ -172,30 +176,33 @@ def problems_of(study: Study, cohort: str) -> list[str]:
         if _comes_twice(table) and table.name not in _lesion_tables(study, cohort):
             told = "several rows a patient and session, so BIDS has no place for it in phenotype/"
             lines.append(f"clinical table {table.name}: {told}")
-    return lines + _courses_that_differ(study, cohort)
+    uncertain = courses_that_differ(study, cohort)
+    return lines + [f"sub-{subject}: {reason}" for subject, reason in uncertain.items()]
 
 
-def _courses_that_differ(study: Study, cohort: str) -> list[str]:
-    """Return subjects of whom the tables know more or fewer sessions than there are here.
+def courses_that_differ(study: Study, cohort: str) -> dict[str, str]:
+    """Return why sessions of a subject are uncertain, by subject label.
 
-    Sessions that are the rank of a date are those of the tables only where all of them are here.
+    Sessions that are the rank of a date are those of the clinical tables only where all of them
+    are here: with a part of them the second course would pass for the first.
     """
     told = ToldOf(study, cohort)
     if told.clinical is None or study.card(cohort).sessions.rule == "single":
-        return []
+        return {}
     here: dict[str, set[str]] = {}
     for session in source_sessions(study, cohort) or ():
-        here.setdefault(session.subject, set()).add(session.session)
-    lines = []
+        ranked = any(SOURCE_FILE not in row.header for row in session.series)
+        if session.session and ranked:
+            here.setdefault(session.subject, set()).add(session.session)
+    reasons = {}
     for subject, sessions in sorted(here.items()):
         known = {s for one in told.identifiers(subject) for s in told.clinical.sessions(one) if s}
-        if known and known != sessions - {""}:
-            lines.append(
-                f"sub-{subject}: sessions {', '.join(sorted(sessions))} are here, the clinical "
-                f"tables know {', '.join(sorted(known))}; a session that is the rank of its date "
-                "may be another one in the tables"
+        if known and known != sessions:
+            reasons[subject] = (
+                f"it is uncertain which courses these are: sessions {', '.join(sorted(sessions))} "
+                f"by date, but the clinical tables know {', '.join(sorted(known))}"
             )
-    return lines
+    return reasons
 
 
 def _comes_twice(table: Phenotype) -> bool:

@@ -137,7 +137,7 @@ def _unit(
 def _parameters(card: Card) -> dict[str, Any]:
     """Return the parts of a card that conversion depends on, as JSON content."""
     parts = {"series", "files", "geometry", "repairs", "annotations", "masks", "groups", "cohort"}
-    parts |= {"targets"}
+    parts |= {"targets", "subjects"}
     content = card.model_dump(mode="json", include=parts)
     # What is only told to people does not change an image.
     content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence")}

@@ -51,6 +51,7 @@ class SessionFile:
     identifier: str
     path: Path
     match: FileMatch
+    public: bool = False
 
     @property
     def name(self) -> str:
@@ -63,7 +64,8 @@ class SessionFile:
     @property
     def roi(self) -> str:
         """Name of what a mask shows, without the patient's identifier."""
-        return cut_out(self.match.roi, identifier_parts(self.match.subject))
+        parts = identifier_parts(self.match.subject, public=self.public)
+        return cut_out(self.match.roi, parts)
 
 
 def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionFile]:
@@ -74,7 +76,8 @@ def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionF
         kind, identifier = entry.role.split(":", 1)
         match = match_file(places[identifier], card.files)
         if kind == "file" and match is not None:
-            files.append(SessionFile(identifier, workspace.read(entry.path), match))
+            path, public = workspace.read(entry.path), bool(card.subjects.pattern)
+            files.append(SessionFile(identifier, path, match, public))
     return sorted(files, key=lambda f: (f.match.number, f.match.place))
 
 
@@ -95,13 +98,12 @@ def convert_file_images(
     _check_slices(files)
     _check_roles(unit, chosen, card, form, images)
     reference = card.masks.drawn_on
-    frames: dict[str, int] = {}
+    frames: dict[tuple[str, str], int] = {}
     # The image that masks lie on comes first: others are compared with it.
     for file in sorted(chosen, key=lambda f: f.match.rule.technique != reference):
-        technique = file.match.rule.technique
-        frame = (
-            FRAME if card.geometry.coregistered else frames.setdefault(technique, len(frames) + 1)
-        )
+        role = (file.match.rule.technique, file.match.rule.phase)
+        own = frames.setdefault(role, len(frames) + 1)
+        frame = FRAME if card.geometry.coregistered else own
         images.rows.append(_write(unit, file, frame, card, workspace, images))
     return images
 
@@ -228,7 +230,9 @@ def _write(
     )
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
     images.placed.append(
-        PlacedImage(rule.technique, frame, "", "", frozenset(), grid, grid.GetSpacing()[2])
+        PlacedImage(
+            rule.technique, frame, "", "", frozenset(), grid, grid.GetSpacing()[2], rule.phase
+        )
     )
     images.notes += [f"{rule.technique}: {note}" for note in notes]
     return {

@@ -26,6 +26,7 @@ from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_files import SessionFile, read_mask
 from cta_data.steps.image_rows import PlacedImage, SessionImages
+from cta_data.steps.sessions import phase_rank
 
 DRAWN = "drawn"
 """Label after `desc-` of lesions on the grid that they were drawn on."""
@@ -80,7 +81,9 @@ def convert_masks(
         result.refused = f"{len(masks)} masks, {nameless} of them without a name: {WHICH_MASK}"
         return result
     technique = card.masks.drawn_on
-    image = next((one for one in images.placed if one.technique == technique), None)
+    drawn_on = [one for one in images.placed if one.technique == technique]
+    # Of several phases the latest is the one that is worked on, here as in all later steps.
+    image = min(drawn_on, key=lambda one: phase_rank(one.phase), default=None)
     if image is None:
         result.refused = f"there is no image of {technique}, which masks lie on (masks.drawn_on)"
         return result

@@ -49,6 +49,7 @@ class PlacedImage:
     sop_uids: frozenset[str]
     grid: Placed
     slice_spacing_mm: float
+    phase: str = ""
 
 
 @dataclass

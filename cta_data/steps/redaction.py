@@ -43,9 +43,16 @@ def cut_out(name: str, parts: Iterable[str]) -> str:
     return re.sub("|".join(map(re.escape, ordered)), REMOVED, name, flags=re.IGNORECASE)
 
 
-def identifier_parts(identifier: str) -> Iterator[str]:
-    """Yield an identifier in the source and its pieces, as a folder may be called after a name."""
-    for part in (identifier, *re.split(r"[\W_]+", identifier)):
+def identifier_parts(identifier: str, *, public: bool = False) -> Iterator[str]:
+    """Yield what is to be cut out for an identifier in the source.
+
+    That is the identifier however its pieces are joined, and the pieces alone, as a folder may be
+    called after a name: `Li_Wu` is `Li Wu` too. Of a `public` collection's numbered identifiers
+    pieces are ordinary words, such as the `Mets` of `Mets_005`, and stay.
+    """
+    pieces = [piece for piece in re.split(r"[\W_]+", identifier) if piece]
+    joined = [joint.join(pieces) for joint in ("", " ", "_", "-", ".", "^", ", ")]
+    for part in (identifier, *joined, *([] if public else pieces)):
         if len(part) >= SHORTEST:
             yield part
 

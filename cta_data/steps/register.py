@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from cta_data.bids.names import parse_name, transform_name
 from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace, session_scope
-from cta_data.formats.nifti import read_image
+from cta_data.formats.nifti import read_grid, read_image, same_grid
 from cta_data.imaging.registration import RegistrationSettings, register_images
 from cta_data.imaging.registration_quality import (
     assess_transform,
@@ -83,16 +83,19 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     hub = unit.parameters["hub"]
     outcome = Outcome(tables={"transforms": []})
     rejected = []
+    techniques = list(unit.parameters["techniques"])
     if unit.parameters["coregistered"]:
-        for technique in unit.parameters["techniques"]:
+        shared = [t for t in techniques if _on_one_grid(unit, hub, t, workspace)]
+        for technique in shared:
             row = _row(unit, technique, "identity", "identity", None, ())
             row["parameters"] = _json({"stated_by": "geometry.coregistered in the card"})
             _keep(unit, technique, row, sitk.TranslationTransform(3), outcome, workspace)
-        return outcome
-    if not unit.parameters["techniques"]:
+        # What is stated is believed of images on one grid; another grid is reason to look.
+        techniques = [t for t in techniques if t not in shared]
+    if not techniques:
         return outcome
     fixed = read_image(workspace.read(unit.path(f"image:{hub}")))
-    for technique in unit.parameters["techniques"]:
+    for technique in techniques:
         moving = read_image(workspace.read(unit.path(f"image:{technique}")))
         row, transform = _bring_together(unit, technique, fixed, moving, workspace)
         _keep(unit, technique, row, transform, outcome, workspace)
@@ -100,6 +103,12 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             rejected.append(f"{technique} to {hub} is not accepted: {row['rejection_reason']}")
     outcome.refused = "; ".join(rejected)
     return outcome
+
+
+def _on_one_grid(unit: Unit, hub: str, technique: str, workspace: Workspace) -> bool:
+    paths = (workspace.read(unit.path(f"image:{name}")) for name in (hub, technique))
+    first, second = (read_grid(path) for path in paths)
+    return same_grid(first, second)
 
 
 def _keep(
@@ -130,7 +139,7 @@ def _bring_together(
         # The file maps points of the frame with the lower number.
         transform = stored if frames[hub] < frames[technique] else stored.GetInverse()
         source, kind = "dicom_reg", _kind(stored)
-    elif frames[hub] == frames[technique] and settings["same_frame"] == "identity":
+    elif _stated_or_same(unit, frames[hub] == frames[technique]):
         transform, source, kind = sitk.TranslationTransform(3), "identity", "identity"
     else:
         result = register_images(
@@ -145,6 +154,11 @@ def _bring_together(
     quality = assess_transform(fixed, moving, transform)
     reasons = reasons_against(quality, limits)
     return _row(unit, technique, source, kind, quality, reasons), transform
+
+
+def _stated_or_same(unit: Unit, same_frame: bool) -> bool:
+    trusted = unit.parameters["settings"]["same_frame"] == "identity"
+    return bool(unit.parameters["coregistered"]) or (same_frame and trusted)
 
 
 def _row(

@@ -186,7 +186,7 @@ class Upstream:
         """Return the image of each technique: of several phases the latest after contrast."""
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
         chosen: dict[str, dict[str, Any]] = {}
-        for row in sorted(rows, key=lambda r: _phase_rank(r["contrast_phase"]), reverse=True):
+        for row in sorted(rows, key=lambda r: phase_rank(r["contrast_phase"]), reverse=True):
             if row["description"] == description and row["modality"] != DOSE:
                 chosen[row["technique"]] = row
         return chosen
@@ -227,5 +227,6 @@ def _by_role(entry: Input) -> tuple[str, str]:
     return entry.role, entry.path
 
 
-def _phase_rank(phase: str) -> int:
+def phase_rank(phase: str) -> int:
+    """Return the place of a contrast phase, the latest first."""
     return LATEST_FIRST.index(phase) if phase in LATEST_FIRST else len(LATEST_FIRST)
