@@ -20,8 +20,11 @@ Status = Literal["matched", "row_without_roi", "roi_without_row", "ambiguous"]
 Rule = Literal["exact", "case", "key", "date", "prefix", "order", ""]
 Spelling = Callable[[str], str]
 
-PREFIX = r"^GK\.\d{3}_\d+_L_?"
-"""What stands before a lesion's name in the table and in names of files."""
+PREFIX = r"^(?:GK\.\d{3}|\*{3})_\d+_L_?"
+"""What stands before a lesion's name in the table and in names of files.
+
+Three asterisks stand where the patient's identifier was cut out.
+"""
 
 DEFAULT_TARGETS = (
     TargetRule(pattern=r"(?i)cavit|resect|post[ _-]*op(?!t)", type="resection_cavity"),

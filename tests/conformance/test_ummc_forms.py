@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from conformance.cohorts import CASES, ConformanceCase
 from conformance.conformed import Conformed
@@ -68,7 +69,8 @@ def test_both_forms_have_the_same_lesions(forms: tuple[Conformed, Conformed]) ->
     for form in forms:
         links = form.study.table("clinical_links")
         assert set(links.status) == {"matched"} and len(links) == n_lesions
-    rejected = forms[0].study.annotations().query("not selected")
+    annotations = forms[0].study.annotations()
+    rejected = annotations[~annotations.selected.astype(bool)]
     assert set(rejected.source_roi) == {"Skull", "*Rt thalamus"}
     assert rejected.rejected_reason.str.len().gt(0).all()
 
@@ -87,9 +89,15 @@ def test_both_forms_have_the_same_masks(forms: tuple[Conformed, Conformed]) -> N
             assert not (apart_inside(contoured, turned) | apart_inside(turned, contoured)).any()
 
 
+def dose_rows(one: Conformed) -> pd.DataFrame:
+    """The rows of dose images."""
+    images = one.study.images()
+    return images[images.technique == "DOSE"]
+
+
 def test_both_forms_have_the_same_dose(forms: tuple[Conformed, Conformed]) -> None:
     """The dose keeps its own grid in both; DICOM rounds it to steps of its scaling."""
-    rows = [form.study.images().query("technique == 'DOSE'") for form in forms]
+    rows = [dose_rows(form) for form in forms]
     for dicom, package in zip(*(r.sort_values("path").itertuples() for r in rows), strict=True):
         assert (dicom.subject, dicom.session) == (package.subject, package.session)
         first, second = (

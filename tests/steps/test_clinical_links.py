@@ -7,6 +7,7 @@ from typing import Any
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.engine import Unit, UnitId
 from cta_data.steps.clinical import link_rows
+from cta_data.steps.redaction import cut_out, identifier_parts
 
 
 def card() -> Card:
@@ -63,3 +64,17 @@ def test_without_a_table_there_is_nothing_to_join() -> None:
     """A cohort whose workbook is not here has lesions without rows, which is no finding."""
     found = regions((1, "R atrium", True))
     assert link_rows(unit(None), card(), found) == []
+
+
+def test_rows_are_joined_once_their_identifier_is_cut_out() -> None:
+    """What stands before a lesion's name is known without the patient's identifier as well."""
+    parts = list(identifier_parts("GK_103", public=True))
+    names = ("GK.103_1_LR atrium", "GK.103_1_L2_Lt_Front_Calv")
+    told = [(n, cut_out(name, parts), "") for n, name in enumerate(names, start=1)]
+    assert all("103" not in name for _, name, _ in told)
+    annotations = regions((2, "2_Lt_Front_Calv", True), (3, "R atrium", True))
+    links = link_rows(unit(told), card(), annotations)
+    assert [(link["status"], link["roi_number"]) for link in links] == [
+        ("matched", 3),
+        ("matched", 2),
+    ]

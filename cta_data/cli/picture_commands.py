@@ -1,0 +1,82 @@
+"""The command `pictures`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cta_data.cli.options import CohortOption, JsonOption, StudyOption, SubjectOption
+from cta_data.cli.output import console, error_console, print_json
+from cta_data.engine import Selection
+from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
+from cta_data.study import open_study
+
+if TYPE_CHECKING:
+    from cta_data.steps.pictures import Pictures
+
+MOST_TOLD = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("pictures")(pictures)
+
+
+def pictures(
+    cohorts: Annotated[
+        list[str] | None, typer.Argument(metavar="[COHORT]...", help="Cohorts; all without it.")
+    ] = None,
+    cohort: CohortOption = None,
+    subject: SubjectOption = None,
+    as_json: JsonOption = False,
+    study: StudyOption = None,
+) -> int:
+    """Draw every transfer, worst first: checkerboards, and each lesion on each technique."""
+    from cta_data.steps.pictures import make_pictures
+
+    opened = open_study(study)
+    selection = Selection(
+        tuple(dict.fromkeys([*(cohorts or []), *(cohort or [])])),
+        tuple(label.removeprefix("sub-") for label in subject or []),
+    )
+    errors = error_console()
+
+    def note(text: str) -> None:
+        if not as_json:
+            errors.print(text, soft_wrap=True)
+
+    made = make_pictures(opened, selection, note)
+    if not made.page:
+        errors.print("nothing matches: `cta-data status` lists who is in the study", soft_wrap=True)
+        return EXIT_NOTHING
+    if as_json:
+        print_json(_content(made))
+    else:
+        _print(made, os.path.relpath(opened.root / made.page))
+    return EXIT_FAILED if made.left_out.not_drawn else EXIT_OK
+
+
+def _print(made: Pictures, page: str) -> None:
+    left, out = made.left_out, console()
+    for name, reason in left.not_drawn:
+        error_console().print(f"not drawn: {name}: {reason}", soft_wrap=True)
+    if made.entries:
+        out.print("Worst first:")
+    for entry in made.entries[:MOST_TOLD]:
+        told = "; ".join(entry.failures) or f"{entry.n_lost} lost, worst score {entry.score:.2f}"
+        out.print(f"  {entry.name}: {told}", soft_wrap=True)
+    out.print(
+        f"{len(made.entries)} pictures; not shown: {left.without_annotation} without annotation, "
+        f"{left.excluded} excluded, {left.not_transferred} not transferred, "
+        f"{len(left.not_drawn)} failed",
+        soft_wrap=True,
+    )
+    out.print(f"Written: {page}", soft_wrap=True)
+
+
+def _content(made: Pictures) -> dict[str, object]:
+    sessions = [asdict(one) | {"n_lost": one.n_lost, "score": one.score} for one in made.entries]
+    return {"page": made.page, "sessions": sessions, "left_out": asdict(made.left_out)}

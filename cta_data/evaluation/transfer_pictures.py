@@ -1,0 +1,321 @@
+"""The picture of one subject-session: checkerboards, and every lesion with its outlines.
+
+Pixels in, a figure out; nothing is read or written. The same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# Okabe and Ito, 2008: colours that remain apart for the colour-blind, without black and the greys.
+COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#009E73", "#D55E00")
+WARNING = "#D55E00"
+DASHES: tuple[tuple[float, tuple[float, ...]], ...] = ((0, ()), (0, (2.2, 1.8)))
+LINE_WIDTHS = (2.4, 1.4)  # the first remains to be seen below the second where both are the same
+FONT = "DejaVu Sans"  # comes with matplotlib, so that all machines draw the same letters
+
+_DPI = 100
+_WIDTH, _MARGIN, _GAP = 1320, 20, 8  # pixels
+_CHECKER, _CAPTION, _LINE, _HEAD = 420, 22, 16, 74
+_CROPS_A_ROW = 6
+_LINE_LENGTH = {1: 31, 2: 64, 3: 96}  # letters that fit below so many crops
+_GREYS = (44, 32, 24, 16)
+_MOST_BYTES = 300_000
+_HALO = [withStroke(linewidth=2.5, foreground="black")]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkerboard:
+    """One plane of two images; rows from the top, values 0 to 1.
+
+    `side` is the letter of the patient's side that is on the left: R, or A for anterior.
+    """
+
+    caption: str
+    side: str
+    fixed: Pixels
+    moving: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A lesion in one plane, as one variant has it; `variant` is one of the picture's."""
+
+    variant: str
+    inside: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """The surroundings of a lesion on one technique; values 0 to 1."""
+
+    technique: str
+    values: Pixels
+    pixel_mm: float
+    outlines: tuple[Outline, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LesionPicture:
+    """A lesion on every technique, with what is to be said of it.
+
+    `warnings` are shown in another colour and marked; `crops` is empty where there is nothing to
+    look at.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+    crops: tuple[Crop, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SessionPicture:
+    """All that one picture shows; `variants` are the names that outlines are told apart by."""
+
+    heading: str
+    remark: str
+    variants: tuple[str, ...]
+    checkerboards: tuple[Checkerboard, ...]
+    lesions: tuple[LesionPicture, ...]
+
+
+def checkerboard(fixed: Pixels, moving: Pixels, tile: int) -> Pixels:
+    """Return squares of two images in turn; the square at the top left is of `fixed`.
+
+    Parameters
+    ----------
+    tile
+        Edge of a square in pixels.
+    """
+    rows, columns = np.indices(fixed.shape) // tile
+    return np.where((rows + columns) % 2 == 0, fixed, moving)
+
+
+def outline_segments(inside: Mask) -> NDArray[np.float64]:
+    """Return the pixel edges between inside and outside: (n, 2, 2), each two points (x, y).
+
+    Coordinates are those of the pixels' centres (column, row), so that an edge lies half a pixel
+    away from the pixel it bounds. A mask is bounded at the edge of the picture, too.
+    """
+    padded = np.pad(inside, 1)
+    rows, columns = np.nonzero(padded[:, 1:] != padded[:, :-1])
+    x, y = columns - 0.5, rows - 1.0
+    upright = np.stack([np.stack([x, y - 0.5], -1), np.stack([x, y + 0.5], -1)], 1)
+    rows, columns = np.nonzero(padded[1:] != padded[:-1])
+    x, y = columns - 1.0, rows - 0.5
+    level = np.stack([np.stack([x - 0.5, y], -1), np.stack([x + 0.5, y], -1)], 1)
+    return np.concatenate([upright, level]).astype(np.float64)
+
+
+def draw_session(picture: SessionPicture) -> Figure:
+    """Draw the picture; its size follows from its content (100 dots an inch, 1320 wide)."""
+    rows = _lesion_rows(picture.lesions)
+    boards = -(-len(picture.checkerboards) // 3)
+    heights = [_row_height(row) for row in rows]
+    height = _HEAD + boards * (_CHECKER + _CAPTION + _GAP) + sum(heights) + _MARGIN
+    figure = Figure(figsize=(_WIDTH / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    _text(figure, _MARGIN, 12, picture.heading, size=15, weight="bold")
+    _text(figure, _MARGIN, 42, picture.remark, size=10, colour=WARNING)
+    _legend(figure, picture.variants)
+    top = float(_HEAD)
+    for at, board in enumerate(picture.checkerboards):
+        left = _MARGIN + (at % 3) * (_CHECKER + 10)
+        row_top = top + (at // 3) * (_CHECKER + _CAPTION + _GAP)
+        axes = _axes(figure, left, row_top + _CAPTION, _CHECKER, _CHECKER)
+        tile = max(1, round(board.fixed.shape[0] / 10))
+        _grey(axes, checkerboard(board.fixed, board.moving, tile))
+        axes.text(
+            0.015, 0.5, board.side, color="white", fontsize=11, family=FONT, weight="bold",
+            va="center", transform=axes.transAxes, path_effects=_HALO,
+        )  # fmt: skip
+        _text(figure, left, row_top + 3, board.caption, size=9.5)
+    top += boards * (_CHECKER + _CAPTION + _GAP)
+    for row, row_height in zip(rows, heights, strict=True):
+        _draw_row(figure, top, row, picture.variants)
+        top += row_height
+    return figure
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Return a figure as PNG with few colours and no metadata: no clock and no software in it."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()
+    full = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    content = b""
+    for greys in _GREYS:
+        stream = io.BytesIO()
+        _with_palette(full, _palette(greys)).save(stream, "PNG", optimize=True)
+        content = stream.getvalue()
+        if len(content) <= _MOST_BYTES:
+            break
+    return content
+
+
+def _palette(greys: int) -> NDArray[np.int64]:
+    """Return greys and the outlines' colours, each whole and mixed with black and white: (n, 3)."""
+    entries = [np.full(3, round(255 * i / (greys - 1))) for i in range(greys)]
+    for name in COLOURS:
+        colour = np.array([int(name[i : i + 2], 16) for i in (1, 3, 5)])
+        entries += [np.rint(s * colour + (1 - s) * g) for s, g in ((1, 0), (0.6, 0), (0.6, 255))]
+    return np.array(entries).astype(np.int64)
+
+
+def _with_palette(full: NDArray[np.uint8], palette: NDArray[np.int64]) -> Image.Image:
+    """Return the picture with each colour replaced by the nearest one of the palette."""
+    packed = full.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    colours, where = np.unique(packed, return_inverse=True)
+    channels = np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], -1)
+    nearest = np.array([np.argmin(((palette - one) ** 2).sum(axis=1)) for one in channels])
+    few = Image.fromarray(nearest[where.reshape(packed.shape)].astype(np.uint8), mode="L")
+    few.putpalette(palette.astype(np.uint8).tobytes())
+    return few
+
+
+def _lesion_rows(lesions: tuple[LesionPicture, ...]) -> list[list[LesionPicture]]:
+    """Put lesions side by side as long as their crops fit."""
+    rows: list[list[LesionPicture]] = []
+    used = _CROPS_A_ROW
+    for lesion in lesions:
+        wide = max(1, len(lesion.crops))
+        if used + wide > _CROPS_A_ROW:
+            rows.append([])
+            used = 0
+        rows[-1].append(lesion)
+        used += wide
+    return rows
+
+
+def _crop_edge() -> float:
+    return (_WIDTH - 2 * _MARGIN - (_CROPS_A_ROW - 1) * _GAP) / _CROPS_A_ROW
+
+
+def _wrapped(lesion: LesionPicture) -> tuple[list[str], list[str]]:
+    length = _LINE_LENGTH[min(3, max(1, len(lesion.crops)))]
+    plain = [part for line in lesion.lines for part in textwrap.wrap(line, length)]
+    warned = [part for line in lesion.warnings for part in textwrap.wrap(f"! {line}", length)]
+    return plain, warned
+
+
+def _row_height(row: list[LesionPicture]) -> float:
+    lines = max(sum(map(len, _wrapped(lesion))) for lesion in row)
+    crop = _crop_edge() if any(lesion.crops for lesion in row) else 0
+    return _CAPTION + crop + 4 + lines * _LINE + 14
+
+
+def _draw_row(
+    figure: Figure, top: float, row: list[LesionPicture], variants: tuple[str, ...]
+) -> None:
+    edge, left = _crop_edge(), float(_MARGIN)
+    for lesion in row:
+        _text(figure, left, top + 3, lesion.title, size=11, weight="bold")
+        for at, crop in enumerate(lesion.crops):
+            axes = _axes(figure, left + at * (edge + _GAP), top + _CAPTION, edge, edge)
+            _draw_crop(axes, crop, variants)
+        below = top + _CAPTION + 4 + (edge if any(one.crops for one in row) else 0)
+        plain, warned = _wrapped(lesion)
+        for number, line in enumerate(plain + warned):
+            colour = WARNING if number >= len(plain) else "black"
+            _text(figure, left, below + number * _LINE, line, size=9, colour=colour)
+        left += max(1, len(lesion.crops)) * (edge + _GAP)
+
+
+def _draw_crop(axes: Axes, crop: Crop, variants: tuple[str, ...]) -> None:
+    _grey(axes, crop.values)
+    for outline in crop.outlines:
+        number = variants.index(outline.variant)
+        segments = outline_segments(outline.inside)
+        line = LineCollection(_joined(segments), colors=COLOURS[number % len(COLOURS)])
+        line.set_linewidth(LINE_WIDTHS[number % len(LINE_WIDTHS)])
+        line.set_linestyle(DASHES[number % len(DASHES)])
+        axes.add_collection(line)
+    n = crop.values.shape[0]
+    bar = 10 / crop.pixel_mm
+    axes.plot(
+        [0.05 * n, 0.05 * n + bar], [0.94 * n] * 2, color="white", linewidth=2.5, path_effects=_HALO
+    )
+    axes.text(
+        0.05 * n, 0.91 * n, "10 mm", color="white", fontsize=7.5, family=FONT, path_effects=_HALO
+    )
+    axes.text(
+        0.04 * n, 0.04 * n, crop.technique, color="white", fontsize=8.5, family=FONT,
+        weight="bold", va="top", bbox={"facecolor": "black", "pad": 2, "linewidth": 0},
+    )  # fmt: skip
+    axes.set_xlim(-0.5, n - 0.5)
+    axes.set_ylim(n - 0.5, -0.5)
+
+
+def _joined(segments: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Join edges to long lines, along which dashes can be seen."""
+    by_start: dict[tuple[float, float], list[tuple[float, float]]] = {}
+    for a, b in ((tuple(s[0]), tuple(s[1])) for s in segments.tolist()):
+        by_start.setdefault(a, []).append(b)
+        by_start.setdefault(b, []).append(a)
+    lines = []
+    while by_start:
+        point = next(iter(by_start))
+        line = [point]
+        while by_start.get(point):
+            following = by_start[point].pop()
+            by_start[following].remove(point)
+            line.append(following)
+            point = following
+        for end in [p for p in line if p in by_start and not by_start[p]]:
+            by_start.pop(end, None)
+        lines.append(np.array(line))
+    return lines
+
+
+def _legend(figure: Figure, variants: tuple[str, ...]) -> None:
+    if not variants:
+        return
+    handles = [
+        Line2D(
+            [], [], color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], linewidth=3
+        )
+        for i in range(len(variants))
+    ]
+    figure.legend(
+        handles, variants, loc="upper right", ncols=len(variants), frameon=False,
+        handlelength=3.4, prop={"family": FONT, "size": 10},
+    )  # fmt: skip
+
+
+def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Return axes placed in pixels from the top left of the figure."""
+    w, h = (float(inches) * _DPI for inches in figure.get_size_inches())
+    axes = figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
+    axes.set_axis_off()
+    return axes
+
+
+def _grey(axes: Axes, values: Pixels) -> None:
+    axes.imshow(values, cmap="gray", vmin=0, vmax=1, interpolation="bilinear", aspect="auto")
+
+
+def _text(
+    figure: Figure, left: float, top: float, text: str, *, size: float, weight: str = "normal",
+    colour: str = "black",
+) -> None:  # fmt: skip
+    w, h = (float(inches) * _DPI for inches in figure.get_size_inches())
+    figure.text(
+        left / w, 1 - top / h, text, fontsize=size, weight=weight, color=colour, family=FONT,
+        va="top", parse_math=False,
+    )  # fmt: skip

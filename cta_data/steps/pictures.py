@@ -1,0 +1,209 @@
+"""Pictures of transfers: for every subject-session one PNG and one entry of a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cta_data.bids.files import write_text
+from cta_data.engine import Selection, UnitId
+from cta_data.engine.datasets import fetch
+from cta_data.engine.driver import study_lock
+from cta_data.errors import CtaError, DataRefused
+from cta_data.evaluation.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
+from cta_data.evaluation.transfer_pictures import draw_session, png_bytes
+from cta_data.steps.picture_content import SessionFiles, lesion_entries, session_picture
+from cta_data.steps.sessions import STEP_NAMES, Upstream
+from cta_data.study import Study
+
+FOLDER = "evaluation/pictures"
+PAGE = "index.html"
+IGNORE_ALL = "# Made by `cta-data pictures`; pictures of patients are not committed.\n*\n"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What was drawn.
+
+    Attributes
+    ----------
+    page
+        The page, from the top of the study; empty where the study holds nothing to show or tell.
+    entries
+        Subject-sessions of the page, worst first.
+    left_out
+        How many others there are.
+    """
+
+    page: str
+    entries: tuple[SessionEntry, ...]
+    left_out: LeftOut
+
+
+@dataclass
+class _Found:
+    """Sessions that are to be drawn, and counts of those that are not."""
+
+    files: list[SessionFiles] = field(default_factory=list)
+    without_annotation: int = 0
+    excluded: int = 0
+    not_transferred: int = 0
+
+
+def make_pictures(
+    study: Study, selection: Selection, note: Callable[[str], None] = lambda text: None
+) -> Pictures:
+    """Draw every session and write the page.
+
+    What is up to date is written again with the same bytes, so that a page is never older than
+    its tables. A session whose files cannot be had or read is told on the page and costs no other.
+    Nothing is committed: the folder tells git to ignore it. Without a selection, pictures of
+    sessions that are no longer in the study are removed.
+
+    Parameters
+    ----------
+    note
+        Takes a line of progress.
+
+    Raises
+    ------
+    CtaError
+        Another command works on the study.
+    ConfigurationError
+        A cohort is not in the study.
+    """
+    with study_lock(study.root):
+        found = _find(study, selection)
+        counted = (found.without_annotation, found.excluded, found.not_transferred)
+        if not found.files and not any(counted):
+            return Pictures("", (), LeftOut())
+        folder = study.root / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / ".gitignore", IGNORE_ALL.encode())
+        fetched = fetch(
+            study.root, [path for files in found.files for path in _there(study, files)]
+        )
+        if fetched.paths:
+            note(f"fetched the content of {len(fetched.paths)} files")
+        entries, failed = [], []
+        for files in found.files:
+            name = _entry(files).name
+            try:
+                entries.append(_draw(study, files, fetched.failed))
+                note(f"drawn: {name}")
+            except CtaError as error:
+                failed.append((name, str(error)))
+        left_out = LeftOut(*counted, tuple(failed))
+        page = pictures_html(entries, left_out, _in_words(selection))
+        write_text(page, folder / PAGE)
+        if not selection.cohorts and not selection.subjects:
+            _remove_others(folder, {f"{_entry(files).anchor}.png" for files in found.files})
+    return Pictures(f"{FOLDER}/{PAGE}", tuple(worst_first(entries)), left_out)
+
+
+def _find(study: Study, selection: Selection) -> _Found:
+    """Return the sessions with an annotation that was carried over, or that failed to be."""
+    upstream = Upstream(study, "pictures")
+    units, subjects = study.tables.by_key("units"), study.tables.by_key("subjects")
+    lesions = study.tables.index("lesions", ("cohort", "subject", "session"))
+    found = _Found()
+    for unit in upstream.sessions(selection):
+        transfer = units.get(("transfer", *unit.key[1:])) or {"status": "", "reason": ""}
+        person = subjects.get(unit.key[1:]) or {"partition": None}
+        files = _files(upstream, unit, transfer, lesions.get(unit.key[1:], []))
+        if transfer["status"] == "notneeded":
+            found.without_annotation += 1
+        elif files.failures and files.hub in files.images:
+            found.files.append(files)
+        elif person["partition"] == "excluded":
+            found.excluded += 1
+        elif files.variants and files.hub in files.images:
+            found.files.append(files)
+        else:
+            found.not_transferred += 1
+    return found
+
+
+def _files(
+    upstream: Upstream, unit: UnitId, transfer: Mapping[str, Any], lesions: list[dict[str, Any]]
+) -> SessionFiles:
+    transforms = tuple(sorted(upstream.transforms(unit), key=lambda row: str(row["moving"])))
+    failures = [
+        f"{row['moving']} to {row['fixed']} is not accepted: {row['rejection_reason']}"
+        for row in transforms
+        if not row["accepted"]
+    ]
+    reason = transfer["reason"] or ""
+    # A reason that was handed on names the step that it came from, and is that step's own.
+    if transfer["status"] in ("error", "impossible") and reason.split(":")[0] not in STEP_NAMES:
+        failures.append(f"transfer failed: {reason}")
+    return SessionFiles(
+        unit,
+        upstream.study.configuration.registration.hub,
+        upstream.images(unit),
+        upstream.images(unit, "brain"),
+        transforms,
+        tuple(sorted(upstream.variants(unit), key=lambda v: (v["quality"], v["grid"]))),
+        {
+            (row["lesion_id"], row["quality"], row["grid"]): tuple(row["flags"] or ())
+            for row in lesions
+        },
+        tuple(failures),
+    )
+
+
+def _there(study: Study, files: SessionFiles) -> list[str]:
+    return [path for path in files.paths() if os.path.lexists(study.root / path)]
+
+
+def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> SessionEntry:
+    """Draw one session and write its picture.
+
+    Raises
+    ------
+    DataRefused
+        A file of it is gone, or its content is not to be had.
+    """
+    for path in files.paths():
+        if path in not_fetched or not os.path.lexists(study.root / path):
+            raise DataRefused(
+                "a file of the picture is not here",
+                where=path,
+                why=not_fetched.get(path, "it is gone"),
+                next_step="Fetch it with `datalad get`, or run the step that makes it",
+            )
+    lesions = lesion_entries(files, study.root)
+    picture = session_picture(files, lesions, study.root)
+    entry = _entry(files)
+    name = f"{entry.anchor}.png"
+    _write(study.root / FOLDER / name, png_bytes(draw_session(picture)))
+    return SessionEntry(entry.cohort, entry.subject, entry.session, name, files.failures, lesions)
+
+
+def _entry(files: SessionFiles) -> SessionEntry:
+    return SessionEntry(files.unit.cohort, files.unit.subject, files.unit.session, "")
+
+
+def _in_words(selection: Selection) -> str:
+    parts = [f"cohort {name}" for name in selection.cohorts]
+    parts += [f"subject {label}" for label in selection.subjects]
+    return ", ".join(parts)
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    for path in sorted(folder.glob("*.png")):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
