@@ -245,7 +245,8 @@ def _refuse_unknown(name: str, present: Mapping[int, int], meaning: MaskMeaning)
     unknown = {value: n for value, n in present.items() if value not in known}
     if not unknown:
         return
-    told = ", ".join(f"{v} ({n} voxels)" for v, n in list(unknown.items())[:MOST_NAMED])
+    named = list(unknown.items())[:MOST_NAMED]
+    told = ", ".join(f"{v} ({n} voxel{'s' if n > 1 else ''})" for v, n in named)
     more = f" and {len(unknown) - MOST_NAMED} more values" if len(unknown) > MOST_NAMED else ""
     lesion = ", ".join(map(str, meaning.lesion_values))
     others = "".join(f", {value} is {what}" for value, what in meaning.other_values.items())

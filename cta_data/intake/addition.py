@@ -87,16 +87,7 @@ def plan_addition(
     options = options or AdditionOptions()
     work = TemporaryDirectory(prefix=work_prefix(), dir=options.work_folder)
     try:
-        found = discover(
-            source,
-            Path(work.name),
-            UnpackBudget(options.limits),
-            options.identity_attributes,
-            options.recognise,
-        )
-        images = any(name.lower().endswith(IMAGE_ENDINGS) for name in found.unmatched)
-        if not found.instances and (images or not found.cohort_files):
-            raise _nothing_found(source, found, options)
+        found = _discover_something(source, Path(work.name), options)
         inventory = read_inventory(sourcedata)
         salt = read_or_make_salt(
             sourcedata, known_subjects=bool(inventory.subjects), given=options.salt
@@ -116,6 +107,22 @@ def plan_addition(
         work.cleanup()
         raise
     return _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
+
+
+def _discover_something(source: Path, work: Path, options: AdditionOptions) -> Discovery:
+    """Read what is in a source; a table about the cohort alone will do, the wrong images will not.
+
+    Raises
+    ------
+    CtaError, DataRefused
+        The source does not exist, or holds nothing that is known.
+    """
+    budget = UnpackBudget(options.limits)
+    found = discover(source, work, budget, options.identity_attributes, options.recognise)
+    images = any(name.lower().endswith(IMAGE_ENDINGS) for name in found.unmatched)
+    if not found.instances and (images or not found.cohort_files):
+        raise _nothing_found(source, found, options)
+    return found
 
 
 def _assemble(

@@ -34,6 +34,10 @@ WHICH_MASK = (
     "two versions of one mask must not be added up. Let a rule of the card ignore one, or name "
     "what each shows (the group roi in the path of the rule)"
 )
+EMPTY_STEP = (
+    "Look at the mask and at masks.lesion_values in the cohort's card; where it is right that "
+    'there is no lesion, set masks.empty = "accept"'
+)
 ASK_FOR_CODE = (
     "say in the card which label value is metastasis, for example\n\n"
     "    [masks]\n    lesion_values = [1]\n\n"
@@ -108,7 +112,7 @@ def convert_masks(
         told = "; ".join(f"{r.name}: {r.reason}" for r in lesions.regions if r.reason)
         nothing = f"the masks hold no lesion{f' ({told})' if told else ''}"
         if card.masks.empty == "refuse":
-            result.refused = f"{nothing}. {NEXT_STEP}"
+            result.refused = f"{nothing}. {EMPTY_STEP}"
         else:
             result.notes.append(nothing)
     if not result.refused:

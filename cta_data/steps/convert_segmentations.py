@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.roi_selection import RoiName, select_rois, technique_drawn_on
+from cta_data.cohorts.roi_selection import RoiName, Selections, select_rois, technique_drawn_on
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti import describe_grid_difference
@@ -65,9 +66,27 @@ def convert_segmentations(
     result.rows = region_rows(
         unit, lesions, drawn_on, image.frame, {d.roi.name: d.rule for d in selections.decisions}
     )
+    result.rows += _rejected_rows(unit, selections, len(result.rows), drawn_on, image)
+    if not lesions.lesions and card.annotations.required:
+        problems.append("no segment was selected as a lesion")
+    if problems:
+        result.refused = f"{'; '.join(problems[:3])}. {NEXT_STEP}"
+    else:
+        write_drawn(unit, image.technique, lesions, image.grid, workspace)
+    return result
+
+
+def _rejected_rows(
+    unit: UnitId,
+    selections: Selections,
+    before: int,
+    drawn_on: str | None,
+    image: PlacedImage,
+) -> list[dict[str, Any]]:
+    """Return a row for every segment that is no lesion; `before` regions are numbered already."""
     rejected = [d for d in selections.decisions if not d.selected]
-    for number, decision in enumerate(rejected, start=len(result.rows) + 1):
-        row = annotation_row(
+    return [
+        annotation_row(
             unit,
             number,
             decision.roi.name,
@@ -77,14 +96,8 @@ def convert_segmentations(
             selected_by=decision.rule or None,
             rejected_reason=decision.rejected_reason,
         )
-        result.rows.append(row)
-    if not lesions.lesions and card.annotations.required:
-        problems.append("no segment was selected as a lesion")
-    if problems:
-        result.refused = f"{'; '.join(problems[:3])}. {NEXT_STEP}"
-    else:
-        write_drawn(unit, image.technique, lesions, image.grid, workspace)
-    return result
+        for number, decision in enumerate(rejected, start=before + 1)
+    ]
 
 
 def _chosen(
