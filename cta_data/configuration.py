@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from cta_data.imaging.registration_quality import QualityLimits
+from cta_data.imaging.transfer_limits import TransferLimits
 from cta_data.validation import StrictModel, nearest_key
 
 
@@ -35,11 +36,7 @@ class RegistrationSection(StrictModel):
     @field_validator("limits")
     @classmethod
     def _know_the_limits(cls, limits: dict[str, float]) -> dict[str, float]:
-        known = [field.name for field in fields(QualityLimits)]
-        for name in limits:
-            if name not in known:
-                raise ValueError(f"unknown limit {name!r}; {nearest_key(name, known)}")
-        return limits
+        return _known_limits(limits, QualityLimits)
 
 
 class BrainExtractionSection(StrictModel):
@@ -60,6 +57,23 @@ class TransferSection(StrictModel):
 
     grids: tuple[str, ...] = ("MPRAGE", "SPACE")
     """Techniques whose voxel grids every annotation is carried to."""
+    limits: dict[str, float] = {}
+    """Limits of what a lesion may suffer, by name; see docs/reference/study-toml.md."""
+
+    @field_validator("limits")
+    @classmethod
+    def _know_the_limits(cls, limits: dict[str, float]) -> dict[str, float]:
+        return _known_limits(limits, TransferLimits)
+
+
+def _known_limits(
+    limits: dict[str, float], model: type[QualityLimits] | type[TransferLimits]
+) -> dict[str, float]:
+    known = [field.name for field in fields(model)]
+    for name in limits:
+        if name not in known:
+            raise ValueError(f"unknown limit {name!r}; {nearest_key(name, known)}")
+    return limits
 
 
 class Setting(StrictModel):

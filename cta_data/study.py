@@ -142,6 +142,14 @@ class Study:
         """One row a label variant: an annotation on one image grid."""
         return self.table("variants")
 
+    def transfer_checks(self) -> pd.DataFrame:
+        """One row a lesion on a grid: what its transfer did to it, and whether that is accepted."""
+        return self.table("transfer_checks")
+
+    def acceptances(self) -> pd.DataFrame:
+        """One row a decision of a person about a registration or a transfer."""
+        return self.table("acceptances")
+
     def lesions(self) -> pd.DataFrame:
         """One row a lesion of a variant: volumes in mm3 and cm3, centroid in RAS mm."""
         return self.table("lesions")

@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from cta_data.cli import (
+    acceptance_commands,
     demo,
     distribution_commands,
     inspect,
@@ -46,6 +47,7 @@ for group in (
     inspect,
     report_commands,
     picture_commands,
+    acceptance_commands,
     distribution_commands,
     standalone,
     demo,

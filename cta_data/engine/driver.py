@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cta_data.engine.acceptance import decided
 from cta_data.engine.datasets import fetch
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, open_executor
@@ -272,6 +273,8 @@ def _placed(study: Study, result: Result) -> Result:
         if result.outcome:
             staging = staging_folder(study.root, result.unit)
             place(study.root, staging, result.outputs, stale)
+            decision = study.tables.by_key("acceptances").get(result.unit.id.key)
+            result = replace(result, record=decided(result.record, result.unit.key, decision))
         else:
             remove(study.root, stale)
     except OSError as error:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-class Placed(Protocol):
-    """Whatever says where its voxels lie, as SimpleITK says it: an image, or an `ImageGrid`."""
-
-    def GetSize(self) -> Sequence[int]: ...  # noqa: D102, N802
-    def GetSpacing(self) -> Sequence[float]: ...  # noqa: D102, N802
-    def GetOrigin(self) -> Sequence[float]: ...  # noqa: D102, N802
-    def GetDirection(self) -> Sequence[float]: ...  # noqa: D102, N802
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from isal import igzip, igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid, Placed
+from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid
+from cta_data.imaging.grid import Placed
 
 COMPRESSION_LEVEL = 2
 GZIP_MAGIC = b"\x1f\x8b"

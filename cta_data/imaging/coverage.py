@@ -19,6 +19,7 @@ _POINTS_AT_ONCE = 2_000_000
 _LARGE_BOX_VOXELS = 4_000
 _SEARCH_STEP_MM = 5.0
 _SEARCH_MARGIN_MM = 30.0
+_ON_A_VOXEL = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,22 @@ class PointMap:
         linear = stack.to_local @ matrix
         start = linear @ self.target.origin + stack.to_local @ (offset - stack.origin)
         return linear @ self.target.index_to_point, start
+
+    def meets_voxels(self, stack: LesionStack) -> bool:
+        """Whether every target voxel lies on one voxel of a stack of voxels, and covers it."""
+        if self.linear is None:
+            return False
+        steps, origin = self.local_steps(stack)
+        whole = np.round(steps)
+        one_on_one = (np.abs(whole).sum(axis=0) == 1).all() and (
+            np.abs(whole).sum(axis=1) == 1
+        ).all()
+        ends = np.array(self.target.size) * np.abs(steps - whole).max()
+        return bool(
+            one_on_one
+            and ends.max() < _ON_A_VOXEL
+            and np.abs(origin - np.round(origin)).max() < _ON_A_VOXEL
+        )
 
     def _displaced(
         self, first: NDArray[np.float64], step: NDArray[np.float64], size: list[int]

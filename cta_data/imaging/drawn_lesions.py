@@ -39,6 +39,8 @@ class DrawnLesion:
 
     ``volume_mm3`` is contour area (even-odd) times plane spacing, or the mask's voxels;
     ``source_roi`` is the ROI's number (or the mask's value) and ``component`` counts from 1.
+    ``voxels`` are those of a mask: where voxels of a target grid lie on them, one on one, they
+    are taken as they are; anywhere else ``stack`` is the shape.
     """
 
     id: int
@@ -48,6 +50,7 @@ class DrawnLesion:
     stack: LesionStack
     volume_mm3: float
     centroid_lps_mm: NDArray[np.float64]
+    voxels: LesionStack | None = None
 
 
 @dataclass(frozen=True, eq=False)

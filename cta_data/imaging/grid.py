@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+
+
+class Placed(Protocol):
+    """Whatever says where its voxels lie, as SimpleITK says it: an image, or an `ImageGrid`."""
+
+    def GetSize(self) -> Sequence[int]: ...  # noqa: D102, N802
+    def GetSpacing(self) -> Sequence[float]: ...  # noqa: D102, N802
+    def GetOrigin(self) -> Sequence[float]: ...  # noqa: D102, N802
+    def GetDirection(self) -> Sequence[float]: ...  # noqa: D102, N802
 
 
 @dataclass(frozen=True)
@@ -49,14 +60,23 @@ class Grid:
     direction: NDArray[np.float64]
 
     @classmethod
-    def of(cls, image: sitk.Image) -> Grid:
+    def of(cls, image: Placed) -> Grid:
         """The geometry of ``image``."""
+        x, y, z = image.GetSize()
         return cls(
-            tuple(image.GetSize()),
+            (x, y, z),
             np.array(image.GetSpacing()),
             np.array(image.GetOrigin()),
             np.array(image.GetDirection()).reshape(3, 3),
         )
+
+    def image(self, voxels: NDArray[np.generic]) -> sitk.Image:
+        """An image of voxels (z, y, x) on this grid."""
+        made = sitk.GetImageFromArray(voxels)
+        made.SetSpacing(self.spacing.tolist())
+        made.SetOrigin(self.origin.tolist())
+        made.SetDirection(self.direction.ravel().tolist())
+        return made
 
     @property
     def index_to_point(self) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ class _Arrival:
 
 
 def transfer_lesions(
-    lesions: Sequence[DrawnLesion], transform: sitk.Transform, target: sitk.Image
+    lesions: Sequence[DrawnLesion], transform: sitk.Transform, target: sitk.Image | Grid
 ) -> TransferResult:
     """Bring lesions to the grid of ``target``.
 
@@ -84,7 +84,7 @@ def transfer_lesions(
         ITK's resampling direction: points of the target to points of the image that the lesions
         were drawn on (LPS, mm). Any kind: linear, deformation field, composite.
     target
-        3-D image; only its geometry is used.
+        3-D image, or its geometry, which is all that is used.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def transfer_lesions(
     """
     if max((lesion.id for lesion in lesions), default=0) > _MOST_LESIONS:
         raise DataRefused("too many lesions", why=f"{len(lesions)}, at most {_MOST_LESIONS}")
-    grid = Grid.of(target)
+    grid = target if isinstance(target, Grid) else Grid.of(target)
     point_map = PointMap(transform, grid)
     ordered = sorted(lesions, key=lambda lesion: lesion.id)
     arrivals = [_arrive(lesion, point_map) for lesion in ordered]
@@ -111,9 +111,7 @@ def transfer_lesions(
         )
         for arrival in arrivals
     ]
-    labels = sitk.GetImageFromArray(voxels)
-    labels.CopyInformation(target)
-    return TransferResult(labels, tuple(rows))
+    return TransferResult(grid.image(voxels), tuple(rows))
 
 
 def as_drawn(
@@ -151,7 +149,9 @@ def as_drawn(
 
 def _arrive(lesion: DrawnLesion, point_map: PointMap) -> _Arrival:
     grid = point_map.target
-    coverage = coverage_of(lesion.stack, point_map)
+    whole = lesion.voxels is not None and point_map.meets_voxels(lesion.voxels)
+    stack = lesion.voxels if whole and lesion.voxels is not None else lesion.stack
+    coverage = coverage_of(stack, point_map)
     if coverage is None or not coverage.values.any():
         nowhere = np.full(3, np.nan)
         return _Arrival(lesion, None, 0.0, np.nan, nowhere, None, ())

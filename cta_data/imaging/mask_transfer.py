@@ -14,8 +14,8 @@ from cta_data.errors import DataRefused
 from cta_data.imaging.drawn_lesions import DrawnLesion
 from cta_data.imaging.grid import Grid
 from cta_data.imaging.label_transfer import TransferredLesion, transfer_lesions
-from cta_data.imaging.lesion_stack import LesionStack
 from cta_data.imaging.mask_lesions import require_whole_numbers
+from cta_data.imaging.voxel_stack import shape_of_voxels, stack_of_voxels
 
 LesionName = tuple[int, str, int]
 """Number and name of the region that a lesion was drawn as, and its component within it."""
@@ -86,18 +86,9 @@ def lesions_from_mask(mask: sitk.Image) -> tuple[DrawnLesion, ...]:
         labels, _ = ndimage.label(voxels == value, _NEIGHBOURS)
         # Labels are given in raster order, so the first component is the one with the lowest z.
         for component, box in enumerate(ndimage.find_objects(labels), start=1):
-            stack = _stack_of_voxels(labels[box] == component, [part.start for part in box], grid)
-            lesions.append(
-                DrawnLesion(
-                    len(lesions) + 1,
-                    int(value),
-                    f"label {int(value)}",
-                    component,
-                    stack,
-                    stack.volume_mm3,
-                    stack.centroid_lps_mm,
-                )
-            )
+            name = (int(value), f"label {int(value)}", component)
+            part = labels[box] == component
+            lesions.append(_lesion(len(lesions) + 1, name, part, box, grid))
     return tuple(lesions)
 
 
@@ -118,20 +109,19 @@ def lesions_from_labels(labels: sitk.Image, names: Mapping[int, LesionName]) -> 
     for value, box in enumerate(ndimage.find_objects(voxels), start=1):
         if box is None:
             continue
-        number, name, component = names[value]
-        stack = _stack_of_voxels(voxels[box] == value, [part.start for part in box], grid)
-        lesions.append(
-            DrawnLesion(
-                value, number, name, component, stack, stack.volume_mm3, stack.centroid_lps_mm
-            )
-        )
+        lesions.append(_lesion(value, names[value], voxels[box] == value, box, grid))
     return lesions
 
 
-def _stack_of_voxels(voxels: NDArray[np.bool_], start: list[int], grid: Grid) -> LesionStack:
-    """A stack whose slabs are slices and whose pixels are voxels; ``start`` is (z, y, x)."""
-    slices = np.arange(len(voxels), dtype=np.float64)
-    first = np.array(start[::-1], dtype=np.float64)
-    origin = grid.to_point(first[None])[0]
-    to_local = np.asarray(np.linalg.inv(grid.index_to_point), dtype=np.float64)
-    return LesionStack(voxels, slices - 0.5, slices + 0.5, to_local, origin)
+def _lesion(
+    number: int,
+    name: LesionName,
+    voxels: NDArray[np.bool_],
+    box: tuple[slice, slice, slice],
+    grid: Grid,
+) -> DrawnLesion:
+    """A lesion of voxels, (z, y, x), that lie in a box of a grid."""
+    start = (box[2].start, box[1].start, box[0].start)
+    own = stack_of_voxels(voxels, start, grid)
+    shape = shape_of_voxels(voxels, start, grid)
+    return DrawnLesion(number, *name, shape, own.volume_mm3, own.centroid_lps_mm, own)

@@ -41,7 +41,8 @@ def allocate(claims: Sequence[Claim], size: tuple[int, int, int]) -> Allocation:
 
     All claims are served from the largest coverage to the smallest, so a contested voxel goes
     to the lesion that covers it more (the lower id when equal). Then small stray parts of a
-    lesion are exchanged for voxels that join its main part.
+    lesion are exchanged for voxels that join its main part, and large parts that one voxel
+    separates are joined.
     """
     ordered = sorted(claims, key=lambda claim: claim.lesion)
     contested = _contested(ordered)
@@ -135,7 +136,7 @@ def _joined(
     main = int(np.argmax(np.bincount(parts)))
     strays = voxels[parts != main]
     if len(strays) > max(2, _STRAY_SHARE * len(voxels)):
-        return voxels, True
+        return _bridged(claim, voxels, taken, size)
     rank = {place: position for position, place in enumerate(claim.voxels.tolist())}
     free = rank.keys() - (set(taken.tolist()) - set(strays.tolist()))
     grown = set(voxels[parts == main].tolist())
@@ -154,6 +155,39 @@ def _joined(
         grown.add(best)
         fresh = [best]
     return np.array(sorted(grown), np.int64), False
+
+
+def _bridged(
+    claim: Claim, voxels: NDArray[np.int64], taken: NDArray[np.int64], size: tuple[int, int, int]
+) -> tuple[NDArray[np.int64], bool]:
+    """Join large parts that one voxel separates, each time for the voxel that is covered least.
+
+    That keeps the number of voxels. Parts further apart, or without any coverage between them,
+    stay apart.
+    """
+    rank = {place: position for position, place in enumerate(claim.voxels.tolist())}
+    others = set(taken.tolist()) - set(voxels.tolist())
+    parts = _parts(voxels, size)
+    while parts.max() > 0:
+        of_part = dict(zip(voxels.tolist(), parts.tolist(), strict=True))
+        near = {place for held in of_part for place in _around(held, size)}
+        bridges = [
+            place
+            for place in sorted((near & rank.keys()) - set(of_part) - others)
+            if len({of_part[i] for i in _around(place, size) if i in of_part}) > 1
+        ]
+        if not bridges:
+            return voxels, True
+        bridge = min(bridges, key=lambda place: rank[place])
+        joined = np.append(voxels, bridge)
+        fewest = int(_parts(joined, size).max())
+        least = sorted(voxels.tolist(), key=lambda place: -rank[place])
+        kept = (joined[joined != place] for place in least)
+        found = next((some for some in kept if _parts(some, size).max() == fewest), None)
+        if found is None:
+            return voxels, True
+        voxels, parts = np.sort(found), _parts(np.sort(found), size)
+    return voxels, False
 
 
 def _parts(voxels: NDArray[np.int64], size: tuple[int, int, int]) -> NDArray[np.int64]:

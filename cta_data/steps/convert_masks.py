@@ -14,13 +14,13 @@ from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
 from cta_data.cohorts.roi_selection import RoiName, select_rois
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
-from cta_data.formats.image_grid import Placed
 from cta_data.formats.nifti import (
     describe_grid_difference,
     ras_affine,
     same_grid,
     write_voxels,
 )
+from cta_data.imaging.grid import Placed
 from cta_data.imaging.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations

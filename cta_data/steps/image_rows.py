@@ -11,8 +11,8 @@ import pydicom
 from cta_data.bids.names import BidsName, raw_name
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import UnitId
-from cta_data.formats.image_grid import Placed
 from cta_data.formats.nifti import ras_affine
+from cta_data.imaging.grid import Placed
 
 SUFFIX_OF_MODALITY = {"CT": "ct", "RTDOSE": "dose"}
 

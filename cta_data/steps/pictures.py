@@ -10,11 +10,13 @@ from typing import Any
 
 from cta_data.bids.files import write_text
 from cta_data.engine import Selection, UnitId
+from cta_data.engine.acceptance import in_words, is_held_back
 from cta_data.engine.datasets import fetch
 from cta_data.engine.driver import study_lock
 from cta_data.errors import CtaError, DataRefused
 from cta_data.evaluation.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.evaluation.transfer_pictures import draw_session, png_bytes
+from cta_data.steps.acceptance import JUDGED
 from cta_data.steps.picture_content import SessionFiles, lesion_entries, session_picture
 from cta_data.steps.sessions import STEP_NAMES, Upstream
 from cta_data.study import Study
@@ -139,7 +141,8 @@ def _files(
     reason = transfer["reason"] or ""
     # A reason that was handed on names the step that it came from, and is that step's own.
     if transfer["status"] in ("error", "impossible") and reason.split(":")[0] not in STEP_NAMES:
-        failures.append(f"transfer failed: {reason}")
+        failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
+    failures += _decisions(upstream.study, unit)
     return SessionFiles(
         unit,
         upstream.study.configuration.registration.hub,
@@ -153,6 +156,19 @@ def _files(
         },
         tuple(failures),
     )
+
+
+def _decisions(study: Study, unit: UnitId) -> list[str]:
+    """Return what people decided about the registration and the transfer of a session."""
+    units, decisions = study.tables.by_key("units"), study.tables.by_key("acceptances")
+    told = []
+    for step in JUDGED:
+        key = (step, *unit.key[1:])
+        decision, row = decisions.get(key), units.get(key)
+        if decision and row and decision["unit_key"] == row["key"]:
+            found = f", where {decision['finding']}" if decision["finding"] else ""
+            told.append(f"{step} {in_words(decision)}{found}")
+    return told
 
 
 def _there(study: Study, files: SessionFiles) -> list[str]:

@@ -18,7 +18,7 @@ from cta_data.imaging.registration_quality import (
     reasons_against,
 )
 from cta_data.steps.convert_annotations import registration_path
-from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study
 
 VERSION = 1
@@ -101,7 +101,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         _keep(unit, technique, row, transform, outcome, workspace)
         if not row["accepted"]:
             rejected.append(f"{technique} to {hub} is not accepted: {row['rejection_reason']}")
-    outcome.refused = "; ".join(rejected)
+    outcome.refused = held_back(rejected)
     return outcome
 
 

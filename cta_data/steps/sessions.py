@@ -208,6 +208,12 @@ class Upstream:
 STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
 
 
+def held_back(findings: list[str]) -> str:
+    """Return the reason of a session that a person has to look at; empty without a finding."""
+    todo = "Look with `cta-data pictures`, then correct the data, or `cta-data accept` it"
+    return f"held back: {'; '.join(findings)}. {todo}" if findings else ""
+
+
 def make_unit(
     study: Study,
     unit: UnitId,

@@ -24,18 +24,21 @@ from cta_data.engine import (
 )
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import read_contours
-from cta_data.formats.nifti import read_image, write_image
+from cta_data.formats.nifti import read_grid, read_image, write_image
 from cta_data.imaging.contour_planes import common_normal
 from cta_data.imaging.contours import Roi
 from cta_data.imaging.drawn_lesions import DrawnLesions, lesions_from_contours
+from cta_data.imaging.grid import Grid
 from cta_data.imaging.label_transfer import TransferResult, as_drawn, transfer_lesions
 from cta_data.imaging.mask_transfer import lesions_from_labels
+from cta_data.imaging.transfer_checks import TransferCheck, check_transfer, untouched
+from cta_data.imaging.transfer_limits import limits_of
 from cta_data.steps.convert_masks import DRAWN
-from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.steps.transform_chain import read_chain, transform_inputs
 from cta_data.study import Study
 
-VERSION = 1
+VERSION = 2
 NO_ANNOTATION = "no annotation was delivered"
 
 
@@ -69,17 +72,22 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             paths[f"drawn:{drawn_in[path]}"] = path
             paths[f"names:{drawn_in[path]}"] = path.replace(".nii.gz", ".json")
         paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
+        for space in drawn_in.values():
+            paths[f"drawn_on:{space}"] = images[space]["path"]
         paths |= transform_inputs(upstream.transforms(unit))
         parameters = {
             "quality": quality,
             "grids": present,
             "spacing_mm": {space: images[space]["spacing_mm"] for space in drawn_in.values()},
+            "limits": asdict(limits_of(study.configuration.transfer.limits)),
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
-    """Carry every lesion to every grid.
+    """Carry every lesion to every grid, and check what became of it.
+
+    A session with a lesion outside the limits keeps its variants and is held back.
 
     Raises
     ------
@@ -89,30 +97,47 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     annotation = read_annotation(unit, workspace)
     drawn = annotation.drawn
     chain = read_chain(unit.paths("transform:"), workspace)
-    outcome = Outcome(tables={"variants": []}, notes=list(drawn.notes))
-    empty = []
+    drawn_on = Grid.of(read_grid(workspace.read(unit.path(f"drawn_on:{annotation.space}"))))
+    limits = limits_of(unit.parameters["limits"])
+    outcome = Outcome(tables={"variants": [], "transfer_checks": []}, notes=list(drawn.notes))
+    empty, failed = [], []
     for grid in unit.parameters["grids"]:
-        result = annotation.on_its_own_grid if grid == annotation.space else None
-        if result is None:
+        if grid == annotation.space and annotation.on_its_own_grid:
+            result = annotation.on_its_own_grid
+            checks = untouched(result)
+        else:
             target = read_image(workspace.read(unit.path(f"grid:{grid}")))
             transform = chain.between(target=grid, source=annotation.space)
             result = transfer_lesions(drawn.lesions, transform, target)
+            checks = check_transfer(drawn.lesions, result, transform, drawn_on, limits)
         row = _write_variant(unit, grid, drawn, result, workspace)
         outcome.tables["variants"].append(row)
-        outcome.notes += [
-            f"lesion {lesion.id} is lost on {grid}: {lesion.lost_reason}"
-            for lesion in result.per_lesion
-            if lesion.lost_reason
+        outcome.tables["transfer_checks"] += [_check_row(unit, grid, one) for one in checks]
+        failed += [
+            f"lesion {c.lesion_id} on {grid}: {', '.join(c.reasons)}" for c in checks if c.reasons
         ]
         empty += [grid] if row["n_drawn"] and not row["n_arrived"] else []
     if empty:
         raise DataRefused(
             f"no lesion arrives on the grid of {' and '.join(empty)}",
             where=str(unit.id),
-            why="; ".join(outcome.notes) or "the annotation has no lesion",
+            why="; ".join(failed) or "the annotation has no lesion",
             next_step="Look at the registration and at the contours' frame of reference",
         )
+    outcome.refused = held_back(failed)
     return outcome
+
+
+def _check_row(unit: Unit, grid: str, check: TransferCheck) -> dict[str, Any]:
+    own = {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        "quality": unit.parameters["quality"],
+        "grid": grid,
+        "passed": not check.reasons,
+    }
+    return own | asdict(check)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,4 +224,4 @@ def _write_variant(
     }
 
 
-TRANSFER = Step("transfer", plan, run, session_scope("variants"))
+TRANSFER = Step("transfer", plan, run, session_scope("variants", "transfer_checks"))

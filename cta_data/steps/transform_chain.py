@@ -64,5 +64,9 @@ def read_chain(paths: Mapping[str, str], workspace: Workspace) -> TransformChain
 
 
 def transform_inputs(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the accepted transforms of a session as inputs of a unit."""
-    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows if r["accepted"]}
+    """Return the transforms of a session as inputs of a unit.
+
+    One that its checks reject is among them only after a person has accepted it: until then the
+    registration of the session is not done, and nothing is planned on it.
+    """
+    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows}

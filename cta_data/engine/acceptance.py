@@ -1,0 +1,48 @@
+"""What people decided about units, and how that bears on their records.
+
+A decision is about one result: it holds as long as the unit's key is the one that was looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cta_data.engine.records import Record
+
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+
+
+def is_held_back(row: Mapping[str, Any]) -> bool:
+    """Tell whether a unit's result is there, and not to be used until a person says so."""
+    return row["status"] == "impossible" and bool(row["outputs"])
+
+
+def decided(record: Record, key: str, decision: Mapping[str, Any] | None) -> Record:
+    """Return the record of a unit as a person's decision has it.
+
+    Parameters
+    ----------
+    record
+        What the unit reported of itself.
+    key
+        The unit's key.
+    decision
+        The row of `acceptances` of the unit, or None.
+    """
+    if decision is None or decision["unit_key"] != key:
+        return record
+    told = in_words(decision)
+    if decision["decision"] == ACCEPTED and record.status == "impossible":
+        return replace(record, status="ok", reason=told)
+    if decision["decision"] == REJECTED and record.status == "ok":
+        return replace(record, status="impossible", reason=told)
+    return record
+
+
+def in_words(decision: Mapping[str, Any]) -> str:
+    """Return a decision as a reason."""
+    what = f"{decision['decision']} by {decision['author']} on {decision['decided_on']}"
+    return f"{what}: {decision['reason']}"

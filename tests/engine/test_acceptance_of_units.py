@@ -1,0 +1,54 @@
+"""A person's decision changes what a unit's record says, for that result alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from cta_data.engine.acceptance import decided, is_held_back
+from cta_data.engine.records import Record
+from cta_data.engine.units import UnitId
+
+UNIT = UnitId("transfer", "own", "001", "1")
+
+
+def decision(what: str, key: str = "k") -> dict[str, str]:
+    return {
+        "decision": what,
+        "author": "A. Reader",
+        "reason": "looked at",
+        "decided_on": "2026-03-01",
+        "unit_key": key,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "what", "becomes"),
+    [
+        ("impossible", "accepted", "ok"),
+        ("ok", "rejected", "impossible"),
+        ("ok", "accepted", "ok"),
+        ("impossible", "rejected", "impossible"),
+        ("error", "accepted", "error"),
+    ],
+)
+def test_a_decision_turns_what_it_is_about(status: str, what: str, becomes: str) -> None:
+    """Held back becomes ok, passed becomes held back; an error stays an error."""
+    record = Record(UNIT, status, "because")  # type: ignore[arg-type]
+    after = decided(record, "k", decision(what))
+    assert after.status == becomes
+    changed = status != becomes
+    assert ("by A. Reader on 2026-03-01: looked at" in after.reason) == changed
+
+
+def test_a_decision_about_another_result_is_none() -> None:
+    """The key differs: the record stays as it is, as it does without any decision."""
+    record = Record(UNIT, "impossible", "held back")
+    assert decided(record, "other", decision("accepted")) is record
+    assert decided(record, "k", None) is record
+
+
+def test_held_back_is_what_has_a_result_that_may_not_be_used() -> None:
+    """A refusal without outputs is not: there is nothing to accept."""
+    assert is_held_back({"status": "impossible", "outputs": ["a"]})
+    assert not is_held_back({"status": "impossible", "outputs": []})
+    assert not is_held_back({"status": "ok", "outputs": ["a"]})
