@@ -2,10 +2,13 @@
 
 Mattes mutual information (Mattes et al. 2003) between images without their bias field, inside the
 fixed head, coarse to fine: rigid first, then affine where that is asked for and stays plausible.
+Which of two images the optimiser holds still is decided by the images, not by their order, so that
+exchanging them inverts the result exactly.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
@@ -27,6 +30,8 @@ from cta_data.imaging.registration_stages import (
     as_affine,
     frame_of,
     in_millimetres,
+    inverted,
+    mean_distance,
     optimise,
     rotation_start,
 )
@@ -98,7 +103,8 @@ def register_images(
 ) -> RegistrationResult:
     """Find the transform that maps points of ``fixed`` to points of ``moving`` (LPS mm).
 
-    The same images and settings give the same bits, whatever runs beside. A first result that
+    The same images and settings give the same bits, whatever runs beside; exchanged images give the
+    inverse. A first result that
     fails its own checks is tried again from turned starts; the better of all is returned, accepted
     or not.
 
@@ -112,7 +118,7 @@ def register_images(
         prepare_volume(fixed, chosen.finest_mm, "fixed"),
         prepare_volume(moving, chosen.finest_mm, "moving"),
     )
-    search = _Search(volumes, chosen)
+    search = _Search(volumes, chosen, turned=holds_still(*volumes[::-1]))
     solution = search.first()
     if solution is None or solution.reasons:
         solution = search.again(solution)
@@ -122,16 +128,25 @@ def register_images(
             why="no start brings any part of the fixed head into the moving field of view",
             next_step="Check that both images show the same head",
         )
-    return _result(solution, search.frame, chosen)
+    return _result(solution, search, chosen)
 
 
 class _Search:
-    """One pair of images, its pyramid made once, and the starts that are tried on it."""
+    """One pair of images, its pyramid made once, and the starts that are tried on it.
+
+    `turned` tells that the optimiser holds the second of the volumes still.
+    """
 
     def __init__(
-        self, volumes: tuple[RegistrationVolume, RegistrationVolume], settings: RegistrationSettings
+        self,
+        volumes: tuple[RegistrationVolume, RegistrationVolume],
+        settings: RegistrationSettings,
+        *,
+        turned: bool,
     ) -> None:
-        self.fixed, self.moving = volumes
+        self.asked = volumes
+        self.turned = turned
+        self.fixed, self.moving = volumes[::-1] if turned else volumes
         self.settings = settings
         self.frame = frame_of(self.fixed.head, self.moving.head)
         fine = Level(settings.finest_mm, settings.samples, *RIGID_FINE)
@@ -169,8 +184,7 @@ class _Search:
                 return None
             transform = found[0]
             reports.append(found[1])
-        fit = self._mirror_fit(transform)
-        rigid = self._judged(transform, tuple(reports), fit)
+        rigid = self._judged(transform, tuple(reports), self._mirror_fit(transform))
         if self.settings.kind == "rigid" or rigid.reasons:
             return rigid
         return self._affine(rigid)
@@ -202,12 +216,29 @@ class _Search:
             return None
         return mirrored[1].metric / straight[1].metric
 
+    def physical(self, transform: LinearTransform) -> LinearTransform:
+        """Return a transform of head coordinates as it was asked for, LPS mm."""
+        found = in_millimetres(transform, self.frame)
+        return inverted(found) if self.turned else found
+
+    def _disagreement(self, transform: LinearTransform) -> float | None:
+        """Refine the inverse with the images exchanged; return how far it moves the head, mm."""
+        images = LevelImages(self.moving, self.fixed, self.frame.exchanged(), MIDDLE)
+        start = inverted(transform)
+        found = self._attempt(_bound(images, start, self.frame, self._seed(1)))
+        if found is None:
+            return None
+        return self.frame.unit_mm * mean_distance(start, found[0])
+
     def _judged(
         self, transform: LinearTransform, reports: tuple[StageReport, ...], mirror_fit: float | None
     ) -> _Solution:
-        physical = in_millimetres(transform, self.frame)
-        measured = assess_volumes(self.fixed, self.moving, physical)
-        quality = replace(measured, mirror_fit=mirror_fit)
+        measured = assess_volumes(*self.asked, self.physical(transform))
+        quality = replace(
+            measured,
+            mirror_fit=mirror_fit,
+            inverse_consistency_mm=self._disagreement(transform),
+        )
         reasons = reasons_against(quality, self.settings.limits)
         return _Solution(transform, reports, quality, reasons, ())
 
@@ -246,10 +277,23 @@ def _with_note(solution: _Solution, note: str) -> _Solution:
     return replace(solution, notes=(*solution.notes, note))
 
 
+def holds_still(first: RegistrationVolume, second: RegistrationVolume) -> bool:
+    """Tell whether the optimiser holds the first of two volumes still, whatever their order.
+
+    CT before MR, whose outline is sharper; then the larger head; then whatever tells two apart.
+    """
+    return _rank(first) < _rank(second)
+
+
+def _rank(volume: RegistrationVolume) -> tuple[bool, float, bytes]:
+    digest = hashlib.sha256(sitk.GetArrayViewFromImage(volume.image).tobytes()).digest()
+    return (not volume.is_ct, -volume.head.volume_mm3, digest)
+
+
 def _result(
-    solution: _Solution, frame: Frame, settings: RegistrationSettings
+    solution: _Solution, search: _Search, settings: RegistrationSettings
 ) -> RegistrationResult:
-    physical = in_millimetres(solution.transform, frame)
+    physical = search.physical(solution.transform)
     last = solution.reports[-1]
     parameters: dict[str, object] = {
         "settings": asdict(settings),

@@ -39,6 +39,8 @@ class RegistrationQuality:
     ``mirror_fit``: mutual information that the fixed head reaches when left and right are
     exchanged and it is registered again, as a share of the solution's; only known where images
     were registered. An image that was stored mirrored comes out above 1.
+    ``inverse_consistency_mm``: how far the head's surface moves on average when the inverse of the
+    solution is refined with the images exchanged; only known where images were registered.
     """
 
     nmi: float
@@ -53,6 +55,7 @@ class RegistrationQuality:
     shear: float
     mirrored: bool
     mirror_fit: float | None = None
+    inverse_consistency_mm: float | None = None
 
     def as_dict(self) -> dict[str, float | bool | None]:
         """Return the values by their name, for a table's row or a sidecar."""
@@ -72,6 +75,7 @@ class QualityLimits:
     most_scale_change: float = 0.03
     most_shear: float = 0.03
     most_mirror_fit: float = 0.97
+    most_inverse_consistency_mm: float = 1.5
 
 
 def assess_transform(
@@ -156,6 +160,12 @@ def reasons_against(quality: RegistrationQuality, limits: QualityLimits) -> tupl
         for what, value, limit, unit in most
         if not value <= limit
     ]
+    apart, most_apart = quality.inverse_consistency_mm, limits.most_inverse_consistency_mm
+    if apart is not None and not apart <= most_apart:
+        reasons.append(
+            f"with the images exchanged it comes out {apart:.3g} mm elsewhere, at most "
+            f"{most_apart:.3g} mm is plausible"
+        )
     fit = quality.mirror_fit
     if fit is not None and not fit <= limits.most_mirror_fit:
         reasons.append(

@@ -12,6 +12,7 @@ import copy
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import SimpleITK as sitk
 
 from cta_data.imaging.head_mask import HeadMask
@@ -53,6 +54,10 @@ class Frame:
     fixed_centre: tuple[float, float, float]
     moving_centre: tuple[float, float, float]
     unit_mm: float
+
+    def exchanged(self) -> Frame:
+        """Return the frame of the same images in the other order."""
+        return Frame(self.moving_centre, self.fixed_centre, self.unit_mm)
 
 
 def frame_of(fixed: HeadMask, moving: HeadMask) -> Frame:
@@ -148,6 +153,25 @@ def as_affine(rigid: LinearTransform) -> sitk.AffineTransform:
     affine.SetMatrix(rigid.GetMatrix())
     affine.SetTranslation(rigid.GetTranslation())
     return affine
+
+
+def inverted(transform: LinearTransform) -> LinearTransform:
+    """Return the inverse of a transform, of the same type."""
+    inverse = type(transform)(transform)
+    matrix = np.array(transform.GetMatrix()).reshape(3, 3)
+    centre, shift = np.array(transform.GetCenter()), np.array(transform.GetTranslation())
+    inverse.SetCenter((centre + shift).tolist())
+    inverse.SetMatrix(np.linalg.inv(matrix).ravel().tolist())
+    inverse.SetTranslation((-shift).tolist())
+    return inverse
+
+
+def mean_distance(first: LinearTransform, second: LinearTransform) -> float:
+    """Return how far apart two transforms (head coordinates) map the surface, on average."""
+    corners = [(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)]
+    points = [tuple(c / math.sqrt(3) for c in corner) for corner in corners]
+    apart = [math.dist(first.TransformPoint(p), second.TransformPoint(p)) for p in points]
+    return sum(apart) / len(apart)
 
 
 def in_millimetres(transform: LinearTransform, frame: Frame) -> LinearTransform:
