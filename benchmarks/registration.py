@@ -1,14 +1,20 @@
 """Registration side by side: CPU time and target registration error on digital patients.
 
-Run ``python benchmarks/registration.py [--voxel 1.5] [--patients 2]``. Peers: SimpleITK as
-it is commonly used, and elastix (rigid, then affine) where ``itk-elastix`` is installed.
-All methods see the same images in one run; CPU seconds are of the whole process.
+Run ``python benchmarks/registration.py [--voxel 1] [--patients 1] [--shared FOLDER]``. Peers:
+SimpleITK as it is commonly used, and elastix, ANTs and greedy where ``itk`` (itk-elastix), ``ants``
+and ``picsl_greedy`` can be imported; they need other versions than this package, so install them
+into a folder of their own and name it in PYTHONPATH. All methods see the same images in one run;
+CPU seconds are of the whole process. With the real data of the tests, the mutual information of our
+transform is put beside that of the publishers' transform.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
+import io
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,13 +22,15 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from registration_cases import PAIRS, Case, patient_of, plain_case
 
+from cta_data.formats.nifti import read_image
 from cta_data.imaging.registration import RegistrationSettings, register_images
-from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
+from cta_data.imaging.registration_quality import assess_transform
 
-PAIRS = (("MPRAGE", "SPACE"), ("CT", "MPRAGE"), ("CT", "SPACE"))
-PointMap = Callable[[list[list[float]]], np.ndarray]
+PointMap = Callable[[np.ndarray], np.ndarray]
 Method = Callable[[sitk.Image, sitk.Image], PointMap]
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
 def ours(kind: str) -> Method:
@@ -65,10 +73,7 @@ def elastix(fixed: sitk.Image, moving: sitk.Image) -> PointMap:
     """Rigid, then affine, with elastix' default parameter maps."""
     itk = importlib.import_module("itk")
     with tempfile.TemporaryDirectory() as folder:
-        names = [str(Path(folder) / name) for name in ("fixed.nii", "moving.nii")]
-        for image, name in zip((fixed, moving), names, strict=True):
-            sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32), name)
-        a, b = (itk.imread(name, itk.F) for name in names)
+        a, b = (itk.imread(name, itk.F) for name in written(folder, fixed, moving))
     parameters = itk.ParameterObject.New()
     for kind in ("rigid", "affine"):
         parameters.AddParameterMap(parameters.GetDefaultParameterMap(kind))
@@ -76,53 +81,112 @@ def elastix(fixed: sitk.Image, moving: sitk.Image) -> PointMap:
     method.SetLogToConsole(False)
     method.UpdateLargestPossibleRegion()
     transform = method.GetCombinationTransform()
-    return lambda points: np.array([list(transform.TransformPoint(p)) for p in points])
+    return lambda points: np.array([list(transform.TransformPoint(p)) for p in points.tolist()])
+
+
+def ants_affine(fixed: sitk.Image, moving: sitk.Image) -> PointMap:
+    """antsRegistration by antspyx, type Affine, as it comes."""
+    ants = importlib.import_module("ants")
+    with tempfile.TemporaryDirectory() as folder:
+        a, b = (ants.image_read(name) for name in written(folder, fixed, moving))
+        found = ants.registration(a, b, type_of_transform="Affine", outprefix=f"{folder}/a")
+        return point_map(sitk.ReadTransform(found["fwdtransforms"][0]))
+
+
+def greedy_affine(fixed: sitk.Image, moving: sitk.Image) -> PointMap:
+    """greedy -a, normalised mutual information, 100x50x10 iterations, from the images' centres."""
+    greedy = importlib.import_module("picsl_greedy").Greedy3D()
+    with tempfile.TemporaryDirectory() as folder:
+        a, b = written(folder, fixed, moving)
+        out = f"{folder}/affine.mat"
+        greedy.execute(
+            f"-d 3 -a -m NMI -i {a} {b} -o {out} -n 100x50x10 -ia-image-centers", out=io.StringIO()
+        )
+        ras = np.loadtxt(out)
+    matrix, offset = LPS_TO_RAS @ ras[:3, :3] @ LPS_TO_RAS, LPS_TO_RAS @ ras[:3, 3]
+    return lambda points: np.asarray(points @ matrix.T + offset)
+
+
+def written(folder: str, *images: sitk.Image) -> list[str]:
+    """Write images as NIfTI; return their names."""
+    names = [str(Path(folder) / f"{n}.nii") for n in range(len(images))]
+    for image, name in zip(images, names, strict=True):
+        sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32), name)
+    return names
 
 
 def point_map(transform: sitk.Transform) -> PointMap:
-    """A transform as a function of points (LPS mm)."""
-    return lambda points: np.array([transform.TransformPoint(p) for p in points])
+    """A transform as a function of points (n, 3), LPS mm."""
+    return lambda points: np.array([transform.TransformPoint(p) for p in points.tolist()])
 
 
-def brain_errors(patient: DigitalPatient, fixed: str, moving: str, mapping: PointMap) -> np.ndarray:
-    """Target registration errors (mm) at some 2,000 brain voxels."""
-    mask = patient.brain_masks[fixed]
-    voxels = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
-    voxels = voxels[:: max(1, len(voxels) // 2000)]
-    points = np.array([mask.TransformIndexToPhysicalPoint(v) for v in voxels.tolist()])
-    truth = patient.between(fixed, moving).apply(points)
-    return np.asarray(np.linalg.norm(truth - mapping(points.tolist()), axis=1))
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--voxel", type=float, default=1.5, help="voxel size in mm")
-    parser.add_argument("--patients", type=int, default=1)
-    arguments = parser.parse_args()
-    methods: dict[str, Method] = {
+def methods() -> dict[str, Method]:
+    """Ours and every peer that can be imported; the others are named."""
+    found: dict[str, Method] = {
         "cta_data rigid": ours("rigid"),
         "cta_data affine": ours("affine"),
         "SimpleITK 10 %, rigid": simpleitk_recipe,
     }
-    if importlib.util.find_spec("itk") and importlib.util.find_spec("itk.itkElastixPython"):
-        methods["elastix affine"] = elastix
-    sizes = VoxelSizes(*([arguments.voxel] * 4))
+    for name, module, method in (
+        ("elastix rigid + affine", "itk", elastix),
+        ("ANTs affine", "ants", ants_affine),
+        ("greedy affine", "picsl_greedy", greedy_affine),
+    ):
+        if importlib.util.find_spec(module):
+            importlib.import_module(module)  # so that its time is not counted
+            found[name] = method
+        else:
+            print(f"{name}: skipped, {module} is not installed")
+    return found
+
+
+def run_pair(number: int, case: Case, found: dict[str, Method]) -> None:
+    """Print a line a method."""
+    for name, method in found.items():
+        start = time.process_time()
+        mapping = method(case.fixed, case.moving)
+        seconds = time.process_time() - start
+        assert case.truth is not None
+        errors = np.linalg.norm(case.truth - mapping(case.points), axis=1)
+        print(
+            f"{number:>7} {case.pair:<13} {name:<24} {seconds:>6.1f} "
+            f"{errors.mean():>8.3f} {errors.max():>7.3f}",
+            flush=True,
+        )
+
+
+def against_publishers(folder: Path) -> None:
+    """Normalised mutual information of ours and of the publishers' transform, T1W to FLAIR."""
+    for visit in (1, 2):
+        fixed, moving = (read_image(folder / f"study{visit}_{t}.nii.gz") for t in ("FLAIR", "T1W"))
+        theirs = sitk.ReadTransform(str(folder / f"study{visit}_T1W_intrastudy_to_FLAIR.txt"))
+        line = [f"publishers {assess_transform(fixed, moving, theirs).nmi:.4f}"]
+        for kind in ("rigid", "affine"):
+            result = register_images(fixed, moving, RegistrationSettings(kind=kind))
+            told = "" if result.accepted else f" (rejected: {'; '.join(result.reasons)})"
+            ours_nmi = assess_transform(fixed, moving, result.transform).nmi
+            line.append(f"cta_data {kind} {ours_nmi:.4f}{told}")
+        print(f"openms p12 visit {visit}, T1W to FLAIR, NMI: {', '.join(line)}")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--voxel", type=float, default=1.0, help="voxel size in mm")
+    parser.add_argument("--patients", type=int, default=1)
+    parser.add_argument("--shared", type=Path, default=os.environ.get("CTA_SHARED_DATA"))
+    arguments = parser.parse_args()
+    found = methods()
     print(f"{'patient':>7} {'pair':<13} {'method':<24} {'CPU s':>6} {'mean mm':>8} {'max mm':>7}")
     for seed in range(2, 2 + 2 * arguments.patients, 2):
-        patient = generate_patient(seed, voxel_sizes=sizes, phases=("late",))
-        images = {**patient.images, "MPRAGE": patient.images["MPRAGE-late"]}
+        patient = patient_of(seed, arguments.voxel)
         for fixed, moving in PAIRS:
-            for name, method in methods.items():
-                start = time.process_time()
-                mapping = method(images[fixed], images[moving])
-                seconds = time.process_time() - start
-                errors = brain_errors(patient, fixed, moving, mapping)
-                print(
-                    f"{seed:>7} {fixed + '-' + moving:<13} {name:<24} {seconds:>6.1f} "
-                    f"{errors.mean():>8.3f} {errors.max():>7.3f}",
-                    flush=True,
-                )
+            run_pair(seed, plain_case(patient, fixed, moving), found)
+    data = Path(arguments.shared or "") / "nii_openms_p12/raw/patient12"
+    if arguments.shared and data.is_dir():
+        against_publishers(data)
+    else:
+        print("real data: skipped, it is not here (CTA_SHARED_DATA)")
 
 
 if __name__ == "__main__":

@@ -189,6 +189,7 @@ def test_hd_bet_drives_its_predictor_and_restores_the_orientation(
     monkeypatch.setattr(hd_bet.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(hd_bet, "version", lambda name: "2.0.1")
     monkeypatch.setitem(sys.modules, "torch", fake.torch)
+    monkeypatch.setattr(hd_bet, "make_importable", lambda: None)
     monkeypatch.setitem(sys.modules, "HD_BET", ModuleType("HD_BET"))
     monkeypatch.setitem(sys.modules, "HD_BET.hd_bet_prediction", fake.prediction)
     image = sitk.PermuteAxes(_small(), (2, 0, 1))

@@ -22,6 +22,7 @@ import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError
 from cta_data.imaging.brain_extraction.result import BrainExtraction, Options
+from cta_data.imaging.brain_extraction.torchvision_operators import make_importable
 from cta_data.imaging.resampling import resample
 
 DEFAULT_WEIGHTS = Path("~/hd-bet_params/release_2.0.0")
@@ -85,6 +86,7 @@ def _predict(image: sitk.Image, folder: Path, device: str, mirroring: bool) -> A
         raise ConfigurationError(
             "no CUDA device is available for HD-BET", next_step="Set the option device to cpu"
         )
+    make_importable()
     # Importing it replaces sys.stdout; whoever captures the output keeps it.
     with redirect_stdout(sys.stdout):
         prediction = importlib.import_module("HD_BET.hd_bet_prediction")

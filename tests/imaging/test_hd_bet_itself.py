@@ -1,0 +1,68 @@
+"""HD-BET's own predictor, with a small model in its format: the whole path, on a digital head."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from helpers.tiny_hd_bet import SPACING_MM, train_tiny_model
+
+from cta_data.imaging.brain_extraction import extract_brain
+from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("HD_BET") is None, reason="hd-bet is not installed (extra brain)"
+    ),
+]
+
+
+def digital(seed: int, voxel_mm: float) -> DigitalPatient:
+    return generate_patient(seed, voxel_sizes=VoxelSizes(*([voxel_mm] * 4)), phases=("late",))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that was trained on one head of 4 mm, by a trainer that has to be looked up."""
+    folder = tmp_path_factory.mktemp("weights") / "release"
+    patient = digital(3, SPACING_MM)
+    image, brain = patient.images["MPRAGE-late"], patient.brain_masks["MPRAGE"]
+    train_tiny_model(folder, image, brain, "nnUNetTrainerNoMirroring")
+    return folder
+
+
+def test_another_head_s_brain_is_found_in_any_orientation(weights: Path) -> None:
+    """Dice above 0.8 with the known brain, on the image's own grid, and the same bits again."""
+    patient = digital(8, 3.0)
+    image, brain = patient.images["MPRAGE-late"], patient.brain_masks["MPRAGE"]
+    options = {"weights_folder": str(weights)}
+    found = extract_brain(image, "hd-bet", options)
+    assert found.mask.GetSize() == image.GetSize()
+    assert found.mask.GetPixelID() == sitk.sitkUInt8
+    mask = sitk.GetArrayFromImage(found.mask)
+    truth = sitk.GetArrayFromImage(brain)
+    assert set(np.unique(mask)) == {0, 1}
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.8
+    again = sitk.GetArrayFromImage(extract_brain(image, "hd-bet", options).mask)
+    assert (again == mask).all()
+    turned = sitk.Flip(sitk.PermuteAxes(image, (2, 0, 1)), (True, False, False))
+    other = extract_brain(turned, "hd-bet", options).mask
+    back = sitk.PermuteAxes(sitk.Flip(other, (True, False, False)), (1, 2, 0))
+    assert (sitk.GetArrayFromImage(back) == mask).mean() > 0.9999
+
+
+def test_options_reach_the_predictor(weights: Path) -> None:
+    """With test-time augmentation the mask differs a little, and the note says so."""
+    patient = digital(8, 3.0)
+    image = patient.images["MPRAGE-late"]
+    options = {"weights_folder": str(weights), "test_time_augmentation": True}
+    found = extract_brain(image, "hd-bet", options)
+    plain = extract_brain(image, "hd-bet", {"weights_folder": str(weights)})
+    first, second = (sitk.GetArrayFromImage(one.mask) for one in (found, plain))
+    assert "test-time augmentation on" in found.notes
+    assert (first != second).any()
+    assert (first == second).mean() > 0.97
