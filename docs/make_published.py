@@ -1,4 +1,4 @@
-"""Write manifests/published_table_1.parquet: python docs/make_published.py FOLDER_OF_CSV."""
+"""Write manifests/published_*.parquet: python docs/make_published.py FOLDER_OF_CSV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TARGET = Path(__file__).parents[1] / "manifests" / "published_table_1.parquet"
+MANIFESTS = Path(__file__).parents[1] / "manifests"
+SOURCE = {"source": "doi:10.1186/s41747-025-00554-5"}
 SCHEMA = pa.schema(
     [
         pa.field("table", pa.string(), False, {"description": "table of the paper"}),
@@ -17,8 +18,28 @@ SCHEMA = pa.schema(
         pa.field("row", pa.string(), False, {"description": "row; its unit is in its name"}),
         pa.field("value", pa.float64(), True, {"description": "null where none is printed"}),
     ],
-    metadata={"source": "doi:10.1186/s41747-025-00554-5"},
+    metadata=SOURCE,
 )
+SCORE_SCHEMA = pa.schema(
+    [
+        pa.field("table", pa.string(), False, {"description": "table of the paper"}),
+        pa.field("test_set", pa.string(), False, {"description": "test set, as it is printed"}),
+        pa.field("model", pa.string(), True, {"description": "A, B or C; null for A against B"}),
+        pa.field("metric", pa.string(), False, {"description": "what is scored"}),
+        pa.field("statistic", pa.string(), False, {"description": "mean, sd, …, or p_value"}),
+        pa.field("value", pa.float64(), False, {"description": "as printed, see unit"}),
+        pa.field("unit", pa.string(), False, {"description": "percent or fraction"}),
+    ],
+    metadata=SOURCE,
+)
+SCORE_FILES = (
+    ("tables_2_3.csv", None),
+    ("table_4.csv", "table_4"),
+    ("segmentation_space_test_set.csv", "segmentation_space"),
+)
+"""Files of scores, and the table that each holds; None where a column tells it."""
+SPACE_ONLY = "SPACE"
+P_VALUE = "p_value_a_vs_b"
 
 
 def long_form(path: Path, table: str) -> pa.Table:
@@ -39,11 +60,51 @@ def long_form(path: Path, table: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+def score_form(folder: Path) -> pa.Table:
+    """Return the scores of Tables 2 to 4 and of SPACE's segmentation, one row a printed number."""
+    rows: dict[tuple[str | None, ...], dict[str, object]] = {}
+    for name, table in SCORE_FILES:
+        with (folder / name).open(encoding="utf-8", newline="") as file:
+            for line in csv.DictReader(file):
+                for row in _scores(line, table or f"table_{line['table']}"):
+                    key = tuple(row[column] for column in SCORE_SCHEMA.names[:5])
+                    if rows.setdefault(key, row) != row:
+                        raise ValueError(f"{name}: two values of {key}")
+    return pa.Table.from_pylist(list(rows.values()), schema=SCORE_SCHEMA)
+
+
+def _scores(line: dict[str, str], table: str) -> list[dict[str, object]]:
+    """Return the numbers of one line; a p-value is printed once for both models."""
+    about = ("table", "test_set", "model", "metric")
+    found = []
+    for column, text in line.items():
+        if column in about:
+            continue
+        is_p = column == P_VALUE
+        statistic = "p_value" if is_p else column.removesuffix("_percent")
+        found.append(
+            {
+                "table": table,
+                "test_set": line.get("test_set", SPACE_ONLY),
+                "model": None if is_p else line["model"],
+                "metric": line["metric"],
+                "statistic": statistic,
+                "value": float(text),
+                "unit": "percent" if column.endswith("_percent") else "fraction",
+            }
+        )
+    return found
+
+
 def main() -> None:
-    """Write the file."""
-    content = long_form(Path(sys.argv[1]) / "table_1.csv", "table_1")
-    pq.write_table(content, TARGET, compression="zstd")
-    print(f"{TARGET.name}: {len(content)} values")
+    """Write the files."""
+    folder = Path(sys.argv[1])
+    for name, content in (
+        ("published_table_1.parquet", long_form(folder / "table_1.csv", "table_1")),
+        ("published_scores.parquet", score_form(folder)),
+    ):
+        pq.write_table(content, MANIFESTS / name, compression="zstd")
+        print(f"{name}: {len(content)} values")
 
 
 if __name__ == "__main__":

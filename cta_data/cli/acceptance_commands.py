@@ -50,7 +50,9 @@ def accept(
     from cta_data.steps.acceptance import JUDGED, Verdict, decide_about, held_back
 
     if step and step not in JUDGED:
-        raise ConfigurationError(f"nobody accepts a step {step!r}", why=f"known: {JUDGED}")
+        raise ConfigurationError(
+            f"nobody decides about a step {step!r}", next_step=f"Name one of {' and '.join(JUDGED)}"
+        )
     opened = open_study(study)
     names = list(dict.fromkeys([*(cohorts or []), *(cohort or [])]))
     labels = [label.removeprefix("sub-") for label in subject or []]

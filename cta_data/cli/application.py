@@ -14,12 +14,14 @@ from rich.markup import escape
 
 from cta_data.cli import (
     acceptance_commands,
+    compare_commands,
     demo,
     distribution_commands,
     inspect,
     intake,
     picture_commands,
     report_commands,
+    score_commands,
     standalone,
     step_commands,
     study_commands,
@@ -49,7 +51,9 @@ for group in (
     picture_commands,
     acceptance_commands,
     distribution_commands,
+    compare_commands,
     standalone,
+    score_commands,
     demo,
 ):
     group.register(app)

@@ -22,6 +22,23 @@ def published_table_1() -> pd.DataFrame:
         Columns population, row and value, in the paper's order; NaN where the paper gives no
         value. Ages are years, lesion volumes cm3.
     """
-    content = files("cta_data_reference.manifests").joinpath("published_table_1.parquet")
-    frame = pd.read_parquet(io.BytesIO(content.read_bytes()))
-    return frame[["population", "row", "value"]]
+    return _published("published_table_1.parquet")[["population", "row", "value"]]
+
+
+def published_scores() -> pd.DataFrame:
+    """Return the scores that the paper prints of its models, in long form.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns table (`table_2`, `table_3`, `table_4`; `segmentation_space`: models A, B and C on
+        the SPACE test set), test_set, model (missing where the value is about A against B),
+        metric, statistic (`mean`, `sd`, `median`, `q1`, `q3`, `p_value`), value as it is printed,
+        and its unit (`percent` or `fraction`).
+    """
+    return _published("published_scores.parquet")
+
+
+def _published(name: str) -> pd.DataFrame:
+    content = files("cta_data_reference.manifests").joinpath(name)
+    return pd.read_parquet(io.BytesIO(content.read_bytes()))

@@ -57,8 +57,8 @@ class RegistrationSettings:
 
     kind: str = "affine"
     seed: int = 20250401
-    finest_mm: float = 2.0
-    samples: int = 60_000
+    finest_mm: float = 1.5
+    samples: int = 100_000
     least_gain: float = 0.0
     limits: QualityLimits = field(default_factory=QualityLimits)
 

@@ -75,7 +75,7 @@ class QualityLimits:
     most_scale_change: float = 0.03
     most_shear: float = 0.03
     most_mirror_fit: float = 0.97
-    most_inverse_consistency_mm: float = 1.5
+    most_inverse_consistency_mm: float = 1.0
 
 
 def assess_transform(

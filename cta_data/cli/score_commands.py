@@ -1,0 +1,151 @@
+"""The command `score`: masks against masks, no study needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from cta_data.cli.options import JobsOption, JsonOption
+from cta_data.cli.output import console, error_console, print_json
+from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
+from cta_data.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cta_data.evaluation.scoring import Convention
+    from cta_data.evaluation.scoring.collection import Scores
+
+MOST_CASES = 40
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("score")(score)
+
+
+def score(
+    reference: Annotated[Path, typer.Argument(help="Reference mask, or folder of masks.")],
+    prediction: Annotated[Path, typer.Argument(help="Predicted mask, or folder of masks.")],
+    convention: Annotated[
+        str, typer.Option(help="article or tables; the options below change single rules.")
+    ] = "article",
+    threshold: Annotated[
+        str, typer.Option(help="Dice above which a pair is detected, such as 0.1 or 2/3.")
+    ] = "",
+    connectivity: Annotated[
+        int | None, typer.Option(help="6, 18 or 26 neighbours make one lesion.")
+    ] = None,
+    dilate_voxels: Annotated[
+        int | None, typer.Option(help="Radius of the ball that joins near parts; 0 for none.")
+    ] = None,
+    label: Annotated[
+        str,
+        typer.Option(
+            help="The value that is lesion, or `each` to keep different values apart; "
+            "without it, all but 0 is lesion."
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file of cases; lesions go to FILE.lesions.parquet beside it."),
+    ] = None,
+    jobs: JobsOption = 1,
+    as_json: JsonOption = False,
+) -> int:
+    """Score masks lesion by lesion, as the paper does or by rules of your own."""
+    from cta_data.evaluation.scoring.collection import pair_files, score_pairs
+    from cta_data.evaluation.scoring.output import as_content, write_frames
+
+    rules = _rules(convention, threshold, connectivity, dilate_voxels)
+    if out is not None and out.suffix != ".parquet":
+        raise ConfigurationError("--out is a .parquet file", where=str(out))
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigurationError("its folder is not there", where=str(out))
+    pairing = pair_files(reference, prediction)
+    scores = score_pairs(pairing, rules, label=_label(label), jobs=jobs)
+    if as_json:
+        print_json(as_content(scores))
+    else:
+        _print(scores)
+    _tell_missing(scores)
+    if out is not None:
+        for path in write_frames(scores, out):
+            error_console().print(f"Written: {path}", soft_wrap=True)
+    if not pairing.files:
+        error_console().print(
+            f"no pair: {reference} and {prediction} share no name of a .nii.gz or .nii file",
+            soft_wrap=True,
+        )
+        return EXIT_FAILED if not scores.complete else EXIT_NOTHING
+    return EXIT_OK if scores.complete else EXIT_FAILED
+
+
+def _label(text: str) -> int | str | None:
+    if text in ("", "each"):
+        return text or None
+    if not text.lstrip("-").isdigit():
+        raise ConfigurationError(f"--label is a whole number or each, not {text!r}")
+    return int(text)
+
+
+def _rules(
+    name: str, threshold: str, connectivity: int | None, dilate_voxels: int | None
+) -> Convention:
+    from cta_data.evaluation.scoring import CONVENTIONS
+
+    if name not in CONVENTIONS:
+        raise ConfigurationError(
+            f"there is no convention {name!r}", next_step=f"Name one of {', '.join(CONVENTIONS)}"
+        )
+    chosen = CONVENTIONS[name]
+    try:
+        changed = replace(
+            chosen,
+            threshold=Fraction(threshold) if threshold else chosen.threshold,
+            connectivity=chosen.connectivity if connectivity is None else connectivity,
+            dilate_voxels=chosen.dilate_voxels if dilate_voxels is None else dilate_voxels,
+        )
+    except (ValueError, ZeroDivisionError) as error:
+        raise ConfigurationError("the rules of scoring are not usable", why=str(error)) from error
+    return chosen if changed == chosen else replace(changed, name=f"{name}, changed")
+
+
+def _print(scores: Scores) -> None:
+    options = scores.convention.options() | {"label": scores.label}
+    told = ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)
+    out = console()
+    out.print(f"convention {scores.convention.name}: {told}", soft_wrap=True)
+    names = ("case", "reference", "predicted", "TP", "FP", "FN", "sensitivity", "PPV", "F1")
+    table = Table(*names, "lesion Dice", "voxel Dice", box=None)
+    for one in scores.cases[:MOST_CASES]:
+        counts = (one.n_reference, one.n_predicted, one.tp, one.fp, one.fn)
+        values = (one.sensitivity, one.ppv, one.f1, one.lesionwise_dice, one.voxel_dice)
+        table.add_row(one.case, *map(str, counts), *map(_number, values))
+    if scores.cases:
+        out.print(table)
+    if len(scores.cases) > MOST_CASES:
+        out.print(f"… and {len(scores.cases) - MOST_CASES} more cases; --json or --out has all")
+    if len(scores.cases) > 1:
+        summary = Table("metric", "n", "undefined", "mean", "SD", "median", "Q1", "Q3", box=None)
+        for name, over in scores.summary().items():
+            spread = (over.mean, over.sd, over.median, over.q1, over.q3)
+            summary.add_row(name, str(over.n), str(over.n_undefined), *map(_number, spread))
+        out.print(summary)
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.4f}"
+
+
+def _tell_missing(scores: Scores) -> None:
+    errors = error_console()
+    for case, reason in scores.failed:
+        errors.print(f"not scored: {case}: {reason}", soft_wrap=True)
+    for case in scores.pairing.without_prediction:
+        errors.print(f"not scored: {case}: there is no prediction of that name", soft_wrap=True)
+    for case in scores.pairing.without_reference:
+        errors.print(f"not scored: {case}: there is no reference of that name", soft_wrap=True)

@@ -1,0 +1,21 @@
+"""Scores of a prediction against a reference: instances, matching, and two named conventions."""
+
+from cta_data.evaluation.scoring.case import CaseScore, score_case, score_masks
+from cta_data.evaluation.scoring.conventions import ARTICLE, CONVENTIONS, TABLES, Convention
+from cta_data.evaluation.scoring.instances import Instances, find_instances
+from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
+
+__all__ = [
+    "ARTICLE",
+    "CONVENTIONS",
+    "METRICS",
+    "TABLES",
+    "CaseScore",
+    "Convention",
+    "Instances",
+    "Summary",
+    "find_instances",
+    "score_case",
+    "score_masks",
+    "summarise",
+]

@@ -1,0 +1,189 @@
+"""The scores of one case, by a convention."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cta_data.evaluation.scoring.conventions import ARTICLE, Convention
+from cta_data.evaluation.scoring.instances import (
+    Instances,
+    Overlaps,
+    find_instances,
+    intersections,
+)
+from cta_data.evaluation.scoring.matching import match_instances
+
+UNDEFINED = math.nan
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """A matched pair; lesions are numbered from 1 in raster order (RAS) of their first voxels."""
+
+    reference_lesion: int
+    predicted_lesion: int
+    dice: float
+    intersection_voxels: int
+    reference_voxels: int
+    predicted_voxels: int
+    detected: bool
+
+
+@dataclass(frozen=True)
+class SingleLesion:
+    """A lesion that was missed, or a false one: size, and centroid in RAS mm."""
+
+    lesion: int
+    voxels: int
+    volume_mm3: float
+    centroid_ras_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """All scores of one case; what is undefined is NaN.
+
+    ``pairs`` are all matched pairs, detected or not. A pair that is not detected counts as one
+    missed and one false lesion, and both are listed as such, too.
+    """
+
+    case: str
+    n_reference: int
+    n_predicted: int
+    tp: int
+    fp: int
+    fn: int
+    sensitivity: float
+    ppv: float
+    f1: float
+    lesionwise_dice: float
+    lesionwise_ppv: float
+    lesionwise_sensitivity: float
+    voxel_dice: float
+    pairs: tuple[PairScore, ...]
+    missed: tuple[SingleLesion, ...]
+    false: tuple[SingleLesion, ...]
+    reference_volumes_mm3: tuple[float, ...]
+
+
+def score_masks(
+    reference: NDArray[np.generic],
+    predicted: NDArray[np.generic],
+    convention: Convention = ARTICLE,
+    *,
+    affine: NDArray[np.float64] | None = None,
+    case: str = "",
+) -> CaseScore:
+    """Score one mask against another on the same grid.
+
+    Parameters
+    ----------
+    reference, predicted
+        (z, y, x), equal shapes; every value but 0 is lesion.
+    affine
+        4 × 4 matrix from voxel index (x, y, z) to RAS mm; voxels of 1 mm at the origin without it.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    if reference.shape != predicted.shape:
+        raise ValueError(f"shapes differ: {reference.shape} and {predicted.shape}")
+    first, second = (find_instances(mask, convention) for mask in (reference, predicted))
+    return score_case(first, second, convention, affine=affine, case=case)
+
+
+def score_case(
+    reference: Instances,
+    predicted: Instances,
+    convention: Convention = ARTICLE,
+    *,
+    affine: NDArray[np.float64] | None = None,
+    case: str = "",
+) -> CaseScore:
+    """Score instances that were found by the same convention; see `score_masks`."""
+    placed = np.eye(4) if affine is None else affine
+    overlaps = intersections(reference, predicted)
+    pairs = _pairs(reference, predicted, overlaps, convention)
+    detected = [pair for pair in pairs if pair.detected]
+    tp, fp, fn = len(detected), predicted.count - len(detected), reference.count - len(detected)
+    weight = tp + (fp + fn) / 2
+    shared = int(overlaps.voxels.sum())
+    total = int(reference.voxels.sum() + predicted.voxels.sum())
+    seen = {pair.reference_lesion for pair in detected}
+    told = {pair.predicted_lesion for pair in detected}
+    voxel_mm3 = abs(float(np.linalg.det(placed[:3, :3])))
+    return CaseScore(
+        case=case,
+        n_reference=reference.count,
+        n_predicted=predicted.count,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        sensitivity=_share(tp, tp + fn, convention),
+        ppv=_share(tp, tp + fp, convention),
+        f1=_share(2 * tp, 2 * tp + fp + fn, convention),
+        lesionwise_dice=_mean(sum(pair.dice for pair in detected), weight),
+        lesionwise_ppv=_mean(
+            sum(pair.intersection_voxels / pair.predicted_voxels for pair in detected), weight
+        ),
+        lesionwise_sensitivity=_mean(
+            sum(pair.intersection_voxels / pair.reference_voxels for pair in detected), weight
+        ),
+        voxel_dice=_mean(2 * shared, total),
+        pairs=tuple(pairs),
+        missed=_singles(reference, seen, placed, voxel_mm3),
+        false=_singles(predicted, told, placed, voxel_mm3),
+        reference_volumes_mm3=tuple((reference.voxels * voxel_mm3).tolist()),
+    )
+
+
+def _pairs(
+    reference: Instances, predicted: Instances, overlaps: Overlaps, convention: Convention
+) -> list[PairScore]:
+    pairs = []
+    for match in match_instances(reference, predicted, overlaps):
+        a, b = int(reference.voxels[match.reference]), int(predicted.voxels[match.predicted])
+        pairs.append(
+            PairScore(
+                reference_lesion=match.reference + 1,
+                predicted_lesion=match.predicted + 1,
+                dice=2 * match.intersection / (a + b),
+                intersection_voxels=match.intersection,
+                reference_voxels=a,
+                predicted_voxels=b,
+                detected=convention.detected(match.intersection, a, b),
+            )
+        )
+    return pairs
+
+
+def _share(part: int, whole: int, convention: Convention) -> float:
+    if whole:
+        return part / whole
+    return 1.0 if convention.empty_is_perfect else UNDEFINED
+
+
+def _mean(total: float, weight: float) -> float:
+    return total / weight if weight else UNDEFINED
+
+
+def _singles(
+    instances: Instances, found: set[int], affine: NDArray[np.float64], voxel_mm3: float
+) -> tuple[SingleLesion, ...]:
+    points = instances.centroids @ affine[:3, :3].T + affine[:3, 3]
+    return tuple(
+        SingleLesion(
+            lesion=number,
+            voxels=int(instances.voxels[number - 1]),
+            volume_mm3=int(instances.voxels[number - 1]) * voxel_mm3,
+            centroid_ras_mm=(float(point[0]), float(point[1]), float(point[2])),
+        )
+        for number, point in enumerate(points, start=1)
+        if number not in found
+    )

@@ -1,0 +1,131 @@
+"""Many cases: files paired by name, scored one by one, each failure told and none fatal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from cta_data.errors import ConfigurationError, CtaError
+from cta_data.evaluation.scoring.case import CaseScore
+from cta_data.evaluation.scoring.conventions import Convention
+from cta_data.evaluation.scoring.mask_files import ENDINGS, Label, score_files
+from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Files of a reference and of a prediction, by case; and cases that only one of them has."""
+
+    files: dict[str, tuple[Path, Path]]
+    without_prediction: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a collection.
+
+    Attributes
+    ----------
+    cases
+        In the order of their names.
+    failed
+        Case and reason of each that could not be scored.
+    """
+
+    convention: Convention
+    label: Label
+    cases: tuple[CaseScore, ...]
+    failed: tuple[tuple[str, str], ...]
+    pairing: Pairing
+
+    @property
+    def complete(self) -> bool:
+        """Whether every case of either side was scored."""
+        left = (*self.pairing.without_prediction, *self.pairing.without_reference)
+        return not self.failed and not left
+
+    def summary(self) -> dict[str, Summary]:
+        """Return each metric across the cases."""
+        return {name: summarise(getattr(c, name) for c in self.cases) for name in METRICS}
+
+
+def pair_files(reference: Path, predicted: Path) -> Pairing:
+    """Pair two files, or the masks of two folders by their names.
+
+    Raises
+    ------
+    ConfigurationError
+        One of the two is not there, or one is a file and the other a folder.
+    """
+    for path in (reference, predicted):
+        if not path.exists() and not path.is_symlink():
+            raise ConfigurationError("there is no such file or folder", where=str(path))
+    if reference.is_dir() != predicted.is_dir():
+        raise ConfigurationError(
+            "one is a file and the other a folder",
+            why=f"{reference} and {predicted}",
+            next_step="Give two masks, or two folders with masks of the same names",
+        )
+    if not reference.is_dir():
+        return Pairing({case_of(reference): (reference, predicted)})
+    first, second = _masks(reference), _masks(predicted)
+    return Pairing(
+        {case: (first[case], second[case]) for case in sorted(first.keys() & second.keys())},
+        tuple(sorted(first.keys() - second.keys())),
+        tuple(sorted(second.keys() - first.keys())),
+    )
+
+
+def case_of(path: Path) -> str:
+    """Return the name of a mask file without its ending."""
+    ending = next((end for end in ENDINGS if path.name.endswith(end)), "")
+    return path.name.removesuffix(ending)
+
+
+def score_pairs(
+    pairing: Pairing, convention: Convention, *, label: Label = None, jobs: int = 1
+) -> Scores:
+    """Score every pair; one that cannot be scored is named with its reason.
+
+    Parameters
+    ----------
+    jobs
+        Cases at a time, each in a process of its own.
+    """
+    score = partial(_score, convention=convention, label=label)
+    results = sorted(_map(score, list(pairing.files.items()), jobs), key=lambda one: one[0])
+    cases = tuple(found for _, found in results if isinstance(found, CaseScore))
+    failed = tuple((case, found) for case, found in results if isinstance(found, str))
+    return Scores(convention, label, cases, failed, pairing)
+
+
+def _score(
+    item: tuple[str, tuple[Path, Path]], *, convention: Convention, label: Label
+) -> tuple[str, CaseScore | str]:
+    case, (reference, predicted) = item
+    try:
+        return case, score_files(reference, predicted, convention, label=label, case=case)
+    except CtaError as error:
+        return case, str(error)
+
+
+def _map(
+    score: partial[tuple[str, CaseScore | str]],
+    items: list[tuple[str, tuple[Path, Path]]],
+    jobs: int,
+) -> Iterator[tuple[str, CaseScore | str]]:
+    if jobs <= 1 or len(items) < 2:
+        yield from map(score, items)
+        return
+    with ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(score, items, chunksize=4)
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    found = (path for path in sorted(folder.iterdir()) if path.name.endswith(ENDINGS))
+    return {case_of(path): path for path in found if not path.name.startswith(".")}

@@ -1,0 +1,159 @@
+"""Mask files to lesion voxels: any orientation, any scaling, strict about what the values are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from cta_data.errors import DataRefused
+from cta_data.evaluation.scoring.case import CaseScore, score_case
+from cta_data.evaluation.scoring.conventions import Convention
+from cta_data.evaluation.scoring.instances import instances_by_value, instances_of_voxels
+from cta_data.evaluation.scoring.runs import Positions, nonzero_voxels
+from cta_data.formats.image_grid import ImageGrid
+from cta_data.formats.nifti import (
+    describe_grid_difference,
+    header_geometry,
+    read_content,
+    same_grid,
+    voxel_layout,
+)
+
+ENDINGS = (".nii.gz", ".nii")
+MOST_NAMED = 5
+EACH = "each"
+Label = int | str | None
+"""A value; or `each`, where lesions of different values stay apart; or None for every value."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskVoxels:
+    """The lesion voxels of a mask, on its grid turned to RAS.
+
+    ``index`` are flat indices (x fastest), ascending, and ``values`` what the mask holds there;
+    ``shape`` is (z, y, x); ``affine`` is the 4 × 4 matrix from voxel index (x, y, z) to RAS mm.
+    """
+
+    index: Positions
+    values: NDArray[np.generic]
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    @property
+    def grid(self) -> ImageGrid:
+        """Where the voxels lie."""
+        return ImageGrid.of((self.shape[2], self.shape[1], self.shape[0]), self.affine)
+
+
+def read_mask(path: Path, label: Label = None) -> MaskVoxels:
+    """Read the lesion voxels of a NIfTI mask.
+
+    Parameters
+    ----------
+    label
+        The value that means lesion; without it, or with `each`, every value but 0.
+
+    Raises
+    ------
+    CtaError
+        The file is not there, or its content was not fetched.
+    DataRefused
+        It is damaged, no volume, has no orientation, or holds NaN or fractions.
+    """
+    content = read_content(path)
+    header, (nx, ny, nz), affine = header_geometry(content, path)
+    dtype, offset = voxel_layout(header, (nx, ny, nz), content, path)
+    stored = np.frombuffer(content, dtype, nx * ny * nz, offset)
+    slope, intercept = header.get_slope_inter()
+    if intercept not in (None, 0.0):
+        # What is stored as 0 means something else here: every voxel has to be looked at.
+        stored = (stored.astype(np.float64) * slope + intercept).round(6)
+        slope = None
+    index, values = nonzero_voxels(stored)
+    lesion = _whole_numbers(values, slope, path)
+    kept = np.asarray(lesion != 0 if label in (None, EACH) else lesion == label)
+    return _turned_to_ras(MaskVoxels(index[kept], lesion[kept], (nz, ny, nx), affine))
+
+
+def score_files(
+    reference: Path, predicted: Path, convention: Convention, *, label: Label, case: str
+) -> CaseScore:
+    """Score one mask file against another.
+
+    Raises
+    ------
+    CtaError
+        A file is not there.
+    DataRefused
+        A file cannot be used, or the two lie on different grids; the message shows both.
+    """
+    first, second = read_mask(reference, label), read_mask(predicted, label)
+    if not same_grid(first.grid, second.grid):
+        raise DataRefused(
+            "reference and prediction lie on different grids",
+            where=f"{reference} and {predicted}",
+            why=describe_grid_difference(first.grid, second.grid),
+            next_step="Resample neither: find out which of the two is wrong",
+        )
+    found = [
+        instances_by_value(one.index, one.values, one.shape, convention)
+        if label == EACH
+        else instances_of_voxels(one.index, one.shape, convention)
+        for one in (first, second)
+    ]
+    return score_case(found[0], found[1], convention, affine=first.affine, case=case)
+
+
+def _whole_numbers(values: NDArray[Any], slope: float | None, path: Path) -> NDArray[Any]:
+    """Values as they are meant, checked to be whole numbers."""
+    if slope not in (None, 1.0):
+        scaled = values.astype(np.float64) * slope
+        # Scaling is stored in single precision: what it makes of a whole number is nearly one.
+        values = np.where(np.abs(scaled - np.round(scaled)) < 1e-4, np.round(scaled), scaled)
+    if values.dtype.kind in "iu":
+        return values
+    if not np.isfinite(values).all():
+        unusable = int((~np.isfinite(values)).sum())
+        raise DataRefused(
+            "a mask holds whole numbers",
+            where=str(path),
+            why=f"{unusable} voxels are not finite (NaN or infinite)",
+            next_step="Export the mask again",
+        )
+    fractions = values[np.asarray(values != np.round(values))]
+    if len(fractions):
+        some = ", ".join(f"{value:.4g}" for value in np.unique(fractions)[:MOST_NAMED])
+        raise DataRefused(
+            "a mask holds whole numbers",
+            where=str(path),
+            why=f"{len(fractions)} voxels hold fractions, such as {some}",
+            next_step="If these are probabilities, set a threshold and save the mask",
+        )
+    return values
+
+
+def _turned_to_ras(mask: MaskVoxels) -> MaskVoxels:
+    """The same voxels with the axes in the order and direction of RAS."""
+    shape = np.array(mask.shape[::-1])
+    orientation = nib.io_orientation(mask.affine)
+    if (orientation == nib.orientations.axcodes2ornt("RAS")).all():
+        return mask
+    affine = mask.affine @ nib.orientations.inv_ornt_aff(orientation, tuple(shape.tolist()))
+    nx, ny = int(shape[0]), int(shape[1])
+    row, x = np.divmod(mask.index, nx)
+    z, y = np.divmod(row, ny)
+    new: list[Positions] = [np.empty(0, np.int64)] * 3
+    size = [0, 0, 0]
+    for axis, place in enumerate((x, y, z)):
+        to, sign = int(orientation[axis, 0]), orientation[axis, 1]
+        new[to] = place if sign > 0 else shape[axis] - 1 - place
+        size[to] = int(shape[axis])
+    index = new[0] + size[0] * (new[1] + size[1] * new[2])
+    order = np.argsort(index)
+    turned = (size[2], size[1], size[0])
+    return MaskVoxels(index[order], mask.values[order], turned, np.asarray(affine))

@@ -1,0 +1,242 @@
+"""`cta-data score`: two masks, two folders, real data, and what cannot be scored."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.command_line import run_cta
+
+AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
+
+
+def mask_of(*lesions: tuple[int, int]) -> np.ndarray:
+    """A mask (x, y, z) with bars along x: first voxel and length."""
+    voxels = np.zeros((40, 12, 8), np.uint8)
+    for number, (start, length) in enumerate(lesions):
+        voxels[start : start + length, 3 * number + 1, 4] = 1
+    return voxels
+
+
+def write(
+    path: Path, voxels: np.ndarray, affine: np.ndarray = AFFINE, slope: float | None = None
+) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(voxels, affine)
+    if slope is not None:
+        image.header.set_slope_inter(slope, 0)
+    nib.save(image, path)
+    return path
+
+
+def scored(*words: object) -> dict:
+    outcome = run_cta("score", *words, "--json")
+    assert outcome.code == 0, outcome.text
+    return dict(json.loads(outcome.out))
+
+
+def test_two_files_give_the_documented_json(tmp_path: Path) -> None:
+    """All keys of the reference are there, with undefined as null and options spelled out."""
+    a = write(tmp_path / "a.nii.gz", mask_of((2, 6), (20, 5)))
+    b = write(tmp_path / "b.nii.gz", mask_of((4, 6)))
+    told = scored(a, b)
+    assert told["convention"] == "article"
+    assert told["options"]["connectivity"] == 26 and told["options"]["threshold"] == 0.1
+    [case] = told["cases"]
+    assert (case["case"], case["tp"], case["fp"], case["fn"]) == ("a", 1, 0, 1)
+    assert case["pairs"] == [
+        {
+            "reference_lesion": 1,
+            "predicted_lesion": 1,
+            "dice": pytest.approx(8 / 12),
+            "intersection_voxels": 4,
+            "reference_voxels": 6,
+            "predicted_voxels": 6,
+            "detected": True,
+        }
+    ]
+    assert case["missed"] == [
+        {
+            "reference_lesion": 2,
+            "voxels": 5,
+            "volume_mm3": 10.0,
+            "centroid_ras_mm": [22.0, 4.0, 8.0],
+        }
+    ]
+    assert case["false"] == []
+    assert told["summary"]["f1"] == {
+        "n": 1,
+        "n_undefined": 0,
+        "mean": pytest.approx(2 / 3),
+        "sd": None,
+        "median": pytest.approx(2 / 3),
+        "q1": pytest.approx(2 / 3),
+        "q3": pytest.approx(2 / 3),
+    }
+    nothing = scored(a, write(tmp_path / "none.nii.gz", mask_of()))
+    assert nothing["cases"][0]["ppv"] is None
+
+
+@pytest.mark.parametrize("convention", ["article", "tables"])
+def test_storage_does_not_matter(tmp_path: Path, convention: str) -> None:
+    """Another axis order, reversed axes, floats, a slope, NIfTI-2: the same scores and ids."""
+    voxels = mask_of((2, 6), (20, 5), (9, 9))
+    a = write(tmp_path / "a.nii.gz", voxels)
+    expected = scored(
+        a, write(tmp_path / "b.nii", mask_of((4, 6), (26, 3))), "--convention", convention
+    )
+    image = nib.Nifti1Image(mask_of((4, 6), (26, 3)), AFFINE)
+    turned = image.as_reoriented(
+        nib.orientations.ornt_transform(
+            nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt("PSL")
+        )
+    )
+    nib.save(turned, tmp_path / "turned.nii.gz")
+    nib.save(nib.Nifti2Image(np.asarray(image.dataobj), AFFINE), tmp_path / "two.nii")
+    doubled = np.asarray(image.dataobj).astype(np.int16) * 4
+    others = [
+        tmp_path / "turned.nii.gz",
+        tmp_path / "two.nii",
+        write(tmp_path / "float.nii.gz", np.asarray(image.dataobj).astype(np.float32)),
+        write(tmp_path / "slope.nii.gz", doubled, slope=0.25),
+        write(tmp_path / "big.nii.gz", np.asarray(image.dataobj).astype(">i4")),
+    ]
+    for other in others:
+        found = scored(a, other, "--convention", convention)
+        assert found["cases"] == expected["cases"], other.name
+
+
+def test_folders_are_paired_by_name(tmp_path: Path) -> None:
+    """Cases of one side only are named, exit code 3, the pairs are scored; -j changes nothing."""
+    for name, shift in (("p1", 0), ("p2", 2), ("p3", 30)):
+        write(tmp_path / "ref" / f"{name}.nii.gz", mask_of((2, 6)))
+        if name != "p3":
+            write(tmp_path / "pred" / f"{name}.nii", mask_of((2 + shift, 6)))
+    write(tmp_path / "pred" / "p9.nii.gz", mask_of((2, 6)))
+    outcome = run_cta("score", tmp_path / "ref", tmp_path / "pred", "--json")
+    assert outcome.code == 3
+    told = json.loads(outcome.out)
+    assert [case["case"] for case in told["cases"]] == ["p1", "p2"]
+    assert told["without_prediction"] == ["p3"] and told["without_reference"] == ["p9"]
+    assert "p3: there is no prediction of that name" in outcome.text
+    both = run_cta("score", tmp_path / "ref", tmp_path / "pred", "--json", "-j", "2")
+    assert json.loads(both.out) == told
+    table = run_cta("score", tmp_path / "ref", tmp_path / "pred")
+    assert "convention article: connectivity 26" in table.text and "sensitivity" in table.out
+
+
+def test_out_keeps_cases_and_lesions_as_tables(tmp_path: Path) -> None:
+    """Two Parquet files: what JSON says, row by row."""
+    a = write(tmp_path / "a.nii.gz", mask_of((2, 6), (20, 5)))
+    b = write(tmp_path / "b.nii.gz", mask_of((4, 6), (1, 1), (9, 4)))
+    told = scored(a, b, "--out", tmp_path / "s.parquet")["cases"][0]
+    [row] = pd.read_parquet(tmp_path / "s.parquet").to_dict("records")
+    assert (row["tp"], row["fp"], row["fn"], row["convention"]) == (1, 2, 1, "article")
+    lesions = pd.read_parquet(tmp_path / "s.lesions.parquet")
+    assert lesions.kind.value_counts().to_dict() == {
+        "pair": len(told["pairs"]),
+        "missed": len(told["missed"]),
+        "false": len(told["false"]),
+    }
+
+
+def test_options_change_single_rules_and_say_so(tmp_path: Path) -> None:
+    """A threshold as a fraction, another neighbourhood, one label: each is printed."""
+    voxels = mask_of((2, 6), (20, 5))
+    voxels[20:25, 4, 4] = 2
+    a = write(tmp_path / "a.nii.gz", voxels)
+    told = scored(a, a, "--label", "2", "--threshold", "2/3", "--connectivity", "6")
+    assert told["cases"][0]["n_reference"] == 1
+    assert told["convention"] == "article, changed"
+    assert told["options"]["threshold"] == pytest.approx(2 / 3)
+    assert (told["options"]["connectivity"], told["options"]["label"]) == (6, 2)
+
+
+def test_panoptica_s_known_answer(shared_data: Path) -> None:
+    """Its semantic pair, its settings (IoU of a half, values apart): TP 73, FP 16, FN 14."""
+    folder = shared_data / "lab_panoptica/examples/spine_seg/semantic"
+    words = ("--threshold", "0.66666", "--label", "each")
+    [case] = scored(folder / "ref.nii.gz", folder / "pred.nii.gz", *words)["cases"]
+    assert (case["n_reference"], case["n_predicted"]) == (87, 89)
+    assert (case["tp"], case["fp"], case["fn"]) == (73, 16, 14)
+    assert case["f1"] == pytest.approx(0.829545, abs=1e-6)
+    assert case["voxel_dice"] == pytest.approx(0.973164, abs=1e-6)
+    dice = [pair["dice"] for pair in case["pairs"] if pair["detected"]]
+    assert np.mean(dice) == pytest.approx(0.880218, abs=1e-6)
+
+
+def nan_mask() -> np.ndarray:
+    voxels = mask_of((2, 6)).astype(np.float32)
+    voxels[0, 0, 0] = np.nan
+    return voxels
+
+
+BAD = {
+    "shape": (mask_of((2, 6))[:-1], AFFINE, "different grids", "39 × 12 × 8"),
+    "spacing": (mask_of((2, 6)), np.diag([1.0, 1.0, 2.5, 1.0]), "different grids", "2.5 mm"),
+    "origin": (mask_of((2, 6)), AFFINE + np.eye(4, k=3) * 3, "different grids", "corners up to 3"),
+    "direction": (
+        mask_of((2, 6)),
+        np.array([[0.8, -0.6, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1.0]]),
+        "different grids",
+        "mm apart",
+    ),
+    "fractions": (mask_of((2, 6)) * 0.5, AFFINE, "whole numbers", "6 voxels hold fractions"),
+    "nan": (nan_mask(), AFFINE, "whole numbers", "1 voxels are not finite"),
+    "4-D": (np.stack([mask_of((2, 6))] * 2, -1), AFFINE, "one three-dimensional", "× 2"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_scored_is_told_and_gives_no_number(tmp_path: Path, name: str) -> None:
+    """One line that says what, where and why; exit code 3; in a folder the others go on."""
+    voxels, affine, what, why = BAD[name]
+    good = write(tmp_path / "ref" / "a.nii.gz", mask_of((2, 6)))
+    bad = write(tmp_path / "pred" / "a.nii.gz", voxels, affine)
+    outcome = run_cta("score", good, bad, "--json")
+    assert outcome.code == 3
+    assert what in outcome.text and why in outcome.text and "a.nii.gz" in outcome.text
+    assert json.loads(outcome.out)["cases"] == []
+    for folder in ("ref", "pred"):
+        write(tmp_path / folder / "b.nii.gz", mask_of((2, 6)))
+    both = run_cta("score", tmp_path / "ref", tmp_path / "pred", "--json")
+    assert both.code == 3
+    assert [case["case"] for case in json.loads(both.out)["cases"]] == ["b"]
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    """A gzip stream cut short, and a file that is no gzip at all."""
+    good = write(tmp_path / "a.nii.gz", mask_of((2, 6)))
+    cut = tmp_path / "cut.nii.gz"
+    cut.write_bytes(good.read_bytes()[:-40])
+    assert "truncated or damaged" in run_cta("score", good, cut).text
+    text = tmp_path / "text.nii.gz"
+    text.write_bytes(gzip.compress(b"this is text"))
+    outcome = run_cta("score", good, text)
+    assert outcome.code == 3 and "this is no NIfTI file" in outcome.text
+
+
+def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
+    """Exit code 1 and one line for each; empty folders match nothing (2)."""
+    good = write(tmp_path / "a.nii.gz", mask_of((2, 6)))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    for words, told in (
+        ((good, tmp_path / "absent.nii.gz"), "there is no such file"),
+        ((good, tmp_path / "one"), "one is a file and the other a folder"),
+        ((good, good, "--convention", "other"), "no convention 'other'"),
+        ((good, good, "--connectivity", "8"), "6, 18 or 26"),
+        ((good, good, "--threshold", "much"), "not usable"),
+        ((good, good, "--label", "x"), "--label is a whole number"),
+        ((good, good, "--out", tmp_path / "s.csv"), "--out is a .parquet file"),
+    ):
+        outcome = run_cta("score", *words)
+        assert outcome.code == 1 and told in outcome.text, words
+        assert outcome.err.strip().count("\n") == 0
+    nothing = run_cta("score", tmp_path / "one", tmp_path / "two")
+    assert nothing.code == 2 and "no pair" in nothing.text

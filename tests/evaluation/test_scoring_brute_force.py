@@ -1,0 +1,209 @@
+"""Scores against an independent implementation, written from the table of the conventions.
+
+It floods voxel by voxel, tries every one-to-one matching and counts with fractions; it shares no
+code with the package.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cta_data.evaluation.scoring import ARTICLE, TABLES, CaseScore, Convention, score_masks
+
+Voxel = tuple[int, int, int]
+NAN = math.nan
+
+
+def flood(mask: np.ndarray, connectivity: int) -> list[set[Voxel]]:
+    """Components by flooding from one voxel after another."""
+    most = {6: 1, 18: 2, 26: 3}[connectivity]
+    steps = [
+        s for s in itertools.product((-1, 0, 1), repeat=3) if 0 < sum(abs(v) for v in s) <= most
+    ]
+    left = {tuple(int(i) for i in v) for v in np.argwhere(mask)}
+    found = []
+    while left:
+        start = min(left)
+        left.remove(start)
+        part, queue = {start}, [start]
+        while queue:
+            z, y, x = queue.pop()
+            for a, b, c in steps:
+                near = (z + a, y + b, x + c)
+                if near in left:
+                    left.remove(near)
+                    part.add(near)
+                    queue.append(near)
+        found.append(part)
+    return found
+
+
+def instances(mask: np.ndarray, tables: bool) -> list[set[Voxel]]:
+    """Instances as the convention's row `components` says."""
+    if not tables:
+        return flood(mask, 26)
+    wide = np.zeros_like(mask, dtype=bool)
+    for z, y, x in np.argwhere(mask):
+        for a, b, c in itertools.product(range(-3, 4), repeat=3):
+            at = (z + a, y + b, x + c)
+            inside = all(0 <= v < n for v, n in zip(at, mask.shape, strict=True))
+            if a * a + b * b + c * c <= 9 and inside:
+                wide[at] = True
+    own = {tuple(int(i) for i in v) for v in np.argwhere(mask)}
+    return [part & own for part in flood(wide, 18) if part & own]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two instances that overlap."""
+
+    reference: int
+    predicted: int
+    shared: int
+    dice: Fraction
+
+
+def best_matchings(first: list[set[Voxel]], second: list[set[Voxel]]) -> list[list[Pair]]:
+    """All one-to-one matchings of overlapping instances with the largest sum of Dice."""
+    options = [
+        [
+            Pair(i, j, len(a & b), Fraction(2 * len(a & b), len(a) + len(b)))
+            for j, b in enumerate(second)
+            if a & b
+        ]
+        for i, a in enumerate(first)
+    ]
+    best: tuple[Fraction, list[list[Pair]]] = (Fraction(-1), [])
+
+    def extend(i: int, taken: list[Pair]) -> None:
+        nonlocal best
+        if i == len(first):
+            total = sum((p.dice for p in taken), Fraction(0))
+            if total > best[0]:
+                best = (total, [list(taken)])
+            elif total == best[0]:
+                best[1].append(list(taken))
+            return
+        extend(i + 1, taken)
+        for pair in options[i]:
+            if all(pair.predicted != other.predicted for other in taken):
+                extend(i + 1, [*taken, pair])
+
+    extend(0, [])
+    return best[1]
+
+
+def expected(
+    first: list[set[Voxel]], second: list[set[Voxel]], matching: list[Pair], tables: bool
+) -> dict[str, float]:
+    """The numbers of a case, row by row of the table."""
+
+    def is_detected(pair: Pair) -> bool:
+        if tables:
+            return float(np.float32(float(pair.dice))) > 0.1
+        return pair.dice > Fraction(1, 10)
+
+    hits = [p for p in matching if is_detected(p)]
+    tp, fn, fp = len(hits), len(first) - len(hits), len(second) - len(hits)
+    counts = {"tp": tp, "fn": fn, "fp": fp}
+    names = ("lesionwise_dice", "lesionwise_ppv", "lesionwise_sensitivity")
+    if not first and not second:
+        one = 1.0 if tables else NAN
+        return counts | dict.fromkeys(("sensitivity", "ppv", "f1"), one) | dict.fromkeys(names, NAN)
+    if not second:
+        ppv = 1.0 if tables else NAN
+        return counts | {"sensitivity": 0.0, "ppv": ppv, "f1": 0.0} | dict.fromkeys(names, 0.0)
+    if not first:
+        sensitivity = 1.0 if tables else NAN
+        return (
+            counts | {"sensitivity": sensitivity, "ppv": 0.0, "f1": 0.0} | dict.fromkeys(names, 0.0)
+        )
+    weight = tp + fn / 2 + fp / 2
+    values = [
+        sum(float(p.dice) for p in hits) / weight,
+        sum(p.shared / len(second[p.predicted]) for p in hits) / weight,
+        sum(p.shared / len(first[p.reference]) for p in hits) / weight,
+    ]
+    return counts | {
+        "sensitivity": tp / (tp + fn),
+        "ppv": tp / (tp + fp),
+        "f1": 2 * tp / (2 * tp + fp + fn),
+        **dict(zip(names, values, strict=True)),
+    }
+
+
+def agrees(score: CaseScore, wanted: dict[str, float]) -> bool:
+    return all(
+        getattr(score, name) == pytest.approx(value, abs=1e-12, nan_ok=True)
+        for name, value in wanted.items()
+    )
+
+
+def check(reference: np.ndarray, predicted: np.ndarray, convention: Convention) -> None:
+    tables = convention is TABLES
+    first, second = instances(reference, tables), instances(predicted, tables)
+    score = score_masks(reference, predicted, convention)
+    assert (score.n_reference, score.n_predicted) == (len(first), len(second))
+    matchings = best_matchings(first, second)
+    assert any(agrees(score, expected(first, second, one, tables)) for one in matchings)
+    shared = int((reference.astype(bool) & predicted.astype(bool)).sum())
+    total = int(reference.astype(bool).sum() + predicted.astype(bool).sum())
+    assert score.voxel_dice == pytest.approx(2 * shared / total if total else NAN, nan_ok=True)
+    volumes = sorted(len(part) for part in first)
+    assert sorted(score.reference_volumes_mm3) == volumes
+
+
+def boxes(rng: np.random.Generator, shape: tuple[int, int, int], many: int) -> np.ndarray:
+    """Lesions of all kinds: boxes that touch, nest, reach the border, and single voxels."""
+    mask = np.zeros(shape, np.uint8)
+    for _ in range(many):
+        low = [int(rng.integers(0, n)) for n in shape]
+        size = [int(rng.integers(1, 4)) for _ in shape]
+        box = tuple(slice(a, a + s) for a, s in zip(low, size, strict=True))
+        mask[box] = 1
+        if rng.random() < 0.2:  # a hole, or a shell around another lesion
+            mask[tuple(slice(a + 1, a + max(s - 1, 1)) for a, s in zip(low, size, strict=True))] = 0
+        if rng.random() < 0.3:
+            mask[tuple(min(a + s, n - 1) for a, s, n in zip(low, size, shape, strict=True))] = 1
+    return mask
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.tuples(*[st.integers(1, 11)] * 3),
+    many=st.integers(0, 5),
+    shift=st.integers(-2, 2),
+    convention=st.sampled_from([ARTICLE, TABLES]),
+)
+def test_random_volumes_agree_with_brute_force(
+    seed: int, shape: tuple[int, int, int], many: int, shift: int, convention: Convention
+) -> None:
+    """300 volumes, both conventions: every count and every score is that of an optimal matching."""
+    rng = np.random.default_rng(seed)
+    reference = boxes(rng, shape, many)
+    predicted = np.roll(reference, shift, axis=int(rng.integers(0, 3)))
+    extra = boxes(rng, shape, int(rng.integers(0, 3)))
+    predicted = np.where(rng.random() < 0.5, predicted | extra, extra).astype(np.uint8)
+    check(reference, predicted, convention)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), density=st.floats(0.02, 0.25))
+def test_scattered_voxels_agree_with_brute_force(seed: int, density: float) -> None:
+    """Diagonal contacts of every kind: 100 volumes of scattered voxels, by the article's rules."""
+    rng = np.random.default_rng(seed)
+    shape = (5, 4, 5)
+    check(
+        (rng.random(shape) < density / 2).astype(np.uint8),
+        (rng.random(shape) < density / 2).astype(np.uint8),
+        ARTICLE,
+    )
