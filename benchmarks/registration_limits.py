@@ -41,7 +41,7 @@ from cta_data.imaging.registration_quality import (
 from cta_data.phantom.patient import DigitalPatient
 
 SUCCESS_MM = 1.0
-NO_TRUTH_MM = 100.0  # where it is drawn
+NO_TRUTH_MM, NO_ERROR_MM = 100.0, 0.02  # where they are drawn
 OFFSETS = (2.0, 4.0, 8.0, 12.0, 20.0)
 PANELS = (
     ("peak", "least_peak", "Peak (share lost by the least harmful nudge)"),
@@ -167,7 +167,7 @@ def draw_figure(frame: pd.DataFrame, folder: Path) -> None:
     for axes, (name, limit, title) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
         for group, (colour, marker) in STYLE.items():
             rows = frame[groups == group].dropna(subset=[name])
-            error = rows.mean_mm.fillna(NO_TRUTH_MM)
+            error = rows.mean_mm.fillna(NO_TRUTH_MM).clip(lower=NO_ERROR_MM)
             axes.plot(
                 error,
                 rows[name].astype(float),
@@ -183,7 +183,7 @@ def draw_figure(frame: pd.DataFrame, folder: Path) -> None:
         axes.set_title(title, fontsize=9)
         if name == "inverse_consistency_mm":
             axes.set_yscale("log")
-    figure.supxlabel("Mean target registration error (mm); 100: no truth")
+    figure.supxlabel("Mean target registration error (mm); 100: no truth, 0.02: the truth itself")
     handles = figure.axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=4)
     folder.mkdir(parents=True, exist_ok=True)
