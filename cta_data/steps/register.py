@@ -21,7 +21,7 @@ from cta_data.steps.convert_annotations import registration_path
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study
 
-VERSION = 1
+VERSION = 2
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
