@@ -17,6 +17,7 @@ from cta_data.cli import (
     compare_commands,
     demo,
     distribution_commands,
+    evaluate_commands,
     inspect,
     intake,
     picture_commands,
@@ -54,6 +55,7 @@ for group in (
     compare_commands,
     standalone,
     score_commands,
+    evaluate_commands,
     demo,
 ):
     group.register(app)

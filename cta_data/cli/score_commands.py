@@ -57,7 +57,7 @@ def score(
     as_json: JsonOption = False,
 ) -> int:
     """Score masks lesion by lesion, as the paper does or by rules of your own."""
-    from cta_data.evaluation.scoring.collection import pair_files, score_pairs
+    from cta_data.evaluation.scoring.collection import open_pool, pair_files, score_pairs
     from cta_data.evaluation.scoring.output import as_content, write_frames
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
@@ -66,7 +66,8 @@ def score(
     if out is not None and not out.absolute().parent.is_dir():
         raise ConfigurationError("its folder is not there", where=str(out))
     pairing = pair_files(reference, prediction)
-    scores = score_pairs(pairing, rules, label=_label(label), jobs=jobs)
+    with open_pool(min(jobs, len(pairing.files))) as pool:
+        scores = score_pairs(pairing, rules, label=_label(label), pool=pool)
     if as_json:
         print_json(as_content(scores))
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -87,18 +88,30 @@ def case_of(path: Path) -> str:
     return path.name.removesuffix(ending)
 
 
+@contextmanager
+def open_pool(jobs: int) -> Iterator[Executor | None]:
+    """Open processes that score cases; None where this process does so itself."""
+    if jobs <= 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
 def score_pairs(
-    pairing: Pairing, convention: Convention, *, label: Label = None, jobs: int = 1
+    pairing: Pairing, convention: Convention, *, label: Label = None, pool: Executor | None = None
 ) -> Scores:
     """Score every pair; one that cannot be scored is named with its reason.
 
     Parameters
     ----------
-    jobs
-        Cases at a time, each in a process of its own.
+    pool
+        Processes that share the cases, as `open_pool` opens them.
     """
     score = partial(_score, convention=convention, label=label)
-    results = sorted(_map(score, list(pairing.files.items()), jobs), key=lambda one: one[0])
+    items = list(pairing.files.items())
+    found = map(score, items) if pool is None else pool.map(score, items, chunksize=4)
+    results = sorted(found, key=lambda one: one[0])
     cases = tuple(found for _, found in results if isinstance(found, CaseScore))
     failed = tuple((case, found) for case, found in results if isinstance(found, str))
     return Scores(convention, label, cases, failed, pairing)
@@ -112,18 +125,6 @@ def _score(
         return case, score_files(reference, predicted, convention, label=label, case=case)
     except CtaError as error:
         return case, str(error)
-
-
-def _map(
-    score: partial[tuple[str, CaseScore | str]],
-    items: list[tuple[str, tuple[Path, Path]]],
-    jobs: int,
-) -> Iterator[tuple[str, CaseScore | str]]:
-    if jobs <= 1 or len(items) < 2:
-        yield from map(score, items)
-        return
-    with ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(score, items, chunksize=4)
 
 
 def _masks(folder: Path) -> dict[str, Path]:

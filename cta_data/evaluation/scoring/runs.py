@@ -6,6 +6,7 @@ A run is a stretch of lesion voxels along the fastest axis. Runs lie on one line
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import product
@@ -140,34 +141,47 @@ def joined_by_dilation(runs: Runs, of_run: Positions, connectivity: int, radius:
 
     Most components have no other near them, and are left alone.
     """
-    count = int(of_run.max()) + 1 if len(of_run) else 0
-    crowded = _near_another(runs, of_run, count, 2 * radius + 1)
-    some = np.flatnonzero(crowded[of_run])
+    if not len(of_run):
+        return of_run
+    some = _runs_near_others(runs, of_run, 2 * radius + 1)
     part = Runs(runs.shape, runs.pad, runs.first[some], runs.last[some])
     a, b = _pairs(part, dilated_rows(connectivity, radius))
-    joined = _connected((of_run[some][a], of_run[some][b]), count)
+    joined = _connected((of_run[some][a], of_run[some][b]), int(of_run.max()) + 1)
     return in_order_of_appearance(joined[of_run])
 
 
-def _near_another(runs: Runs, of_run: Positions, count: int, gap: int) -> NDArray[np.bool_]:
-    """Whether the box of each component comes within `gap` voxels of another's."""
+def _runs_near_others(runs: Runs, of_run: Positions, gap: int) -> Positions:
+    """Runs that come within `gap` voxels of the box of another component, ascending."""
     order = np.argsort(of_run, kind="stable")
-    begin = np.searchsorted(of_run[order], np.arange(count))
+    begin = np.searchsorted(of_run[order], np.arange(int(of_run.max()) + 2))
     z, y, x = (place[order] for place in runs.places)
-    ends = x + runs.lengths[order] - 1
-    low = np.stack([np.minimum.reduceat(place, begin) for place in (z, y, x)]) if count else None
-    if low is None:
-        return np.zeros(0, bool)
-    high = np.stack([np.maximum.reduceat(place, begin) for place in (z, y, ends)])
-    near = np.zeros(count, bool)
-    for start in range(0, count, _MOST_AT_ONCE):
+    low = np.stack([z, y, x])
+    high = np.stack([z, y, x + runs.lengths[order] - 1])
+    box_low = np.minimum.reduceat(low, begin[:-1], axis=1) - gap
+    box_high = np.maximum.reduceat(high, begin[:-1], axis=1) + gap
+    near = np.zeros(len(order), bool)
+    for one, other in _meeting_boxes(box_low + gap, box_high - gap, box_low, box_high):
+        own = slice(begin[one], begin[one + 1])
+        inside = (low[:, own] <= box_high[:, other, None]) & (
+            high[:, own] >= box_low[:, other, None]
+        )
+        near[own] |= inside.all(axis=0)
+    return np.sort(order[near])
+
+
+def _meeting_boxes(
+    low: Positions, high: Positions, wide_low: Positions, wide_high: Positions
+) -> Iterator[tuple[int, int]]:
+    """Yield pairs of different boxes of which the first meets the widened second."""
+    for start in range(0, low.shape[1], _MOST_AT_ONCE):
         some = slice(start, start + _MOST_AT_ONCE)
-        meets = np.ones((len(low[0, some]), count), bool)
+        meets = np.ones((low[0, some].size, low.shape[1]), bool)
         for axis in range(3):
-            meets &= low[axis, some, None] <= high[axis] + gap
-            meets &= low[axis] <= high[axis, some, None] + gap
-        near[some] = meets.sum(axis=1) > 1
-    return near
+            meets &= low[axis, some, None] <= wide_high[axis]
+            meets &= wide_low[axis] <= high[axis, some, None]
+        for one, other in zip(*(found.tolist() for found in np.nonzero(meets)), strict=True):
+            if one + start != other:
+                yield one + start, other
 
 
 def _pairs(runs: Runs, rows: tuple[tuple[int, int, int], ...]) -> tuple[Positions, Positions]:

@@ -1,0 +1,21 @@
+"""Several models on several test sets: tables, curves and counts of what was found."""
+
+from cta_data.evaluation.experiment.curves import (
+    EDGES_CM3,
+    false_positives,
+    sensitivity_by_volume,
+)
+from cta_data.evaluation.experiment.found import found_instances, found_lesions
+from cta_data.evaluation.experiment.score_table import score_table
+from cta_data.evaluation.experiment.sets import ScoredSet, read_sets
+
+__all__ = [
+    "EDGES_CM3",
+    "ScoredSet",
+    "false_positives",
+    "found_instances",
+    "found_lesions",
+    "read_sets",
+    "score_table",
+    "sensitivity_by_volume",
+]

@@ -1,0 +1,69 @@
+"""What the figures share: colours that differ for colour-blind readers, sizes, repeatable files."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import AbstractContextManager
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito 2008; each model has a marker and a hatch as well, for print without colour.
+MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++")
+PNG_DPI = 150
+MOST_COLUMNS = 3
+_SETTINGS: Any = {
+    "svg.hashsalt": "cta_data",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure (inches) in the common style."""
+    with rc_context(_SETTINGS):
+        return Figure(figsize=(width, height), layout="constrained")
+
+
+def panel_grid(figure: Figure, count: int, **options: Any) -> list[Axes]:
+    """Return so many panels, at most `MOST_COLUMNS` side by side; empty places stay empty."""
+    columns = min(count, MOST_COLUMNS)
+    rows = -(-count // columns)
+    panels = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    for empty in panels[count:]:
+        empty.set_visible(False)
+    return panels[:count]
+
+
+def grid_size(count: int, width: float, height: float) -> tuple[float, float]:
+    """Return width and height (inches) of a figure with so many panels of a size."""
+    columns = min(count, MOST_COLUMNS)
+    return 0.6 + width * columns, 0.8 + height * -(-count // columns)
+
+
+def class_name(low: float, high: float) -> str:
+    """Return a class of volume (cm³) in words; the upper limit is not part of it."""
+    return f"≥{low:g}" if math.isinf(high) else f"{low:g}–{high:g}"
+
+
+def settings() -> AbstractContextManager[None]:
+    """Return the context that axes have to be made in."""
+    return rc_context(_SETTINGS)
+
+
+def figure_bytes(figure: Figure) -> dict[str, bytes]:
+    """Return a figure as `svg` and `png`, without a clock in either."""
+    made = {}
+    with rc_context(_SETTINGS):
+        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+            stream = io.BytesIO()
+            figure.savefig(stream, format=kind, dpi=PNG_DPI, metadata=metadata)
+            made[kind] = stream.getvalue()
+    return made

@@ -1,0 +1,167 @@
+"""Tables, counts and curves of several models on several test sets, by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cta_data.evaluation.experiment import (
+    ScoredSet,
+    false_positives,
+    found_instances,
+    found_lesions,
+    score_table,
+    sensitivity_by_volume,
+)
+from cta_data.evaluation.experiment.score_table import canonical
+from cta_data.evaluation.experiment.score_text import printed_rows, score_html, score_latex
+from cta_data.evaluation.scoring import ARTICLE, score_masks
+from cta_data.evaluation.scoring.collection import Pairing, Scores
+from cta_data.evaluation.statistics import wilcoxon_signed_rank
+
+SIZES = (2, 60, 400)
+"""Voxels of 1 mm³ of the lesions of a case: 0.002, 0.06 and 0.4 cm³."""
+
+
+def mask_of(lesions: tuple[int, ...], extra: int = 0) -> np.ndarray:
+    """Bars of those sizes, each at the place of its size; and false ones of five voxels."""
+    mask = np.zeros((9, 9, 420), np.uint8)
+    for size in lesions:
+        mask[1, 2 * SIZES.index(size) + 1, :size] = 1
+    for number in range(extra):
+        mask[5, 2 * number + 1, :5] = 1
+    return mask
+
+
+def scored(
+    model: str, found: list[tuple[int, ...]], extra: int = 0, test_set: str = "SPACE"
+) -> ScoredSet:
+    """A model that finds those lesions of each case, out of `SIZES`."""
+    cases = tuple(
+        score_masks(mask_of(SIZES), mask_of(some, extra), ARTICLE, case=f"c{number}")
+        for number, some in enumerate(found)
+    )
+    return ScoredSet(test_set, model, Scores(ARTICLE, None, cases, (), Pairing({})))
+
+
+A = scored("A", [(400,), (60, 400), ()])
+B = scored("B", [(60, 400), SIZES, (400,)], extra=1)
+
+
+def test_found_instances_count_every_lesion_once() -> None:
+    """Both, only A, only B and none add up to all lesions; patients are compared one by one."""
+    lesions = found_lesions(A, B)
+    assert len(lesions) == 9
+    counts = lesions["found"].value_counts().to_dict()
+    assert counts == {"both": 3, "B only": 3, "none": 3}
+    [row] = found_instances([A, B]).to_dict("records")
+    assert row["both"] + row["A only"] + row["B only"] + row["none"] == row["lesions"] == 9
+    assert (row["cases"], row["patients_b_finds_more"], row["patients_a_finds_more"]) == (3, 3, 0)
+    assert found_instances([A]).empty
+
+
+def test_sensitivity_by_volume_by_hand() -> None:
+    """Of three lesions a class, model B finds one, two and three; intervals hold the share."""
+    rows = sensitivity_by_volume(B, (0.0, 0.05, 0.1, 1.0, math.inf))
+    assert rows["n"].tolist() == [3, 3, 3, 0]
+    assert rows["detected"].tolist() == [1, 2, 3, 0]
+    assert rows["patients"].tolist() == [3, 3, 3, 0]
+    assert math.isnan(rows["sensitivity"].iloc[3])
+    known = rows.iloc[:3]
+    assert (known["low"] <= known["sensitivity"]).all()
+    assert (known["sensitivity"] <= known["high"]).all()
+    assert rows["detected"].sum() == sum(case.tp for case in B.scores.cases)
+
+
+def test_false_positives_per_patient() -> None:
+    """One in each of three patients of B, none of A."""
+    rows = false_positives([A, B]).set_index("model")
+    assert rows["false_positives"].to_dict() == {"A": 0, "B": 3}
+    assert rows["mean"].to_dict() == {"A": 0.0, "B": 1.0}
+    assert rows["patients_without"].to_dict() == {"A": 3, "B": 0}
+
+
+def test_a_table_holds_ours_and_the_paper_s_apart() -> None:
+    """Means are those of the cases; the paper's are those printed; p-values are Wilcoxon's."""
+    rows = score_table([A, B], "table_2")
+    sensitivity = rows[rows["metric"] == "sensitivity"].set_index("model")
+    assert sensitivity.loc["A", "mean"] == pytest.approx((1 / 3 + 2 / 3 + 0) / 3)
+    assert sensitivity.loc["B", "mean"] == pytest.approx((2 / 3 + 1 + 1 / 3) / 3)
+    assert sensitivity.loc["B", "published_mean"] == pytest.approx(0.839)
+    f1 = rows[rows["metric"] == "f1"].set_index("model")
+    assert f1.loc["A", "published_mean"] == pytest.approx(0.745)
+    assert f1.loc["A", "published_p_value"] == pytest.approx(0.236)
+    differences = [
+        b.sensitivity - a.sensitivity for a, b in zip(A.scores.cases, B.scores.cases, strict=True)
+    ]
+    expected = wilcoxon_signed_rank(np.round(differences, 12)).p_value
+    assert sensitivity.loc["B", "wilcoxon_p"] == pytest.approx(expected)
+    ppv = rows[rows["metric"] == "ppv"].set_index("model")
+    # A found nothing in one case: its PPV is undefined there, and that pair is left out.
+    assert (ppv.loc["A", "n"], ppv.loc["A", "n_undefined"], ppv.loc["A", "n_pairs"]) == (2, 1, 2)
+
+
+def test_each_table_takes_the_sets_that_it_is_about() -> None:
+    """Internal sets by any spelling in 2, 4 and S1, external ones in 3; C only in 4 and S1."""
+    sets = [
+        A,
+        B,
+        scored("C", [SIZES] * 3),
+        scored("A", [SIZES] * 3, test_set="susm"),
+        scored("B", [SIZES] * 3, test_set="susm"),
+        scored("A", [SIZES] * 3, test_set="internal-mprage"),
+    ]
+    found = {
+        name: {(r.test_set, r.model) for r in score_table(sets, name).itertuples()}
+        for name in ("table_2", "table_3", "table_4", "table_s1")
+    }
+    assert found["table_2"] == {("SPACE", "A"), ("SPACE", "B"), ("internal-mprage", "A")}
+    assert found["table_3"] == {("susm", "A"), ("susm", "B")}
+    assert found["table_4"] == found["table_s1"] == found["table_2"] | {("SPACE", "C")}
+    printed = score_table(sets, "table_3")
+    assert printed["published_mean"].notna().all()
+    assert canonical("internal-mprage") == "MPRAGE"
+    with_p = score_table(sets, "table_2")
+    alone = with_p[with_p["test_set"] == "internal-mprage"]
+    assert alone["wilcoxon_p"].isna().all()
+
+
+def test_print_names_the_convention_and_marks_what_is_missing() -> None:
+    """HTML and LaTeX say by which rules; an absent value is a dash and never a number."""
+    rows = score_table([A, B], "table_2")
+    head, texts = printed_rows(rows)
+    assert len({len(row) for row in texts}) == 1 and len(texts[0]) == len(head)
+    page = score_html(rows, "table_2", "article")
+    assert "convention “article”" in page and "paper: mean ± SD" in page
+    assert "nan" not in page
+    assert "nan" not in score_latex(rows, "table_2", "article")
+    nothing = score_table([scored("A", [SIZES], test_set="OTHER")], "table_3")
+    assert "—" in score_html(nothing, "table_3", "article")
+
+
+def test_figures_are_the_same_bytes_and_carry_their_numbers(tmp_path: Path) -> None:
+    """Twice the same SVG and PNG; test sets, models and counts are text in the SVG."""
+    from cta_data.evaluation.experiment.sets import all_cases
+    from cta_data.evaluation.figures import (
+        box_figure,
+        figure_bytes,
+        found_figure,
+        sensitivity_figure,
+    )
+
+    curves = pd.concat([sensitivity_by_volume(A), sensitivity_by_volume(B)])
+    makers = {
+        "boxes": lambda: box_figure(all_cases([A, B])),
+        "found": lambda: found_figure(found_lesions(A, B)),
+        "sensitivity": lambda: sensitivity_figure(curves),
+    }
+    for name, make in makers.items():
+        first, second = figure_bytes(make()), figure_bytes(make())
+        assert first == second, name
+        assert first["png"].startswith(b"\x89PNG")
+        assert "SPACE" in first["svg"].decode()
+    assert "only A 0, only B 3" in figure_bytes(makers["found"]())["svg"].decode()
