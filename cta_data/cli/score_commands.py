@@ -49,6 +49,9 @@ def score(
             "without it, all but 0 is lesion."
         ),
     ] = "",
+    surface_distances: Annotated[
+        bool, typer.Option("--surface-distances", help="Measure distances of surfaces, mm.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Parquet file of cases; lesions go to FILE.lesions.parquet beside it."),
@@ -67,7 +70,9 @@ def score(
         raise ConfigurationError("its folder is not there", where=str(out))
     pairing = pair_files(reference, prediction)
     with open_pool(min(jobs, len(pairing.files))) as pool:
-        scores = score_pairs(pairing, rules, label=_label(label), pool=pool)
+        scores = score_pairs(
+            pairing, rules, label=_label(label), surfaces=surface_distances, pool=pool
+        )
     if as_json:
         print_json(as_content(scores))
     else:

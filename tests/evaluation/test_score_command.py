@@ -240,3 +240,19 @@ def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
         assert outcome.err.strip().count("\n") == 0
     nothing = run_cta("score", tmp_path / "one", tmp_path / "two")
     assert nothing.code == 2 and "no pair" in nothing.text
+
+
+def test_surface_distances_come_on_request(tmp_path: Path) -> None:
+    """Of the masks and of each pair, in mm; without the option the keys are not there."""
+    a = write(tmp_path / "a.nii.gz", mask_of((2, 6), (20, 5)))
+    b = write(tmp_path / "b.nii.gz", mask_of((4, 6)))
+    [plain] = scored(a, b)["cases"]
+    assert "hausdorff_mm" not in plain and "hausdorff_mm" not in plain["pairs"][0]
+    [case] = scored(a, b, "--surface-distances", "--out", tmp_path / "s.parquet")["cases"]
+    assert case["pairs"][0]["hausdorff_mm"] == pytest.approx(2.0)
+    assert case["hausdorff_mm"] > 10
+    lesions = pd.read_parquet(tmp_path / "s.lesions.parquet")
+    assert lesions["hausdorff_mm"].notna().sum() == 1
+    assert pd.read_parquet(tmp_path / "s.parquet")["mean_surface_mm"].notna().all()
+    nothing = write(tmp_path / "n.nii.gz", mask_of())
+    assert scored(a, nothing, "--surface-distances")["cases"][0]["hausdorff_mm"] is None

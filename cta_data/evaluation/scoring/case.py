@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from cta_data.evaluation.scoring.instances import (
     intersections,
 )
 from cta_data.evaluation.scoring.matching import match_instances
+from cta_data.evaluation.scoring.surfaces import (
+    SurfaceDistances,
+    lesion_distances,
+    mask_distances,
+)
 
 UNDEFINED = math.nan
 
@@ -31,6 +36,7 @@ class PairScore:
     reference_voxels: int
     predicted_voxels: int
     detected: bool
+    surface: SurfaceDistances | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class CaseScore:
     """All scores of one case; what is undefined is NaN.
 
     ``pairs`` are all matched pairs, detected or not. A pair that is not detected counts as one
-    missed and one false lesion, and both are listed as such, too.
+    missed and one false lesion, and both are listed as such, too. ``surface`` is of the whole
+    masks, and in ``pairs`` of two lesions, where it was asked for.
     """
 
     case: str
@@ -68,6 +75,7 @@ class CaseScore:
     missed: tuple[SingleLesion, ...]
     false: tuple[SingleLesion, ...]
     reference_volumes_mm3: tuple[float, ...]
+    surface: SurfaceDistances | None = None
 
 
 def score_masks(
@@ -105,11 +113,21 @@ def score_case(
     *,
     affine: NDArray[np.float64] | None = None,
     case: str = "",
+    surfaces: bool = False,
 ) -> CaseScore:
-    """Score instances that were found by the same convention; see `score_masks`."""
+    """Score instances that were found by the same convention; see `score_masks`.
+
+    Parameters
+    ----------
+    surfaces
+        Whether surface distances are measured, too.
+    """
     placed = np.eye(4) if affine is None else affine
     overlaps = intersections(reference, predicted)
     pairs = _pairs(reference, predicted, overlaps, convention)
+    spacing = np.linalg.norm(placed[:3, :3], axis=0)
+    if surfaces:
+        pairs = [_with_surface(one, reference, predicted, spacing) for one in pairs]
     detected = [pair for pair in pairs if pair.detected]
     tp, fp, fn = len(detected), predicted.count - len(detected), reference.count - len(detected)
     weight = tp + (fp + fn) / 2
@@ -140,6 +158,7 @@ def score_case(
         missed=_singles(reference, seen, placed, voxel_mm3),
         false=_singles(predicted, told, placed, voxel_mm3),
         reference_volumes_mm3=tuple((reference.voxels * voxel_mm3).tolist()),
+        surface=mask_distances(reference, predicted, spacing) if surfaces else None,
     )
 
 
@@ -161,6 +180,13 @@ def _pairs(
             )
         )
     return pairs
+
+
+def _with_surface(
+    pair: PairScore, reference: Instances, predicted: Instances, spacing: NDArray[np.float64]
+) -> PairScore:
+    numbers = (pair.reference_lesion - 1, pair.predicted_lesion - 1)
+    return replace(pair, surface=lesion_distances(reference, predicted, numbers, spacing))
 
 
 def _share(part: int, whole: int, convention: Convention) -> float:

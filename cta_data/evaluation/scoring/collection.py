@@ -99,16 +99,23 @@ def open_pool(jobs: int) -> Iterator[Executor | None]:
 
 
 def score_pairs(
-    pairing: Pairing, convention: Convention, *, label: Label = None, pool: Executor | None = None
+    pairing: Pairing,
+    convention: Convention,
+    *,
+    label: Label = None,
+    surfaces: bool = False,
+    pool: Executor | None = None,
 ) -> Scores:
     """Score every pair; one that cannot be scored is named with its reason.
 
     Parameters
     ----------
+    surfaces
+        Whether surface distances are measured, too.
     pool
         Processes that share the cases, as `open_pool` opens them.
     """
-    score = partial(_score, convention=convention, label=label)
+    score = partial(_score, convention=convention, label=label, surfaces=surfaces)
     items = list(pairing.files.items())
     found = map(score, items) if pool is None else pool.map(score, items, chunksize=4)
     results = sorted(found, key=lambda one: one[0])
@@ -118,11 +125,17 @@ def score_pairs(
 
 
 def _score(
-    item: tuple[str, tuple[Path, Path]], *, convention: Convention, label: Label
+    item: tuple[str, tuple[Path, Path]],
+    *,
+    convention: Convention,
+    label: Label,
+    surfaces: bool,
 ) -> tuple[str, CaseScore | str]:
     case, (reference, predicted) = item
     try:
-        return case, score_files(reference, predicted, convention, label=label, case=case)
+        return case, score_files(
+            reference, predicted, convention, label=label, case=case, surfaces=surfaces
+        )
     except CtaError as error:
         return case, str(error)
 

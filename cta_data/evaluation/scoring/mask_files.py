@@ -81,9 +81,15 @@ def read_mask(path: Path, label: Label = None) -> MaskVoxels:
 
 
 def score_files(
-    reference: Path, predicted: Path, convention: Convention, *, label: Label, case: str
+    reference: Path,
+    predicted: Path,
+    convention: Convention,
+    *,
+    label: Label,
+    case: str,
+    surfaces: bool = False,
 ) -> CaseScore:
-    """Score one mask file against another.
+    """Score one mask file against another; see `read_mask` and `score_case`.
 
     Raises
     ------
@@ -106,7 +112,9 @@ def score_files(
         else instances_of_voxels(one.index, one.shape, convention)
         for one in (first, second)
     ]
-    return score_case(found[0], found[1], convention, affine=first.affine, case=case)
+    return score_case(
+        found[0], found[1], convention, affine=first.affine, case=case, surfaces=surfaces
+    )
 
 
 def _whole_numbers(values: NDArray[Any], slope: float | None, path: Path) -> NDArray[Any]:

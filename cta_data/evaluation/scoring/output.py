@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cta_data.evaluation.scoring.case import CaseScore, SingleLesion
+from cta_data.evaluation.scoring.case import CaseScore, PairScore, SingleLesion
 from cta_data.evaluation.scoring.collection import Scores
 from cta_data.evaluation.scoring.summary import METRICS
+from cta_data.evaluation.scoring.surfaces import SurfaceDistances
 
+DISTANCES = ("hausdorff_mm", "hausdorff95_mm", "mean_surface_mm")
 COUNTS = ("n_reference", "n_predicted", "tp", "fp", "fn")
 
 
@@ -32,11 +34,22 @@ def as_content(scores: Scores) -> dict[str, Any]:
 
 def _case(score: CaseScore) -> dict[str, Any]:
     numbers = {name: getattr(score, name) for name in ("case", *COUNTS, *METRICS)}
-    return _defined(numbers) | {
-        "pairs": [asdict(pair) for pair in score.pairs],
+    return _defined(numbers | _surface(score.surface)) | {
+        "pairs": [_pair(pair) for pair in score.pairs],
         "missed": [_single(one, "reference_lesion") for one in score.missed],
         "false": [_single(one, "predicted_lesion") for one in score.false],
     }
+
+
+def _pair(pair: PairScore) -> dict[str, Any]:
+    content = asdict(replace(pair, surface=None))
+    del content["surface"]
+    return content | _surface(pair.surface)
+
+
+def _surface(distances: SurfaceDistances | None) -> dict[str, Any]:
+    """Return the distances where they were measured, and nothing where they were not."""
+    return {} if distances is None else _defined(asdict(distances))
 
 
 def _single(one: SingleLesion, name: str) -> dict[str, Any]:
@@ -57,8 +70,13 @@ def _defined(content: dict[str, Any]) -> dict[str, Any]:
 
 def case_frame(scores: Scores) -> pd.DataFrame:
     """Return one row a case: its counts, its metrics, and the convention."""
-    rows = [{n: getattr(c, n) for n in ("case", *COUNTS, *METRICS)} for c in scores.cases]
-    frame = pd.DataFrame(rows, columns=["case", *COUNTS, *METRICS])
+    rows = [
+        {n: getattr(c, n) for n in ("case", *COUNTS, *METRICS)} | _surface(c.surface)
+        for c in scores.cases
+    ]
+    known = any(case.surface for case in scores.cases)
+    names = ["case", *COUNTS, *METRICS, *(DISTANCES if known else ())]
+    frame = pd.DataFrame(rows, columns=names)
     rules = {"convention": scores.convention.name, **_options(scores)}
     columns: dict[str, Any] = {name: [value] * len(frame) for name, value in rules.items()}
     return frame.assign(**columns)
@@ -68,7 +86,7 @@ def lesion_frame(scores: Scores) -> pd.DataFrame:
     """Return one row a matched pair, a missed or a false lesion (column ``kind``)."""
     rows: list[dict[str, Any]] = []
     for case in scores.cases:
-        rows += [{"case": case.case, "kind": "pair", **asdict(pair)} for pair in case.pairs]
+        rows += [{"case": case.case, "kind": "pair", **_pair(pair)} for pair in case.pairs]
         for kind, name, singles in (
             ("missed", "reference_lesion", case.missed),
             ("false", "predicted_lesion", case.false),
@@ -88,6 +106,8 @@ def lesion_frame(scores: Scores) -> pd.DataFrame:
         "volume_mm3": "float64",
         "centroid_ras_mm": "object",
     }
+    if any(case.surface for case in scores.cases):
+        columns |= dict.fromkeys(DISTANCES, "float64")
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
