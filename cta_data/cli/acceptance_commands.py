@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import asdict
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cta_data.cli.days import day_of
 from cta_data.cli.options import CohortOption, JsonOption, ReplayOption, StudyOption, SubjectOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine import Selection
@@ -65,7 +65,7 @@ def accept(
             next_step="Name each with --subject; `cta-data pictures` shows them",
         )
     verdict = Verdict(
-        "rejected" if reject else "accepted", author or _git_user(opened), reason, _day(on)
+        "rejected" if reject else "accepted", author or _git_user(opened), reason, day_of(on)
     )
     command = ["cta-data", "accept", *names]
     for label in labels:
@@ -94,15 +94,6 @@ def _listed(found: list[HeldBack], *, as_json: bool) -> int:
     waiting = sum(not one.decision for one in found)
     out.print(f"{len(found)} results: {waiting} held back, {len(found) - waiting} decided")
     return EXIT_OK
-
-
-def _day(text: str) -> str:
-    if not text:
-        return datetime.now(UTC).date().isoformat()
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError as error:
-        raise ConfigurationError(f"--date is not a day: {text!r}", why=str(error)) from error
 
 
 def _git_user(study: Study) -> str:

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from cta_data.cli import (
     acceptance_commands,
+    audit_commands,
     compare_commands,
     demo,
     distribution_commands,
@@ -56,6 +57,7 @@ for group in (
     standalone,
     score_commands,
     evaluate_commands,
+    audit_commands,
     demo,
 ):
     group.register(app)

@@ -1,0 +1,107 @@
+"""The command `audit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cta_data.cli.days import day_of
+from cta_data.cli.options import JsonOption, ReplayOption, StudyOption
+from cta_data.cli.output import console, error_console, print_json
+from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
+from cta_data.errors import ConfigurationError
+from cta_data.study import Study, open_study
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("audit")(audit)
+
+
+def audit(
+    case: Annotated[str, typer.Argument(help="Case of the false lesion; none to list.")] = "",
+    lesion: Annotated[int, typer.Argument(help="Number of the false lesion.")] = 0,
+    model: Annotated[str, typer.Option(help="Its model.")] = "",
+    test_set: Annotated[str, typer.Option(help="Its test set.")] = "",
+    verdict: Annotated[
+        str, typer.Option(help="metastasis, vessel, aneurysm or other; none to list.")
+    ] = "",
+    reader: Annotated[str, typer.Option(help="Who looked.")] = "",
+    on: Annotated[str, typer.Option("--date", help="Day, YYYY-MM-DD; today without it.")] = "",
+    note: Annotated[str, typer.Option(help="What the reader adds.")] = "",
+    convention: Annotated[str, typer.Option(help="article or tables.")] = "article",
+    as_json: JsonOption = False,
+    study: StudyOption = None,
+    replay: ReplayOption = False,
+) -> int:
+    """List false positives and scores with verdicts, or record what a reader makes of one."""
+    opened = open_study(study)
+    if not (case or lesion or verdict or reader or on or note):
+        return _list(opened, convention, model, test_set, as_json=as_json)
+    from cta_data.steps.audit import FalseLesion, Reading, judge
+
+    if not (case and lesion and model and test_set and verdict):
+        raise ConfigurationError(
+            "a verdict is about one false lesion",
+            next_step="Give CASE LESION --model --test-set --verdict --reader",
+        )
+    about = FalseLesion(test_set, model, case, lesion)
+    reading = Reading(verdict, reader, day_of(on), note)
+    command = ["cta-data", "audit", case, str(lesion), "--model", model, "--test-set", test_set]
+    command += ["--verdict", verdict, "--reader", reader, "--date", reading.decided_on]
+    command += ["--note", note] if note else []
+    command += ["--convention", convention]
+    if not judge(opened, about, reading, convention, command, commit=not replay):
+        told = f"there is no false lesion {about.name}: `cta-data audit` lists them"
+        error_console().print(told, soft_wrap=True)
+        return EXIT_NOTHING
+    console().print(f"{about.name}: {verdict}, by {reader}", soft_wrap=True)
+    return EXIT_OK
+
+
+def _list(study: Study, convention: str, model: str, test_set: str, *, as_json: bool) -> int:
+    from cta_data.evaluation.audit import BIAS, with_verdicts
+    from cta_data.steps.audit import audited, evaluated_cases, valid_audits
+
+    rows = audited(study, convention)
+    cases = with_verdicts(evaluated_cases(study, convention), valid_audits(study))
+    for name, value in (("model", model), ("test_set", test_set)):
+        if value:
+            rows, cases = rows[rows[name] == value], cases[cases[name] == value]
+    if as_json:
+        content = rows.astype(object).where(rows.notna(), None).to_dict("records")
+        scores = cases.astype(object).where(cases.notna(), None).to_dict("records")
+        print_json({"false_positives": content, "cases": scores, "bias": BIAS})
+        return EXIT_OK if len(rows) else EXIT_NOTHING
+    if rows.empty:
+        error_console().print("there is no false positive", soft_wrap=True)
+        return EXIT_NOTHING
+    table = Table("test set", "model", "case", "lesion", "cm³", "at RAS mm", "verdict", box=None)
+    for row in rows.to_dict("records"):
+        place = ", ".join(f"{value:.1f}" for value in row["centroid_ras_mm"])
+        told = (
+            f"{row['verdict']}, by {row['reader']}" if isinstance(row["verdict"], str) else "open"
+        )
+        table.add_row(
+            row["test_set"],
+            row["model"],
+            row["case"],
+            str(row["predicted_lesion"]),
+            f"{row['volume_mm3'] / 1000:.3f}",
+            place,
+            told,
+        )
+    out = console()
+    out.print(table)
+    waiting = int(rows["verdict"].isna().sum())
+    out.print(f"{len(rows)} false positives, {waiting} open")
+    out.print(f"With verdicts, {BIAS}:", soft_wrap=True)
+    for names, part in cases.groupby(["test_set", "model"]):
+        out.print(
+            f"  {', model '.join(map(str, names))}: {part['metastases'].sum()} judged metastases; "
+            f"mean F1 {part['f1'].mean():.4f}, with verdicts {part['f1_audited'].mean():.4f}",
+            soft_wrap=True,
+        )
+    return EXIT_OK

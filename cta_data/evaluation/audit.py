@@ -1,0 +1,77 @@
+"""A second look at false positives: what readers make of them, and scores with their verdicts.
+
+Only false positives are looked at, and never what a model missed. So scores with verdicts are
+biased in the model's favour, and every output has to say so.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+METASTASIS = "metastasis"
+VERDICTS = (METASTASIS, "vessel", "aneurysm", "other")
+BIAS = "biased in the model's favour: only false positives were looked at again"
+KEY = ["test_set", "model", "case", "predicted_lesion"]
+
+
+def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
+    """Return every false lesion with its verdict, those without one first.
+
+    Parameters
+    ----------
+    lesions
+        Rows of matched pairs, missed and false lesions, as `cta-data evaluate` keeps them.
+    audits
+        Verdicts that hold: columns of the key, verdict, reader, decided_on, note.
+    """
+    told = lesions[lesions["kind"] == "false"][[*KEY, "voxels", "volume_mm3", "centroid_ras_mm"]]
+    told = told.astype({"predicted_lesion": "int64"})
+    names = [*KEY, "verdict", "reader", "decided_on", "note"]
+    joined = told.merge(audits.reindex(columns=names), how="left", on=KEY)
+    joined["open"] = joined["verdict"].isna()
+    order = joined.sort_values(["open", *KEY], ascending=[False, *[True] * len(KEY)])
+    return order.drop(columns="open").reset_index(drop=True)
+
+
+def with_verdicts(cases: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
+    """Return detection of every case with and without the false lesions judged metastases.
+
+    Each such lesion becomes a lesion of the reference that was found: one true positive more, one
+    false positive less, one lesion more in the reference. Nothing else changes.
+
+    Parameters
+    ----------
+    cases
+        One row a case: columns test_set, model, case, n_reference, tp, fp, fn, sensitivity, ppv
+        and f1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those columns, the same with `_audited`, `metastases`, and `bias`, which says what to think
+        of it. A ratio of nothing to nothing is NaN.
+    """
+    found = audits[audits["verdict"] == METASTASIS]
+    counts = found.groupby(KEY[:3]).size().rename("metastases").reset_index()
+    table = cases.merge(counts, how="left", on=KEY[:3])
+    more = table["metastases"].fillna(0).astype("int64")
+    kept = [*KEY[:3], "n_reference", "tp", "fp", "fn", "sensitivity", "ppv", "f1"]
+    result = table[kept].assign(
+        metastases=more,
+        n_reference_audited=table["n_reference"] + more,
+        tp_audited=table["tp"] + more,
+        fp_audited=table["fp"] - more,
+    )
+    tp, fp, fn = result["tp_audited"], result["fp_audited"], result["fn"]
+    return result.assign(
+        sensitivity_audited=_ratio(tp, tp + fn),
+        ppv_audited=_ratio(tp, tp + fp),
+        f1_audited=_ratio(2 * tp, 2 * tp + fp + fn),
+        bias=BIAS,
+    )
+
+
+def _ratio(part: pd.Series, whole: pd.Series) -> pd.Series:
+    return (part / whole.where(whole > 0)).astype("float64").where(whole > 0, math.nan)

@@ -1,0 +1,149 @@
+"""Audit: false positives of a study's evaluation, and what readers say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cta_data.engine.datasets import require_identity
+from cta_data.engine.driver import study_lock
+from cta_data.engine.keys import content_key
+from cta_data.engine.provenance import commit_run
+from cta_data.errors import ConfigurationError
+from cta_data.evaluation.audit import KEY, VERDICTS, false_lesions
+from cta_data.evaluation.scoring.mask_files import ENDINGS
+from cta_data.study import Study
+
+
+@dataclass(frozen=True)
+class FalseLesion:
+    """One false lesion of a prediction."""
+
+    test_set: str
+    model: str
+    case: str
+    predicted_lesion: int
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return f"{self.test_set}, model {self.model}, {self.case}, lesion {self.predicted_lesion}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader says of a false lesion; `decided_on` is a day, YYYY-MM-DD."""
+
+    verdict: str
+    reader: str
+    decided_on: str
+    note: str = ""
+
+
+def audited(study: Study, convention: str) -> pd.DataFrame:
+    """Return every false lesion of an evaluation with the verdict that holds.
+
+    Raises
+    ------
+    ConfigurationError
+        The study was not evaluated by this convention.
+    """
+    return false_lesions(_lesions(study, convention), valid_audits(study))
+
+
+def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
+    """Return the scored cases of an evaluation.
+
+    Raises
+    ------
+    ConfigurationError
+        The study was not evaluated by this convention.
+    """
+    return _read(study, convention, "scores.parquet")
+
+
+def valid_audits(study: Study) -> pd.DataFrame:
+    """Return the verdicts whose prediction is still the one that was looked at."""
+    rows = study.table("audits")
+    kept = [
+        row["prediction_key"] == prediction_key(study, row["model"], row["test_set"], row["case"])
+        for row in rows.to_dict("records")
+    ]
+    return rows.loc[kept].astype({"predicted_lesion": "int64"})
+
+
+def judge(
+    study: Study,
+    lesion: FalseLesion,
+    reading: Reading,
+    convention: str,
+    command: Iterable[str],
+    *,
+    commit: bool = True,
+) -> bool:
+    """Write a verdict into the table `audits` and commit it; tell whether there is such a lesion.
+
+    A later verdict replaces an earlier one.
+
+    Parameters
+    ----------
+    command
+        Command line that is recorded for `datalad rerun`.
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Raises
+    ------
+    ConfigurationError
+        The verdict is none of those known, there is no reader, or the study was not evaluated.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    if reading.verdict not in VERDICTS:
+        raise ConfigurationError(
+            f"there is no verdict {reading.verdict!r}",
+            next_step=f"Say one of {', '.join(VERDICTS)}",
+        )
+    if not reading.reader.strip():
+        raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
+    if commit:
+        require_identity(study.root)
+    with study_lock(study.root):
+        known = _lesions(study, convention)
+        wanted = [known[name] == getattr(lesion, name) for name in KEY]
+        rows = known[(known["kind"] == "false") & wanted[0] & wanted[1] & wanted[2] & wanted[3]]
+        if rows.empty:
+            return False
+        key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
+        row = {**vars(lesion), **vars(reading), "prediction_key": key}
+        study.tables.upsert("audits", [row])
+        study.tables.flush()
+        if commit:
+            told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"
+            commit_run(study.root, list(command), told, ["manifests"], 0)
+    return True
+
+
+def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | None:
+    """Return the content key of a predicted mask, or None where it is not there."""
+    folder = study.root / "evaluation" / "predictions" / model / test_set
+    keys = (content_key(folder / f"{case}{ending}") for ending in ENDINGS)
+    return next((key for key in keys if key), None)
+
+
+def _lesions(study: Study, convention: str) -> pd.DataFrame:
+    return _read(study, convention, "scores.lesions.parquet")
+
+
+def _read(study: Study, convention: str, name: str) -> pd.DataFrame:
+    path: Path = study.root / "evaluation" / convention / name
+    if not path.exists():
+        raise ConfigurationError(
+            f"the study was not evaluated by the convention {convention!r}",
+            where=str(path),
+            next_step=f"Run `cta-data evaluate --convention {convention}`",
+        )
+    return pd.read_parquet(path)

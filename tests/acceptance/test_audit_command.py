@@ -1,0 +1,79 @@
+"""`cta-data audit`: readers' verdicts on false positives, kept in the study."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.command_line import Cta
+
+from cta_data.formats.nifti import write_voxels
+from cta_data.study import Study
+
+pytestmark = pytest.mark.slow
+
+
+def write(path: Path, *starts: int) -> None:
+    """A mask with bars of four voxels."""
+    mask = np.zeros((6, 10, 40), np.uint8)
+    for number, start in enumerate(starts):
+        mask[3, 2 * number + 1, start : start + 4] = 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_voxels(mask, np.eye(4), path)
+
+
+@pytest.fixture(scope="module")
+def study(cta: Cta, new_study: Callable[[str], Path]) -> Path:
+    """A study whose model B has two false lesions in one case, evaluated."""
+    root = new_study("audit")
+    write(root / "evaluation/references/SUSM/c1.nii.gz", 2)
+    write(root / "evaluation/predictions/B/SUSM/c1.nii.gz", 2, 20, 30)
+    assert cta("evaluate", study=root).code == 0
+    return root
+
+
+def test_verdicts_are_recorded_and_change_what_is_shown(cta: Cta, study: Path) -> None:
+    """Listed open, judged, listed with reader; F1 with and without, and the bias by name."""
+    listed = cta("audit", study=study)
+    assert listed.code == 0 and "2 false positives, 2 open" in listed.out
+    words = ("audit", "c1", "3", "--model", "B", "--test-set", "SUSM", "--reader", "A. Reader")
+    done = cta(*words, "--verdict", "metastasis", "--date", "2026-03-01", study=study)
+    assert done.code == 0, done.text
+    told = json.loads(cta("audit", "--json", study=study).out)
+    assert [row["verdict"] for row in told["false_positives"]] == [None, "metastasis"]
+    [case] = told["cases"]
+    assert (case["tp"], case["tp_audited"], case["fp_audited"]) == (1, 2, 1)
+    assert "favour" in told["bias"] and "favour" in cta("audit", study=study).out
+    [row] = Study(study).table("audits").to_dict("records")
+    assert (row["reader"], row["decided_on"]) == ("A. Reader", "2026-03-01")
+    log = subprocess.run(
+        ["git", "log", "-1", "--format=%s"], cwd=study, capture_output=True, text=True, check=True
+    )
+    assert "lesion 3: metastasis, by A. Reader" in log.stdout
+
+
+def test_a_verdict_falls_away_with_its_prediction(cta: Cta, study: Path) -> None:
+    """Another mask under the same name was not looked at."""
+    words = ("audit", "c1", "2", "--model", "B", "--test-set", "SUSM", "--reader", "A")
+    assert cta(*words, "--verdict", "vessel", study=study).code == 0
+    path = study / "evaluation/predictions/B/SUSM/c1.nii.gz"
+    path.unlink()
+    write(path, 2, 21, 30)
+    assert cta("evaluate", study=study).code == 0
+    told = json.loads(cta("audit", "--json", study=study).out)
+    assert [row["verdict"] for row in told["false_positives"]] == [None, None]
+
+
+def test_mistakes(cta: Cta, study: Path) -> None:
+    """Exit code 1 for what is not known or not complete, 2 for a lesion that is not there."""
+    words = ("audit", "c1", "9", "--model", "B", "--test-set", "SUSM", "--reader", "A")
+    assert cta(*words, "--verdict", "vessel", study=study).code == 2
+    assert "no verdict 'cyst'" in cta(*words, "--verdict", "cyst", study=study).text
+    assert cta("audit", "c1", "2", "--verdict", "vessel", study=study).code == 1
+    assert cta(*words[:-2], "--verdict", "vessel", study=study).code == 1
+    never = cta("audit", "--convention", "tables", study=study)
+    assert never.code == 1 and "was not evaluated" in never.text
