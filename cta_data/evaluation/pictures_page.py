@@ -9,7 +9,7 @@ from html import escape
 RATIO_UNIT = 0.08
 SHIFT_UNIT_MM = 0.25
 ORDER = (
-    "Worst first: registrations that were not accepted and transfers that failed; then sessions "
+    "Worst first: registrations and transfers that are held back or failed; then sessions "
     "with lost lesions, most lost first; then by the worst lesion’s score. The score of a lesion "
     f"is the larger of |transfer_volume_ratio − 1| ÷ {RATIO_UNIT:g} and centroid_shift_mm ÷ "
     f"{SHIFT_UNIT_MM:g} mm, plus 1 for each flag."
@@ -57,7 +57,7 @@ class SessionEntry:
     """One subject-session of the page.
 
     `picture` is relative to the page, or empty where none could be drawn. `failures` say why a
-    registration was not accepted or a transfer failed.
+    registration was not accepted or a transfer failed; `decisions` what people said of it.
     """
 
     cohort: str
@@ -66,6 +66,7 @@ class SessionEntry:
     picture: str
     failures: tuple[str, ...] = ()
     lesions: tuple[LesionEntry, ...] = ()
+    decisions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,7 +145,7 @@ def _counts(entries: Sequence[SessionEntry], left_out: LeftOut) -> str:
     failed = sum(1 for entry in entries if entry.failures)
     lost = sum(entry.n_lost for entry in entries)
     return (
-        f"Subject-sessions shown: {len(entries)}; not accepted or failed: {failed}; lesions lost: "
+        f"Subject-sessions shown: {len(entries)}; held back or failed: {failed}; lesions lost: "
         f"{lost}. Not shown: "
         f"{left_out.without_annotation} without annotation, {left_out.excluded} excluded, "
         f"{left_out.not_transferred} not transferred yet or stopped earlier, "
@@ -162,13 +163,14 @@ def _not_drawn(left_out: LeftOut) -> list[str]:
 def _overview(entries: Sequence[SessionEntry]) -> list[str]:
     if not entries:
         return []
-    titles = ("subject-session", "lesions", "lost", "flagged", "worst score", "registration")
+    titles = ("subject-session", "lesions", "lost", "flagged", "worst score", "state")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     lines = ["<nav>", "<table>", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
     for one in entries:
         n = len({lesion.lesion_id for lesion in one.lesions})
         flagged = len({lesion.lesion_id for lesion in one.lesions if lesion.flags})
-        told = '<span class="bad">not accepted</span>' if one.failures else "ok"
+        told = "accepted by a person" if one.decisions else "ok"
+        told = '<span class="bad">held back or failed</span>' if one.failures else told
         numbers = "".join(f'<td class="n">{text}</td>' for text in (n, one.n_lost, flagged))
         lines.append(
             f'<tr><td><a href="#{escape(one.anchor)}">{escape(one.name)}</a></td>{numbers}'
@@ -180,6 +182,7 @@ def _overview(entries: Sequence[SessionEntry]) -> list[str]:
 def _section(entry: SessionEntry) -> list[str]:
     lines = [f'<section id="{escape(entry.anchor)}">', f"<h2>{escape(entry.name)}</h2>"]
     lines += [f'<p class="bad">{escape(reason)}</p>' for reason in entry.failures]
+    lines += [f"<p>{escape(decision)}</p>" for decision in entry.decisions]
     for lesion in entry.lesions:
         if lesion.lost_reason:
             told = f"Lesion {lesion.lesion_id} is lost on {lesion.grid}: {lesion.lost_reason}"

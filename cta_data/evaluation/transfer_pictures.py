@@ -33,7 +33,7 @@ _DPI = 100
 _WIDTH, _MARGIN, _GAP = 1320, 20, 8  # pixels
 _CHECKER, _CAPTION, _LINE, _HEAD = 420, 22, 16, 74
 _CROPS_A_ROW = 6
-_LINE_LENGTH = {1: 31, 2: 64, 3: 96}  # letters that fit below so many crops
+_LINE_LENGTH = {1: 30, 2: 64, 3: 96}  # letters that fit below so many crops
 _GREYS = (44, 32, 24, 16)
 _MOST_BYTES = 300_000
 _HALO = [withStroke(linewidth=2.5, foreground="black")]

@@ -59,6 +59,8 @@ class SessionFiles:
         (lesion_id, quality, grid) to flags, as the table `lesions` has them.
     failures
         Why a registration was not accepted or the transfer failed.
+    decisions
+        What people decided about them.
     """
 
     unit: UnitId
@@ -69,6 +71,7 @@ class SessionFiles:
     variants: tuple[Row, ...]
     flags: Mapping[tuple[int, str, str], tuple[str, ...]]
     failures: tuple[str, ...]
+    decisions: tuple[str, ...] = ()
 
     @cached_property
     def moving(self) -> list[str]:
@@ -218,7 +221,7 @@ def session_picture(
     for lesion in lesions:
         by_id.setdefault(lesion.lesion_id, []).append(lesion)
     drawn = {i: of_one for i, of_one in by_id.items() if of_one[0].drawn}
-    remarks = list(files.failures)
+    remarks = [*files.failures, *files.decisions]
     if len(drawn) < len(by_id):
         remarks.append(f"{len(drawn)} of {len(by_id)} lesions are drawn, the worst")
     if not by_id and not remarks:

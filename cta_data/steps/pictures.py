@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,16 +133,17 @@ def _files(
     upstream: Upstream, unit: UnitId, transfer: Mapping[str, Any], lesions: list[dict[str, Any]]
 ) -> SessionFiles:
     transforms = tuple(sorted(upstream.transforms(unit), key=lambda row: str(row["moving"])))
+    registration = upstream.study.tables.by_key("units").get(("register", *unit.key[1:]))
+    accepted = registration is not None and registration["status"] == "ok"
     failures = [
         f"{row['moving']} to {row['fixed']} is not accepted: {row['rejection_reason']}"
         for row in transforms
-        if not row["accepted"]
+        if not row["accepted"] and not accepted
     ]
     reason = transfer["reason"] or ""
     # A reason that was handed on names the step that it came from, and is that step's own.
     if transfer["status"] in ("error", "impossible") and reason.split(":")[0] not in STEP_NAMES:
         failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
-    failures += _decisions(upstream.study, unit)
     return SessionFiles(
         unit,
         upstream.study.configuration.registration.hub,
@@ -155,6 +156,7 @@ def _files(
             for row in lesions
         },
         tuple(failures),
+        tuple(_decisions(upstream.study, unit)),
     )
 
 
@@ -196,7 +198,9 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
     entry = _entry(files)
     name = f"{entry.anchor}.png"
     _write(study.root / FOLDER / name, png_bytes(draw_session(picture)))
-    return SessionEntry(entry.cohort, entry.subject, entry.session, name, files.failures, lesions)
+    return replace(
+        entry, picture=name, failures=files.failures, lesions=lesions, decisions=files.decisions
+    )
 
 
 def _entry(files: SessionFiles) -> SessionEntry:
