@@ -32,6 +32,19 @@ SCORE_SCHEMA = pa.schema(
     ],
     metadata=SOURCE,
 )
+FOUND_SCHEMA = pa.schema(
+    [
+        pa.field("test_set", pa.string(), False, {"description": "test set, as it is printed"}),
+        pa.field("found_only_by", pa.string(), False, {"description": "A or B"}),
+        pa.field(
+            "lesions",
+            pa.int64(),
+            False,
+            {"description": "reference lesions that this model found and the other did not"},
+        ),
+    ],
+    metadata=SOURCE,
+)
 SCORE_FILES = (
     ("tables_2_3.csv", None),
     ("table_4.csv", "table_4"),
@@ -96,12 +109,28 @@ def _scores(line: dict[str, str], table: str) -> list[dict[str, object]]:
     return found
 
 
+def found_form(path: Path) -> pa.Table:
+    """Return the lesions that one model alone found, one row a test set and model."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {
+                "test_set": line["test_set"],
+                "found_only_by": model,
+                "lesions": int(line[f"found_only_by_{model.lower()}"]),
+            }
+            for line in csv.DictReader(file)
+            for model in ("B", "A")
+        ]
+    return pa.Table.from_pylist(rows, schema=FOUND_SCHEMA)
+
+
 def main() -> None:
     """Write the files."""
     folder = Path(sys.argv[1])
     for name, content in (
         ("published_table_1.parquet", long_form(folder / "table_1.csv", "table_1")),
         ("published_scores.parquet", score_form(folder)),
+        ("published_found_instances.parquet", found_form(folder / "found_instances.csv")),
     ):
         pq.write_table(content, MANIFESTS / name, compression="zstd")
         print(f"{name}: {len(content)} values")

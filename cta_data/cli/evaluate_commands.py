@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cta_data.cli.options import JobsOption, JsonOption, StudyOption
+from cta_data.cli.options import JobsOption, JsonOption, ReplayOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.study import open_study
+from cta_data.study import CONFIGURATION, ENVIRONMENT, open_study
 
 if TYPE_CHECKING:
     from cta_data.steps.evaluate import Evaluation
+
+FOLDER = "evaluation"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,57 +35,104 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder of <model>/<test set>/<case>.nii.gz; else the study's."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; else the study's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; else `evaluation`, of the study or here.")
+    ] = None,
     jobs: JobsOption = 1,
     as_json: JsonOption = False,
     study: StudyOption = None,
+    replay: ReplayOption = False,
 ) -> int:
     """Score all predictions; write the paper's tables and figures from them."""
     from cta_data.evaluation.scoring import CONVENTIONS
-    from cta_data.steps.evaluate import evaluate as run
 
     if convention not in CONVENTIONS:
         raise ConfigurationError(
             f"there is no convention {convention!r}",
             next_step=f"Name one of {', '.join(CONVENTIONS)}",
         )
-    places = _places(references, predictions, out, study)
     errors = error_console()
 
     def note(text: str) -> None:
         if not as_json:
             errors.print(text, soft_wrap=True)
 
-    done = run(*places, CONVENTIONS[convention], jobs=jobs, note=note)
+    chosen = CONVENTIONS[convention]
+    if out is None and not (references and predictions and _is_standalone(study)):
+        from cta_data.steps.evaluate_study import evaluate_study
+
+        opened = open_study(study)
+        place = opened.root / FOLDER
+        done = evaluate_study(
+            opened,
+            chosen,
+            references=references,
+            predictions=predictions,
+            jobs=jobs,
+            note=note,
+            commit=not replay,
+        )
+    else:
+        from cta_data.steps.evaluate import evaluate as run
+
+        place = out or Path(FOLDER)
+        folders = _folders(references, predictions, study)
+        done = run(*folders, place, chosen, jobs=jobs, note=note)
+    return _tell(done, place, note, as_json=as_json)
+
+
+def _is_standalone(study: Path | None) -> bool:
+    """Tell whether no study is named, and none is here or above."""
+    if study or os.environ.get(ENVIRONMENT):
+        return False
+    here = Path.cwd()
+    return not any((folder / CONFIGURATION).is_file() for folder in (here, *here.parents))
+
+
+def _folders(
+    references: Path | None, predictions: Path | None, study: Path | None
+) -> tuple[Path, Path]:
+    """Return the folders of masks: the user's, or those of the study."""
+    if references and predictions:
+        return references, predictions
+    root = open_study(study).root / FOLDER
+    return references or root / "references", predictions or root / "predictions"
+
+
+def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json: bool) -> int:
+    errors = error_console()
     for line in done.missing:
         errors.print(f"not scored: {line}", soft_wrap=True)
+    for line in done.not_predicted:
+        note(f"not predicted: {line}")
+    for name in done.removed:
+        note(f"removed, since it is of an earlier evaluation: {name}")
     if as_json:
-        print_json({"sets": dict(done.sets), "missing": done.missing, "files": done.files})
+        print_json(
+            {
+                "sets": dict(done.sets),
+                "cases": done.accounting,
+                "missing": done.missing,
+                "not_predicted": done.not_predicted,
+                "files": done.files,
+                "removed": done.removed,
+            }
+        )
     if not done.sets:
-        errors.print(f"there is nothing to score in {places[1]}", soft_wrap=True)
+        errors.print("there is nothing to score: no prediction has a reference", soft_wrap=True)
         return EXIT_FAILED if done.missing else EXIT_NOTHING
     if not as_json:
-        _print(done, places[2])
+        _print(done, place)
     return EXIT_FAILED if done.missing else EXIT_OK
 
 
-def _places(
-    references: Path | None, predictions: Path | None, out: Path | None, study: Path | None
-) -> tuple[Path, Path, Path]:
-    """Return the three folders: the user's, or those of the study."""
-    if references and predictions and out:
-        return references, predictions, out
-    root = open_study(study).root / "evaluation"
-    return references or root / "references", predictions or root / "predictions", out or root
-
-
-def _print(done: Evaluation, out: Path) -> None:
+def _print(done: Evaluation, place: Path) -> None:
     cases = sum(n for _, n in done.sets)
     console().print(
         f"{cases} cases in {len(done.sets)} sets scored, {len(done.missing)} not; "
-        f"{len(done.files)} files written to {out}",
+        f"{len(done.files)} files written to {place}",
         soft_wrap=True,
     )
     for name in done.files:
         if name.endswith("report.html"):
-            console().print(f"Look at {out / name}", soft_wrap=True)
+            console().print(f"Look at {place / name}", soft_wrap=True)

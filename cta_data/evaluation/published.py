@@ -39,6 +39,18 @@ def published_scores() -> pd.DataFrame:
     return _published("published_scores.parquet")
 
 
+def published_found_instances() -> pd.DataFrame:
+    """Return how many reference lesions the paper says one model found and the other did not.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns test_set, found_only_by (`A` or `B`) and lesions. The paper prints no number of
+        lesions that both found, or neither.
+    """
+    return _published("published_found_instances.parquet")
+
+
 def _published(name: str) -> pd.DataFrame:
     content = files("cta_data_reference.manifests").joinpath(name)
     return pd.read_parquet(io.BytesIO(content.read_bytes()))

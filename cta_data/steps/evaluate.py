@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -14,20 +13,40 @@ import pandas as pd
 from cta_data.evaluation.experiment import (
     ScoredSet,
     false_positives,
+    found_by_patient,
     found_instances,
     found_lesions,
+    model_pairs,
+    not_predicted,
     read_sets,
     score_table,
     sensitivity_by_volume,
 )
-from cta_data.evaluation.experiment.score_table import PAIR, TITLES
+from cta_data.evaluation.experiment.found_text import found_text
+from cta_data.evaluation.experiment.score_table import TITLES
 from cta_data.evaluation.experiment.score_text import score_html, score_latex, score_section
 from cta_data.evaluation.experiment.sets import all_cases, all_lesions
+from cta_data.evaluation.experiment.text_table import table_page, table_section, table_tex
 from cta_data.evaluation.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
 from cta_data.evaluation.rendering import STYLE
 from cta_data.evaluation.scoring import Convention
 
 PAGE = "report.html"
+SCORES = ("scores", "scores.lesions")
+FOUND = "found_instances"
+COUNTS = ("cases", "found_patients", "found_lesions", "false_positives", "sensitivity_by_volume")
+FIGURES = ("figure_scores", "figure_sensitivity", "figure_found")
+PRINTED = ("csv", "html", "tex")
+NAMES = frozenset(
+    [
+        PAGE,
+        *(f"{name}.parquet" for name in SCORES),
+        *(f"{name}.{ending}" for name in (*TITLES, FOUND) for ending in PRINTED),
+        *(f"{name}.csv" for name in COUNTS),
+        *(f"{name}.{ending}" for name in FIGURES for ending in ("svg", "png")),
+    ]
+)
+"""Every file that an evaluation may write; those of an earlier one that it no longer makes go."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +59,22 @@ class Evaluation:
         Model and test set with its number of cases.
     missing
         What was not scored, a line each.
+    not_predicted
+        Test sets that a model has no predictions for, a line each.
+    accounting
+        Where every case of each model and test set went; see `ScoredSet.accounting`.
     files
         Written files, from the output folder.
+    removed
+        Files of an earlier evaluation that this one does not make, from the output folder.
     """
 
     sets: tuple[tuple[str, int], ...]
     missing: tuple[str, ...]
-    files: tuple[str, ...]
+    not_predicted: tuple[str, ...] = ()
+    accounting: tuple[dict[str, str | int], ...] = ()
+    files: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -67,7 +95,8 @@ def evaluate(
     predictions
         `<model>/<test set>/<case>.nii.gz`.
     out
-        Folder; a folder of the convention's name is made in it.
+        Folder; a folder of the convention's name is made in it. Where nothing could be scored,
+        nothing is written.
 
     Raises
     ------
@@ -75,31 +104,58 @@ def evaluate(
         A folder is not there.
     """
     sets, unscored = read_sets(references, predictions, convention, jobs=jobs, note=note)
-    missing = [*unscored, *(line for one in sets for line in one.missing)]
+    missing = (*unscored, *(line for one in sets for line in one.missing))
+    told = Evaluation(
+        sets=(),
+        missing=missing,
+        not_predicted=tuple(not_predicted(references, predictions)),
+        accounting=tuple(one.accounting for one in sets),
+    )
     scored = [one for one in sets if one.scores.cases]
     if not scored:
-        return Evaluation((), tuple(missing), ())
+        return told
     folder = out / convention.name.replace(", ", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    written = _write_scores(folder, scored)
-    tables = {name: score_table(scored, name) for name in TITLES}
-    tables = {name: frame for name, frame in tables.items() if len(frame)}
-    for name, frame in tables.items():
-        _put(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"), written)
-        _put(folder / f"{name}.html", score_html(frame, name, convention.name), written)
-        _put(folder / f"{name}.tex", score_latex(frame, name, convention.name), written)
-    counts = _write_counts(folder, scored, written)
-    figures = _write_figures(folder, scored, counts["sensitivity_by_volume"], written)
-    page = _page(convention.name, tables, counts, figures, missing)
-    _put(folder / PAGE, page, written)
+    written = _write(folder, scored, told, convention.name)
+    old = [path for path in sorted(folder.iterdir()) if path.name in NAMES and path not in written]
+    for path in old:
+        path.unlink()
+    files, removed = (
+        tuple(sorted(path.relative_to(out).as_posix() for path in paths))
+        for paths in (written, old)
+    )
     names = tuple((one.name, len(one.scores.cases)) for one in scored)
-    files = tuple(sorted(path.relative_to(out).as_posix() for path in written))
-    return Evaluation(names, tuple(missing), files)
+    return replace(told, sets=names, files=files, removed=removed)
+
+
+def _write(folder: Path, sets: list[ScoredSet], told: Evaluation, convention: str) -> list[Path]:
+    written = _write_scores(folder, sets)
+    sections = []
+    for name in TITLES:
+        frame = score_table(sets, name)
+        if len(frame):
+            _put_csv(folder / f"{name}.csv", frame, convention, written)
+            _put(folder / f"{name}.html", score_html(frame, name, convention), written)
+            _put(folder / f"{name}.tex", score_latex(frame, name, convention), written)
+            sections.append(score_section(frame, name, convention))
+    found = found_instances(sets)
+    if len(found):
+        table = found_text(found, convention)
+        _put_csv(folder / f"{FOUND}.csv", found, convention, written)
+        _put(folder / f"{FOUND}.html", table_page(table), written)
+        _put(folder / f"{FOUND}.tex", table_tex(table), written)
+        sections.append(table_section(table))
+    counts = _counts(sets, told)
+    for name, frame in counts.items():
+        _put_csv(folder / f"{name}.csv", frame, convention, written)
+    figures = _write_figures(folder, sets, counts, written)
+    _put(folder / PAGE, _page(convention, sections, counts, figures, told), written)
+    return written
 
 
 def _write_scores(folder: Path, sets: list[ScoredSet]) -> list[Path]:
     written = []
-    for name, frame in (("scores", all_cases(sets)), ("scores.lesions", all_lesions(sets))):
+    for name, frame in zip(SCORES, (all_cases(sets), all_lesions(sets)), strict=True):
         path = folder / f"{name}.parquet"
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
@@ -111,66 +167,65 @@ def _write_scores(folder: Path, sets: list[ScoredSet]) -> list[Path]:
     return written
 
 
-def _write_counts(
-    folder: Path, sets: list[ScoredSet], written: list[Path]
-) -> dict[str, pd.DataFrame]:
-    frames = {
-        "found_instances": found_instances(sets, PAIR),
-        "false_positives": false_positives(sets),
-        "sensitivity_by_volume": pd.concat(
-            [sensitivity_by_volume(one) for one in sets], ignore_index=True
-        ),
-    }
-    frames = {name: frame for name, frame in frames.items() if len(frame)}
-    for name, frame in frames.items():
-        _put(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"), written)
-    return frames
+def _counts(sets: Sequence[ScoredSet], told: Evaluation) -> dict[str, pd.DataFrame]:
+    """Return the tables of `COUNTS`, those without a row left out."""
+    pairs = list(model_pairs(sets))
+    frames = (
+        pd.DataFrame(told.accounting),
+        _joined([found_by_patient(*pair) for pair in pairs]),
+        _joined([found_lesions(*pair) for pair in pairs]),
+        false_positives(sets),
+        _joined([sensitivity_by_volume(one) for one in sets]),
+    )
+    return {name: frame for name, frame in zip(COUNTS, frames, strict=True) if len(frame)}
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
 
 def _write_figures(
-    folder: Path, sets: list[ScoredSet], curves: pd.DataFrame, written: list[Path]
+    folder: Path, sets: list[ScoredSet], counts: dict[str, pd.DataFrame], written: list[Path]
 ) -> list[str]:
-    figures = {"scores": box_figure(all_cases(sets)), "sensitivity": sensitivity_figure(curves)}
-    found = _found(sets)
-    if len(found):
-        figures["found"] = found_figure(found, PAIR)
-    for name, figure in figures.items():
+    figures = [box_figure(all_cases(sets)), sensitivity_figure(counts["sensitivity_by_volume"])]
+    if "found_lesions" in counts:
+        figures.append(found_figure(counts["found_lesions"]))
+    for name, figure in zip(FIGURES, figures, strict=False):
         for kind, content in figure_bytes(figure).items():
-            _put(folder / f"figure_{name}.{kind}", content, written)
-    return [f"figure_{name}.svg" for name in figures]
-
-
-def _found(sets: Sequence[ScoredSet]) -> pd.DataFrame:
-    parts = []
-    for test_set in dict.fromkeys(one.test_set for one in sets):
-        mine = {one.model: one for one in sets if one.test_set == test_set}
-        if set(PAIR) <= set(mine):
-            parts += [found_lesions(mine[a], mine[b]) for a, b in pairwise(PAIR)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            _put(folder / f"{name}.{kind}", content, written)
+    return [f"{name}.svg" for name, _ in zip(FIGURES, figures, strict=False)]
 
 
 def _page(
     convention: str,
-    tables: dict[str, pd.DataFrame],
+    sections: list[str],
     counts: dict[str, pd.DataFrame],
     figures: list[str],
-    missing: list[str],
+    told: Evaluation,
 ) -> str:
-    """One page with everything; its pictures lie beside it."""
+    """One page with everything but single patients and lesions; its pictures lie beside it."""
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>Evaluation</title>\n<style>\n{STYLE}img {{ max-width: 100%; }}\n</style>\n"
         f"</head>\n<body>\n<h1>Evaluation by the convention “{escape(convention)}”</h1>\n"
     ]
-    if missing:
-        lines = "".join(f"<li>{escape(line)}</li>\n" for line in missing)
-        parts.append(f"<h2>Not scored: {len(missing)}</h2>\n<ul>\n{lines}</ul>\n")
-    parts += [score_section(frame, name, convention) for name, frame in tables.items()]
+    for title, lines in (("Not scored", told.missing), ("Not predicted", told.not_predicted)):
+        if lines:
+            items = "".join(f"<li>{escape(line)}</li>\n" for line in lines)
+            parts.append(f"<h2>{title}: {len(lines)}</h2>\n<ul>\n{items}</ul>\n")
+    parts += sections
     parts += [f'<p><img src="{name}" alt="{escape(name)}"></p>\n' for name in figures]
     for name, frame in counts.items():
-        shown = frame.to_html(index=False, border=0, na_rep="—", float_format="{:.3f}".format)
-        parts.append(f"<h2>{escape(name.replace('_', ' ').capitalize())}</h2>\n{shown}\n")
+        if name not in ("found_patients", "found_lesions"):
+            shown = frame.to_html(index=False, border=0, na_rep="—", float_format="{:.3f}".format)
+            parts.append(f"<h2>{escape(name.replace('_', ' ').capitalize())}</h2>\n{shown}\n")
     return "".join([*parts, "</body>\n</html>\n"])
+
+
+def _put_csv(path: Path, frame: pd.DataFrame, convention: str, written: list[Path]) -> None:
+    named = frame.assign(convention=convention)
+    _put(path, named.to_csv(index=False, lineterminator="\n"), written)
 
 
 def _put(path: Path, content: str | bytes, written: list[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,10 @@ def test_everything_is_written_and_cases_are_conserved(folder: Path) -> None:
     assert code == 0 and told["missing"] == []
     assert sum(told["sets"].values()) == 12
     names = {Path(name).name for name in told["files"]}
-    wanted = {"scores.parquet", "scores.lesions.parquet", "report.html", "found_instances.csv"}
-    wanted |= {f"table_{n}.{end}" for n in ("2", "3", "4", "s1") for end in ("html", "csv", "tex")}
+    wanted = {"scores.parquet", "scores.lesions.parquet", "report.html"}
+    printed = ("table_2", "table_3", "table_4", "table_s1", "found_instances")
+    wanted |= {f"{name}.{end}" for name in printed for end in ("html", "csv", "tex")}
+    wanted |= {f"{name}.csv" for name in ("cases", "found_patients", "found_lesions")}
     wanted |= {
         f"figure_{n}.{end}" for n in ("scores", "found", "sensitivity") for end in ("svg", "png")
     }
@@ -83,6 +86,94 @@ def test_both_conventions_lie_side_by_side(folder: Path) -> None:
     assert evaluated(folder, "--convention", "tables")[0] == 0
     for name in ("article", "tables"):
         assert f"convention “{name}”" in (folder / f"out/{name}/table_2.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("convention", ["article", "tables"])
+def test_every_table_names_its_convention(folder: Path, convention: str) -> None:
+    """A column in every CSV and in both Parquet files, the caption in HTML and LaTeX."""
+    _, told, _ = evaluated(folder, "--convention", convention)
+    seen = 0
+    for path in (folder / "out" / name for name in told["files"]):
+        if path.suffix in (".csv", ".parquet"):
+            frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+            names = set(frame["convention"]) if len(frame) else {convention}
+            assert names == {convention}, path
+        elif path.suffix in (".html", ".tex"):
+            assert f"convention “{convention}”" in path.read_text("utf-8"), path
+        else:
+            continue
+        seen += 1
+    assert seen == 23  # all but the three figures, as SVG and PNG
+
+
+def test_no_case_is_lost_between_reference_and_table(folder: Path) -> None:
+    """References = scored + failed + without prediction, for every model and test set."""
+    (folder / "predictions/A/SPACE/c1.nii.gz").unlink()
+    (folder / "predictions/B/SUSM/c0.nii.gz").write_bytes(b"\x1f\x8bnothing")
+    (folder / "references/SUSM/c2.nii.gz").unlink()
+    _, told, _ = evaluated(folder)
+    by_set = {(one["model"], one["test_set"]): one for one in told["cases"]}
+    assert len(by_set) == 4
+    for one in by_set.values():
+        parts = one["scored"] + one["failed"] + one["without_prediction"]
+        assert one["references"] == parts
+    assert sum(one["scored"] for one in by_set.values()) == sum(told["sets"].values())
+    assert by_set["A", "SPACE"]["without_prediction"] == 1
+    assert by_set["B", "SUSM"]["failed"] == 1 and by_set["B", "SUSM"]["without_reference"] == 1
+    lost = sum(
+        one["failed"] + one["without_prediction"] + one["without_reference"]
+        for one in by_set.values()
+    )
+    assert len(told["missing"]) == lost == 4
+    kept = pd.read_csv(folder / "out/article/cases.csv").drop(columns="convention")
+    assert kept.to_dict("records") == told["cases"]
+
+
+def test_a_test_set_that_a_model_has_not_predicted_is_told(folder: Path) -> None:
+    """No folder for it is no failure (model C of the paper is run on few), and is never silent."""
+    shutil.rmtree(folder / "predictions/B/SUSM")
+    write(folder / "references/LATER/c0.nii.gz", 2)
+    code, told, _ = evaluated(folder)
+    lines = ["LATER: no model has predictions", "SUSM: model B has no predictions"]
+    assert (code, told["not_predicted"]) == (0, lines)
+    page = (folder / "out/article/report.html").read_text("utf-8")
+    assert "Not predicted: 2" in page and all(line in page for line in lines)
+
+
+def test_a_mask_in_no_test_set_s_folder_is_told(folder: Path) -> None:
+    """It would be passed over otherwise; exit code 3."""
+    write(folder / "predictions/A/c7.nii.gz", 2)
+    code, told, _ = evaluated(folder)
+    lines = ["A/c7.nii.gz: the mask lies in no folder <model>/<test set>"]
+    assert (code, told["missing"]) == (3, lines)
+
+
+def test_tables_of_an_earlier_evaluation_do_not_stay(folder: Path) -> None:
+    """A table that can no longer be made goes and is told; a file of the user's own stays."""
+    evaluated(folder)
+    own = folder / "out/article/notes.txt"
+    own.write_text("mine", "utf-8")
+    shutil.rmtree(folder / "predictions/B")
+    shutil.rmtree(folder / "predictions/A/SUSM")
+    _, told, _ = evaluated(folder)
+    gone = {Path(name).name for name in told["removed"]}
+    assert {"table_3.csv", "table_3.tex", "found_instances.html", "figure_found.png"} <= gone
+    here = {path.name for path in (folder / "out/article").iterdir()}
+    assert here == {Path(name).name for name in told["files"]} | {"notes.txt"}
+
+
+def test_without_a_study_two_folders_are_enough(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then `evaluation` is made here; one folder alone needs a study for the other."""
+    monkeypatch.delenv("CTA_STUDY", raising=False)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    places = [w for name in FOLDERS for w in (f"--{name}", folder / name)]
+    assert run_cta("evaluate", *places).code == 0
+    assert (tmp_path / "here/evaluation/article/report.html").is_file()
+    alone = run_cta("evaluate", *places[:2])
+    assert alone.code == 1 and "this is not a study" in alone.text
 
 
 def test_mistakes_and_nothing_to_do(folder: Path, tmp_path: Path) -> None:

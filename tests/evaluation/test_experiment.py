@@ -17,7 +17,7 @@ from cta_data.evaluation.experiment import (
     score_table,
     sensitivity_by_volume,
 )
-from cta_data.evaluation.experiment.score_table import canonical
+from cta_data.evaluation.experiment.paper_order import canonical
 from cta_data.evaluation.experiment.score_text import printed_rows, score_html, score_latex
 from cta_data.evaluation.scoring import ARTICLE, score_masks
 from cta_data.evaluation.scoring.collection import Pairing, Scores

@@ -256,3 +256,12 @@ def test_surface_distances_come_on_request(tmp_path: Path) -> None:
     assert pd.read_parquet(tmp_path / "s.parquet")["mean_surface_mm"].notna().all()
     nothing = write(tmp_path / "n.nii.gz", mask_of())
     assert scored(a, nothing, "--surface-distances")["cases"][0]["hausdorff_mm"] is None
+
+
+def test_two_masks_of_one_case_are_refused(tmp_path: Path) -> None:
+    """None of the two is taken in silence."""
+    for name in ("a.nii", "a.nii.gz"):
+        write(tmp_path / "ref" / name, mask_of((2, 6)))
+    write(tmp_path / "pred" / "a.nii.gz", mask_of((2, 6)))
+    outcome = run_cta("score", tmp_path / "ref", tmp_path / "pred")
+    assert outcome.code == 1 and "a.nii and a.nii.gz" in outcome.text

@@ -5,16 +5,24 @@ from cta_data.evaluation.experiment.curves import (
     false_positives,
     sensitivity_by_volume,
 )
-from cta_data.evaluation.experiment.found import found_instances, found_lesions
+from cta_data.evaluation.experiment.found import (
+    found_by_patient,
+    found_instances,
+    found_lesions,
+    model_pairs,
+)
 from cta_data.evaluation.experiment.score_table import score_table
-from cta_data.evaluation.experiment.sets import ScoredSet, read_sets
+from cta_data.evaluation.experiment.sets import ScoredSet, not_predicted, read_sets
 
 __all__ = [
     "EDGES_CM3",
     "ScoredSet",
     "false_positives",
+    "found_by_patient",
     "found_instances",
     "found_lesions",
+    "model_pairs",
+    "not_predicted",
     "read_sets",
     "score_table",
     "sensitivity_by_volume",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from cta_data.evaluation.experiment.paper_order import PAIR, canonical, in_paper_order
 from cta_data.evaluation.experiment.sets import ScoredSet
+from cta_data.evaluation.published import published_found_instances
 
 KINDS = ("both", "B only", "A only", "none")
+FOUND_ORDER = ("SUSM", "YNHH", "UMMC", "UKHD", "SPACE", "MPRAGE")
+"""Test sets as the paper lists what was found."""
 
 
 def found_lesions(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
@@ -39,35 +44,84 @@ def found_lesions(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def found_instances(
-    sets: Sequence[ScoredSet], models: tuple[str, str] = ("A", "B")
-) -> pd.DataFrame:
-    """Count what two models found, per test set and per patient.
+def found_by_patient(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
+    """Count the lesions of each case that both models were scored on, one row a case.
 
     Returns
     -------
     pandas.DataFrame
-        One row a test set: cases, lesions, the number of each kind, and patients with more lesions
-        found by the one model alone than by the other.
+        Columns test_set, case, lesions, both, B only, A only, none. A case without a lesion in
+        its reference has zeros.
     """
-    rows = []
-    for test_set in dict.fromkeys(one.test_set for one in sets):
+    lesions = found_lesions(first, second)
+    names = {case.case for case in second.scores.cases}
+    both = [case.case for case in first.scores.cases if case.case in names]
+    counts = pd.crosstab(lesions["case"], lesions["found"])
+    counts = counts.reindex(index=both, columns=list(KINDS), fill_value=0).astype("int64")
+    rows = counts.rename_axis(index="case", columns=None).reset_index()
+    rows.insert(0, "test_set", first.test_set)
+    rows.insert(2, "lesions", rows[list(KINDS)].sum(axis=1))
+    return rows
+
+
+def model_pairs(
+    sets: Sequence[ScoredSet], models: tuple[str, str] = PAIR
+) -> Iterator[tuple[ScoredSet, ScoredSet]]:
+    """Yield the two models' scores of every test set that has both, in the paper's order."""
+    for test_set in in_paper_order((one.test_set for one in sets), FOUND_ORDER):
         mine = {one.model: one for one in sets if one.test_set == test_set}
-        if not set(models) <= set(mine):
-            continue
-        lesions = found_lesions(mine[models[0]], mine[models[1]])
-        counts = lesions["found"].value_counts()
-        per_case = lesions.groupby("case")["found"].value_counts().unstack(fill_value=0)
-        a = per_case.get("A only", pd.Series(0, index=per_case.index))
-        b = per_case.get("B only", pd.Series(0, index=per_case.index))
+        if set(models) <= set(mine):
+            yield mine[models[0]], mine[models[1]]
+
+
+def found_instances(
+    sets: Sequence[ScoredSet],
+    models: tuple[str, str] = PAIR,
+    published: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Count what two models found, per test set.
+
+    Test sets are not added up: the internal ones are of the same patients.
+
+    Parameters
+    ----------
+    published
+        The paper's counts; without it, those that are shipped. They stand beside models A and B
+        only.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a test set: cases, cases_left_out (with a reference, but not scored for both
+        models), lesions, the number of each kind, patients with more lesions found by the one
+        model alone than by the other, and the paper's numbers as `published_b_only` and
+        `published_a_only` (NaN where it has none).
+    """
+    printed = published_found_instances() if published is None else published
+    rows = []
+    for first, second in model_pairs(sets, models):
+        patients = found_by_patient(first, second)
+        a, b = patients["A only"], patients["B only"]
+        known = first.reference_cases | second.reference_cases
         rows.append(
             {
-                "test_set": test_set,
-                "cases": lesions["case"].nunique(),
-                "lesions": len(lesions),
-                **{kind: int(counts.get(kind, 0)) for kind in KINDS},
+                "test_set": first.test_set,
+                "cases": len(patients),
+                "cases_left_out": len(known - set(patients["case"])),
+                "lesions": int(patients["lesions"].sum()),
+                **{kind: int(patients[kind].sum()) for kind in KINDS},
                 "patients_b_finds_more": int((b > a).sum()),
                 "patients_a_finds_more": int((a > b).sum()),
+                "published_b_only": _printed(printed, first.test_set, "B", models),
+                "published_a_only": _printed(printed, first.test_set, "A", models),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _printed(published: pd.DataFrame, test_set: str, model: str, models: tuple[str, str]) -> float:
+    if models != PAIR:
+        return math.nan
+    same = published["test_set"] == canonical(test_set)
+    rows = published[same & (published["found_only_by"] == model)]
+    return float(rows["lesions"].iloc[0]) if len(rows) else math.nan

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from cta_data.evaluation.experiment.paper_order import PAIR, canonical, in_paper_order
 from cta_data.evaluation.experiment.sets import ScoredSet
 from cta_data.evaluation.published import published_scores
 from cta_data.evaluation.scoring.summary import summarise
@@ -33,7 +34,8 @@ TITLES = {
 }
 PRINTED = {"table_s1": "segmentation_space"}
 STATISTICS = ("mean", "sd", "median", "q1", "q3")
-PAIR = ("A", "B")
+ORDERS = {"table_2": ("SPACE", "MPRAGE"), "table_3": ("SUSM", "YNHH", "UMMC", "UKHD")}
+"""Test sets of each table as the paper has them; of the others, `INTERNAL`."""
 
 
 def score_table(
@@ -53,17 +55,19 @@ def score_table(
     Returns
     -------
     pandas.DataFrame
-        One row a test set, metric and model: n, n_undefined, mean, sd, median, q1, q3 (fractions),
-        and the paper's of each as `published_…`. In tables 2 and 3 also the p-values of B against
-        A: `wilcoxon_p` (paired, primary), `holm_p` (adjusted within the test set),
-        `mann_whitney_p`, `n_pairs`, and `published_p_value`. NaN where there is none.
+        One row a test set, metric and model: n, n_undefined, n_not_scored (cases with a reference
+        and without a score), mean, sd, median, q1, q3 (fractions), and the paper's of each as
+        `published_…`. In tables 2 and 3 also the p-values of B against A: `wilcoxon_p` (paired,
+        primary), `holm_p` (adjusted within the test set), `mann_whitney_p`, `n_pairs`, and
+        `published_p_value`. NaN where there is none. Rows are ordered as in the paper: Table 4 by
+        model and test set, the others by test set and metric.
     """
     printed = _as_fractions(published_scores() if published is None else published)
     printed = printed[printed["table"] == PRINTED.get(name, name)]
     chosen = [one for one in sets if _belongs(one, name)]
     metrics = {"table_4": INSTANCE, "table_s1": LESION_WISE}.get(name, INSTANCE | LESION_WISE)
     rows: list[dict[str, object]] = []
-    for test_set in dict.fromkeys(one.test_set for one in chosen):
+    for test_set in in_paper_order((one.test_set for one in chosen), ORDERS.get(name, INTERNAL)):
         mine = {one.model: one for one in chosen if one.test_set == test_set}
         tests = _tests(mine, list(metrics)) if name in ("table_2", "table_3") else {}
         for metric, paper_name in metrics.items():
@@ -71,6 +75,7 @@ def score_table(
                 values = [getattr(case, metric) for case in one.scores.cases]
                 row: dict[str, object] = {"test_set": test_set, "metric": metric, "model": model}
                 row |= asdict(summarise(values))
+                row["n_not_scored"] = len(one.reference_cases) - len(values)
                 row |= _printed(printed, test_set, paper_name, model)
                 row |= tests.get(metric, {})
                 if name in ("table_2", "table_3"):
@@ -78,12 +83,10 @@ def score_table(
                         printed, test_set, paper_name, None, "p_value"
                     )
                 rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def canonical(test_set: str) -> str:
-    """Return the paper's name of a test set: `internal-mprage` is MPRAGE, `susm` is SUSM."""
-    return test_set.upper().removeprefix("INTERNAL-").removeprefix("INTERNAL_")
+    if name == "table_4":
+        rows.sort(key=lambda row: str(row["model"]))  # stable: test sets and metrics keep theirs
+    frame = pd.DataFrame(rows)
+    return frame.astype({"n_pairs": "Int64"}) if "n_pairs" in frame else frame
 
 
 def _belongs(one: ScoredSet, name: str) -> bool:

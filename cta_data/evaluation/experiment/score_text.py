@@ -1,17 +1,22 @@
-"""Score tables for print: HTML, CSV and LaTeX, ours and the paper's in columns of their own."""
+"""Score tables for print: ours and the paper's in columns of their own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import pandas as pd
 
+from cta_data.evaluation.experiment.paper_order import PAIR
 from cta_data.evaluation.experiment.score_table import TITLES
-from cta_data.evaluation.published import PAPER_CITATION
-from cta_data.evaluation.rendering import LATEX_TEXT, STYLE
+from cta_data.evaluation.experiment.text_table import (
+    MISSING,
+    TextTable,
+    table_page,
+    table_section,
+    table_tex,
+)
 
 METRIC_NAMES = {
     "f1": "F1 (instances)",
@@ -27,13 +32,14 @@ HEAD = (
     "Model",
     "n",
     "undefined",
+    "not scored",
     "mean ± SD, %",
     "median (Q1–Q3), %",
     "paper: mean ± SD, %",
     "paper: median (Q1–Q3), %",
 )
-TESTS = ("p Wilcoxon", "p Holm", "p Mann–Whitney", "paper: p")
-MISSING = "—"
+TESTS = ("n pairs", "p Wilcoxon", "p Holm", "p Mann–Whitney", "paper: p")
+TEST_COLUMNS = ("wilcoxon_p", "holm_p", "mann_whitney_p", "published_p_value")
 
 
 def printed_rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -47,72 +53,46 @@ def printed_rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, 
             str(row["model"]),
             str(row["n"]),
             str(row["n_undefined"]),
+            str(row["n_not_scored"]),
             _spread(row, ""),
             _quartiles(row, ""),
             _spread(row, "published_"),
             _quartiles(row, "published_"),
         ]
         if tests:
-            names = ("wilcoxon_p", "holm_p", "mann_whitney_p", "published_p_value")
             # The test is of two models: it stands with the second.
-            told = [_p(row.get(name, math.nan)) for name in names]
-            texts += told if row["model"] == "B" else [""] * len(names)
+            texts += _tests(row) if row["model"] == PAIR[1] else [""] * len(TESTS)
         rows.append(tuple(texts))
     return (HEAD + TESTS if tests else HEAD), rows
 
 
 def score_html(frame: pd.DataFrame, name: str, convention: str) -> str:
     """Return a page of its own for one table; nothing is loaded from elsewhere."""
-    title = _title(name)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
-        f"{score_section(frame, name, convention)}</body>\n</html>\n"
-    )
+    return table_page(_text_table(frame, name, convention))
 
 
 def score_section(frame: pd.DataFrame, name: str, convention: str) -> str:
     """Return the table alone, to be part of a page."""
-    head, rows = printed_rows(frame)
-    lines = [f"<table>\n<caption><strong>{escape(_title(name))}.</strong> "]
-    lines.append(f"{escape(_caption(convention, tests=TESTS[0] in head))}</caption>\n<thead><tr>")
-    lines += [f"<th>{escape(text)}</th>" for text in head]
-    lines.append("</tr></thead>\n<tbody>\n")
-    for row in rows:
-        cells = [
-            f'<td class="paper">{escape(text)}</td>'
-            if title.startswith("paper")
-            else f"<td>{escape(text)}</td>"
-            for title, text in zip(head, row, strict=True)
-        ]
-        lines.append(f"<tr>{''.join(cells)}</tr>\n")
-    lines.append(f"</tbody>\n</table>\n<p>Paper: {escape(PAPER_CITATION)}.</p>\n")
-    return "".join(lines)
+    return table_section(_text_table(frame, name, convention))
 
 
 def score_latex(frame: pd.DataFrame, name: str, convention: str) -> str:
     """Return the table as LaTeX with booktabs' rules."""
+    return table_tex(_text_table(frame, name, convention))
+
+
+def _text_table(frame: pd.DataFrame, name: str, convention: str) -> TextTable:
     head, rows = printed_rows(frame)
-    lines = [
-        f"% {_title(name)}. {_caption(convention, tests=TESTS[0] in head)}",
-        f"\\begin{{tabular}}{{lll{'r' * (len(head) - 3)}}}",
-        "\\toprule",
-        " & ".join(map(_latex, head)) + r" \\",
-        "\\midrule",
-    ]
-    lines += [" & ".join(map(_latex, row)) + r" \\" for row in rows]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
-
-
-def _title(name: str) -> str:
-    return f"{name.replace('_', ' ').capitalize().replace('s1', 'S1')}. {TITLES[name]}"
+    title = f"{name.replace('_', ' ').capitalize().replace('s1', 'S1')}. {TITLES[name]}"
+    caption = _caption(convention, tests=TESTS[0] in head)
+    return TextTable(title, caption, head, tuple(rows), n_names=3)
 
 
 def _caption(convention: str, *, tests: bool) -> str:
     told = (
         f"Scored by the convention “{convention}”. SD has n − 1, quartiles are linear; cases in "
-        "which a metric is undefined are counted and left out. Columns named paper are what the "
-        "paper printed."
+        "which a metric is undefined are counted and left out, and so are cases with a reference "
+        "that were not scored. Columns named paper are what the paper printed."
     )
     if not tests:
         return told
@@ -137,11 +117,12 @@ def _quartiles(row: Mapping[Any, Any], prefix: str) -> str:
     return f"{median} ({low}–{high})"
 
 
+def _tests(row: Mapping[Any, Any]) -> list[str]:
+    pairs = row.get("n_pairs", pd.NA)
+    values = (row.get(name, math.nan) for name in TEST_COLUMNS)
+    return [MISSING if pd.isna(pairs) else str(pairs), *map(_p, values)]
+
+
 def _p(value: float) -> str:
-    if math.isnan(value):
-        return MISSING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _latex(text: str) -> str:
-    return "".join({**LATEX_TEXT, "<": "$<$"}.get(letter, letter) for letter in text)
+    """Return a p-value with three digits that count, as the paper prints its own."""
+    return MISSING if math.isnan(value) else f"{value:.3g}"

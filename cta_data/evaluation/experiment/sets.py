@@ -11,6 +11,7 @@ import pandas as pd
 from cta_data.errors import ConfigurationError
 from cta_data.evaluation.scoring import Convention
 from cta_data.evaluation.scoring.collection import Scores, open_pool, pair_files, score_pairs
+from cta_data.evaluation.scoring.mask_files import ENDINGS
 from cta_data.evaluation.scoring.output import case_frame, lesion_frame
 
 
@@ -26,6 +27,31 @@ class ScoredSet:
     def name(self) -> str:
         """Name for people."""
         return f"model {self.model} on {self.test_set}"
+
+    @property
+    def reference_cases(self) -> set[str]:
+        """Cases that have a reference, scored or not."""
+        pairing = self.scores.pairing
+        scored = {case.case for case in self.scores.cases}
+        return scored | set(pairing.files) | set(pairing.without_prediction)
+
+    @property
+    def accounting(self) -> dict[str, str | int]:
+        """Where every case went.
+
+        `references` = `scored` + `failed` + `without_prediction`; a prediction without a reference
+        comes on top.
+        """
+        pairing = self.scores.pairing
+        return {
+            "test_set": self.test_set,
+            "model": self.model,
+            "references": len(self.reference_cases),
+            "scored": len(self.scores.cases),
+            "failed": len(self.scores.failed),
+            "without_prediction": len(pairing.without_prediction),
+            "without_reference": len(pairing.without_reference),
+        }
 
     @property
     def missing(self) -> list[str]:
@@ -72,7 +98,8 @@ def read_sets(
                 where=str(folder),
                 next_step="References lie in <test set>/, predictions in <model>/<test set>/",
             )
-    sets, unscored = [], []
+    sets: list[ScoredSet] = []
+    unscored = _misplaced(predictions)
     folders = [(m, t) for m in _folders(predictions) for t in _folders(m)]
     with open_pool(jobs) as pool:
         for model, test_set in folders:
@@ -87,6 +114,32 @@ def read_sets(
     return sorted(sets, key=lambda one: (one.test_set, one.model)), unscored
 
 
+def not_predicted(references: Path, predictions: Path) -> list[str]:
+    """Return test sets that a model has no folder for, a line each.
+
+    These are told and are no failure: in the paper, model C is not run on the external test sets.
+    """
+    models = [one.name for one in _folders(predictions)]
+    told = []
+    for test_set in (one.name for one in _folders(references)):
+        without = [m for m in models if not (predictions / m / test_set).is_dir()]
+        if models and without == models:
+            told.append(f"{test_set}: no model has predictions")
+        else:
+            told += [f"{test_set}: model {model} has no predictions" for model in without]
+    return told
+
+
+def _misplaced(predictions: Path) -> list[str]:
+    """Return masks that lie where no test set is named, a line each."""
+    return [
+        f"{path.relative_to(predictions)}: the mask lies in no folder <model>/<test set>"
+        for folder in (predictions, *_folders(predictions))
+        for path in sorted(folder.iterdir())
+        if path.name.endswith(ENDINGS) and not path.name.startswith(".")
+    ]
+
+
 def all_cases(sets: list[ScoredSet]) -> pd.DataFrame:
     """Return one row a case of every set, with its test set and model."""
     return _joined(sets, case_frame)
@@ -94,7 +147,9 @@ def all_cases(sets: list[ScoredSet]) -> pd.DataFrame:
 
 def all_lesions(sets: list[ScoredSet]) -> pd.DataFrame:
     """Return one row a matched pair, missed or false lesion of every set."""
-    return _joined(sets, lesion_frame)
+    return _joined(
+        sets, lambda scores: lesion_frame(scores).assign(convention=scores.convention.name)
+    )
 
 
 def _joined(sets: list[ScoredSet], frame: Callable[[Scores], pd.DataFrame]) -> pd.DataFrame:

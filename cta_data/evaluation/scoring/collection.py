@@ -61,7 +61,8 @@ def pair_files(reference: Path, predicted: Path) -> Pairing:
     Raises
     ------
     ConfigurationError
-        One of the two is not there, or one is a file and the other a folder.
+        One of the two is not there, one is a file and the other a folder, or a folder holds two
+        masks of one case.
     """
     for path in (reference, predicted):
         if not path.exists() and not path.is_symlink():
@@ -141,5 +142,17 @@ def _score(
 
 
 def _masks(folder: Path) -> dict[str, Path]:
-    found = (path for path in sorted(folder.iterdir()) if path.name.endswith(ENDINGS))
-    return {case_of(path): path for path in found if not path.name.startswith(".")}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.name.endswith(ENDINGS):
+            continue
+        case = case_of(path)
+        if case in found:
+            raise ConfigurationError(
+                "two masks of one case",
+                where=str(folder),
+                why=f"{found[case].name} and {path.name}",
+                next_step="Leave the one that counts",
+            )
+        found[case] = path
+    return found
