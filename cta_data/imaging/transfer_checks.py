@@ -10,9 +10,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.coverage import PointMap
 from cta_data.imaging.drawn_lesions import DrawnLesion
 from cta_data.imaging.grid import Grid
+from cta_data.imaging.inverse import inverse_of
 from cta_data.imaging.label_transfer import TransferredLesion, TransferResult, transfer_lesions
 from cta_data.imaging.mask_transfer import lesions_from_labels
 from cta_data.imaging.surface_distance import largest_surface_distance_mm
@@ -124,19 +126,13 @@ def _carried_back(
     transform: sitk.Transform,
     drawn_on: Grid,
 ) -> sitk.Image | None:
-    inverse = _inverse(transform)
-    if inverse is None:
+    try:
+        inverse = inverse_of(transform)
+    except DataRefused:  # a deformation that folds: there is no way back to compare with
         return None
     names = {one.id: (one.source_roi, one.source_name, one.component) for one in lesions}
     arrived = lesions_from_labels(result.labels, names)
     return transfer_lesions(arrived, inverse, drawn_on).labels
-
-
-def _inverse(transform: sitk.Transform) -> sitk.Transform | None:
-    try:
-        return transform.GetInverse()
-    except RuntimeError:  # a deformation field has none
-        return None
 
 
 def _by_lesion(labels: sitk.Image) -> dict[int, _Box]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import SimpleITK as sitk
@@ -84,7 +85,9 @@ def convert_registrations(
 ) -> None:
     """Write what Spatial Registration objects say of the session's frames of reference.
 
-    A file named from-frame2_to-frame1 maps points of frame 1 to points of frame 2 (LPS, mm).
+    A file named from-frame2_to-frame1 maps points of frame 1 to points of frame 2 (LPS, mm). Of a
+    pair, the direction that begins at the lower number is written; of a deformation the one that
+    the object holds.
 
     Raises
     ------
@@ -94,13 +97,13 @@ def convert_registrations(
     frames = images.frame_uids()
     for raw in session.of_kind("REG"):
         registration = read_spatial_registration(raw.datasets[0])
-        for fixed, fixed_uid in frames.items():
-            for moving, moving_uid in frames.items():
-                if fixed >= moving or not registration.connects(fixed_uid, moving_uid):
-                    continue
-                transform = registration.transform(fixed_uid, moving_uid)
-                path = registration_path(unit, fixed, moving)
-                sitk.WriteTransform(transform, str(workspace.write(path)))
+        for pair in combinations(sorted(frames), 2):
+            for fixed, moving in (pair, pair[::-1]):
+                if registration.connects(frames[fixed], frames[moving]):
+                    transform = registration.transform(frames[fixed], frames[moving])
+                    path = registration_path(unit, fixed, moving)
+                    sitk.WriteTransform(transform, str(workspace.write(path)))
+                    break
 
 
 def registration_path(unit: UnitId, fixed: int, moving: int) -> str:

@@ -9,8 +9,18 @@ from typing import Any
 import SimpleITK as sitk
 
 from cta_data.bids.names import parse_name, transform_name
-from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace, session_scope
+from cta_data.engine import (
+    Blocked,
+    Outcome,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    Workspace,
+    session_scope,
+)
 from cta_data.formats.nifti import read_grid, read_image, same_grid
+from cta_data.imaging.inverse import inverse_of
 from cta_data.imaging.registration import RegistrationSettings, register_images
 from cta_data.imaging.registration_quality import (
     assess_transform,
@@ -46,11 +56,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         paths = {f"image:{name}": images[name]["path"] for name in (settings.hub, *techniques)}
         frames = {name: images[name]["frame"] for name in (settings.hub, *techniques)}
         if settings.use_dicom_registration and not stated:
-            for name in techniques:
-                low, high = sorted((frames[settings.hub], frames[name]))
-                path = registration_path(unit, low, high)
-                if low != high and path in made:
-                    paths[f"dicom:{name}"] = path
+            paths |= _registration_objects(unit, settings.hub, frames, made)
         parameters = {
             "settings": settings.model_dump(),
             "hub": settings.hub,
@@ -59,6 +65,23 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             "coregistered": stated,
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _registration_objects(
+    unit: UnitId, hub: str, frames: Mapping[str, int], made: set[str]
+) -> dict[str, str]:
+    """Return what DICOM objects say, as inputs: from the hub, or else towards it."""
+    inputs = {}
+    for name, frame in frames.items():
+        from_hub = registration_path(unit, frames[hub], frame)
+        to_hub = registration_path(unit, frame, frames[hub])
+        if frame == frames[hub]:
+            continue
+        if from_hub in made:
+            inputs[f"dicom:{name}"] = from_hub
+        elif to_hub in made:
+            inputs[f"dicom_inverse:{name}"] = to_hub
+    return inputs
 
 
 def _needed(study: Study, images: Mapping[str, Any], made: set[str]) -> list[str]:
@@ -133,12 +156,9 @@ def _bring_together(
     settings = unit.parameters["settings"]
     frames, hub = unit.parameters["frames"], unit.parameters["hub"]
     limits = limits_from(settings["limits"])
-    dicom = unit.paths("dicom:").get(technique)
-    if dicom:
-        stored = sitk.ReadTransform(str(workspace.read(dicom)))
-        # The file maps points of the frame with the lower number.
-        transform = stored if frames[hub] < frames[technique] else stored.GetInverse()
-        source, kind = "dicom_reg", _kind(stored)
+    stated = _from_registration_object(unit, technique, workspace)
+    if stated is not None:
+        transform, source, kind = stated, "dicom_reg", _kind(stated)
     elif _stated_or_same(unit, frames[hub] == frames[technique]):
         transform, source, kind = sitk.TranslationTransform(3), "identity", "identity"
     else:
@@ -154,6 +174,19 @@ def _bring_together(
     quality = assess_transform(fixed, moving, transform)
     reasons = reasons_against(quality, limits)
     return _row(unit, technique, source, kind, quality, reasons), transform
+
+
+def _from_registration_object(
+    unit: Unit, technique: str, workspace: Workspace
+) -> sitk.Transform | None:
+    """Return the transform from the hub's points to the technique's that an object gives."""
+    forward = unit.paths("dicom:").get(technique)
+    backward = unit.paths("dicom_inverse:").get(technique)
+    if forward:
+        return sitk.ReadTransform(str(workspace.read(forward)))
+    if backward:
+        return inverse_of(sitk.ReadTransform(str(workspace.read(backward))))
+    return None
 
 
 def _stated_or_same(unit: Unit, same_frame: bool) -> bool:
@@ -181,7 +214,7 @@ def _row(
 
 
 def _kind(transform: sitk.Transform) -> str:
-    return "displacement" if "Displacement" in transform.GetName() else "affine"
+    return "affine" if transform.IsLinear() else "displacement"
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from cta_data.engine import Workspace
 from cta_data.errors import DataRefused
+from cta_data.imaging.inverse import inverse_of
 
 
 class TransformChain:
@@ -24,10 +25,7 @@ class TransformChain:
     """
 
     def __init__(self, transforms: Mapping[tuple[str, str], sitk.Transform]) -> None:
-        self._steps: dict[tuple[str, str], sitk.Transform] = {}
-        for (fixed, moving), transform in transforms.items():
-            self._steps[(fixed, moving)] = transform
-            self._steps[(moving, fixed)] = transform.GetInverse()
+        self._given = dict(transforms)
 
     def between(self, *, target: str, source: str) -> sitk.Transform:
         """Return the transform from points of `target` to points of `source`.
@@ -35,22 +33,29 @@ class TransformChain:
         Raises
         ------
         DataRefused
-            Nothing connects the two.
+            Nothing connects the two, or a deformation between them cannot be inverted.
         """
         if target == source:
             return sitk.Transform(3, sitk.sitkIdentity)
-        if (target, source) in self._steps:
-            return self._steps[(target, source)]
-        for fixed, middle in self._steps:
-            if fixed == target and (middle, source) in self._steps:
+        direct = self._step(target, source)
+        if direct is not None:
+            return direct
+        for middle in sorted({technique for pair in self._given for technique in pair}):
+            first, second = self._step(target, middle), self._step(middle, source)
+            if first is not None and second is not None:
                 # ITK applies the last transform of a composite first.
-                return sitk.CompositeTransform(
-                    [self._steps[(middle, source)], self._steps[(target, middle)]]
-                )
+                return sitk.CompositeTransform([second, first])
         raise DataRefused(
             f"no registration connects {source} with {target}",
             next_step="Run `cta-data register`",
         )
+
+    def _step(self, target: str, source: str) -> sitk.Transform | None:
+        """The transform between two techniques that were registered; inverted only if asked."""
+        if (target, source) in self._given:
+            return self._given[(target, source)]
+        back = self._given.get((source, target))
+        return None if back is None else inverse_of(back)
 
 
 def read_chain(paths: Mapping[str, str], workspace: Workspace) -> TransformChain:

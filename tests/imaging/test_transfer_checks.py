@@ -137,12 +137,27 @@ def test_limits_are_what_the_configuration_names() -> None:
     assert limits_of({}) == TransferLimits()
 
 
-def test_a_deformation_has_no_way_back() -> None:
-    """There-and-back is unknown, not zero, and is no reason."""
-    field = sitk.Image([40, 40, 40], sitk.sitkVectorFloat64)
+def deformation(amplitude_mm: float) -> sitk.DisplacementFieldTransform:
+    x = np.arange(40, dtype=np.float64)
+    vectors = np.zeros((40, 40, 40, 3))
+    vectors[..., 0] = amplitude_mm * np.sin(2 * np.pi * x / 20)
+    return sitk.DisplacementFieldTransform(sitk.GetImageFromArray(vectors, isVector=True))
+
+
+def test_a_deformation_brings_a_lesion_back() -> None:
+    """There and back through a smooth field, a ball is nearly what it was."""
     mask = image(ball(5.0))
-    found = checked(mask, sitk.DisplacementFieldTransform(field), mask)
-    assert found.dice_there_and_back is None and found.reasons == ()
+    found = checked(mask, deformation(0.4), mask)
+    assert found.dice_there_and_back is not None and found.dice_there_and_back > 0.95
+    assert found.reasons == ()
+
+
+def test_a_deformation_that_folds_has_no_way_back() -> None:
+    """There-and-back is unknown, not zero, and is no reason."""
+    mask = image(ball(5.0))
+    found = checked(mask, deformation(8.0), mask)
+    assert found.dice_there_and_back is None
+    assert not any(reason.startswith("Dice") for reason in found.reasons)
 
 
 def test_on_its_own_grid_nothing_happened() -> None:
