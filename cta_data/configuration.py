@@ -116,6 +116,8 @@ class BuildSection(StrictModel):
     folds: int = Field(default=5, ge=2)
     skull_stripped: bool = True
     """Whether models train on images whose brain was extracted."""
+    test_quality: str = "HAQ"
+    """Quality of the annotations that the trial's test sets are judged by."""
     shared_patients: Literal["refuse", "accept"] = "refuse"
     """Whether a patient may train who is, by the source's identifier, in another cohort as well."""
     settings: dict[SettingName, Setting] = PAPER_SETTINGS
@@ -130,6 +132,37 @@ class BuildSection(StrictModel):
         return merged
 
 
+class TrainingSection(StrictModel):
+    """How nnU-Net learns; what is not given here is as nnU-Net decides it."""
+
+    configuration: Literal["3d_fullres", "2d"] = "3d_fullres"
+    planner: Literal[
+        "ExperimentPlanner",
+        "nnUNetPlannerResEncM",
+        "nnUNetPlannerResEncL",
+        "nnUNetPlannerResEncXL",
+    ] = "ExperimentPlanner"
+    """nnU-Net's planner: the plain U-Net, or one of its residual encoders."""
+    epochs: int = Field(default=1000, ge=1)
+    iterations_per_epoch: int = Field(default=250, ge=1)
+    validation_iterations: int = Field(default=50, ge=1)
+    seed: int = 20250215
+    reproducible: bool = False
+    """Same seed, same weights: one thread, augmentation in the process, deterministic kernels."""
+    checkpoint_every: int = Field(default=1, ge=1)
+    """Epochs between checkpoints that an interrupted training goes on from."""
+    patch_size: tuple[int, ...] = ()
+    """Voxels (z, y, x), instead of nnU-Net's plan; for small machines."""
+    features: tuple[int, ...] = ()
+    """Features of each stage of the network, instead of nnU-Net's plan; for small machines."""
+    batch_size: int = Field(default=0, ge=0)
+    """Patches a step; 0 for nnU-Net's plan."""
+    mirroring: bool = True
+    """Whether predictions are averaged over mirrored images."""
+    tile_step: float = Field(default=0.5, gt=0, le=1)
+    """Step of the sliding window of predictions, in patches."""
+
+
 class StudyConfiguration(StrictModel):
     """Everything in study.toml."""
 
@@ -138,6 +171,7 @@ class StudyConfiguration(StrictModel):
     brain_extraction: BrainExtractionSection = BrainExtractionSection()
     transfer: TransferSection = TransferSection()
     build: BuildSection = BuildSection()
+    training: TrainingSection = TrainingSection()
 
 
 def initial_toml(name: str) -> str:

@@ -19,14 +19,17 @@ from cta_data.cli import (
     demo,
     distribution_commands,
     evaluate_commands,
+    experiment_commands,
     inspect,
     intake,
+    model_commands,
     picture_commands,
     report_commands,
     score_commands,
     standalone,
     step_commands,
     study_commands,
+    train_commands,
 )
 from cta_data.cli.output import error_console
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
@@ -58,6 +61,9 @@ for group in (
     score_commands,
     evaluate_commands,
     audit_commands,
+    train_commands,
+    model_commands,
+    experiment_commands,
     demo,
 ):
     group.register(app)

@@ -18,6 +18,7 @@ from cta_data.steps.clinical import list_rows_without_session
 from cta_data.steps.convert import CONVERT
 from cta_data.steps.extract_brain import STRIP, backend_options
 from cta_data.steps.measure import MEASURE
+from cta_data.steps.models import MODELS, PREDICTIONS, REFERENCES
 from cta_data.steps.recovery import remove_emptied_outputs
 from cta_data.steps.register import REGISTER
 from cta_data.steps.retire import retire_sessions
@@ -111,7 +112,8 @@ def _commit_configuration(study: Study) -> None:
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
-    paths = ["manifests", "builds", *(study.cohort_path(c) for c in study.cohorts)]
+    paths = ["manifests", "builds", MODELS, PREDICTIONS, REFERENCES]
+    paths += [study.cohort_path(c) for c in study.cohorts]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)
     commit_run(study.root, command, _message(report, command), installed, report.exit_code())

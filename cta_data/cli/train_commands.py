@@ -1,0 +1,289 @@
+"""The commands `train` and `predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cta_data.cli.options import (
+    DryRunOption,
+    JobsOption,
+    JsonOption,
+    RecomputeOption,
+    ReplayOption,
+    SchedulerOption,
+    SlurmOption,
+    StudyOption,
+)
+from cta_data.cli.output import (
+    ProgressObserver,
+    console,
+    error_console,
+    print_json,
+    print_plan,
+    print_report,
+)
+from cta_data.engine import ExecutorOptions, RunOptions, plan_steps
+from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.errors import ConfigurationError
+from cta_data.study import Study, open_study
+
+if TYPE_CHECKING:
+    from cta_data.steps.models import Model
+    from cta_data.steps.training import TrainingRequest
+    from cta_data.steps.training_checks import Check
+
+SettingOption = Annotated[
+    list[str], typer.Option("--setting", help="A, B, C, D or the study's own; repeatable.")
+]
+FoldOption = Annotated[
+    str, typer.Option("--fold", help="A number from 0, several with commas, or all.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="cuda, cpu or mps.")]
+GpusOption = Annotated[
+    int, typer.Option("--num-gpus", min=0, help="GPUs of this machine to use, a unit each; 0: all.")
+]
+EpochsOption = Annotated[
+    int, typer.Option("--epochs", min=0, help="Epochs; 0 for training.epochs of study.toml.")
+]
+ConfigurationOption = Annotated[
+    str, typer.Option("--configuration", help="3d_fullres or 2d; else as study.toml says.")
+]
+PlannerOption = Annotated[
+    str,
+    typer.Option(
+        "--planner", help="nnU-Net's planner, as nnUNetPlannerResEncL; else study.toml's."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("train")(train)
+    app.command("predict")(predict)
+
+
+def train(
+    setting: SettingOption,
+    fold: FoldOption = "all",
+    device: DeviceOption = "cuda",
+    epochs: EpochsOption = 0,
+    configuration: ConfigurationOption = "",
+    planner: PlannerOption = "",
+    num_gpus: GpusOption = 0,
+    dry_run: DryRunOption = False,
+    jobs: JobsOption = 1,
+    scheduler: SchedulerOption = "",
+    slurm: SlurmOption = None,
+    as_json: JsonOption = False,
+    study: StudyOption = None,
+    replay: ReplayOption = False,
+    recompute: RecomputeOption = False,
+) -> int:
+    """Train nnU-Net on a setting, fold by fold; an interrupted training goes on where it was."""
+    from cta_data.steps.build import build_step
+    from cta_data.steps.training import steps_of, train_models
+
+    opened = open_study(study)
+    command = ["train", *(w for name in setting for w in ("--setting", name)), "--fold", fold]
+    request = make_request(
+        opened, setting, folds_named(fold), device, num_gpus, command,
+        epochs=epochs, configuration=configuration, planner=planner,
+        executor=ExecutorOptions(jobs, scheduler, slurm), replay=replay, recompute=recompute,
+    )  # fmt: skip
+    if dry_run:
+        steps = [*(build_step(opened, name) for name in setting), *steps_of(opened, request)]
+        print_plan(plan_steps(opened, steps, RunOptions()), as_json=as_json)
+        return EXIT_OK
+    with ProgressObserver(quiet=as_json) as progress:
+        done = train_models(
+            opened,
+            request,
+            progress.observer(),
+            lambda m, c: None if as_json else print_checks(m, c),
+        )
+    if done.report is None:
+        if as_json:
+            print_json(
+                {"checks": {m: [vars(c) for c in found] for m, found in done.checks.items()}}
+            )
+        error_console().print("nothing was trained: correct what is marked above", soft_wrap=True)
+        return EXIT_FAILED
+    print_report(done.report, as_json=as_json)
+    _print_notes(done.report, as_json=as_json)
+    return done.report.exit_code()
+
+
+def make_request(
+    study: Study,
+    settings: list[str],
+    folds: tuple[int, ...],
+    device: str,
+    num_gpus: int,
+    command: list[str],
+    *,
+    epochs: int = 0,
+    configuration: str = "",
+    planner: str = "",
+    executor: ExecutorOptions,
+    replay: bool = False,
+    recompute: bool = False,
+) -> TrainingRequest:
+    """Return what the command line says; options of this call go before those of study.toml."""
+    from cta_data.steps.training import TrainingRequest, machine_for
+
+    recorded = ["cta-data", *command, "--device", device]
+    changes: dict[str, Any] = {}
+    for name, value in (
+        ("epochs", epochs),
+        ("configuration", configuration),
+        ("planner", planner),
+    ):
+        if value:
+            changes[name] = value
+            recorded += [f"--{name}", str(value)]
+    return TrainingRequest(
+        settings=tuple(settings),
+        folds=folds,
+        training=training_section(study, changes),
+        machine=machine_for(device, num_gpus, executor.jobs, recompute=replay or recompute),
+        executor=executor,
+        command=tuple(recorded),
+        recompute=replay or recompute,
+        commit=not replay,
+    )
+
+
+def training_section(study: Study, changes: dict[str, Any]) -> Any:
+    """Return `[training]` with what this call changes.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is none that is known.
+    """
+    from pydantic import ValidationError
+
+    own = study.configuration.training
+    try:
+        return type(own).model_validate(own.model_dump() | changes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"--{name} {changes.get(name)!r} is not known", why=str(first["msg"])
+        ) from error
+
+
+def folds_named(text: str) -> tuple[int, ...]:
+    """Return the folds that an option names; none for all.
+
+    Raises
+    ------
+    ConfigurationError
+        It names no numbers.
+    """
+    if text == "all":
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise ConfigurationError(
+            f"--fold {text!r} names no fold", next_step="Give numbers from 0, as 0,1, or all"
+        )
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def print_checks(model: Model, checks: list[Check]) -> None:
+    """Print one line a check."""
+    out = console()
+    out.print(f"Model {model.name}:")
+    for check in checks:
+        mark = "ok  " if check.passed else "STOP"
+        out.print(f"  {mark} {check.name}: {check.found}", soft_wrap=True)
+
+
+def _print_notes(report: Any, *, as_json: bool) -> None:
+    for record in [] if as_json else report.records:
+        for note in record.notes:
+            console().print(f"{record.unit}: {note}", soft_wrap=True)
+
+
+def predict(
+    setting: Annotated[
+        list[str] | None, typer.Option("--setting", help="Models of these settings; repeatable.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", help="A test set, a cohort, test, external or all; repeatable."),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="Folder or nnU-Net zip of a model; needs --input."),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="Folder of images instead of a test set.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", help="Where to write; with --input.")
+    ] = None,
+    stripped: Annotated[
+        bool, typer.Option("--stripped", help="With --input: the images hold the brain alone.")
+    ] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Keep the probability of lesion as well.")
+    ] = False,
+    device: DeviceOption = "cuda",
+    configuration: ConfigurationOption = "",
+    planner: PlannerOption = "",
+    num_gpus: GpusOption = 0,
+    dry_run: DryRunOption = False,
+    jobs: JobsOption = 1,
+    as_json: JsonOption = False,
+    study: StudyOption = None,
+    replay: ReplayOption = False,
+    recompute: RecomputeOption = False,
+) -> int:
+    """Predict test sets of the study, or a folder of images, with all trained folds together."""
+    if source is not None:
+        from cta_data.cli.folder_prediction import predict_folder_command
+
+        named = (("configuration", configuration), ("planner", planner))
+        return predict_folder_command(
+            setting or [], model, source, out, study,
+            device=device, changes={key: value for key, value in named if value},
+            stripped=stripped, probabilities=probabilities, as_json=as_json,
+        )  # fmt: skip
+    if not setting:
+        raise ConfigurationError(
+            "no model is named",
+            next_step="Give --setting, or --model with --input and --output",
+        )
+    from cta_data.steps.evaluation_sets import chosen_sets
+    from cta_data.steps.training import predict_sets, prediction_steps
+
+    opened = open_study(study)
+    sets = chosen_sets(opened, on or ["all"])
+    command = ["predict", *(w for name in setting for w in ("--setting", name))]
+    command += [w for name in on or [] for w in ("--on", name)]
+    command += ["--probabilities"] if probabilities else []
+    request = make_request(
+        opened, setting, (), device, num_gpus, command,
+        configuration=configuration, planner=planner,
+        executor=ExecutorOptions(jobs), replay=replay, recompute=recompute,
+    )  # fmt: skip
+    for one in sets:
+        for lacking in one.lacking:
+            error_console().print(f"note: {one.name}: {lacking}", soft_wrap=True)
+    if dry_run:
+        steps = prediction_steps(opened, request, sets, probabilities=probabilities)
+        print_plan(plan_steps(opened, steps, RunOptions()), as_json=as_json)
+        return EXIT_OK
+    with ProgressObserver(quiet=as_json) as progress:
+        report = predict_sets(
+            opened, request, sets, progress.observer(), probabilities=probabilities
+        )
+    print_report(report, as_json=as_json)
+    _print_notes(report, as_json=as_json)
+    return report.exit_code()

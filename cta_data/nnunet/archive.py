@@ -1,0 +1,157 @@
+"""Exchange models with any nnU-Net: zip archives in the form that its own commands take.
+
+An archive of somewhere else is data, not code: names are checked before a file is written, and
+checkpoints are read without executing anything.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cta_data.errors import DataRefused
+from cta_data.nnunet.checkpoints import read_checkpoint
+
+CHECKPOINT = "checkpoint_final.pth"
+_SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+_OF_FOLD = (CHECKPOINT, "progress.png", "card.json", "curves.png", "validation/summary.json")
+_TIME = (1980, 1, 1, 0, 0, 0)
+_MOST_BYTES = 64 << 30
+_TAKEN = (".json", ".pth", ".png")
+"""What is taken from an archive: no pickle (nnU-Net's postprocessing.pkl is one)."""
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A model in an archive: its folder as nnU-Net has it, and its folds."""
+
+    folder: str
+    folds: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def export_model(model: Path, folder: str, folds: Sequence[str], archive: Path) -> list[str]:
+    """Write a model as `nnUNetv2_export_model_to_zip` does; same model, same bytes.
+
+    Parameters
+    ----------
+    model
+        Folder with plans.json, dataset.json and `fold_<name>`.
+    folder
+        Its path in the archive: `Dataset…/<trainer>__<plans>__<configuration>`.
+
+    Returns
+    -------
+    list
+        What the archive holds.
+
+    Raises
+    ------
+    DataRefused
+        A fold has no checkpoint, or one that cannot be read.
+    """
+    names = list(_SHARED)
+    for fold in folds:
+        read_checkpoint(model / f"fold_{fold}" / CHECKPOINT)
+        names += [f"fold_{fold}/{name}" for name in _OF_FOLD]
+    chosen = f"crossval_results_folds_{'_'.join(folds)}"
+    names += [f"{chosen}/{name}" for name in ("summary.json", "postprocessing.json")]
+    there = [name for name in names if (model / name).is_file()]
+    part = archive.with_name(f"{archive.name}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for name in there:
+            entry = zipfile.ZipInfo(f"{folder}/{name}", _TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            opened = packed.open(entry, "w", force_zip64=True)
+            with opened as target, open(model / name, "rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+    part.replace(archive)
+    return there
+
+
+def import_model(archive: Path, results: Path) -> Archived:
+    """Unpack a model of any nnU-Net below a folder of results.
+
+    Raises
+    ------
+    DataRefused
+        It is no archive of one model, a name leads out of the folder, or a checkpoint is damaged
+        or holds more than weights. Nothing of it was executed, and nothing is left.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            entries = list(_checked(packed, archive))
+            top, folds = _model_in(entries, archive)
+            target = results / top
+            if target.exists():
+                raise DataRefused("the model is there already", where=top)
+            part = results / ".import.part"
+            shutil.rmtree(part, ignore_errors=True)
+            try:
+                taken = [e for e in entries if e.filename.endswith(_TAKEN)]
+                for entry in taken:
+                    _unpack(packed, entry, part / entry.filename)
+                _check_model(part / top, folds)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (part / top).rename(target)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise DataRefused(
+            "the archive cannot be read",
+            where=archive.name,
+            why=f"{type(error).__name__}: {error}",
+            next_step="Give the zip file that nnU-Net exported",
+        ) from error
+    kept = {entry.filename for entry in taken}
+    skipped = tuple(sorted(entry.filename for entry in entries if entry.filename not in kept))
+    return Archived(top, folds, skipped)
+
+
+def _checked(packed: zipfile.ZipFile, archive: Path) -> Iterator[zipfile.ZipInfo]:
+    total = 0
+    for entry in packed.infolist():
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            why = f"{entry.filename!r} leads out of the folder"
+            raise DataRefused("the archive is not safe", where=archive.name, why=why)
+        total += entry.file_size
+        if total > _MOST_BYTES:
+            raise DataRefused("the archive is larger than 64 GiB unpacked", where=archive.name)
+        if not entry.is_dir():
+            yield entry
+
+
+def _model_in(entries: list[zipfile.ZipInfo], archive: Path) -> tuple[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        parts = PurePosixPath(entry.filename).parts
+        if len(parts) == 4 and parts[2].startswith("fold_") and parts[3] == CHECKPOINT:
+            found.setdefault("/".join(parts[:2]), []).append(parts[2].removeprefix("fold_"))
+    if len(found) != 1:
+        why = f"it holds {len(found)} models" if found else f"no <model>/fold_…/{CHECKPOINT} in it"
+        raise DataRefused("this is no archive of one nnU-Net model", where=archive.name, why=why)
+    [(top, folds)] = found.items()
+    return top, tuple(sorted(folds))
+
+
+def _unpack(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with packed.open(entry) as source, open(target, "wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+
+
+def _check_model(folder: Path, folds: Sequence[str]) -> None:
+    for name in _SHARED[:2]:
+        content: Any = None
+        if (folder / name).is_file():
+            content = json.loads((folder / name).read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise DataRefused("the model is not whole", where=name)
+    for fold in folds:
+        read_checkpoint(folder / f"fold_{fold}" / CHECKPOINT)

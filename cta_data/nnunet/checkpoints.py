@@ -1,0 +1,66 @@
+"""Read nnU-Net's checkpoints without executing anything that is in them.
+
+A checkpoint is a pickle, and a pickle can run any code when it is loaded. nnU-Net loads its own
+without a restriction. Here nothing but weights and plain values is ever built.
+"""
+
+from __future__ import annotations
+
+import pickle
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cta_data.errors import DataRefused
+
+NEEDED = ("network_weights", "trainer_name", "init_args")
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Return the content of a checkpoint.
+
+    Raises
+    ------
+    DataRefused
+        The file is missing, cut off, holds more than weights and plain values (nothing of it was
+        executed), or is no checkpoint of nnU-Net.
+    """
+    import numpy as np
+    import torch
+
+    # What nnU-Net's log holds beside plain values.
+    scalar = import_module("numpy._core.multiarray").scalar
+    plain = [scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
+    try:
+        with torch.serialization.safe_globals(plain):
+            content = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise DataRefused("there is no such checkpoint", where=path.name) from error
+    except pickle.UnpicklingError as error:
+        raise DataRefused(
+            "the checkpoint holds more than weights",
+            where=path.name,
+            why=f"{_forbidden(str(error))}; nothing of it was executed",
+            next_step="Take the model from someone you trust, or have it saved by nnU-Net again",
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise DataRefused(
+            "the checkpoint cannot be read",
+            where=path.name,
+            why=f"it is damaged or cut off: {str(error).splitlines()[0]}",
+            next_step="Fetch or copy it again; where it is your own, remove it and train again",
+        ) from error
+    missing = [name for name in NEEDED if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise DataRefused(
+            "this is no checkpoint of nnU-Net v2", where=path.name, why=f"without {missing[0]}"
+        )
+    return dict(content)
+
+
+def _forbidden(message: str) -> str:
+    """Return what was refused, of torch's long explanation."""
+    for line in message.splitlines():
+        if "Unsupported global" in line or "Unsupported class" in line or "GLOBAL" in line:
+            return line.strip().rstrip(".")[:200]
+    return message.splitlines()[0][:200]

@@ -1,0 +1,69 @@
+"""Plans of nnU-Net: their names, and the changes that a study asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+PLANS_OF_PLANNER = {
+    "ExperimentPlanner": "nnUNetPlans",
+    "nnUNetPlannerResEncM": "nnUNetResEncUNetMPlans",
+    "nnUNetPlannerResEncL": "nnUNetResEncUNetLPlans",
+    "nnUNetPlannerResEncXL": "nnUNetResEncUNetXLPlans",
+}
+"""The name under which each planner of nnU-Net keeps its plans."""
+
+TRAINER = "nnUNetTrainer"
+"""The trainer's name in folders and checkpoints: any nnU-Net then loads what is trained here."""
+
+
+def model_folder(dataset: str, planner: str, configuration: str) -> str:
+    """Return where nnU-Net keeps a model, below its folder of results."""
+    return f"{dataset}/{TRAINER}__{PLANS_OF_PLANNER[planner]}__{configuration}"
+
+
+def adapted(
+    plans: dict[str, Any],
+    configuration: str,
+    *,
+    patch_size: Sequence[int] = (),
+    features: Sequence[int] = (),
+    batch_size: int = 0,
+) -> dict[str, Any]:
+    """Return plans with a smaller network, where a study asks for one.
+
+    Each stage of `features` but the first halves the resolution; convolutions are 3 wide, two a
+    stage. The patch must be divisible by what the stages halve.
+
+    Raises
+    ------
+    ValueError
+        The patch has other axes than the configuration, or is not divisible.
+    """
+    own = dict(plans["configurations"][configuration])
+    axes = len(own["patch_size"])
+    if patch_size:
+        if len(patch_size) != axes:
+            raise ValueError(f"training.patch_size needs {axes} axes for {configuration}")
+        own["patch_size"] = list(patch_size)
+    if features:
+        halved = 2 ** (len(features) - 1)
+        if any(size % halved for size in own["patch_size"]):
+            raise ValueError(
+                f"training.patch_size {own['patch_size']} must be divisible by {halved}, "
+                f"which {len(features)} stages halve"
+            )
+        architecture = dict(own["architecture"])
+        arguments = dict(architecture["arch_kwargs"])
+        arguments["n_stages"] = len(features)
+        arguments["features_per_stage"] = list(features)
+        arguments["kernel_sizes"] = [[3] * axes for _ in features]
+        arguments["strides"] = [[1] * axes] + [[2] * axes for _ in features[1:]]
+        encoder = "n_blocks_per_stage" if "n_blocks_per_stage" in arguments else "n_conv_per_stage"
+        arguments[encoder] = [2] * len(features)
+        arguments["n_conv_per_stage_decoder"] = [2] * (len(features) - 1)
+        architecture["arch_kwargs"] = arguments
+        own["architecture"] = architecture
+    if batch_size:
+        own["batch_size"] = batch_size
+    return plans | {"configurations": plans["configurations"] | {configuration: own}}

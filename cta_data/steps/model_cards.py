@@ -1,0 +1,53 @@
+"""The models that a study holds: their cards, and models of others that join."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cta_data.engine.datasets import require_identity, save
+from cta_data.engine.driver import study_lock
+from cta_data.nnunet.archive import Archived, import_model
+from cta_data.steps.models import ANNEXED_MODELS, MODELS, ensure_dataset
+from cta_data.study import Study
+
+
+def read_cards(study: Study) -> list[dict[str, Any]]:
+    """Return one row a trained fold: what its card tells at a glance."""
+    rows = []
+    for path in sorted((study.root / MODELS).glob("*/*/fold_*/card.json")):
+        card = json.loads(path.read_text("utf-8"))
+        rows.append(
+            {
+                "model": card["model"],
+                "fold": card["fold"],
+                "configuration": card["parameters"]["configuration"],
+                "planner": card["parameters"]["planner"],
+                "epochs": card["epochs"],
+                "cases": len([role for role in card["data"] if role.startswith("image:")]),
+                "validation_voxel_dice": card["validation_voxel_dice"],
+                "hours": round(card["seconds"] / 3600, 3),
+                "device": card["hardware"].get("gpu") or card["hardware"]["device"],
+                "resumed": len(card["resumed_after_epochs"]),
+            }
+        )
+    return rows
+
+
+def take_model(study: Study, archive: Path) -> Archived:
+    """Take a model from an archive into the study and commit it.
+
+    Raises
+    ------
+    DataRefused
+        The archive is not safe, not whole, or holds a model that is there already.
+    CtaError
+        The commit failed.
+    """
+    require_identity(study.root)
+    with study_lock(study.root):
+        ensure_dataset(study, MODELS, ANNEXED_MODELS)
+        taken = import_model(archive, study.root / MODELS)
+        save(study.root, f"Model {taken.folder} from an archive", [study.root / MODELS])
+    return taken

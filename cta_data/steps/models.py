@@ -1,0 +1,85 @@
+"""Models of a study: their names, and where they and their predictions lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cta_data.configuration import TrainingSection
+from cta_data.engine.datasets import create_dataset, install, save, write_attributes
+from cta_data.errors import ConfigurationError
+from cta_data.nnunet.plans import model_folder
+from cta_data.steps.build import dataset_folder
+from cta_data.study import Study
+
+MODELS = "models"
+PREDICTIONS = "evaluation/predictions"
+REFERENCES = "evaluation/references"
+ANNEXED_MODELS = ("*.pth", "*.nii.gz", "*.png")
+ANNEXED_PREDICTIONS = ("*.nii.gz", "*.png")
+WORK = Path(".cta") / "nnunet"
+"""What nnU-Net preprocesses, and trainings that are not finished; never versioned."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One setting, learnt with one configuration of one planner."""
+
+    setting: str
+    dataset: str
+    configuration: str
+    planner: str
+
+    @property
+    def name(self) -> str:
+        """Name for people and folders: the setting's, with what differs from the paper's plan."""
+        parts = [self.setting]
+        if self.planner != "ExperimentPlanner":
+            parts.append(self.planner.removeprefix("nnUNetPlanner"))
+        if self.configuration != "3d_fullres":
+            parts.append(self.configuration)
+        return "-".join(parts)
+
+    @property
+    def folder(self) -> str:
+        """Path from the top of the study."""
+        return f"{MODELS}/{model_folder(self.dataset, self.planner, self.configuration)}"
+
+    def step(self, verb: str, rest: str = "") -> str:
+        """Return the name of a step for this model."""
+        return "_".join(part for part in (verb, self.name, rest) if part)
+
+
+def model_of(study: Study, setting: str, training: TrainingSection) -> Model:
+    """Return the model of a setting.
+
+    Raises
+    ------
+    ConfigurationError
+        The study has no such setting.
+    """
+    settings = study.configuration.build.settings
+    if setting not in settings:
+        raise ConfigurationError(
+            f"there is no setting {setting!r}",
+            why=f"the study has {', '.join(sorted(settings))}",
+            next_step=f"Add [build.settings.{setting}] to study.toml",
+        )
+    dataset = dataset_folder(setting, settings[setting]).removeprefix("builds/")
+    return Model(setting, dataset, training.configuration, training.planner)
+
+
+def ensure_dataset(study: Study, path: str, annexed: Iterable[str]) -> None:
+    """Make the subdataset at a path where it is missing, or install it."""
+    folder = study.root / path
+    if (folder / ".git").exists():
+        return
+    modules = study.root / ".gitmodules"
+    if modules.exists() and f"path = {path}\n" in modules.read_text("utf-8"):
+        install(study.root, folder)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_attributes(folder, annexed)
+    create_dataset(folder, study.root)
+    save(study.root, f"Dataset {path}", [folder, modules])

@@ -1,0 +1,182 @@
+"""Models from builds, and predictions from models: what the commands do, in their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from cta_data.configuration import TrainingSection
+from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
+from cta_data.engine.driver import mark_uncommitted, study_lock
+from cta_data.nnunet.environment import require_device, require_training_packages
+from cta_data.steps.build import build_step
+from cta_data.steps.evaluation_sets import EvaluationSet, place_references
+from cta_data.steps.models import (
+    ANNEXED_MODELS,
+    ANNEXED_PREDICTIONS,
+    MODELS,
+    PREDICTIONS,
+    Model,
+    ensure_dataset,
+    model_of,
+)
+from cta_data.steps.pipeline import execute
+from cta_data.steps.predict import prediction_step
+from cta_data.steps.train import Machine, remove_finished, training_steps
+from cta_data.steps.training_checks import Check, check_training
+from cta_data.study import Study
+
+MOST_PROCESSES = 8
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Which settings to train, how, and on what.
+
+    `folds` empty means all of the build.
+    """
+
+    settings: tuple[str, ...]
+    folds: tuple[int, ...]
+    training: TrainingSection
+    machine: Machine
+    executor: ExecutorOptions
+    command: tuple[str, ...]
+    recompute: bool = False
+    commit: bool = True
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a request: the checks of each model, and the report where they passed."""
+
+    checks: dict[str, list[Check]]
+    report: Report | None
+
+
+def machine_for(device: str, gpus: int, jobs: int, *, recompute: bool = False) -> Machine:
+    """Return how the cores are shared between so many units at a time."""
+    cores = max(1, (os.cpu_count() or 1) // max(1, jobs))
+    return Machine(device, gpus, min(cores, MOST_PROCESSES), cores, recompute)
+
+
+def steps_of(study: Study, request: TrainingRequest) -> list[Step]:
+    """Return the training steps of all models that were asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or a fold is not there.
+    """
+    folds = request.folds or tuple(range(study.configuration.build.folds))
+    steps: list[Step] = []
+    for setting in request.settings:
+        model = model_of(study, setting, request.training)
+        steps += training_steps(study, model, request.training, folds, request.machine)
+    return steps
+
+
+def train_models(
+    study: Study,
+    request: TrainingRequest,
+    observer: Observer | None = None,
+    told: Callable[[Model, list[Check]], None] = lambda model, checks: None,
+) -> Trained:
+    """Bring the builds up to date, check all that a training needs, and train.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting, fold or device is not there, or a package is missing.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    steps = steps_of(study, request)
+    require_training_packages()
+    require_device(request.machine.device)
+    builds = [build_step(study, setting) for setting in request.settings]
+    command = ("cta-data", "build", *(w for s in request.settings for w in ("--setting", s)))
+    built = execute(
+        study,
+        builds,
+        RunOptions(executor=request.executor, command=command),
+        observer,
+        commit=request.commit,
+    )
+    if built.failures:
+        return Trained({}, built)
+    folds = len(request.folds) or study.configuration.build.folds
+    checks = {}
+    for setting in request.settings:
+        model = model_of(study, setting, request.training)
+        found = check_training(
+            study, model, request.training, request.machine, folds, request.executor.jobs
+        )
+        checks[model.name] = found
+        told(model, found)
+    if any(not check.passed for found in checks.values() for check in found):
+        return Trained(checks, None)
+    with study_lock(study.root):
+        ensure_dataset(study, MODELS, ANNEXED_MODELS)
+    options = RunOptions(
+        executor=request.executor, recompute=request.recompute, command=request.command
+    )
+    report = execute(study, steps, options, observer, commit=request.commit)
+    remove_finished(Study(study.root))
+    return Trained(checks, report)
+
+
+def predict_sets(
+    study: Study,
+    request: TrainingRequest,
+    sets: Sequence[EvaluationSet],
+    observer: Observer | None = None,
+    *,
+    probabilities: bool = False,
+) -> Report:
+    """Predict test sets with every model that was asked for, and point at their references.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or device is not there, or a package is missing.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    require_training_packages()
+    require_device(request.machine.device)
+    with study_lock(study.root):
+        ensure_dataset(study, PREDICTIONS, ANNEXED_PREDICTIONS)
+        if place_references(study, sets):
+            mark_uncommitted(study.root)
+    steps = prediction_steps(study, request, sets, probabilities=probabilities)
+    options = RunOptions(
+        executor=request.executor, recompute=request.recompute, command=request.command
+    )
+    return execute(study, steps, options, observer, commit=request.commit)
+
+
+def prediction_steps(
+    study: Study,
+    request: TrainingRequest,
+    sets: Sequence[EvaluationSet],
+    *,
+    probabilities: bool = False,
+) -> list[Step]:
+    """Return a step a model that predicts the sets."""
+    return [
+        prediction_step(
+            model_of(study, setting, request.training),
+            sets,
+            request.training,
+            request.machine,
+            probabilities=probabilities,
+        )
+        for setting in request.settings
+    ]
+
+
+def with_command(request: TrainingRequest, *command: str) -> TrainingRequest:
+    """Return the request under another recorded command."""
+    return replace(request, command=tuple(command))
