@@ -144,11 +144,18 @@ def make_request(
         if value:
             changes[name] = value
             recorded += [f"--{name}", str(value)]
+    training = training_section(study, changes)
     return TrainingRequest(
         settings=tuple(settings),
         folds=folds,
-        training=training_section(study, changes),
-        machine=machine_for(device, num_gpus, executor.jobs, recompute=replay or recompute),
+        training=training,
+        machine=machine_for(
+            device,
+            num_gpus,
+            executor.jobs,
+            checkpoint_every=training.checkpoint_every,
+            recompute=replay or recompute,
+        ),
         executor=executor,
         command=tuple(recorded),
         recompute=replay or recompute,

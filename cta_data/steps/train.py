@@ -40,6 +40,7 @@ class Machine:
     processes: int = 1
     threads: int = 0
     """Threads of the arithmetic on a CPU; 0 for as many as there are cores."""
+    checkpoint_every: int = 1
     recompute: bool = False
 
 
@@ -233,7 +234,7 @@ def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     if machine.recompute and list(work.rglob(KEPT[0])):
         shutil.rmtree(work)
     job = _job(unit, workspace, machine)
-    options = unit.parameters["options"]
+    options = {**unit.parameters["options"], "checkpoint_every": machine.checkpoint_every}
     job |= {"fold": unit.parameters["fold"], "device": machine.device, "options": options}
     job["results"] = str(work / "results")
     environment = _environment(

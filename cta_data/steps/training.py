@@ -55,10 +55,18 @@ class Trained:
     report: Report | None
 
 
-def machine_for(device: str, gpus: int, jobs: int, *, recompute: bool = False) -> Machine:
+def machine_for(
+    device: str,
+    gpus: int,
+    jobs: int,
+    *,
+    checkpoint_every: int = 1,
+    recompute: bool = False,
+) -> Machine:
     """Return how the cores are shared between so many units at a time."""
     cores = max(1, (os.cpu_count() or 1) // max(1, jobs))
-    return Machine(device, gpus, min(cores, MOST_PROCESSES), cores, recompute)
+    processes = min(cores, MOST_PROCESSES)
+    return Machine(device, gpus, processes, cores, checkpoint_every, recompute)
 
 
 def steps_of(study: Study, request: TrainingRequest) -> list[Step]:

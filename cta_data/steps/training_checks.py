@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from cta_data.configuration import TrainingSection
 from cta_data.engine.datasets import fetch
@@ -172,7 +173,8 @@ def _content(study: Study, cases: list[dict[str, Any]]) -> str:
         if not same_grid(read_grid(image), read_grid(label)):
             told = describe_grid_difference(read_grid(image), read_grid(label))
             problems.append(f"{case['case']}: {told}")
-        values = np.unique(_voxels(label)).tolist()
+        # A copy: a view would outlive its image.
+        values = np.unique(sitk.GetArrayFromImage(read_image(label))).tolist()
         if values != [0, 1]:
             problems.append(f"{case['case']}: label values {values} instead of 0 and 1")
         lesions += 1
@@ -184,12 +186,6 @@ def _content(study: Study, cases: list[dict[str, Any]]) -> str:
             next_step="Build the setting again; `cta-data build --recompute`",
         )
     return f"{lesions} pairs on one grid each, labels of 0 and 1 only, none empty"
-
-
-def _voxels(path: Path) -> Any:
-    import SimpleITK as sitk
-
-    return sitk.GetArrayViewFromImage(read_image(path))
 
 
 def _memory(training: TrainingSection, machine: Machine, jobs: int) -> str:
