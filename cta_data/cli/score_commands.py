@@ -60,8 +60,9 @@ def score(
     as_json: JsonOption = False,
 ) -> int:
     """Score masks lesion by lesion, as the paper does or by rules of your own."""
-    from cta_data.evaluation.scoring.collection import open_pool, pair_files, score_pairs
+    from cta_data.evaluation.scoring.collection import pair_files, score_pairs
     from cta_data.evaluation.scoring.output import as_content, write_frames
+    from cta_data.evaluation.scoring.workers import open_workers
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
     if out is not None and out.suffix != ".parquet":
@@ -69,9 +70,9 @@ def score(
     if out is not None and not out.absolute().parent.is_dir():
         raise ConfigurationError("its folder is not there", where=str(out))
     pairing = pair_files(reference, prediction)
-    with open_pool(min(jobs, len(pairing.files))) as pool:
+    with open_workers(min(jobs, len(pairing.files))) as workers:
         scores = score_pairs(
-            pairing, rules, label=_label(label), surfaces=surface_distances, pool=pool
+            pairing, rules, label=_label(label), surfaces=surface_distances, workers=workers
         )
     if as_json:
         print_json(as_content(scores))
