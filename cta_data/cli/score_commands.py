@@ -84,7 +84,7 @@ def score(
             error_console().print(f"Written: {path}", soft_wrap=True)
     if not pairing.files:
         error_console().print(
-            f"no pair: {reference} and {prediction} share no name of a .nii.gz or .nii file",
+            f"no pair: {reference} and {prediction} share no name of a mask",
             soft_wrap=True,
         )
         return EXIT_FAILED if not scores.complete else EXIT_NOTHING
