@@ -11,9 +11,7 @@ from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import Evaluation, evaluate
-from cta_data.study import Study
-
-FOLDER = "evaluation"
+from cta_data.study import EVALUATION, Study
 
 
 def evaluate_study(
@@ -48,7 +46,7 @@ def evaluate_study(
     """
     if commit:
         require_identity(study.root)
-    out = study.root / FOLDER
+    out = study.root / EVALUATION
     folders = references or out / "references", predictions or out / "predictions"
     with study_lock(study.root):
         done = evaluate(*folders, out, convention, jobs=jobs, note=note)
@@ -62,7 +60,7 @@ def evaluate_study(
         command = _command(study.root, convention, references, predictions)
         if command:
             code = EXIT_FAILED if done.missing else EXIT_OK
-            commit_run(study.root, command, told, [f"{FOLDER}/{convention.name}"], code)
+            commit_run(study.root, command, told, [f"{EVALUATION}/{convention.name}"], code)
         else:
             save(study.root, told, [written])
     return done

@@ -49,7 +49,7 @@ def test_the_assignment_is_the_best_by_the_rule(data: st.DataObject) -> None:
 
 
 def test_sums_that_differ_by_less_than_rounding_are_not_equal() -> None:
-    """1/3 + 2/7 = 13/21 loses to a sum that is larger by 7 · 10⁻¹⁸."""
+    """1/3 + 2/7 = 13/21 loses to a sum that is larger by 2 · 10⁻¹⁸."""
     large = 3 * 10**17
     better = Edge(0, 1, large // 2 + 1, 3 * large, True), Edge(1, 0, 1, 7, True)
     edges = [Edge(0, 0, 1, 6, True), better[0], better[1], Edge(1, 1, 1, 7, True)]
