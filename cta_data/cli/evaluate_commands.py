@@ -68,7 +68,7 @@ def evaluate(
         from cta_data.steps.evaluate import evaluate as run
 
         place = out or Path(EVALUATION)
-        folders = _folders(references, predictions, study)
+        folders = _folders(references, predictions, study, note)
         done = run(*folders, place, chosen, jobs=jobs, note=note)
     return _tell(done, place, note, as_json=as_json)
 
@@ -82,13 +82,21 @@ def _is_standalone(study: Path | None) -> bool:
 
 
 def _folders(
-    references: Path | None, predictions: Path | None, study: Path | None
+    references: Path | None,
+    predictions: Path | None,
+    study: Path | None,
+    note: Callable[[str], None],
 ) -> tuple[Path, Path]:
-    """Return the folders of masks: the user's, or those of the study."""
+    """Return the folders of masks: the user's, or those of the study, fetched."""
     if references and predictions:
         return references, predictions
-    root = open_study(study).root / EVALUATION
-    return references or root / "references", predictions or root / "predictions"
+    from cta_data.steps.evaluate_study import fetch_masks
+
+    root = open_study(study).root
+    own = root / EVALUATION
+    folders = references or own / "references", predictions or own / "predictions"
+    fetch_masks(root, *folders, note=note)
+    return folders
 
 
 def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json: bool) -> int:
