@@ -19,6 +19,8 @@ from cta_data.validation import read_toml
 
 CONFIGURATION = "study.toml"
 ENVIRONMENT = "CTA_STUDY"
+EVALUATION = "evaluation"
+"""Folder of a study with masks to score, and all that is made of them."""
 
 
 class Study:

@@ -12,13 +12,10 @@ import typer
 from cta_data.cli.options import JobsOption, JsonOption, ReplayOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.errors import ConfigurationError
-from cta_data.study import CONFIGURATION, ENVIRONMENT, open_study
+from cta_data.study import CONFIGURATION, ENVIRONMENT, EVALUATION, open_study
 
 if TYPE_CHECKING:
     from cta_data.steps.evaluate import Evaluation
-
-FOLDER = "evaluation"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,25 +41,20 @@ def evaluate(
     replay: ReplayOption = False,
 ) -> int:
     """Score all predictions; write the paper's tables and figures from them."""
-    from cta_data.evaluation.scoring import CONVENTIONS
+    from cta_data.evaluation.scoring import convention_named
 
-    if convention not in CONVENTIONS:
-        raise ConfigurationError(
-            f"there is no convention {convention!r}",
-            next_step=f"Name one of {', '.join(CONVENTIONS)}",
-        )
+    chosen = convention_named(convention)
     errors = error_console()
 
     def note(text: str) -> None:
         if not as_json:
             errors.print(text, soft_wrap=True)
 
-    chosen = CONVENTIONS[convention]
     if out is None and not (references and predictions and _is_standalone(study)):
         from cta_data.steps.evaluate_study import evaluate_study
 
         opened = open_study(study)
-        place = opened.root / FOLDER
+        place = opened.root / EVALUATION
         done = evaluate_study(
             opened,
             chosen,
@@ -75,8 +67,8 @@ def evaluate(
     else:
         from cta_data.steps.evaluate import evaluate as run
 
-        place = out or Path(FOLDER)
-        folders = _folders(references, predictions, study)
+        place = out or Path(EVALUATION)
+        folders = _folders(references, predictions, study, note)
         done = run(*folders, place, chosen, jobs=jobs, note=note)
     return _tell(done, place, note, as_json=as_json)
 
@@ -90,13 +82,21 @@ def _is_standalone(study: Path | None) -> bool:
 
 
 def _folders(
-    references: Path | None, predictions: Path | None, study: Path | None
+    references: Path | None,
+    predictions: Path | None,
+    study: Path | None,
+    note: Callable[[str], None],
 ) -> tuple[Path, Path]:
-    """Return the folders of masks: the user's, or those of the study."""
+    """Return the folders of masks: the user's, or those of the study, fetched."""
     if references and predictions:
         return references, predictions
-    root = open_study(study).root / FOLDER
-    return references or root / "references", predictions or root / "predictions"
+    from cta_data.steps.evaluate_study import fetch_masks
+
+    root = open_study(study).root
+    own = root / EVALUATION
+    folders = references or own / "references", predictions or own / "predictions"
+    fetch_masks(root, *folders, note=note)
+    return folders
 
 
 def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json: bool) -> int:

@@ -60,19 +60,38 @@ def score(
     as_json: JsonOption = False,
 ) -> int:
     """Score masks lesion by lesion, as the paper does or by rules of your own."""
-    from cta_data.evaluation.scoring.collection import open_pool, pair_files, score_pairs
-    from cta_data.evaluation.scoring.output import as_content, write_frames
+    from cta_data.evaluation.scoring.collection import pair_files, score_pairs
+    from cta_data.evaluation.scoring.workers import open_workers
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
-    if out is not None and out.suffix != ".parquet":
-        raise ConfigurationError("--out is a .parquet file", where=str(out))
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigurationError("its folder is not there", where=str(out))
+    if out is not None:
+        _require_place(out)
     pairing = pair_files(reference, prediction)
-    with open_pool(min(jobs, len(pairing.files))) as pool:
+    with open_workers(min(jobs, len(pairing.files))) as workers:
         scores = score_pairs(
-            pairing, rules, label=_label(label), surfaces=surface_distances, pool=pool
+            pairing, rules, label=_label(label), surfaces=surface_distances, workers=workers
         )
+    _tell(scores, out, as_json=as_json)
+    if not pairing.files:
+        error_console().print(
+            f"no pair: {reference} and {prediction} share no name of a mask",
+            soft_wrap=True,
+        )
+        return EXIT_FAILED if not scores.complete else EXIT_NOTHING
+    return EXIT_OK if scores.complete else EXIT_FAILED
+
+
+def _require_place(out: Path) -> None:
+    if out.suffix != ".parquet":
+        raise ConfigurationError("--out is a .parquet file", where=str(out))
+    if not out.absolute().parent.is_dir():
+        raise ConfigurationError("its folder is not there", where=str(out))
+
+
+def _tell(scores: Scores, out: Path | None, *, as_json: bool) -> None:
+    """Print the scores and what has none, and write the tables that were asked for."""
+    from cta_data.evaluation.scoring.output import as_content, write_frames
+
     if as_json:
         print_json(as_content(scores))
     else:
@@ -81,13 +100,6 @@ def score(
     if out is not None:
         for path in write_frames(scores, out):
             error_console().print(f"Written: {path}", soft_wrap=True)
-    if not pairing.files:
-        error_console().print(
-            f"no pair: {reference} and {prediction} share no name of a .nii.gz or .nii file",
-            soft_wrap=True,
-        )
-        return EXIT_FAILED if not scores.complete else EXIT_NOTHING
-    return EXIT_OK if scores.complete else EXIT_FAILED
 
 
 def _label(text: str) -> int | str | None:
@@ -101,13 +113,9 @@ def _label(text: str) -> int | str | None:
 def _rules(
     name: str, threshold: str, connectivity: int | None, dilate_voxels: int | None
 ) -> Convention:
-    from cta_data.evaluation.scoring import CONVENTIONS
+    from cta_data.evaluation.scoring import convention_named
 
-    if name not in CONVENTIONS:
-        raise ConfigurationError(
-            f"there is no convention {name!r}", next_step=f"Name one of {', '.join(CONVENTIONS)}"
-        )
-    chosen = CONVENTIONS[name]
+    chosen = convention_named(name)
     try:
         changed = replace(
             chosen,

@@ -311,13 +311,25 @@ def _damaged(path: Path, error: Exception) -> DataRefused:
     )
 
 
+class _Remarks(list[tuple[int, str]]):
+    """Takes nibabel's remarks on a header; where it is refused, its error says all."""
+
+    def log(self, level: int, message: str) -> None:
+        self.append((level, message))
+
+
 def _parse_header(content: bytes, path: Path) -> nib.Nifti1Header:
     start = bytes(content[:540])
     kind = nib.Nifti2Header if start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Header
+    remarks = _Remarks()
     try:
-        return kind(start[: kind.sizeof_hdr])
+        header = kind(start[: kind.sizeof_hdr], check=False)
+        header.check_fix(logger=remarks)
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
         raise DataRefused("this is no NIfTI file", where=str(path), why=str(error)) from error
+    for level, message in remarks:
+        nib.imageglobals.logger.log(level, message)
+    return header
 
 
 def _shape_3d(header: nib.Nifti1Header, path: Path) -> tuple[int, int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from cta_data.imaging.coverage import PointMap
 from cta_data.imaging.lesion_stack import LesionStack
+from cta_data.imaging.surfaces import surface_distances
 
 _FINEST_MM = 0.25
 _MOST_SAMPLES = 2_000_000
@@ -55,8 +55,7 @@ def largest_surface_distance_mm(
     for axis, n in enumerate(samples[::-1]):
         carried = np.repeat(carried, n, axis=axis)
     step = (point_map.target.spacing / samples)[::-1]
-    first, second = (np.argwhere(_surface(mask)) * step for mask in (drawn, carried))
-    there, back = KDTree(second).query(first)[0], KDTree(first).query(second)[0]
+    there, back = surface_distances(drawn, carried, step)
     return float(max(there.max(), back.max()))
 
 
@@ -65,11 +64,3 @@ def _samples(spacing: NDArray[np.float64], extent: NDArray[np.int64]) -> NDArray
     wanted = np.clip(np.ceil(spacing / _FINEST_MM), 1, 8)
     most = (_MOST_SAMPLES / float(np.prod(extent * wanted))) ** (1 / 3)
     return np.maximum(1, np.floor(wanted * min(1.0, most))).astype(np.int64)
-
-
-def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Samples of a mask with a face neighbour outside; the box has a rim of background."""
-    inside = mask.copy()
-    for axis in range(3):
-        inside &= np.roll(mask, 1, axis) & np.roll(mask, -1, axis)
-    return mask & ~inside

@@ -15,7 +15,7 @@ from cta_data.engine.provenance import commit_run
 from cta_data.errors import ConfigurationError
 from cta_data.evaluation.audit import KEY, VERDICTS, false_lesions
 from cta_data.evaluation.scoring.mask_files import ENDINGS
-from cta_data.study import Study
+from cta_data.study import EVALUATION, Study
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def judge(
 
 def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | None:
     """Return the content key of a predicted mask, or None where it is not there."""
-    folder = study.root / "evaluation" / "predictions" / model / test_set
+    folder = study.root / EVALUATION / "predictions" / model / test_set
     keys = (content_key(folder / f"{case}{ending}") for ending in ENDINGS)
     return next((key for key in keys if key), None)
 
@@ -139,7 +139,7 @@ def _lesions(study: Study, convention: str) -> pd.DataFrame:
 
 
 def _read(study: Study, convention: str, name: str) -> pd.DataFrame:
-    path: Path = study.root / "evaluation" / convention / name
+    path: Path = study.root / EVALUATION / convention / name
     if not path.exists():
         raise ConfigurationError(
             f"the study was not evaluated by the convention {convention!r}",

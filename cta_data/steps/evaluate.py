@@ -129,7 +129,8 @@ def evaluate(
 
 
 def _write(folder: Path, sets: list[ScoredSet], told: Evaluation, convention: str) -> list[Path]:
-    written = _write_scores(folder, sets)
+    cases = all_cases(sets)
+    written = _write_scores(folder, cases, all_lesions(sets))
     sections = []
     for name in TITLES:
         frame = score_table(sets, name)
@@ -148,14 +149,14 @@ def _write(folder: Path, sets: list[ScoredSet], told: Evaluation, convention: st
     counts = _counts(sets, told)
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
-    figures = _write_figures(folder, sets, counts, written)
+    figures = _write_figures(folder, cases, counts, written)
     _put(folder / PAGE, _page(convention, sections, counts, figures, told), written)
     return written
 
 
-def _write_scores(folder: Path, sets: list[ScoredSet]) -> list[Path]:
+def _write_scores(folder: Path, cases: pd.DataFrame, lesions: pd.DataFrame) -> list[Path]:
     written = []
-    for name, frame in zip(SCORES, (all_cases(sets), all_lesions(sets)), strict=True):
+    for name, frame in zip(SCORES, (cases, lesions), strict=True):
         path = folder / f"{name}.parquet"
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
@@ -186,9 +187,9 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _write_figures(
-    folder: Path, sets: list[ScoredSet], counts: dict[str, pd.DataFrame], written: list[Path]
+    folder: Path, cases: pd.DataFrame, counts: dict[str, pd.DataFrame], written: list[Path]
 ) -> list[str]:
-    figures = [box_figure(all_cases(sets)), sensitivity_figure(counts["sensitivity_by_volume"])]
+    figures = [box_figure(cases), sensitivity_figure(counts["sensitivity_by_volume"])]
     if "found_lesions" in counts:
         figures.append(found_figure(counts["found_lesions"]))
     for name, figure in zip(FIGURES, figures, strict=False):

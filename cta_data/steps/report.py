@@ -18,10 +18,9 @@ from cta_data.evaluation.population_table import population_table
 from cta_data.evaluation.populations import assign_populations, patients_left_out
 from cta_data.evaluation.published import published_table_1
 from cta_data.evaluation.rendering import table_csv, table_html, table_latex
-from cta_data.study import Study
+from cta_data.study import EVALUATION, Study
 
 REPORTS = ("table1",)
-FOLDER = "evaluation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +84,10 @@ def make_reports(
     used = sorted(subjects["cohort"].unique())
     citations = tuple(citation_of(study.card(cohort).cohort) for cohort in used)
     files = {
-        f"{FOLDER}/table_1.html": table_html(table, left_out),
-        f"{FOLDER}/table_1.csv": table_csv(table),
-        f"{FOLDER}/table_1.tex": table_latex(table),
-        f"{FOLDER}/citations.md": citations_markdown(citations),
+        f"{EVALUATION}/table_1.html": table_html(table, left_out),
+        f"{EVALUATION}/table_1.csv": table_csv(table),
+        f"{EVALUATION}/table_1.tex": table_latex(table),
+        f"{EVALUATION}/citations.md": citations_markdown(citations),
     }
     return Reports(table, left_out, citations, files)
 
@@ -119,7 +118,7 @@ def write_reports(
         require_identity(study.root)
     paths = [study.root / name for name in reports.files]
     with study_lock(study.root):
-        (study.root / FOLDER).mkdir(exist_ok=True)
+        (study.root / EVALUATION).mkdir(exist_ok=True)
         for path, text in zip(paths, reports.files.values(), strict=True):
             if not path.exists() or path.read_bytes() != text.encode():
                 write_text(text, path)

@@ -78,6 +78,10 @@ def test_what_is_missing_is_told_and_stands_on_the_page(folder: Path) -> None:
         assert part in text
         assert part in (folder / "out/article/report.html").read_text("utf-8")
     assert sum(told["sets"].values()) == 10
+    table = pd.read_csv(folder / "out/article/table_2.csv").set_index(["model", "metric"])
+    row = table.loc[("A", "f1")]
+    assert (row["n"], row["n_undefined"], row["n_not_scored"]) == (2, 0, 1)
+    assert "<th>n</th>" in (folder / "out/article/report.html").read_text("utf-8")
 
 
 def test_both_conventions_lie_side_by_side(folder: Path) -> None:

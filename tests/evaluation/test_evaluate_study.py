@@ -53,6 +53,19 @@ def study(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "study", symlinks=True))
 
 
+@pytest.fixture
+def annexed(study: Path) -> Path:
+    """The same with masks in git-annex, as a user may have it."""
+    shutil.rmtree(study / "evaluation")
+    save(study, "no masks")
+    write_masks(study / "evaluation")
+    rule = "*.nii.gz annex.largefiles=anything\n"
+    (study / "evaluation" / ".gitattributes").write_text(rule, "utf-8")
+    save(study, "annexed masks")
+    assert (study / "evaluation/references/SPACE/c0.nii.gz").is_symlink()
+    return study
+
+
 def git(root: Path, *words: str) -> str:
     done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)
     return done.stdout
@@ -117,6 +130,34 @@ def test_masks_of_elsewhere_are_committed_without_a_record(study: Path, tmp_path
     assert run_cta("evaluate", *inside, study=study).code == 3
     message = git(study, "log", "-1", "--format=%B")
     assert "--references evaluation/references" in message and str(tmp_path) not in message
+
+
+@pytest.mark.parametrize("words", [(), ("--out", "elsewhere")], ids=["study", "out"])
+def test_masks_whose_content_is_elsewhere_are_fetched(
+    annexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """In a fresh clone no mask is here: all are fetched, and scored as in the study."""
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "clone", "-q", str(annexed), "clone")
+    clone = tmp_path / "clone"
+    mask = clone / "evaluation/predictions/A/SPACE/c0.nii.gz"
+    assert mask.is_symlink() and not mask.exists()
+    outcome = run_cta("evaluate", *words, study=clone)
+    assert outcome.code == 0 and "fetched the content of 6 files" in outcome.text
+    assert "4 cases in 2 sets scored, 0 not" in outcome.text
+
+
+def test_a_mask_that_cannot_be_fetched_costs_its_cases(annexed: Path) -> None:
+    """It is told with what to do, its two cases are named, the others are scored: exit code 3."""
+    lost = "evaluation/references/SPACE/c0.nii.gz"
+    write(annexed / lost, 2, 30)  # no other file has this content
+    save(annexed, "another mask")
+    git(annexed, "annex", "drop", "--force", lost)
+    outcome = run_cta("evaluate", study=annexed)
+    assert outcome.code == 3 and f"not fetched: {lost}: " in outcome.text
+    assert "git annex whereis" in outcome.text
+    assert outcome.text.count("c0.nii.gz: the file's content is not here") == 2
+    assert "2 cases in 2 sets scored, 2 not" in outcome.text
 
 
 def test_where_there_is_nothing_nothing_is_committed(study: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from cta_data.evaluation.scoring import ARTICLE, TABLES, CaseScore, Convention, score_masks
 
 Voxel = tuple[int, int, int]
+Example = tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]
 NAN = math.nan
 
 
@@ -58,7 +60,7 @@ def instances(mask: np.ndarray, tables: bool) -> list[set[Voxel]]:
             if a * a + b * b + c * c <= 9 and inside:
                 wide[at] = True
     own = {tuple(int(i) for i in v) for v in np.argwhere(mask)}
-    return [part & own for part in flood(wide, 18) if part & own]
+    return sorted((part & own for part in flood(wide, 18) if part & own), key=min)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,22 @@ class Pair:
     predicted: int
     shared: int
     dice: Fraction
+
+
+def is_detected(pair: Pair, tables: bool) -> bool:
+    if tables:
+        return float(np.float32(float(pair.dice))) > 0.1
+    return pair.dice > Fraction(1, 10)
+
+
+def best_matching(
+    first: list[set[Voxel]], second: list[set[Voxel]], tables: bool
+) -> tuple[list[Pair], int]:
+    """The matching that the table's rule for ties takes, and how many have the largest sum."""
+    ties = best_matchings(first, second)
+    most = max(sum(is_detected(p, tables) for p in one) for one in ties)
+    ties_of_most = [one for one in ties if sum(is_detected(p, tables) for p in one) == most]
+    return min(ties_of_most, key=lambda one: [(p.reference, p.predicted) for p in one]), len(ties)
 
 
 def best_matchings(first: list[set[Voxel]], second: list[set[Voxel]]) -> list[list[Pair]]:
@@ -105,13 +123,7 @@ def expected(
     first: list[set[Voxel]], second: list[set[Voxel]], matching: list[Pair], tables: bool
 ) -> dict[str, float]:
     """The numbers of a case, row by row of the table."""
-
-    def is_detected(pair: Pair) -> bool:
-        if tables:
-            return float(np.float32(float(pair.dice))) > 0.1
-        return pair.dice > Fraction(1, 10)
-
-    hits = [p for p in matching if is_detected(p)]
+    hits = [p for p in matching if is_detected(p, tables)]
     tp, fn, fp = len(hits), len(first) - len(hits), len(second) - len(hits)
     counts = {"tp": tp, "fn": fn, "fp": fp}
     names = ("lesionwise_dice", "lesionwise_ppv", "lesionwise_sensitivity")
@@ -147,18 +159,23 @@ def agrees(score: CaseScore, wanted: dict[str, float]) -> bool:
     )
 
 
-def check(reference: np.ndarray, predicted: np.ndarray, convention: Convention) -> None:
+def check(reference: np.ndarray, predicted: np.ndarray, convention: Convention) -> int:
+    """Compare all that is scored; return how many matchings have the largest sum."""
     tables = convention is TABLES
     first, second = instances(reference, tables), instances(predicted, tables)
     score = score_masks(reference, predicted, convention)
     assert (score.n_reference, score.n_predicted) == (len(first), len(second))
-    matchings = best_matchings(first, second)
-    assert any(agrees(score, expected(first, second, one, tables)) for one in matchings)
+    matching, ties = best_matching(first, second, tables)
+    assert agrees(score, expected(first, second, matching, tables))
+    assert [(p.reference_lesion - 1, p.predicted_lesion - 1) for p in score.pairs] == [
+        (p.reference, p.predicted) for p in matching
+    ]
     shared = int((reference.astype(bool) & predicted.astype(bool)).sum())
     total = int(reference.astype(bool).sum() + predicted.astype(bool).sum())
     assert score.voxel_dice == pytest.approx(2 * shared / total if total else NAN, nan_ok=True)
     volumes = sorted(len(part) for part in first)
     assert sorted(score.reference_volumes_mm3) == volumes
+    return ties
 
 
 def boxes(rng: np.random.Generator, shape: tuple[int, int, int], many: int) -> np.ndarray:
@@ -187,7 +204,7 @@ def boxes(rng: np.random.Generator, shape: tuple[int, int, int], many: int) -> n
 def test_random_volumes_agree_with_brute_force(
     seed: int, shape: tuple[int, int, int], many: int, shift: int, convention: Convention
 ) -> None:
-    """300 volumes, both conventions: every count and every score is that of an optimal matching."""
+    """300 volumes, both conventions: every count and every score is that of the best matching."""
     rng = np.random.default_rng(seed)
     reference = boxes(rng, shape, many)
     predicted = np.roll(reference, shift, axis=int(rng.integers(0, 3)))
@@ -207,3 +224,50 @@ def test_scattered_voxels_agree_with_brute_force(seed: int, density: float) -> N
         (rng.random(shape) < density / 2).astype(np.uint8),
         ARTICLE,
     )
+
+
+def split_evenly() -> Example:
+    """One lesion under two equal predictions: the first is taken."""
+    reference, predicted = np.zeros((2, 1, 1, 12), np.uint8)
+    reference[0, 0, 2:8] = 1
+    predicted[0, 0, 1:4] = predicted[0, 0, 6:9] = 1
+    return reference, predicted, [(1, 1)]
+
+
+def more_are_detected() -> Example:
+    """0.05 + 0.35 = 0.2 + 0.2: the second finds two lesions, though its numbers are higher."""
+    reference, predicted = np.zeros((2, 9, 1, 20), np.uint8)
+    reference[0], reference[8] = 1, 1
+    predicted[:, 0, 0], predicted[4, 0, :9], predicted[8, 0, :4] = 1, 1, 1
+    predicted[:, 0, 19], predicted[0, 0, 16:], predicted[4, 0, 17:] = 1, 1, 1
+    predicted[8, 0, 13:] = 1
+    return reference, predicted, [(1, 2), (2, 1)]
+
+
+def who_stays_alone() -> Example:
+    """Two lesions under one prediction, equally: the first is found, the second missed."""
+    predicted, reference, _ = split_evenly()
+    return reference, predicted, [(1, 1)]
+
+
+@pytest.mark.parametrize("made", [split_evenly, more_are_detected, who_stays_alone])
+def test_ties_made_by_hand(made: Callable[[], Example]) -> None:
+    """Equal sums of Dice: most detected first, lowest numbers then; there really is a tie."""
+    reference, predicted, pairs = made()
+    assert check(reference, predicted, ARTICLE) > 1
+    score = score_masks(reference, predicted, ARTICLE)
+    assert [(p.reference_lesion, p.predicted_lesion) for p in score.pairs] == pairs
+
+
+def test_a_long_chain_of_ties() -> None:
+    """30 lesions, each under the ends of two of 31 predictions: each takes its first."""
+    reference, predicted = np.zeros((2, 1, 1, 190), np.uint8)
+    for number in range(31):
+        predicted[0, 0, 6 * number : 6 * number + 4] = 1
+        if number < 30:
+            reference[0, 0, 6 * number + 3 : 6 * number + 7] = 1
+    score = score_masks(reference, predicted, ARTICLE)
+    assert (score.tp, score.fp, score.fn) == (30, 1, 0)
+    assert {(p.reference_lesion, p.predicted_lesion) for p in score.pairs} == {
+        (number, number) for number in range(1, 31)
+    }

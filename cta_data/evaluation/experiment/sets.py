@@ -10,9 +10,10 @@ import pandas as pd
 
 from cta_data.errors import ConfigurationError
 from cta_data.evaluation.scoring import Convention
-from cta_data.evaluation.scoring.collection import Scores, open_pool, pair_files, score_pairs
+from cta_data.evaluation.scoring.collection import Scores, pair_files, score_pairs
 from cta_data.evaluation.scoring.mask_files import ENDINGS
 from cta_data.evaluation.scoring.output import case_frame, lesion_frame
+from cta_data.evaluation.scoring.workers import open_workers
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,14 @@ def read_sets(
     sets: list[ScoredSet] = []
     unscored = _misplaced(predictions)
     folders = [(m, t) for m in _folders(predictions) for t in _folders(m)]
-    with open_pool(jobs) as pool:
+    with open_workers(jobs) as workers:
         for model, test_set in folders:
             own = references / test_set.name
             if not own.is_dir():
                 told = f"model {model.name} on {test_set.name}: there is no reference folder {own}"
                 unscored.append(told)
                 continue
-            scores = score_pairs(pair_files(own, test_set), convention, pool=pool)
+            scores = score_pairs(pair_files(own, test_set), convention, workers=workers)
             sets.append(ScoredSet(test_set.name, model.name, scores))
             note(f"scored: {sets[-1].name}: {len(scores.cases)} cases")
     return sorted(sets, key=lambda one: (one.test_set, one.model)), unscored

@@ -1,7 +1,13 @@
 """Scores of a prediction against a reference: instances, matching, and two named conventions."""
 
 from cta_data.evaluation.scoring.case import CaseScore, score_case, score_masks
-from cta_data.evaluation.scoring.conventions import ARTICLE, CONVENTIONS, TABLES, Convention
+from cta_data.evaluation.scoring.conventions import (
+    ARTICLE,
+    CONVENTIONS,
+    TABLES,
+    Convention,
+    convention_named,
+)
 from cta_data.evaluation.scoring.instances import Instances, find_instances
 from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
 
@@ -14,6 +20,7 @@ __all__ = [
     "Convention",
     "Instances",
     "Summary",
+    "convention_named",
     "find_instances",
     "score_case",
     "score_masks",

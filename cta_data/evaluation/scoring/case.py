@@ -166,7 +166,7 @@ def _pairs(
     reference: Instances, predicted: Instances, overlaps: Overlaps, convention: Convention
 ) -> list[PairScore]:
     pairs = []
-    for match in match_instances(reference, predicted, overlaps):
+    for match in match_instances(reference, predicted, overlaps, convention):
         a, b = int(reference.voxels[match.reference]), int(predicted.voxels[match.predicted])
         pairs.append(
             PairScore(
@@ -176,7 +176,7 @@ def _pairs(
                 intersection_voxels=match.intersection,
                 reference_voxels=a,
                 predicted_voxels=b,
-                detected=convention.detected(match.intersection, a, b),
+                detected=match.detected,
             )
         )
     return pairs

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, CtaError
@@ -15,6 +11,9 @@ from cta_data.evaluation.scoring.case import CaseScore
 from cta_data.evaluation.scoring.conventions import Convention
 from cta_data.evaluation.scoring.mask_files import ENDINGS, Label, score_files
 from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
+from cta_data.evaluation.scoring.workers import Workers
+
+Item = tuple[str, tuple[Path, Path]]
 
 
 @dataclass(frozen=True)
@@ -89,23 +88,13 @@ def case_of(path: Path) -> str:
     return path.name.removesuffix(ending)
 
 
-@contextmanager
-def open_pool(jobs: int) -> Iterator[Executor | None]:
-    """Open processes that score cases; None where this process does so itself."""
-    if jobs <= 1:
-        yield None
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield pool
-
-
 def score_pairs(
     pairing: Pairing,
     convention: Convention,
     *,
     label: Label = None,
     surfaces: bool = False,
-    pool: Executor | None = None,
+    workers: Workers | None = None,
 ) -> Scores:
     """Score every pair; one that cannot be scored is named with its reason.
 
@@ -113,24 +102,20 @@ def score_pairs(
     ----------
     surfaces
         Whether surface distances are measured, too.
-    pool
-        Processes that share the cases, as `open_pool` opens them.
+    workers
+        Processes that share the cases; without them this process scores.
     """
     score = partial(_score, convention=convention, label=label, surfaces=surfaces)
-    items = list(pairing.files.items())
-    found = map(score, items) if pool is None else pool.map(score, items, chunksize=4)
-    results = sorted(found, key=lambda one: one[0])
+    results = sorted(
+        (workers or Workers(1)).map(score, pairing.files.items(), _lost), key=lambda one: one[0]
+    )
     cases = tuple(found for _, found in results if isinstance(found, CaseScore))
     failed = tuple((case, found) for case, found in results if isinstance(found, str))
     return Scores(convention, label, cases, failed, pairing)
 
 
 def _score(
-    item: tuple[str, tuple[Path, Path]],
-    *,
-    convention: Convention,
-    label: Label,
-    surfaces: bool,
+    item: Item, *, convention: Convention, label: Label, surfaces: bool
 ) -> tuple[str, CaseScore | str]:
     case, (reference, predicted) = item
     try:
@@ -139,6 +124,25 @@ def _score(
         )
     except CtaError as error:
         return case, str(error)
+    except MemoryError:
+        told = CtaError(
+            "there is not enough memory to score this case",
+            where=f"{reference} and {predicted}",
+            next_step="Score it on a machine with more memory, or with fewer cases at a time (-j)",
+        )
+        return case, str(told)
+
+
+def _lost(item: Item) -> tuple[str, str]:
+    """What is told of a case whose process died twice."""
+    case, (reference, predicted) = item
+    told = CtaError(
+        "the process died while it scored this case, and again when it scored nothing else",
+        where=f"{reference} and {predicted}",
+        why="likely out of memory",
+        next_step="Score it on a machine with more memory",
+    )
+    return case, str(told)
 
 
 def _masks(folder: Path) -> dict[str, Path]:

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from cta_data.errors import ConfigurationError
+
 CONNECTIVITIES = (6, 18, 26)
 
 
@@ -83,3 +85,18 @@ TABLES = Convention(
 """Reproduces the article's printed tables."""
 
 CONVENTIONS = {one.name: one for one in (ARTICLE, TABLES)}
+
+
+def convention_named(name: str) -> Convention:
+    """Return a convention by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none of that name; the message names those there are.
+    """
+    if name not in CONVENTIONS:
+        raise ConfigurationError(
+            f"there is no convention {name!r}", next_step=f"Name one of {', '.join(CONVENTIONS)}"
+        )
+    return CONVENTIONS[name]

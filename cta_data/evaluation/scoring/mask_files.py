@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
@@ -19,12 +21,27 @@ from cta_data.formats.image_grid import ImageGrid
 from cta_data.formats.nifti import (
     describe_grid_difference,
     header_geometry,
+    ras_affine,
     read_content,
     same_grid,
     voxel_layout,
 )
+from cta_data.formats.nrrd import read_nrrd_voxels
 
-ENDINGS = (".nii.gz", ".nii")
+NRRD = (".nrrd", ".nhdr")
+ENDINGS = (".nii.gz", ".nii", *NRRD)
+"""Of mask files. A `.nhdr` is no mask where its voxels are in another file: that is told."""
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    zlib.error,
+    isal_zlib.error,
+    nib.spatialimages.HeaderDataError,
+    nib.filebasedimages.ImageFileError,
+)
+"""What damaged files raise where the readers do not say it in their own words."""
 MOST_NAMED = 5
 EACH = "each"
 Label = int | str | None
@@ -50,8 +67,18 @@ class MaskVoxels:
         return ImageGrid.of((self.shape[2], self.shape[1], self.shape[0]), self.affine)
 
 
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """What a file holds: flat voxels (x fastest), shape (z, y, x), and affine to RAS mm."""
+
+    voxels: NDArray[Any]
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    slope: float | None = None
+
+
 def read_mask(path: Path, label: Label = None) -> MaskVoxels:
-    """Read the lesion voxels of a NIfTI mask.
+    """Read the lesion voxels of a NIfTI or NRRD mask.
 
     Parameters
     ----------
@@ -65,19 +92,45 @@ def read_mask(path: Path, label: Label = None) -> MaskVoxels:
     DataRefused
         It is damaged, no volume, has no orientation, or holds NaN or fractions.
     """
+    if path.is_dir():
+        raise DataRefused(
+            "this is a folder, and no mask",
+            where=str(path),
+            next_step="Put the mask file in its place",
+        )
+    try:
+        stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path)
+    except UNREADABLE as error:  # type: ignore[misc]  # isal stub
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataRefused(
+            "the mask cannot be read",
+            where=str(path),
+            why=f"{type(error).__name__}: {why}",
+            next_step="Check the file and its permissions, or export the mask again",
+        ) from error
+    index, values = nonzero_voxels(stored.voxels)
+    lesion = _whole_numbers(values, stored.slope, path)
+    kept = np.asarray(lesion != 0 if label in (None, EACH) else lesion == label)
+    return _turned_to_ras(MaskVoxels(index[kept], lesion[kept], stored.shape, stored.affine))
+
+
+def _from_nifti(path: Path) -> _Stored:
     content = read_content(path)
     header, (nx, ny, nz), affine = header_geometry(content, path)
     dtype, offset = voxel_layout(header, (nx, ny, nz), content, path)
-    stored = np.frombuffer(content, dtype, nx * ny * nz, offset)
+    voxels = np.frombuffer(content, dtype, nx * ny * nz, offset)
     slope, intercept = header.get_slope_inter()
     if intercept not in (None, 0.0):
         # What is stored as 0 means something else here: every voxel has to be looked at.
-        stored = (stored.astype(np.float64) * slope + intercept).round(6)
+        voxels = (voxels.astype(np.float64) * slope + intercept).round(6)
         slope = None
-    index, values = nonzero_voxels(stored)
-    lesion = _whole_numbers(values, slope, path)
-    kept = np.asarray(lesion != 0 if label in (None, EACH) else lesion == label)
-    return _turned_to_ras(MaskVoxels(index[kept], lesion[kept], (nz, ny, nx), affine))
+    return _Stored(voxels, (nz, ny, nx), affine, slope)
+
+
+def _from_nrrd(path: Path) -> _Stored:
+    voxels, grid = read_nrrd_voxels(path)
+    z, y, x = voxels.shape
+    return _Stored(np.ascontiguousarray(voxels).reshape(-1), (z, y, x), ras_affine(grid))
 
 
 def score_files(

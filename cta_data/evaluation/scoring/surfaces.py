@@ -1,4 +1,4 @@
-"""Surface distances of matched lesions and of whole masks, with scipy's distance transform."""
+"""Surface distances of matched lesions and of whole masks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cta_data.evaluation.scoring.instances import Instances
+from cta_data.imaging.surfaces import surface_distances
 
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -77,13 +77,9 @@ def _between(
     if not first.shape[1] or not second.shape[1]:
         return NOTHING
     both = np.concatenate([first, second], axis=1)
-    low, high = both[:3].min(axis=1) - 1, both[[0, 1, 3]].max(axis=1) + 2
-    surfaces = [_surface(_filled(runs, low, high)) for runs in (first, second)]
+    low, high = both[:3].min(axis=1), both[[0, 1, 3]].max(axis=1) + 1
     step = [float(mm) for mm in spacing_mm][::-1]
-    there, back = (
-        ndimage.distance_transform_edt(~other, sampling=step)[own]
-        for own, other in (surfaces, surfaces[::-1])
-    )
+    there, back = surface_distances(_filled(first, low, high), _filled(second, low, high), step)
     together = np.concatenate([there, back])
     return SurfaceDistances(
         float(together.max()),
@@ -99,7 +95,3 @@ def _filled(
     for z, y, begin, end in (runs - low[[0, 1, 2, 2], None]).T.tolist():
         mask[z, y, begin : end + 1] = True
     return mask
-
-
-def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(mask & ~ndimage.binary_erosion(mask))
