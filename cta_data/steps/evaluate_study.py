@@ -11,6 +11,7 @@ from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import Evaluation, evaluate
+from cta_data.steps.illustrate import illustrator
 from cta_data.study import Study
 
 FOLDER = "evaluation"
@@ -51,7 +52,8 @@ def evaluate_study(
     out = study.root / FOLDER
     folders = references or out / "references", predictions or out / "predictions"
     with study_lock(study.root):
-        done = evaluate(*folders, out, convention, jobs=jobs, note=note)
+        illustrate = illustrator(study, convention)
+        done = evaluate(*folders, out, convention, jobs=jobs, note=note, illustrate=illustrate)
         written = out / convention.name
         if not commit or not done.sets or not is_modified(written):
             return done

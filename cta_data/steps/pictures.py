@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cta_data.bids.files import write_text
+from cta_data.bids.files import write_bytes, write_text
 from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import in_words, is_held_back
 from cta_data.engine.datasets import fetch
@@ -84,7 +84,7 @@ def make_pictures(
             return Pictures("", (), LeftOut())
         folder = study.root / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / ".gitignore", IGNORE_ALL.encode())
+        write_text(IGNORE_ALL, folder / ".gitignore")
         fetched = fetch(
             study.root, [path for files in found.files for path in _there(study, files)]
         )
@@ -197,7 +197,7 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
     picture = session_picture(files, lesions, study.root)
     entry = _entry(files)
     name = f"{entry.anchor}.png"
-    _write(study.root / FOLDER / name, png_bytes(draw_session(picture)))
+    write_bytes(png_bytes(draw_session(picture)), study.root / FOLDER / name)
     return replace(
         entry, picture=name, failures=files.failures, lesions=lesions, decisions=files.decisions
     )
@@ -217,13 +217,3 @@ def _remove_others(folder: Path, kept: set[str]) -> None:
     for path in sorted(folder.glob("*.png")):
         if path.name not in kept:
             path.unlink()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
