@@ -52,9 +52,9 @@ NAMES = frozenset(
 )
 """Every file that an evaluation may write; those of an earlier one that it no longer makes go."""
 WITHOUT_STUDY = (
-    "<h2>Patient flow, and crops of findings</h2>\n<p>Masks alone tell neither who was excluded nor "
-    "what the images show. Inside a study, <code>cta-data evaluate</code> draws the patient flow, "
-    "and crops of findings on every technique.</p>\n"
+    "<h2>Patient flow, and crops of findings</h2>\n<p>Masks alone tell neither who was excluded "
+    "nor what the images show. Inside a study, <code>cta-data evaluate</code> draws the patient "
+    "flow, and crops of findings on every technique.</p>\n"
 )
 
 

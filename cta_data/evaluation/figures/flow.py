@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from cta_data.evaluation.figures.style import FONT_FAMILY, new_figure, settings
+from cta_data.evaluation.crop_drawing import FONT
+from cta_data.evaluation.figures.style import new_figure, settings
 from cta_data.evaluation.flow import (
     ADDED,
     EXCLUDED,
@@ -176,6 +177,6 @@ def _draw_box(axes: Axes, left: float, top: float, width: float, box: Box) -> No
         texts.append((left + 0.09, first + number * _LINE, line, "normal"))
     for x, y, text, weight in texts:
         axes.text(
-            x, y, text, va="center", fontsize=_SIZE, weight=weight, family=FONT_FAMILY,
+            x, y, text, va="center", fontsize=_SIZE, weight=weight, family=FONT,
             parse_math=False,
         )  # fmt: skip

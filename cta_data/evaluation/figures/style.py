@@ -16,7 +16,6 @@ MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++")
 PNG_DPI = 150
-FONT_FAMILY = "DejaVu Sans"  # comes with matplotlib: all machines draw the same letters
 MOST_COLUMNS = 3
 _SETTINGS: Any = {
     "svg.hashsalt": "cta_data",
