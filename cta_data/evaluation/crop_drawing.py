@@ -18,7 +18,7 @@ Pixels = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # Okabe and Ito, 2008: colours that remain apart for the colour-blind, without black and the greys.
-COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#009E73", "#D55E00")
+COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00")
 DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0, ()),
     (0, (2.2, 1.8)),

@@ -13,7 +13,9 @@ import pandas as pd
 from cta_data.bids.files import write_bytes
 from cta_data.evaluation.experiment import (
     ScoredSet,
+    choose_findings,
     false_positives,
+    findings_frame,
     found_by_patient,
     found_instances,
     found_lesions,
@@ -35,7 +37,14 @@ from cta_data.evaluation.scoring import Convention
 PAGE = "report.html"
 SCORES = ("scores", "scores.lesions")
 FOUND = "found_instances"
-COUNTS = ("cases", "found_patients", "found_lesions", "false_positives", "sensitivity_by_volume")
+COUNTS = (
+    "cases",
+    "found_patients",
+    "found_lesions",
+    "false_positives",
+    "sensitivity_by_volume",
+    "findings",
+)
 FIGURES = ("figure_scores", "figure_sensitivity", "figure_found")
 FLOW = "figure_flow"
 FLOW_TABLE = "flow.csv"
@@ -212,6 +221,7 @@ def _counts(sets: Sequence[ScoredSet], told: Evaluation) -> dict[str, pd.DataFra
         _joined([found_lesions(*pair) for pair in pairs]),
         false_positives(sets),
         _joined([sensitivity_by_volume(one) for one in sets]),
+        findings_frame(choose_findings(sets)),
     )
     return {name: frame for name, frame in zip(COUNTS, frames, strict=True) if len(frame)}
 

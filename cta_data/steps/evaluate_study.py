@@ -52,7 +52,7 @@ def evaluate_study(
     out = study.root / FOLDER
     folders = references or out / "references", predictions or out / "predictions"
     with study_lock(study.root):
-        illustrate = illustrator(study, convention)
+        illustrate = illustrator(study, convention, note)
         done = evaluate(*folders, out, convention, jobs=jobs, note=note, illustrate=illustrate)
         written = out / convention.name
         if not commit or not done.sets or not is_modified(written):

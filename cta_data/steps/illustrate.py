@@ -1,7 +1,8 @@
-"""What a study adds to its evaluation: the patient flow, as its tables tell it."""
+"""What a study adds to its evaluation: the patient flow, and crops of findings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cta_data.bids.files import write_bytes, write_text
@@ -10,6 +11,7 @@ from cta_data.evaluation.figures import figure_bytes, flow_figure
 from cta_data.evaluation.flow import patient_flow
 from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import FLOW, FLOW_TABLE, Illustrate, Illustration
+from cta_data.steps.finding_figures import write_findings
 from cta_data.study import Study
 
 CAPTION = (
@@ -20,12 +22,15 @@ CAPTION = (
 NO_FLOW = "<h2>Patient flow</h2>\n<p>The tables of the study hold no subject.</p>\n"
 
 
-def illustrator(study: Study, convention: Convention) -> Illustrate:
-    """Return what illustrates an evaluation of a study."""
+def illustrator(
+    study: Study, convention: Convention, note: Callable[[str], None] = lambda text: None
+) -> Illustrate:
+    """Return what illustrates an evaluation of a study; `note` takes a line of progress."""
 
     def illustrate(folder: Path, sets: list[ScoredSet]) -> Illustration:
         first, files = _write_flow(study, folder, convention)
-        return Illustration(first, "", tuple(files))
+        crops = write_findings(study, folder, sets, convention, note)
+        return Illustration(first, crops.section, (*files, *crops.files))
 
     return illustrate
 

@@ -13,11 +13,12 @@ from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import in_words, is_held_back
 from cta_data.engine.datasets import fetch
 from cta_data.engine.driver import study_lock
-from cta_data.errors import CtaError, DataRefused
+from cta_data.errors import CtaError
 from cta_data.evaluation.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.evaluation.transfer_pictures import draw_session, png_bytes
 from cta_data.steps.acceptance import JUDGED
 from cta_data.steps.picture_content import SessionFiles, lesion_entries, session_picture
+from cta_data.steps.session_images import require_files
 from cta_data.steps.sessions import STEP_NAMES, Upstream
 from cta_data.study import Study
 
@@ -185,14 +186,7 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
     DataRefused
         A file of it is gone, or its content is not to be had.
     """
-    for path in files.paths():
-        if path in not_fetched or not os.path.lexists(study.root / path):
-            raise DataRefused(
-                "a file of the picture is not here",
-                where=path,
-                why=not_fetched.get(path, "it is gone"),
-                next_step="Fetch it with `datalad get`, or run the step that makes it",
-            )
+    require_files(study.root, files.paths(), not_fetched)
     lesions = lesion_entries(files, study.root)
     picture = session_picture(files, lesions, study.root)
     entry = _entry(files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from cta_data.errors import DataRefused
 from cta_data.evaluation.picture_planes import (
     Pixels,
     Plane,
@@ -101,3 +103,26 @@ class SessionImages:
         width = max(CROP_MM, 2 * (found[1] + AROUND_MM))
         # The same number of pixels for all, so that a large lesion costs no more.
         return Plane(centre, left, posterior, width, CROP_PIXEL_MM * width / CROP_MM)
+
+
+def require_files(root: Path, paths: Iterable[str], not_fetched: Mapping[str, str]) -> None:
+    """Refuse to draw without all files, given from the top of the study.
+
+    Parameters
+    ----------
+    not_fetched
+        Why the content of files could not be fetched.
+
+    Raises
+    ------
+    DataRefused
+        A file is gone, or its content is not to be had.
+    """
+    for path in paths:
+        if path in not_fetched or not os.path.lexists(root / path):
+            raise DataRefused(
+                "a file of the picture is not here",
+                where=path,
+                why=not_fetched.get(path, "it is gone"),
+                next_step="Fetch it with `datalad get`, or run the step that makes it",
+            )
