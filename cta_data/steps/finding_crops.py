@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from cta_data.evaluation.scoring import Convention
 from cta_data.evaluation.scoring.instance_labels import instance_labels
 from cta_data.evaluation.scoring.mask_files import ENDINGS, read_mask
 from cta_data.formats.nifti import read_grid, same_grid
+from cta_data.imaging.grid import Grid
 from cta_data.steps.session_images import SessionImages, require_files
 from cta_data.steps.sessions import Upstream, require_outputs
 from cta_data.study import Study
@@ -131,10 +133,10 @@ class CaseFinder:
     def _hub(self) -> str:
         return self._study.configuration.registration.hub
 
-    def fetch(self, cases: Iterable[Masks]) -> dict[str, str]:
+    def fetch(self, cases: Iterable[Masks], note: Callable[[str], None]) -> dict[str, str]:
         """Fetch what crops of cases need; return why files did not come, by path in the study.
 
-        Cases that are none of the study's need nothing.
+        Cases that are none of the study's need nothing. `note` takes a line of progress.
         """
         root, wanted = self._study.root, set()
         for masks in cases:
@@ -145,7 +147,10 @@ class CaseFinder:
             inside = [p for p in masks.paths.values() if p.is_relative_to(root)]
             wanted.update(path.relative_to(root).as_posix() for path in inside)
         there = [path for path in sorted(wanted) if os.path.lexists(root / path)]
-        return fetch(root, there).failed
+        fetched = fetch(root, there)
+        if fetched.paths:
+            note(f"fetched the content of {len(fetched.paths)} files")
+        return fetched.failed
 
 
 class CaseCrops:
@@ -217,6 +222,25 @@ class CaseCrops:
         own = sitk.GetArrayViewFromImage(self._labels[outline_name(model)]) == lesion
         shared = np.unique(sitk.GetArrayViewFromImage(self._labels[REFERENCE])[own])
         return tuple(int(number) for number in shared if number)
+
+    def require_volume(self, model: str, lesion: int, volume_mm3: float) -> None:
+        """Refuse a mask whose lesion is not the one that was scored.
+
+        Raises
+        ------
+        DataRefused
+            The lesion of this number has another volume (mm³).
+        """
+        labels = self._labels[outline_name(model)]
+        voxels = int((sitk.GetArrayViewFromImage(labels) == lesion).sum())
+        measured = voxels * Grid.of(labels).voxel_volume_mm3
+        if not math.isclose(measured, volume_mm3, rel_tol=1e-4):
+            raise DataRefused(
+                "the mask is not the one that was scored",
+                where=f"{self._masks.case}, {outline_name(model)}, lesion {lesion}",
+                why=f"{measured:.2f} mm³, and {volume_mm3:.2f} mm³ in the scores",
+                next_step="Run `cta-data evaluate` again",
+            )
 
     def crops(self, origin: str, lesion: int) -> tuple[Crop, ...]:
         """Return the axial surroundings of a finding on every technique, in one plane.

@@ -57,7 +57,7 @@ def write_findings(
     findings = choose_findings(sets)
     masks = {one.key_of_case: one.masks for one in _cases(findings, sets)}
     finder = CaseFinder(study, study.configuration.transfer.grids)
-    not_fetched = finder.fetch(masks.values())
+    not_fetched = finder.fetch(masks.values(), note)
     pictures: dict[Finding, FindingPicture] = {}
     told: dict[str, str] = {}
     for key, its_masks in masks.items():

@@ -107,3 +107,38 @@ def test_again_the_same_and_nothing_to_commit(evaluated: tuple[Study, str]) -> N
     assert "article/crops/findings_MPRAGE.svg" in json.loads(done.out)["files"]
     after = subprocess.run(log, cwd=study.root, capture_output=True, check=True).stdout
     assert after == commit
+
+
+def test_the_page_of_the_audit_draws_every_false_positive(evaluated: tuple[Study, str]) -> None:
+    """As many sections as false rows of the scores; a picture for each case of the study."""
+    study, _ = evaluated
+    words = ("audit", "--test-set", "MPRAGE")
+    told = json.loads(run_cta(*words, "--json", study=study.root).out)
+    scores = pd.read_parquet(study.root / "evaluation/article/scores.lesions.parquet")
+    false = scores[(scores["kind"] == "false") & (scores["test_set"] == "MPRAGE")]
+    page = (study.root / told["page"]).read_text("utf-8")
+    assert page.count("<section ") == page.count("data:image/png") == len(false) >= 2
+    assert told["not_drawn"] == []
+    first = told["false_positives"][0]
+    judged = ("audit", first["case"], first["predicted_lesion"], "--model", "B")
+    reading = ("--test-set", "MPRAGE", "--verdict", "vessel", "--reader", "A. Reader")
+    assert run_cta(*judged, *reading, study=study.root).code == 0
+    run_cta(*words, study=study.root)
+    page = (study.root / told["page"]).read_text("utf-8")
+    assert page.count("<strong>vessel, by A. Reader") == 1
+    assert page.count("<section ") == len(false)
+
+
+def test_a_prediction_that_was_replaced_is_not_drawn(evaluated: tuple[Study, str]) -> None:
+    """A number of the scores means nothing in another mask: the page says so, and draws nothing."""
+    study, _ = evaluated
+    [*_, path] = sorted((study.root / "evaluation/predictions/B/MPRAGE").iterdir())
+    before = path.read_bytes()
+    image = read_image(path) * 0
+    image[3, 3, 3] = 1
+    path.unlink()
+    write_image(image, path)
+    told = json.loads(run_cta("audit", "--test-set", "MPRAGE", "--json", study=study.root).out)
+    path.write_bytes(before)
+    reasons = [one["reason"] for one in told["not_drawn"]]
+    assert reasons and all("not the one that was scored" in reason for reason in reasons)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -66,15 +66,24 @@ def findings_figure(
     return figure
 
 
-def strip_figure(crops: Sequence[Crop], names: tuple[str, ...], edge: float = 2.1) -> Figure:
-    """Draw crops in a row, below a legend; `edge` is that of a crop in inches."""
+def strip_figure(crops: Sequence[Crop], names: tuple[str, ...], edge: float = 2.6) -> Figure:
+    """Draw crops in a row below a legend, and once more without outlines.
+
+    Parameters
+    ----------
+    edge
+        Of a crop, inches.
+    """
     width = max(len(crops) * (edge + _GAP) + _GAP, 1.6 * len(names))
-    figure = new_figure(width, edge + 0.4)
+    height = 2 * (edge + _GAP) + 0.34
+    figure = new_figure(width, height)
     FigureCanvasAgg(figure)
     figure.set_layout_engine("none")
+    bare = [replace(crop, outlines=()) for crop in crops]
     with settings():
-        _head(figure, edge + 0.4, "", names)
+        _head(figure, height, "", names)
         _draw_crops(figure, (_GAP, 0.34), edge, crops, names)
+        _draw_crops(figure, (_GAP, 0.34 + edge + _GAP), edge, bare, names)
     return figure
 
 
