@@ -1,4 +1,4 @@
-"""Small text files, written whole or not at all, the same bytes for the same content."""
+"""Small files, written whole or not at all, the same bytes for the same content."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ def json_text(content: Mapping[str, Any]) -> str:
 
 def write_text(text: str, path: Path) -> None:
     """Write UTF-8 text under a temporary name, then rename; a link is replaced, not followed."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file under a temporary name, then rename; a link is replaced, not followed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

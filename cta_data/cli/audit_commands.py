@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,6 +14,9 @@ from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study import Study, open_study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def register(app: typer.Typer) -> None:
@@ -32,14 +36,17 @@ def audit(
     on: Annotated[str, typer.Option("--date", help="Day, YYYY-MM-DD; today without it.")] = "",
     note: Annotated[str, typer.Option(help="What the reader adds.")] = "",
     convention: Annotated[str, typer.Option(help="article or tables.")] = "article",
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Draw the page of all that is listed.")
+    ] = True,
     as_json: JsonOption = False,
     study: StudyOption = None,
     replay: ReplayOption = False,
 ) -> int:
-    """List false positives and scores with verdicts, or record what a reader makes of one."""
+    """List and draw false positives, with scores by verdicts; or record a reader's verdict."""
     opened = open_study(study)
     if not (case or lesion or verdict or reader or on or note):
-        return _list(opened, convention, model, test_set, as_json=as_json)
+        return _list(opened, convention, model, test_set, page=page, as_json=as_json)
     from cta_data.steps.audit import FalseLesion, Reading, judge
 
     if not (case and lesion and model and test_set and verdict):
@@ -61,7 +68,15 @@ def audit(
     return EXIT_OK
 
 
-def _list(study: Study, convention: str, model: str, test_set: str, *, as_json: bool) -> int:
+def _list(
+    study: Study,
+    convention: str,
+    model: str,
+    test_set: str,
+    *,
+    page: bool,
+    as_json: bool,
+) -> int:
     from cta_data.evaluation.audit import BIAS, with_verdicts
     from cta_data.steps.audit import audited, evaluated_cases, valid_audits
 
@@ -70,14 +85,48 @@ def _list(study: Study, convention: str, model: str, test_set: str, *, as_json: 
     for name, value in (("model", model), ("test_set", test_set)):
         if value:
             rows, cases = rows[rows[name] == value], cases[cases[name] == value]
+    if not as_json and len(rows):
+        _print(rows, cases)
+    made: dict[str, object] = {}
+    if page and len(rows):
+        told = [f"test set {test_set}"] if test_set else []
+        told += [f"model {model}"] if model else []
+        made = _write_page(study, rows, convention, ", ".join(told), as_json=as_json)
     if as_json:
         content = rows.astype(object).where(rows.notna(), None).to_dict("records")
         scores = cases.astype(object).where(cases.notna(), None).to_dict("records")
-        print_json({"false_positives": content, "cases": scores, "bias": BIAS})
-        return EXIT_OK if len(rows) else EXIT_NOTHING
-    if rows.empty:
+        print_json({"false_positives": content, "cases": scores, "bias": BIAS, **made})
+    elif rows.empty:
         error_console().print("there is no false positive", soft_wrap=True)
-        return EXIT_NOTHING
+    return EXIT_OK if len(rows) else EXIT_NOTHING
+
+
+def _write_page(
+    study: Study, rows: pd.DataFrame, convention: str, selection: str, *, as_json: bool
+) -> dict[str, object]:
+    """Write the page and say where it is; return what JSON says of it."""
+    from cta_data.steps.audit_page import write_audit_page
+
+    errors = error_console()
+
+    def note(text: str) -> None:
+        if not as_json:
+            errors.print(text, soft_wrap=True)
+
+    made = write_audit_page(study, rows, convention, selection, note)
+    for one in made.not_drawn:
+        errors.print(f"not drawn: {one.name}: {one.failure}", soft_wrap=True)
+    if not as_json:
+        drawn = len(made.entries) - len(made.not_drawn)
+        place = os.path.relpath(study.root / made.page)
+        console().print(f"Written: {place}: {drawn} of {len(made.entries)} drawn", soft_wrap=True)
+    failed = [{"name": one.name, "reason": one.failure} for one in made.not_drawn]
+    return {"page": made.page, "not_drawn": failed}
+
+
+def _print(rows: pd.DataFrame, cases: pd.DataFrame) -> None:
+    from cta_data.evaluation.audit import BIAS
+
     table = Table("test set", "model", "case", "lesion", "cm³", "at RAS mm", "verdict", box=None)
     for row in rows.to_dict("records"):
         place = ", ".join(f"{value:.1f}" for value in row["centroid_ras_mm"])
@@ -104,4 +153,3 @@ def _list(study: Study, convention: str, model: str, test_set: str, *, as_json: 
             f"mean F1 {part['f1'].mean():.4f}, with verdicts {part['f1_audited'].mean():.4f}",
             soft_wrap=True,
         )
-    return EXIT_OK

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from cta_data.evaluation.crop_drawing import (
+    COLOURS,
+    FONT,
+    HALO,
+    Crop,
+    Pixels,
+    draw_crop,
+    legend_handles,
+    show_grey,
+)
 
-# Okabe and Ito, 2008: colours that remain apart for the colour-blind, without black and the greys.
-COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#009E73", "#D55E00")
 WARNING = "#D55E00"
-DASHES: tuple[tuple[float, tuple[float, ...]], ...] = ((0, ()), (0, (2.2, 1.8)))
-LINE_WIDTHS = (2.4, 1.4)  # the first remains to be seen below the second where both are the same
-FONT = "DejaVu Sans"  # comes with matplotlib, so that all machines draw the same letters
 
 _DPI = 100
 _WIDTH, _MARGIN, _GAP = 1320, 20, 8  # pixels
@@ -36,7 +36,6 @@ _CROPS_A_ROW = 6
 _LINE_LENGTH = {1: 30, 2: 64, 3: 96}  # letters that fit below so many crops
 _GREYS = (44, 32, 24, 16)
 _MOST_BYTES = 300_000
-_HALO = [withStroke(linewidth=2.5, foreground="black")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,24 +49,6 @@ class Checkerboard:
     side: str
     fixed: Pixels
     moving: Pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """A lesion in one plane, as one variant has it; `variant` is one of the picture's."""
-
-    variant: str
-    inside: Mask
-
-
-@dataclass(frozen=True, eq=False)
-class Crop:
-    """The surroundings of a lesion on one technique; values 0 to 1."""
-
-    technique: str
-    values: Pixels
-    pixel_mm: float
-    outlines: tuple[Outline, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,22 +88,6 @@ def checkerboard(fixed: Pixels, moving: Pixels, tile: int) -> Pixels:
     return np.where((rows + columns) % 2 == 0, fixed, moving)
 
 
-def outline_segments(inside: Mask) -> NDArray[np.float64]:
-    """Return the pixel edges between inside and outside: (n, 2, 2), each two points (x, y).
-
-    Coordinates are those of the pixels' centres (column, row), so that an edge lies half a pixel
-    away from the pixel it bounds. A mask is bounded at the edge of the picture, too.
-    """
-    padded = np.pad(inside, 1)
-    rows, columns = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    x, y = columns - 0.5, rows - 1.0
-    upright = np.stack([np.stack([x, y - 0.5], -1), np.stack([x, y + 0.5], -1)], 1)
-    rows, columns = np.nonzero(padded[1:] != padded[:-1])
-    x, y = columns - 1.0, rows - 0.5
-    level = np.stack([np.stack([x - 0.5, y], -1), np.stack([x + 0.5, y], -1)], 1)
-    return np.concatenate([upright, level]).astype(np.float64)
-
-
 def draw_session(picture: SessionPicture) -> Figure:
     """Draw the picture; its size follows from its content (100 dots an inch, 1320 wide)."""
     rows = _lesion_rows(picture.lesions)
@@ -133,17 +98,22 @@ def draw_session(picture: SessionPicture) -> Figure:
     FigureCanvasAgg(figure)
     _text(figure, _MARGIN, 12, picture.heading, size=15, weight="bold")
     _text(figure, _MARGIN, 42, picture.remark, size=10, colour=WARNING)
-    _legend(figure, picture.variants)
+    if picture.variants:
+        figure.legend(
+            legend_handles(picture.variants), picture.variants, loc="upper right",
+            ncols=len(picture.variants), frameon=False, handlelength=3.4,
+            prop={"family": FONT, "size": 10},
+        )  # fmt: skip
     top = float(_HEAD)
     for at, board in enumerate(picture.checkerboards):
         left = _MARGIN + (at % 3) * (_CHECKER + 10)
         row_top = top + (at // 3) * (_CHECKER + _CAPTION + _GAP)
         axes = _axes(figure, left, row_top + _CAPTION, _CHECKER, _CHECKER)
         tile = max(1, round(board.fixed.shape[0] / 10))
-        _grey(axes, checkerboard(board.fixed, board.moving, tile))
+        show_grey(axes, checkerboard(board.fixed, board.moving, tile))
         axes.text(
             0.015, 0.5, board.side, color="white", fontsize=11, family=FONT, weight="bold",
-            va="center", transform=axes.transAxes, path_effects=_HALO,
+            va="center", transform=axes.transAxes, path_effects=HALO,
         )  # fmt: skip
         _text(figure, left, row_top + 3, board.caption, size=9.5)
     top += boards * (_CHECKER + _CAPTION + _GAP)
@@ -228,7 +198,7 @@ def _draw_row(
         _text(figure, left, top + 3, lesion.title, size=11, weight="bold")
         for at, crop in enumerate(lesion.crops):
             axes = _axes(figure, left + at * (edge + _GAP), top + _CAPTION, edge, edge)
-            _draw_crop(axes, crop, variants)
+            draw_crop(axes, crop, variants)
         below = top + _CAPTION + 4 + (edge if any(one.crops for one in row) else 0)
         plain, warned = _wrapped(lesion)
         for number, line in enumerate(plain + warned):
@@ -237,77 +207,12 @@ def _draw_row(
         left += max(1, len(lesion.crops)) * (edge + _GAP)
 
 
-def _draw_crop(axes: Axes, crop: Crop, variants: tuple[str, ...]) -> None:
-    _grey(axes, crop.values)
-    for outline in crop.outlines:
-        number = variants.index(outline.variant)
-        segments = outline_segments(outline.inside)
-        line = LineCollection(_joined(segments), colors=COLOURS[number % len(COLOURS)])
-        line.set_linewidth(LINE_WIDTHS[number % len(LINE_WIDTHS)])
-        line.set_linestyle(DASHES[number % len(DASHES)])
-        axes.add_collection(line)
-    n = crop.values.shape[0]
-    bar = 10 / crop.pixel_mm
-    axes.plot(
-        [0.05 * n, 0.05 * n + bar], [0.94 * n] * 2, color="white", linewidth=2.5, path_effects=_HALO
-    )
-    axes.text(
-        0.05 * n, 0.91 * n, "10 mm", color="white", fontsize=7.5, family=FONT, path_effects=_HALO
-    )
-    axes.text(
-        0.04 * n, 0.04 * n, crop.technique, color="white", fontsize=8.5, family=FONT,
-        weight="bold", va="top", bbox={"facecolor": "black", "pad": 2, "linewidth": 0},
-    )  # fmt: skip
-    axes.set_xlim(-0.5, n - 0.5)
-    axes.set_ylim(n - 0.5, -0.5)
-
-
-def _joined(segments: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Join edges to long lines, along which dashes can be seen."""
-    by_start: dict[tuple[float, float], list[tuple[float, float]]] = {}
-    for a, b in ((tuple(s[0]), tuple(s[1])) for s in segments.tolist()):
-        by_start.setdefault(a, []).append(b)
-        by_start.setdefault(b, []).append(a)
-    lines = []
-    while by_start:
-        point = next(iter(by_start))
-        line = [point]
-        while by_start.get(point):
-            following = by_start[point].pop()
-            by_start[following].remove(point)
-            line.append(following)
-            point = following
-        for end in [p for p in line if p in by_start and not by_start[p]]:
-            by_start.pop(end, None)
-        lines.append(np.array(line))
-    return lines
-
-
-def _legend(figure: Figure, variants: tuple[str, ...]) -> None:
-    if not variants:
-        return
-    handles = [
-        Line2D(
-            [], [], color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], linewidth=3
-        )
-        for i in range(len(variants))
-    ]
-    figure.legend(
-        handles, variants, loc="upper right", ncols=len(variants), frameon=False,
-        handlelength=3.4, prop={"family": FONT, "size": 10},
-    )  # fmt: skip
-
-
 def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Return axes placed in pixels from the top left of the figure."""
     w, h = (float(inches) * _DPI for inches in figure.get_size_inches())
     axes = figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
     axes.set_axis_off()
     return axes
-
-
-def _grey(axes: Axes, values: Pixels) -> None:
-    axes.imshow(values, cmap="gray", vmin=0, vmax=1, interpolation="bilinear", aspect="auto")
 
 
 def _text(

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cta_data.bids.files import write_bytes
 from cta_data.evaluation.experiment import (
     ScoredSet,
+    choose_findings,
     false_positives,
+    findings_frame,
     found_by_patient,
     found_instances,
     found_lesions,
@@ -34,19 +37,34 @@ from cta_data.evaluation.scoring import Convention
 PAGE = "report.html"
 SCORES = ("scores", "scores.lesions")
 FOUND = "found_instances"
-COUNTS = ("cases", "found_patients", "found_lesions", "false_positives", "sensitivity_by_volume")
+COUNTS = (
+    "cases",
+    "found_patients",
+    "found_lesions",
+    "false_positives",
+    "sensitivity_by_volume",
+    "findings",
+)
 FIGURES = ("figure_scores", "figure_sensitivity", "figure_found")
+FLOW = "figure_flow"
+FLOW_TABLE = "flow.csv"
 PRINTED = ("csv", "html", "tex")
 NAMES = frozenset(
     [
         PAGE,
+        FLOW_TABLE,
         *(f"{name}.parquet" for name in SCORES),
         *(f"{name}.{ending}" for name in (*TITLES, FOUND) for ending in PRINTED),
         *(f"{name}.csv" for name in COUNTS),
-        *(f"{name}.{ending}" for name in FIGURES for ending in ("svg", "png")),
+        *(f"{name}.{ending}" for name in (*FIGURES, FLOW) for ending in ("svg", "png")),
     ]
 )
 """Every file that an evaluation may write; those of an earlier one that it no longer makes go."""
+WITHOUT_STUDY = (
+    "<h2>Patient flow, and crops of findings</h2>\n<p>Masks alone tell neither who was excluded "
+    "nor what the images show. Inside a study, <code>cta-data evaluate</code> draws the patient "
+    "flow, and crops of findings on every technique.</p>\n"
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,27 @@ class Evaluation:
     removed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Illustration:
+    """What a study adds to an evaluation.
+
+    Attributes
+    ----------
+    first, last
+        HTML before the tables and after the figures.
+    files
+        Written files.
+    """
+
+    first: str = ""
+    last: str = WITHOUT_STUDY
+    files: tuple[Path, ...] = ()
+
+
+Illustrate = Callable[[Path, list[ScoredSet]], Illustration]
+"""Writes into the evaluation's folder what a study can tell of the scored sets."""
+
+
 def evaluate(
     references: Path,
     predictions: Path,
@@ -85,6 +124,7 @@ def evaluate(
     *,
     jobs: int = 1,
     note: Callable[[str], None] = lambda text: None,
+    illustrate: Illustrate = lambda folder, sets: Illustration(),
 ) -> Evaluation:
     """Score all predictions and write scores, tables, figures and a page.
 
@@ -97,6 +137,8 @@ def evaluate(
     out
         Folder; a folder of the convention's name is made in it. Where nothing could be scored,
         nothing is written.
+    illustrate
+        Adds what masks alone cannot tell.
 
     Raises
     ------
@@ -116,7 +158,8 @@ def evaluate(
         return told
     folder = out / convention.name.replace(", ", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    written = _write(folder, scored, told, convention.name)
+    added = illustrate(folder, scored)
+    written = _write(folder, scored, told, convention.name, added)
     old = [path for path in sorted(folder.iterdir()) if path.name in NAMES and path not in written]
     for path in old:
         path.unlink()
@@ -128,10 +171,12 @@ def evaluate(
     return replace(told, sets=names, files=files, removed=removed)
 
 
-def _write(folder: Path, sets: list[ScoredSet], told: Evaluation, convention: str) -> list[Path]:
+def _write(
+    folder: Path, sets: list[ScoredSet], told: Evaluation, convention: str, added: Illustration
+) -> list[Path]:
     cases = all_cases(sets)
-    written = _write_scores(folder, cases, all_lesions(sets))
-    sections = []
+    written = [*added.files, *_write_scores(folder, cases, all_lesions(sets))]
+    sections = [added.first]
     for name in TITLES:
         frame = score_table(sets, name)
         if len(frame):
@@ -150,7 +195,7 @@ def _write(folder: Path, sets: list[ScoredSet], told: Evaluation, convention: st
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
     figures = _write_figures(folder, cases, counts, written)
-    _put(folder / PAGE, _page(convention, sections, counts, figures, told), written)
+    _put(folder / PAGE, _page(convention, sections, counts, figures, told, added.last), written)
     return written
 
 
@@ -177,6 +222,7 @@ def _counts(sets: Sequence[ScoredSet], told: Evaluation) -> dict[str, pd.DataFra
         _joined([found_lesions(*pair) for pair in pairs]),
         false_positives(sets),
         _joined([sensitivity_by_volume(one) for one in sets]),
+        findings_frame(choose_findings(sets)),
     )
     return {name: frame for name, frame in zip(COUNTS, frames, strict=True) if len(frame)}
 
@@ -204,6 +250,7 @@ def _page(
     counts: dict[str, pd.DataFrame],
     figures: list[str],
     told: Evaluation,
+    last: str,
 ) -> str:
     """One page with everything but single patients and lesions; its pictures lie beside it."""
     parts = [
@@ -217,6 +264,7 @@ def _page(
             parts.append(f"<h2>{title}: {len(lines)}</h2>\n<ul>\n{items}</ul>\n")
     parts += sections
     parts += [f'<p><img src="{name}" alt="{escape(name)}"></p>\n' for name in figures]
+    parts.append(last)
     for name, frame in counts.items():
         if name not in ("found_patients", "found_lesions"):
             shown = frame.to_html(index=False, border=0, na_rep="—", float_format="{:.3f}".format)
@@ -230,10 +278,5 @@ def _put_csv(path: Path, frame: pd.DataFrame, convention: str, written: list[Pat
 
 
 def _put(path: Path, content: str | bytes, written: list[Path]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(content.encode() if isinstance(content, str) else content, path)
     written.append(path)

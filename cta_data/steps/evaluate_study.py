@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.evaluation.scoring import Convention
 from cta_data.evaluation.scoring.mask_files import ENDINGS
 from cta_data.steps.evaluate import Evaluation, evaluate
+from cta_data.steps.illustrate import illustrator
 from cta_data.study import EVALUATION, Study
 
 
@@ -53,7 +55,8 @@ def evaluate_study(
     folders = references or out / "references", predictions or out / "predictions"
     with study_lock(study.root):
         fetch_masks(study.root, *folders, note=note)
-        done = evaluate(*folders, out, convention, jobs=jobs, note=note)
+        illustrate = illustrator(study, convention, note)
+        done = evaluate(*folders, out, convention, jobs=jobs, note=note, illustrate=illustrate)
         written = out / convention.name
         if not commit or not done.sets or not is_modified(written):
             return done
@@ -104,10 +107,17 @@ def _masks_inside(folder: Path, root: Path) -> list[str]:
     if not inside.is_dir() or not inside.is_relative_to(top):
         return []
     return [
-        path.relative_to(top).as_posix()
+        _kept_at(path, top)
         for path in sorted(inside.iterdir())
         if path.name.endswith(ENDINGS) and not path.name.startswith(".") and not path.is_dir()
     ]
+
+
+def _kept_at(path: Path, top: Path) -> str:
+    """Return where a dataset of the study keeps a file, which a link of ours may point to."""
+    if path.is_symlink() and ".git" not in Path(os.readlink(path)).parts:
+        path = Path(os.path.normpath(path.parent / os.readlink(path)))
+    return path.relative_to(top).as_posix()
 
 
 def _command(

@@ -10,35 +10,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 
 from cta_data.engine import UnitId
+from cta_data.evaluation.crop_drawing import Crop, Outline
 from cta_data.evaluation.picture_planes import (
     Plane,
-    anatomical_axes,
-    grey_window,
-    lesion_centre,
     middle,
     orthogonal_planes,
-    show,
     show_lesion,
 )
 from cta_data.evaluation.pictures_page import LesionEntry, SessionEntry
-from cta_data.evaluation.transfer_pictures import (
-    Checkerboard,
-    Crop,
-    LesionPicture,
-    Outline,
-    SessionPicture,
-)
+from cta_data.evaluation.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
 from cta_data.formats.nifti import read_image
+from cta_data.steps.session_images import SessionImages
 from cta_data.steps.transfer import report_path
-from cta_data.steps.transform_chain import TransformChain
 
 MOST_LESIONS = 12
 BOARD_MM, BOARD_PIXEL_MM = 220.0, 0.75
-CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
 SIDES = {"axial": "R", "coronal": "R", "sagittal": "A"}
 Row = Mapping[str, Any]
 
@@ -128,27 +117,13 @@ def _worst_lesions(entries: Iterable[LesionEntry]) -> set[int]:
 
 
 class SessionPlanes:
-    """The images of one subject-session, read once, and planes through them."""
+    """The images and variants of one subject-session, read once, and planes through them."""
 
     def __init__(self, files: SessionFiles, root: Path) -> None:
         self._files = files
         techniques = [t for t in (files.hub, *files.moving) if t in files.images]
-        self._images = {t: read_image(root / files.images[t]["path"]) for t in techniques}
-        self._brains = {
-            technique: read_image(root / row["mask_path"])
-            for technique, row in files.brains.items()
-            if technique in self._images and row["mask_path"]
-        }
-        self._windows = {
-            t: grey_window(image, self._brains.get(t), files.images[t]["modality"])
-            for t, image in self._images.items()
-        }
-        self._chain = TransformChain(
-            {
-                (row["fixed"], row["moving"]): sitk.ReadTransform(str(root / row["path"]))
-                for row in files.transforms
-            }
-        )
+        images = {t: files.images[t] for t in techniques}
+        self._images = SessionImages(root, images, files.brains, files.transforms)
         self._labels = {
             _name(variant): (variant["grid"], read_image(root / variant["labels_path"]))
             for variant in files.variants
@@ -159,20 +134,16 @@ class SessionPlanes:
         """Names of the variants, in the order of their colours."""
         return tuple(self._labels)
 
-    def _to(self, technique: str) -> sitk.Transform:
-        return self._chain.between(target=self._files.hub, source=technique)
-
     def _shown(self, technique: str, plane: Plane) -> Any:
-        image, window = self._images[technique], self._windows[technique]
-        return show(image, plane, window, self._to(technique))
+        return self._images.shown(technique, plane, frame=self._files.hub)
 
     def checkerboards(self) -> tuple[Checkerboard, ...]:
         """Return three planes through the middle of the brain for each moving technique."""
         hub, boards = self._files.hub, []
-        image = self._images[hub]
+        image, brains = self._images.images[hub], self._images.brains
         head = (
-            self._brains[hub]
-            if hub in self._brains
+            brains[hub]
+            if hub in brains
             else image > float(sitk.GetArrayViewFromImage(image).mean())
         )
         planes = orthogonal_planes(image, middle(head), BOARD_MM, BOARD_PIXEL_MM)
@@ -191,24 +162,23 @@ class SessionPlanes:
         if plane is None:
             return ()
         outlines = tuple(
-            Outline(name, show_lesion(labels, lesion_id, plane, self._to(grid)))
+            Outline(name, show_lesion(labels, lesion_id, plane, self._to_hub(grid)))
             for name, (grid, labels) in self._labels.items()
         )
-        return tuple(Crop(t, self._shown(t, plane), plane.pixel_mm, outlines) for t in self._images)
+        return tuple(
+            Crop(t, self._shown(t, plane), plane.pixel_mm, outlines) for t in self._images.images
+        )
+
+    def _to_hub(self, grid: str) -> sitk.Transform:
+        return self._images.transform(frame=self._files.hub, technique=grid)
 
     def _lesion_plane(self, lesion_id: int) -> Plane | None:
         hub = self._files.hub
         # The hub's own variant first: its slices are then seen as they were acquired.
         for grid, labels in sorted(self._labels.values(), key=lambda pair: pair[0] != hub):
-            found = lesion_centre(labels, lesion_id)
-            if found is None:
-                continue
-            to_hub = self._chain.between(target=grid, source=hub)
-            centre = np.array(to_hub.TransformPoint(found[0].tolist()))
-            left, posterior, _ = anatomical_axes(self._images[hub])
-            width = max(CROP_MM, 2 * (found[1] + AROUND_MM))
-            # The same number of pixels for all, so that a large lesion costs no more.
-            return Plane(centre, left, posterior, width, CROP_PIXEL_MM * width / CROP_MM)
+            plane = self._images.lesion_plane(labels, lesion_id, grid=grid, frame=hub)
+            if plane is not None:
+                return plane
         return None
 
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cta_data.bids.files import write_text
+from cta_data.bids.files import write_bytes, write_text
 from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import in_words, is_held_back
 from cta_data.engine.datasets import fetch
 from cta_data.engine.driver import study_lock
-from cta_data.errors import CtaError, DataRefused
+from cta_data.errors import CtaError
 from cta_data.evaluation.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.evaluation.transfer_pictures import draw_session, png_bytes
 from cta_data.steps.acceptance import JUDGED
 from cta_data.steps.picture_content import SessionFiles, lesion_entries, session_picture
+from cta_data.steps.session_images import require_files
 from cta_data.steps.sessions import STEP_NAMES, Upstream
 from cta_data.study import Study
 
@@ -84,7 +85,7 @@ def make_pictures(
             return Pictures("", (), LeftOut())
         folder = study.root / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / ".gitignore", IGNORE_ALL.encode())
+        write_text(IGNORE_ALL, folder / ".gitignore")
         fetched = fetch(
             study.root, [path for files in found.files for path in _there(study, files)]
         )
@@ -185,19 +186,12 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
     DataRefused
         A file of it is gone, or its content is not to be had.
     """
-    for path in files.paths():
-        if path in not_fetched or not os.path.lexists(study.root / path):
-            raise DataRefused(
-                "a file of the picture is not here",
-                where=path,
-                why=not_fetched.get(path, "it is gone"),
-                next_step="Fetch it with `datalad get`, or run the step that makes it",
-            )
+    require_files(study.root, files.paths(), not_fetched)
     lesions = lesion_entries(files, study.root)
     picture = session_picture(files, lesions, study.root)
     entry = _entry(files)
     name = f"{entry.anchor}.png"
-    _write(study.root / FOLDER / name, png_bytes(draw_session(picture)))
+    write_bytes(png_bytes(draw_session(picture)), study.root / FOLDER / name)
     return replace(
         entry, picture=name, failures=files.failures, lesions=lesions, decisions=files.decisions
     )
@@ -217,13 +211,3 @@ def _remove_others(folder: Path, kept: set[str]) -> None:
     for path in sorted(folder.glob("*.png")):
         if path.name not in kept:
             path.unlink()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

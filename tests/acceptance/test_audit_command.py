@@ -56,6 +56,25 @@ def test_verdicts_are_recorded_and_change_what_is_shown(cta: Cta, study: Path) -
     assert "lesion 3: metastasis, by A. Reader" in log.stdout
 
 
+def test_the_page_lists_all_false_positives(cta: Cta, study: Path) -> None:
+    """Each is a section, those that cannot be drawn with the reason; git does not see the page."""
+    listed = cta("audit", study=study)
+    assert listed.code == 0 and "Written: " in listed.out
+    page = (study / "evaluation/audit/article.html").read_text("utf-8")
+    told = json.loads(cta("audit", "--json", study=study).out)
+    assert page.count("<section ") == len(told["false_positives"]) == 2
+    assert page.count("Not drawn: c1: no session of the study has images and this name") == 2
+    assert [one["name"] for one in told["not_drawn"]] == [
+        f"SUSM, model B, c1, lesion {n}" for n in (2, 3)
+    ]
+    status = ["git", "status", "--porcelain", "--", "evaluation/audit"]
+    done = subprocess.run(status, cwd=study, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    (study / "evaluation/audit/article.html").unlink()
+    assert cta("audit", "--no-page", study=study).code == 0
+    assert not (study / "evaluation/audit/article.html").exists()
+
+
 def test_a_verdict_falls_away_with_its_prediction(cta: Cta, study: Path) -> None:
     """Another mask under the same name was not looked at."""
     words = ("audit", "c1", "2", "--model", "B", "--test-set", "SUSM", "--reader", "A")

@@ -52,7 +52,7 @@ def test_everything_is_written_and_cases_are_conserved(folder: Path) -> None:
     wanted = {"scores.parquet", "scores.lesions.parquet", "report.html"}
     printed = ("table_2", "table_3", "table_4", "table_s1", "found_instances")
     wanted |= {f"{name}.{end}" for name in printed for end in ("html", "csv", "tex")}
-    wanted |= {f"{name}.csv" for name in ("cases", "found_patients", "found_lesions")}
+    wanted |= {f"{n}.csv" for n in ("cases", "found_patients", "found_lesions", "findings")}
     wanted |= {
         f"figure_{n}.{end}" for n in ("scores", "found", "sensitivity") for end in ("svg", "png")
     }
@@ -65,6 +65,14 @@ def test_everything_is_written_and_cases_are_conserved(folder: Path) -> None:
     before = {name: (folder / "out" / name).read_bytes() for name in told["files"]}
     evaluated(folder)
     assert before == {name: (folder / "out" / name).read_bytes() for name in told["files"]}
+
+
+def test_outside_a_study_the_page_says_why_there_are_no_crops(folder: Path) -> None:
+    """Masks have no images and no patients: findings are chosen, and nothing is drawn of them."""
+    _, told, _ = evaluated(folder)
+    page = (folder / "out/article/report.html").read_text("utf-8")
+    assert "Inside a study" in page and "<h2>Findings</h2>" in page
+    assert not any("crops" in name or "flow" in name for name in told["files"])
 
 
 def test_what_is_missing_is_told_and_stands_on_the_page(folder: Path) -> None:
@@ -107,7 +115,7 @@ def test_every_table_names_its_convention(folder: Path, convention: str) -> None
         else:
             continue
         seen += 1
-    assert seen == 23  # all but the three figures, as SVG and PNG
+    assert seen == 24  # all but the three figures, as SVG and PNG
 
 
 def test_no_case_is_lost_between_reference_and_table(folder: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from cta_data.evaluation.crop_drawing import COLOURS, Crop, Outline, outline_segments
 from cta_data.evaluation.picture_planes import (
     Plane,
     grey_window,
@@ -30,15 +31,11 @@ from cta_data.evaluation.pictures_page import (
     worst_first,
 )
 from cta_data.evaluation.transfer_pictures import (
-    COLOURS,
     Checkerboard,
-    Crop,
     LesionPicture,
-    Outline,
     SessionPicture,
     checkerboard,
     draw_session,
-    outline_segments,
     png_bytes,
 )
 

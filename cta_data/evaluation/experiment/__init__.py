@@ -5,6 +5,7 @@ from cta_data.evaluation.experiment.curves import (
     false_positives,
     sensitivity_by_volume,
 )
+from cta_data.evaluation.experiment.findings import choose_findings, findings_frame
 from cta_data.evaluation.experiment.found import (
     found_by_patient,
     found_instances,
@@ -17,7 +18,9 @@ from cta_data.evaluation.experiment.sets import ScoredSet, not_predicted, read_s
 __all__ = [
     "EDGES_CM3",
     "ScoredSet",
+    "choose_findings",
     "false_positives",
+    "findings_frame",
     "found_by_patient",
     "found_instances",
     "found_lesions",
