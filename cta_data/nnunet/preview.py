@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from cta_data.evaluation.crop_drawing import outline_segments
 from cta_data.evaluation.picture_planes import (
     grey_window,
     lesion_centre,
@@ -19,7 +20,7 @@ from cta_data.evaluation.picture_planes import (
     show,
     show_lesion,
 )
-from cta_data.evaluation.transfer_pictures import outline_segments, png_bytes
+from cta_data.evaluation.transfer_pictures import png_bytes
 
 MOST_LESIONS = 8
 _COLUMNS = 4

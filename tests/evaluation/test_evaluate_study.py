@@ -147,6 +147,21 @@ def test_masks_whose_content_is_elsewhere_are_fetched(
     assert "4 cases in 2 sets scored, 0 not" in outcome.text
 
 
+def test_references_that_are_links_into_the_study_are_fetched(
+    annexed: Path, tmp_path: Path
+) -> None:
+    """A training set's references point at the masks themselves, whose content may be elsewhere."""
+    kept, references = annexed / "evaluation/masks", annexed / "evaluation/references/SPACE"
+    references.rename(kept)
+    references.mkdir()
+    for mask in sorted(kept.iterdir()):
+        (references / mask.name).symlink_to(Path("../../masks", mask.name))
+    save(annexed, "links")
+    git(tmp_path, "clone", "-q", str(annexed), "clone")
+    outcome = run_cta("evaluate", study=tmp_path / "clone")
+    assert outcome.code == 0 and "4 cases in 2 sets scored, 0 not" in outcome.text
+
+
 def test_a_mask_that_cannot_be_fetched_costs_its_cases(annexed: Path) -> None:
     """It is told with what to do, its two cases are named, the others are scored: exit code 3."""
     lost = "evaluation/references/SPACE/c0.nii.gz"
