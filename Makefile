@@ -11,10 +11,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.installed-base
+demo: $(VENV)/.installed-train
 	@# git-annex write-protects what it keeps, so that rm alone would fail.
 	@if [ -d demo-study ]; then chmod -R u+w demo-study && rm -rf demo-study; fi
-	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all -j $(JOBS)
+	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all --train -j $(JOBS)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS)
@@ -36,10 +36,10 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo 'The venv module is missing: apt-get install python3-venv'; exit 1; }
 
-$(VENV)/.installed-base: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) -e .
+$(VENV)/.installed-train: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[train]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) -e '.[dev,train]'
-	@touch $@ $(VENV)/.installed-base
+	@touch $@ $(VENV)/.installed-train

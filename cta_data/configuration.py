@@ -18,6 +18,8 @@ class StudySection(StrictModel):
 
     name: str
     description: str = ""
+    notice: str = ""
+    """What stands first on every page of results, such as that the patients are simulated."""
 
 
 class RegistrationSection(StrictModel):
@@ -146,6 +148,8 @@ class TrainingSection(StrictModel):
     epochs: int = Field(default=1000, ge=1)
     iterations_per_epoch: int = Field(default=250, ge=1)
     validation_iterations: int = Field(default=50, ge=1)
+    learning_rate: float = Field(default=0.01, gt=0, le=1)
+    """Of the first epoch; it falls to nothing over the epochs, as nnU-Net has it."""
     seed: int = 20250215
     reproducible: bool = False
     """Same seed, same weights: one thread, augmentation in the process, deterministic kernels."""
@@ -154,13 +158,21 @@ class TrainingSection(StrictModel):
     patch_size: tuple[int, ...] = ()
     """Voxels (z, y, x), instead of nnU-Net's plan; for small machines."""
     features: tuple[int, ...] = ()
-    """Features of each stage of the network, instead of nnU-Net's plan; for small machines."""
+    """Features of each stage of the network, at least three; for small machines."""
     batch_size: int = Field(default=0, ge=0)
     """Patches a step; 0 for nnU-Net's plan."""
     mirroring: bool = True
     """Whether predictions are averaged over mirrored images."""
     tile_step: float = Field(default=0.5, gt=0, le=1)
     """Step of the sliding window of predictions, in patches."""
+
+    @field_validator("features")
+    @classmethod
+    def _has_a_loss(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        # nnU-Net judges every stage but the two lowest; with fewer its loss is not a number.
+        if value and len(value) < 3:
+            raise ValueError("give the features of at least three stages")
+        return value
 
 
 class StudyConfiguration(StrictModel):

@@ -28,13 +28,16 @@ def demo(
             "--cohorts", help="`internal` alone, `all`, or names with commas: susm,ynhh,ummc,ukhd."
         ),
     ] = "internal",
+    train: Annotated[
+        bool, typer.Option("--train", help="Train, predict and evaluate A, B and C, tiny, too.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
     jobs: JobsOption = 1,
 ) -> int:
-    """Make a small trial of digital patients and run everything up to builds A to D.
+    """Make a small trial of digital patients and run everything up to builds A to D, or to scores.
 
     With other cohorts, digital patients are written as those are distributed, and join.
     """
     from cta_data.cli.demonstration import run_demonstration
 
-    return run_demonstration(folder, patients, seed, jobs, cohorts=cohorts)
+    return run_demonstration(folder, patients, seed, jobs, cohorts=cohorts, train=train)

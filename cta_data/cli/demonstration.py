@@ -1,4 +1,4 @@
-"""The demonstration: digital patients through every step up to the training sets."""
+"""The demonstration: digital patients through every step, to training sets and models."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import os
 import time
 from pathlib import Path
 
+from cta_data.cli.demonstration_training import configure, tell, train_and_evaluate
 from cta_data.cli.output import ProgressObserver, console, print_frame
 from cta_data.cli.report_commands import print_table_1
 from cta_data.cli.status_table import print_status
 from cta_data.creation import create_study, ensure_cohort
 from cta_data.engine import ExecutorOptions, RunOptions
 from cta_data.engine.datasets import save
+from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions
+from cta_data.nnunet.environment import require_training_packages
 from cta_data.phantom import VoxelSizes, write_cohort, write_trial
 from cta_data.steps.add import add_source, open_addition
 from cta_data.steps.build import build_step
 from cta_data.steps.overview import study_status
 from cta_data.steps.pipeline import SUBJECT_STEPS, execute
+from cta_data.steps.report import make_reports, write_reports
 from cta_data.study import Study
 
 SETTINGS = ("A", "B", "C", "D")
@@ -36,7 +40,13 @@ from lesions group by all order by all
 
 
 def run_demonstration(
-    folder: Path, patients: int, seed: int, jobs: int, *, cohorts: str = "internal"
+    folder: Path,
+    patients: int,
+    seed: int,
+    jobs: int,
+    *,
+    cohorts: str = "internal",
+    train: bool = False,
 ) -> int:
     """Make a trial of digital patients in `folder`, and a study that builds A to D from it.
 
@@ -44,12 +54,16 @@ def run_demonstration(
     ----------
     cohorts
         `internal`, `all`, or names of external cohorts with commas, which join as test sets.
+    train
+        Also train, predict and evaluate settings A, B and C with tiny models.
 
     Raises
     ------
     ConfigurationError
-        The folder holds something already.
+        The folder holds something already, or a package that training needs is missing.
     """
+    if train:
+        require_training_packages()
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(
             "the folder is not empty",
@@ -72,6 +86,7 @@ def run_demonstration(
     study = _make_study(folder.absolute() / "study", trial / "raw", seed)
     for cohort, source in sources.items():
         study = _add_external(study, cohort, source)
+    study = configure(study)
     out.print(f"2. A study with those files in its sourcedata: {folder}/study ({_since(started)})")
     out.print("3. cta-data build --setting A --setting B --setting C --setting D")
     steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
@@ -81,12 +96,27 @@ def run_demonstration(
         report = execute(study, steps, options, progress.observer())
     for failure in report.failures:
         out.print(f"   not done: {failure.unit}: {failure.reason}")
+    trained = not train or _train(study, folder, jobs, started)
     _print_results(study, folder, started)
     if external:
         print_overview(study)
     # What the external cohorts' traps cost is told above: it is part of the demonstration.
     broken = any(record.status == "error" for record in report.records)
+    if not trained:
+        return EXIT_FAILED
     return 0 if external and not broken else report.exit_code()
+
+
+def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
+    out = console()
+    out.print(f"4. cta-data experiment paper --fold 0 --device cpu ({_since(started)})")
+    done = train_and_evaluate(Study(study.root), jobs)
+    whole = tell(done, folder)
+    reports = make_reports(Study(study.root))
+    if reports:
+        write_reports(study, reports, ("cta-data", "report"))
+    out.print(f"   trained, predicted and evaluated ({_since(started)})")
+    return whole
 
 
 def _make_study(path: Path, raw: Path, seed: int) -> Study:

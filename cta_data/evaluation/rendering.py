@@ -60,7 +60,12 @@ def table_csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def table_html(frame: pd.DataFrame, left_out: pd.DataFrame) -> str:
+def notice_html(text: str) -> str:
+    """Return the line that a page of results begins with; nothing where there is none."""
+    return f"<p><strong>{escape(text)}</strong></p>\n" if text else ""
+
+
+def table_html(frame: pd.DataFrame, left_out: pd.DataFrame, notice: str = "") -> str:
     """Return a page of its own, without anything that is loaded from elsewhere.
 
     Parameters
@@ -69,12 +74,15 @@ def table_html(frame: pd.DataFrame, left_out: pd.DataFrame) -> str:
         Long form, as `population_table` returns it.
     left_out
         Patients that count in no population: columns cohort, subject, reason.
+    notice
+        A line that the page begins with.
     """
     wide = wide_table(frame)
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             f"<title>Table 1</title>\n<style>\n{STYLE}</style>\n</head>\n<body>",
+            notice_html(notice),
             f"<table>\n<caption><strong>Table 1.</strong> {escape(CAPTION)}</caption>",
             *_html_head(wide),
             "<tbody>",

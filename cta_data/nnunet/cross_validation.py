@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from cta_data.nnunet.pools import FEW_PROCESSES, pools_of_threads
+
 
 def postprocess_job(job: dict[str, Any]) -> dict[str, Any]:
     """Return nnU-Net's `summary` and `postprocessing` for predictions of every training case.
@@ -18,14 +20,15 @@ def postprocess_job(job: dict[str, Any]) -> dict[str, Any]:
     from nnunetv2.postprocessing.remove_connected_components import determine_postprocessing
 
     predicted = Path(job["predicted"])
-    determine_postprocessing(
-        job["predicted"],
-        job["labels"],
-        job["plans"],
-        job["dataset"],
-        num_processes=job["processes"],
-        keep_postprocessed_files=False,
-    )
+    with pools_of_threads(job["processes"] <= FEW_PROCESSES):
+        determine_postprocessing(
+            job["predicted"],
+            job["labels"],
+            job["plans"],
+            job["dataset"],
+            num_processes=job["processes"],
+            keep_postprocessed_files=False,
+        )
     summary = json.loads((predicted / "summary.json").read_text("utf-8"))
     chosen = json.loads((predicted / "postprocessing.json").read_text("utf-8"))
     # The pickle beside it says the same, and nothing here loads pickles.

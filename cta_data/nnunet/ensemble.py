@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -77,12 +77,14 @@ def load_ensemble(
     labels = plans.get_label_manager(dataset)
     if labels.has_regions:
         raise DataRefused("the model predicts overlapping regions, which is not supported")
-    network = nnUNetTrainer.build_network_architecture(
-        plans,
-        configuration,
+    network = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
         determine_num_input_channels(plans, configuration, dataset),
         labels.num_segmentation_heads,
-        enable_deep_supervision=False,
+        allow_init=True,
+        deep_supervision=False,
     )
     try:
         network.load_state_dict(first["network_weights"])

@@ -21,9 +21,11 @@ from typing import Any
 from cta_data.engine.keys import digest
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.plans import PLANS_OF_PLANNER, adapted
+from cta_data.nnunet.pools import FEW_PROCESSES, pools_of_threads
 
 PLANNED = "planned"
 _PARTS = (".b2nd", "_seg.b2nd", ".pkl")
+_PREPROCESSOR = "nnunetv2.preprocessing.preprocessors.default_preprocessor"
 _OF_DATASET = ("dataset.json", "dataset_fingerprint.json")
 
 
@@ -61,9 +63,10 @@ def _plan(job: Mapping[str, Any], folder: Path) -> None:
 
     shutil.rmtree(folder, ignore_errors=True)
     number = int(job["dataset"][len("Dataset") :].split("_")[0])
-    extract_fingerprint_dataset(
-        number, num_processes=job["processes"], show_progress_bar=False, verbose=False
-    )
+    with pools_of_threads(job["processes"] <= FEW_PROCESSES):
+        extract_fingerprint_dataset(
+            number, num_processes=job["processes"], show_progress_bar=False, verbose=False
+        )
     plan_experiment_dataset(number, _planner(job["planner"]))
     path = folder / f"{PLANS_OF_PLANNER[job['planner']]}.json"
     plans = json.loads(path.read_text("utf-8"))
@@ -161,8 +164,11 @@ def _run_side_by_side(arguments: list[tuple], processes: int) -> None:
         for one in arguments:
             _preprocess_case(*one)
         return
+    context = get_context("forkserver")
+    # Imported once, in the process that the workers are forked from.
+    context.set_forkserver_preload([__name__, _PREPROCESSOR])
     workers = min(processes, len(arguments))
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         for future in [pool.submit(_preprocess_case, *one) for one in arguments]:
             future.result()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,28 @@ def predict_job(job: dict[str, Any]) -> dict[str, Any]:
     chosen = job["postprocessing"]
     keep_largest = bool(chosen) and bool(json.loads(Path(chosen).read_text())["postprocessing_fns"])
     failed: dict[str, str] = {}
-    waited = _run(
-        predictor, job["cases"], failed, probabilities=job["probabilities"], largest=keep_largest
-    )
+    write = partial(_write, probabilities=job["probabilities"], largest=keep_largest)
+    waited = predict_cases(predictor, job["cases"], failed, write)
     return {"failed": failed, "waited_seconds": round(waited, 3)}
 
 
-def _run(
+def predict_cases(
     predictor: Any,
     cases: list[dict[str, Any]],
     failed: dict[str, str],
-    *,
-    probabilities: bool,
-    largest: bool,
+    write: Callable[[Any, dict[str, Any], Any, dict[str, Any]], None],
 ) -> float:
+    """Predict cases one after the other; return how long the device waited for a file (s).
+
+    Parameters
+    ----------
+    predictor
+        Whose `predict_logits_from_preprocessed_data` is called.
+    failed
+        Takes a case and what was wrong with it; all others are written.
+    write
+        Called in a thread with the predictor, the case, its logits and nnU-Net's properties.
+    """
     import time
 
     waited = 0.0
@@ -71,8 +80,8 @@ def _run(
             if content is not None:
                 data, properties = content
                 logits = predictor.predict_logits_from_preprocessed_data(data)
-                work = (predictor, case, logits, properties, probabilities, largest)
-                writing.append((case["case"], writer.submit(_write, *work)))
+                done = writer.submit(write, predictor, case, logits, properties)
+                writing.append((case["case"], done))
             while len(writing) > WRITE_BEHIND:
                 _result(*writing.pop(0), failed)
             started = time.perf_counter()
@@ -126,6 +135,7 @@ def _write(
     case: dict[str, Any],
     logits: Any,
     properties: dict[str, Any],
+    *,
     probabilities: bool,
     largest: bool,
 ) -> None:

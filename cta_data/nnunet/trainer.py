@@ -35,6 +35,7 @@ class SeededTrainer(OriginalTrainer):
     def prepare(self, options: dict[str, Any]) -> None:
         """Take a study's options: epochs, iterations, seed, checkpoints."""
         self.num_epochs = options["epochs"]
+        self.initial_lr = options["learning_rate"]
         self.num_iterations_per_epoch = options["iterations_per_epoch"]
         self.num_val_iterations_per_epoch = options["validation_iterations"]
         self.save_every = options["checkpoint_every"]

@@ -34,11 +34,13 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
     results.mkdir(parents=True, exist_ok=True)
     with _alone(results / "lock"):
         prepared = plan_job(job)
+        from cta_data.nnunet.validation import validate
+
         _settle_torch(job)
         trainer = _trainer(job, prepared)
         fold_folder = Path(trainer.output_folder)
         _train(trainer, job, fold_folder)
-        _validate(trainer, job, fold_folder)
+        validate(trainer, job)
     model = results / model_folder(job["dataset"], job["planner"], job["configuration"])
     return {
         "folder": str(model),
@@ -135,17 +137,6 @@ def _keep_session(folder: Path, session: dict[str, Any]) -> None:
 def _sessions(folder: Path) -> list[dict[str, Any]]:
     path = folder / SESSIONS
     return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
-
-
-def _validate(trainer: Any, job: dict[str, Any], folder: Path) -> None:
-    """Predict the fold's own validation cases, as nnU-Net does after a training."""
-    if (folder / "validation" / "summary.json").is_file():
-        return
-    axes = trainer.inference_allowed_mirroring_axes
-    if not job["options"]["mirroring"]:
-        trainer.inference_allowed_mirroring_axes = None
-    trainer.perform_actual_validation(save_probabilities=False)
-    trainer.inference_allowed_mirroring_axes = axes
 
 
 def hardware(device: str) -> dict[str, Any]:

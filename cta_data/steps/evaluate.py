@@ -101,6 +101,8 @@ class Illustration:
 
     Attributes
     ----------
+    notice
+        HTML that the page begins with.
     first, last
         HTML before the tables and after the figures.
     files
@@ -110,6 +112,7 @@ class Illustration:
     first: str = ""
     last: str = WITHOUT_STUDY
     files: tuple[Path, ...] = ()
+    notice: str = ""
 
 
 Illustrate = Callable[[Path, list[ScoredSet]], Illustration]
@@ -195,7 +198,7 @@ def _write(
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
     figures = _write_figures(folder, cases, counts, written)
-    _put(folder / PAGE, _page(convention, sections, counts, figures, told, added.last), written)
+    _put(folder / PAGE, _page(convention, sections, counts, figures, told, added), written)
     return written
 
 
@@ -250,13 +253,14 @@ def _page(
     counts: dict[str, pd.DataFrame],
     figures: list[str],
     told: Evaluation,
-    last: str,
+    added: Illustration,
 ) -> str:
     """One page with everything but single patients and lesions; its pictures lie beside it."""
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>Evaluation</title>\n<style>\n{STYLE}img {{ max-width: 100%; }}\n</style>\n"
-        f"</head>\n<body>\n<h1>Evaluation by the convention “{escape(convention)}”</h1>\n"
+        f"</head>\n<body>\n{added.notice}"
+        f"<h1>Evaluation by the convention “{escape(convention)}”</h1>\n"
     ]
     for title, lines in (("Not scored", told.missing), ("Not predicted", told.not_predicted)):
         if lines:
@@ -264,7 +268,7 @@ def _page(
             parts.append(f"<h2>{title}: {len(lines)}</h2>\n<ul>\n{items}</ul>\n")
     parts += sections
     parts += [f'<p><img src="{name}" alt="{escape(name)}"></p>\n' for name in figures]
-    parts.append(last)
+    parts.append(added.last)
     for name, frame in counts.items():
         if name not in ("found_patients", "found_lesions"):
             shown = frame.to_html(index=False, border=0, na_rep="—", float_format="{:.3f}".format)

@@ -84,7 +84,7 @@ def make_reports(
     used = sorted(subjects["cohort"].unique())
     citations = tuple(citation_of(study.card(cohort).cohort) for cohort in used)
     files = {
-        f"{EVALUATION}/table_1.html": table_html(table, left_out),
+        f"{EVALUATION}/table_1.html": table_html(table, left_out, study.configuration.study.notice),
         f"{EVALUATION}/table_1.csv": table_csv(table),
         f"{EVALUATION}/table_1.tex": table_latex(table),
         f"{EVALUATION}/citations.md": citations_markdown(citations),

@@ -28,7 +28,7 @@ CROSS_VALIDATION_VERSION = 1
 SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
 KEPT = ("checkpoint_final.pth", "progress.png")
 _PLANNING = ("configuration", "planner", "patch_size", "features", "batch_size")
-_NOT_LEARNING = (*_PLANNING, "tile_step", "checkpoint_every")
+_NOT_LEARNING = (*_PLANNING, "checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,15 @@ class Machine:
 
 
 def training_steps(
-    study: Study, model: Model, training: TrainingSection, folds: Sequence[int], machine: Machine
+    study: Study,
+    models: Sequence[Model],
+    training: TrainingSection,
+    folds: Sequence[int],
+    machine: Machine,
 ) -> list[Step]:
-    """Return the steps that make a model: plan, a unit a fold, and all folds' cross-validation.
+    """Return the steps that make models: plan, a unit a fold, and all folds' cross-validation.
+
+    Units of all models are in one step, so that they can run side by side.
 
     Raises
     ------
@@ -62,38 +68,36 @@ def training_steps(
                 why=f"the study has folds 0 to {count - 1} (build.folds)",
                 next_step="Name one of them, or `all`",
             )
-    steps = [
-        Step(
-            model.step("plan"),
-            partial(_plan_planning, model, training),
-            _bound(plan, machine),
-            _nothing,
-        ),
-        Step(
-            model.step("train"),
-            partial(_plan_folds, model, training, tuple(folds)),
-            _bound(train, machine),
-            _nothing,
-        ),
+    kinds: list[tuple[str, Any, Any]] = [
+        ("plan", _plan_planning, plan),
+        ("train", partial(_plan_folds, tuple(folds)), train),
     ]
     if len(folds) == count:
-        steps.append(
-            Step(
-                model.step("crossvalidate"),
-                partial(_plan_cross_validation, model, training),
-                _bound(cross_validate, machine),
-                _nothing,
-            )
+        kinds.append(("crossvalidate", _plan_cross_validation, cross_validate))
+    return [
+        Step(
+            name,
+            partial(_of_all, planned, models, training),
+            partial(run, machine=machine),
+            _nothing,
         )
-    return steps
+        for name, planned, run in kinds
+    ]
+
+
+def _of_all(
+    planned: Any,
+    models: Sequence[Model],
+    training: TrainingSection,
+    study: Study,
+    selection: Selection,
+) -> Iterator[Unit | Blocked]:
+    for model in models:
+        yield from planned(model, training, study)
 
 
 def _nothing(unit: UnitId) -> dict[str, dict[str, Any]]:
     return {}
-
-
-def _bound(run: Any, machine: Machine) -> Any:
-    return partial(run, machine=machine)
 
 
 def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
@@ -125,7 +129,7 @@ def _parameters(model: Model, training: TrainingSection, cases: list[str]) -> di
 
 
 def _plan_planning(
-    model: Model, training: TrainingSection, study: Study, selection: Selection
+    model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = UnitId(model.step("plan"))
     paths, cases = _inputs(study, model)
@@ -137,11 +141,7 @@ def _plan_planning(
 
 
 def _plan_folds(
-    model: Model,
-    training: TrainingSection,
-    folds: tuple[int, ...],
-    study: Study,
-    selection: Selection,
+    folds: tuple[int, ...], model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     paths, cases = _inputs(study, model)
     options = training.model_dump(mode="json")
@@ -157,7 +157,7 @@ def _plan_folds(
 
 
 def _plan_cross_validation(
-    model: Model, training: TrainingSection, study: Study, selection: Selection
+    model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = UnitId(model.step("crossvalidate"))
     cases = [case for case in read_cases(study, model) if case["partition"] == "train"]

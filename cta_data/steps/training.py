@@ -78,11 +78,8 @@ def steps_of(study: Study, request: TrainingRequest) -> list[Step]:
         A setting or a fold is not there.
     """
     folds = request.folds or tuple(range(study.configuration.build.folds))
-    steps: list[Step] = []
-    for setting in request.settings:
-        model = model_of(study, setting, request.training)
-        steps += training_steps(study, model, request.training, folds, request.machine)
-    return steps
+    models = [model_of(study, setting, request.training) for setting in request.settings]
+    return training_steps(study, models, request.training, folds, request.machine)
 
 
 def train_models(

@@ -1,0 +1,73 @@
+"""The demonstration's models: settings A, B and C, so small that a processor trains them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cta_data.cli.output import ProgressObserver, console
+from cta_data.engine import ExecutorOptions
+from cta_data.engine.datasets import save
+from cta_data.steps.experiment import Experiment, run_experiment
+from cta_data.steps.training import TrainingRequest, machine_for
+from cta_data.study import CONFIGURATION, Study
+
+SETTINGS = ("A", "B", "C")
+FOLD = 0
+NOTICE = (
+    "Digital phantoms: simulated heads, not data of any person. The models are tiny and trained "
+    "for seconds; the figures show that everything runs, and say nothing about any method."
+)
+TRAINING = """
+[training]                    # tiny: a processor learns it in less than a minute
+epochs = 10
+iterations_per_epoch = 50
+validation_iterations = 4
+learning_rate = 0.05
+reproducible = true
+patch_size = [24, 24, 24]
+features = [8, 16, 32]
+batch_size = 2
+mirroring = false
+tile_step = 1.0
+"""
+
+
+def configure(study: Study) -> Study:
+    """Write into study.toml that these are phantoms, and how their models are trained."""
+    path = study.root / CONFIGURATION
+    text = path.read_text("utf-8")
+    first, rest = text.split("[study]\n", 1)
+    path.write_text(f'{first}[study]\nnotice = "{NOTICE}"\n{rest}{TRAINING}', encoding="utf-8")
+    save(study.root, "A study of digital phantoms, with tiny models", [path])
+    return Study(study.root)
+
+
+def train_and_evaluate(study: Study, jobs: int) -> Experiment:
+    """Train, predict and evaluate settings A, B and C on the processor."""
+    training = study.configuration.training
+    request = TrainingRequest(
+        settings=SETTINGS,
+        folds=(FOLD,),
+        training=training,
+        machine=machine_for("cpu", 0, jobs, checkpoint_every=training.epochs),
+        executor=ExecutorOptions(jobs),
+        command=(),
+    )
+    with ProgressObserver() as progress:
+        return run_experiment(study, request, progress.observer())
+
+
+def tell(done: Experiment, folder: Path) -> bool:
+    """Print what was trained and predicted; return whether all of it was."""
+    out = console()
+    reports = [*([done.trained] if done.trained else []), *done.predicted]
+    for report in reports:
+        for record in report.records:
+            if record.status not in ("ok", "notneeded"):
+                out.print(f"   not done: {record.unit}: {record.reason}")
+            for note in record.notes if "predict" in str(record.unit) else ():
+                out.print(f"   {record.unit}: {note}")
+    whole = done.trained is not None and done.evaluation is not None
+    if whole:
+        out.print(f"   {folder}/study/evaluation/article/report.html")
+    return whole and not any(report.failures for report in reports)
