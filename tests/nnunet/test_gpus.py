@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def test_two_holders_never_have_the_same_gpu(tmp_path: Path) -> None:
         from cta_data.nnunet import gpus
         gpus._WAIT_SECONDS = 0.01
         log = os.open({str(tmp_path / "log")!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        pathlib.Path({str(tmp_path)!r}, f"ready{{os.getpid()}}").touch()
         while not os.path.exists({str(tmp_path / "go")!r}):
             time.sleep(0.01)
         for _ in range(5):
@@ -49,6 +51,9 @@ def test_two_holders_never_have_the_same_gpu(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", code], env=os.environ | {VARIABLE: "0,1"})
         for _ in range(4)
     ]
+    while len(list(tmp_path.glob("ready*"))) < len(workers):
+        assert all(worker.poll() is None for worker in workers)
+        time.sleep(0.01)
     (tmp_path / "go").touch()
     assert [worker.wait(timeout=120) for worker in workers] == [0] * 4
     lines = [line.split() for line in (tmp_path / "log").read_text("ascii").splitlines()]
