@@ -18,9 +18,9 @@ from cta_data.evaluation.picture_planes import (
     middle,
     orthogonal_planes,
     show,
-    show_lesion,
 )
 from cta_data.evaluation.transfer_pictures import png_bytes
+from cta_data.imaging.resampling import resample
 
 MOST_LESIONS = 8
 _COLUMNS = 4
@@ -62,8 +62,10 @@ def draw_preview(
         plane = orthogonal_planes(image, where, width, width / _PIXELS)["axial"]
         one.imshow(show(image, plane, window), cmap="gray", vmin=0, vmax=1)
         if row:
-            for number in (r["lesion_id"] for r in rows):
-                segments = outline_segments(show_lesion(instances, number, plane))
+            flat = resample(instances, plane.grid(), None, interpolation="nearest")
+            cut = sitk.GetArrayFromImage(flat)[0]
+            for number in np.unique(cut[cut > 0]):
+                segments = outline_segments(cut == number)
                 one.add_collection(LineCollection(list(segments), colors=_OUTLINE, linewidths=0.9))
             one.set_title(f"{row['lesion_id']}: {row['volume_cm3']:.3f} cm³", fontsize=8)
     return png_bytes(figure)
