@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from cta_data.evaluation.crop_drawing import outline_segments
 from cta_data.evaluation.picture_planes import (
+    anatomical_axes,
     grey_window,
     lesion_centre,
     middle,
@@ -57,7 +58,7 @@ def draw_preview(
         where = middle(brain)
         if found:
             # The whole slice around the brain's middle, at the height of the lesion.
-            superior = np.array(image.GetDirection()).reshape(3, 3)[:, 2]
+            superior = anatomical_axes(image)[2]
             where = where + superior * float(np.dot(found[0] - where, superior))
         plane = orthogonal_planes(image, where, width, width / _PIXELS)["axial"]
         one.imshow(show(image, plane, window), cmap="gray", vmin=0, vmax=1)
