@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,14 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _MOST_BYTES = 64 << 30
 _TAKEN = (".json", ".pth", ".png")
 """What is taken from an archive: no pickle (nnU-Net's postprocessing.pkl is one)."""
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # a compression that is not known here
+)
 
 
 @dataclass(frozen=True)
@@ -93,15 +102,15 @@ def import_model(archive: Path, results: Path) -> Archived:
             part = results / ".import.part"
             shutil.rmtree(part, ignore_errors=True)
             try:
-                taken = [e for e in entries if e.filename.endswith(_TAKEN)]
+                taken = [entry for entry in entries if _is_taken(entry.filename, top)]
                 for entry in taken:
                     _unpack(packed, entry, part / entry.filename)
-                _check_model(part / top, folds)
+                _check_model(part / top)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (part / top).rename(target)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise DataRefused(
             "the archive cannot be read",
             where=archive.name,
@@ -117,13 +126,13 @@ def _checked(packed: zipfile.ZipFile, archive: Path) -> Iterator[zipfile.ZipInfo
     total = 0
     for entry in packed.infolist():
         path = PurePosixPath(entry.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
             why = f"{entry.filename!r} leads out of the folder"
             raise DataRefused("the archive is not safe", where=archive.name, why=why)
         total += entry.file_size
         if total > _MOST_BYTES:
             raise DataRefused("the archive is larger than 64 GiB unpacked", where=archive.name)
-        if not entry.is_dir():
+        if path.parts and not entry.is_dir():
             yield entry
 
 
@@ -137,7 +146,19 @@ def _model_in(entries: list[zipfile.ZipInfo], archive: Path) -> tuple[str, tuple
         why = f"it holds {len(found)} models" if found else f"no <model>/fold_…/{CHECKPOINT} in it"
         raise DataRefused("this is no archive of one nnU-Net model", where=archive.name, why=why)
     [(top, folds)] = found.items()
+    if _is_hidden(top):
+        why = f"{top!r} is a hidden folder, as git and DataLad have them"
+        raise DataRefused("the archive is not safe", where=archive.name, why=why)
     return top, tuple(sorted(folds))
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(path).parts)
+
+
+def _is_taken(name: str, top: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_relative_to(top) and not _is_hidden(name) and name.endswith(_TAKEN)
 
 
 def _unpack(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
@@ -146,12 +167,15 @@ def _unpack(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> No
         shutil.copyfileobj(source, file, 1 << 20)
 
 
-def _check_model(folder: Path, folds: Sequence[str]) -> None:
+def _check_model(folder: Path) -> None:
     for name in _SHARED[:2]:
-        content: Any = None
-        if (folder / name).is_file():
-            content = json.loads((folder / name).read_text("utf-8"))
+        try:
+            content: Any = json.loads((folder / name).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}" if (folder / name).exists() else "it lacks"
+            raise DataRefused("the model is not whole", where=name, why=why) from error
         if not isinstance(content, dict):
-            raise DataRefused("the model is not whole", where=name)
-    for fold in folds:
-        read_checkpoint(folder / f"fold_{fold}" / CHECKPOINT)
+            raise DataRefused("the model is not whole", where=name, why="it is no mapping")
+    # All of them, not only those that are predicted with: nnU-Net executes what it loads.
+    for path in sorted(folder.rglob("*.pth")):
+        read_checkpoint(path)

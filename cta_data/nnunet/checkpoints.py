@@ -36,20 +36,9 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
             content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise DataRefused("there is no such checkpoint", where=path.name) from error
-    except pickle.UnpicklingError as error:
-        raise DataRefused(
-            "the checkpoint holds more than weights",
-            where=path.name,
-            why=f"{_forbidden(str(error))}; nothing of it was executed",
-            next_step="Take the model from someone you trust, or have it saved by nnU-Net again",
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise DataRefused(
-            "the checkpoint cannot be read",
-            where=path.name,
-            why=f"it is damaged or cut off: {str(error).splitlines()[0]}",
-            next_step="Fetch or copy it again; where it is your own, remove it and train again",
-        ) from error
+    except Exception as error:
+        # Damaged bytes are taken for any instruction, and fail in any way.
+        raise _refusal(path.name, error) from error
     missing = [name for name in NEEDED if not isinstance(content, dict) or name not in content]
     if missing:
         raise DataRefused(
@@ -58,9 +47,28 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     return dict(content)
 
 
+def _refusal(name: str, error: Exception) -> DataRefused:
+    forbidden = _forbidden(str(error)) if isinstance(error, pickle.UnpicklingError) else ""
+    if forbidden:
+        return DataRefused(
+            "the checkpoint holds more than weights",
+            where=name,
+            why=f"{forbidden}; nothing of it was executed",
+            next_step="Take the model from someone you trust, or have it saved by nnU-Net again",
+        )
+    told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip()
+    first = f": {type(error).__name__}: {told.splitlines()[0][:200]}" if told else ""
+    return DataRefused(
+        "the checkpoint cannot be read",
+        where=name,
+        why=f"it is damaged, cut off or none of PyTorch{first}",
+        next_step="Fetch or copy it again; where it is your own, remove it and train again",
+    )
+
+
 def _forbidden(message: str) -> str:
-    """Return what was refused, of torch's long explanation."""
+    """Return what was refused, of torch's long explanation; empty where it names nothing."""
     for line in message.splitlines():
         if "Unsupported global" in line or "Unsupported class" in line or "GLOBAL" in line:
             return line.strip().rstrip(".")[:200]
-    return message.splitlines()[0][:200]
+    return ""

@@ -44,10 +44,15 @@ def one_gpu(folder: Path, device: str, count: int) -> Iterator[dict[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         files = [
-            (name, stack.enter_context(open(folder / f"gpu-{name}.lock", "w", encoding="utf-8")))
+            (name, stack.enter_context(open(folder / _lock(name), "w", encoding="utf-8")))
             for name in names
         ]
         yield {"CUDA_VISIBLE_DEVICES": _first_free(files)}
+
+
+def _lock(name: str) -> str:
+    # Parts of a GPU had names with slashes.
+    return f"gpu-{name.replace('/', '-')}.lock"
 
 
 def _first_free(files: Sequence[tuple[str, IO[str]]]) -> str:

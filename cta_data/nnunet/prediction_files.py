@@ -39,7 +39,7 @@ _NEIGHBOURS = np.ones((3, 3, 3), bool)
 class PredictedLesions:
     """Lesions of one case, the largest first, and the grid's instance labels (z, y, x)."""
 
-    labels: NDArray[np.uint16]
+    labels: NDArray[np.unsignedinteger]
     rows: list[dict[str, Any]]
 
 
@@ -85,13 +85,16 @@ def predicted_lesions(
     """Return the 26-connected components of a mask, numbered from 1 by falling size."""
     parts, count = ndimage.label(mask, _NEIGHBOURS)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-    numbers = np.zeros(count + 1, np.uint16)
+    kind = np.uint16 if count <= np.iinfo(np.uint16).max else np.uint32
+    numbers = np.zeros(count + 1, kind)
     # Of equal size, the one that comes first in the volume.
     numbers[1 + np.argsort(-sizes, kind="stable")] = np.arange(1, count + 1)
     labels = numbers[parts]
+    largest = None
+    if probability is not None:
+        largest = np.append(0.0, ndimage.maximum(probability, labels, np.arange(1, count + 1)))
     rows = []
     for one in measure_lesions(_like(labels, image), image):
-        own = labels == one.lesion_id if probability is not None else None
         cnr = one.contrast_to_noise_ratio
         x, y, z = one.centroid_ras_mm
         rows.append(
@@ -107,7 +110,7 @@ def predicted_lesions(
                 "max_diameter_mm": one.max_diameter_mm,
                 "cnr": cnr if np.isfinite(cnr) else None,
                 "largest_probability": (
-                    float(probability[own].max()) if probability is not None else None
+                    float(largest[one.lesion_id]) if largest is not None else None
                 ),
             }
         )

@@ -13,14 +13,15 @@ from matplotlib.figure import Figure
 
 from cta_data.evaluation.crop_drawing import outline_segments
 from cta_data.evaluation.picture_planes import (
+    anatomical_axes,
     grey_window,
     lesion_centre,
     middle,
     orthogonal_planes,
     show,
-    show_lesion,
 )
 from cta_data.evaluation.transfer_pictures import png_bytes
+from cta_data.imaging.resampling import resample
 
 MOST_LESIONS = 8
 _COLUMNS = 4
@@ -57,13 +58,15 @@ def draw_preview(
         where = middle(brain)
         if found:
             # The whole slice around the brain's middle, at the height of the lesion.
-            superior = np.array(image.GetDirection()).reshape(3, 3)[:, 2]
+            superior = anatomical_axes(image)[2]
             where = where + superior * float(np.dot(found[0] - where, superior))
         plane = orthogonal_planes(image, where, width, width / _PIXELS)["axial"]
         one.imshow(show(image, plane, window), cmap="gray", vmin=0, vmax=1)
         if row:
-            for number in (r["lesion_id"] for r in rows):
-                segments = outline_segments(show_lesion(instances, number, plane))
+            flat = resample(instances, plane.grid(), None, interpolation="nearest")
+            cut = sitk.GetArrayFromImage(flat)[0]
+            for number in np.unique(cut[cut > 0]):
+                segments = outline_segments(cut == number)
                 one.add_collection(LineCollection(list(segments), colors=_OUTLINE, linewidths=0.9))
             one.set_title(f"{row['lesion_id']}: {row['volume_cm3']:.3f} cm³", fontsize=8)
     return png_bytes(figure)

@@ -2,7 +2,8 @@
 
 nnU-Net takes its folders and its numbers of processes from environment variables, many of them at
 import. A process for each piece of work keeps them apart, gives a fold its own GPU, and frees all
-memory in the end. The child dies with its parent, so that no training goes on unseen.
+memory in the end. The child dies with its parent, and what it forked dies with it, so that no
+training goes on unseen.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def run_job(
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _death(name: str, code: int, log: Path) -> CtaError:
@@ -135,4 +137,6 @@ def _told(error: Exception) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    # nnU-Net's augmentation is forked and never looks whether who wants it is still there.
+    os.register_at_fork(after_in_child=_die_with_parent)
     main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -170,8 +170,11 @@ def energy_joules() -> float | None:
         return None
     try:
         pynvml.nvmlInit()
-        named = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(named) if named.isdigit() else 0)
+        named = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+        if named.isdigit():
+            handle = pynvml.nvmlDeviceGetHandleByIndex(int(named))
+        else:
+            handle = pynvml.nvmlDeviceGetHandleByUUID(named)
         return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
     except pynvml.NVMLError:
         return None
