@@ -19,9 +19,9 @@ NOTICE = (
 )
 TRAINING = """
 [training]                    # tiny: a processor learns it in less than a minute
-epochs = 10
-iterations_per_epoch = 50
-validation_iterations = 4
+epochs = 8
+iterations_per_epoch = 40
+validation_iterations = 2
 learning_rate = 0.05
 reproducible = true
 patch_size = [24, 24, 24]

@@ -64,7 +64,7 @@ def _configure_dask() -> None:
             "distributed.worker.daemon": True,
             "distributed.admin.large-graph-warning-threshold": "1GB",
             "distributed.comm.timeouts.connect": "60s",
-            "distributed.logging": {"distributed": "error"},
+            "distributed.logging": {"distributed": "error", "distributed.worker": "critical"},
         }
     )
 
