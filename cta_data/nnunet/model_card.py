@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from cta_data.engine import Unit
 from cta_data.engine.log import software_versions
 
+LEARNING = ("torch", "nnunetv2", "dynamic_network_architectures", "batchgeneratorsv2")
 CURVES = {
     "train_losses": "Loss, training",
     "val_losses": "Loss, validation",
@@ -38,7 +40,7 @@ def fold_card(
     log = read_checkpoint(checkpoint)["logging"]
     seconds = sum(one.get("seconds", 0.0) for one in sessions)
     energy = [one["gpu_energy_joules"] for one in sessions if "gpu_energy_joules" in one]
-    versions = software_versions()
+    versions = software_versions() | {name: metadata.version(name) for name in LEARNING}
     return {
         "model": unit.parameters["setting"],
         "fold": unit.parameters["fold"],
