@@ -20,12 +20,12 @@ NOTICE = (
 TRAINING = """
 [training]                    # tiny: a processor learns it in less than a minute
 epochs = 8
-iterations_per_epoch = 40
+iterations_per_epoch = 50
 validation_iterations = 2
 learning_rate = 0.05
 reproducible = true
 patch_size = [24, 24, 24]
-features = [8, 16, 32]
+features = [4, 8, 16]
 batch_size = 2
 mirroring = false
 tile_step = 1.0

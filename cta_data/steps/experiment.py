@@ -31,6 +31,9 @@ from cta_data.study import Study
 SECONDS_A_PATCH = {"cuda": 0.07, "mps": 1.0, "cpu": 12.0}
 """Assumed for one patch of 128 x 128 x 128 in training; measured models of the study go before."""
 _REFERENCE_VOXELS = 128**3
+_HEAD_VOXELS = 140 * 170 * 140
+"""A brain at 1 mm, as nnU-Net crops it."""
+_FORWARD = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,9 @@ def run_experiment(
     if done.report is None:
         return Experiment(None, [], None)
     reports = []
-    for setting in request.settings:
-        one = replace(request, settings=(setting,))
-        sets = sets_for(Study(study.root), setting)
-        command = [*commands["predict"], "--setting", setting]
+    for settings, sets in _same_sets(Study(study.root), request.settings):
+        one = replace(request, settings=settings)
+        command = [*commands["predict"], *(w for name in settings for w in ("--setting", name))]
         command += [word for own in sets for word in ("--on", own.name)]
         predicted = predict_sets(Study(study.root), with_command(one, *command), sets, observer)
         reports.append(predicted)
@@ -99,6 +101,17 @@ def run_experiment(
         Study(study.root), CONVENTIONS[convention], jobs=request.executor.jobs, note=note
     )
     return Experiment(done.report, reports, evaluation)
+
+
+def _same_sets(
+    study: Study, settings: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], list[EvaluationSet]]]:
+    """Return the settings that are predicted on the same test sets, with these."""
+    groups: dict[tuple[str, ...], tuple[list[str], list[EvaluationSet]]] = {}
+    for setting in settings:
+        sets = sets_for(study, setting)
+        groups.setdefault(tuple(one.name for one in sets), ([], sets))[0].append(setting)
+    return [(tuple(names), sets) for names, sets in groups.values()]
 
 
 def commands_of(request: TrainingRequest) -> dict[str, list[str]]:
@@ -116,9 +129,8 @@ def plan_experiment(study: Study, request: TrainingRequest) -> list:
     """Decide about every unit without doing anything."""
     builds = [build_step(study, setting) for setting in request.settings]
     steps = [*SUBJECT_STEPS, *builds, *steps_of(study, request)]
-    for setting in request.settings:
-        one = replace(request, settings=(setting,))
-        steps += prediction_steps(study, one, sets_for(study, setting))
+    for settings, sets in _same_sets(study, request.settings):
+        steps += prediction_steps(study, replace(request, settings=settings), sets)
     return plan_steps(study, steps, RunOptions())
 
 
@@ -135,11 +147,8 @@ def estimate(study: Study, request: TrainingRequest) -> list[Estimate]:
         estimates.append(Estimate(f"train {model.name}", folds, hours, gib, basis))
         sets = sets_for(study, setting)
         n = sum(len(one.cases) for one in sets)
-        # A case is some 20 patches, mirrored eight times, a third of the work of training.
-        passes = 20 * (8 if request.training.mirroring else 1) * folds / 3
-        each = passes * SECONDS_A_PATCH[request.machine.device] * _share(request.training)
-        told = "assumed speed"
-        estimates.append(Estimate(f"predict {model.name}", n, n * each / 3600, n * 0.001, told))
+        each = folds * _passes(request.training) * seconds / _work_of_epoch(request.training)
+        estimates.append(Estimate(f"predict {model.name}", n, n * each / 3600, n * 0.001, basis))
     return estimates
 
 
@@ -149,10 +158,21 @@ def _seconds_an_epoch(study: Study, model: Model, request: TrainingRequest) -> t
         if same and card["epochs"] and card["hours"]:
             return card["hours"] * 3600 / card["epochs"], f"measured: {card['device']}"
     training = request.training
-    patches = training.iterations_per_epoch + training.validation_iterations / 3
-    patches *= training.batch_size or 2
-    seconds = patches * SECONDS_A_PATCH[request.machine.device] * _share(training)
-    return seconds, f"assumed speed of {request.machine.device}"
+    speed = SECONDS_A_PATCH[request.machine.device] * _share(training)
+    return _work_of_epoch(training) * speed, f"assumed speed of {request.machine.device}"
+
+
+def _work_of_epoch(training: TrainingSection) -> float:
+    """Return the patches of an epoch; one that is not learnt from is a third of the work."""
+    steps = training.iterations_per_epoch + training.validation_iterations * _FORWARD
+    return steps * (training.batch_size or 2)
+
+
+def _passes(training: TrainingSection) -> float:
+    """Return the work of predicting one head with one fold, in patches that are learnt from."""
+    patch = math.prod(training.patch_size) if training.patch_size else _REFERENCE_VOXELS
+    tiles = max(1.0, _HEAD_VOXELS / (patch * training.tile_step**3))
+    return tiles * (8 if training.mirroring else 1) * _FORWARD
 
 
 def _share(training: TrainingSection) -> float:

@@ -27,22 +27,22 @@ CHECKPOINT = "checkpoint_final.pth"
 
 
 def prediction_step(
-    model: Model,
+    models: Sequence[Model],
     sets: Sequence[EvaluationSet],
     training: TrainingSection,
     machine: Machine,
     *,
     probabilities: bool = False,
 ) -> Step:
-    """Return the step that predicts test sets with all folds of a model that are trained."""
+    """Return the step that predicts test sets with all folds of each model that are trained."""
     options = {
         "mirroring": training.mirroring,
         "tile_step": training.tile_step,
         "probabilities": probabilities,
     }
     return Step(
-        model.step("predict"),
-        partial(_plan, model, tuple(sets), options),
+        "predict",
+        partial(_plan_all, tuple(models), tuple(sets), options),
         partial(run, machine=machine),
         lambda unit: {},
     )
@@ -57,12 +57,21 @@ def trained_folds(study: Study, model: Model) -> list[str]:
     return sorted(name.removeprefix("fold_") for name in names)
 
 
-def _plan(
-    model: Model,
+def _plan_all(
+    models: tuple[Model, ...],
     sets: tuple[EvaluationSet, ...],
     options: dict[str, Any],
     study: Study,
     selection: Selection,
+) -> Iterator[Unit | Blocked]:
+    # The largest first, so that no worker is left with it in the end.
+    ordered = tuple(sorted(sets, key=lambda one: -len(one.cases)))
+    for model in models:
+        yield from _plan(model, ordered, options, study)
+
+
+def _plan(
+    model: Model, sets: tuple[EvaluationSet, ...], options: dict[str, Any], study: Study
 ) -> Iterator[Unit | Blocked]:
     folds = trained_folds(study, model)
     for one in sets:

@@ -169,16 +169,15 @@ def prediction_steps(
     *,
     probabilities: bool = False,
 ) -> list[Step]:
-    """Return a step a model that predicts the sets."""
+    """Return the step that predicts the sets with every model."""
     return [
         prediction_step(
-            model_of(study, setting, request.training),
+            [model_of(study, setting, request.training) for setting in request.settings],
             sets,
             request.training,
             request.machine,
             probabilities=probabilities,
         )
-        for setting in request.settings
     ]
 
 

@@ -19,7 +19,7 @@ from cta_data.errors import CtaError
 from cta_data.formats.nifti import describe_grid_difference, read_grid, read_image, same_grid
 from cta_data.nnunet.environment import require_device, require_training_packages
 from cta_data.steps.build import leaks
-from cta_data.steps.models import Model
+from cta_data.steps.models import WORK, Model
 from cta_data.steps.train import Machine, read_cases
 from cta_data.study import Study
 
@@ -224,7 +224,8 @@ def needed_disk_gib(study: Study, cases: list[dict[str, Any]], folds: int) -> fl
 
 
 def _disk(study: Study, cases: list[dict[str, Any]], folds: int) -> str:
-    free = shutil.disk_usage(study.root).free / 2**30
+    work = study.root / WORK
+    free = shutil.disk_usage(work if work.is_dir() else study.root).free / 2**30
     needed = needed_disk_gib(study, cases, folds)
     if free < needed:
         raise CtaError(

@@ -1,0 +1,168 @@
+"""One setting trained, predicted and evaluated for real, with a model that learns in seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+from helpers.command_line import run_cta
+from helpers.trial_study import build_all, make_study
+
+from cta_data.engine.datasets import save
+from cta_data.phantom import WrittenPatient
+from cta_data.study import Study
+
+pytestmark = [pytest.mark.slow, pytest.mark.train]
+pytest.importorskip("nnunetv2", reason="needs the extra `train`")
+
+NOTICE = "These are digital phantoms"
+TRAINING = """
+[training]
+epochs = 2
+iterations_per_epoch = 2
+validation_iterations = 1
+reproducible = true
+patch_size = [16, 16, 16]
+features = [4, 8, 8]
+batch_size = 2
+mirroring = false
+tile_step = 1.0
+"""
+COMMAND = ("experiment", "paper", "--setting", "B", "--device", "cpu")
+MODEL = "models/Dataset502_CTAB/nnUNetTrainer__nnUNetPlans__3d_fullres"
+
+
+def commits(study: Path) -> list[str]:
+    done = subprocess.run(
+        ["git", "log", "--format=%s"], cwd=study, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def trained(
+    trial: tuple[Path, list[WrittenPatient]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A study whose setting B went through the whole experiment."""
+    root = tmp_path_factory.mktemp("experiment") / "study"
+    study = make_study(root, trial[0] / "raw")
+    path = root / "study.toml"
+    text = path.read_text("utf-8").replace("[study]\n", f'[study]\nnotice = "{NOTICE}"\n', 1)
+    path.write_text(text + TRAINING, "utf-8")
+    save(root, "tiny", [path])
+    build_all(Study(study.root))
+    outcome = run_cta(*COMMAND, study=root)
+    assert outcome.code == 0, outcome.text
+    return root
+
+
+def test_every_fold_is_trained_and_its_card_tells_from_what(trained: Path) -> None:
+    """Two folds, their own cases validated once, and the annex keys of all that was learnt from."""
+    cards = [json.loads((trained / MODEL / f"fold_{n}/card.json").read_text()) for n in range(2)]
+    assert [card["epochs"] for card in cards] == [2, 2]
+    build = json.loads((trained / "builds/Dataset502_CTAB/build.json").read_text())
+    learnt = {case["case"] for case in build["cases"] if case["partition"] == "train"}
+    for card in cards:
+        images = {role for role in card["data"] if role.startswith("image:")}
+        assert images == {f"image:{case}" for case in learnt}
+        assert all(key.startswith("MD5E-") for role, key in card["data"].items() if role in images)
+    validated = [
+        path.name.removesuffix(".nii.gz")
+        for n in range(2)
+        for path in (trained / MODEL / f"fold_{n}/validation").glob("*.nii.gz")
+    ]
+    assert sorted(validated) == sorted(learnt)
+    chosen = trained / MODEL / "crossval_results_folds_0_1/postprocessing.json"
+    assert "postprocessing_fns" in json.loads(chosen.read_text())
+
+
+def test_predictions_lie_on_the_grid_of_what_judges_them(trained: Path) -> None:
+    """Each test case of both techniques has a mask, and a reference on the same grid."""
+    sets = sorted(path.name for path in (trained / "evaluation/predictions/B").iterdir())
+    assert sets == ["internal-MPRAGE", "internal-SPACE"]
+    for name in sets:
+        references = sorted((trained / "evaluation/references" / name).glob("*.nii.gz"))
+        assert references
+        for reference in references:
+            mask = trained / "evaluation/predictions/B" / name / reference.name
+            first, second = sitk.ReadImage(str(mask)), sitk.ReadImage(str(reference))
+            assert first.GetSize() == second.GetSize()
+            assert first.GetOrigin() == pytest.approx(second.GetOrigin(), abs=1e-4)
+            table = pd.read_csv(mask.parent / "lesions.tsv", sep="\t")
+            assert set(table["case"]) <= {path.name[:-7] for path in references}
+
+
+def test_the_page_begins_with_the_notice(trained: Path) -> None:
+    """Nobody takes figures of phantoms for those of patients."""
+    page = (trained / "evaluation/article/report.html").read_text("utf-8")
+    body = page.split("<body>\n", 1)[1]
+    assert body.startswith(f"<p><strong>{NOTICE}</strong></p>")
+
+
+def test_what_is_kept_names_no_place_of_this_machine(trained: Path) -> None:
+    """Models are given to others: no folder of the machine is in their files."""
+    place = str(trained.parent).encode()
+    kept = [
+        path
+        for folder in (trained / "models", trained / "evaluation/predictions")
+        for path in folder.rglob("*")
+        if path.is_file() and ".git" not in path.parts
+    ]
+    assert len(kept) > 10
+    assert [path.name for path in kept if place in path.read_bytes()] == []
+
+
+def test_a_second_run_does_nothing(trained: Path) -> None:
+    """All units are notneeded, and nothing is committed."""
+    before = commits(trained)
+    outcome = run_cta(*COMMAND, study=trained)
+    assert outcome.code == 0
+    assert commits(trained) == before
+
+
+def test_a_model_goes_through_an_archive_and_predicts_the_same(
+    trained: Path, tmp_path: Path
+) -> None:
+    """Exported and used from the zip on a folder, it gives the masks that it gave in the study."""
+    assert run_cta("model", "export", "--setting", "B", tmp_path / "b.zip", study=trained).code == 0
+    predicted = trained / "evaluation/predictions/B/internal-SPACE"
+    manifest = json.loads((predicted / "prediction.json").read_text())
+    source = tmp_path / "images"
+    source.mkdir()
+    for case in manifest["images"]:
+        subject = case.split("sub-")[1].split("_")[0]
+        [image] = (trained / f"datasets/internal/derivatives/cta/sub-{subject}").rglob(
+            "*acq-space*desc-brain_T1w.nii.gz"
+        )
+        (source / f"{case}.nii.gz").write_bytes(image.read_bytes())
+    outcome = run_cta(
+        "predict", "--model", tmp_path / "b.zip", "--input", source, "--output",
+        tmp_path / "out", "--stripped", "--device", "cpu", study=trained,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.text
+    for case in manifest["images"]:
+        mine = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / f"{case}.nii.gz")))
+        theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(predicted / f"{case}.nii.gz")))
+        assert (mine == theirs).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("train", "--setting", "B", "--fold", "7", "--device", "cpu"), "there is no fold 7"),
+        (("train", "--setting", "B", "--fold", "x", "--device", "cpu"), "names no fold"),
+        (("train", "--setting", "Z", "--device", "cpu"), "there is no setting 'Z'"),
+        (("predict", "--setting", "B", "--on", "mars", "--device", "cpu"), "no test set 'mars'"),
+        (("experiment", "poster"), "there is no experiment"),
+    ],
+)
+def test_what_is_not_there_is_told(trained: Path, words: tuple[str, ...], told: str) -> None:
+    """Exit code 1, with what the study has instead; nothing is done."""
+    before = commits(trained)
+    outcome = run_cta(*words, study=trained)
+    assert outcome.code == 1 and told in outcome.text
+    assert commits(trained) == before
