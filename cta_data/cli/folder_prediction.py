@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cta_data.cli.output import console, error_console, print_json
+from cta_data.configuration import TrainingSection
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study import Study, open_study
@@ -41,6 +42,7 @@ def predict_folder_command(
     opened = open_study(study) if model is None else _study_if_any(study)
     path = model if model is not None else _model_of_study(opened, settings[0], changes)
     found = find_model(path, out / ".model")
+    training = _training(opened, changes)
     errors = error_console()
     done = predict_folder(
         found,
@@ -48,6 +50,8 @@ def predict_folder_command(
         out,
         machine_for(device, 0, 1),
         brain=_brain(opened, stripped=stripped),
+        mirroring=training.mirroring,
+        tile_step=training.tile_step,
         probabilities=probabilities,
         note=lambda text: None if as_json else errors.print(text, soft_wrap=True),
     )
@@ -64,6 +68,14 @@ def predict_folder_command(
 
 def _study_if_any(study: Path | None) -> Study | None:
     return open_study(study) if study is not None else None
+
+
+def _training(study: Study | None, changes: dict[str, Any]) -> TrainingSection:
+    """Return how to predict: as this call says, else as the study does, else as nnU-Net does."""
+    own = study.configuration.training if study else TrainingSection()
+    names = ("mirroring", "tile_step")
+    given: dict[str, Any] = {name: changes[name] for name in names if name in changes}
+    return own.model_copy(update=given)
 
 
 def _model_of_study(study: Study | None, setting: str, changes: dict[str, Any]) -> Path:

@@ -127,6 +127,8 @@ def make_request(
     epochs: int = 0,
     configuration: str = "",
     planner: str = "",
+    mirroring: bool | None = None,
+    tile_step: float = 0.0,
     executor: ExecutorOptions,
     replay: bool = False,
     recompute: bool = False,
@@ -135,15 +137,16 @@ def make_request(
     from cta_data.steps.training import TrainingRequest, machine_for
 
     recorded = ["cta-data", *command, "--device", device]
-    changes: dict[str, Any] = {}
-    for name, value in (
-        ("epochs", epochs),
-        ("configuration", configuration),
-        ("planner", planner),
-    ):
-        if value:
-            changes[name] = value
-            recorded += [f"--{name}", str(value)]
+    changes = _given(
+        epochs=epochs, configuration=configuration, planner=planner,
+        mirroring=mirroring, tile_step=tile_step,
+    )  # fmt: skip
+    for name, value in changes.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            recorded.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            recorded += [f"--{option}", str(value)]
     training = training_section(study, changes)
     return TrainingRequest(
         settings=tuple(settings),
@@ -161,6 +164,11 @@ def make_request(
         recompute=replay or recompute,
         commit=not replay,
     )
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options of a call that were given."""
+    return {name: value for name, value in options.items() if value or value is False}
 
 
 def training_section(study: Study, changes: dict[str, Any]) -> Any:
@@ -241,6 +249,21 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Keep the probability of lesion as well.")
     ] = False,
+    mirroring: Annotated[
+        bool | None,
+        typer.Option(
+            "--mirroring/--no-mirroring", help="Average over mirrored images; else as study.toml."
+        ),
+    ] = None,
+    tile_step: Annotated[
+        float,
+        typer.Option(
+            "--tile-step",
+            min=0.0,
+            max=1.0,
+            help="Step of the window, in patches; else as study.toml.",
+        ),
+    ] = 0.0,
     device: DeviceOption = "cuda",
     configuration: ConfigurationOption = "",
     planner: PlannerOption = "",
@@ -256,10 +279,11 @@ def predict(
     if source is not None:
         from cta_data.cli.folder_prediction import predict_folder_command
 
-        named = (("configuration", configuration), ("planner", planner))
+        changes = _given(
+            configuration=configuration, planner=planner, mirroring=mirroring, tile_step=tile_step
+        )
         return predict_folder_command(
-            setting or [], model, source, out, study,
-            device=device, changes={key: value for key, value in named if value},
+            setting or [], model, source, out, study, device=device, changes=changes,
             stripped=stripped, probabilities=probabilities, as_json=as_json,
         )  # fmt: skip
     if not setting:
@@ -277,7 +301,7 @@ def predict(
     command += ["--probabilities"] if probabilities else []
     request = make_request(
         opened, setting, (), device, num_gpus, command,
-        configuration=configuration, planner=planner,
+        configuration=configuration, planner=planner, mirroring=mirroring, tile_step=tile_step,
         executor=ExecutorOptions(jobs), replay=replay, recompute=recompute,
     )  # fmt: skip
     for one in sets:
