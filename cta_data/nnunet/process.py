@@ -9,8 +9,10 @@ training goes on unseen.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +37,7 @@ _KINDS: dict[str, type[CtaError]] = {
 }
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _LAST_LINES = 3
+_FULL_BYTES = 4 << 20
 
 
 def run_job(
@@ -76,9 +79,11 @@ def run_job(
             preexec_fn=_die_with_parent,
             check=False,
         )
-    if not answer.is_file():
+    content = json.loads(answer.read_text("utf-8")) if answer.is_file() else None
+    if (content is None or "error" in content) and _is_full(folder):
+        raise _full_disk()
+    if content is None:
         raise _death(name, done.returncode, log)
-    content = json.loads(answer.read_text("utf-8"))
     if "error" in content:
         error = content["error"]
         raise _KINDS[error.pop("kind")](error.pop("what"), **error)
@@ -88,6 +93,18 @@ def run_job(
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether the disk is full: torch names it otherwise, and a log of it may be cut off."""
+    return shutil.disk_usage(folder).free < _FULL_BYTES
+
+
+def _full_disk() -> CtaError:
+    return CtaError(
+        "the disk is full",
+        next_step="Free some space and run the same command again: it goes on where it was",
+    )
 
 
 def _death(name: str, code: int, log: Path) -> CtaError:
@@ -127,9 +144,8 @@ def _told(error: Exception) -> dict[str, str]:
             "why": error.why,
             "next_step": error.next_step,
         }
-    if isinstance(error, OSError) and error.errno == 28:
-        todo = "Free some space and run the same command again: it goes on where it was"
-        return {"kind": "CtaError", "what": "the disk is full", "next_step": todo}
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _told(_full_disk())
     if "out of memory" in str(error).lower():
         todo = "Choose a smaller plan (training.patch_size, batch_size), or a larger GPU"
         return {"kind": "CtaError", "what": "out of memory", "why": str(error), "next_step": todo}
