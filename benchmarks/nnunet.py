@@ -3,7 +3,7 @@
 Run ``python benchmarks/nnunet.py [--epochs 4] [--rounds 3]``; it needs the extra `train` and no
 GPU. Digital cubes with balls are planned and preprocessed once. nnU-Net's own trainer and ours then
 train the same plan with the same seeds in turns, in one process on one thread, so that a noisy
-machine disturbs both alike. Told are the ratio of the medians of an epoch's time and of the whole of
+machine disturbs both alike. Told are the ratio of the medians of an epoch's time and of all of
 `run_training`, the bytes of a prepared set beyond nnU-Net's preprocessed files, and how long the
 arithmetic of a prediction waited for a file after the first case.
 """
