@@ -32,7 +32,9 @@ def box_figure(cases: pd.DataFrame) -> Figure:
             for number, model in enumerate(models):
                 _boxes(axes, cases, metric, test_sets, number, model, len(models))
             axes.set_title(title, fontsize=9)
-            axes.set_xticks(range(len(test_sets)), test_sets)
+            # A cohort's sets are named after it and a technique: two lines, so that none overlap.
+            names = [name.replace("-", "\n") for name in test_sets]
+            axes.set_xticks(range(len(names)), names, fontsize=7)
             axes.set_ylim(-0.03, 1.1)
             axes.set_yticks(np.linspace(0, 1, 6))
             axes.grid(axis="y", color="0.92")
