@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +14,8 @@ from typing import IO
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.environment import visible_gpus
 
+LOCKS = Path(tempfile.gettempdir()) / f"cta_data-gpus-{os.getuid()}"
+"""Of a user on a machine, not of a study: two studies must not take the same GPU either."""
 _WAIT_SECONDS = 2.0
 
 

@@ -13,7 +13,7 @@ from cta_data.configuration import TrainingSection
 from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.nnunet.environment import nnunet_environment
-from cta_data.nnunet.gpus import one_gpu
+from cta_data.nnunet.gpus import LOCKS, one_gpu
 from cta_data.nnunet.prediction_files import write_lesion_table
 from cta_data.nnunet.process import run_job
 from cta_data.steps.evaluation_sets import EvaluationSet
@@ -155,5 +155,5 @@ def run_prediction(job: dict[str, Any], work: Path, name: str, machine: Machine)
         device="cpu",
         threads=machine.threads,
     )
-    with one_gpu(work, machine.device, machine.gpus) as gpu:
+    with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
         return run_job("predict", job, folder, environment | gpu)

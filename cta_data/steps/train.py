@@ -15,7 +15,7 @@ from cta_data.configuration import TrainingSection
 from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace, digest
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.environment import nnunet_environment
-from cta_data.nnunet.gpus import one_gpu
+from cta_data.nnunet.gpus import LOCKS, one_gpu
 from cta_data.nnunet.model_card import fold_card, write_curves
 from cta_data.nnunet.process import run_job
 from cta_data.steps.models import WORK, Model
@@ -240,7 +240,7 @@ def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     environment = _environment(
         job, work / "results", machine, 1 if options["reproducible"] else machine.threads
     )
-    with one_gpu(workspace.root / WORK, machine.device, machine.gpus) as gpu:
+    with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
         done = run_job("train", job, work, environment | gpu)
     return _keep(unit, workspace, done)
 
