@@ -14,7 +14,7 @@ SHORT = {"ok": "ok", "notneeded": "none", "impossible": "stop", "error": "ERROR"
 
 
 def print_status(content: dict[str, Any]) -> None:
-    """Print a line a subject-session, then counts and builds."""
+    """Print a line a subject-session, then counts, builds and models."""
     columns = ("cohort", "subject", "session", *STEP_NAMES, "quality", "partition", "reason")
     table = Table(*columns, box=None, title=content["study"], title_justify="left")
     for row in content["sessions"]:
@@ -35,6 +35,14 @@ def print_status(content: dict[str, Any]) -> None:
     for build in content["builds"]:
         reason = f": {build['reason']}" if build["reason"] else ""
         out.print(f"build {build['build']}: {build['status']}{reason}", soft_wrap=True)
+    for model in sorted({one["model"] for one in content["models"]}):
+        own = [one for one in content["models"] if one["model"] == model]
+        counts = Counter(f"{one['work'].split()[0]} {one['status']}" for one in own)
+        told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
+        out.print(f"model {model}: {told}")
+        for one in own:
+            if one["reason"]:
+                out.print(f"  {one['work']}: {one['reason']}", soft_wrap=True)
 
 
 def _stage(row: dict[str, Any], step: str) -> str:

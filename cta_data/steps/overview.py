@@ -13,7 +13,7 @@ from cta_data.study import Study
 
 
 def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
-    """Return the stage of every subject-session and the state of every build.
+    """Return the stage of every subject-session, and the state of builds, folds and predictions.
 
     Sessions that were added and never converted are listed too, where sourcedata is here.
     """
@@ -28,7 +28,30 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
         if step.startswith("build_")
     ]
     rows = [sessions[key] for key in sorted(sessions)]
-    return {"study": study.configuration.study.name, "sessions": rows, "builds": builds}
+    return {
+        "study": study.configuration.study.name,
+        "sessions": rows,
+        "builds": builds,
+        "models": _models(units),
+    }
+
+
+def _models(units: Mapping[tuple[str, ...], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return every fold and prediction that was asked for: what it is of, its status and why."""
+    found = []
+    for (step, *_), row in sorted(units.items()):
+        verb, _, rest = step.partition("_")
+        if verb in ("train", "crossvalidate", "predict"):
+            model, _, part = rest.partition("_")
+            found.append(
+                {
+                    "model": model,
+                    "work": f"{verb} {part.replace('_', ' ')}".strip(),
+                    "status": row["status"],
+                    "reason": row["reason"],
+                }
+            )
+    return found
 
 
 def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
