@@ -29,6 +29,8 @@ from cta_data.imaging.mask_transfer import lesions_from_mask
 from cta_data.imaging.transfer_checks import TransferCheck, check_transfer
 from cta_data.imaging.transfer_limits import TransferLimits
 
+# From Python 3.11.4 on.
+SAFELY: dict = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 STRUCTURE_SETS = {
     "STS_002 MR": "rt_ibsi_val_STS_002/dicom/STS_002/MR_T1",
     "STS_002 CT": "rt_ibsi_val_STS_002/dicom/STS_002/CT",
@@ -134,7 +136,7 @@ def main() -> None:
         folder = root / "rt_rtmask_conformance"
         with tempfile.TemporaryDirectory() as scratch:
             with tarfile.open(folder / "refct.tar.xz") as packed:
-                packed.extractall(scratch, filter="data")
+                packed.extractall(scratch, **SAFELY)
             structures("shapes", folder / "rtstruct/primitives_planar.dcm", Path(scratch) / "refct")
 
 
