@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from helpers.archives import unpack
+from helpers.archives import extract_all
 from helpers.command_line import CARD, Cta, Outcome
 
 from cta_data.bids.validation import validate
@@ -65,7 +65,7 @@ def vendors(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The unpacked stacks of several vendors."""
     folder = tmp_path_factory.mktemp("vendors")
     with tarfile.open(shared_data / "mr_dicom2nifti_multivendor" / "tests.tar.xz") as packed:
-        unpack(packed, folder)
+        extract_all(packed, folder)
     return folder / "tests" / "data"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import yaml
-from helpers.archives import unpack
+from helpers.archives import extract_all
 from helpers.command_line import CARD, Cta
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
@@ -73,7 +73,7 @@ def shapes(cta: Cta, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("shapes")
     root = shared_data / "rt_rtmask_conformance"
     with tarfile.open(root / "refct.tar.xz") as packed:
-        unpack(packed, folder)
+        extract_all(packed, folder)
     contours = root / "rtstruct" / "primitives_planar.dcm"
     outcome = cta("rasterize", contours, folder / "refct", folder / "masks", "--json")
     assert outcome.code == 0, outcome.text

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from helpers.archives import unpack
+from helpers.archives import extract_all
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
@@ -55,7 +55,7 @@ REFUSED_STACKS = {
 
 def unpack(archive: Path, folder: Path) -> Path:
     with tarfile.open(archive) as packed:
-        unpack(packed, folder)
+        extract_all(packed, folder)
     return folder
 
 

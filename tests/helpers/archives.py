@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 
-def unpack(packed: tarfile.TarFile, folder: Path) -> None:
+def extract_all(packed: tarfile.TarFile, folder: Path) -> None:
     """Unpack a tar; its members are checked where this Python can (from 3.11.4 on)."""
     if hasattr(tarfile, "data_filter"):
         packed.extractall(folder, filter="data")

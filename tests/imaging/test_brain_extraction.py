@@ -10,7 +10,7 @@ import cc3d
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.archives import unpack
+from helpers.archives import extract_all
 
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.imaging.brain_extraction import BACK_ENDS, extract_brain, hd_bet
@@ -90,7 +90,7 @@ def test_morphology_on_the_real_sagittal_mprage(shared_data: Path, tmp_path: Pat
 
     archive = shared_data / "mr_siemens_mprage_sag" / "dicoms.tar.xz"
     with tarfile.open(archive) as files:
-        unpack(files, tmp_path)
+        extract_all(files, tmp_path)
     folder = next(tmp_path.rglob("*.dcm")).parent
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
     image = sitk.ReadImage(names)
