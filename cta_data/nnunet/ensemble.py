@@ -77,15 +77,7 @@ def load_ensemble(
     labels = plans.get_label_manager(dataset)
     if labels.has_regions:
         raise DataRefused("the model predicts overlapping regions, which is not supported")
-    network = get_network_from_plans(
-        configuration.network_arch_class_name,
-        configuration.network_arch_init_kwargs,
-        configuration.network_arch_init_kwargs_req_import,
-        determine_num_input_channels(plans, configuration, dataset),
-        labels.num_segmentation_heads,
-        allow_init=True,
-        deep_supervision=False,
-    )
+    network = _network(plans, configuration, dataset, labels.num_segmentation_heads)
     try:
         network.load_state_dict(first["network_weights"])
     except RuntimeError as error:
@@ -107,6 +99,20 @@ def load_ensemble(
         first["inference_allowed_mirroring_axes"],
     )
     return predictor
+
+
+def _network(
+    plans: PlansManager, configuration: Any, dataset: dict[str, Any], heads: int
+) -> torch.nn.Module:
+    return get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        determine_num_input_channels(plans, configuration, dataset),
+        heads,
+        allow_init=True,
+        deep_supervision=False,
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
