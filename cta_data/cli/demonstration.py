@@ -75,18 +75,12 @@ def run_demonstration(
     out.print("These are digital patients: simulated heads, not data of any person.")
     _lend_identity()
     started = time.monotonic()
-    trial = folder.absolute() / "trial"
-    halves = (patients // 2, patients - patients // 2)
-    out.print(f"1. A hospital's export of {patients} digital patients: {folder}/trial/raw")
-    written = write_trial(
-        trial, n_naq=halves[0], n_haq=halves[1], seed=seed, voxel_sizes=VOXELS, workers=jobs
-    )
-    out.print(f"   {sum(w.lesions_drawn for w in written)} lesions drawn ({_since(started)})")
+    trial = _write_trial(folder, patients, seed, jobs, started)
     sources = _write_external(folder, external, seed, jobs, started)
     study = _make_study(folder.absolute() / "study", trial / "raw", seed)
     for cohort, source in sources.items():
         study = _add_external(study, cohort, source)
-    study = configure(study)
+    study = configure(study, train=train)
     out.print(f"2. A study with those files in its sourcedata: {folder}/study ({_since(started)})")
     out.print("3. cta-data build --setting A --setting B --setting C --setting D")
     steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
@@ -105,6 +99,17 @@ def run_demonstration(
     if not trained:
         return EXIT_FAILED
     return 0 if external and not broken else report.exit_code()
+
+
+def _write_trial(folder: Path, patients: int, seed: int, jobs: int, started: float) -> Path:
+    out, trial = console(), folder.absolute() / "trial"
+    halves = (patients // 2, patients - patients // 2)
+    out.print(f"1. A hospital's export of {patients} digital patients: {folder}/trial/raw")
+    written = write_trial(
+        trial, n_naq=halves[0], n_haq=halves[1], seed=seed, voxel_sizes=VOXELS, workers=jobs
+    )
+    out.print(f"   {sum(w.lesions_drawn for w in written)} lesions drawn ({_since(started)})")
+    return trial
 
 
 def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:

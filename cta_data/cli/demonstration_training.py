@@ -13,9 +13,10 @@ from cta_data.study import CONFIGURATION, Study
 
 SETTINGS = ("A", "B", "C")
 FOLD = 0
-NOTICE = (
-    "Digital phantoms: simulated heads, not data of any person. The models are tiny and trained "
-    "for seconds; the figures show that everything runs, and say nothing about any method."
+NOTICE = "Digital phantoms: simulated heads, not data of any person."
+OF_MODELS = (
+    " The models are tiny and trained for seconds; the figures show that everything runs, and say "
+    "nothing about any method."
 )
 TRAINING = """
 [training]                    # tiny: a processor learns it in less than a minute
@@ -32,13 +33,14 @@ tile_step = 1.0
 """
 
 
-def configure(study: Study) -> Study:
-    """Write into study.toml that these are phantoms, and how their models are trained."""
+def configure(study: Study, *, train: bool) -> Study:
+    """Write into study.toml that these are phantoms and, where wanted, how models are trained."""
+    notice, training = (NOTICE + OF_MODELS, TRAINING) if train else (NOTICE, "")
     path = study.root / CONFIGURATION
     text = path.read_text("utf-8")
     first, rest = text.split("[study]\n", 1)
-    path.write_text(f'{first}[study]\nnotice = "{NOTICE}"\n{rest}{TRAINING}', encoding="utf-8")
-    save(study.root, "A study of digital phantoms, with tiny models", [path])
+    path.write_text(f'{first}[study]\nnotice = "{notice}"\n{rest}{training}', encoding="utf-8")
+    save(study.root, "A study of digital phantoms", [path])
     return Study(study.root)
 
 

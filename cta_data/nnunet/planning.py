@@ -26,7 +26,6 @@ from cta_data.nnunet.pools import FEW_PROCESSES, pools_of_threads
 PLANNED = "planned"
 _PARTS = (".b2nd", "_seg.b2nd", ".pkl")
 _PREPROCESSOR = "nnunetv2.preprocessing.preprocessors.default_preprocessor"
-_OF_DATASET = ("dataset.json", "dataset_fingerprint.json")
 
 
 def plan_job(job: dict[str, Any]) -> dict[str, Any]:

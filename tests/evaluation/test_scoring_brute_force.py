@@ -210,7 +210,7 @@ def test_random_volumes_agree_with_brute_force(
     predicted = np.roll(reference, shift, axis=int(rng.integers(0, 3)))
     extra = boxes(rng, shape, int(rng.integers(0, 3)))
     predicted = np.where(rng.random() < 0.5, predicted | extra, extra).astype(np.uint8)
-    check(reference, predicted, convention)
+    assert check(reference, predicted, convention) >= 1
 
 
 @settings(max_examples=100, deadline=None)
@@ -219,11 +219,8 @@ def test_scattered_voxels_agree_with_brute_force(seed: int, density: float) -> N
     """Diagonal contacts of every kind: 100 volumes of scattered voxels, by the article's rules."""
     rng = np.random.default_rng(seed)
     shape = (5, 4, 5)
-    check(
-        (rng.random(shape) < density / 2).astype(np.uint8),
-        (rng.random(shape) < density / 2).astype(np.uint8),
-        ARTICLE,
-    )
+    reference, predicted = (rng.random((2, *shape)) < density / 2).astype(np.uint8)
+    assert check(reference, predicted, ARTICLE) >= 1
 
 
 def split_evenly() -> Example:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cta_data.errors import ConfigurationError
-from cta_data.nnunet import gpus
+from cta_data.nnunet import environment, gpus
 from cta_data.nnunet.environment import (
     nnunet_environment,
     require_device,
@@ -154,9 +154,12 @@ def test_no_cuda_is_told_with_its_reason(
     assert "--device cpu" in caught.value.next_step
 
 
-def test_a_cpu_is_always_there() -> None:
-    """No package is asked for a device that every machine has."""
+def test_a_cpu_is_always_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU is asked for, on a device that every machine has."""
+    asked: list[bool] = []
+    monkeypatch.setattr(environment, "_has_cuda", lambda: asked.append(True))
     require_device("cpu")
+    assert asked == []
 
 
 def test_missing_packages_are_named_with_what_installs_them(
