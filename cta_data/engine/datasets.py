@@ -95,6 +95,7 @@ def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
         path=chosen,
         message=message,
         recursive=True,
+        jobs=0,  # one dataset after the other, deepest first; its threads would sleep in between
     )
 
 
