@@ -29,7 +29,7 @@ SETTINGS = ("A", "B", "C", "D")
 EXTERNAL = ("susm", "ynhh", "ummc", "ukhd")
 PATIENTS_EACH = 3
 EXTERNAL_VOXEL_MM = 1.5
-VOXELS = VoxelSizes(mprage=1.25, space=1.25, ct_in_plane=1.25, ct_slice=1.5)
+VOXELS = VoxelSizes(mprage=1.5, space=1.5, ct_in_plane=1.5, ct_slice=1.5)
 """Coarser than a scanner's, so that the demonstration is quick."""
 LESIONS_BY_QUALITY = """
 select quality, grid, count(*) as lesions, round(median(volume_cm3), 3) as median_cm3,
