@@ -71,16 +71,13 @@ def _plan(job: Mapping[str, Any], folder: Path) -> None:
     plans = json.loads(path.read_text("utf-8"))
     if job["configuration"] not in plans["configurations"]:
         raise ConfigurationError(f"nnU-Net plans no {job['configuration']} for these images")
-    try:
-        plans = adapted(
-            plans,
-            job["configuration"],
-            patch_size=job["patch_size"],
-            features=job["features"],
-            batch_size=job["batch_size"],
-        )
-    except ValueError as error:
-        raise ConfigurationError(str(error), where="study.toml") from error
+    plans = adapted(
+        plans,
+        job["configuration"],
+        patch_size=job["patch_size"],
+        features=job["features"],
+        batch_size=job["batch_size"],
+    )
     _write_json(path, plans)
     dataset = json.loads((Path(job["raw"]) / job["dataset"] / "dataset.json").read_text("utf-8"))
     # Which patients trained a model is told by its card, not by what is shared of it.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cta_data.errors import ConfigurationError
+
+AXES = {"3d_fullres": 3, "2d": 2}
 PLANS_OF_PLANNER = {
     "ExperimentPlanner": "nnUNetPlans",
     "nnUNetPlannerResEncM": "nnUNetResEncUNetMPlans",
@@ -22,6 +25,30 @@ def model_folder(dataset: str, planner: str, configuration: str) -> str:
     return f"{dataset}/{TRAINER}__{PLANS_OF_PLANNER[planner]}__{configuration}"
 
 
+def require_fitting_patch(
+    configuration: str, patch_size: Sequence[int], features: Sequence[int]
+) -> None:
+    """Refuse a patch that no network of this configuration and these stages can take.
+
+    Raises
+    ------
+    ConfigurationError
+        The patch has other axes than the configuration, or cannot be halved by each stage but the
+        first.
+    """
+    axes, halved = AXES[configuration], 2 ** (max(1, len(features)) - 1)
+    problem = ""
+    if patch_size and len(patch_size) != axes:
+        problem = f"training.patch_size {list(patch_size)} needs {axes} axes for {configuration}"
+    elif any(size % halved for size in patch_size):
+        problem = (
+            f"training.patch_size {list(patch_size)} is not divisible by {halved}, "
+            f"which {len(features)} stages halve it by"
+        )
+    if problem:
+        raise ConfigurationError(problem, where="study.toml", next_step="Correct it there")
+
+
 def adapted(
     plans: dict[str, Any],
     configuration: str,
@@ -33,26 +60,19 @@ def adapted(
     """Return plans with a smaller network, where a study asks for one.
 
     Each stage of `features` but the first halves the resolution; convolutions are 3 wide, two a
-    stage. The patch must be divisible by what the stages halve.
+    stage.
 
     Raises
     ------
-    ValueError
-        The patch has other axes than the configuration, or is not divisible.
+    ConfigurationError
+        The patch, nnU-Net's own where none is asked for, does not fit the stages.
     """
     own = dict(plans["configurations"][configuration])
-    axes = len(own["patch_size"])
+    axes = AXES[configuration]
     if patch_size:
-        if len(patch_size) != axes:
-            raise ValueError(f"training.patch_size needs {axes} axes for {configuration}")
         own["patch_size"] = list(patch_size)
+    require_fitting_patch(configuration, own["patch_size"], features)
     if features:
-        halved = 2 ** (len(features) - 1)
-        if any(size % halved for size in own["patch_size"]):
-            raise ValueError(
-                f"training.patch_size {own['patch_size']} must be divisible by {halved}, "
-                f"which {len(features)} stages halve"
-            )
         architecture = dict(own["architecture"])
         arguments = dict(architecture["arch_kwargs"])
         arguments["n_stages"] = len(features)

@@ -17,6 +17,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.nnunet.environment import nnunet_environment
 from cta_data.nnunet.gpus import LOCKS, one_gpu
 from cta_data.nnunet.model_card import fold_card, write_curves
+from cta_data.nnunet.plans import require_fitting_patch
 from cta_data.nnunet.process import run_job
 from cta_data.steps.models import WORK, Model
 from cta_data.steps.sessions import make_unit
@@ -58,8 +59,9 @@ def training_steps(
     Raises
     ------
     ConfigurationError
-        One of the folds is not there.
+        One of the folds is not there, or the patch does not fit the network.
     """
+    require_fitting_patch(training.configuration, training.patch_size, training.features)
     count = study.configuration.build.folds
     for fold in folds:
         if not 0 <= fold < count:

@@ -75,7 +75,7 @@ def steps_of(study: Study, request: TrainingRequest) -> list[Step]:
     Raises
     ------
     ConfigurationError
-        A setting or a fold is not there.
+        A setting or a fold is not there, or the patch does not fit the network.
     """
     folds = request.folds or tuple(range(study.configuration.build.folds))
     models = [model_of(study, setting, request.training) for setting in request.settings]

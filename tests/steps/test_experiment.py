@@ -162,6 +162,10 @@ def test_a_model_goes_through_an_archive_and_predicts_the_same(
         (("train", "--setting", "B", "--fold", "7", "--device", "cpu"), "there is no fold 7"),
         (("train", "--setting", "B", "--fold", "x", "--device", "cpu"), "names no fold"),
         (("train", "--setting", "Z", "--device", "cpu"), "there is no setting 'Z'"),
+        (
+            ("train", "--setting", "B", "--configuration", "2d", "--device", "cpu"),
+            "training.patch_size [16, 16, 16] needs 2 axes for 2d",
+        ),
         (("predict", "--setting", "B", "--on", "mars", "--device", "cpu"), "no test set 'mars'"),
         (("experiment", "poster"), "there is no experiment"),
     ],
