@@ -6,10 +6,13 @@ elements that all files share are encoded once, by pydicom, and put together wit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian
+from pydicom.valuerep import format_number_as_ds
 
 
 def file_meta(sop_class: str, instance_uid: str) -> FileMetaDataset:
@@ -21,6 +24,15 @@ def file_meta(sop_class: str, instance_uid: str) -> FileMetaDataset:
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = "SYNGO_PHANTOM"
     return meta
+
+
+def decimal_strings(values: Iterable[float], digits: int) -> list[str]:
+    """Return values as DICOM's decimal strings (DS), of at most 16 characters.
+
+    What is too long is rounded, never cut off: a cut would take an exponent's last digits.
+    """
+    # Adding zero turns −0 into 0.
+    return [format_number_as_ds(float(f"{value + 0.0:.{digits}g}")) for value in values]
 
 
 def _encoded(dataset: Dataset) -> bytes:

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from cta_data.phantom.dicom_encoder import SeriesEncoder, file_meta
+from cta_data.phantom.dicom_encoder import SeriesEncoder, decimal_strings, file_meta
 from cta_data.phantom.geometry import Grid
 from cta_data.phantom.identity import Identity, dicom_time
 
@@ -188,9 +188,7 @@ def _describe_series(ds: Dataset, identity: Identity, plan: SeriesPlan, image: s
     ds.AcquisitionDate = date
     ds.AcquisitionTime = dicom_time(plan.start_s)
     ds.SeriesTime = dicom_time(plan.start_s + 0.5)
-    ds.ImageOrientationPatient = [
-        f"{v + 0.0:.12g}"[:16] for v in np.concatenate([direction[:, 0], direction[:, 1]])
-    ]
+    ds.ImageOrientationPatient = decimal_strings(direction[:, :2].T.ravel(), 12)
     ds.Rows, ds.Columns = ny, nx
     ds.PixelSpacing = [f"{spacing[1]:.6g}", f"{spacing[0]:.6g}"]
     ds.SliceThickness = f"{spacing[2]:.6g}"
@@ -239,7 +237,7 @@ def write_series(
         own.InstanceNumber = k + 1
         own.ContentTime = own.InstanceCreationTime = dicom_time(plan.start_s + 20.0 + 0.01 * k)
         own.SliceLocation = f"{float(position @ normal):.6g}"
-        own.ImagePositionPatient = [f"{v:.10g}"[:16] for v in position]
+        own.ImagePositionPatient = decimal_strings(position, 10)
         own.SmallestImagePixelValue = int(plane.min())
         own.LargestImagePixelValue = int(plane.max())
         own.PixelData = np.ascontiguousarray(plane, dtype="<u2").tobytes()

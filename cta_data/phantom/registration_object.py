@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import SpatialRegistrationStorage
 
+from cta_data.phantom.dicom_encoder import decimal_strings
 from cta_data.phantom.geometry import Rigid, identity
 from cta_data.phantom.hospital_dicom import (
     WrittenSeries,
@@ -24,7 +25,7 @@ def _item(series: WrittenSeries, to_registered: Rigid) -> Dataset:
     matrix = Dataset()
     matrix.FrameOfReferenceTransformationMatrixType = "RIGID"
     values = to_registered.matrix().ravel()
-    matrix.FrameOfReferenceTransformationMatrix = [f"{v + 0.0:.10f}"[:16] for v in values]
+    matrix.FrameOfReferenceTransformationMatrix = decimal_strings(values, 12)
     registration = Dataset()
     registration.MatrixSequence = Sequence([matrix])
     registration.RegistrationTypeCodeSequence = Sequence([])

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import MRImageStorage, RTDoseStorage
 
-from cta_data.phantom.dicom_encoder import SeriesEncoder
+from cta_data.phantom.dicom_encoder import SeriesEncoder, decimal_strings
 from cta_data.phantom.geometry import Grid
 from cta_data.phantom.ummc_patient import UmmcPatient
 from cta_data.phantom.ummc_structure_set import structure_set
@@ -116,7 +116,7 @@ def _write_mr(study: Study, header: Dataset, folder: Path) -> list[str]:
         own = Dataset()
         own.SOPInstanceUID = study.uid("MR", k)
         own.InstanceNumber = k + 1
-        own.ImagePositionPatient = [f"{v + 0.0:.10g}"[:16] for v in position]
+        own.ImagePositionPatient = decimal_strings(position, 10)
         own.SliceLocation = f"{position[2] + 0.0:.6g}"
         own.PixelData = np.ascontiguousarray(plane, dtype="<u2").tobytes()
         own["PixelData"].VR = "OW"
@@ -142,7 +142,7 @@ def _dose(study: Study, structure_set_uid: str) -> Dataset:
     ds.FrameIncrementPointer = tag_for_keyword("GridFrameOffsetVector")
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    ds.ImagePositionPatient = [f"{v + 0.0:.10g}" for v in image.GetOrigin()]
+    ds.ImagePositionPatient = decimal_strings(image.GetOrigin(), 10)
     x, y, z = image.GetSpacing()
     ds.PixelSpacing = [f"{y:.6g}", f"{x:.6g}"]
     ds.SliceThickness = f"{z:.6g}"
