@@ -31,6 +31,12 @@ def demo(
     train: Annotated[
         bool, typer.Option("--train", help="Train, predict and evaluate A, B and C, tiny, too.")
     ] = False,
+    voxel_mm: Annotated[
+        float,
+        typer.Option(
+            "--voxel-mm", min=0.5, max=4.0, help="Voxels of the trial's images, mm; scanners: 1."
+        ),
+    ] = 1.5,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
     jobs: JobsOption = 1,
 ) -> int:
@@ -40,4 +46,6 @@ def demo(
     """
     from cta_data.cli.demonstration import run_demonstration
 
-    return run_demonstration(folder, patients, seed, jobs, cohorts=cohorts, train=train)
+    return run_demonstration(
+        folder, patients, seed, jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm
+    )

@@ -29,8 +29,9 @@ SETTINGS = ("A", "B", "C", "D")
 EXTERNAL = ("susm", "ynhh", "ummc", "ukhd")
 PATIENTS_EACH = 3
 EXTERNAL_VOXEL_MM = 1.5
-VOXELS = VoxelSizes(mprage=1.5, space=1.5, ct_in_plane=1.5, ct_slice=1.5)
+VOXEL_MM = 1.5
 """Coarser than a scanner's, so that the demonstration is quick."""
+CT_SLICE_MM = 1.5
 LESIONS_BY_QUALITY = """
 select quality, grid, count(*) as lesions, round(median(volume_cm3), 3) as median_cm3,
        round(min(volume_cm3), 3) as smallest_cm3, count(lost_reason) as lost,
@@ -47,6 +48,7 @@ def run_demonstration(
     *,
     cohorts: str = "internal",
     train: bool = False,
+    voxel_mm: float = VOXEL_MM,
 ) -> int:
     """Make a trial of digital patients in `folder`, and a study that builds A to D from it.
 
@@ -56,6 +58,8 @@ def run_demonstration(
         `internal`, `all`, or names of external cohorts with commas, which join as test sets.
     train
         Also train, predict and evaluate settings A, B and C with tiny models.
+    voxel_mm
+        Voxels of the trial's MRI, and of its CT in the plane (mm).
 
     Raises
     ------
@@ -75,7 +79,7 @@ def run_demonstration(
     out.print("These are digital patients: simulated heads, not data of any person.")
     _lend_identity()
     started = time.monotonic()
-    trial = _write_trial(folder, patients, seed, jobs, started)
+    trial = _write_trial(folder, patients, seed, jobs, started, voxel_mm)
     sources = _write_external(folder, external, seed, jobs, started)
     study = _make_study(folder.absolute() / "study", trial / "raw", seed)
     for cohort, source in sources.items():
@@ -101,12 +105,17 @@ def run_demonstration(
     return 0 if external and not broken else report.exit_code()
 
 
-def _write_trial(folder: Path, patients: int, seed: int, jobs: int, started: float) -> Path:
+def _write_trial(
+    folder: Path, patients: int, seed: int, jobs: int, started: float, voxel_mm: float
+) -> Path:
     out, trial = console(), folder.absolute() / "trial"
     halves = (patients // 2, patients - patients // 2)
     out.print(f"1. A hospital's export of {patients} digital patients: {folder}/trial/raw")
+    sizes = VoxelSizes(
+        mprage=voxel_mm, space=voxel_mm, ct_in_plane=voxel_mm, ct_slice=max(voxel_mm, CT_SLICE_MM)
+    )
     written = write_trial(
-        trial, n_naq=halves[0], n_haq=halves[1], seed=seed, voxel_sizes=VOXELS, workers=jobs
+        trial, n_naq=halves[0], n_haq=halves[1], seed=seed, voxel_sizes=sizes, workers=jobs
     )
     out.print(f"   {sum(w.lesions_drawn for w in written)} lesions drawn ({_since(started)})")
     return trial
