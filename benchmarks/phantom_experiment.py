@@ -28,6 +28,7 @@ from cta_data.engine.datasets import save
 from cta_data.study import Study
 
 MODELS = ("A", "B", "C")
+TECHNIQUES = ("MPRAGE", "SPACE")
 SMALL_CM3 = 0.1
 SETTINGS = [word for name in MODELS for word in ("--setting", name)]
 
@@ -46,16 +47,16 @@ def main() -> None:
         configure(study, "training", chosen.training.read_text("utf-8"))
     device = ("--device", chosen.device, "-j", chosen.jobs)
     run(study, "train", *SETTINGS, "--fold", "0", *device)
-    for quality, sets in (("HAQ", ("MPRAGE", "SPACE")), ("NAQ", ("MPRAGE", "SPACE"))):
+    for quality in ("HAQ", "NAQ"):
         configure(study, "build", f'[build]\ntest_quality = "{quality}"\n')
-        on = [word for name in sets for word in ("--on", f"internal-{name}")]
+        on = [word for name in TECHNIQUES for word in ("--on", f"internal-{name}")]
         run(study, "predict", *SETTINGS, *on, *device)
-        keep(study, results / "predictions", quality, sets)
+        keep(study, results / "predictions", quality)
         run(study, "evaluate", "-j", chosen.jobs)
-        replace(study / "evaluation" / "article", results / quality)
+        replace(study / "evaluation" / "article", results / quality / "article")
     place_truth(study, folder / "trial" / "truth", results)
-    words = ("--references", str(results / "references"))
-    words += ("--predictions", str(results / "truth-predictions"), "--out", str(results / "truth"))
+    words = ["--references", str(results / "references")]
+    words += ["--predictions", str(results / "truth-predictions"), "--out", str(results / "truth")]
     run(study, "evaluate", *words, "-j", chosen.jobs)
     for name in MODELS:
         curves = next((study / "models").glob(f"*CTA{name}/*/fold_0/curves.png"))
@@ -81,10 +82,10 @@ def configure(study: Path, section: str, text: str) -> None:
     save(study, f"[{section}] of the experiment", [path])
 
 
-def keep(study: Path, out: Path, quality: str, sets: tuple[str, ...]) -> None:
+def keep(study: Path, out: Path, quality: str) -> None:
     """Copy predicted masks, since the other quality's take their place in the study."""
     for model in MODELS:
-        for name in sets:
+        for name in TECHNIQUES:
             source = study / "evaluation" / "predictions" / model / f"internal-{name}"
             replace(source, out / model / f"{quality}-{name}")
 
@@ -100,7 +101,7 @@ def place_truth(study: Path, truth: Path, results: Path) -> None:
     known = pd.read_csv(study / "datasets/internal/sourcedata/subjects.tsv", sep="\t", dtype=str)
     patients = known.set_index("subject")["source_id"]
     for model in MODELS:
-        for technique in ("MPRAGE", "SPACE"):
+        for technique in TECHNIQUES:
             for mask in sorted((results / "predictions" / model).glob(f"*-{technique}/*.nii.gz")):
                 subject = mask.name.removeprefix("internal_sub-").split("_")[0]
                 true = truth / patients[subject] / f"lesions_{technique}.nii.gz"
@@ -116,13 +117,18 @@ def link(source: Path, target: Path) -> None:
     os.symlink(source, target)
 
 
+def share(bins: pd.DataFrame) -> float:
+    """Return the share of lesions found; NaN where there are none."""
+    return bins.detected.sum() / bins.n.sum() if bins.n.sum() else float("nan")
+
+
 def summarise(results: Path) -> None:
     """Print the share of lesions found and false positives a patient, by test set and model."""
     rows = []
     for quality in ("HAQ", "NAQ", "truth"):
-        found = pd.read_csv(results / quality / "sensitivity_by_volume.csv")
-        wrong = pd.read_csv(results / quality / "false_positives.csv")
-        wrong = wrong.set_index(["test_set", "model"])["mean"]
+        found = pd.read_csv(results / quality / "article" / "sensitivity_by_volume.csv")
+        wrong = pd.read_csv(results / quality / "article" / "false_positives.csv")
+        mean = wrong.set_index(["test_set", "model"])["mean"]
         for (test_set, model), own in found.groupby(["test_set", "model"]):
             small = own[own.to_cm3 <= SMALL_CM3]
             technique = str(test_set).rsplit("-", 1)[-1]
@@ -132,11 +138,11 @@ def summarise(results: Path) -> None:
                     "model": model,
                     "lesions": own.n.sum(),
                     "found": own.detected.sum(),
-                    "sensitivity": own.detected.sum() / own.n.sum(),
+                    "sensitivity": share(own),
                     "small_lesions": small.n.sum(),
                     "small_found": small.detected.sum(),
-                    "small_sensitivity": small.detected.sum() / small.n.sum(),
-                    "false_positives_a_patient": wrong[test_set, model],
+                    "small_sensitivity": share(small),
+                    "false_positives_a_patient": mean[test_set, model],
                 }
             )
     table = pd.DataFrame(rows).round(3)
