@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     from cta_data.steps.training import TrainingRequest
     from cta_data.steps.training_checks import Check
 
+_FOLDS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
+
 SettingOption = Annotated[
     list[str], typer.Option("--setting", help="A, B, C, D or the study's own; repeatable.")
 ]
 FoldOption = Annotated[
-    str, typer.Option("--fold", help="A number from 0, several with commas, or all.")
+    str, typer.Option("--fold", help="Numbers from 0, as 0, or 0,1, or 0-4, or all.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="cuda, cpu or mps.")]
 GpusOption = Annotated[
@@ -202,12 +205,17 @@ def folds_named(text: str) -> tuple[int, ...]:
     """
     if text == "all":
         return ()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts):
-        raise ConfigurationError(
-            f"--fold {text!r} names no fold", next_step="Give numbers from 0, as 0,1, or all"
-        )
-    return tuple(sorted({int(part) for part in parts}))
+    folds: set[int] = set()
+    for part in text.split(","):
+        found = _FOLDS.fullmatch(part.strip())
+        own = range(int(found[1]), int(found[2] or found[1]) + 1) if found else ()
+        if not own:
+            raise ConfigurationError(
+                f"--fold {text!r} names no fold",
+                next_step="Give numbers from 0, as 0, or 0,1, or 0-4, or all",
+            )
+        folds |= set(own)
+    return tuple(sorted(folds))
 
 
 def print_checks(model: Model, checks: list[Check]) -> None:

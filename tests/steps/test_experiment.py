@@ -161,6 +161,8 @@ def test_a_model_goes_through_an_archive_and_predicts_the_same(
     [
         (("train", "--setting", "B", "--fold", "7", "--device", "cpu"), "there is no fold 7"),
         (("train", "--setting", "B", "--fold", "x", "--device", "cpu"), "names no fold"),
+        (("train", "--setting", "B", "--fold", "2-1", "--device", "cpu"), "names no fold"),
+        (("train", "--setting", "B", "--fold", "0-7", "--device", "cpu"), "there is no fold"),
         (("train", "--setting", "Z", "--device", "cpu"), "there is no setting 'Z'"),
         (
             ("train", "--setting", "B", "--configuration", "2d", "--device", "cpu"),
