@@ -227,6 +227,7 @@ def predict(job: dict[str, Any], folder: Path) -> None:
             "mirroring": False,
             "tile_step": 0.5,
             "postprocessing": "",
+            "lesion_values": [1],
             "probabilities": False,
             "cases": cases,
             "threads": 1,

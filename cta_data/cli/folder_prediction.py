@@ -24,6 +24,7 @@ def predict_folder_command(
     *,
     device: str,
     changes: dict[str, Any],
+    lesions: list[str],
     stripped: bool,
     probabilities: bool,
     as_json: bool,
@@ -50,6 +51,7 @@ def predict_folder_command(
         out,
         machine_for(device, 0, 1),
         brain=_brain(opened, stripped=stripped),
+        lesions=lesions,
         mirroring=training.mirroring,
         tile_step=training.tile_step,
         probabilities=probabilities,
@@ -61,8 +63,9 @@ def predict_folder_command(
     else:
         for case, why in done.failed.items():
             errors.print(f"not predicted: {case}: {why}", soft_wrap=True)
-        told = f"{len(done.predicted)} cases predicted, {len(done.failed)} not; "
-        console().print(f"{told}{done.lesions} lesions in {out / 'lesions.tsv'}", soft_wrap=True)
+        told = f"{len(done.predicted)} cases predicted, {len(done.failed)} not"
+        told += f"; {done.lesions} lesions in {out / 'lesions.tsv'}" if done.predicted else ""
+        console().print(told, soft_wrap=True)
     return EXIT_FAILED if done.failed else EXIT_OK
 
 

@@ -251,6 +251,12 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--output", help="Where to write; with --input.")
     ] = None,
+    lesion: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lesion", help="With --input: a label of the model that is lesion; repeatable."
+        ),
+    ] = None,
     stripped: Annotated[
         bool, typer.Option("--stripped", help="With --input: the images hold the brain alone.")
     ] = False,
@@ -292,7 +298,7 @@ def predict(
         )
         return predict_folder_command(
             setting or [], model, source, out, study, device=device, changes=changes,
-            stripped=stripped, probabilities=probabilities, as_json=as_json,
+            lesions=lesion or [], stripped=stripped, probabilities=probabilities, as_json=as_json,
         )  # fmt: skip
     if not setting:
         raise ConfigurationError(

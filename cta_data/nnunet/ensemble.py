@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
@@ -122,8 +121,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise DataRefused(
             "the model is not whole", where=path.name, why=f"{type(error).__name__}: {error}"
         ) from error
-
-
-def foreground(probabilities: np.ndarray) -> np.ndarray:
-    """Return the probability (z, y, x) of anything but background."""
-    return np.asarray(1.0 - probabilities[0], dtype=np.float32)

@@ -21,8 +21,9 @@ def predict_job(job: dict[str, Any]) -> dict[str, Any]:
     """Predict cases with the folds of one model.
 
     Parameters of the job: `model` (folder), `folds`, `device`, `mirroring`, `tile_step`,
-    `postprocessing` (file, or empty), `probabilities` (whether to keep them), `cases`: a list of
-    `case`, `images` (a file a channel) and `output` (folder).
+    `postprocessing` (file, or empty), `probabilities` (whether to keep them), `lesion_values`
+    (labels of the model that are lesion), `cases`: a list of `case`, `images` (a file a channel)
+    and `output` (folder).
 
     Returns
     -------
@@ -46,7 +47,12 @@ def predict_job(job: dict[str, Any]) -> dict[str, Any]:
     chosen = job["postprocessing"]
     keep_largest = bool(chosen) and bool(json.loads(Path(chosen).read_text())["postprocessing_fns"])
     failed: dict[str, str] = {}
-    write = partial(_write, probabilities=job["probabilities"], largest=keep_largest)
+    write = partial(
+        _write,
+        probabilities=job["probabilities"],
+        largest=keep_largest,
+        lesion_values=job["lesion_values"],
+    )
     waited = predict_cases(predictor, job["cases"], failed, write)
     return {"failed": failed, "waited_seconds": round(waited, 3)}
 
@@ -138,7 +144,9 @@ def _write(
     *,
     probabilities: bool,
     largest: bool,
+    lesion_values: list[int],
 ) -> None:
+    import numpy as np
     from nnunetv2.inference.export_prediction import (
         convert_predicted_logits_to_segmentation_with_correct_shape as convert,
     )
@@ -146,7 +154,7 @@ def _write(
         remove_all_but_largest_component_from_segmentation as keep_largest,
     )
 
-    from cta_data.nnunet.ensemble import foreground
+    from cta_data.nnunet.orientation import as_in_the_file
     from cta_data.nnunet.prediction_files import write_prediction
 
     labels = predictor.label_manager
@@ -160,10 +168,13 @@ def _write(
         num_threads_torch=1,
     )
     mask = keep_largest(made[0], labels.foreground_labels) if largest else made[0]
+    probability = None
+    if probabilities:
+        probability = as_in_the_file(made[1][lesion_values].sum(0, dtype=np.float32), properties)
     write_prediction(
         case["case"],
         Path(case["images"][0]),
-        mask,
+        as_in_the_file(np.isin(mask, lesion_values), properties),
         Path(case["output"]),
-        foreground(made[1]) if probabilities else None,
+        probability,
     )

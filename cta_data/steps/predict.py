@@ -14,6 +14,7 @@ from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Wor
 from cta_data.errors import DataRefused
 from cta_data.nnunet.environment import nnunet_environment
 from cta_data.nnunet.gpus import LOCKS, one_gpu
+from cta_data.nnunet.model_facts import read_model_facts
 from cta_data.nnunet.prediction_files import write_lesion_table
 from cta_data.nnunet.process import run_job
 from cta_data.steps.evaluation_sets import EvaluationSet
@@ -111,13 +112,15 @@ def run(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     images, options = unit.paths("image:"), unit.parameters["options"]
     out = workspace.write(f"{unit.parameters['out']}/x").parent
     chosen = unit.paths("postprocessing").get("")
+    model = workspace.read(unit.parameters["folder"])
     cases = [
         {"case": case, "images": [str(workspace.read(path))], "output": str(out)}
         for case, path in images.items()
     ]
     job = {
-        "model": str(workspace.read(unit.parameters["folder"])),
+        "model": str(model),
         "folds": unit.parameters["folds"],
+        "lesion_values": read_model_facts(model).lesion_values(),
         "postprocessing": str(workspace.read(chosen)) if chosen else "",
         "cases": cases,
         "device": machine.device,

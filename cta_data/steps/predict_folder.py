@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +12,23 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.formats.nifti import read_image, write_image
+from cta_data.formats.nifti import (
+    describe_grid_difference,
+    read_image,
+    same_grid,
+    write_image,
+)
 from cta_data.imaging.brain_extraction import extract_brain
 from cta_data.imaging.brain_masks import apply_mask
 from cta_data.nnunet.archive import CHECKPOINT, import_model
+from cta_data.nnunet.model_facts import read_model_facts
 from cta_data.nnunet.prediction_files import write_lesion_table
 from cta_data.steps.predict import run_prediction
 from cta_data.steps.train import Machine
 
 ENDING = ".nii.gz"
-_CHANNEL = "_0000"
+_NUMBERED = re.compile(r"(.+)_(\d{4})")
+"""nnU-Net's name of a channel's file."""
 
 
 @dataclass(frozen=True)
@@ -84,23 +92,36 @@ def folds_of(model: Path) -> list[str]:
     return [name.removeprefix("fold_") for name in names]
 
 
-def images_in(folder: Path) -> dict[str, list[Path]]:
-    """Return the images of each case, a file a channel, by nnU-Net's names or plain ones.
+def images_in(folder: Path) -> dict[str, dict[int, Path]]:
+    """Return the images of each case by channel, by nnU-Net's names or plain ones.
+
+    `case_0001.nii.gz` is a second channel where there is a `case_0000.nii.gz`, else a name.
 
     Raises
     ------
     ConfigurationError
-        There is no such folder, or no NIfTI image in it.
+        There is no such folder, no NIfTI image in it, or two files for one channel of a case.
     """
     if not folder.is_dir():
         raise ConfigurationError("there is no such folder", where=str(folder))
-    cases: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.name.endswith(ENDING):
-            continue
-        stem = path.name.removesuffix(ENDING)
-        numbered = len(stem) > 5 and stem[-5] == "_" and stem[-4:].isdigit()
-        cases.setdefault(stem[:-5] if numbered else stem, []).append(path)
+    stems = {
+        path.name.removesuffix(ENDING): path
+        for path in sorted(folder.iterdir())
+        if path.name.endswith(ENDING) and not path.name.startswith(".")
+    }
+    cases: dict[str, dict[int, Path]] = {}
+    for stem, path in stems.items():
+        numbered = _NUMBERED.fullmatch(stem)
+        if numbered and f"{numbered[1]}_0000" not in stems:
+            numbered = None
+        case, channel = (numbered[1], int(numbered[2])) if numbered else (stem, 0)
+        other = cases.setdefault(case, {}).setdefault(channel, path)
+        if other != path:
+            raise ConfigurationError(
+                f"{other.name} and {path.name} are the same channel of case {case}",
+                where=str(folder),
+                next_step="Remove or rename one of them",
+            )
     if not cases:
         raise ConfigurationError(f"there is no image (*{ENDING}) in the folder", where=str(folder))
     return cases
@@ -113,6 +134,7 @@ def predict_folder(
     machine: Machine,
     *,
     brain: BrainOptions,
+    lesions: Sequence[str] = (),
     mirroring: bool = True,
     tile_step: float = 0.5,
     probabilities: bool = False,
@@ -120,15 +142,22 @@ def predict_folder(
 ) -> FolderPrediction:
     """Predict every image of a folder; one that cannot be used costs itself alone.
 
+    Parameters
+    ----------
+    lesions
+        Names of the model's labels that are lesion, where it predicts more than one.
+
     Raises
     ------
     ConfigurationError
-        There is no image.
+        There is no image, or it is not known what the model's labels mean.
     DataRefused
         The model cannot be loaded.
     """
     found = images_in(source)
     folds = folds_of(model)
+    facts = read_model_facts(model)
+    values = facts.lesion_values(lesions)
     work = out / ".work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -137,16 +166,17 @@ def predict_folder(
     try:
         for case, files in found.items():
             try:
-                image = _prepared(files, work / f"{case}{ENDING}", brain)
+                images = _prepared(case, files, work, facts.channels, brain)
             except CtaError as error:
                 failed[case] = str(error)
                 continue
-            cases.append({"case": case, "images": [str(image)], "output": str(out)})
+            cases.append({"case": case, "images": images, "output": str(out)})
             note(f"read: {case}")
         if cases:
             job = {
                 "model": str(model.absolute()),
                 "folds": folds,
+                "lesion_values": values,
                 "postprocessing": _postprocessing(model),
                 "cases": cases,
                 "device": machine.device,
@@ -159,8 +189,8 @@ def predict_folder(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     predicted = [str(one["case"]) for one in cases if one["case"] not in failed]
-    lesions = write_lesion_table(out, predicted) if predicted else 0
-    return FolderPrediction(predicted, failed, lesions)
+    count = write_lesion_table(out, predicted) if predicted else 0
+    return FolderPrediction(predicted, failed, count)
 
 
 def _postprocessing(model: Path) -> str:
@@ -168,22 +198,47 @@ def _postprocessing(model: Path) -> str:
     return str(found[-1].absolute()) if found else ""
 
 
-def _prepared(files: list[Path], target: Path, brain: BrainOptions) -> Path:
-    """Return the image as the model takes it: one channel, of the brain alone."""
-    if len(files) > 1:
+def _prepared(
+    case: str,
+    files: dict[int, Path],
+    folder: Path,
+    channels: Sequence[str],
+    brain: BrainOptions,
+) -> list[str]:
+    """Return the images as the model takes them, a file a channel, of the brain alone.
+
+    The brain is found in the first channel.
+    """
+    names = [f"{case}_{number:04}{ENDING}" for number in range(len(channels))]
+    if sorted(files) != list(range(len(channels))):
         raise DataRefused(
-            f"the case has {len(files)} channels, and the model takes 1",
-            where=files[0].name,
-            next_step=f"Keep the one that the model was trained on, as <case>{_CHANNEL}{ENDING}",
+            f"the case has {len(files)} of the {len(channels)} channels that the model takes",
+            where=case,
+            why=f"it takes {', '.join(channels)}",
+            next_step=f"Give {', '.join(names)}, on one grid, and no others",
         )
-    image = read_image(files[0])
+    images = [_read(files[number]) for number in range(len(channels))]
+    for number, image in enumerate(images):
+        if not same_grid(images[0], image):
+            raise DataRefused(
+                "the channels of the case lie on different grids",
+                where=files[number].name,
+                why=describe_grid_difference(images[0], image),
+                next_step=f"Resample them onto the grid of {files[0].name}",
+            )
+    if brain.backend:
+        mask = extract_brain(images[0], brain.backend, brain.options).mask
+        images = [apply_mask(image, mask) for image in images]
+    for image, name in zip(images, names, strict=True):
+        write_image(image, folder / name)
+    return [str(folder / name) for name in names]
+
+
+def _read(path: Path) -> sitk.Image:
+    image = read_image(path)
     values = sitk.GetArrayViewFromImage(image)
     if not np.isfinite(values).all():
-        raise DataRefused("the image has values that are not finite", where=files[0].name)
+        raise DataRefused("the image has values that are not finite", where=path.name)
     if values.min() == values.max():
-        raise DataRefused("the image is empty", where=files[0].name)
-    if brain.backend:
-        extraction = extract_brain(image, brain.backend, brain.options)
-        image = apply_mask(image, extraction.mask)
-    write_image(image, target)
-    return target
+        raise DataRefused("the image is empty", where=path.name)
+    return image

@@ -65,6 +65,7 @@ def prediction_of(place: Path, done: dict[str, Any], prepared: Path) -> dict[str
         "model": str(model),
         "folds": ["0"],
         "postprocessing": "",
+        "lesion_values": [1],
         "cases": [
             {"case": case, "images": [str(raw / image_of(case))], "output": str(out)}
             for case in CASES

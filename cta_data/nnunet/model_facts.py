@@ -1,0 +1,74 @@
+"""What a model takes and what it predicts, as its dataset.json says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cta_data.errors import ConfigurationError, DataRefused
+
+_NOT_LESION = ("background", "ignore")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Names of the channels in their order, and of the labels that are not background."""
+
+    channels: tuple[str, ...]
+    labels: dict[str, int]
+
+    def lesion_values(self, names: Sequence[str] = ()) -> list[int]:
+        """Return the values of a predicted mask that are lesion.
+
+        Parameters
+        ----------
+        names
+            Of labels; none are needed where the model predicts one alone.
+
+        Raises
+        ------
+        ConfigurationError
+            A name is none of the model's, or it predicts several and none is named: which of
+            oedema, necrosis and metastasis counts cannot be guessed from a number.
+        """
+        known = ", ".join(f"{name!r}" for name in self.labels)
+        unknown = [name for name in names if name not in self.labels]
+        if unknown:
+            raise ConfigurationError(
+                f"the model predicts no {unknown[0]!r}", why=f"its labels are {known}"
+            )
+        if not names and len(self.labels) != 1:
+            raise ConfigurationError(
+                f"the model predicts {len(self.labels)} labels, and which are lesion is not known",
+                why=f"they are {known}",
+                next_step="Name those that count: --lesion NAME",
+            )
+        return sorted({self.labels[name] for name in names or self.labels})
+
+
+def read_model_facts(model: Path) -> ModelFacts:
+    """Return what the model of a folder takes and predicts.
+
+    Raises
+    ------
+    DataRefused
+        dataset.json is missing or damaged, or the model predicts overlapping regions.
+    """
+    path = model / "dataset.json"
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        channels = content.get("channel_names") or content["modality"]
+        labels = dict(content["labels"])
+        ordered = tuple(str(channels[key]) for key in sorted(channels, key=int))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataRefused(
+            "the model is not whole", where=path.name, why=f"{type(error).__name__}: {error}"
+        ) from error
+    lesions = {name: value for name, value in labels.items() if name not in _NOT_LESION}
+    if not all(isinstance(value, int) for value in lesions.values()):
+        raise DataRefused(
+            "the model predicts overlapping regions, which is not supported", where=path.name
+        )
+    return ModelFacts(ordered, lesions)
