@@ -1,7 +1,7 @@
 """The paper's question on digital patients: does a model of carried-over labels find more?
 
 First ``cta-data demo FOLDER --patients 150 [--voxel-mm 1.0] -j N``, which makes the trial and the
-builds; then ``python benchmarks/phantom_experiment.py FOLDER [--device cuda] [--training FILE]``.
+builds; then ``python docs/results/phantom_experiment.py FOLDER [--device cuda] [--training FILE]``.
 Settings A, B and C are trained on one fold, and judged on test patients whom no model has seen:
 
 - HAQ-MPRAGE, HAQ-SPACE: annotated on SPACE, by the reader whose annotations B and C learn
