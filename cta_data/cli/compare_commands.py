@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from cta_data.cli.options import JsonOption
 from cta_data.cli.output import error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING
 from cta_data.errors import ConfigurationError
+from cta_data.whole_files import written_whole
 
 if TYPE_CHECKING:
     from cta_data.evaluation.kept_scores import KeptScores
@@ -113,12 +113,8 @@ def _check_out(out: Path | None) -> None:
 
 def _write(made: ScoreComparison, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp{os.getpid()}")
-    try:
+    with written_whole(out) as unfinished:
         if out.suffix == ".csv":
-            made.frame().to_csv(temporary, index=False, lineterminator="\n")
+            made.frame().to_csv(unfinished, index=False, lineterminator="\n")
         else:
-            made.frame().to_parquet(temporary, index=False, compression="zstd")
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+            made.frame().to_parquet(unfinished, index=False, compression="zstd")

@@ -7,7 +7,6 @@ written as the shortest decimals that give the same float64 back, so a round tri
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.contours import Contour, Roi
+from cta_data.whole_files import written_whole
 
 SCHEMA = "cta_data/contours"
 SCHEMA_VERSION = 1
@@ -26,9 +26,8 @@ def write_contours(rois: Sequence[Roi], path: Path) -> None:
 
     The file is written under a temporary name and then renamed.
     """
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(contours_to_json(rois), encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(contours_to_json(rois), encoding="utf-8", newline="\n")
 
 
 def read_contours(path: Path) -> tuple[Roi, ...]:

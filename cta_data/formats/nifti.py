@@ -6,7 +6,6 @@ buffer of both is the same (first axis fastest), so only the header is translate
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid
 from cta_data.imaging.grid import Placed
+from cta_data.whole_files import written_whole
 
 COMPRESSION_LEVEL = 2
 GZIP_MAGIC = b"\x1f\x8b"
@@ -75,20 +75,15 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
     voxels = np.ascontiguousarray(voxels)
     _orthonormal(affine, where=str(path))
     payload = _header_bytes(affine, voxels)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as stream:
-            if path.name.endswith(".gz"):
-                packer = isal_zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
-                stream.write(packer.compress(payload))
-                stream.write(packer.compress(voxels.data.cast("B")))
-                stream.write(packer.flush())
-            else:
-                stream.write(payload)
-                stream.write(voxels.data.cast("B"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as unfinished, unfinished.open("wb") as stream:
+        if path.name.endswith(".gz"):
+            packer = isal_zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
+            stream.write(packer.compress(payload))
+            stream.write(packer.compress(voxels.data.cast("B")))
+            stream.write(packer.flush())
+        else:
+            stream.write(payload)
+            stream.write(voxels.data.cast("B"))
 
 
 def read_image(path: Path) -> sitk.Image:

@@ -6,7 +6,6 @@ patient is: the name and time in the gzip header, free text and extensions in th
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from cta_data.formats.nifti import (
     voxel_layout,
     write_image,
 )
+from cta_data.whole_files import written_whole
 
 CANONICAL_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 HEADER_BYTES = 352
@@ -197,9 +197,5 @@ def _compress(parts: tuple[bytes, memoryview], target: Path) -> None:
 
 
 def _replace(content: bytes, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(target) as unfinished:
+        unfinished.write_bytes(content)

@@ -17,6 +17,7 @@ from typing import Any
 
 from cta_data.errors import DataRefused
 from cta_data.nnunet.checkpoints import read_checkpoint
+from cta_data.whole_files import written_whole
 
 CHECKPOINT = "checkpoint_final.pth"
 _SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
@@ -71,15 +72,16 @@ def export_model(model: Path, folder: str, folds: Sequence[str], archive: Path) 
     chosen = f"crossval_results_folds_{'_'.join(folds)}"
     names += [f"{chosen}/{name}" for name in ("summary.json", "postprocessing.json")]
     there = [name for name in names if (model / name).is_file()]
-    part = archive.with_name(f"{archive.name}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+    with (
+        written_whole(archive) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed,
+    ):
         for name in there:
             entry = zipfile.ZipInfo(f"{folder}/{name}", _TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             opened = packed.open(entry, "w", force_zip64=True)
             with opened as target, open(model / name, "rb") as source:
                 shutil.copyfileobj(source, target, 1 << 20)
-    part.replace(archive)
     return there
 
 

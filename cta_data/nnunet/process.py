@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.whole_files import written_whole
 
 JOBS = {
     "plan": "cta_data.nnunet.planning:plan_job",
@@ -129,9 +130,8 @@ def main(name: str, job: Path, answer: Path) -> None:
     except Exception as error:  # noqa: BLE001 - the parent raises it again
         traceback.print_exc()
         content = {"error": _told(error)}
-    part = answer.with_suffix(".part")
-    part.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(part, answer)
+    with written_whole(answer) as unfinished:
+        unfinished.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _told(error: Exception) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from cta_data.errors import CtaError
 from cta_data.nnunet.planning import plan_job
 from cta_data.nnunet.plans import model_folder
+from cta_data.whole_files import written_whole
 
 SESSIONS = "sessions.json"
 """What each process that worked on a fold did: it outlives the process, as the checkpoint does."""
@@ -129,9 +130,9 @@ def _keep_session(folder: Path, session: dict[str, Any]) -> None:
     earlier = [one for one in _sessions(folder) if one["first_epoch"] < session["first_epoch"]]
     if earlier:
         earlier[-1]["epochs"] = session["first_epoch"] - earlier[-1]["first_epoch"]
-    part = folder / f"{SESSIONS}.part"
-    part.write_text(json.dumps([*earlier, session], indent=1) + "\n", encoding="utf-8")
-    os.replace(part, folder / SESSIONS)
+    with written_whole(folder / SESSIONS) as unfinished:
+        text = json.dumps([*earlier, session], indent=1) + "\n"
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def _sessions(folder: Path) -> list[dict[str, Any]]:

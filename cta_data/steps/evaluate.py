@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -33,6 +32,7 @@ from cta_data.evaluation.experiment.text_table import table_page, table_section,
 from cta_data.evaluation.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
 from cta_data.evaluation.rendering import STYLE
 from cta_data.evaluation.scoring import Convention
+from cta_data.whole_files import written_whole
 
 PAGE = "report.html"
 SCORES = ("scores", "scores.lesions")
@@ -206,12 +206,8 @@ def _write_scores(folder: Path, cases: pd.DataFrame, lesions: pd.DataFrame) -> l
     written = []
     for name, frame in zip(SCORES, (cases, lesions), strict=True):
         path = folder / f"{name}.parquet"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            frame.to_parquet(temporary, index=False)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_whole(path) as unfinished:
+            frame.to_parquet(unfinished, index=False)
         written.append(path)
     return written
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from cta_data.evaluation.scoring.case import CaseScore, PairScore, SingleLesion
 from cta_data.evaluation.scoring.collection import Scores
 from cta_data.evaluation.scoring.summary import METRICS
 from cta_data.evaluation.scoring.surfaces import SurfaceDistances
+from cta_data.whole_files import written_whole
 
 DISTANCES = ("hausdorff_mm", "hausdorff95_mm", "mean_surface_mm")
 COUNTS = ("n_reference", "n_predicted", "tp", "fp", "fn")
@@ -118,12 +118,8 @@ def write_frames(scores: Scores, path: Path) -> tuple[Path, Path]:
     """
     beside = path.with_name(f"{path.name.removesuffix('.parquet')}.lesions.parquet")
     for frame, target in ((case_frame(scores), path), (lesion_frame(scores), beside)):
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            frame.to_parquet(temporary, index=False)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_whole(target) as unfinished:
+            frame.to_parquet(unfinished, index=False)
     return path, beside
 
 
