@@ -92,15 +92,15 @@ def folds_of(model: Path) -> list[str]:
     return [name.removeprefix("fold_") for name in names]
 
 
-def images_in(folder: Path) -> dict[str, dict[int, Path]]:
-    """Return the images of each case by channel, by nnU-Net's names or plain ones.
+def images_in(folder: Path) -> dict[str, dict[int, list[Path]]]:
+    """Return the files of each case by channel, by nnU-Net's names or plain ones.
 
     `case_0001.nii.gz` is a second channel where there is a `case_0000.nii.gz`, else a name.
 
     Raises
     ------
     ConfigurationError
-        There is no such folder, no NIfTI image in it, or two files for one channel of a case.
+        There is no such folder, or no NIfTI image in it.
     """
     if not folder.is_dir():
         raise ConfigurationError("there is no such folder", where=str(folder))
@@ -109,19 +109,13 @@ def images_in(folder: Path) -> dict[str, dict[int, Path]]:
         for path in sorted(folder.iterdir())
         if path.name.endswith(ENDING) and not path.name.startswith(".")
     }
-    cases: dict[str, dict[int, Path]] = {}
+    cases: dict[str, dict[int, list[Path]]] = {}
     for stem, path in stems.items():
         numbered = _NUMBERED.fullmatch(stem)
         if numbered and f"{numbered[1]}_0000" not in stems:
             numbered = None
         case, channel = (numbered[1], int(numbered[2])) if numbered else (stem, 0)
-        other = cases.setdefault(case, {}).setdefault(channel, path)
-        if other != path:
-            raise ConfigurationError(
-                f"{other.name} and {path.name} are the same channel of case {case}",
-                where=str(folder),
-                next_step="Remove or rename one of them",
-            )
+        cases.setdefault(case, {}).setdefault(channel, []).append(path)
     if not cases:
         raise ConfigurationError(f"there is no image (*{ENDING}) in the folder", where=str(folder))
     return cases
@@ -200,7 +194,7 @@ def _postprocessing(model: Path) -> str:
 
 def _prepared(
     case: str,
-    files: dict[int, Path],
+    files: dict[int, list[Path]],
     folder: Path,
     channels: Sequence[str],
     brain: BrainOptions,
@@ -217,14 +211,23 @@ def _prepared(
             why=f"it takes {', '.join(channels)}",
             next_step=f"Give {', '.join(names)}, on one grid, and no others",
         )
-    images = [_read(files[number]) for number in range(len(channels))]
-    for number, image in enumerate(images):
+    doubled = [path.name for same in files.values() if len(same) > 1 for path in same]
+    if doubled:
+        raise DataRefused(
+            "two files are the same channel of the case",
+            where=case,
+            why=", ".join(doubled),
+            next_step="Remove or rename one of them",
+        )
+    paths = [files[number][0] for number in range(len(channels))]
+    images = [_read(path) for path in paths]
+    for path, image in zip(paths, images, strict=True):
         if not same_grid(images[0], image):
             raise DataRefused(
                 "the channels of the case lie on different grids",
-                where=files[number].name,
+                where=path.name,
                 why=describe_grid_difference(images[0], image),
-                next_step=f"Resample them onto the grid of {files[0].name}",
+                next_step=f"Resample them onto the grid of {paths[0].name}",
             )
     if brain.backend:
         mask = extract_brain(images[0], brain.backend, brain.options).mask

@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", "-j", default="1")
     parser.add_argument("--training", type=Path, help="a [training] section for study.toml")
+    parser.add_argument("--readers", nargs="+", default=["HAQ", "NAQ"], choices=["HAQ", "NAQ"])
     chosen = parser.parse_args()
     folder, results = chosen.folder.absolute(), chosen.folder.absolute() / "results"
     study = folder / "study"
@@ -47,7 +48,7 @@ def main() -> None:
         configure(study, "training", chosen.training.read_text("utf-8"))
     device = ("--device", chosen.device, "-j", chosen.jobs)
     run(study, "train", *SETTINGS, "--fold", "0", *device)
-    for quality in ("HAQ", "NAQ"):
+    for quality in chosen.readers:
         configure(study, "build", f'[build]\ntest_quality = "{quality}"\n')
         on = [word for name in TECHNIQUES for word in ("--on", f"internal-{name}")]
         run(study, "predict", *SETTINGS, *on, *device)
@@ -61,7 +62,7 @@ def main() -> None:
     for name in MODELS:
         curves = next((study / "models").glob(f"*CTA{name}/*/fold_0/curves.png"))
         shutil.copyfile(curves, results / f"curves_{name}.png")
-    summarise(results)
+    summarise(results, [*chosen.readers, "truth"])
 
 
 def run(study: Path, *words: str) -> None:
@@ -122,10 +123,10 @@ def share(bins: pd.DataFrame) -> float:
     return bins.detected.sum() / bins.n.sum() if bins.n.sum() else float("nan")
 
 
-def summarise(results: Path) -> None:
+def summarise(results: Path, evaluations: list[str]) -> None:
     """Print the share of lesions found and false positives a patient, by test set and model."""
     rows = []
-    for quality in ("HAQ", "NAQ", "truth"):
+    for quality in evaluations:
         found = pd.read_csv(results / quality / "article" / "sensitivity_by_volume.csv")
         wrong = pd.read_csv(results / quality / "article" / "false_positives.csv")
         mean = wrong.set_index(["test_set", "model"])["mean"]

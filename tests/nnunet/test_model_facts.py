@@ -70,6 +70,3 @@ def test_numbers_in_names_are_channels_only_beside_a_first_one(tmp_path: Path) -
         "scan_0001": [0],
         "scan_0002": [0],
     }
-    (tmp_path / "q_0000.nii.gz").touch()
-    with pytest.raises(ConfigurationError, match="same channel of case q"):
-        images_in(tmp_path)

@@ -92,11 +92,13 @@ def test_labels_that_nobody_named_are_not_guessed(model: Path, tmp_path: Path) -
 
 
 def test_a_case_with_other_channels_costs_itself_alone(model: Path, tmp_path: Path) -> None:
-    """Too few channels, and channels on different grids; the third case is predicted."""
+    """Too few channels, one twice, channels on different grids; the other case is predicted."""
     source = tmp_path / "images"
     write_case(source, "whole")
     write_case(source, "single", channels=1)
     write_case(source, "shifted")
+    write_case(source, "twice")
+    (source / "twice.nii.gz").write_bytes((source / "twice_0000.nii.gz").read_bytes())
     moved = sitk.ReadImage(str(source / "shifted_0001.nii.gz"))
     moved.SetOrigin((0.0, 0.0, 0.0))
     sitk.WriteImage(moved, str(source / "shifted_0001.nii.gz"))
@@ -105,4 +107,5 @@ def test_a_case_with_other_channels_costs_itself_alone(model: Path, tmp_path: Pa
     assert "single" in outcome.text and "1 of the 2 channels" in outcome.text
     assert "T1 after contrast, FLAIR" in outcome.text
     assert "shifted" in outcome.text and "different grids" in outcome.text
+    assert "same channel" in outcome.text and "twice.nii.gz, twice_0000.nii.gz" in outcome.text
     assert [p.name for p in (tmp_path / "out").glob("*.nii.gz")] == ["whole.nii.gz"]
