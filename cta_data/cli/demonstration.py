@@ -11,7 +11,7 @@ from cta_data.cli.output import ProgressObserver, console, print_frame
 from cta_data.cli.report_commands import print_table_1
 from cta_data.cli.status_table import print_status
 from cta_data.creation import create_study, ensure_cohort
-from cta_data.engine import ExecutorOptions, RunOptions
+from cta_data.engine import ExecutorOptions, Report, RunOptions
 from cta_data.engine.datasets import save
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
@@ -87,13 +87,7 @@ def run_demonstration(
     study = configure(study, train=train)
     out.print(f"2. A study with those files in its sourcedata: {folder}/study ({_since(started)})")
     out.print("3. cta-data build --setting A --setting B --setting C --setting D")
-    steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
-    command = ("cta-data", "build", *(w for name in SETTINGS for w in ("--setting", name)))
-    options = RunOptions(executor=ExecutorOptions(jobs), command=command)
-    with ProgressObserver() as progress:
-        report = execute(study, steps, options, progress.observer())
-    for failure in report.failures:
-        out.print(f"   not done: {failure.unit}: {failure.reason}")
+    report = _build(study, jobs)
     trained = not train or _train(study, folder, jobs, started)
     _print_results(study, folder, started)
     if external:
@@ -103,6 +97,17 @@ def run_demonstration(
     if not trained:
         return EXIT_FAILED
     return 0 if external and not broken else report.exit_code()
+
+
+def _build(study: Study, jobs: int) -> Report:
+    steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
+    command = ("cta-data", "build", *(w for name in SETTINGS for w in ("--setting", name)))
+    options = RunOptions(executor=ExecutorOptions(jobs), command=command)
+    with ProgressObserver() as progress:
+        report = execute(study, steps, options, progress.observer())
+    for failure in report.failures:
+        console().print(f"   not done: {failure.unit}: {failure.reason}")
+    return report
 
 
 def _write_trial(

@@ -155,17 +155,9 @@ def predict_folder(
     work = out / ".work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    failed: dict[str, str] = {}
-    cases = []
     try:
-        for case, files in found.items():
-            try:
-                images = _prepared(case, files, work, facts.channels, brain)
-            except CtaError as error:
-                failed[case] = str(error)
-                continue
-            cases.append({"case": case, "images": images, "output": str(out)})
-            note(f"read: {case}")
+        ready, failed = _prepare_all(found, work, facts.channels, brain, note)
+        cases = [{"case": c, "images": images, "output": str(out)} for c, images in ready.items()]
         if cases:
             job = {
                 "model": str(model.absolute()),
@@ -182,7 +174,7 @@ def predict_folder(
             failed |= run_prediction(job, work, "job", machine)["failed"]
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    predicted = [str(one["case"]) for one in cases if one["case"] not in failed]
+    predicted = [case for case in ready if case not in failed]
     count = write_lesion_table(out, predicted) if predicted else 0
     return FolderPrediction(predicted, failed, count)
 
@@ -190,6 +182,26 @@ def predict_folder(
 def _postprocessing(model: Path) -> str:
     found = sorted(model.glob("crossval_results_folds_*/postprocessing.json"))
     return str(found[-1].absolute()) if found else ""
+
+
+def _prepare_all(
+    found: dict[str, dict[int, list[Path]]],
+    folder: Path,
+    channels: Sequence[str],
+    brain: BrainOptions,
+    note: Callable[[str], None],
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return the files of each case as the model takes them, and why others are not used."""
+    ready: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
+    for case, files in found.items():
+        try:
+            ready[case] = _prepared(case, files, folder, channels, brain)
+        except CtaError as error:
+            failed[case] = str(error)
+        else:
+            note(f"read: {case}")
+    return ready, failed
 
 
 def _prepared(

@@ -10,7 +10,7 @@ import pytest
 from helpers.tiny_training_set import CASES, environment_of, image_of, job_of, write_training_set
 
 from cta_data.errors import ConfigurationError
-from cta_data.nnunet.plans import require_fitting_patch
+from cta_data.nnunet.plans import adapted, require_fitting_patch
 from cta_data.nnunet.process import run_job
 
 PLANS = {
@@ -95,6 +95,6 @@ def test_a_patch_that_fits_no_network_is_refused(
 
 
 def test_nnunets_own_patch_and_network_are_left_alone() -> None:
-    """What a study does not ask for is not judged."""
-    require_fitting_patch("3d_fullres", (), ())
-    require_fitting_patch("2d", (), (4, 8, 8))
+    """A study that asks for nothing gets the plan as it is."""
+    plans = {"configurations": {"3d_fullres": {"patch_size": [112, 127, 96], "batch_size": 2}}}
+    assert adapted(plans, "3d_fullres") == plans
