@@ -300,6 +300,8 @@ def predict(
             setting or [], model, source, out, study, device=device, changes=changes,
             lesions=lesion or [], stripped=stripped, probabilities=probabilities, as_json=as_json,
         )  # fmt: skip
+    if lesion:
+        raise ConfigurationError("--lesion needs --input: a study's own models have one label")
     if not setting:
         raise ConfigurationError(
             "no model is named",

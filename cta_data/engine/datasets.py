@@ -100,14 +100,24 @@ def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
 
 
 def is_modified(path: Path) -> bool:
-    """Tell whether a file differs from what its dataset has committed."""
+    """Tell whether a file differs from what its dataset has committed.
+
+    Raises
+    ------
+    CtaError
+        The disk is full, which git's filters need some of, or git cannot tell.
+    """
     done = subprocess.run(
         ["git", "status", "--porcelain", "--", path.name],
         cwd=path.parent,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        require_space(path.parent)
+        why = _telling_line(done.stderr)
+        raise CtaError("git cannot tell whether a file changed", where=str(path), why=why)
     return bool(done.stdout.strip())
 
 

@@ -74,8 +74,6 @@ def load_ensemble(
         )
     configuration = plans.get_configuration(first["init_args"]["configuration"])
     labels = plans.get_label_manager(dataset)
-    if labels.has_regions:
-        raise DataRefused("the model predicts overlapping regions, which is not supported")
     network = _network(plans, configuration, dataset, labels.num_segmentation_heads)
     try:
         network.load_state_dict(first["network_weights"])

@@ -169,6 +169,7 @@ def test_a_model_goes_through_an_archive_and_predicts_the_same(
             "training.patch_size [16, 16, 16] needs 2 axes for 2d",
         ),
         (("predict", "--setting", "B", "--on", "mars", "--device", "cpu"), "no test set 'mars'"),
+        (("predict", "--setting", "B", "--lesion", "x", "--device", "cpu"), "needs --input"),
         (("experiment", "poster"), "there is no experiment"),
     ],
 )
