@@ -138,11 +138,12 @@ def expected(
         return (
             counts | {"sensitivity": sensitivity, "ppv": 0.0, "f1": 0.0} | dict.fromkeys(names, 0.0)
         )
-    weight = tp + fn / 2 + fp / 2
+    alone = len(first) - len(matching), len(second) - len(matching)
+    weight = len(matching) + alone[0] / 2 + alone[1] / 2
     values = [
-        sum(float(p.dice) for p in hits) / weight,
-        sum(p.shared / len(second[p.predicted]) for p in hits) / weight,
-        sum(p.shared / len(first[p.reference]) for p in hits) / weight,
+        sum(float(p.dice) for p in matching) / weight,
+        sum(p.shared / len(second[p.predicted]) for p in matching) / weight,
+        sum(p.shared / len(first[p.reference]) for p in matching) / weight,
     ]
     return counts | {
         "sensitivity": tp / (tp + fn),
@@ -211,6 +212,35 @@ def test_random_volumes_agree_with_brute_force(
     extra = boxes(rng, shape, int(rng.integers(0, 3)))
     predicted = np.where(rng.random() < 0.5, predicted | extra, extra).astype(np.uint8)
     assert check(reference, predicted, convention) >= 1
+
+
+def slivers(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A few blocks in one mask, and voxels inside of them in the other: pairs of a small Dice."""
+    large = np.zeros((11, 11, 11), np.uint8)
+    small = np.zeros_like(large)
+    for corner in rng.permutation([(z, y, x) for z in (0, 6) for y in (0, 6) for x in (0, 6)])[:6]:
+        block = tuple(slice(int(c), int(c) + int(rng.integers(3, 6))) for c in corner)
+        large[block] = 1
+        points = rng.permutation(np.argwhere(large[block])) + np.array(corner)
+        small[tuple(points[: rng.integers(0, 4)].T)] = 1
+    return (large, small) if rng.random() < 0.5 else (small, large)
+
+
+@settings(max_examples=400, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), convention=st.sampled_from([ARTICLE, TABLES]))
+def test_pairs_of_a_small_dice_count_in_the_lesion_wise_scores(
+    seed: int, convention: Convention
+) -> None:
+    """400 volumes, most of whose pairs are at or under a Dice of 0.1: all of them are summed."""
+    assert check(*slivers(np.random.default_rng(seed)), convention) >= 1
+
+
+def test_that_volumes_of_slivers_hold_many_pairs_under_the_threshold() -> None:
+    """What the test above relies on: of 100 such volumes, most pairs are not detected."""
+    scores = [score_masks(*slivers(np.random.default_rng(seed)), ARTICLE) for seed in range(100)]
+    pairs = [pair for score in scores for pair in score.pairs]
+    assert len(pairs) > 200
+    assert sum(not pair.detected for pair in pairs) > len(pairs) / 2
 
 
 @settings(max_examples=100, deadline=None)

@@ -72,16 +72,31 @@ def test_a_dice_of_exactly_a_tenth(convention: Convention, detected: bool) -> No
     assert score.pairs[0].dice == pytest.approx(0.1, abs=1e-15)
     assert score.pairs[0].detected is detected
     assert (score.tp, score.fp, score.fn) == ((1, 0, 0) if detected else (0, 1, 1))
+    assert score.lesionwise_dice == pytest.approx(0.1, abs=1e-15)
 
 
 def test_a_pair_that_is_not_detected_is_one_missed_and_one_false() -> None:
-    """It is listed as a pair, as missed and as false, and weighs half on each side."""
+    """It is listed as a pair, as missed and as false; its Dice counts in the lesion-wise score."""
     score = score_masks(bar(10, x=0), bar(11, x=9), ARTICLE)
     assert (score.tp, score.fp, score.fn) == (0, 1, 1)
     assert [p.detected for p in score.pairs] == [False]
     assert [one.lesion for one in score.missed] == [1]
     assert [one.lesion for one in score.false] == [1]
-    assert score.lesionwise_dice == 0.0
+    assert score.lesionwise_dice == pytest.approx(2 / 21)
+
+
+@pytest.mark.parametrize("convention", [ARTICLE, TABLES], ids=["article", "tables"])
+def test_a_small_part_of_a_large_lesion_is_right_as_far_as_it_goes(convention: Convention) -> None:
+    """20 of 1000 voxels, and one perfect lesion: lesion-wise PPV is 1, sensitivity 0.51."""
+    reference, predicted = np.zeros((2, 10, 10, 40), np.uint8)
+    reference[:, :, :10] = 1
+    predicted[4, 4:6, :10] = 1
+    reference[:4, 0, 30:35] = predicted[:4, 0, 30:35] = 1
+    score = score_masks(reference, predicted, convention)
+    assert (score.tp, score.fp, score.fn) == (1, 1, 1)
+    assert score.lesionwise_ppv == pytest.approx(1.0)
+    assert score.lesionwise_sensitivity == pytest.approx((0.02 + 1) / 2)
+    assert score.lesionwise_dice == pytest.approx((40 / 1020 + 1) / 2)
 
 
 def test_lesion_wise_scores_by_hand() -> None:

@@ -54,8 +54,10 @@ class CaseScore:
     """All scores of one case; what is undefined is NaN.
 
     ``pairs`` are all matched pairs, detected or not. A pair that is not detected counts as one
-    missed and one false lesion, and both are listed as such, too. ``surface`` is of the whole
-    masks, and in ``pairs`` of two lesions, where it was asked for.
+    missed and one false lesion in detection, and both are listed as such, too. The lesion-wise
+    scores are sums over all pairs, divided by the pairs and half of the instances without a
+    partner. ``surface`` is of the whole masks, and in ``pairs`` of two lesions, where it was asked
+    for.
     """
 
     case: str
@@ -130,7 +132,8 @@ def score_case(
         pairs = [_with_surface(one, reference, predicted, spacing) for one in pairs]
     detected = [pair for pair in pairs if pair.detected]
     tp, fp, fn = len(detected), predicted.count - len(detected), reference.count - len(detected)
-    weight = tp + (fp + fn) / 2
+    # Matched pairs, and half of what has no partner on either side: half of all instances.
+    weight = (reference.count + predicted.count) / 2
     shared = int(overlaps.voxels.sum())
     total = int(reference.voxels.sum() + predicted.voxels.sum())
     seen = {pair.reference_lesion for pair in detected}
@@ -146,12 +149,12 @@ def score_case(
         sensitivity=_share(tp, tp + fn, convention),
         ppv=_share(tp, tp + fp, convention),
         f1=_share(2 * tp, 2 * tp + fp + fn, convention),
-        lesionwise_dice=_mean(sum(pair.dice for pair in detected), weight),
+        lesionwise_dice=_mean(sum(pair.dice for pair in pairs), weight),
         lesionwise_ppv=_mean(
-            sum(pair.intersection_voxels / pair.predicted_voxels for pair in detected), weight
+            sum(pair.intersection_voxels / pair.predicted_voxels for pair in pairs), weight
         ),
         lesionwise_sensitivity=_mean(
-            sum(pair.intersection_voxels / pair.reference_voxels for pair in detected), weight
+            sum(pair.intersection_voxels / pair.reference_voxels for pair in pairs), weight
         ),
         voxel_dice=_mean(2 * shared, total),
         pairs=tuple(pairs),
