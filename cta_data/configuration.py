@@ -118,8 +118,6 @@ class BuildSection(StrictModel):
     folds: int = Field(default=5, ge=2)
     skull_stripped: bool = True
     """Whether models train on images whose brain was extracted."""
-    test_quality: str = "HAQ"
-    """Quality of the annotations that the trial's test sets are judged by."""
     shared_patients: Literal["refuse", "accept"] = "refuse"
     """Whether a patient may train who is, by the source's identifier, in another cohort as well."""
     settings: dict[SettingName, Setting] = PAPER_SETTINGS

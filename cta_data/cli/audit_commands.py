@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -36,6 +37,14 @@ def audit(
     on: Annotated[str, typer.Option("--date", help="Day, YYYY-MM-DD; today without it.")] = "",
     note: Annotated[str, typer.Option(help="What the reader adds.")] = "",
     convention: Annotated[str, typer.Option(help="article or tables.")] = "article",
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="List all models and test sets, not C on internal-NAQ first."),
+    ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Of digital patients: the trial's folder `truth`; says what is real."),
+    ] = None,
     page: Annotated[
         bool, typer.Option("--page/--no-page", help="Draw the page of all that is listed.")
     ] = True,
@@ -46,7 +55,10 @@ def audit(
     """List and draw false positives, with scores by verdicts; or record a reader's verdict."""
     opened = open_study(study)
     if not (case or lesion or verdict or reader or on or note):
-        return _list(opened, convention, model, test_set, page=page, as_json=as_json)
+        chosen = {"model": model, "test_set": test_set}
+        if not (model or test_set or everything):
+            chosen = _start(opened, convention, as_json=as_json)
+        return _list(opened, convention, chosen, truth, page=page, as_json=as_json)
     from cta_data.steps.audit import FalseLesion, Reading, judge
 
     if not (case and lesion and model and test_set and verdict):
@@ -68,11 +80,26 @@ def audit(
     return EXIT_OK
 
 
+def _start(study: Study, convention: str, *, as_json: bool) -> dict[str, str]:
+    """Return where the paper looked, where the study has it; else nothing, which means all."""
+    from cta_data.evaluation.audit import START
+    from cta_data.steps.audit import evaluated_cases
+
+    cases = evaluated_cases(study, convention)
+    of_paper = (cases["model"] == START["model"]) & (cases["test_set"] == START["test_set"])
+    if not of_paper.any():
+        return {}
+    if not as_json:
+        told = "model C on internal-NAQ, as the paper looked; --all lists every model and test set"
+        error_console().print(f"note: {told}", soft_wrap=True)
+    return dict(START)
+
+
 def _list(
     study: Study,
     convention: str,
-    model: str,
-    test_set: str,
+    chosen: dict[str, str],
+    truth: Path | None,
     *,
     page: bool,
     as_json: bool,
@@ -82,16 +109,18 @@ def _list(
 
     rows = audited(study, convention)
     cases = with_verdicts(evaluated_cases(study, convention), valid_audits(study))
-    for name, value in (("model", model), ("test_set", test_set)):
+    for name, value in chosen.items():
         if value:
             rows, cases = rows[rows[name] == value], cases[cases[name] == value]
+    made: dict[str, object] = {}
+    if truth is not None and len(rows):
+        rows, made["truth"] = _hold_against_truth(study, rows, truth, convention)
     if not as_json and len(rows):
         _print(rows, cases)
-    made: dict[str, object] = {}
+        _print_truth(made.get("truth"))
     if page and len(rows):
-        told = [f"test set {test_set}"] if test_set else []
-        told += [f"model {model}"] if model else []
-        made = _write_page(study, rows, convention, ", ".join(told), as_json=as_json)
+        told = [f"{name.replace('_', ' ')} {value}" for name, value in chosen.items() if value]
+        made |= _write_page(study, rows, convention, ", ".join(told), as_json=as_json)
     if as_json:
         content = rows.astype(object).where(rows.notna(), None).to_dict("records")
         scores = cases.astype(object).where(cases.notna(), None).to_dict("records")
@@ -99,6 +128,28 @@ def _list(
     elif rows.empty:
         error_console().print("there is no false positive", soft_wrap=True)
     return EXIT_OK if len(rows) else EXIT_NOTHING
+
+
+def _hold_against_truth(
+    study: Study, rows: pd.DataFrame, truth: Path, convention: str
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    from cta_data.evaluation.scoring import convention_named
+    from cta_data.steps.audit_truth import count_truth, with_truth
+
+    told = with_truth(study, rows, truth, convention_named(convention))
+    return told, count_truth(told).to_dict("records")  # type: ignore[return-value]
+
+
+def _print_truth(counts: Any) -> None:
+    for row in counts or []:
+        console().print(
+            f"{row['test_set']}, model {row['model']}: {row['false_positives']} false positives, "
+            f"of these {row['missed_by_reader']} are real lesions that the reader missed, "
+            f"{row['drawn_by_reader']} parts of lesions that the reader drew, "
+            f"{row['no_lesion']} no lesion"
+            + (f", {row['not_known']} not known" if row["not_known"] else ""),
+            soft_wrap=True,
+        )
 
 
 def _write_page(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cta_data.cli.options import JsonOption
+from cta_data.cli.options import JsonOption, StudyOption
 from cta_data.cli.output import error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING
 from cta_data.errors import ConfigurationError
+from cta_data.study import EVALUATION, open_study
 from cta_data.whole_files import written_whole
 
 if TYPE_CHECKING:
@@ -26,8 +27,23 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="Scores: JSON or Parquet of `score`.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Scores of the same cases.")],
+    a: Annotated[
+        Path | None,
+        typer.Argument(metavar="[A]", help="Scores: JSON or Parquet; the study's without it."),
+    ] = None,
+    b: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="Scores of the same cases; else as A.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Two models, as --model A --model B; or one of both files."),
+    ] = None,
+    test_set: Annotated[
+        str, typer.Option("--test-set", help="Of scores that have several, as internal-HAQ.")
+    ] = "",
+    convention: Annotated[
+        str, typer.Option("--convention", help="Of the study's scores: article or tables.")
+    ] = "article",
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", help="Only this metric; may be repeated. All without it."),
@@ -43,6 +59,7 @@ def compare(
         typer.Option("--out", help="Keep the comparison, one row a metric: .parquet or .csv."),
     ] = None,
     as_json: JsonOption = False,
+    study: StudyOption = None,
 ) -> int:
     """Test whether the scores of B differ from those of A, case by case."""
     from cta_data.cli.compare_table import print_comparison
@@ -57,7 +74,10 @@ def compare(
     if not 0 < confidence < 1:
         raise ConfigurationError("--confidence is between 0 and 1", why=f"{confidence:g}")
     _check_out(out)
-    first, second = read_scores(a), read_scores(b)
+    first, second = (
+        read_scores(path, {"model": name, "test_set": test_set})
+        for path, name in _sources(a, b, model or [], convention, study)
+    )
     require_one_convention(first, second)
     metrics = compared_metrics(first.cases, second.cases, metric)
     seed = SEED if seed is None else seed
@@ -74,6 +94,34 @@ def compare(
         print_comparison(first, second, made)
     _tell_unpaired(made)
     return EXIT_FAILED if made.only_a or made.only_b else 0
+
+
+def _sources(
+    a: Path | None, b: Path | None, models: list[str], convention: str, study: Path | None
+) -> list[tuple[Path, str]]:
+    """Return where the scores of each side are, and of which model.
+
+    Raises
+    ------
+    ConfigurationError
+        One file without two models would be compared with itself.
+    """
+    if len(models) > 2 or (b is None and len(set(models)) != 2):
+        raise ConfigurationError(
+            "two models are compared",
+            why=f"--model was given {len(models)} times",
+            next_step="Give two files, or --model A --model B",
+        )
+    if a is None:
+        a = open_study(study).root / EVALUATION / convention / "scores.parquet"
+        if not a.exists():
+            raise ConfigurationError(
+                f"the study was not evaluated by the convention {convention!r}",
+                where=str(a),
+                next_step=f"Run `cta-data evaluate --convention {convention}`",
+            )
+    first, second = (models * 2)[:2] if models else ("", "")
+    return [(a, first), (b or a, second)]
 
 
 def _content(a: KeptScores, b: KeptScores, made: ScoreComparison) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def train_and_evaluate(study: Study, jobs: int) -> Experiment:
 def tell(done: Experiment, folder: Path) -> bool:
     """Print what was trained and predicted; return whether all of it was."""
     out = console()
-    reports = [*([done.trained] if done.trained else []), *done.predicted]
+    reports = [report for report in (done.trained, done.predicted) if report is not None]
     for report in reports:
         for record in report.records:
             if record.status not in ("ok", "notneeded"):

@@ -15,6 +15,7 @@ from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.study import CONFIGURATION, ENVIRONMENT, EVALUATION, open_study
 
 if TYPE_CHECKING:
+    from cta_data.evaluation.experiment import Predictions
     from cta_data.steps.evaluate import Evaluation
 
 
@@ -68,8 +69,8 @@ def evaluate(
         from cta_data.steps.evaluate import evaluate as run
 
         place = out or Path(EVALUATION)
-        folders = _folders(references, predictions, study, note)
-        done = run(*folders, place, chosen, jobs=jobs, note=note)
+        found = _find(references, predictions, study, note)
+        done = run(found, place, chosen, jobs=jobs, note=note)
     return _tell(done, place, note, as_json=as_json)
 
 
@@ -81,22 +82,20 @@ def _is_standalone(study: Path | None) -> bool:
     return not any((folder / CONFIGURATION).is_file() for folder in (here, *here.parents))
 
 
-def _folders(
+def _find(
     references: Path | None,
     predictions: Path | None,
     study: Path | None,
     note: Callable[[str], None],
-) -> tuple[Path, Path]:
-    """Return the folders of masks: the user's, or those of the study, fetched."""
+) -> Predictions:
+    """Return what there is to score: the user's folders, or masks of the study, fetched."""
     if references and predictions:
-        return references, predictions
-    from cta_data.steps.evaluate_study import fetch_masks
+        from cta_data.evaluation.experiment import predictions_in_folders
 
-    root = open_study(study).root
-    own = root / EVALUATION
-    folders = references or own / "references", predictions or own / "predictions"
-    fetch_masks(root, *folders, note=note)
-    return folders
+        return predictions_in_folders(references, predictions)
+    from cta_data.steps.evaluate_study import find_predictions
+
+    return find_predictions(open_study(study), references, predictions, note=note)
 
 
 def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json: bool) -> int:
@@ -105,6 +104,8 @@ def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json
         errors.print(f"not scored: {line}", soft_wrap=True)
     for line in done.not_predicted:
         note(f"not predicted: {line}")
+    for line in done.notes:
+        note(f"note: {line}")
     for name in done.removed:
         note(f"removed, since it is of an earlier evaluation: {name}")
     if as_json:
@@ -114,6 +115,7 @@ def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json
                 "cases": done.accounting,
                 "missing": done.missing,
                 "not_predicted": done.not_predicted,
+                "notes": done.notes,
                 "files": done.files,
                 "removed": done.removed,
             }
@@ -129,7 +131,7 @@ def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json
 def _print(done: Evaluation, place: Path) -> None:
     cases = sum(n for _, n in done.sets)
     console().print(
-        f"{cases} cases in {len(done.sets)} sets scored, {len(done.missing)} not; "
+        f"{cases} cases in {len(done.sets)} sets scored, {done.n_missing} not; "
         f"{len(done.files)} files written to {place}",
         soft_wrap=True,
     )

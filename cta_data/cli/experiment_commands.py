@@ -81,7 +81,7 @@ def experiment(
     if done.trained is None:
         errors.print("nothing was trained: correct what is marked above", soft_wrap=True)
         return EXIT_FAILED
-    reports = [done.trained, *done.predicted]
+    reports = [report for report in (done.trained, done.predicted) if report is not None]
     if as_json:
         print_json({"records": [r.as_dict() for one in reports for r in one.records]})
     else:

@@ -57,7 +57,7 @@ def export(
     from cta_data.nnunet.archive import export_model
     from cta_data.nnunet.environment import require_training_packages
     from cta_data.steps.models import MODELS, model_of
-    from cta_data.steps.predict import trained_folds
+    from cta_data.steps.trained_models import trained_folds
 
     require_training_packages()
     opened = open_study(study)
@@ -72,7 +72,7 @@ def export(
     wanted = [p for p in sorted((opened.root / model.folder).glob("**/*")) if not p.is_dir()]
     fetch(opened.root, [path.relative_to(opened.root).as_posix() for path in wanted])
     folder = model.folder.removeprefix(f"{MODELS}/")
-    held = export_model(opened.root / model.folder, folder, folds, archive)
+    held = export_model(opened.root / model.folder, folder, [str(n) for n in folds], archive)
     console().print(f"{archive}: model {model.name}, {len(folds)} folds, {len(held)} files")
     return EXIT_OK
 

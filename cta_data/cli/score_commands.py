@@ -90,7 +90,12 @@ def _require_place(out: Path) -> None:
 
 def _tell(scores: Scores, out: Path | None, *, as_json: bool) -> None:
     """Print the scores and what has none, and write the tables that were asked for."""
-    from cta_data.evaluation.scoring.output import as_content, write_frames
+    from cta_data.evaluation.scoring.output import (
+        as_content,
+        case_frame,
+        lesion_frame,
+        write_frames,
+    )
 
     if as_json:
         print_json(as_content(scores))
@@ -98,7 +103,7 @@ def _tell(scores: Scores, out: Path | None, *, as_json: bool) -> None:
         _print(scores)
     _tell_missing(scores)
     if out is not None:
-        for path in write_frames(scores, out):
+        for path in write_frames(case_frame(scores), lesion_frame(scores), out):
             error_console().print(f"Written: {path}", soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -278,6 +279,15 @@ def predict(
             help="Step of the window, in patches; else as study.toml.",
         ),
     ] = 0.0,
+    fold: Annotated[
+        str, typer.Option("--fold", help="Folds to average, as 0, or 0,1, or 0-4; all without it.")
+    ] = "all",
+    unequal_folds: Annotated[
+        bool,
+        typer.Option(
+            "--unequal-folds", help="Average folds that differ in epochs or options all the same."
+        ),
+    ] = False,
     device: DeviceOption = "cuda",
     configuration: ConfigurationOption = "",
     planner: PlannerOption = "",
@@ -289,7 +299,7 @@ def predict(
     replay: ReplayOption = False,
     recompute: RecomputeOption = False,
 ) -> int:
-    """Predict test sets of the study, or a folder of images, with all trained folds together."""
+    """Predict test sets, or a folder of images; each model reads its own setting's technique."""
     if source is not None:
         from cta_data.cli.folder_prediction import predict_folder_command
 
@@ -307,30 +317,32 @@ def predict(
             "no model is named",
             next_step="Give --setting, or --model with --input and --output",
         )
-    from cta_data.steps.evaluation_sets import chosen_sets
-    from cta_data.steps.training import predict_sets, prediction_steps
+    from cta_data.steps.predict import prediction_step
+    from cta_data.steps.training import predict_sets, prediction_options, prediction_tasks
 
     opened = open_study(study)
-    sets = chosen_sets(opened, on or ["all"])
     command = ["predict", *(w for name in setting for w in ("--setting", name))]
     command += [w for name in on or [] for w in ("--on", name)]
+    command += ["--fold", fold] if fold != "all" else []
+    command += ["--unequal-folds"] if unequal_folds else []
     command += ["--probabilities"] if probabilities else []
     request = make_request(
-        opened, setting, (), device, num_gpus, command,
+        opened, setting, folds_named(fold), device, num_gpus, command,
         configuration=configuration, planner=planner, mirroring=mirroring, tile_step=tile_step,
         executor=ExecutorOptions(jobs), replay=replay, recompute=recompute,
     )  # fmt: skip
-    for one in sets:
-        for lacking in one.lacking:
-            error_console().print(f"note: {one.name}: {lacking}", soft_wrap=True)
+    request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
+    tasks = prediction_tasks(opened, request, on or [])
+    for told in dict.fromkeys(
+        f"{t.test_set.name}: {one}" for t in tasks for one in t.test_set.lacking
+    ):
+        error_console().print(f"note: {told}", soft_wrap=True)
     if dry_run:
-        steps = prediction_steps(opened, request, sets, probabilities=probabilities)
-        print_plan(plan_steps(opened, steps, RunOptions()), as_json=as_json)
+        step = prediction_step(tasks, prediction_options(request), request.machine)
+        print_plan(plan_steps(opened, [step], RunOptions()), as_json=as_json)
         return EXIT_OK
     with ProgressObserver(quiet=as_json) as progress:
-        report = predict_sets(
-            opened, request, sets, progress.observer(), probabilities=probabilities
-        )
+        report = predict_sets(opened, request, tasks, progress.observer())
     print_report(report, as_json=as_json)
     _print_notes(report, as_json=as_json)
     return report.exit_code()

@@ -14,6 +14,9 @@ METASTASIS = "metastasis"
 VERDICTS = (METASTASIS, "vessel", "aneurysm", "other")
 BIAS = "biased in the model's favour: only false positives were looked at again"
 KEY = ["test_set", "model", "case", "predicted_lesion"]
+ABOUT = ["technique", "cohort", "subject", "session"]
+START = {"model": "C", "test_set": "internal-NAQ"}
+"""Where the paper looked: model C reads SPACE, and readers of MPRAGE had missed what it found."""
 
 
 def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
@@ -22,11 +25,15 @@ def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     lesions
-        Rows of matched pairs, missed and false lesions, as `cta-data evaluate` keeps them.
+        One row a lesion of the reference and one a false positive, as `cta-data evaluate` keeps
+        them.
     audits
         Verdicts that hold: columns of the key, verdict, reader, decided_on, note.
     """
-    told = lesions[lesions["kind"] == "false"][[*KEY, "voxels", "volume_mm3", "centroid_ras_mm"]]
+    sizes = {"predicted_voxels": "voxels", "predicted_volume_mm3": "volume_mm3"}
+    told = lesions[lesions["status"] == "false"]
+    told = told.reindex(columns=[*KEY, *ABOUT, *sizes, "centroid_ras_mm"])
+    told = told.rename(columns=sizes)
     told = told.astype({"predicted_lesion": "int64"})
     names = [*KEY, "verdict", "reader", "decided_on", "note"]
     joined = told.merge(audits.reindex(columns=names), how="left", on=KEY)

@@ -10,6 +10,7 @@ from html import escape
 
 from cta_data.evaluation.audit import VERDICTS
 from cta_data.evaluation.pictures_page import STYLE
+from cta_data.evaluation.rendering import notice_html
 
 ABOUT = (
     "Each false positive of the evaluation is here once, those without a verdict first. Crops are "
@@ -37,6 +38,8 @@ class FalseEntry:
         Crops as PNG; empty where they could not be drawn, and `failure` says why.
     remarks
         Lines of text below the picture.
+    technique
+        That the model read, on whose grid the masks are; empty where nothing tells.
     """
 
     test_set: str
@@ -49,6 +52,7 @@ class FalseEntry:
     picture: bytes = b""
     failure: str = ""
     remarks: tuple[str, ...] = ()
+    technique: str = ""
 
     @property
     def name(self) -> str:
@@ -61,7 +65,9 @@ class FalseEntry:
         return "_".join((self.test_set, self.model, self.case, str(self.lesion))).replace(" ", "-")
 
 
-def audit_html(entries: Sequence[FalseEntry], convention: str, selection: str = "") -> str:
+def audit_html(
+    entries: Sequence[FalseEntry], convention: str, selection: str = "", notice: str = ""
+) -> str:
     """Return the page, with the entries in their order.
 
     Parameters
@@ -70,6 +76,8 @@ def audit_html(entries: Sequence[FalseEntry], convention: str, selection: str = 
         Name of the convention of the evaluation.
     selection
         What the page was restricted to, in words; empty for all.
+    notice
+        A line that the page begins with.
     """
     waiting = sum(1 for entry in entries if not entry.verdict)
     undrawn = sum(1 for entry in entries if not entry.picture)
@@ -78,6 +86,7 @@ def audit_html(entries: Sequence[FalseEntry], convention: str, selection: str = 
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width">',
             f"<title>False positives</title>\n<style>\n{STYLE}</style>\n</head>\n<body>",
+            notice_html(notice),
             f'<h1 id="top">False positives by the convention “{escape(convention)}”</h1>',
             *([f"<p><strong>Only {escape(selection)}.</strong></p>"] if selection else []),
             f"<p>False positives: {len(entries)}; open: {waiting}; without picture: {undrawn}.</p>",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cta_data.evaluation.scoring.summary import METRICS
 
 EXPECTED = "Give what `cta-data score … --json` printed, or the file of its --out"
 PARQUET_START = b"PAR1"
+CHOICES = ("test_set", "model")
 RULES = ("connectivity", "dilate_voxels", "threshold", "comparison", "label")
 """Columns of a Parquet file that hold the convention's rules, the same in every row."""
 
@@ -44,14 +46,20 @@ class KeptScores:
     cases: pd.DataFrame
 
 
-def read_scores(path: Path) -> KeptScores:
+def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScores:
     """Read the scores of cases from JSON or Parquet, told apart by content.
+
+    Parameters
+    ----------
+    choice
+        Of a file with several models or test sets, what is wanted: `model` and `test_set`.
 
     Raises
     ------
     ConfigurationError
         A file that is not there or is neither, has no case, a case without a name or twice, or
-        cases of several conventions; a metric that is not a number, or is infinite.
+        cases of several conventions, models or test sets without a choice; a metric that is not a
+        number, or is infinite.
     """
     if not path.is_file():
         link = path.is_symlink()
@@ -63,7 +71,32 @@ def read_scores(path: Path) -> KeptScores:
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET_START)) == PARQUET_START
     convention, options, rows = _from_parquet(path) if is_parquet else _from_json(path)
-    return KeptScores(str(path), convention, options, _frame(path, rows))
+    chosen = _chosen(path, rows, choice or {})
+    return KeptScores(str(path), convention, options, _frame(path, chosen))
+
+
+def _chosen(
+    path: Path, rows: list[dict[str, Any]], choice: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the rows of one model on one test set; all where the file names neither."""
+    for column in CHOICES:
+        wanted = choice.get(column, "")
+        there = list(dict.fromkeys(str(row[column]) for row in rows if column in row))
+        if wanted and wanted not in there:
+            raise ConfigurationError(
+                f"there are no scores of {column.replace('_', ' ')} {wanted!r}",
+                where=str(path),
+                why=f"it has {', '.join(there) or 'none by name'}",
+            )
+        if not wanted and len(there) > 1:
+            raise ConfigurationError(
+                f"the file holds several of: {column.replace('_', ' ')}",
+                where=str(path),
+                why=", ".join(there),
+                next_step=f"Choose one with --{column.replace('_', '-')}",
+            )
+        rows = [row for row in rows if not wanted or row[column] == wanted]
+    return rows
 
 
 def _from_json(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from cta_data.evaluation.rendering import notice_html
+
 RATIO_UNIT = 0.08
 SHIFT_UNIT_MM = 0.25
 ORDER = (
@@ -108,7 +110,9 @@ def worst_first(entries: Iterable[SessionEntry]) -> list[SessionEntry]:
     )
 
 
-def pictures_html(entries: Sequence[SessionEntry], left_out: LeftOut, selection: str = "") -> str:
+def pictures_html(
+    entries: Sequence[SessionEntry], left_out: LeftOut, selection: str = "", notice: str = ""
+) -> str:
     """Return the page; it works from the file system, beside its pictures.
 
     Parameters
@@ -117,6 +121,8 @@ def pictures_html(entries: Sequence[SessionEntry], left_out: LeftOut, selection:
         In any order.
     selection
         What the page was restricted to, in words; empty for the whole study.
+    notice
+        A line that the page begins with.
     """
     ordered = worst_first(entries)
     return "\n".join(
@@ -124,6 +130,7 @@ def pictures_html(entries: Sequence[SessionEntry], left_out: LeftOut, selection:
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width">',
             f"<title>Transfers to look at</title>\n<style>\n{STYLE}</style>\n</head>\n<body>",
+            notice_html(notice),
             '<h1 id="top">Transfers to look at</h1>',
             *([f"<p><strong>Only {escape(selection)}.</strong></p>"] if selection else []),
             f"<p>{escape(_counts(ordered, left_out))}</p>",

@@ -45,8 +45,8 @@ def published_found_instances() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns test_set, found_only_by (`A` or `B`) and lesions. The paper prints no number of
-        lesions that both found, or neither.
+        Columns test_set, found_only_by (`A` or `B`), lesions, and additional_per_patient, which
+        is of the test set. The paper prints no number of lesions that both found, or neither.
     """
     return _published("published_found_instances.parquet")
 

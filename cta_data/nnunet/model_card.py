@@ -25,6 +25,7 @@ def fold_card(
     hardware: dict[str, Any],
     summary: dict[str, Any],
     checkpoint: Path,
+    training: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the card of one fold.
 
@@ -34,6 +35,8 @@ def fold_card(
         What each process did that worked on it.
     summary
         nnU-Net's metrics of the validation cases.
+    training
+        What the fold was trained on; see `describe_training`.
     """
     from cta_data.nnunet.checkpoints import read_checkpoint
 
@@ -47,7 +50,8 @@ def fold_card(
         "build": f"builds/{unit.parameters['dataset']}",
         "unit_key": unit.key,
         "data": {entry.role: entry.key for entry in unit.inputs},
-        "parameters": {k: v for k, v in unit.parameters.items() if k != "cases"},
+        **training,
+        "parameters": {k: v for k, v in unit.parameters.items() if k not in ("cases", "patients")},
         "epochs": len(log["train_losses"]),
         "resumed_after_epochs": [one["first_epoch"] for one in sessions if one["first_epoch"]],
         "sessions": sessions,

@@ -114,7 +114,7 @@ def judge(
     with study_lock(study.root):
         known = _lesions(study, convention)
         wanted = [known[name] == getattr(lesion, name) for name in KEY]
-        rows = known[(known["kind"] == "false") & wanted[0] & wanted[1] & wanted[2] & wanted[3]]
+        rows = known[(known["status"] == "false") & wanted[0] & wanted[1] & wanted[2] & wanted[3]]
         if rows.empty:
             return False
         key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)

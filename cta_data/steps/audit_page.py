@@ -65,27 +65,33 @@ def write_audit_page(
     told = [_entry(row) for row in rows.to_dict("records")]
     scored = evaluated_cases(study, convention)
     with study_lock(study.root):
-        cases = {(one.test_set, one.case) for one in told}
+        cases = {_key(one) for one in told}
         masks = {key: _masks(study, key, scored) for key in sorted(cases)}
         finder = CaseFinder(study)
         not_fetched = finder.fetch([one for one in masks.values() if one], note)
         drawn: dict[FalseEntry, FalseEntry] = {}
         # Case by case, so that the images of one session at most are in memory.
         for key, its_masks in masks.items():
-            mine = [one for one in told if (one.test_set, one.case) == key]
+            mine = [one for one in told if _key(one) == key]
             rules = CONVENTIONS[convention]
             drawn |= _draw_case(study, finder, mine, its_masks, rules, not_fetched)
-            note(f"drawn: {', '.join(key)}")
+            note(f"drawn: {', '.join(key[:2])}")
         entries = tuple(drawn[one] for one in told)
         folder = study.root / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         write_text(IGNORE_ALL, folder / ".gitignore")
-        page = f"{convention}.html"
-        write_text(audit_html(entries, convention, selection), folder / page)
+        page, notice = f"{convention}.html", study.configuration.study.notice
+        write_text(audit_html(entries, convention, selection, notice), folder / page)
     return AuditPage(f"{FOLDER}/{page}", entries)
 
 
+def _key(entry: FalseEntry) -> tuple[str, str, str]:
+    return entry.test_set, entry.case, entry.technique
+
+
 def _entry(row: Mapping[Any, Any]) -> FalseEntry:
+    truth = row.get("truth")
+    told = (f"In truth, {truth}.",) if isinstance(truth, str) else ()
     verdict = ""
     if isinstance(row["verdict"], str):
         verdict = f"{row['verdict']}, by {row['reader']} on {row['decided_on']}"
@@ -99,14 +105,20 @@ def _entry(row: Mapping[Any, Any]) -> FalseEntry:
         float(row["volume_mm3"]),
         (x, y, z),
         verdict,
+        remarks=told,
+        technique=row["technique"] if isinstance(row["technique"], str) else "",
     )
 
 
-def _masks(study: Study, key: tuple[str, str], scored: pd.DataFrame) -> Masks | None:
-    """Return the study's masks of a case: of all models that were scored on it."""
-    test_set, case = key
+def _masks(study: Study, key: tuple[str, str, str], scored: pd.DataFrame) -> Masks | None:
+    """Return the study's masks of a case: of all models that were scored on it.
+
+    The reference is on the grid of the technique that the model of the false positive read.
+    """
+    test_set, case, technique = key
     top = study.root / "evaluation"
-    reference = mask_path(top / "references" / test_set, case)
+    folder = top / "references" / test_set
+    reference = mask_path(folder / technique if technique else folder, case)
     rows = scored[(scored["test_set"] == test_set) & (scored["case"] == case)]
     found = {m: mask_path(top / "predictions" / m / test_set, case) for m in sorted(rows["model"])}
     predictions = {model: path for model, path in found.items() if path}
@@ -141,6 +153,6 @@ def _draw(entry: FalseEntry, crops: CaseCrops) -> FalseEntry:
         remarks = overlap_in_words(crops.overlapped(entry.model, entry.lesion))
     except CtaError as error:
         return replace(entry, failure=str(error))
-    remarks = [f"It {remark}." for remark in remarks]
+    remarks = [*entry.remarks, *(f"It {remark}." for remark in remarks)]
     remarks += [f"{name} is not shown: {why}." for name, why in crops.left_out.items()]
     return replace(entry, picture=png_bytes(figure), remarks=tuple(remarks))

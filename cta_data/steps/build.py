@@ -17,7 +17,7 @@ from cta_data.formats.nifti import describe_grid_difference, read_image, same_gr
 from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
 from cta_data.steps.overlap import in_training, shared_patients
 from cta_data.steps.partition import Assignment
-from cta_data.steps.sessions import Upstream, make_unit
+from cta_data.steps.sessions import Upstream, make_unit, setting_image
 from cta_data.study import Study
 
 VERSION = 1
@@ -127,6 +127,7 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
 def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the cases of a setting, and those that lack an image or a label."""
     upstream = Upstream(study, "build")
+    stripped = study.configuration.build.skull_stripped
     cases: list[dict[str, Any]] = []
     missing: list[str] = []
     assignments = {
@@ -141,7 +142,7 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
         # Of a patient who is used, sessions that the card leaves out stay out.
         if not_evaluated(study, unit.cohort, unit.session):
             continue
-        image = _image(study, upstream, unit, setting)
+        image = setting_image(upstream, unit, setting, stripped=stripped)
         label = next(
             (
                 v["mask_path"]
@@ -151,25 +152,13 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
             None,
         )
         if image and label:
-            cases.append(_case(unit, assignment, image, label))
+            cases.append(_case(unit, assignment, image["path"], label))
         else:
             phase = setting.contrast_phase or "after contrast"
             wanted = f"{setting.technique} {phase}"
             lacks = wanted if not image else f"label on {setting.label_grid}"
             missing.append(f"{unit.cohort} sub-{unit.subject} ses-{unit.session} ({lacks})")
     return cases, missing
-
-
-def _image(study: Study, upstream: Upstream, unit: UnitId, setting: Setting) -> str | None:
-    description = "brain" if study.configuration.build.skull_stripped else ""
-    if setting.contrast_phase:
-        rows = study.tables.by_key("images")
-        key = (unit.cohort, unit.subject, unit.session, setting.technique, setting.contrast_phase)
-        row = rows.get((*key, description))
-        return row["path"] if row else None
-    chosen = upstream.images(unit, description).get(setting.technique)
-    # Lesions are drawn on images after contrast: a native one never stands for them.
-    return chosen["path"] if chosen and chosen["contrast_phase"] != "none" else None
 
 
 def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:

@@ -4,48 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cta_data.bids.files import write_bytes
 from cta_data.evaluation.experiment import (
+    Predictions,
     ScoredSet,
     choose_findings,
     false_positives,
     findings_frame,
+    found_by_models,
     found_by_patient,
     found_instances,
     found_lesions,
+    lesions_by_models,
     model_pairs,
-    not_predicted,
-    read_sets,
+    score_sets,
     score_table,
     sensitivity_by_volume,
 )
+from cta_data.evaluation.experiment.found import FOUND_ORDER
 from cta_data.evaluation.experiment.found_text import found_text
+from cta_data.evaluation.experiment.page import evaluation_page
+from cta_data.evaluation.experiment.paper_order import ALL_SETS, PAIR, in_paper_order, printed_name
 from cta_data.evaluation.experiment.score_table import TITLES
 from cta_data.evaluation.experiment.score_text import score_html, score_latex, score_section
 from cta_data.evaluation.experiment.sets import all_cases, all_lesions
 from cta_data.evaluation.experiment.text_table import table_page, table_section, table_tex
 from cta_data.evaluation.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
-from cta_data.evaluation.rendering import STYLE
 from cta_data.evaluation.scoring import Convention
-from cta_data.whole_files import written_whole
+from cta_data.evaluation.scoring.output import write_frames
 
 PAGE = "report.html"
-SCORES = ("scores", "scores.lesions")
+SCORES = "scores.parquet"
 FOUND = "found_instances"
 COUNTS = (
     "cases",
     "found_patients",
     "found_lesions",
+    "lesions_by_models",
+    "found_by_models",
     "false_positives",
     "sensitivity_by_volume",
     "findings",
 )
-FIGURES = ("figure_scores", "figure_sensitivity", "figure_found")
+FIGURES = {
+    "figure_3": "Figure 3: models A and B on the paper’s test sets.",
+    "figure_scores": "All models on all test sets.",
+    "figure_found": "Figure 5: lesions found by models A and B, along their volume.",
+    "figure_sensitivity": "Sensitivity along lesion volume.",
+}
 FLOW = "figure_flow"
 FLOW_TABLE = "flow.csv"
 PRINTED = ("csv", "html", "tex")
@@ -53,7 +64,7 @@ NAMES = frozenset(
     [
         PAGE,
         FLOW_TABLE,
-        *(f"{name}.parquet" for name in SCORES),
+        *(f"scores{part}.{ending}" for part in ("", ".lesions") for ending in ("parquet", "csv")),
         *(f"{name}.{ending}" for name in (*TITLES, FOUND) for ending in PRINTED),
         *(f"{name}.csv" for name in COUNTS),
         *(f"{name}.{ending}" for name in (*FIGURES, FLOW) for ending in ("svg", "png")),
@@ -76,9 +87,13 @@ class Evaluation:
     sets
         Model and test set with its number of cases.
     missing
-        What was not scored, a line each.
+        What was not scored, a line for each reason.
+    n_missing
+        Cases that were not scored, and whole sets that could not be.
     not_predicted
         Test sets that a model has no predictions for, a line each.
+    notes
+        What has to be known of the predictions to read their scores, a line each.
     accounting
         Where every case of each model and test set went; see `ScoredSet.accounting`.
     files
@@ -89,7 +104,9 @@ class Evaluation:
 
     sets: tuple[tuple[str, int], ...]
     missing: tuple[str, ...]
+    n_missing: int = 0
     not_predicted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     accounting: tuple[dict[str, str | int], ...] = ()
     files: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -102,7 +119,7 @@ class Illustration:
     Attributes
     ----------
     notice
-        HTML that the page begins with.
+        A line that every page begins with.
     first, last
         HTML before the tables and after the figures.
     files
@@ -120,8 +137,7 @@ Illustrate = Callable[[Path, list[ScoredSet]], Illustration]
 
 
 def evaluate(
-    references: Path,
-    predictions: Path,
+    predictions: Predictions,
     out: Path,
     convention: Convention,
     *,
@@ -133,39 +149,31 @@ def evaluate(
 
     Parameters
     ----------
-    references
-        `<test set>/<case>.nii.gz`.
-    predictions
-        `<model>/<test set>/<case>.nii.gz`.
     out
         Folder; a folder of the convention's name is made in it. Where nothing could be scored,
-        nothing is written.
+        nothing is written, and what an earlier evaluation wrote is removed.
     illustrate
         Adds what masks alone cannot tell.
-
-    Raises
-    ------
-    ConfigurationError
-        A folder is not there.
     """
-    sets, unscored = read_sets(references, predictions, convention, jobs=jobs, note=note)
-    missing = (*unscored, *(line for one in sets for line in one.missing))
+    sets = score_sets(predictions, convention, jobs=jobs, note=note)
     told = Evaluation(
         sets=(),
-        missing=missing,
-        not_predicted=tuple(not_predicted(references, predictions)),
+        missing=(*predictions.unscored, *(line for one in sets for line in one.missing)),
+        n_missing=len(predictions.unscored) + sum(one.n_missing for one in sets),
+        not_predicted=predictions.not_predicted,
+        notes=predictions.notes,
         accounting=tuple(one.accounting for one in sets),
     )
     scored = [one for one in sets if one.scores.cases]
-    if not scored:
-        return told
     folder = out / convention.name.replace(", ", "-")
+    if not scored:
+        # Tables of an earlier evaluation would show what cannot be scored any more.
+        old = _remove_all_but(folder, [])
+        return replace(told, removed=tuple(path.relative_to(out).as_posix() for path in old))
     folder.mkdir(parents=True, exist_ok=True)
     added = illustrate(folder, scored)
     written = _write(folder, scored, told, convention.name, added)
-    old = [path for path in sorted(folder.iterdir()) if path.name in NAMES and path not in written]
-    for path in old:
-        path.unlink()
+    old = _remove_all_but(folder, written)
     files, removed = (
         tuple(sorted(path.relative_to(out).as_posix() for path in paths))
         for paths in (written, old)
@@ -174,51 +182,66 @@ def evaluate(
     return replace(told, sets=names, files=files, removed=removed)
 
 
+def _remove_all_but(folder: Path, written: Sequence[Path]) -> list[Path]:
+    """Remove what an earlier evaluation wrote and this one did not; return it."""
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    old = [path for path in there if path.name in NAMES and path not in written]
+    for path in old:
+        path.unlink()
+    return old
+
+
 def _write(
     folder: Path, sets: list[ScoredSet], told: Evaluation, convention: str, added: Illustration
 ) -> list[Path]:
     cases = all_cases(sets)
-    written = [*added.files, *_write_scores(folder, cases, all_lesions(sets))]
+    written = [*added.files, *write_frames(cases, all_lesions(sets), folder / SCORES)]
     sections = [added.first]
     for name in TITLES:
         frame = score_table(sets, name)
         if len(frame):
             _put_csv(folder / f"{name}.csv", frame, convention, written)
-            _put(folder / f"{name}.html", score_html(frame, name, convention), written)
+            page = score_html(frame, name, convention, added.notice)
+            _put(folder / f"{name}.html", page, written)
             _put(folder / f"{name}.tex", score_latex(frame, name, convention), written)
             sections.append(score_section(frame, name, convention))
     found = found_instances(sets)
     if len(found):
         table = found_text(found, convention)
         _put_csv(folder / f"{FOUND}.csv", found, convention, written)
-        _put(folder / f"{FOUND}.html", table_page(table), written)
+        _put(folder / f"{FOUND}.html", table_page(table, added.notice), written)
         _put(folder / f"{FOUND}.tex", table_tex(table), written)
         sections.append(table_section(table))
     counts = _counts(sets, told)
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
-    figures = _write_figures(folder, cases, counts, written)
-    _put(folder / PAGE, _page(convention, sections, counts, figures, told, added), written)
-    return written
-
-
-def _write_scores(folder: Path, cases: pd.DataFrame, lesions: pd.DataFrame) -> list[Path]:
-    written = []
-    for name, frame in zip(SCORES, (cases, lesions), strict=True):
-        path = folder / f"{name}.parquet"
-        with written_whole(path) as unfinished:
-            frame.to_parquet(unfinished, index=False)
-        written.append(path)
+    page = evaluation_page(
+        convention,
+        notice=added.notice,
+        told={
+            "Not scored": told.missing,
+            "Not predicted": told.not_predicted,
+            "To be known of these predictions": told.notes,
+        },
+        sections=sections,
+        figures=_write_figures(folder, sets, cases, counts, written),
+        last=added.last,
+        counts=counts,
+    )
+    _put(folder / PAGE, page, written)
     return written
 
 
 def _counts(sets: Sequence[ScoredSet], told: Evaluation) -> dict[str, pd.DataFrame]:
     """Return the tables of `COUNTS`, those without a row left out."""
     pairs = list(model_pairs(sets))
+    by_models = lesions_by_models(sets)
     frames = (
         pd.DataFrame(told.accounting),
         _joined([found_by_patient(*pair) for pair in pairs]),
         _joined([found_lesions(*pair) for pair in pairs]),
+        by_models,
+        found_by_models(by_models),
         false_positives(sets),
         _joined([sensitivity_by_volume(one) for one in sets]),
         findings_frame(choose_findings(sets)),
@@ -232,44 +255,34 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _write_figures(
-    folder: Path, cases: pd.DataFrame, counts: dict[str, pd.DataFrame], written: list[Path]
-) -> list[str]:
-    figures = [box_figure(cases), sensitivity_figure(counts["sensitivity_by_volume"])]
+    folder: Path,
+    sets: Sequence[ScoredSet],
+    cases: pd.DataFrame,
+    counts: dict[str, pd.DataFrame],
+    written: list[Path],
+) -> dict[str, str]:
+    """Draw what there is; return the name of each file with its caption."""
+    figures: dict[str, Figure] = {}
+    pair = {(one.test_set, one.model) for one in sets if _is_in_figure_3(one)}
+    of_pair = [key in pair for key in zip(cases["test_set"], cases["model"], strict=True)]
+    if pair:
+        own = cases[of_pair]
+        ranks = {name: n for n, name in enumerate(in_paper_order(own["test_set"], FOUND_ORDER))}
+        ordered = own.sort_values("test_set", key=lambda names: names.map(ranks), kind="stable")
+        figures["figure_3"] = box_figure(ordered)
+    if not all(of_pair):
+        figures["figure_scores"] = box_figure(cases)
     if "found_lesions" in counts:
-        figures.append(found_figure(counts["found_lesions"]))
-    for name, figure in zip(FIGURES, figures, strict=False):
+        figures["figure_found"] = found_figure(counts["found_lesions"])
+    figures["figure_sensitivity"] = sensitivity_figure(counts["sensitivity_by_volume"])
+    for name, figure in figures.items():
         for kind, content in figure_bytes(figure).items():
             _put(folder / f"{name}.{kind}", content, written)
-    return [f"{name}.svg" for name, _ in zip(FIGURES, figures, strict=False)]
+    return {f"{name}.svg": FIGURES[name] for name in figures}
 
 
-def _page(
-    convention: str,
-    sections: list[str],
-    counts: dict[str, pd.DataFrame],
-    figures: list[str],
-    told: Evaluation,
-    added: Illustration,
-) -> str:
-    """One page with everything but single patients and lesions; its pictures lie beside it."""
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>Evaluation</title>\n<style>\n{STYLE}img {{ max-width: 100%; }}\n</style>\n"
-        f"</head>\n<body>\n{added.notice}"
-        f"<h1>Evaluation by the convention “{escape(convention)}”</h1>\n"
-    ]
-    for title, lines in (("Not scored", told.missing), ("Not predicted", told.not_predicted)):
-        if lines:
-            items = "".join(f"<li>{escape(line)}</li>\n" for line in lines)
-            parts.append(f"<h2>{title}: {len(lines)}</h2>\n<ul>\n{items}</ul>\n")
-    parts += sections
-    parts += [f'<p><img src="{name}" alt="{escape(name)}"></p>\n' for name in figures]
-    parts.append(added.last)
-    for name, frame in counts.items():
-        if name not in ("found_patients", "found_lesions"):
-            shown = frame.to_html(index=False, border=0, na_rep="—", float_format="{:.3f}".format)
-            parts.append(f"<h2>{escape(name.replace('_', ' ').capitalize())}</h2>\n{shown}\n")
-    return "".join([*parts, "</body>\n</html>\n"])
+def _is_in_figure_3(one: ScoredSet) -> bool:
+    return one.as_published and one.model in PAIR and printed_name(one.test_set) in ALL_SETS
 
 
 def _put_csv(path: Path, frame: pd.DataFrame, convention: str, written: list[Path]) -> None:

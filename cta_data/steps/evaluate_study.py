@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cta_data.engine.datasets import fetch, is_modified, require_identity, save
 from cta_data.engine.driver import study_lock
 from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.evaluation.experiment import Predictions, predictions_in_folders
 from cta_data.evaluation.scoring import Convention
-from cta_data.evaluation.scoring.mask_files import ENDINGS
 from cta_data.steps.evaluate import Evaluation, evaluate
+from cta_data.steps.evaluation_sets import place_references
 from cta_data.steps.illustrate import illustrator
+from cta_data.steps.models import REFERENCES
+from cta_data.steps.predicted_sets import StudyPredictions
 from cta_data.study import EVALUATION, Study
 
 
@@ -52,46 +55,69 @@ def evaluate_study(
     if commit:
         require_identity(study.root)
     out = study.root / EVALUATION
-    folders = references or out / "references", predictions or out / "predictions"
     with study_lock(study.root):
-        fetch_masks(study.root, *folders, note=note)
+        found = find_predictions(study, references, predictions, note=note)
         illustrate = illustrator(study, convention, note)
-        done = evaluate(*folders, out, convention, jobs=jobs, note=note, illustrate=illustrate)
+        done = evaluate(found, out, convention, jobs=jobs, note=note, illustrate=illustrate)
         written = out / convention.name
-        if not commit or not done.sets or not is_modified(written):
+        places = [place for place in (written, study.root / REFERENCES) if place.exists()]
+        if not commit or not any(is_modified(place) for place in places):
             return done
         cases = sum(count for _, count in done.sets)
         told = (
-            f"cta-data evaluate: {convention.name}: {cases} cases, {len(done.missing)} not scored"
+            f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
         )
         command = _command(study.root, convention, references, predictions)
         if command:
             code = EXIT_FAILED if done.missing else EXIT_OK
-            commit_run(study.root, command, told, [f"{EVALUATION}/{convention.name}"], code)
+            paths = [place.relative_to(study.root).as_posix() for place in places]
+            commit_run(study.root, command, told, paths, code)
         else:
-            save(study.root, told, [written])
+            save(study.root, told, places)
     return done
 
 
-def fetch_masks(
-    root: Path,
-    references: Path,
-    predictions: Path,
+def find_predictions(
+    study: Study,
+    references: Path | None = None,
+    predictions: Path | None = None,
     *,
     note: Callable[[str], None] = lambda text: None,
+) -> Predictions:
+    """Return what there is to score, with all masks of the study fetched.
+
+    Without folders these are the study's own predictions, held against its test sets as they are
+    now; the references are placed anew, so that a patient who was excluded cannot stay in a table.
+    Given folders are taken as they are.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder is not there.
+    """
+    own = study.root / EVALUATION
+    if references or predictions:
+        found = predictions_in_folders(
+            references or own / "references", predictions or own / "predictions"
+        )
+    else:
+        known = StudyPredictions(study)
+        place_references(study, known.judged_sets())
+        found = known.to_score()
+    fetch_masks(study.root, found, note=note)
+    return found
+
+
+def fetch_masks(
+    root: Path, predictions: Predictions, *, note: Callable[[str], None] = lambda text: None
 ) -> None:
-    """Fetch the masks that lie in a study and whose content is elsewhere, of predicted test sets.
+    """Fetch the masks that lie in a study and whose content is elsewhere.
 
     What cannot be fetched is told with the reason; its cases are then not scored.
-
-    Parameters
-    ----------
-    references, predictions
-        Folders; one that lies outside the study is passed over.
     """
-    predicted = [path for path in predictions.glob("*/*") if path.is_dir()]
-    folders = predicted + [references / name for name in sorted({path.name for path in predicted})]
-    fetched = fetch(root, [path for folder in folders for path in _masks_inside(folder, root)])
+    top = root.resolve()
+    inside = [path for path in _masks(predictions) if path.parent.resolve().is_relative_to(top)]
+    fetched = fetch(root, [_kept_at(path.parent.resolve() / path.name, top) for path in inside])
     if fetched.paths:
         note(f"fetched the content of {len(fetched.paths)} files")
     for path, reason in fetched.failed.items():
@@ -101,16 +127,15 @@ def fetch_masks(
         )
 
 
-def _masks_inside(folder: Path, root: Path) -> list[str]:
-    """Paths of the masks of a folder from the top of the study; none where it lies outside."""
-    inside, top = folder.resolve(), root.resolve()
-    if not inside.is_dir() or not inside.is_relative_to(top):
-        return []
-    return [
-        _kept_at(path, top)
-        for path in sorted(inside.iterdir())
-        if path.name.endswith(ENDINGS) and not path.name.startswith(".") and not path.is_dir()
-    ]
+def _masks(predictions: Predictions) -> Iterator[Path]:
+    """Yield all files that will be read, each once."""
+    seen: set[Path] = set()
+    for one in predictions.sets:
+        pairs = (path for both in one.pairing.files.values() for path in both)
+        for path in (*pairs, *one.pairing.lesion_labels.values()):
+            if path not in seen:
+                seen.add(path)
+                yield path
 
 
 def _kept_at(path: Path, top: Path) -> str:

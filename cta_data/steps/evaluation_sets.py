@@ -1,24 +1,56 @@
-"""Test sets of a study: which cases a model is judged on, and by which annotation."""
+"""Test sets of a study: which patients a model is judged on, by which annotation, on which grid.
+
+A test set is patients and an annotation, and never says which image is read: every model reads the
+technique of its own setting, and is judged by the set's annotation on the grid of that image.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from cta_data.configuration import Setting
 from cta_data.engine import Selection, UnitId
 from cta_data.errors import ConfigurationError
 from cta_data.steps.accounting import study_partition
 from cta_data.steps.models import REFERENCES
-from cta_data.steps.sessions import Upstream
+from cta_data.steps.sessions import Upstream, setting_image
 from cta_data.study import Study
+
+INTERNAL = "internal"
+"""The trials' own patients, whatever their cohorts are called."""
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Sessions under one name.
+
+    Attributes
+    ----------
+    quality
+        Of the annotations that a session is judged by; empty where each session has its own.
+    """
+
+    name: str
+    quality: str
+    external: bool
+    sessions: tuple[UnitId, ...]
+
+    @property
+    def cohorts(self) -> set[str]:
+        """Cohorts of the sessions."""
+        return {unit.cohort for unit in self.sessions}
 
 
 @dataclass(frozen=True)
 class EvaluationCase:
-    """One image to predict, and the mask that it is judged by (paths from the top)."""
+    """One image to predict, and the annotation that it is judged by (paths from the top).
+
+    `lesion_labels` holds the id of a lesion in every voxel of the mask `reference`.
+    """
 
     case: str
     cohort: str
@@ -26,11 +58,12 @@ class EvaluationCase:
     session: str
     image: str
     reference: str
+    lesion_labels: str
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
-    """Cases under one name; `lacking` lists sessions without an image or a reference."""
+class SetForModel:
+    """A test set as a model reads it: `lacking` lists sessions without an image or a reference."""
 
     name: str
     technique: str
@@ -38,135 +71,188 @@ class EvaluationSet:
     cases: tuple[EvaluationCase, ...]
     lacking: tuple[str, ...] = ()
 
+    @property
+    def references(self) -> str:
+        """Folder of the references, from the top of the study."""
+        return f"{REFERENCES}/{self.name}/{self.technique}"
 
-def evaluation_sets(study: Study) -> dict[str, EvaluationSet]:
-    """Return the test sets by name.
 
-    Of a trial, the test patients whose annotation has the quality `build.test_quality` are one set
-    on every technique that annotations are carried to: `internal-MPRAGE`, `internal-SPACE`. An
-    external cohort is one set on the hub technique, under its own name.
+class EvaluationSets:
+    """The test sets of a study as its tables are now.
+
+    Of the cohorts that are partitioned, the test patients of each quality are one set:
+    `internal-NAQ` were annotated on MPRAGE, `internal-HAQ` on SPACE. Every external cohort is one
+    set, under its own name.
     """
-    upstream = Upstream(study, "predict")
-    sessions = {
-        (unit.cohort, unit.subject, unit.session): unit
-        for unit in upstream.sessions(Selection())
-        if not upstream.blocked_by(unit, "measure") and not upstream.excused(unit, "measure")
-    }
-    tested = _tested_patients(study)
-    rows = study.tables.by_key("subjects")
-    made: dict[str, EvaluationSet] = {}
-    for cohort in study.cohorts:
-        own = [unit for key, unit in sorted(sessions.items()) if key[0] == cohort]
-        external = study.card(cohort).cohort.partition == "external"
-        if external:
-            chosen = [u for u in own if rows[u.key[1:]]["partition"] == "external"]
-            techniques = [study.configuration.registration.hub]
-        else:
-            chosen = [u for u in own if (u.cohort, u.subject) in tested and _is_used(rows, u)]
-            techniques = list(study.configuration.transfer.grids)
-        for technique in techniques:
-            name = cohort if external else f"{cohort}-{technique}"
-            if chosen:
-                made[name] = _test_set(study, upstream, name, technique, chosen, external=external)
-    return made
 
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._upstream = Upstream(study, "predict")
+        self._subjects = study.tables.by_key("subjects")
 
-def _is_used(rows: Mapping[tuple[Any, ...], dict[str, Any]], unit: UnitId) -> bool:
-    return rows[unit.key[1:]]["partition"] != "excluded"
-
-
-def _tested_patients(study: Study) -> set[tuple[str, str]]:
-    """Return the test patients whose annotation is of the wanted quality, or of any there is."""
-    tests = [a.patient for a in study_partition(study) if a.partition == "test"]
-    wanted = study.configuration.build.test_quality
-    chosen = [patient for patient in tests if patient.quality == wanted] or tests
-    return {(patient.cohort, patient.subject) for patient in chosen}
-
-
-def _test_set(
-    study: Study,
-    upstream: Upstream,
-    name: str,
-    technique: str,
-    units: Iterable[UnitId],
-    *,
-    external: bool,
-) -> EvaluationSet:
-    description = "brain" if study.configuration.build.skull_stripped else ""
-    cases, lacking = [], []
-    for unit in units:
-        label = f"sub-{unit.subject} ses-{unit.session}"
-        image = upstream.images(unit, description).get(technique)
-        if image is None or image["contrast_phase"] == "none":
-            lacking.append(f"{label}: no image of {technique} after contrast")
-            continue
-        masks = [v["mask_path"] for v in upstream.variants(unit) if v["grid"] == technique]
-        if not masks:
-            lacking.append(f"{label}: no annotation on {technique}")
-            continue
-        case = f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}"
-        who = (unit.cohort, unit.subject, unit.session)
-        cases.append(EvaluationCase(case, *who, image["path"], masks[0]))
-    return EvaluationSet(name, technique, external, tuple(cases), tuple(lacking))
-
-
-def chosen_sets(study: Study, names: Iterable[str]) -> list[EvaluationSet]:
-    """Return the test sets that were asked for.
-
-    Parameters
-    ----------
-    names
-        Names of sets, of cohorts, or `test` (all of the trial), `external`, `all`.
-
-    Raises
-    ------
-    ConfigurationError
-        A name matches none.
-    """
-    known = evaluation_sets(study)
-    chosen: dict[str, EvaluationSet] = {}
-    for name in names:
-        found = {key: one for key, one in known.items() if _matches(name, one)}
-        if not found:
-            raise ConfigurationError(
-                f"there is no test set {name!r}",
-                why=f"the study has {', '.join(known) or 'none'}",
-                next_step="Name one of them, a cohort, or test, external, all",
+    @cached_property
+    def by_name(self) -> dict[str, EvaluationSet]:
+        """The sets that have a session."""
+        made: dict[str, EvaluationSet] = {}
+        qualities = {
+            (a.patient.cohort, a.patient.subject): a.patient.quality
+            for a in study_partition(self.study)
+            if a.partition == "test"
+        }
+        for quality in sorted(set(qualities.values()), reverse=True):
+            sessions = tuple(
+                unit
+                for unit in self._measured
+                if qualities.get((unit.cohort, unit.subject)) == quality
+                and self._row(unit)["partition"] != "excluded"
+                and self._row(unit)["quality"] == quality
             )
-        chosen |= found
-    return list(chosen.values())
+            if sessions:
+                name = f"{INTERNAL}-{quality}"
+                made[name] = EvaluationSet(name, quality, False, sessions)
+        for cohort in self.study.cohorts:
+            own = tuple(
+                unit
+                for unit in self._measured
+                if unit.cohort == cohort and self._row(unit)["partition"] == "external"
+            )
+            if own:
+                made[cohort] = EvaluationSet(cohort, "", True, own)
+        return made
 
+    @cached_property
+    def _measured(self) -> list[UnitId]:
+        upstream = self._upstream
+        return [
+            unit
+            for unit in sorted(upstream.sessions(Selection()))
+            if not upstream.blocked_by(unit, "measure") and not upstream.excused(unit, "measure")
+        ]
 
-def _matches(name: str, one: EvaluationSet) -> bool:
-    if name in ("all", one.name) or (one.cases and name == one.cases[0].cohort):
-        return True
-    return (name == "external" and one.external) or (name == "test" and not one.external)
+    def _row(self, unit: UnitId) -> dict:
+        return self._subjects[unit.key[1:]]
 
+    def read_by(self, setting: Setting, name: str) -> SetForModel:
+        """Return a set as the model of a setting reads it, and is judged on it.
 
-def place_references(study: Study, sets: Iterable[EvaluationSet]) -> list[str]:
-    """Point `evaluation/references/<test set>/<case>.nii.gz` at the masks; return what changed.
-
-    They are relative links: no mask is copied, and whoever has the study has them.
-    """
-    changed = []
-    for one in sets:
-        folder = study.root / REFERENCES / one.name
-        folder.mkdir(parents=True, exist_ok=True)
-        wanted = {f"{case.case}.nii.gz": case.reference for case in one.cases}
-        for path in sorted(folder.iterdir()):
-            if path.name not in wanted and path.is_symlink():
-                path.unlink()
-                changed.append(_from_top(path, study.root))
-        for name, reference in wanted.items():
-            path = folder / name
-            target = os.path.relpath(study.root / reference, folder)
-            if path.is_symlink() and os.readlink(path) == target:
+        Parameters
+        ----------
+        name
+            Of one of the sets.
+        """
+        one = self.by_name[name]
+        stripped = self.study.configuration.build.skull_stripped
+        cases, lacking = [], []
+        for unit in one.sessions:
+            label = f"{unit.cohort} sub-{unit.subject} ses-{unit.session}"
+            image = setting_image(self._upstream, unit, setting, stripped=stripped)
+            if image is None:
+                phase = f"of phase {setting.contrast_phase}" if setting.contrast_phase else ""
+                lacking.append(
+                    f"{label}: no image of {setting.technique} {phase or 'after contrast'}"
+                )
                 continue
-            path.unlink(missing_ok=True)
-            path.symlink_to(target)
-            changed.append(_from_top(path, study.root))
+            variant = next(
+                (
+                    row
+                    for row in self._upstream.variants(unit)
+                    if row["grid"] == setting.label_grid and one.quality in ("", row["quality"])
+                ),
+                None,
+            )
+            if variant is None:
+                lacking.append(f"{label}: no annotation on the grid of {setting.label_grid}")
+                continue
+            case = f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}"
+            masks = (variant["mask_path"], variant["labels_path"])
+            cases.append(EvaluationCase(case, *unit.key[1:], image["path"], *masks))
+        return SetForModel(name, setting.technique, one.external, tuple(cases), tuple(lacking))
+
+    def of_paper(self, setting: Setting) -> list[str]:
+        """Return the sets that the paper runs the model of a setting on.
+
+        A model of another technique than the hub is not run on external cohorts.
+        """
+        everywhere = setting.technique == self.study.configuration.registration.hub
+        return [name for name, one in self.by_name.items() if everywhere or not one.external]
+
+    def chosen(self, names: Iterable[str], setting: Setting) -> list[str]:
+        """Return the sets that were asked for, for the model of a setting.
+
+        Parameters
+        ----------
+        names
+            Names of sets or of cohorts, or `test` (the internal ones), `external`, `all`. A model
+            of another technique than the hub is run on an external cohort only by its name.
+
+        Raises
+        ------
+        ConfigurationError
+            A name matches none.
+        """
+        usual = self.of_paper(setting)
+        chosen: dict[str, None] = {}
+        for name in names:
+            known = [n for n, one in self.by_name.items() if name == n or name in one.cohorts]
+            group = [n for n in usual if _is_in(name, self.by_name[n])]
+            if not known and not group and name not in GROUPS:
+                raise ConfigurationError(
+                    f"there is no test set {name!r}",
+                    why=f"the study has {', '.join(self.by_name) or 'none'}",
+                    next_step="Name one of them, a cohort, or test, external, all",
+                )
+            chosen |= dict.fromkeys([*known, *group])
+        return list(chosen)
+
+
+GROUPS = ("all", "test", "external")
+
+
+def _is_in(group: str, one: EvaluationSet) -> bool:
+    return group == "all" or (
+        one.external if group == "external" else group == "test" and not one.external
+    )
+
+
+def place_references(study: Study, sets: Iterable[SetForModel]) -> list[str]:
+    """Point `evaluation/references/<test set>/<technique>/<case>.nii.gz` at the masks.
+
+    They are relative links: no mask is copied, and whoever has the study has them. Links of cases,
+    techniques and test sets that are no longer there are removed.
+
+    Returns
+    -------
+    list of str
+        What changed, from the top of the study.
+    """
+    wanted = {
+        f"{one.references}/{case.case}.nii.gz": case.reference for one in sets for case in one.cases
+    }
+    changed = []
+    for path in _placed(study.root / REFERENCES):
+        name = path.relative_to(study.root).as_posix()
+        if name not in wanted:
+            path.unlink()
+            _remove_empty(path.parent, study.root / REFERENCES)
+            changed.append(name)
+    for name, reference in wanted.items():
+        path = study.root / name
+        target = os.path.relpath(study.root / reference, path.parent)
+        if path.is_symlink() and os.readlink(path) == target:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
+        changed.append(name)
     return changed
 
 
-def _from_top(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
+def _placed(folder: Path) -> Iterator[Path]:
+    """Yield the links of all references: those of a study's own sets lie by technique."""
+    yield from sorted(path for path in folder.glob("*/*/*") if path.is_symlink())
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    while folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent

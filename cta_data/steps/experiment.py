@@ -12,15 +12,16 @@ from cta_data.evaluation.scoring import CONVENTIONS
 from cta_data.steps.build import build_step
 from cta_data.steps.evaluate import Evaluation
 from cta_data.steps.evaluate_study import evaluate_study
-from cta_data.steps.evaluation_sets import EvaluationSet, evaluation_sets
 from cta_data.steps.model_cards import read_cards
 from cta_data.steps.models import Model, model_of
 from cta_data.steps.pipeline import SUBJECT_STEPS
+from cta_data.steps.predict import prediction_step
 from cta_data.steps.train import read_cases
 from cta_data.steps.training import (
     TrainingRequest,
     predict_sets,
-    prediction_steps,
+    prediction_options,
+    prediction_tasks,
     steps_of,
     train_models,
     with_command,
@@ -49,21 +50,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What came of it: reports of training and predicting, and the evaluation."""
+    """What came of it: the reports of training and of predicting, and the evaluation."""
 
     trained: Report | None
-    predicted: list[Report]
+    predicted: Report | None
     evaluation: Evaluation | None
-
-
-def sets_for(study: Study, setting: str) -> list[EvaluationSet]:
-    """Return the test sets of a setting's model, as in the paper.
-
-    A model of another technique than the hub is not run on external cohorts, which have none of it.
-    """
-    own = study.configuration.build.settings[setting].technique
-    everywhere = own == study.configuration.registration.hub
-    return [one for one in evaluation_sets(study).values() if everywhere or not one.external]
 
 
 def run_experiment(
@@ -89,29 +80,16 @@ def run_experiment(
     commands = commands_of(request)
     done = train_models(study, with_command(request, *commands["train"]), observer, told)
     if done.report is None:
-        return Experiment(None, [], None)
-    reports = []
-    for settings, sets in _same_sets(Study(study.root), request.settings):
-        one = replace(request, settings=settings)
-        command = [*commands["predict"], *(w for name in settings for w in ("--setting", name))]
-        command += [word for own in sets for word in ("--on", own.name)]
-        predicted = predict_sets(Study(study.root), with_command(one, *command), sets, observer)
-        reports.append(predicted)
+        return Experiment(None, None, None)
+    study = Study(study.root)
+    of_settings = [word for name in request.settings for word in ("--setting", name)]
+    command = [*commands["predict"], *of_settings]
+    one = with_command(replace(request, folds=()), *command)
+    predicted = predict_sets(study, one, prediction_tasks(study, one), observer)
     evaluation = evaluate_study(
         Study(study.root), CONVENTIONS[convention], jobs=request.executor.jobs, note=note
     )
-    return Experiment(done.report, reports, evaluation)
-
-
-def _same_sets(
-    study: Study, settings: tuple[str, ...]
-) -> list[tuple[tuple[str, ...], list[EvaluationSet]]]:
-    """Return the settings that are predicted on the same test sets, with these."""
-    groups: dict[tuple[str, ...], tuple[list[str], list[EvaluationSet]]] = {}
-    for setting in settings:
-        sets = sets_for(study, setting)
-        groups.setdefault(tuple(one.name for one in sets), ([], sets))[0].append(setting)
-    return [(tuple(names), sets) for names, sets in groups.values()]
+    return Experiment(done.report, predicted, evaluation)
 
 
 def commands_of(request: TrainingRequest) -> dict[str, list[str]]:
@@ -129,8 +107,9 @@ def plan_experiment(study: Study, request: TrainingRequest) -> list:
     """Decide about every unit without doing anything."""
     builds = [build_step(study, setting) for setting in request.settings]
     steps = [*SUBJECT_STEPS, *builds, *steps_of(study, request)]
-    for settings, sets in _same_sets(study, request.settings):
-        steps += prediction_steps(study, replace(request, settings=settings), sets)
+    predicted = replace(request, folds=())
+    tasks = prediction_tasks(study, predicted)
+    steps.append(prediction_step(tasks, prediction_options(predicted), request.machine))
     return plan_steps(study, steps, RunOptions())
 
 
@@ -145,8 +124,8 @@ def estimate(study: Study, request: TrainingRequest) -> list[Estimate]:
         hours = folds * request.training.epochs * seconds / 3600
         gib = needed_disk_gib(study, cases, folds)
         estimates.append(Estimate(f"train {model.name}", folds, hours, gib, basis))
-        sets = sets_for(study, setting)
-        n = sum(len(one.cases) for one in sets)
+        tasks = prediction_tasks(study, replace(request, settings=(setting,)))
+        n = sum(len(task.test_set.cases) for task in tasks)
         each = folds * _passes(request.training) * seconds / _work_of_epoch(request.training)
         estimates.append(Estimate(f"predict {model.name}", n, n * each / 3600, n * 0.001, basis))
     return estimates

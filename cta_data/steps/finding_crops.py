@@ -33,7 +33,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks of one case: of the reference, and of each model (by name)."""
+    """The masks of one case: of the reference, and of each model (by name).
+
+    Models may have read other techniques than the reference is on: each mask is shown through the
+    registration of the image on whose grid it is.
+    """
 
     case: str
     reference: Path
@@ -161,7 +165,7 @@ class CaseCrops:
     names
         Of the outlines: the reference, then the models.
     left_out
-        Techniques that cannot be shown on the grid of the case, each with the reason.
+        Techniques, and outlines of masks on their grids, that cannot be shown, with the reason.
 
     Raises
     ------
@@ -183,11 +187,11 @@ class CaseCrops:
         self._convention = convention
         self._files = files
         self._images = SessionImages(study.root, files.images, files.brains, files.transforms)
-        self._frame = self._frame_of(masks.reference)
+        self._frames = {name: self._frame_of(path) for name, path in masks.paths.items()}
         self.left_out: dict[str, str] = {}
         for technique in self._images.images:
             try:
-                self._images.transform(frame=self._frame, technique=technique)
+                self._images.transform(frame=self._frames[REFERENCE], technique=technique)
             except DataRefused as error:
                 self.left_out[technique] = error.what
 
@@ -217,8 +221,17 @@ class CaseCrops:
             name: sitk.Cast(labels > 0, sitk.sitkUInt8) for name, labels in self._labels.items()
         }
 
+    def _between(self, frame: str, other: str) -> sitk.Transform | None:
+        """Return the transform from points of one image to points of another; None for the same."""
+        return None if frame == other else self._images.transform(frame=frame, technique=other)
+
     def overlapped(self, model: str, lesion: int) -> tuple[int, ...]:
-        """Return the lesions of the reference that a model's lesion shares voxels with."""
+        """Return the lesions of the reference that a model's lesion shares voxels with.
+
+        None where the two masks are on different grids.
+        """
+        if self._frames[outline_name(model)] != self._frames[REFERENCE]:
+            return ()
         own = sitk.GetArrayViewFromImage(self._labels[outline_name(model)]) == lesion
         shared = np.unique(sitk.GetArrayViewFromImage(self._labels[REFERENCE])[own])
         return tuple(int(number) for number in shared if number)
@@ -245,8 +258,9 @@ class CaseCrops:
     def crops(self, origin: str, lesion: int) -> tuple[Crop, ...]:
         """Return the axial surroundings of a finding on every technique, in one plane.
 
-        The plane goes through the finding's centre along the axes of the image that the masks are
-        on; the others are resampled into it through the registration. Outlines are of whole masks.
+        The plane goes through the finding's centre along the axes of the image that its mask is on;
+        what is on other images is resampled into it through the registration. Outlines are of
+        whole masks.
 
         Parameters
         ----------
@@ -261,13 +275,17 @@ class CaseCrops:
             The mask has no such lesion, or cannot be read.
         """
         name = REFERENCE if origin == REFERENCE else outline_name(origin)
-        labels, frame = self._labels[name], self._frame
+        labels, frame = self._labels[name], self._frames[name]
         plane = self._images.lesion_plane(labels, lesion, grid=frame, frame=frame)
         if plane is None:
             raise DataRefused(
                 f"the mask has no lesion {lesion}", where=f"{self._masks.case}, {name}"
             )
-        cuts = [Outline(n, show_lesion(mask, 1, plane)) for n, mask in self._inside.items()]
+        cuts = [
+            Outline(n, show_lesion(mask, 1, plane, self._between(frame, self._frames[n])))
+            for n, mask in self._inside.items()
+            if self._frames[n] not in self.left_out
+        ]
         drawn = tuple(one for one in cuts if np.any(one.inside))
         techniques = [t for t in self._images.images if t not in self.left_out]
         hub, rows = self._files.hub, self._files.images

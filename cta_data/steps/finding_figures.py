@@ -21,10 +21,10 @@ FOLDER = "crops"
 IGNORE_ALL = "# Made by `cta-data evaluate`; pictures of patients are not committed.\n*\n"
 CAPTION = (
     "Axial crops through the finding’s centre, on each technique that annotations are carried to, "
-    "in one plane of the image on whose grid the masks are; other images are resampled through "
-    "the registration. The patient’s right is on the left, the bar is 10 mm. Outlines follow the "
-    "faces of voxels. Crops show patients and are not committed: where they are missing here, "
-    "<code>cta-data evaluate</code> draws them."
+    "in one plane of the image on whose grid its mask is; other images, and masks on their grids, "
+    "are resampled through the registration. The patient’s right is on the left, the bar is 10 mm. "
+    "Outlines follow the faces of voxels. Crops show patients and are not committed: where they "
+    "are missing here, <code>cta-data evaluate</code> draws them."
 )
 
 
@@ -55,42 +55,46 @@ def write_findings(
         Takes a line of progress.
     """
     findings = choose_findings(sets)
-    masks = {one.key_of_case: one.masks for one in _cases(findings, sets)}
+    masks = dict(_masks(findings, sets))
     finder = CaseFinder(study, study.configuration.transfer.grids)
     not_fetched = finder.fetch(masks.values(), note)
     pictures: dict[Finding, FindingPicture] = {}
     told: dict[str, str] = {}
     for key, its_masks in masks.items():
-        mine = [one for one in findings if (one.test_set, one.case) == key]
+        mine = [one for one in findings if _key(one) == key]
+        case = its_masks.case
         try:
-            crops = CaseCrops(study, finder.files(key[1]), its_masks, convention, not_fetched)
+            crops = CaseCrops(study, finder.files(case), its_masks, convention, not_fetched)
             pictures |= {one: _picture(one, crops) for one in mine}
-            told |= {f"{key[1]}: {t}": reason for t, reason in crops.left_out.items()}
+            told |= {f"{case}: {t}": reason for t, reason in crops.left_out.items()}
         except CtaError as error:
-            told[f"{key[0]}, {key[1]}"] = str(error)
+            told[f"{mine[0].test_set}, {case}"] = str(error)
     files = _write(folder / FOLDER, findings, pictures, sets, convention)
     for name, reason in told.items():
         note(f"not drawn: {name}: {reason}")
     return FindingFigures(_section(files, told), tuple(files.values()))
 
 
-@dataclass(frozen=True)
-class _Case:
-    key_of_case: tuple[str, str]
-    masks: Masks
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return finding.test_set, finding.case, finding.technique
 
 
-def _cases(findings: Sequence[Finding], sets: Sequence[ScoredSet]) -> Iterator[_Case]:
-    """Yield the masks of every case with a finding: those of all models that were scored on it."""
-    for test_set, case in dict.fromkeys((one.test_set, one.case) for one in findings):
-        scored = {
-            one.model: one.scores.pairing.files[case]
-            for one in sets
+def _masks(
+    findings: Sequence[Finding], sets: Sequence[ScoredSet]
+) -> Iterator[tuple[tuple[str, str, str], Masks]]:
+    """Yield the masks of every case with a finding: those of all models that were scored on it.
+
+    The reference is on the grid of the technique that the finding's models read.
+    """
+    for key in dict.fromkeys(map(_key, findings)):
+        test_set, case, technique = key
+        scored = [
+            (one, one.scores.pairing.files[case])
+            for one in sorted(sets, key=lambda one: one.model)
             if one.test_set == test_set and case in {c.case for c in one.scores.cases}
-        }
-        reference = next(iter(scored.values()))[0]
-        predictions = {model: paths[1] for model, paths in sorted(scored.items())}
-        yield _Case((test_set, case), Masks(case, reference, predictions))
+        ]
+        reference = next(pair[0] for one, pair in scored if one.technique == technique)
+        yield key, Masks(case, reference, {one.model: pair[1] for one, pair in scored})
 
 
 def _picture(finding: Finding, crops: CaseCrops) -> FindingPicture:

@@ -9,7 +9,6 @@ from cta_data.bids.files import write_bytes, write_text
 from cta_data.evaluation.experiment import ScoredSet
 from cta_data.evaluation.figures import figure_bytes, flow_figure
 from cta_data.evaluation.flow import patient_flow
-from cta_data.evaluation.rendering import notice_html
 from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import FLOW, FLOW_TABLE, Illustrate, Illustration
 from cta_data.steps.finding_figures import write_findings
@@ -31,7 +30,7 @@ def illustrator(
     def illustrate(folder: Path, sets: list[ScoredSet]) -> Illustration:
         first, files = _write_flow(study, folder, convention)
         crops = write_findings(study, folder, sets, convention, note)
-        notice = notice_html(study.configuration.study.notice)
+        notice = study.configuration.study.notice
         return Illustration(first, crops.section, (*files, *crops.files), notice)
 
     return illustrate

@@ -9,7 +9,8 @@ from typing import Any
 from cta_data.engine.datasets import require_identity, save
 from cta_data.engine.driver import study_lock
 from cta_data.nnunet.archive import Archived, import_model
-from cta_data.steps.models import ANNEXED_MODELS, MODELS, ensure_dataset
+from cta_data.steps.models import ANNEXED_MODELS, MODELS, Model, ensure_dataset
+from cta_data.steps.train import build_key
 from cta_data.study import Study
 
 
@@ -30,9 +31,22 @@ def read_cards(study: Study) -> list[dict[str, Any]]:
                 "hours": round(card["seconds"] / 3600, 3),
                 "device": card["hardware"].get("gpu") or card["hardware"]["device"],
                 "resumed": len(card["resumed_after_epochs"]),
+                "build": _build_of(study, card),
             }
         )
     return rows
+
+
+def _build_of(study: Study, card: dict[str, Any]) -> str:
+    """Return whether a fold was trained on the build that is there now."""
+    settings = study.configuration.build.settings
+    if "training_set_key" not in card or card["model"] not in settings:
+        return "not known"
+    about = card["parameters"]
+    model = Model.of(
+        card["model"], settings[card["model"]], about["configuration"], about["planner"]
+    )
+    return "present" if card["training_set_key"] == build_key(study, model) else "earlier"
 
 
 def take_model(study: Study, archive: Path) -> Archived:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cta_data.configuration import TrainingSection
+from cta_data.configuration import Setting, TrainingSection
 from cta_data.engine.datasets import create_dataset, install, save, write_attributes
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.plans import model_folder
@@ -30,6 +30,12 @@ class Model:
     dataset: str
     configuration: str
     planner: str
+
+    @classmethod
+    def of(cls, name: str, setting: Setting, configuration: str, planner: str) -> Model:
+        """Return the model of a setting of this name."""
+        dataset = dataset_folder(name, setting).removeprefix("builds/")
+        return cls(name, dataset, configuration, planner)
 
     @property
     def name(self) -> str:
@@ -66,8 +72,7 @@ def model_of(study: Study, setting: str, training: TrainingSection) -> Model:
             why=f"the study has {', '.join(sorted(settings))}",
             next_step=f"Add [build.settings.{setting}] to study.toml",
         )
-    dataset = dataset_folder(setting, settings[setting]).removeprefix("builds/")
-    return Model(setting, dataset, training.configuration, training.planner)
+    return Model.of(setting, settings[setting], training.configuration, training.planner)
 
 
 def ensure_dataset(study: Study, path: str, annexed: Iterable[str]) -> None:

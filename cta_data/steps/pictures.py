@@ -100,7 +100,8 @@ def make_pictures(
             except CtaError as error:
                 failed.append((name, str(error)))
         left_out = LeftOut(*counted, tuple(failed))
-        page = pictures_html(entries, left_out, _in_words(selection))
+        notice = study.configuration.study.notice
+        page = pictures_html(entries, left_out, _in_words(selection), notice)
         write_text(page, folder / PAGE)
         if not selection.cohorts and not selection.subjects:
             _remove_others(folder, {f"{_entry(files).anchor}.png" for files in found.files})

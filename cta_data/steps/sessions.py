@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cta_data.configuration import Setting
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
 from cta_data.errors import CtaError
 from cta_data.intake import Inventory, SeriesRow, read_inventory
@@ -203,6 +204,26 @@ class Upstream:
     def variants(self, unit: UnitId) -> list[dict[str, Any]]:
         """Return the label variants of the unit's session."""
         return self._variants.get((unit.cohort, unit.subject, unit.session), [])
+
+
+def setting_image(
+    upstream: Upstream, unit: UnitId, setting: Setting, *, stripped: bool
+) -> dict[str, Any] | None:
+    """Return the image of a session that a setting trains on, or None where there is none.
+
+    Parameters
+    ----------
+    stripped
+        Whether the image whose brain was extracted is wanted.
+    """
+    description = "brain" if stripped else ""
+    if setting.contrast_phase:
+        rows = upstream.study.tables.by_key("images")
+        key = (*unit.key[1:], setting.technique, setting.contrast_phase, description)
+        return rows.get(key)
+    chosen = upstream.images(unit, description).get(setting.technique)
+    # Lesions are drawn on images after contrast: a native one never stands for them.
+    return chosen if chosen and chosen["contrast_phase"] != "none" else None
 
 
 STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.configuration import TrainingSection
-from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace, digest
+from cta_data.engine import (
+    Blocked,
+    Outcome,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    Workspace,
+    digest,
+    existing_inputs,
+)
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.environment import nnunet_environment
 from cta_data.nnunet.gpus import LOCKS, one_gpu
@@ -21,10 +31,11 @@ from cta_data.nnunet.plans import require_fitting_patch
 from cta_data.nnunet.process import run_job
 from cta_data.steps.models import WORK, Model
 from cta_data.steps.sessions import make_unit
+from cta_data.steps.trained_models import describe_training, training_set_key
 from cta_data.study import Study
 
 PLAN_VERSION = 1
-TRAIN_VERSION = 1
+TRAIN_VERSION = 2
 CROSS_VALIDATION_VERSION = 1
 SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
 KEPT = ("checkpoint_final.pth", "progress.png")
@@ -120,6 +131,13 @@ def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
     return paths, [case["case"] for case in cases]
 
 
+def build_key(study: Study, model: Model) -> str:
+    """Return the key of the model's training set as it is built now; empty where it is not."""
+    paths, _ = _inputs(study, model)
+    inputs, missing = existing_inputs(study.root, paths)
+    return "" if missing else training_set_key({entry.role: entry.key for entry in inputs})
+
+
 def _parameters(model: Model, training: TrainingSection, cases: list[str]) -> dict[str, Any]:
     return {
         "setting": model.setting,
@@ -146,6 +164,7 @@ def _plan_folds(
     folds: tuple[int, ...], model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     paths, cases = _inputs(study, model)
+    patients = {c["case"]: [c["cohort"], c["subject"]] for c in read_cases(study, model)}
     options = training.model_dump(mode="json")
     for fold in folds:
         unit = UnitId(model.step("train", f"fold_{fold}"))
@@ -153,7 +172,11 @@ def _plan_folds(
             yield Blocked(unit, TRAIN_VERSION, f"plan: {model.step('plan')} has not been done")
             continue
         learning = {key: options[key] for key in options if key not in _NOT_LEARNING}
-        parameters = _parameters(model, training, cases) | {"fold": fold, "options": learning}
+        parameters = _parameters(model, training, cases) | {
+            "fold": fold,
+            "options": learning,
+            "patients": {case: patients[case] for case in cases},
+        }
         own = paths | {"plans": f"{model.folder}/{SHARED[0]}"}
         yield make_unit(study, unit, TRAIN_VERSION, own, parameters)
 
@@ -173,6 +196,24 @@ def _plan_cross_validation(
         return
     parameters = {"folder": model.folder, "dataset": model.dataset}
     yield make_unit(study, unit, CROSS_VALIDATION_VERSION, paths, parameters)
+
+
+def postprocessing_file(
+    study: Study, model: Model, training: TrainingSection, folds: Sequence[int]
+) -> str:
+    """Return the postprocessing that nnU-Net determined for just these folds, or an empty text.
+
+    One that was determined of other folds, or of the same ones before they were trained again,
+    is none of theirs.
+    """
+    if sorted(folds) != list(range(study.configuration.build.folds)):
+        return ""
+    [planned] = _plan_cross_validation(model, training, study)
+    row = study.tables.by_key("units").get(planned.id.key)
+    current = isinstance(planned, Unit) and row is not None and row["key"] == planned.key
+    if row is None or not current or row["status"] != "ok":
+        return ""
+    return next((path for path in row["outputs"] if path.endswith("/postprocessing.json")), "")
 
 
 def _job(unit: Unit, workspace: Workspace, machine: Machine) -> dict[str, Any]:
@@ -244,10 +285,12 @@ def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     )
     with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
         done = run_job("train", job, work, environment | gpu)
-    return _keep(unit, workspace, done)
+    return _keep(unit, workspace, done, describe_training(unit, job["splits"]))
 
 
-def _keep(unit: Unit, workspace: Workspace, done: dict[str, Any]) -> Outcome:
+def _keep(
+    unit: Unit, workspace: Workspace, done: dict[str, Any], training: dict[str, Any]
+) -> Outcome:
     """Place a fold's files by link, so that a run that dies now has lost nothing."""
     fold, source = unit.parameters["fold"], Path(done["fold_folder"])
     target = f"{unit.parameters['folder']}/fold_{fold}"
@@ -258,7 +301,7 @@ def _keep(unit: Unit, workspace: Workspace, done: dict[str, Any]) -> Outcome:
     summary = json.loads((source / "validation" / "summary.json").read_text("utf-8"))
     _write(workspace, f"{target}/validation/summary.json", without_folders(summary))
     sessions = done["sessions"]
-    card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0])
+    card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
     _write(workspace, f"{target}/card.json", card)
     write_curves(card["curves"], workspace.write(f"{target}/curves.png"))
     begun = [one["first_epoch"] for one in sessions if one["first_epoch"]]

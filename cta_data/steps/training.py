@@ -11,7 +11,7 @@ from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
 from cta_data.engine.driver import mark_uncommitted, study_lock
 from cta_data.nnunet.environment import require_device, require_training_packages
 from cta_data.steps.build import build_step
-from cta_data.steps.evaluation_sets import EvaluationSet, place_references
+from cta_data.steps.evaluation_sets import EvaluationSets, place_references
 from cta_data.steps.models import (
     ANNEXED_MODELS,
     ANNEXED_PREDICTIONS,
@@ -22,7 +22,8 @@ from cta_data.steps.models import (
     model_of,
 )
 from cta_data.steps.pipeline import execute
-from cta_data.steps.predict import prediction_step
+from cta_data.steps.predict import PredictionOptions, PredictionTask, prediction_step
+from cta_data.steps.predicted_sets import StudyPredictions
 from cta_data.steps.train import Machine, remove_finished, training_steps
 from cta_data.steps.training_checks import Check, check_training
 from cta_data.study import Study
@@ -34,7 +35,8 @@ MOST_PROCESSES = 8
 class TrainingRequest:
     """Which settings to train, how, and on what.
 
-    `folds` empty means all of the build.
+    `folds` empty means all of the build, in a training, and all that are trained in a prediction,
+    where `unequal_folds` tells whether these may have been trained differently.
     """
 
     settings: tuple[str, ...]
@@ -45,6 +47,8 @@ class TrainingRequest:
     command: tuple[str, ...]
     recompute: bool = False
     commit: bool = True
+    unequal_folds: bool = False
+    probabilities: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,10 @@ def train_models(
 def predict_sets(
     study: Study,
     request: TrainingRequest,
-    sets: Sequence[EvaluationSet],
+    tasks: Sequence[PredictionTask],
     observer: Observer | None = None,
-    *,
-    probabilities: bool = False,
 ) -> Report:
-    """Predict test sets with every model that was asked for, and point at their references.
+    """Predict test sets with models, and point at the references of all test sets.
 
     Raises
     ------
@@ -153,32 +155,45 @@ def predict_sets(
     require_device(request.machine.device)
     with study_lock(study.root):
         ensure_dataset(study, PREDICTIONS, ANNEXED_PREDICTIONS)
-        if place_references(study, sets):
+        if place_references(study, StudyPredictions(study).judged_sets(t.test_set for t in tasks)):
             mark_uncommitted(study.root)
-    steps = prediction_steps(study, request, sets, probabilities=probabilities)
     options = RunOptions(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
-    return execute(study, steps, options, observer, commit=request.commit)
+    step = prediction_step(tasks, prediction_options(request), request.machine)
+    return execute(study, [step], options, observer, commit=request.commit)
 
 
-def prediction_steps(
-    study: Study,
-    request: TrainingRequest,
-    sets: Sequence[EvaluationSet],
-    *,
-    probabilities: bool = False,
-) -> list[Step]:
-    """Return the step that predicts the sets with every model."""
-    return [
-        prediction_step(
-            [model_of(study, setting, request.training) for setting in request.settings],
-            sets,
-            request.training,
-            request.machine,
-            probabilities=probabilities,
-        )
-    ]
+def prediction_options(request: TrainingRequest) -> PredictionOptions:
+    """Return how models predict, from what the command line says."""
+    return PredictionOptions(
+        request.training, request.folds, request.unequal_folds, request.probabilities
+    )
+
+
+def prediction_tasks(
+    study: Study, request: TrainingRequest, names: Sequence[str] = ()
+) -> list[PredictionTask]:
+    """Return each model with each of its test sets.
+
+    Parameters
+    ----------
+    names
+        Test sets that were asked for; those of the paper where it is empty.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or a test set is not there.
+    """
+    sets = EvaluationSets(study)
+    tasks = []
+    for name in request.settings:
+        model = model_of(study, name, request.training)
+        setting = study.configuration.build.settings[name]
+        chosen = sets.chosen(names or ["all"], setting)
+        tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]
+    return tasks
 
 
 def with_command(request: TrainingRequest, *command: str) -> TrainingRequest:

@@ -70,12 +70,13 @@ def test_every_false_lesion_is_listed_open_ones_first() -> None:
     """Matched and missed lesions are not; one with a verdict carries it."""
     lesions = pd.DataFrame(
         [
-            {"kind": "pair", "predicted_lesion": 1},
-            {"kind": "false", "predicted_lesion": 2},
-            {"kind": "false", "predicted_lesion": 3},
-            {"kind": "missed", "predicted_lesion": None},
+            {"status": "detected", "predicted_lesion": 1},
+            {"status": "false", "predicted_lesion": 2},
+            {"status": "false", "predicted_lesion": 3},
+            {"status": "missed", "predicted_lesion": None},
         ]
-    ).assign(test_set="SUSM", model="B", case="a", voxels=5, volume_mm3=5.0, centroid_ras_mm=None)
+    ).assign(test_set="SUSM", model="B", case="a", centroid_ras_mm=None)
+    lesions = lesions.assign(predicted_voxels=5, predicted_volume_mm3=5.0)
     rows = false_lesions(lesions, pd.DataFrame([verdict("a", 2, "vessel")]))
     assert rows["predicted_lesion"].tolist() == [3, 2]
     assert rows["verdict"].iloc[1] == "vessel" and rows["verdict"].isna().iloc[0]

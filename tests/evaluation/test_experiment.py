@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from cta_data.evaluation.experiment import (
     score_table,
     sensitivity_by_volume,
 )
-from cta_data.evaluation.experiment.paper_order import canonical
+from cta_data.evaluation.experiment.paper_order import printed_name
 from cta_data.evaluation.experiment.score_text import printed_rows, score_html, score_latex
 from cta_data.evaluation.scoring import ARTICLE, score_masks
 from cta_data.evaluation.scoring.collection import Pairing, Scores
@@ -105,29 +106,50 @@ def test_a_table_holds_ours_and_the_paper_s_apart() -> None:
     assert (ppv.loc["A", "n"], ppv.loc["A", "n_undefined"], ppv.loc["A", "n_pairs"]) == (2, 1, 2)
 
 
-def test_each_table_takes_the_sets_that_it_is_about() -> None:
-    """Internal sets by any spelling in 2, 4 and S1, external ones in 3; C only in 4 and S1."""
-    sets = [
-        A,
-        B,
-        scored("C", [SIZES] * 3),
-        scored("A", [SIZES] * 3, test_set="susm"),
-        scored("B", [SIZES] * 3, test_set="susm"),
-        scored("A", [SIZES] * 3, test_set="internal-mprage"),
-    ]
-    found = {
-        name: {(r.test_set, r.model) for r in score_table(sets, name).itertuples()}
-        for name in ("table_2", "table_3", "table_4", "table_s1")
+TABLES = ("table_2", "table_3", "table_4", "table_s1", "table_segmentation", "table_further")
+
+
+def members(sets: list[ScoredSet]) -> dict[str, set[tuple[str, str]]]:
+    """Test set and model of every table."""
+    return {
+        name: {(row.test_set, row.model) for row in score_table(sets, name).itertuples()}
+        for name in TABLES
     }
-    assert found["table_2"] == {("SPACE", "A"), ("SPACE", "B"), ("internal-mprage", "A")}
+
+
+def test_each_table_has_the_paper_s_models_and_test_sets_and_no_other() -> None:
+    """A, B: Tables 2, 3; A to C: Table 4; A to D: S1; what the paper has not stands apart."""
+    names = ("internal-HAQ", "internal-NAQ", "susm", "own")
+    sets = [scored(m, [SIZES] * 3, test_set=t) for t in names for m in ("A", "B", "C", "D", "E")]
+    found = members(sets)
+    internal = ("internal-HAQ", "internal-NAQ")
+    assert found["table_2"] == {(t, m) for t in internal for m in "AB"}
     assert found["table_3"] == {("susm", "A"), ("susm", "B")}
-    assert found["table_4"] == found["table_s1"] == found["table_2"] | {("SPACE", "C")}
-    printed = score_table(sets, "table_3")
-    assert printed["published_mean"].notna().all()
-    assert canonical("internal-mprage") == "MPRAGE"
-    with_p = score_table(sets, "table_2")
-    alone = with_p[with_p["test_set"] == "internal-mprage"]
+    assert found["table_4"] == {(t, m) for t in internal for m in "ABC"}
+    assert found["table_s1"] == {(t, m) for t in internal for m in "ABCD"}
+    assert found["table_segmentation"] == {("internal-HAQ", m) for m in "ABC"}
+    apart = {("susm", m) for m in "CDE"} | {("own", m) for m in "ABCDE"}
+    assert found["table_further"] == apart | {(t, "E") for t in internal}
+    assert set(score_table(sets, "table_s1")["metric"]) == {"f1", "ppv", "sensitivity"}
+
+
+def test_published_values_stand_only_beside_what_means_the_same() -> None:
+    """internal-HAQ is the paper's SPACE test set; a setting A of one's own is not the paper's."""
+    sets = [scored(m, [SIZES] * 3, test_set=t) for t in ("internal-HAQ", "susm") for m in "AB"]
+    rows = score_table(sets, "table_2").set_index(["model", "metric"])
+    assert rows.loc[("A", "f1"), "published_mean"] == pytest.approx(0.745)
+    assert rows.loc[("A", "f1"), "printed_as"] == "SPACE"
+    assert score_table(sets, "table_3")["published_mean"].notna().all()
+    alone = score_table([sets[0]], "table_2")
     assert alone["wilcoxon_p"].isna().all()
+    own = replace(sets[0], as_published=False)
+    found = members([own, sets[1]])
+    assert found["table_2"] == {("internal-HAQ", "B")}
+    assert found["table_further"] == {("internal-HAQ", "A")}
+    assert "published_mean" not in score_table([own], "table_further")
+    assert [printed_name(t) for t in ("internal-NAQ", "internal-HAQ", "susm")] == [
+        "MPRAGE", "SPACE", "SUSM",
+    ]  # fmt: skip
 
 
 def test_print_names_the_convention_and_marks_what_is_missing() -> None:
@@ -139,8 +161,8 @@ def test_print_names_the_convention_and_marks_what_is_missing() -> None:
     assert "convention “article”" in page and "paper: mean ± SD" in page
     assert "nan" not in page
     assert "nan" not in score_latex(rows, "table_2", "article")
-    nothing = score_table([scored("A", [SIZES], test_set="OTHER")], "table_3")
-    assert "—" in score_html(nothing, "table_3", "article")
+    alone = score_table([scored("A", [SIZES], test_set="OTHER")], "table_further")
+    assert "—" in score_html(alone, "table_further", "article")
 
 
 def test_figures_are_the_same_bytes_and_carry_their_numbers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cta_data.evaluation.experiment.findings import Finding
 from cta_data.evaluation.figures import figure_bytes
 from cta_data.evaluation.figures.findings import FindingPicture, findings_figure
 from cta_data.evaluation.scoring import CONVENTIONS
-from cta_data.evaluation.scoring.case import CaseScore, PairScore, SingleLesion
+from cta_data.evaluation.scoring.case import CaseScore, LesionInstance, PairScore
 from cta_data.evaluation.scoring.collection import Pairing, Scores
 from cta_data.evaluation.scoring.instance_labels import instance_labels
 from cta_data.evaluation.scoring.mask_files import MaskVoxels
@@ -26,16 +26,13 @@ VOLUMES = {"c1": (50.0, 400.0, 90.0), "c2": (30.0, 700.0, 60.0, 90.0)}
 def case(name: str, dice: dict[int, float], false: dict[int, float]) -> CaseScore:
     """A case with a pair for each lesion of `dice`, and false lesions by number and volume."""
     pairs = tuple(PairScore(n, n, d, 1, 1, 1, d > 0.1) for n, d in dice.items())
-    found = {n for n, d in dice.items() if d > 0.1}
-    missed = tuple(
-        SingleLesion(n, 1, volume, (0.0, 0.0, 0.0))
-        for n, volume in enumerate(VOLUMES[name], start=1)
-        if n not in found
-    )
-    singles = tuple(SingleLesion(n, 1, volume, (0.0, 0.0, 0.0)) for n, volume in false.items())
-    return CaseScore(
-        name, len(VOLUMES[name]), 0, 0, 0, 0, *[0.0] * 7, pairs, missed, singles, VOLUMES[name]
-    )
+    reference = tuple(lesion(n, volume) for n, volume in enumerate(VOLUMES[name], start=1))
+    predicted = tuple(lesion(n, volume) for n, volume in false.items())
+    return CaseScore(name, len(VOLUMES[name]), 0, 0, 0, 0, *[0.0] * 7, reference, predicted, pairs)
+
+
+def lesion(number: int, volume_mm3: float) -> LesionInstance:
+    return LesionInstance(number, 1, volume_mm3, (0.0, 0.0, 0.0))
 
 
 def scored(model: str, *cases: CaseScore, test_set: str = "SUSM") -> ScoredSet:

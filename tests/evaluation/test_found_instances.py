@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,8 @@ def test_patients_add_up_to_the_test_set() -> None:
     assert [told[kind] for kind in kinds] == rows[kinds].sum().tolist()
     assert sum(told[kind] for kind in kinds) == told["lesions"]
     assert (told["patients_a_finds_more"], told["patients_b_finds_more"]) == (1, 0)
+    # Of three patients: one lesion more by B, two more by A.
+    assert told["additional_per_patient"] == pytest.approx((1 - 2) / 3)
 
 
 def test_patients_of_one_model_only_are_counted_as_left_out() -> None:
@@ -104,16 +107,20 @@ def test_without_a_lesion_or_a_case_in_common_there_are_zeros() -> None:
 
 
 def test_the_paper_s_counts_stand_beside_ours_by_any_spelling() -> None:
-    """`ynhh` has 100 and 19, SPACE 6 and 0; other test sets and other models have none."""
+    """`ynhh` has 100 and 19, internal-HAQ 6 and 0; others have none, and so has another model B."""
     sets = [
         model(name, {"c0": ((2,), bars(2))}, test_set=test_set)
-        for test_set in ("own", "internal-space", "ynhh")
+        for test_set in ("own", "internal-HAQ", "ynhh")
         for name in "ABC"
     ]
     rows = found_instances(sets).set_index("test_set")
-    assert rows.index.tolist() == ["ynhh", "internal-space", "own"]
+    assert rows.index.tolist() == ["ynhh", "internal-HAQ", "own"]
     assert rows.loc["ynhh", ["published_b_only", "published_a_only"]].tolist() == [100, 19]
-    assert rows.loc["internal-space", ["published_b_only", "published_a_only"]].tolist() == [6, 0]
+    assert rows.loc["internal-HAQ", ["published_b_only", "published_a_only"]].tolist() == [6, 0]
+    additional = rows["published_additional_per_patient"]
+    assert additional[["ynhh", "internal-HAQ"]].tolist() == [0.405, 0.4]
+    own = [replace(one, as_published=False) for one in sets]
+    assert found_instances(own)["published_b_only"].isna().all()
     assert rows.loc["own", ["published_b_only", "published_a_only"]].isna().all()
     assert rows["both"].tolist() == [1, 1, 1]  # the paper's counts are not among ours
     others = found_instances(sets, ("A", "C"))
@@ -124,10 +131,11 @@ def test_print_has_the_convention_and_the_paper_s_columns_apart() -> None:
     """HTML and LaTeX; a number that the paper does not print is a dash."""
     sets = [model(n, {"c0": ((2,), bars(2))}, test_set=t) for t in ("own", "susm") for n in "AB"]
     table = found_text(found_instances(sets), "tables")
-    assert table.rows[0][-2:] == ("120", "32") and table.rows[1][-2:] == ("—", "—")
+    assert table.rows[0][-3:] == ("120", "32", "0.840")
+    assert table.rows[1][-3:] == ("—", "—", "—")
     for text in (table_page(table), table_tex(table)):
         assert "tables" in text and "nan" not in text
-    assert table_page(table).count('class="paper"') == 4
+    assert table_page(table).count('class="paper"') == 6
     assert "convention “tables”" in table_page(table)
 
 
@@ -162,11 +170,13 @@ def test_tables_have_the_paper_s_order() -> None:
         for name in ("table_2", "table_3", "table_s1")
     }
     assert orders["table_2"] == ["SPACE", "MPRAGE"]
-    assert orders["table_3"] == ["SUSM", "YNHH", "UMMC", "UKHD", "own"]
+    assert orders["table_3"] == ["SUSM", "YNHH", "UMMC", "UKHD"]
     assert orders["table_s1"] == ["MPRAGE", "SPACE"]
     rows = score_table(sets, "table_4")
     told = list(dict.fromkeys(zip(rows["model"], rows["test_set"], strict=True)))
     assert told == [(m, t) for m in "ABC" for t in ("MPRAGE", "SPACE")]
+    further = list(dict.fromkeys(score_table(sets, "table_further")["test_set"]))
+    assert further == ["SUSM", "YNHH", "UMMC", "UKHD", "own"]
     assert in_paper_order(["b", "SUSM", "a", "b"], ("SUSM",)) == ["SUSM", "a", "b"]
 
 

@@ -144,18 +144,39 @@ def test_folders_are_paired_by_name(tmp_path: Path) -> None:
 
 
 def test_out_keeps_cases_and_lesions_as_tables(tmp_path: Path) -> None:
-    """Two Parquet files: what JSON says, row by row."""
+    """One row a case; one a lesion of the reference and one a false positive; CSV says the same."""
     a = write(tmp_path / "a.nii.gz", mask_of((2, 6), (20, 5)))
     b = write(tmp_path / "b.nii.gz", mask_of((4, 6), (1, 1), (9, 4)))
     told = scored(a, b, "--out", tmp_path / "s.parquet")["cases"][0]
     [row] = pd.read_parquet(tmp_path / "s.parquet").to_dict("records")
     assert (row["tp"], row["fp"], row["fn"], row["convention"]) == (1, 2, 1, "article")
     lesions = pd.read_parquet(tmp_path / "s.lesions.parquet")
-    assert lesions.kind.value_counts().to_dict() == {
-        "pair": len(told["pairs"]),
-        "missed": len(told["missed"]),
-        "false": len(told["false"]),
-    }
+    assert lesions["status"].value_counts().to_dict() == {"detected": 1, "missed": 1, "false": 2}
+    assert (len(told["missed"]), len(told["false"])) == (1, 2)
+    plain = pd.read_csv(tmp_path / "s.lesions.csv")
+    numbers = ["reference_lesion", "predicted_lesion", "dice", "reference_volume_mm3"]
+    for name in numbers:
+        assert plain[name].to_numpy() == pytest.approx(
+            lesions[name].to_numpy(dtype=float, na_value=np.nan), nan_ok=True
+        )
+    assert pd.read_csv(tmp_path / "s.csv")["tp"].tolist() == [1]
+
+
+def test_a_pair_under_the_threshold_is_one_missed_and_one_false_lesion(tmp_path: Path) -> None:
+    """Seven lesions and false positives are seven rows, and both rows of a pair hold its Dice."""
+    a = write(tmp_path / "a.nii.gz", mask_of((2, 20), (30, 5), (40, 4), (50, 4)))
+    b = write(tmp_path / "b.nii.gz", mask_of((2, 1), (30, 5), (10, 2), (50, 1)))
+    [case] = scored(a, b, "--out", tmp_path / "s.parquet", "--threshold", "0.4")["cases"]
+    lesions = pd.read_parquet(tmp_path / "s.lesions.parquet")
+    assert len(lesions) == case["n_reference"] + case["fp"]
+    assert lesions["status"].tolist().count("detected") == case["tp"]
+    assert lesions["status"].tolist().count("missed") == case["fn"]
+    weak = lesions[lesions["reference_lesion"].isna() & lesions["dice"].notna()]
+    twin = lesions[(lesions["status"] == "missed") & lesions["dice"].notna()]
+    assert weak["dice"].tolist() == twin["dice"].tolist() and len(weak)
+    assert twin["predicted_lesion"].tolist() == weak["predicted_lesion"].tolist()
+    sides = lesions[["reference_volume_mm3", "predicted_volume_mm3"]]
+    assert (sides.notna().any(axis=1)).all()
 
 
 def test_options_change_single_rules_and_say_so(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def check(reference: np.ndarray, predicted: np.ndarray, convention: Convention) 
     total = int(reference.astype(bool).sum() + predicted.astype(bool).sum())
     assert score.voxel_dice == pytest.approx(2 * shared / total if total else NAN, nan_ok=True)
     volumes = sorted(len(part) for part in first)
-    assert sorted(score.reference_volumes_mm3) == volumes
+    assert sorted(one.volume_mm3 for one in score.reference) == volumes
     return ties
 
 

@@ -48,7 +48,7 @@ def test_the_tables_join_what_the_dilation_joins(gap: int, tables_count: int) ->
     assert score_masks(mask, mask, ARTICLE).n_reference == 2
     score = score_masks(mask, mask, TABLES)
     assert score.n_reference == tables_count
-    assert sum(score.reference_volumes_mm3) == 2
+    assert sum(one.volume_mm3 for one in score.reference) == 2
 
 
 def test_matching_maximises_the_sum_of_dice() -> None:

@@ -115,7 +115,7 @@ def test_the_page_of_the_audit_draws_every_false_positive(evaluated: tuple[Study
     words = ("audit", "--test-set", "MPRAGE")
     told = json.loads(run_cta(*words, "--json", study=study.root).out)
     scores = pd.read_parquet(study.root / "evaluation/article/scores.lesions.parquet")
-    false = scores[(scores["kind"] == "false") & (scores["test_set"] == "MPRAGE")]
+    false = scores[(scores["status"] == "false") & (scores["test_set"] == "MPRAGE")]
     page = (study.root / told["page"]).read_text("utf-8")
     assert page.count("<section ") == page.count("data:image/png") == len(false) >= 2
     assert told["not_drawn"] == []

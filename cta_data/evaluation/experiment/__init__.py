@@ -12,21 +12,31 @@ from cta_data.evaluation.experiment.found import (
     found_lesions,
     model_pairs,
 )
+from cta_data.evaluation.experiment.found_by_models import found_by_models, lesions_by_models
+from cta_data.evaluation.experiment.predictions import (
+    PredictedSet,
+    Predictions,
+    predictions_in_folders,
+)
 from cta_data.evaluation.experiment.score_table import score_table
-from cta_data.evaluation.experiment.sets import ScoredSet, not_predicted, read_sets
+from cta_data.evaluation.experiment.sets import ScoredSet, score_sets
 
 __all__ = [
     "EDGES_CM3",
+    "PredictedSet",
+    "Predictions",
     "ScoredSet",
     "choose_findings",
     "false_positives",
     "findings_frame",
+    "found_by_models",
     "found_by_patient",
     "found_instances",
     "found_lesions",
+    "lesions_by_models",
     "model_pairs",
-    "not_predicted",
-    "read_sets",
+    "predictions_in_folders",
+    "score_sets",
     "score_table",
     "sensitivity_by_volume",
 ]

@@ -34,9 +34,9 @@ def sensitivity_by_volume(
     patients: list[int] = []
     for number, case in enumerate(one.scores.cases):
         told = {pair.reference_lesion for pair in case.pairs if pair.detected}
-        for lesion, volume_mm3 in enumerate(case.reference_volumes_mm3, start=1):
-            volumes.append(volume_mm3 / 1000)
-            detected.append(float(lesion in told))
+        for lesion in case.reference:
+            volumes.append(lesion.volume_mm3 / 1000)
+            detected.append(float(lesion.lesion in told))
             patients.append(number)
     volume, found = np.array(volumes, np.float64), np.array(detected, np.float64)
     patient = np.array(patients, np.int64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -15,11 +15,11 @@ from cta_data.evaluation.experiment.sets import ScoredSet
 REFERENCE = "reference"
 TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = "true positive", "false negative", "false positive"
 RULE = (
-    "In each test set, from the scores alone: the smallest lesion that one of the models A and B "
-    "found and the other missed; the median true positive (of the lesions that every model found, "
-    "by their mean Dice; of an even number the lower one); and of each model the largest false "
-    "negative and the largest false positive. Of equal ones the first by case and number. A "
-    "lesion that several rules choose is shown once."
+    "In each test set, among the models that read one technique, from the scores alone: the "
+    "smallest lesion that one of the models A and B found and the other missed; the median true "
+    "positive (of the lesions that each of the models found, by their mean Dice; of an even number "
+    "the lower one); and of each model the largest false negative and the largest false positive. "
+    "Of equal ones the first by case and number. A lesion that several rules choose is shown once."
 )
 
 
@@ -44,6 +44,8 @@ class Finding:
         Its number in that mask, from 1, as in the scores.
     verdicts
         By model; of a false positive, its own model's only.
+    technique
+        That the models read, on whose grid the masks are; empty where nothing tells.
     rules
         Why it was chosen.
     """
@@ -55,6 +57,7 @@ class Finding:
     volume_mm3: float
     verdicts: tuple[Verdict, ...] = ()
     rules: tuple[str, ...] = ()
+    technique: str = ""
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -84,15 +87,22 @@ def choose_findings(
     """
     chosen: list[Finding] = []
     for test_set in in_paper_order((one.test_set for one in sets), FOUND_ORDER):
-        mine = sorted((s for s in sets if s.test_set == test_set), key=lambda one: one.model)
-        found = _TestSet(_reference_lesions(mine), [f for s in mine for f in _false_ones(s)])
-        merged: dict[tuple[str, int, str], Finding] = {}
-        for rule, finding in _by_rule(found, [one.model for one in mine], models):
-            known = merged.get(finding.key, finding)
-            rules = (*known.rules, rule)
-            merged[finding.key] = Finding(**{**vars(finding), "rules": rules})
-        chosen += merged.values()
+        own = sorted((s for s in sets if s.test_set == test_set), key=lambda one: one.model)
+        for technique in dict.fromkeys(one.technique for one in own):
+            chosen += _choose([s for s in own if s.technique == technique], models)
     return tuple(chosen)
+
+
+def _choose(mine: Sequence[ScoredSet], models: tuple[str, str]) -> Iterable[Finding]:
+    """Return the findings of models whose masks are on one grid, so that lesions are the same."""
+    found = _TestSet(_reference_lesions(mine), [f for s in mine for f in _false_ones(s)])
+    merged: dict[tuple[str, int, str], Finding] = {}
+    for rule, finding in _by_rule(found, [one.model for one in mine], models):
+        known = merged.get(finding.key, finding)
+        merged[finding.key] = replace(
+            finding, rules=(*known.rules, rule), technique=mine[0].technique
+        )
+    return merged.values()
 
 
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -101,12 +111,14 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns test_set, rule (several are joined by `; `), case, origin, lesion, volume_cm3,
-        model, label, dice (NaN where no lesion of the model's was matched).
+        Columns test_set, technique (where it is known), rule (several are joined by `; `), case,
+        origin, lesion, volume_cm3, model, label, dice (NaN where no lesion of the model's was
+        matched).
     """
     rows: list[dict[str, Any]] = [
         {
             "test_set": one.test_set,
+            "technique": one.technique,
             "rule": "; ".join(one.rules),
             "case": one.case,
             "origin": one.origin,
@@ -118,7 +130,10 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
         for verdict in one.verdicts
     ]
     frame = pd.DataFrame(rows)
-    return frame.astype({"dice": "float64"}) if len(frame) else frame
+    if frame.empty:
+        return frame
+    known = frame if frame["technique"].any() else frame.drop(columns="technique")
+    return known.astype({"dice": "float64"})
 
 
 def _by_rule(
@@ -172,12 +187,13 @@ def _reference_lesions(sets: Sequence[ScoredSet]) -> list[Finding]:
     for one in sets:
         for case in one.scores.cases:
             pairs = {pair.reference_lesion: pair for pair in case.pairs}
-            for number, volume in enumerate(case.reference_volumes_mm3, start=1):
+            for lesion in case.reference:
+                number = lesion.lesion
                 pair = pairs.get(number)
                 found = pair is not None and pair.detected
                 label = TRUE_POSITIVE if found else FALSE_NEGATIVE
                 told = Verdict(one.model, label, pair.dice if pair else None)
-                volumes[case.case, number] = volume
+                volumes[case.case, number] = lesion.volume_mm3
                 verdicts.setdefault((case.case, number), []).append(told)
     return [
         Finding(sets[0].test_set, case, REFERENCE, number, volume, tuple(verdicts[case, number]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from cta_data.evaluation.experiment.paper_order import PAIR, canonical, in_paper_order
+from cta_data.evaluation.experiment.paper_order import PAIR, in_paper_order, printed_name
 from cta_data.evaluation.experiment.sets import ScoredSet
 from cta_data.evaluation.published import published_found_instances
 
@@ -24,8 +24,9 @@ def found_lesions(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns test_set, case, reference_lesion, volume_cm3, found (`both`, `A only`, `B only`,
-        `none`, where A is the first model and B the second).
+        Columns test_set, case, reference_lesion, lesion_ids (where the study's lesions are known),
+        volume_cm3, found (`both`, `A only`, `B only`, `none`, where A is the first model and B the
+        second).
     """
     other = {case.case: case for case in second.scores.cases}
     rows = []
@@ -36,11 +37,13 @@ def found_lesions(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
             {pair.reference_lesion for pair in one.pairs if pair.detected}
             for one in (case, other[case.case])
         ]
-        for number, volume in enumerate(case.reference_volumes_mm3, start=1):
-            a, b = number in told[0], number in told[1]
+        for lesion in case.reference:
+            a, b = lesion.lesion in told[0], lesion.lesion in told[1]
             kind = ("both" if b else "A only") if a else ("B only" if b else "none")
-            rows.append((first.test_set, case.case, number, volume / 1000, kind))
-    names = ["test_set", "case", "reference_lesion", "volume_cm3", "found"]
+            ids = " ".join(map(str, lesion.lesion_ids))
+            volume_cm3 = lesion.volume_mm3 / 1000
+            rows.append((first.test_set, case.case, lesion.lesion, ids, volume_cm3, kind))
+    names = ["test_set", "case", "reference_lesion", "lesion_ids", "volume_cm3", "found"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -67,11 +70,16 @@ def found_by_patient(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
 def model_pairs(
     sets: Sequence[ScoredSet], models: tuple[str, str] = PAIR
 ) -> Iterator[tuple[ScoredSet, ScoredSet]]:
-    """Yield the two models' scores of every test set that has both, in the paper's order."""
+    """Yield the two models' scores of every test set that has both, in the paper's order.
+
+    Both have to read one technique: lesions are compared by their numbers in the reference.
+    """
     for test_set in in_paper_order((one.test_set for one in sets), FOUND_ORDER):
         mine = {one.model: one for one in sets if one.test_set == test_set}
         if set(models) <= set(mine):
-            yield mine[models[0]], mine[models[1]]
+            first, second = (mine[name] for name in models)
+            if first.technique == second.technique:
+                yield first, second
 
 
 def found_instances(
@@ -81,7 +89,7 @@ def found_instances(
 ) -> pd.DataFrame:
     """Count what two models found, per test set.
 
-    Test sets are not added up: the internal ones are of the same patients.
+    Test sets are not added up: the paper does not either.
 
     Parameters
     ----------
@@ -93,9 +101,10 @@ def found_instances(
     -------
     pandas.DataFrame
         One row a test set: cases, cases_left_out (with a reference, but not scored for both
-        models), lesions, the number of each kind, patients with more lesions found by the one
-        model alone than by the other, and the paper's numbers as `published_b_only` and
-        `published_a_only` (NaN where it has none).
+        models), lesions, the number of each kind, `additional_per_patient` (lesions found by B
+        alone less those found by A alone, per patient), patients with more lesions found by the one
+        model alone than by the other, and the paper's numbers as `published_b_only`,
+        `published_a_only` and `published_additional_per_patient` (NaN where it has none).
     """
     printed = published_found_instances() if published is None else published
     rows = []
@@ -110,18 +119,26 @@ def found_instances(
                 "cases_left_out": len(known - set(patients["case"])),
                 "lesions": int(patients["lesions"].sum()),
                 **{kind: int(patients[kind].sum()) for kind in KINDS},
+                "additional_per_patient": float((b - a).mean()) if len(patients) else math.nan,
                 "patients_b_finds_more": int((b > a).sum()),
                 "patients_a_finds_more": int((a > b).sum()),
-                "published_b_only": _printed(printed, first.test_set, "B", models),
-                "published_a_only": _printed(printed, first.test_set, "A", models),
+                **_published(printed, first, second),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _printed(published: pd.DataFrame, test_set: str, model: str, models: tuple[str, str]) -> float:
-    if models != PAIR:
-        return math.nan
-    same = published["test_set"] == canonical(test_set)
-    rows = published[same & (published["found_only_by"] == model)]
-    return float(rows["lesions"].iloc[0]) if len(rows) else math.nan
+def _published(published: pd.DataFrame, first: ScoredSet, second: ScoredSet) -> dict[str, float]:
+    """Return the paper's numbers, where models and test set are the paper's."""
+    same = published["test_set"] == printed_name(first.test_set)
+    own = (first.model, second.model) == PAIR and first.as_published and second.as_published
+    rows = published[same & own].set_index("found_only_by")
+    values = {
+        "published_b_only": (PAIR[1], "lesions"),
+        "published_a_only": (PAIR[0], "lesions"),
+        "published_additional_per_patient": (PAIR[1], "additional_per_patient"),
+    }
+    return {
+        name: float(rows.loc[model, column]) if model in rows.index else math.nan  # type: ignore[arg-type]
+        for name, (model, column) in values.items()
+    }

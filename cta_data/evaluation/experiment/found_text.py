@@ -17,10 +17,12 @@ HEAD = {
     "B only": "only B",
     "A only": "only A",
     "none": "none",
+    "additional_per_patient": "additional per patient",
     "patients_b_finds_more": "patients, B finds more",
     "patients_a_finds_more": "patients, A finds more",
     "published_b_only": "paper: only B",
     "published_a_only": "paper: only A",
+    "published_additional_per_patient": "paper: additional per patient",
 }
 
 
@@ -28,16 +30,25 @@ def found_text(frame: pd.DataFrame, convention: str) -> TextTable:
     """Return what `found_instances` counted as a table of texts."""
     caption = (
         "Reference lesions that model A, model B, both or none of them found, by the convention "
-        f"“{convention}”. Patients who were not scored for both models are left out. Columns named "
-        "paper are what the paper printed; it gives no lesions that both or none found."
+        f"“{convention}”. Additional per patient: those that B alone found less those that A alone "
+        "found, over all patients of the test set. Patients who were not scored for both models "
+        "are left out. Columns named paper are what the paper printed; it gives no lesions that "
+        "both or none found."
     )
     rows = tuple(
-        tuple(_text(row[name]) for name in HEAD) for row in frame.to_dict(orient="records")
+        tuple(_text(name, row[name]) for name in HEAD) for row in frame.to_dict(orient="records")
     )
-    return TextTable("Overall found instances", caption, tuple(HEAD.values()), rows, n_names=1)
+    return TextTable(
+        "Figure 5 in numbers: lesions found by model A and model B",
+        caption,
+        tuple(HEAD.values()),
+        rows,
+        n_names=1,
+    )
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: object) -> str:
     if isinstance(value, float):
-        return MISSING if math.isnan(value) else f"{value:.0f}"
+        places = 3 if "per_patient" in name else 0
+        return MISSING if math.isnan(value) else f"{value:.{places}f}"
     return str(value)

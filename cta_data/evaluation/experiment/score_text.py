@@ -35,20 +35,23 @@ HEAD = (
     "not scored",
     "mean ± SD, %",
     "median (Q1–Q3), %",
-    "paper: mean ± SD, %",
-    "paper: median (Q1–Q3), %",
 )
-TESTS = ("n pairs", "p Wilcoxon", "p Holm", "p Mann–Whitney", "paper: p")
-TEST_COLUMNS = ("wilcoxon_p", "holm_p", "mann_whitney_p", "published_p_value")
+PUBLISHED = ("paper: mean ± SD, %", "paper: median (Q1–Q3), %")
+TESTS = ("n pairs", "p Wilcoxon", "p Holm", "p Mann–Whitney")
+MOST_LETTERS = 2
+"""Of a table's number in the paper; others have a name alone."""
+TEST_COLUMNS = ("wilcoxon_p", "holm_p", "mann_whitney_p")
+PUBLISHED_P = "paper: p"
 
 
 def printed_rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the head and the rows of a score table as texts."""
-    tests = "published_p_value" in frame
+    published, tests = "published_mean" in frame, "n_pairs" in frame
+    published_p = "published_p_value" in frame
     rows = []
     for row in frame.to_dict("records"):
         texts = [
-            str(row["test_set"]),
+            set_name(row),
             METRIC_NAMES[row["metric"]],
             str(row["model"]),
             str(row["n"]),
@@ -56,19 +59,26 @@ def printed_rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, 
             str(row["n_not_scored"]),
             _spread(row, ""),
             _quartiles(row, ""),
-            _spread(row, "published_"),
-            _quartiles(row, "published_"),
         ]
-        if tests:
-            # The test is of two models: it stands with the second.
-            texts += _tests(row) if row["model"] == PAIR[1] else [""] * len(TESTS)
+        texts += [_spread(row, "published_"), _quartiles(row, "published_")] if published else []
+        # The test is of two models: it stands with the second.
+        second = row["model"] == PAIR[1]
+        texts += (_tests(row) if second else [""] * len(TESTS)) if tests else []
+        texts += ([_p(row["published_p_value"])] if second else [""]) if published_p else []
         rows.append(tuple(texts))
-    return (HEAD + TESTS if tests else HEAD), rows
+    head = HEAD + (PUBLISHED if published else ()) + (TESTS if tests else ())
+    return head + ((PUBLISHED_P,) if published_p else ()), rows
 
 
-def score_html(frame: pd.DataFrame, name: str, convention: str) -> str:
-    """Return a page of its own for one table; nothing is loaded from elsewhere."""
-    return table_page(_text_table(frame, name, convention))
+def set_name(row: Mapping[Any, Any]) -> str:
+    """Return the test set, with the paper's name where that is another."""
+    name, paper = str(row["test_set"]), row["printed_as"]
+    return name if not isinstance(paper, str) or paper == name.upper() else f"{name} ({paper})"
+
+
+def score_html(frame: pd.DataFrame, name: str, convention: str, notice: str = "") -> str:
+    """Return a page of its own for one table; `notice` is a line that it begins with."""
+    return table_page(_text_table(frame, name, convention), notice)
 
 
 def score_section(frame: pd.DataFrame, name: str, convention: str) -> str:
@@ -83,23 +93,33 @@ def score_latex(frame: pd.DataFrame, name: str, convention: str) -> str:
 
 def _text_table(frame: pd.DataFrame, name: str, convention: str) -> TextTable:
     head, rows = printed_rows(frame)
-    title = f"{name.replace('_', ' ').capitalize().replace('s1', 'S1')}. {TITLES[name]}"
-    caption = _caption(convention, tests=TESTS[0] in head)
-    return TextTable(title, caption, head, tuple(rows), n_names=3)
+    number = name.removeprefix("table_").upper()
+    title = f"Table {number}. {TITLES[name]}" if len(number) <= MOST_LETTERS else TITLES[name]
+    return TextTable(title, _caption(frame, convention), head, tuple(rows), n_names=3)
 
 
-def _caption(convention: str, *, tests: bool) -> str:
+def _caption(frame: pd.DataFrame, convention: str) -> str:
     told = (
         f"Scored by the convention “{convention}”. SD has n − 1, quartiles are linear; cases in "
         "which a metric is undefined are counted and left out, and so are cases with a reference "
-        "that were not scored. Columns named paper are what the paper printed."
+        "that were not scored."
     )
-    if not tests:
-        return told
-    return (
-        f"{told} Wilcoxon's signed-rank test of B against A is paired and primary; Holm adjusts it "
-        "for the metrics of the test set; Mann–Whitney takes the same cases as unpaired."
-    )
+    if "published_mean" in frame:
+        told += " Columns named paper are what the paper printed."
+    read = frame.dropna(subset=["technique"]).drop_duplicates(["model", "technique"])
+    if len(read):
+        models = "; ".join(
+            f"{m} read {t}" for m, t in zip(read["model"], read["technique"], strict=True)
+        )
+        told += (
+            f" Every model read images of its own technique, and is judged on their grid: {models}."
+        )
+    if "n_pairs" in frame:
+        told += (
+            " Wilcoxon's signed-rank test of B against A is paired and primary; Holm adjusts it "
+            "for the metrics of the test set; Mann–Whitney takes the same cases as unpaired."
+        )
+    return told
 
 
 def _spread(row: Mapping[Any, Any], prefix: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from cta_data.evaluation.published import PAPER_CITATION
-from cta_data.evaluation.rendering import LATEX_TEXT, STYLE
+from cta_data.evaluation.rendering import LATEX_TEXT, STYLE, notice_html
 
 MISSING = "—"
 PAPER = "paper: "
@@ -34,12 +34,18 @@ class TextTable:
     n_names: int
 
 
-def table_page(table: TextTable) -> str:
-    """Return a page of its own for one table; nothing is loaded from elsewhere."""
+def table_page(table: TextTable, notice: str = "") -> str:
+    """Return a page of its own for one table; nothing is loaded from elsewhere.
+
+    Parameters
+    ----------
+    notice
+        A line that the page begins with.
+    """
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(table.title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
-        f"{table_section(table)}</body>\n</html>\n"
+        f"{notice_html(notice)}{table_section(table)}</body>\n</html>\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,24 +41,29 @@ class PairScore:
 
 
 @dataclass(frozen=True)
-class SingleLesion:
-    """A lesion that was missed, or a false one: size, and centroid in RAS mm."""
+class LesionInstance:
+    """One instance of a mask: its number from 1, its size, and its centroid in RAS mm.
+
+    ``lesion_ids`` are the study's lesions that it is made of, where these are known: lesions that
+    touch are one instance.
+    """
 
     lesion: int
     voxels: int
     volume_mm3: float
     centroid_ras_mm: tuple[float, float, float]
+    lesion_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class CaseScore:
     """All scores of one case; what is undefined is NaN.
 
-    ``pairs`` are all matched pairs, detected or not. A pair that is not detected counts as one
-    missed and one false lesion in detection, and both are listed as such, too. The lesion-wise
-    scores are sums over all pairs, divided by the pairs and half of the instances without a
-    partner. ``surface`` is of the whole masks, and in ``pairs`` of two lesions, where it was asked
-    for.
+    ``reference`` and ``predicted`` are all instances of the two masks, in the order of their
+    numbers; ``pairs`` are all matched pairs, detected or not. A pair that is not detected counts as
+    one missed and one false lesion in detection. The lesion-wise scores are sums over all pairs,
+    divided by the pairs and half of the instances without a partner. ``surface`` is of the whole
+    masks, and in ``pairs`` of two lesions, where it was asked for.
     """
 
     case: str
@@ -73,11 +79,22 @@ class CaseScore:
     lesionwise_ppv: float
     lesionwise_sensitivity: float
     voxel_dice: float
+    reference: tuple[LesionInstance, ...]
+    predicted: tuple[LesionInstance, ...]
     pairs: tuple[PairScore, ...]
-    missed: tuple[SingleLesion, ...]
-    false: tuple[SingleLesion, ...]
-    reference_volumes_mm3: tuple[float, ...]
     surface: SurfaceDistances | None = None
+
+    @property
+    def missed(self) -> tuple[LesionInstance, ...]:
+        """Instances of the reference that were not detected."""
+        found = {pair.reference_lesion for pair in self.pairs if pair.detected}
+        return tuple(one for one in self.reference if one.lesion not in found)
+
+    @property
+    def false(self) -> tuple[LesionInstance, ...]:
+        """Instances of the prediction that detect nothing."""
+        found = {pair.predicted_lesion for pair in self.pairs if pair.detected}
+        return tuple(one for one in self.predicted if one.lesion not in found)
 
 
 def score_masks(
@@ -116,11 +133,14 @@ def score_case(
     affine: NDArray[np.float64] | None = None,
     case: str = "",
     surfaces: bool = False,
+    lesion_ids: Sequence[tuple[int, ...]] = (),
 ) -> CaseScore:
     """Score instances that were found by the same convention; see `score_masks`.
 
     Parameters
     ----------
+    lesion_ids
+        Of each instance of the reference, where they are known.
     surfaces
         Whether surface distances are measured, too.
     """
@@ -136,8 +156,6 @@ def score_case(
     weight = (reference.count + predicted.count) / 2
     shared = int(overlaps.voxels.sum())
     total = int(reference.voxels.sum() + predicted.voxels.sum())
-    seen = {pair.reference_lesion for pair in detected}
-    told = {pair.predicted_lesion for pair in detected}
     voxel_mm3 = abs(float(np.linalg.det(placed[:3, :3])))
     return CaseScore(
         case=case,
@@ -157,10 +175,9 @@ def score_case(
             sum(pair.intersection_voxels / pair.reference_voxels for pair in pairs), weight
         ),
         voxel_dice=_mean(2 * shared, total),
+        reference=_instances(reference, placed, voxel_mm3, lesion_ids),
+        predicted=_instances(predicted, placed, voxel_mm3),
         pairs=tuple(pairs),
-        missed=_singles(reference, seen, placed, voxel_mm3),
-        false=_singles(predicted, told, placed, voxel_mm3),
-        reference_volumes_mm3=tuple((reference.voxels * voxel_mm3).tolist()),
         surface=mask_distances(reference, predicted, spacing) if surfaces else None,
     )
 
@@ -202,17 +219,20 @@ def _mean(total: float, weight: float) -> float:
     return total / weight if weight else UNDEFINED
 
 
-def _singles(
-    instances: Instances, found: set[int], affine: NDArray[np.float64], voxel_mm3: float
-) -> tuple[SingleLesion, ...]:
-    points = instances.centroids @ affine[:3, :3].T + affine[:3, 3]
+def _instances(
+    found: Instances,
+    affine: NDArray[np.float64],
+    voxel_mm3: float,
+    lesion_ids: Sequence[tuple[int, ...]] = (),
+) -> tuple[LesionInstance, ...]:
+    points = found.centroids @ affine[:3, :3].T + affine[:3, 3]
     return tuple(
-        SingleLesion(
+        LesionInstance(
             lesion=number,
-            voxels=int(instances.voxels[number - 1]),
-            volume_mm3=int(instances.voxels[number - 1]) * voxel_mm3,
+            voxels=int(found.voxels[number - 1]),
+            volume_mm3=int(found.voxels[number - 1]) * voxel_mm3,
             centroid_ras_mm=(float(point[0]), float(point[1]), float(point[2])),
+            lesion_ids=lesion_ids[number - 1] if lesion_ids else (),
         )
         for number, point in enumerate(points, start=1)
-        if number not in found
     )

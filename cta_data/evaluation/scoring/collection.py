@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +19,21 @@ Item = tuple[str, tuple[Path, Path]]
 
 @dataclass(frozen=True)
 class Pairing:
-    """Files of a reference and of a prediction, by case; and cases that only one of them has."""
+    """Files of a reference and of a prediction, by case; and cases that cannot be paired.
+
+    Attributes
+    ----------
+    refused
+        Case and reason of each whose masks must not be compared.
+    lesion_labels
+        By case, the file with the id of the study's lesion in every voxel of the reference.
+    """
 
     files: dict[str, tuple[Path, Path]]
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    lesion_labels: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class Scores:
     cases
         In the order of their names.
     failed
-        Case and reason of each that could not be scored.
+        Case and reason of each that could not be scored, or must not be.
     """
 
     convention: Convention
@@ -105,22 +116,39 @@ def score_pairs(
     workers
         Processes that share the cases; without them this process scores.
     """
-    score = partial(_score, convention=convention, label=label, surfaces=surfaces)
+    score = partial(
+        _score,
+        convention=convention,
+        label=label,
+        surfaces=surfaces,
+        lesion_labels=pairing.lesion_labels,
+    )
     results = sorted(
         (workers or Workers(1)).map(score, pairing.files.items(), _lost), key=lambda one: one[0]
     )
     cases = tuple(found for _, found in results if isinstance(found, CaseScore))
-    failed = tuple((case, found) for case, found in results if isinstance(found, str))
-    return Scores(convention, label, cases, failed, pairing)
+    failed = [(case, found) for case, found in results if isinstance(found, str)]
+    return Scores(convention, label, cases, tuple(sorted([*failed, *pairing.refused])), pairing)
 
 
 def _score(
-    item: Item, *, convention: Convention, label: Label, surfaces: bool
+    item: Item,
+    *,
+    convention: Convention,
+    label: Label,
+    surfaces: bool,
+    lesion_labels: Mapping[str, Path],
 ) -> tuple[str, CaseScore | str]:
     case, (reference, predicted) = item
     try:
         return case, score_files(
-            reference, predicted, convention, label=label, case=case, surfaces=surfaces
+            reference,
+            predicted,
+            convention,
+            label=label,
+            case=case,
+            surfaces=surfaces,
+            lesion_labels=lesion_labels.get(case),
         )
     except CtaError as error:
         return case, str(error)

@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from cta_data.errors import DataRefused
 from cta_data.evaluation.scoring.case import CaseScore, score_case
 from cta_data.evaluation.scoring.conventions import Convention
-from cta_data.evaluation.scoring.instances import instances_by_value, instances_of_voxels
+from cta_data.evaluation.scoring.instances import (
+    Instances,
+    instances_by_value,
+    instances_of_voxels,
+)
 from cta_data.evaluation.scoring.runs import Positions, nonzero_voxels
 from cta_data.formats.image_grid import ImageGrid
 from cta_data.formats.nifti import (
@@ -141,8 +145,14 @@ def score_files(
     label: Label,
     case: str,
     surfaces: bool = False,
+    lesion_labels: Path | None = None,
 ) -> CaseScore:
     """Score one mask file against another; see `read_mask` and `score_case`.
+
+    Parameters
+    ----------
+    lesion_labels
+        File on the reference's grid that holds the id of the study's lesion in every voxel.
 
     Raises
     ------
@@ -165,9 +175,31 @@ def score_files(
         else instances_of_voxels(one.index, one.shape, convention)
         for one in (first, second)
     ]
+    ids = _lesion_ids(first, found[0], read_mask(lesion_labels)) if lesion_labels else ()
     return score_case(
-        found[0], found[1], convention, affine=first.affine, case=case, surfaces=surfaces
+        found[0],
+        found[1],
+        convention,
+        affine=first.affine,
+        case=case,
+        surfaces=surfaces,
+        lesion_ids=ids,
     )
+
+
+def _lesion_ids(
+    mask: MaskVoxels, instances: Instances, labels: MaskVoxels
+) -> tuple[tuple[int, ...], ...]:
+    """Return the lesion ids that each instance of a mask holds, ascending."""
+    instance_of_voxel = np.repeat(instances.of_run, instances.runs.lengths)
+    _, at, labelled = np.intersect1d(
+        mask.index, labels.index, assume_unique=True, return_indices=True
+    )
+    found: list[set[int]] = [set() for _ in range(instances.count)]
+    pairs = np.stack([instance_of_voxel[at], labels.values[labelled].astype(np.int64)], axis=1)
+    for instance, lesion_id in np.unique(pairs, axis=0).tolist():
+        found[instance].add(lesion_id)
+    return tuple(tuple(sorted(ids)) for ids in found)
 
 
 def _whole_numbers(values: NDArray[Any], slope: float | None, path: Path) -> NDArray[Any]:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cta_data.evaluation.scoring.case import CaseScore, PairScore, SingleLesion
+from cta_data.evaluation.scoring.case import CaseScore, LesionInstance, PairScore
 from cta_data.evaluation.scoring.collection import Scores
 from cta_data.evaluation.scoring.summary import METRICS
 from cta_data.evaluation.scoring.surfaces import SurfaceDistances
 from cta_data.whole_files import written_whole
 
 DISTANCES = ("hausdorff_mm", "hausdorff95_mm", "mean_surface_mm")
+LESION_COLUMNS = {
+    "case": "str",
+    "status": "str",
+    "reference_lesion": "Int64",
+    "lesion_ids": "object",
+    "predicted_lesion": "Int64",
+    "dice": "float64",
+    "intersection_voxels": "Int64",
+    "reference_voxels": "Int64",
+    "predicted_voxels": "Int64",
+    "reference_volume_mm3": "float64",
+    "predicted_volume_mm3": "float64",
+    "centroid_ras_mm": "object",
+}
+LISTS = ("lesion_ids", "centroid_ras_mm")
 COUNTS = ("n_reference", "n_predicted", "tp", "fp", "fn")
 
 
@@ -52,7 +68,7 @@ def _surface(distances: SurfaceDistances | None) -> dict[str, Any]:
     return {} if distances is None else _defined(asdict(distances))
 
 
-def _single(one: SingleLesion, name: str) -> dict[str, Any]:
+def _single(one: LesionInstance, name: str) -> dict[str, Any]:
     return {
         name: one.lesion,
         "voxels": one.voxels,
@@ -83,44 +99,92 @@ def case_frame(scores: Scores) -> pd.DataFrame:
 
 
 def lesion_frame(scores: Scores) -> pd.DataFrame:
-    """Return one row a matched pair, a missed or a false lesion (column ``kind``)."""
-    rows: list[dict[str, Any]] = []
-    for case in scores.cases:
-        rows += [{"case": case.case, "kind": "pair", **_pair(pair)} for pair in case.pairs]
-        for kind, name, singles in (
-            ("missed", "reference_lesion", case.missed),
-            ("false", "predicted_lesion", case.false),
-        ):
-            rows += [{"case": case.case, "kind": kind, **_single(one, name)} for one in singles]
-    columns = {
-        "case": "str",
-        "kind": "str",
-        "reference_lesion": "Int64",
-        "predicted_lesion": "Int64",
-        "dice": "float64",
-        "intersection_voxels": "Int64",
-        "reference_voxels": "Int64",
-        "predicted_voxels": "Int64",
-        "detected": "boolean",
-        "voxels": "Int64",
-        "volume_mm3": "float64",
-        "centroid_ras_mm": "object",
-    }
+    """Return one row a lesion of the reference and one a false positive, each once.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Column `status` is `detected` or `missed` of a lesion of the reference, `false` of one of
+        the prediction. A pair at or under the threshold is a missed and a false lesion, and both
+        rows hold its Dice. Sizes of a side that there is not are missing; the centroid is of the
+        reference, or of the false positive. `lesion_ids` are the study's lesions, where known.
+    """
+    rows = [row for case in scores.cases for row in _lesion_rows(case)]
+    columns = dict(LESION_COLUMNS)
     if any(case.surface for case in scores.cases):
         columns |= dict.fromkeys(DISTANCES, "float64")
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
-def write_frames(scores: Scores, path: Path) -> tuple[Path, Path]:
-    """Write cases to ``path`` and lesions beside it; return both.
+def _lesion_rows(case: CaseScore) -> Iterator[dict[str, Any]]:
+    by_reference = {pair.reference_lesion: pair for pair in case.pairs}
+    by_predicted = {pair.predicted_lesion: pair for pair in case.pairs}
+    predicted = {one.lesion: one for one in case.predicted}
+    for one in case.reference:
+        pair = by_reference.get(one.lesion)
+        yield {
+            "case": case.case,
+            "status": "detected" if pair and pair.detected else "missed",
+            "lesion_ids": list(one.lesion_ids) or None,
+            "centroid_ras_mm": list(one.centroid_ras_mm),
+            **_sized(one, "reference"),
+            **_sized(predicted[pair.predicted_lesion] if pair else None, "predicted"),
+            **_overlap(pair),
+        }
+    for one in case.false:
+        pair = by_predicted.get(one.lesion)
+        yield {
+            "case": case.case,
+            "status": "false",
+            "centroid_ras_mm": list(one.centroid_ras_mm),
+            **_sized(one, "predicted"),
+            **_overlap(pair),
+        }
 
-    ``scores.parquet`` is joined by ``scores.lesions.parquet``.
+
+def _sized(one: LesionInstance | None, side: str) -> dict[str, Any]:
+    if one is None:
+        return {}
+    return {
+        f"{side}_lesion": one.lesion,
+        f"{side}_voxels": one.voxels,
+        f"{side}_volume_mm3": one.volume_mm3,
+    }
+
+
+def _overlap(pair: PairScore | None) -> dict[str, Any]:
+    if pair is None:
+        return {}
+    shared = {"dice": pair.dice, "intersection_voxels": pair.intersection_voxels}
+    return shared | _surface(pair.surface)
+
+
+def write_frames(cases: pd.DataFrame, lesions: pd.DataFrame, path: Path) -> tuple[Path, ...]:
+    """Write scores of cases to ``path`` and lesions beside it, as Parquet and as CSV.
+
+    ``scores.parquet`` is joined by ``scores.lesions.parquet``, ``scores.csv`` and
+    ``scores.lesions.csv``. In a CSV, the numbers of a list are apart by blanks.
     """
-    beside = path.with_name(f"{path.name.removesuffix('.parquet')}.lesions.parquet")
-    for frame, target in ((case_frame(scores), path), (lesion_frame(scores), beside)):
+    stem = path.name.removesuffix(".parquet")
+    written = []
+    for frame, name in ((cases, stem), (lesions, f"{stem}.lesions")):
+        target = path.with_name(f"{name}.parquet")
         with written_whole(target) as unfinished:
             frame.to_parquet(unfinished, index=False)
-    return path, beside
+        plain = target.with_suffix(".csv")
+        with written_whole(plain) as unfinished:
+            _plain(frame).to_csv(unfinished, index=False, lineterminator="\n")
+        written += [target, plain]
+    return tuple(written)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    lists = [name for name in LISTS if name in frame]
+    return frame.assign(**{name: frame[name].map(_joined, na_action="ignore") for name in lists})
+
+
+def _joined(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.6g}" for value in values)
 
 
 def _options(scores: Scores) -> dict[str, object]:

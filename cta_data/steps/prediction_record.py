@@ -1,0 +1,92 @@
+"""prediction.json: what the masks of one model on one test set were made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cta_data.errors import DataRefused
+from cta_data.validation import StrictModel
+
+NAME = "prediction.json"
+
+
+class UsedFold(StrictModel):
+    """One fold that was averaged: its weights, the build it learnt from, how long it learnt."""
+
+    checkpoint_key: str
+    training_set_key: str
+    epochs: int
+
+
+class UsedImage(StrictModel):
+    """The image of one case: its path from the top of the study, and its content."""
+
+    path: str
+    key: str
+
+
+class PredictionRecord(StrictModel):
+    """What `predict` writes beside the masks, and `evaluate` holds them against.
+
+    Attributes
+    ----------
+    model, setting, configuration, planner
+        Name of the model, and what it is.
+    technique, quality
+        Of the setting: which images it reads, and which annotations it learnt.
+    folds
+        By number, as text.
+    chosen_folds
+        Whether these folds were asked for by number, so that others do not belong to them.
+    unequal_folds
+        Whether folds that were trained differently were averaged on request.
+    images, masks, refused
+        By case: what was read, the content key of what was written, and why a case was not
+        predicted though it is in the test set.
+    """
+
+    model: str
+    setting: str
+    configuration: str
+    planner: str
+    technique: str
+    quality: str
+    test_set: str
+    folds: dict[str, UsedFold]
+    chosen_folds: bool = False
+    unequal_folds: bool = False
+    images: dict[str, UsedImage]
+    masks: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    postprocessing: bool = False
+    options: dict[str, Any] = {}
+
+    def text(self) -> str:
+        """Return the content of the file."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+def read_record(folder: Path) -> PredictionRecord | None:
+    """Read the record of a folder of masks; None where there is none.
+
+    Raises
+    ------
+    DataRefused
+        It is there and not usable.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        return PredictionRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataRefused(
+            "the record of a prediction cannot be used",
+            where=NAME,
+            why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            next_step="Predict again: `cta-data predict --recompute`",
+        ) from error
