@@ -16,7 +16,14 @@ from cta_data.formats.nifti import write_voxels
 from cta_data.phantom.lesions import draw_volumes
 
 SHAPE = (72, 96, 96)
-SETS = {"MPRAGE": 15, "SPACE": 15, "SUSM": 24, "YNHH": 24, "UMMC": 12, "UKHD": 24}
+SETS = {
+    "internal-NAQ": 15,
+    "internal-HAQ": 15,
+    "susm": 24,
+    "ynhh": 24,
+    "ummc": 12,
+    "ukhd": 24,
+}
 MODELS = {"A": 0.075, "B": 0.03, "C": 0.015}
 """Volume (cm³) at which half of the lesions are found."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -105,7 +105,9 @@ def _list(
     as_json: bool,
 ) -> int:
     from cta_data.evaluation.audit import BIAS, with_verdicts
+    from cta_data.evaluation.scoring import convention_named
     from cta_data.steps.audit import audited, evaluated_cases, valid_audits
+    from cta_data.steps.audit_truth import count_truth, truth_in_words, with_truth
 
     rows = audited(study, convention)
     cases = with_verdicts(evaluated_cases(study, convention), valid_audits(study))
@@ -113,14 +115,17 @@ def _list(
         if value:
             rows, cases = rows[rows[name] == value], cases[cases[name] == value]
     made: dict[str, object] = {}
+    told: list[str] = []
     if truth is not None and len(rows):
-        rows, made["truth"] = _hold_against_truth(study, rows, truth, convention)
+        rows = with_truth(study, rows, truth, convention_named(convention))
+        counts = count_truth(rows)
+        told, made["truth"] = truth_in_words(counts), counts.to_dict("records")
     if not as_json and len(rows):
         _print(rows, cases)
-        _print_truth(made.get("truth"))
+        for line in told:
+            console().print(f"In truth: {line}", soft_wrap=True)
     if page and len(rows):
-        told = [f"{name.replace('_', ' ')} {value}" for name, value in chosen.items() if value]
-        made |= _write_page(study, rows, convention, ", ".join(told), as_json=as_json)
+        made |= _write_page(study, rows, convention, chosen, told, as_json=as_json)
     if as_json:
         content = rows.astype(object).where(rows.notna(), None).to_dict("records")
         scores = cases.astype(object).where(cases.notna(), None).to_dict("records")
@@ -130,30 +135,14 @@ def _list(
     return EXIT_OK if len(rows) else EXIT_NOTHING
 
 
-def _hold_against_truth(
-    study: Study, rows: pd.DataFrame, truth: Path, convention: str
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    from cta_data.evaluation.scoring import convention_named
-    from cta_data.steps.audit_truth import count_truth, with_truth
-
-    told = with_truth(study, rows, truth, convention_named(convention))
-    return told, count_truth(told).to_dict("records")  # type: ignore[return-value]
-
-
-def _print_truth(counts: Any) -> None:
-    for row in counts or []:
-        console().print(
-            f"{row['test_set']}, model {row['model']}: {row['false_positives']} false positives, "
-            f"of these {row['missed_by_reader']} are real lesions that the reader missed, "
-            f"{row['drawn_by_reader']} parts of lesions that the reader drew, "
-            f"{row['no_lesion']} no lesion"
-            + (f", {row['not_known']} not known" if row["not_known"] else ""),
-            soft_wrap=True,
-        )
-
-
 def _write_page(
-    study: Study, rows: pd.DataFrame, convention: str, selection: str, *, as_json: bool
+    study: Study,
+    rows: pd.DataFrame,
+    convention: str,
+    chosen: dict[str, str],
+    told: list[str],
+    *,
+    as_json: bool,
 ) -> dict[str, object]:
     """Write the page and say where it is; return what JSON says of it."""
     from cta_data.steps.audit_page import write_audit_page
@@ -164,7 +153,8 @@ def _write_page(
         if not as_json:
             errors.print(text, soft_wrap=True)
 
-    made = write_audit_page(study, rows, convention, selection, note)
+    selection = [f"{name.replace('_', ' ')} {value}" for name, value in chosen.items() if value]
+    made = write_audit_page(study, rows, convention, ", ".join(selection), note, told)
     for one in made.not_drawn:
         errors.print(f"not drawn: {one.name}: {one.failure}", soft_wrap=True)
     if not as_json:

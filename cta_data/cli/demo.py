@@ -29,7 +29,7 @@ def demo(
         ),
     ] = "internal",
     train: Annotated[
-        bool, typer.Option("--train", help="Train, predict and evaluate A, B and C, tiny, too.")
+        bool, typer.Option("--train", help="Train, predict and evaluate A to D, tiny, too.")
     ] = False,
     voxel_mm: Annotated[
         float,

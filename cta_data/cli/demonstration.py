@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from cta_data.cli.demonstration_training import configure, tell, train_and_evaluate
+from cta_data.cli.demonstration_training import configure, tell, tell_truth, train_and_evaluate
 from cta_data.cli.output import ProgressObserver, console, print_frame
 from cta_data.cli.report_commands import print_table_1
 from cta_data.cli.status_table import print_status
@@ -57,7 +57,7 @@ def run_demonstration(
     cohorts
         `internal`, `all`, or names of external cohorts with commas, which join as test sets.
     train
-        Also train, predict and evaluate settings A, B and C with tiny models.
+        Also train, predict and evaluate settings A to D with tiny models.
     voxel_mm
         Voxels of the trial's MRI, and of its CT in the plane (mm).
 
@@ -131,6 +131,7 @@ def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
     out.print(f"4. cta-data experiment paper --fold 0 --device cpu ({_since(started)})")
     done = train_and_evaluate(Study(study.root), jobs)
     whole = tell(done, folder)
+    tell_truth(Study(study.root), folder.absolute() / "trial" / "truth")
     reports = make_reports(Study(study.root))
     if reports:
         write_reports(study, reports, ("cta-data", "report"))

@@ -1,4 +1,4 @@
-"""The demonstration's models: settings A, B and C, so small that a processor trains them."""
+"""The demonstration's models: settings A to D, so small that a processor trains them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 from cta_data.cli.output import ProgressObserver, console
 from cta_data.engine import ExecutorOptions
 from cta_data.engine.datasets import save
+from cta_data.evaluation.audit import START
+from cta_data.evaluation.scoring import CONVENTIONS
+from cta_data.steps.audit import audited
+from cta_data.steps.audit_truth import count_truth, truth_in_words, with_truth
 from cta_data.steps.experiment import Experiment, run_experiment
 from cta_data.steps.training import TrainingRequest, machine_for
 from cta_data.study import CONFIGURATION, Study
 
-SETTINGS = ("A", "B", "C")
+SETTINGS = ("A", "B", "C", "D")
 FOLD = 0
+CONVENTION = "article"
 NOTICE = "Digital phantoms: simulated heads, not data of any person."
 OF_MODELS = (
     " The models are tiny and trained for seconds; the figures show that everything runs, and say "
@@ -45,7 +50,7 @@ def configure(study: Study, *, train: bool) -> Study:
 
 
 def train_and_evaluate(study: Study, jobs: int) -> Experiment:
-    """Train, predict and evaluate settings A, B and C on the processor."""
+    """Train, predict and evaluate settings A to D on the processor."""
     training = study.configuration.training
     request = TrainingRequest(
         settings=SETTINGS,
@@ -73,3 +78,16 @@ def tell(done: Experiment, folder: Path) -> bool:
     if whole:
         out.print(f"   {folder}/study/evaluation/article/report.html")
     return whole and not any(report.failures for report in reports)
+
+
+def tell_truth(study: Study, truth: Path) -> None:
+    """Print what the false positives in the patients annotated on MPRAGE are in truth."""
+    rows = audited(study, CONVENTION)
+    rows = rows[rows["test_set"] == START["test_set"]]
+    if rows.empty:
+        return
+    out = console()
+    out.print("   False positives held against what the phantoms hold (cta-data audit --truth):")
+    told = with_truth(study, rows, truth, CONVENTIONS[CONVENTION])
+    for line in truth_in_words(count_truth(told)):
+        out.print(f"   {line}")

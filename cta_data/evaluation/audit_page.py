@@ -66,7 +66,11 @@ class FalseEntry:
 
 
 def audit_html(
-    entries: Sequence[FalseEntry], convention: str, selection: str = "", notice: str = ""
+    entries: Sequence[FalseEntry],
+    convention: str,
+    selection: str = "",
+    notice: str = "",
+    told: Sequence[str] = (),
 ) -> str:
     """Return the page, with the entries in their order.
 
@@ -78,6 +82,8 @@ def audit_html(
         What the page was restricted to, in words; empty for all.
     notice
         A line that the page begins with.
+    told
+        Lines that stand before the list.
     """
     waiting = sum(1 for entry in entries if not entry.verdict)
     undrawn = sum(1 for entry in entries if not entry.picture)
@@ -90,6 +96,7 @@ def audit_html(
             f'<h1 id="top">False positives by the convention “{escape(convention)}”</h1>',
             *([f"<p><strong>Only {escape(selection)}.</strong></p>"] if selection else []),
             f"<p>False positives: {len(entries)}; open: {waiting}; without picture: {undrawn}.</p>",
+            *(f"<p><strong>{escape(line)}</strong></p>" for line in told),
             f"<p>{escape(ABOUT)}</p>",
             f"<p>A verdict is one of {', '.join(VERDICTS)}; the command to record it is below each "
             "picture.</p>",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ def write_audit_page(
     convention: str,
     selection: str = "",
     note: Callable[[str], None] = lambda text: None,
+    told: Sequence[str] = (),
 ) -> AuditPage:
     """Draw false positives and write the page; one that cannot be drawn is there with the reason.
 
@@ -56,32 +57,34 @@ def write_audit_page(
         What they were restricted to, in words.
     note
         Takes a line of progress.
+    told
+        Lines that stand before the list.
 
     Raises
     ------
     CtaError
         Another command works on the study.
     """
-    told = [_entry(row) for row in rows.to_dict("records")]
+    listed = [_entry(row) for row in rows.to_dict("records")]
     scored = evaluated_cases(study, convention)
     with study_lock(study.root):
-        cases = {_key(one) for one in told}
+        cases = {_key(one) for one in listed}
         masks = {key: _masks(study, key, scored) for key in sorted(cases)}
         finder = CaseFinder(study)
         not_fetched = finder.fetch([one for one in masks.values() if one], note)
         drawn: dict[FalseEntry, FalseEntry] = {}
         # Case by case, so that the images of one session at most are in memory.
         for key, its_masks in masks.items():
-            mine = [one for one in told if _key(one) == key]
+            mine = [one for one in listed if _key(one) == key]
             rules = CONVENTIONS[convention]
             drawn |= _draw_case(study, finder, mine, its_masks, rules, not_fetched)
             note(f"drawn: {', '.join(key[:2])}")
-        entries = tuple(drawn[one] for one in told)
+        entries = tuple(drawn[one] for one in listed)
         folder = study.root / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         write_text(IGNORE_ALL, folder / ".gitignore")
         page, notice = f"{convention}.html", study.configuration.study.notice
-        write_text(audit_html(entries, convention, selection, notice), folder / page)
+        write_text(audit_html(entries, convention, selection, notice, told), folder / page)
     return AuditPage(f"{FOLDER}/{page}", entries)
 
 

@@ -107,6 +107,18 @@ def count_truth(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
+def truth_in_words(counts: pd.DataFrame) -> list[str]:
+    """Return a line for each model and test set, from what `count_truth` counted."""
+    return [
+        f"model {row['model']} on {row['test_set']}: of {row['false_positives']} false positives, "
+        f"{row['missed_by_reader']} are real lesions that the reader missed, "
+        f"{row['drawn_by_reader']} parts of lesions that the reader drew, "
+        f"{row['no_lesion']} no lesion"
+        + (f", {row['not_known']} not known" if row["not_known"] else "")
+        for row in counts.to_dict("records")
+    ]
+
+
 def _what_it_is(
     voxels: frozenset[int], lesions: list[TrueLesion], convention: Convention
 ) -> tuple[str, int | None]:

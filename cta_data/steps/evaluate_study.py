@@ -64,9 +64,7 @@ def evaluate_study(
         if not commit or not any(is_modified(place) for place in places):
             return done
         cases = sum(count for _, count in done.sets)
-        told = (
-            f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
-        )
+        told = f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
         command = _command(study.root, convention, references, predictions)
         if command:
             code = EXIT_FAILED if done.missing else EXIT_OK

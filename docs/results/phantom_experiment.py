@@ -2,20 +2,24 @@
 
 First ``cta-data demo FOLDER --patients 150 [--voxel-mm 1.0] -j N``, which makes the trial and the
 builds; then ``python docs/results/phantom_experiment.py FOLDER [--device cuda] [--training FILE]``.
-Settings A, B and C are trained on one fold, and judged on test patients whom no model has seen:
+Settings A, B and C are trained on one fold, and judged on test patients whom no model has seen. A
+and B read MPRAGE, C reads SPACE, in all of them:
 
-- HAQ-MPRAGE, HAQ-SPACE: annotated on SPACE, by the reader whose annotations B and C learn
-- NAQ-MPRAGE: annotated on MPRAGE, by the reader whose annotations A learns
-- truth-MPRAGE, truth-SPACE: the patients of both, by what the phantoms really hold
+- internal-HAQ: annotated on SPACE, by the reader whose annotations B and C learn
+- internal-NAQ: annotated on MPRAGE, by the reader whose annotations A learns
+- truth: the patients of both, by what the phantoms really hold
 
-All of it runs by `cta-data train`, `predict` and `evaluate`, which are printed, and can be stopped
-and run again. FOLDER/results holds the three evaluations, the learning curves, and
-`sensitivity.csv`, which is printed, too.
+Last, the false positives of every model are held against the truth: how many on internal-NAQ are
+real lesions that the reader on MPRAGE missed. All of it runs by `cta-data train`, `predict`,
+`evaluate` and `audit`, which are printed, and can be stopped and run again. FOLDER/results holds
+the evaluations, the learning curves, `false_positives.json` and `sensitivity.csv`, which is
+printed, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -28,49 +32,50 @@ from cta_data.engine.datasets import save
 from cta_data.study import Study
 
 MODELS = ("A", "B", "C")
-TECHNIQUES = ("MPRAGE", "SPACE")
 SMALL_CM3 = 0.1
 SETTINGS = [word for name in MODELS for word in ("--setting", name)]
 
 
 def main() -> None:
-    """Train, predict with either reader's patients, evaluate, and score against the truth."""
+    """Train, predict, evaluate, score against the truth, and hold false positives against it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", "-j", default="1")
     parser.add_argument("--training", type=Path, help="a [training] section for study.toml")
-    parser.add_argument("--readers", nargs="+", default=["HAQ", "NAQ"], choices=["HAQ", "NAQ"])
     chosen = parser.parse_args()
     folder, results = chosen.folder.absolute(), chosen.folder.absolute() / "results"
-    study = folder / "study"
+    study, truth = folder / "study", folder / "trial" / "truth"
     if chosen.training:
         configure(study, "training", chosen.training.read_text("utf-8"))
     device = ("--device", chosen.device, "-j", chosen.jobs)
     run(study, "train", *SETTINGS, "--fold", "0", *device)
-    for quality in chosen.readers:
-        configure(study, "build", f'[build]\ntest_quality = "{quality}"\n')
-        on = [word for name in TECHNIQUES for word in ("--on", f"internal-{name}")]
-        run(study, "predict", *SETTINGS, *on, *device)
-        keep(study, results / "predictions", quality)
-        run(study, "evaluate", "-j", chosen.jobs)
-        replace(study / "evaluation" / "article", results / quality / "article")
-    place_truth(study, folder / "trial" / "truth", results)
+    run(study, "predict", *SETTINGS, "--on", "test", *device)
+    run(study, "evaluate", "-j", chosen.jobs)
+    replace(study / "evaluation" / "article", results / "article")
+    told = run(study, "audit", "--all", "--no-page", "--truth", str(truth), "--json")
+    counts = json.loads(told)["truth"]
+    (results / "false_positives.json").write_text(json.dumps(counts, indent=1) + "\n", "utf-8")
+    print(pd.DataFrame(counts).to_string(index=False))
+    place_truth(study, truth, results)
     words = ["--references", str(results / "references")]
     words += ["--predictions", str(results / "truth-predictions"), "--out", str(results / "truth")]
     run(study, "evaluate", *words, "-j", chosen.jobs)
     for name in MODELS:
         curves = next((study / "models").glob(f"*CTA{name}/*/fold_0/curves.png"))
         shutil.copyfile(curves, results / f"curves_{name}.png")
-    summarise(results, [*chosen.readers, "truth"])
+    summarise(results)
 
 
-def run(study: Path, *words: str) -> None:
-    """Run a command of cta-data in the study, print it and what it took."""
+def run(study: Path, *words: str) -> str:
+    """Run a command of cta-data in the study, print it and what it took; return what it printed."""
     started = time.monotonic()
     print("$ cta-data", *words, flush=True)
-    subprocess.run(["cta-data", *words], cwd=study, check=True)
+    done = subprocess.run(
+        ["cta-data", *words], cwd=study, check=True, stdout=subprocess.PIPE, text=True
+    )
     print(f"   {(time.monotonic() - started) / 60:.1f} min", flush=True)
+    return done.stdout
 
 
 def configure(study: Path, section: str, text: str) -> None:
@@ -83,14 +88,6 @@ def configure(study: Path, section: str, text: str) -> None:
     save(study, f"[{section}] of the experiment", [path])
 
 
-def keep(study: Path, out: Path, quality: str) -> None:
-    """Copy predicted masks, since the other quality's take their place in the study."""
-    for model in MODELS:
-        for name in TECHNIQUES:
-            source = study / "evaluation" / "predictions" / model / f"internal-{name}"
-            replace(source, out / model / f"{quality}-{name}")
-
-
 def replace(source: Path, target: Path) -> None:
     """Copy a folder in place of another; what git-annex keeps by link is copied as a file."""
     shutil.rmtree(target, ignore_errors=True)
@@ -98,17 +95,22 @@ def replace(source: Path, target: Path) -> None:
 
 
 def place_truth(study: Path, truth: Path, results: Path) -> None:
-    """Point at the true lesions of all test patients, and at the predictions of both readers'."""
+    """Point at the true lesions of all test patients, and at what every model predicted of them.
+
+    Each model is judged on the grid of the technique that it read.
+    """
     known = pd.read_csv(study / "datasets/internal/sourcedata/subjects.tsv", sep="\t", dtype=str)
     patients = known.set_index("subject")["source_id"]
-    for model in MODELS:
-        for technique in TECHNIQUES:
-            for mask in sorted((results / "predictions" / model).glob(f"*-{technique}/*.nii.gz")):
-                subject = mask.name.removeprefix("internal_sub-").split("_")[0]
-                true = truth / patients[subject] / f"lesions_{technique}.nii.gz"
-                name = f"truth-{technique}/{mask.name}"
-                link(true, results / "references" / name)
-                link(mask, results / "truth-predictions" / model / name)
+    for record in sorted((study / "evaluation/predictions").glob("*/internal-*/prediction.json")):
+        content = json.loads(record.read_text("utf-8"))
+        technique = content["technique"]
+        for case in content["masks"]:
+            subject = case.removeprefix("internal_sub-").split("_")[0]
+            true = truth / patients[subject] / f"lesions_{technique}.nii.gz"
+            name = f"truth-{technique}/{case}.nii.gz"
+            link(true, results / "references" / name)
+            mask = record.parent / f"{case}.nii.gz"
+            link(mask, results / "truth-predictions" / content["model"] / name)
 
 
 def link(source: Path, target: Path) -> None:
@@ -123,19 +125,18 @@ def share(bins: pd.DataFrame) -> float:
     return bins.detected.sum() / bins.n.sum() if bins.n.sum() else float("nan")
 
 
-def summarise(results: Path, evaluations: list[str]) -> None:
+def summarise(results: Path) -> None:
     """Print the share of lesions found and false positives a patient, by test set and model."""
     rows = []
-    for quality in evaluations:
-        found = pd.read_csv(results / quality / "article" / "sensitivity_by_volume.csv")
-        wrong = pd.read_csv(results / quality / "article" / "false_positives.csv")
+    for evaluation in (results / "article", results / "truth" / "article"):
+        found = pd.read_csv(evaluation / "sensitivity_by_volume.csv")
+        wrong = pd.read_csv(evaluation / "false_positives.csv")
         mean = wrong.set_index(["test_set", "model"])["mean"]
         for (test_set, model), own in found.groupby(["test_set", "model"]):
             small = own[own.to_cm3 <= SMALL_CM3]
-            technique = str(test_set).rsplit("-", 1)[-1]
             rows.append(
                 {
-                    "test_set": f"{quality}-{technique}",
+                    "test_set": test_set,
                     "model": model,
                     "lesions": own.n.sum(),
                     "found": own.detected.sum(),

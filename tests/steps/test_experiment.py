@@ -13,6 +13,7 @@ from helpers.command_line import run_cta
 from helpers.trial_study import build_all, make_study
 
 from cta_data.engine.datasets import save
+from cta_data.engine.keys import content_key
 from cta_data.phantom import WrittenPatient
 from cta_data.study import Study
 
@@ -81,26 +82,53 @@ def test_every_fold_is_trained_and_its_card_tells_from_what(trained: Path) -> No
 
 
 def test_predictions_lie_on_the_grid_of_what_judges_them(trained: Path) -> None:
-    """Each test case of both techniques has a mask, and a reference on the same grid."""
-    sets = sorted(path.name for path in (trained / "evaluation/predictions/B").iterdir())
-    assert sets == ["internal-MPRAGE", "internal-SPACE"]
-    for name in sets:
-        references = sorted((trained / "evaluation/references" / name).glob("*.nii.gz"))
-        assert references
-        for reference in references:
-            mask = trained / "evaluation/predictions/B" / name / reference.name
+    """B reads MPRAGE in both internal sets; each mask is on the grid of its reference."""
+    top = trained / "evaluation/predictions/B"
+    assert sorted(path.name for path in top.iterdir()) == ["internal-HAQ", "internal-NAQ"]
+    for folder in sorted(top.iterdir()):
+        record = json.loads((folder / "prediction.json").read_text("utf-8"))
+        assert record["technique"] == "MPRAGE" and sorted(record["folds"]) == ["0", "1"]
+        assert all("acq-mprage" in image["path"] for image in record["images"].values())
+        assert record["refused"] == {} and set(record["masks"]) == set(record["images"])
+        for case, key in record["masks"].items():
+            mask = folder / f"{case}.nii.gz"
+            assert content_key(mask) == key  # as git-annex calls it, too
+            reference = trained / "evaluation/references" / folder.name / "MPRAGE" / mask.name
             first, second = sitk.ReadImage(str(mask)), sitk.ReadImage(str(reference))
             assert first.GetSize() == second.GetSize()
             assert first.GetOrigin() == pytest.approx(second.GetOrigin(), abs=1e-4)
-            table = pd.read_csv(mask.parent / "lesions.tsv", sep="\t")
-            assert set(table["case"]) <= {path.name[:-7] for path in references}
+        table = pd.read_csv(folder / "lesions.tsv", sep="\t")
+        assert set(table["case"]) <= set(record["images"])
 
 
-def test_the_page_begins_with_the_notice(trained: Path) -> None:
+def test_scores_name_patients_and_the_study_s_lesions(trained: Path) -> None:
+    """One row a lesion of the reference, with its id; nobody who trained is among the patients."""
+    folder = trained / "evaluation/article"
+    lesions = pd.read_parquet(folder / "scores.lesions.parquet")
+    cases = pd.read_parquet(folder / "scores.parquet")
+    assert len(lesions) == cases["n_reference"].sum() + cases["fp"].sum()
+    known = lesions[lesions["status"] != "false"]
+    assert known["lesion_ids"].map(len).min() >= 1
+    study = Study(trained)
+    splits = study.table("splits")
+    trains = set(splits[splits["partition"] == "train"]["subject"])
+    assert not set(cases["subject"]) & trains
+    by_id = pd.read_csv(folder / "lesions_by_models.csv")
+    of_study = study.lesions().query("grid == 'MPRAGE' and n_voxels > 0")
+    tested = of_study[of_study["subject"].isin(set(cases["subject"]))]
+    assert len(by_id) == len(tested)
+
+
+def test_every_page_begins_with_the_notice(trained: Path) -> None:
     """Nobody takes figures of phantoms for those of patients."""
-    page = (trained / "evaluation/article/report.html").read_text("utf-8")
-    body = page.split("<body>\n", 1)[1]
-    assert body.startswith(f"<p><strong>{NOTICE}</strong></p>")
+    for words in (("report", "table1"), ("pictures",), ("audit", "--all")):
+        assert run_cta(*words, study=trained).code in (0, 2), words
+    pages = [p for p in sorted(trained.rglob("*.html")) if ".git" not in p.parts]
+    names = {page.name for page in pages}
+    assert {"report.html", "table_2.html", "table_1.html", "index.html"} <= names
+    for page in pages:
+        body = page.read_text("utf-8").split("<body>", 1)[1].lstrip()
+        assert body.startswith(f"<p><strong>{NOTICE}</strong></p>"), page
 
 
 def test_what_is_kept_names_no_place_of_this_machine(trained: Path) -> None:
@@ -135,14 +163,14 @@ def test_a_model_goes_through_an_archive_and_predicts_the_same(
 ) -> None:
     """Exported and used from the zip on a folder, it gives the masks that it gave in the study."""
     assert run_cta("model", "export", "--setting", "B", tmp_path / "b.zip", study=trained).code == 0
-    predicted = trained / "evaluation/predictions/B/internal-SPACE"
+    predicted = trained / "evaluation/predictions/B/internal-HAQ"
     manifest = json.loads((predicted / "prediction.json").read_text())
     source = tmp_path / "images"
     source.mkdir()
     for case in manifest["images"]:
         subject = case.split("sub-")[1].split("_")[0]
         [image] = (trained / f"datasets/internal/derivatives/cta/sub-{subject}").rglob(
-            "*acq-space*desc-brain_T1w.nii.gz"
+            "*acq-mprageLate*desc-brain_T1w.nii.gz"
         )
         (source / f"{case}.nii.gz").write_bytes(image.read_bytes())
     outcome = run_cta(

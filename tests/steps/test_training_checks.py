@@ -15,8 +15,9 @@ import SimpleITK as sitk
 
 from cta_data.configuration import TrainingSection
 from cta_data.engine import Report
+from cta_data.formats.nifti import read_image, same_grid
 from cta_data.steps import training_checks
-from cta_data.steps.evaluation_sets import evaluation_sets, place_references
+from cta_data.steps.evaluation_sets import EvaluationSets, place_references
 from cta_data.steps.models import model_of
 from cta_data.steps.train import Machine
 from cta_data.steps.training_checks import check_training
@@ -141,22 +142,35 @@ def test_no_gpu(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(found) == ["device"] and "--device cpu" in found["device"]
 
 
-def test_test_sets_hold_each_test_patient_of_the_wanted_quality_once(study: Study) -> None:
-    """On every technique the same patients, none of whom trains; references are links to masks."""
-    sets = evaluation_sets(study)
-    assert list(sets) == ["internal-MPRAGE", "internal-SPACE"]
+def test_test_sets_hold_the_test_patients_of_each_quality(study: Study) -> None:
+    """By annotation, and none of them trains; models of both techniques are judged on both sets."""
+    sets = EvaluationSets(study)
+    assert list(sets.by_name) == ["internal-NAQ", "internal-HAQ"]
     splits = study.table("splits")
     trains = set(splits[splits["partition"] == "train"]["subject"])
     qualities = study.subjects().set_index("subject")["quality"]
-    patients = [{case.subject for case in one.cases} for one in sets.values()]
-    assert patients[0] == patients[1] and patients[0]
-    assert not patients[0] & trains
-    assert {qualities[subject] for subject in patients[0]} == {"HAQ"}
-    assert place_references(study, sets.values())
-    assert place_references(study, sets.values()) == []
-    for one in sets.values():
+    settings = study.configuration.build.settings
+    read = {
+        (name, letter): sets.read_by(settings[letter], name)
+        for name in sets.by_name
+        for letter in "ABCD"
+    }
+    for (name, letter), one in read.items():
+        patients = {case.subject for case in one.cases}
+        assert patients and not patients & trains
+        assert {qualities[subject] for subject in patients} == {name.removeprefix("internal-")}
+        technique = "mprage" if letter in "AB" else "space"
+        assert all(f"acq-{technique}" in case.image for case in one.cases)
+    assert place_references(study, read.values())
+    assert place_references(study, read.values()) == []
+    for one in read.values():
         for case in one.cases:
-            link = study.root / "evaluation/references" / one.name / f"{case.case}.nii.gz"
+            link = study.root / one.references / f"{case.case}.nii.gz"
             assert link.samefile(study.root / case.reference)
-            mask = sitk.GetArrayFromImage(sitk.ReadImage(str(link)))
-            assert set(np.unique(mask)) == {0, 1}
+            mask = read_image(link)
+            assert same_grid(mask, read_image(study.root / case.image))
+            assert set(np.unique(sitk.GetArrayFromImage(mask))) == {0, 1}
+    # A test set that is no more leaves no reference behind.
+    place_references(study, [read["internal-NAQ", "A"]])
+    left = sorted(path.name for path in (study.root / "evaluation/references").iterdir())
+    assert left == ["internal-NAQ"]
