@@ -214,3 +214,66 @@ def test_a_file_that_is_not_there(pair: tuple[Path, Path], tmp_path: Path) -> No
     (tmp_path / "link.json").symlink_to(tmp_path / "gone")
     outcome = run_cta("compare", pair[0], tmp_path / "link.json")
     assert (outcome.code, "datalad get" in outcome.text) == (1, True)
+
+
+@pytest.fixture
+def of_a_study(tmp_path: Path) -> Path:
+    """Scores of two models on two test sets in one file, as `evaluate` keeps them."""
+    rows = [
+        {"test_set": t, "model": m, "case": f"c{i}", "convention": "article", **OPTIONS}
+        | dict.fromkeys(METRICS, 0.5)
+        | {"sensitivity": {"A": 0.2, "B": 0.2 + d}[m] if t == "internal-HAQ" else 0.9}
+        for t in ("internal-HAQ", "susm")
+        for m in "AB"
+        for i, d in enumerate(SIX_BETTER)
+    ]
+    path = tmp_path / "scores.parquet"
+    pd.DataFrame(rows).to_parquet(path)
+    return path
+
+
+def test_models_and_a_test_set_are_chosen_from_one_file(of_a_study: Path) -> None:
+    """The same comparison as of two files; the other test set does not get into it."""
+    words = ("--model", "A", "--model", "B", "--test-set", "internal-HAQ")
+    code, found = compared(of_a_study, *words)
+    assert (code, found["n_cases"]) == (0, 15)
+    row = next(row for row in found["metrics"] if row["metric"] == "sensitivity")
+    assert row["wilcoxon_p"] == pytest.approx(0.0277, abs=5e-5)
+    assert compared(of_a_study, of_a_study, *words)[1]["metrics"] == found["metrics"]
+    swapped = compared(of_a_study, "--model", "B", "--model", "A", "--test-set", "internal-HAQ")[1]
+    back = next(row for row in swapped["metrics"] if row["metric"] == "sensitivity")
+    assert back["mean_difference"] == pytest.approx(-row["mean_difference"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "two models are compared"),
+        (("--model", "A"), "two models are compared"),
+        (("--model", "A", "--model", "A"), "two models are compared"),
+        (("--model", "A", "--model", "B"), "--test-set"),
+        (("--model", "A", "--model", "Z", "--test-set", "susm"), "no scores of model 'Z'"),
+        (("--model", "A", "--model", "B", "--test-set", "mars"), "no scores of test set 'mars'"),
+    ],
+)
+def test_what_is_not_chosen_or_not_there_is_told(
+    of_a_study: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Exit code 1: nothing is compared with itself, or over test sets."""
+    outcome = run_cta("compare", of_a_study, *words)
+    assert outcome.code == 1 and told in outcome.text
+
+
+def test_in_a_study_the_scores_are_its_own(
+    of_a_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without files the study's evaluation is taken; where there is none, it is said to run it."""
+    root = tmp_path / "study"
+    (root / "evaluation/article").mkdir(parents=True)
+    (root / "study.toml").write_text('[study]\nname = "own"\n', "utf-8")
+    of_a_study.rename(root / "evaluation/article/scores.parquet")
+    words = ("--model", "A", "--model", "B", "--test-set", "internal-HAQ")
+    outcome = run_cta("compare", *words, "--json", study=root)
+    assert outcome.code == 0 and json.loads(outcome.out)["n_cases"] == 15
+    never = run_cta("compare", *words, "--convention", "tables", study=root)
+    assert never.code == 1 and "cta-data evaluate --convention tables" in never.text

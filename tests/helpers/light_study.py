@@ -167,10 +167,10 @@ def predict(
 
 
 def stand_in(job: dict[str, Any], work: Path, name: str, machine: Machine) -> dict[str, Any]:
-    """Predict one voxel in each case instead of running a network."""
+    """Predict a lesion and a false one, a voxel each, instead of running a network."""
     for case in job["cases"]:
         mask = np.zeros(SHAPE, np.uint8)
-        mask[2, 1, 1] = 1
+        mask[2, 1, 1] = mask[0, 3, 0] = 1
         write_voxels(mask, np.eye(4), Path(case["output"]) / f"{case['case']}.nii.gz")
     return {"failed": {}}
 

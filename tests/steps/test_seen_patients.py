@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from helpers.command_line import run_cta
 from helpers.light_study import (
     add_patient,
     build,
@@ -351,6 +353,45 @@ def test_masks_without_a_record_are_of_elsewhere(study: Study) -> None:
     assert any("model mine on susm" in told for told in found.unscored)
     assert [one.test_set for one in found.sets if one.model == "mine"] == ["OWN"]
     assert any("masks of elsewhere" in note for note in found.notes)
+
+
+def test_an_excluded_patient_stays_in_no_table(study: Study) -> None:
+    """Neither in the scores, nor on the page, nor among the references, which are placed anew."""
+    study.tables.flush()
+    folder = study.root / "evaluation/article"
+    assert run_cta("evaluate", study=study.root).code == 0
+    cases = pd.read_parquet(folder / "scores.parquet")
+    assert (cases["case"] == cases["cohort"] + "_sub-" + cases["subject"] + "_ses-1").all()
+    assert set(zip(cases["model"], cases["technique"], strict=True)) == {
+        ("A", "MPRAGE"), ("B", "MPRAGE"), ("C", "SPACE"),
+    }  # fmt: skip
+    printed = {path.stem for path in folder.glob("table_*.html")}
+    assert printed == {"table_2", "table_3", "table_4", "table_s1", "table_segmentation"}
+    [gone] = set(cases.query("test_set == 'internal-HAQ'")["subject"])
+    assert list(study.root.glob(f"evaluation/references/*/*/*sub-{gone}_*"))
+    set_status(study, "internal", gone, "impossible")
+    study.tables.flush()
+    outcome = run_cta("evaluate", study=study.root)
+    assert outcome.code == 3 and f"left out: internal_sub-{gone}_ses-1" in outcome.text
+    assert gone not in set(pd.read_parquet(folder / "scores.parquet")["subject"])
+    for path in folder.glob("*.csv"):
+        assert f"sub-{gone}_" not in path.read_text("utf-8"), path
+    assert not list(study.root.glob(f"evaluation/references/*/*/*sub-{gone}_*"))
+
+
+def test_the_audit_starts_where_the_paper_looked(study: Study) -> None:
+    """False positives of model C in the patients annotated on MPRAGE; all of them on request."""
+    study.tables.flush()
+    assert run_cta("evaluate", study=study.root).code == 0
+    listed = json.loads(run_cta("audit", "--no-page", "--json", study=study.root).out)
+    found = {(row["model"], row["test_set"]) for row in listed["false_positives"]}
+    assert found == {("C", "internal-NAQ")}
+    everything = json.loads(run_cta("audit", "--all", "--no-page", "--json", study=study.root).out)
+    assert {row["model"] for row in everything["false_positives"]} == set("ABC")
+    of_b = json.loads(run_cta("audit", "--model", "B", "--no-page", "--json", study=study.root).out)
+    assert {row["test_set"] for row in of_b["false_positives"]} == {
+        "internal-HAQ", "internal-NAQ", "susm",
+    }  # fmt: skip
 
 
 def test_the_stand_in_is_what_runs(study: Study) -> None:
