@@ -79,6 +79,8 @@ class GeometrySection(StrictModel):
     """Label of the atlas that images were brought to, such as `SRI24`; empty for native space."""
     assumed_spacing_mm: tuple[float, float, float] | None = None
     """Spacing (x, y, z) of stacks of PNG files, which carry none."""
+    registration_objects: Literal["refuse", "latest", "ignore"] = "refuse"
+    """What Spatial Registration objects that contradict each other mean; `ignore` reads none."""
 
 
 class MaskSection(StrictModel):

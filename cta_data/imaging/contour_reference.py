@@ -15,6 +15,8 @@ from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
 
 # Without any UID, planes must meet slices within this share of the slice spacing.
 _PLANE_TOLERANCE = 0.1
+# Two exports of one contour differ by less.
+_SAME_POINT_MM = 0.01
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,28 @@ def _all_slices_present(drawn_on: set[str], identity: ImageIdentity) -> Referenc
         why=f"{len(missing)} of the {len(drawn_on)} slices that they refer to are missing",
         next_step="Give the whole series",
     )
+
+
+def same_contours(first: Roi, second: Roi) -> bool:
+    """Whether two ROIs have the same contours, point by point to a hundredth of a millimetre."""
+    pairs = [
+        (a.points_lps_mm, b.points_lps_mm)
+        for a, b in zip(first.contours, second.contours, strict=False)
+    ]
+    return len(first.contours) == len(second.contours) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=0, atol=_SAME_POINT_MM) for a, b in pairs
+    )
+
+
+def two_versions(first: Roi, second: Roi) -> bool:
+    """Whether two ROIs of one name meet in space: one lesion, outlined twice."""
+    if first.name.strip().lower() != second.name.strip().lower():
+        return False
+    boxes = [
+        np.concatenate([c.points_lps_mm for c in roi.closed_contours]) for roi in (first, second)
+    ]
+    low, high = [box.min(axis=0) for box in boxes], [box.max(axis=0) for box in boxes]
+    return bool((np.maximum(*low) <= np.minimum(*high)).all())
 
 
 def match_planes(plane_indices: Sequence[float], slices: int) -> ReferenceMatch:

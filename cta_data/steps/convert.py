@@ -24,13 +24,13 @@ from cta_data.steps.clinical import ToldOf, link_rows
 from cta_data.steps.convert_annotations import (
     SessionAnnotations,
     convert_annotations,
-    convert_registrations,
 )
 from cta_data.steps.convert_files import convert_file_images, session_files
 from cta_data.steps.convert_images import convert_images, read_session
 from cta_data.steps.convert_masks import ASK_FOR_CODE, convert_masks, require_lesion_values
-from cta_data.steps.convert_segmentations import convert_segmentations
+from cta_data.steps.convert_segmentations import convert_segmentations, list_beside_contours
 from cta_data.steps.image_rows import SessionImages
+from cta_data.steps.registration_objects import convert_registrations
 from cta_data.steps.sessions import (
     SourceSession,
     make_unit,
@@ -41,7 +41,7 @@ from cta_data.steps.sessions import (
 )
 from cta_data.study import Study
 
-VERSION = 1
+VERSION = 2
 NEXT_STEP = "Add it again when that is mended"
 
 
@@ -192,11 +192,17 @@ def _convert_dicom(
 ) -> tuple[SessionImages, SessionAnnotations]:
     session = read_session(unit, workspace)
     images = convert_images(unit.id, session, card, workspace)
-    convert_registrations(unit.id, session, images, workspace)
-    segmented = session.of_kind("SEG") and not session.of_kind("RTSTRUCT")
-    read = convert_segmentations if segmented else convert_annotations
+    policy = card.geometry.registration_objects
+    convert_registrations(unit.id, session, images, policy, workspace)
     listed = unit.parameters["drawn_on"]
-    return images, read(unit.id, session, images, card, workspace, listed=listed)
+    segmentations = session.of_kind("SEG")
+    if segmentations and not session.of_kind("RTSTRUCT"):
+        return images, convert_segmentations(
+            unit.id, session, images, card, workspace, listed=listed
+        )
+    annotations = convert_annotations(unit.id, session, images, card, workspace, listed=listed)
+    list_beside_contours(unit.id, segmentations, card, annotations)
+    return images, annotations
 
 
 def card_from(unit: Unit) -> Card:

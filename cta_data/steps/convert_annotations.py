@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
-
-import SimpleITK as sitk
 
 from cta_data.bids.names import BidsName
 from cta_data.cohorts.card import AnnotationSection, Card
@@ -15,32 +12,52 @@ from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import write_contours
 from cta_data.formats.rtstruct import read_structure_set
-from cta_data.formats.spatial_registration import read_spatial_registration
-from cta_data.imaging.contour_reference import match_reference
-from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
+from cta_data.imaging.contour_reference import same_contours, two_versions
+from cta_data.imaging.contours import Roi, StructureSet
+from cta_data.steps.annotation_choice import Numbered, choose_objects, made_at
 from cta_data.steps.annotation_rows import annotation_row
-from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.steps.contour_images import ContourImage, image_of_contours
+from cta_data.steps.image_rows import PlacedImage, RawSession, SessionImages
 from cta_data.steps.redaction import without_identity
 
-MATCH_ORDER = ("sop_instance", "series", "frame_of_reference")
+MADE = ("StructureSetDate", "StructureSetTime")
 MOST_TOLD = 3
+ONE_ANNOTATION = (
+    "A session holds one annotation: take away the structure sets that do not count, or let the "
+    'card take the last (annotations.structure_sets = "latest")'
+)
 NEXT_STEP = "Change the rules under [annotations] in the cohort's card, or correct the raw files"
+
+
+@dataclass(frozen=True)
+class DrawnSet:
+    """The lesions of one structure set, the technique it was drawn on, and the space it lies in."""
+
+    number: int
+    drawn_on: str
+    space: str
+    rois: list[Roi]
 
 
 @dataclass
 class SessionAnnotations:
-    """What the structure sets of a session gave."""
+    """What the structure sets of a session gave.
+
+    `contours` are by the space they lie in; `made` is date and time of the latest of them.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     drawn_on: str | None = None
+    lesions: list[DrawnSet] = field(default_factory=list)
     contours: dict[str, list[Roi]] = field(default_factory=dict)
+    made: tuple[str, str] = ("", "")
     refused: str = ""
 
 
-def contours_path(unit: UnitId, technique: str) -> str:
-    """Return where the selected contours go; `technique` is that of the image they lie on."""
-    entities = {"sub": unit.subject, "ses": unit.session, "space": technique}
+def contours_path(unit: UnitId, space: str) -> str:
+    """Return where the selected contours go; `space` is that of the image they lie on."""
+    entities = {"sub": unit.subject, "ses": unit.session, "space": space}
     name = BidsName(entities, "contours", ".json")
     return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
 
@@ -63,147 +80,125 @@ def convert_annotations(
     """
     section = card.annotations
     result = SessionAnnotations()
-    candidates = _candidates(session.of_kind("RTSTRUCT"), section, result)
-    for number, raw in enumerate(candidates, start=1):
-        _convert_one(unit, number, raw, images, section, listed, result)
-    if len(result.contours) > 1 and not result.refused:
-        found = " and ".join(sorted(result.contours))
-        result.refused = f"its structure sets lie on several images ({found})"
+    choice = choose_objects(
+        session.of_kind("RTSTRUCT"), section.structure_sets, "structure sets", MADE
+    )
+    for one in choice.left:
+        _list_left(unit, one, choice.reason, section, result)
+    if choice.taken and choice.left:
+        result.notes.append(f"the latest of {len(choice.left) + 1} structure sets was taken")
+    result.refused = choice.problem
+    for one in choice.taken:
+        result.made = made_at(one.raw, MADE)
+        _convert_one(unit, one, images, section, listed, result)
     if not result.refused:
-        for technique, rois in result.contours.items():
-            write_contours(rois, workspace.write(contours_path(unit, technique)))
-    if not candidates and section.required and not result.refused:
+        _join_sets(result)
+    if not result.refused:
+        for space, rois in result.contours.items():
+            write_contours(rois, workspace.write(contours_path(unit, space)))
+    if not (choice.taken or choice.left) and section.required:
         result.refused = "the session has no structure set"
     selected = any(row["selected"] for row in result.rows)
-    if candidates and not selected and section.required and not result.refused:
+    if choice.taken and not selected and section.required and not result.refused:
         result.refused = f"no ROI was selected as a lesion. {NEXT_STEP}"
     return result
 
 
-def convert_registrations(
-    unit: UnitId, session: RawSession, images: SessionImages, workspace: Workspace
-) -> None:
-    """Write what Spatial Registration objects say of the session's frames of reference.
-
-    A file named from-frame2_to-frame1 maps points of frame 1 to points of frame 2 (LPS, mm). Of a
-    pair, the direction that begins at the lower number is written; of a deformation the one that
-    the object holds.
-
-    Raises
-    ------
-    DataRefused
-        A registration object is damaged or contradicts itself.
-    """
-    frames = images.frame_uids()
-    for raw in session.of_kind("REG"):
-        registration = read_spatial_registration(raw.datasets[0])
-        for pair in combinations(sorted(frames), 2):
-            for fixed, moving in (pair, pair[::-1]):
-                if registration.connects(frames[fixed], frames[moving]):
-                    transform = registration.transform(frames[fixed], frames[moving])
-                    path = registration_path(unit, fixed, moving)
-                    sitk.WriteTransform(transform, str(workspace.write(path)))
-                    break
-
-
-def registration_path(unit: UnitId, fixed: int, moving: int) -> str:
-    """Return where the transform between two frames, taken from a DICOM object, is kept."""
-    entities = {
-        "sub": unit.subject,
-        "ses": unit.session,
-        "from": f"frame{moving}",
-        "to": f"frame{fixed}",
-        "mode": "image",
-        "desc": "dicom",
-    }
-    name = BidsName(entities, "xfm", ".tfm")
-    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
-
-
-def _candidates(
-    series: list[RawSeries], section: AnnotationSection, result: SessionAnnotations
-) -> list[RawSeries]:
-    """Return the structure sets to read, by the card's policy for several of them."""
-    single = [RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets]
-    ordered = sorted(single, key=_drawn_at)
-    if len(ordered) <= 1 or section.structure_sets == "all":
-        return ordered
-    if section.structure_sets == "refuse":
-        result.refused = (
-            f"the session has {len(ordered)} structure sets and the card does not say which to "
-            "take (annotations.structure_sets)"
-        )
-        return []
-    result.notes.append(f"the latest of {len(ordered)} structure sets was taken")
-    return ordered[-1:]
-
-
-def _drawn_at(raw: RawSeries) -> tuple[str, str]:
-    dataset = raw.datasets[0]
-    stamp = f"{dataset.get('StructureSetDate', '')}{dataset.get('StructureSetTime', '')}"
-    return stamp, str(dataset.get("SOPInstanceUID", ""))
-
-
 def _convert_one(
     unit: UnitId,
-    number: int,
-    raw: RawSeries,
+    one: Numbered,
     images: SessionImages,
     section: AnnotationSection,
     listed: str | None,
     result: SessionAnnotations,
 ) -> None:
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
-    structure_set = without_identity(read_structure_set(raw.datasets[0]), raw.datasets[0])
+    dataset = one.raw.datasets[0]
+    structure_set = without_identity(read_structure_set(dataset), dataset)
     result.notes += structure_set.notes
-    names = [
+    selections = select_rois(_roi_names(structure_set), section)
+    chosen = {s.roi.number for s in selections.decisions if s.selected}
+    rois = [roi for roi in structure_set.rois if roi.number in chosen]
+    stated, _ = technique_drawn_on(section, one.raw.header, None, listed)
+    found = ContourImage()
+    if rois:
+        found = image_of_contours(structure_set, rois, images.placed, stated)
+    drawn_on, how = technique_drawn_on(section, one.raw.header, found.technique, listed)
+    result.rows += _rows(unit, one.number, selections, drawn_on, found.image)
+    problems = list(selections.problems)
+    if rois:
+        problems += [found.problem] if found.problem else [] if drawn_on else [how]
+    if problems:
+        more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
+        told = f"{'; '.join(problems[:MOST_TOLD])}{more}. {NEXT_STEP}"
+        result.refused = result.refused or told
+        return
+    if found.image and drawn_on:
+        result.notes += [f"drawn on {drawn_on}: {how}", *([found.note] if found.note else [])]
+        result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, rois))
+
+
+def _list_left(
+    unit: UnitId, one: Numbered, reason: str, section: AnnotationSection, result: SessionAnnotations
+) -> None:
+    """Write rows for the ROIs of a structure set that does not count."""
+    dataset = one.raw.datasets[0]
+    try:
+        structure_set = without_identity(read_structure_set(dataset), dataset)
+    except DataRefused as error:
+        result.notes.append(
+            f"structure set {one.number} does not count, nor can it be read: {error}"
+        )
+        return
+    selections = select_rois(_roi_names(structure_set), section)
+    result.rows += [
+        row | {"selected": False, "rejected_reason": reason}
+        for row in _rows(unit, one.number, selections, None, None)
+    ]
+
+
+def _roi_names(structure_set: StructureSet) -> list[RoiName]:
+    return [
         RoiName(r.number, r.name, r.interpreted_type or "", len(r.closed_contours))
         for r in structure_set.rois
     ]
-    selections = select_rois(names, section)
-    chosen = {s.roi.number for s in selections.decisions if s.selected}
-    rois = [roi for roi in structure_set.rois if roi.number in chosen]
-    image, problem = _image_of(structure_set, rois, images)
-    referred = _technique_referred_to(image)
-    drawn_on, how = technique_drawn_on(section, raw.header, referred, listed)
-    result.rows += _rows(unit, number, selections, drawn_on, image)
-    problems = list(selections.problems)
-    if rois:
-        problems += [problem] if problem else []
-        problems += [] if drawn_on else [how]
-    if problems:
-        more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
-        result.refused = f"{'; '.join(problems[:MOST_TOLD])}{more}. {NEXT_STEP}"
-        return
-    if rois and image:
-        result.drawn_on = drawn_on
-        result.notes.append(f"drawn on {drawn_on}: {how}")
-        result.contours.setdefault(image.technique, []).extend(rois)
 
 
-def _image_of(
-    structure_set: StructureSet, rois: list[Roi], images: SessionImages
-) -> tuple[PlacedImage | None, str]:
-    """Find the image that the contours lie on; the text says why there is none."""
-    if not rois:
-        return None, ""
-    found: dict[str, PlacedImage] = {}
-    problem = "the session has no image"
-    for image in images.placed:
-        identity = ImageIdentity(image.series_uid, image.frame_uid, image.sop_uids)
-        try:
-            match = match_reference(structure_set, rois, identity)
-        except DataRefused as error:
-            problem = f"{error.what}: none of the session's images is the one it was drawn on"
-            continue
-        found.setdefault(match.kind, image)
-    best = next((found[kind] for kind in MATCH_ORDER if kind in found), None)
-    return best, "" if best else problem
+def _join_sets(result: SessionAnnotations) -> None:
+    """Put the lesions of all structure sets together, or tell why they are not one annotation."""
+    for what, values in (
+        ("were drawn on", {s.number: s.drawn_on for s in result.lesions}),
+        ("lie on the images", {s.number: s.space for s in result.lesions}),
+    ):
+        if len(set(values.values())) > 1:
+            each = " and ".join(f"{value} (number {n})" for n, value in values.items())
+            result.refused = f"its structure sets {what} {each}. {ONE_ANNOTATION}"
+            return
+    kept: list[tuple[int, Roi]] = []
+    for one in result.lesions:
+        for roi in one.rois:
+            twin = next((n for n, r in kept if n != one.number and same_contours(r, roi)), None)
+            if twin is not None:
+                _reject(result, one.number, roi, f"its contours are those of structure set {twin}")
+                continue
+            double = next((n for n, r in kept if n != one.number and two_versions(r, roi)), None)
+            if double is not None:
+                result.refused = (
+                    f"ROI {roi.name!r} stands in structure sets {double} and {one.number} with "
+                    "contours that differ: two versions of a lesion are not added up. "
+                    f"{ONE_ANNOTATION}"
+                )
+                return
+            kept.append((one.number, roi))
+    if result.lesions:
+        result.drawn_on = result.lesions[0].drawn_on
+        result.contours[result.lesions[0].space] = [roi for _, roi in kept]
 
 
-def _technique_referred_to(image: PlacedImage | None) -> str | None:
-    """Return the MR technique that the contours lie on; planning CT tells nothing."""
-    return image.technique if image and image.technique != "CT" else None
+def _reject(result: SessionAnnotations, number: int, roi: Roi, reason: str) -> None:
+    for row in result.rows:
+        if row["structure_set"] == number and row["roi_number"] == roi.number:
+            row |= {"selected": False, "rejected_reason": reason}
 
 
 def _rows(

@@ -23,6 +23,7 @@ from cta_data.steps.image_rows import (
     image_name,
     sidecar_path,
 )
+from cta_data.steps.phases import space_of
 
 IMAGE_KINDS = ("MR", "CT", DOSE)
 SEX = {"F": "female", "M": "male", "O": "other"}
@@ -61,6 +62,9 @@ def convert_images(
         )
     images = SessionImages(person=_person([one.header for one in session.series]))
     frames: dict[str, int] = {}
+    phases: dict[str | None, list[str]] = {}
+    for role in roles.images:
+        phases.setdefault(role.technique, []).append(role.phase)
     for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
         raw = by_identifier[role.identifier]
         frame_uid = raw.header.get("FrameOfReferenceUID", "") or f"none:{role.identifier}"
@@ -70,7 +74,8 @@ def convert_images(
             continue
         converted = _convert(raw, role, card.repairs, unit)
         images.rows.append(_write(unit, role, raw, converted, frame, workspace))
-        images.placed.append(_placed(role, raw, converted, frame, frame_uid))
+        space = space_of(card, role.technique or "", role.phase, phases[role.technique])
+        images.placed.append(_placed(role, raw, converted, (frame, frame_uid), space))
         images.notes += [f"{role.technique}: {d.kind} {d.measured}" for d in converted.deviations]
     unused = [role for role in roles.roles if not role.technique]
     images.notes += [f"one series not converted: {role.reason}" for role in unused]
@@ -150,18 +155,20 @@ def _write(
 
 
 def _placed(
-    role: Role, raw: RawSeries, converted: ConvertedSeries, frame: int, frame_uid: str
+    role: Role, raw: RawSeries, converted: ConvertedSeries, frame: tuple[int, str], space: str
 ) -> PlacedImage:
     assert role.technique
     geometry = converted.geometry
     return PlacedImage(
         technique=role.technique,
-        frame=frame,
-        frame_uid=frame_uid,
+        frame=frame[0],
+        frame_uid=frame[1],
         series_uid=raw.header.get("SeriesInstanceUID", ""),
         sop_uids=frozenset(str(d.get("SOPInstanceUID", "")) for d in raw.datasets),
         grid=converted.image,
         slice_spacing_mm=float(geometry.distances[-1] / (geometry.slices - 1)),
+        phase=role.phase,
+        space=space,
     )
 
 

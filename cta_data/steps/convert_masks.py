@@ -26,7 +26,7 @@ from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_files import SessionFile, read_mask
 from cta_data.steps.image_rows import PlacedImage, SessionImages
-from cta_data.steps.sessions import phase_rank
+from cta_data.steps.phases import phase_rank
 
 DRAWN = "drawn"
 """Label after `desc-` of lesions on the grid that they were drawn on."""

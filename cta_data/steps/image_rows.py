@@ -40,7 +40,10 @@ class RawSession:
 
 @dataclass(frozen=True)
 class PlacedImage:
-    """An image that was written, with what the structure sets need to know of it."""
+    """An image that was written, with what the structure sets need to know of it.
+
+    `space` names its space in later steps: the technique, and the phase where another is worked on.
+    """
 
     technique: str
     frame: int
@@ -50,6 +53,12 @@ class PlacedImage:
     grid: Placed
     slice_spacing_mm: float
     phase: str = ""
+    space: str = ""
+
+    @property
+    def name(self) -> str:
+        """The image in words."""
+        return f"{self.technique} ({self.phase})" if self.phase else self.technique
 
 
 @dataclass

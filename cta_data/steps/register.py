@@ -27,7 +27,7 @@ from cta_data.imaging.registration_quality import (
     limits_from,
     reasons_against,
 )
-from cta_data.steps.convert_annotations import registration_path
+from cta_data.steps.registration_objects import registration_path
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study
 
@@ -40,7 +40,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     settings = study.configuration.registration
     for unit in upstream.sessions(selection):
         blocked = upstream.blocked_by(unit, "convert")
-        images = upstream.images(unit)
+        images, spaces = upstream.images(unit), upstream.spaces(unit)
         if not blocked and settings.hub not in images:
             found = ", ".join(sorted(images)) or "none"
             blocked = (
@@ -51,16 +51,16 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             yield Blocked(unit, VERSION, blocked)
             continue
         made = set(upstream.outputs("convert", unit))
-        techniques = _needed(study, images, made)
+        moving = _needed(study, images, spaces, made)
         stated = study.card(unit.cohort).geometry.coregistered
-        paths = {f"image:{name}": images[name]["path"] for name in (settings.hub, *techniques)}
-        frames = {name: images[name]["frame"] for name in (settings.hub, *techniques)}
+        paths = {f"image:{name}": spaces[name]["path"] for name in (settings.hub, *moving)}
+        frames = {name: spaces[name]["frame"] for name in (settings.hub, *moving)}
         if settings.use_dicom_registration and not stated:
             paths |= _registration_objects(unit, settings.hub, frames, made)
         parameters = {
             "settings": settings.model_dump(),
             "hub": settings.hub,
-            "techniques": techniques,
+            "techniques": moving,
             "frames": frames,
             "coregistered": stated,
         }
@@ -84,17 +84,20 @@ def _registration_objects(
     return inputs
 
 
-def _needed(study: Study, images: Mapping[str, Any], made: set[str]) -> list[str]:
-    """Return the techniques that have to meet the hub.
+def _needed(
+    study: Study, images: Mapping[str, Any], all_spaces: Mapping[str, Any], made: set[str]
+) -> list[str]:
+    """Return the spaces that have to meet the hub.
 
-    Those are the grids that annotations are carried to, what annotations were drawn on or lie on,
-    and every planning CT. A FLAIR image that nothing is carried to is left where it is.
+    Those are the grids that annotations are carried to, what annotations were drawn on or lie on
+    (an earlier phase of a technique is an image of its own), and every planning CT. A FLAIR image
+    that nothing is carried to is left where it is.
     """
     settings = study.configuration
     spaces = {parse_name(path.split("/")[-1]).entities.get("space", "") for path in made}
     wanted = {*settings.transfer.grids, *spaces}
     wanted |= {name for name, row in images.items() if row["modality"] == "CT"}
-    return sorted((wanted & set(images)) - {settings.registration.hub})
+    return sorted((wanted & set(all_spaces)) - {settings.registration.hub})
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:

@@ -11,9 +11,9 @@ from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_in
 from cta_data.errors import CtaError
 from cta_data.intake import Inventory, SeriesRow, read_inventory
 from cta_data.intake.inventory import ACCEPTED
+from cta_data.steps.phases import phase_order, phase_rank, space_of
 from cta_data.study import Study
 
-LATEST_FIRST = ("late", "post", "early", "none")
 DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
 
@@ -186,11 +186,27 @@ class Upstream:
     def images(self, unit: UnitId, description: str = "") -> dict[str, dict[str, Any]]:
         """Return the image of each technique: of several phases the latest after contrast."""
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+        card = self.study.card(unit.cohort)
+
+        def rank(row: dict[str, Any]) -> int:
+            return phase_rank(row["contrast_phase"], phase_order(card, row["technique"]))
+
         chosen: dict[str, dict[str, Any]] = {}
-        for row in sorted(rows, key=lambda r: phase_rank(r["contrast_phase"]), reverse=True):
+        for row in sorted(rows, key=rank, reverse=True):
             if row["description"] == description and row["modality"] != DOSE:
                 chosen[row["technique"]] = row
         return chosen
+
+    def spaces(self, unit: UnitId) -> dict[str, dict[str, Any]]:
+        """Return all images as acquired of the unit's session by the names of their spaces."""
+        card, rows = self.study.card(unit.cohort), self.phases(unit)
+        phases: dict[str, list[str]] = {}
+        for row in rows:
+            phases.setdefault(row["technique"], []).append(row["contrast_phase"])
+        return {
+            space_of(card, r["technique"], r["contrast_phase"], phases[r["technique"]]): r
+            for r in rows
+        }
 
     def phases(self, unit: UnitId) -> list[dict[str, Any]]:
         """Return all images as acquired of the unit's session, of every technique and phase."""
@@ -252,8 +268,3 @@ def make_unit(
 
 def _by_role(entry: Input) -> tuple[str, str]:
     return entry.role, entry.path
-
-
-def phase_rank(phase: str) -> int:
-    """Return the place of a contrast phase, the latest first."""
-    return LATEST_FIRST.index(phase) if phase in LATEST_FIRST else len(LATEST_FIRST)

@@ -59,7 +59,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             continue
         if not blocked and not quality:
             blocked = "transfer: no group of the card has annotations of its technique (groups)"
-        images = upstream.images(unit)
+        images, spaces = upstream.images(unit), upstream.spaces(unit)
         present = [grid for grid in grids if grid in images]
         if not blocked and not present:
             blocked = f"transfer: no image of {' or '.join(grids)} to carry the annotation to"
@@ -73,12 +73,12 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             paths[f"names:{drawn_in[path]}"] = path.replace(".nii.gz", ".json")
         paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
         for space in drawn_in.values():
-            paths[f"drawn_on:{space}"] = images[space]["path"]
+            paths[f"drawn_on:{space}"] = spaces[space]["path"]
         paths |= transform_inputs(upstream.transforms(unit))
         parameters = {
             "quality": quality,
             "grids": present,
-            "spacing_mm": {space: images[space]["spacing_mm"] for space in drawn_in.values()},
+            "spacing_mm": {space: spaces[space]["spacing_mm"] for space in drawn_in.values()},
             "limits": asdict(limits_of(study.configuration.transfer.limits)),
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
