@@ -38,6 +38,11 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             if grid in brains:
                 paths[f"mask:{grid}"] = brains[grid]["mask_path"]
         qualities = sorted({variant["quality"] for variant in upstream.variants(unit)})
+        if len(qualities) != 1:
+            found = " and ".join(qualities) or "none"
+            why = f"a session holds one annotation, but its variants' qualities are {found}"
+            yield Blocked(unit, VERSION, f"{why}: run `cta-data transfer` again")
+            continue
         yield make_unit(study, unit, VERSION, paths, {"quality": qualities[0]})
 
 

@@ -153,8 +153,10 @@ class Annotation:
 
 
 def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
-    """Read the contours or the drawn lesions of a session."""
-    for space, path in unit.paths("contours:").items():
+    """Read the contours or the drawn lesions of a session, which lie in one space."""
+    contours = unit.paths("contours:")
+    if contours:
+        [(space, path)] = contours.items()
         rois = read_contours(workspace.read(path))
         spacing = slice_spacing(rois, unit.parameters["spacing_mm"][space])
         return Annotation(space, lesions_from_contours(rois, slice_spacing_mm=spacing))

@@ -87,6 +87,23 @@ def test_what_is_not_connected_is_refused(a: str, b: str) -> None:
         CHAIN.between(target=a, source=b)
 
 
+@pytest.mark.parametrize(("direct", "refused"), [(7.5, False), (10.0, True)])
+def test_two_ways_have_to_lead_to_one_place(direct: float, refused: bool) -> None:
+    """SPACE to CT by way of MPRAGE is 7 mm: a registration of its own is held against it."""
+    chain = TransformChain(
+        {
+            ("MPRAGE", "CT"): shift(2, 0, 0),
+            ("MPRAGE", "SPACE"): shift(-5, 0, 0),
+            ("SPACE", "CT"): shift(direct, 0, 0),
+        }
+    )
+    if refused:
+        with pytest.raises(DataRefused, match=r"3\.0 mm"):
+            chain.between(target="SPACE", source="CT")
+    else:
+        assert chain.between(target="SPACE", source="CT").TransformPoint(POINT)[0] == 17.5
+
+
 def test_resampling_moves_a_voxel_to_where_the_points_say(tmp_path: Path) -> None:
     """A voxel of the source appears on the target's grid at the point that maps onto it."""
     source = sitk.Image(20, 20, 20, sitk.sitkUInt8)
