@@ -41,13 +41,10 @@ def region_rows(
     drawn_on: str | None,
     frame: int,
     rules: Mapping[str, str] | None = None,
-    *,
-    number: int = 1,
 ) -> list[dict[str, Any]]:
     """Return a row for every region of a session's masks.
 
-    `rules` are the patterns that chose masks by their names; without one a value decided. `number`
-    is that of the segmentation within the session.
+    `rules` are the patterns that chose masks by their names; without one a value decided.
     """
     chosen = rules or {}
     return [
@@ -58,7 +55,6 @@ def region_rows(
             drawn_on=drawn_on,
             frame=frame,
             selected=region.lesion,
-            structure_set=number,
             n_voxels=region.n_voxels,
             selected_by=chosen.get(region.name, "masks.lesion_values") if region.lesion else None,
             rejected_reason=region.reason or None,

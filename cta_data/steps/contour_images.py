@@ -35,13 +35,13 @@ class ContourImage:
         None where there is none, or where several would do.
     technique
         What the references tell of the technique; None where they tell nothing.
-    note, problem
+    notes, problem
         What was assumed, and what keeps the contours from being used; empty without.
     """
 
     image: PlacedImage | None = None
     technique: str | None = None
-    note: str = ""
+    notes: tuple[str, ...] = ()
     problem: str = ""
 
 
@@ -112,7 +112,7 @@ def placed_by_frame(images: Sequence[PlacedImage], stated: str | None) -> Contou
     note = (
         f"placed by the frame of reference alone, on {image.name}; the image drawn on is not here"
     )
-    return ContourImage(image, None, note)
+    return ContourImage(image, None, (note,))
 
 
 def _of_references(

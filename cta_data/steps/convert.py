@@ -28,7 +28,7 @@ from cta_data.steps.convert_annotations import (
 from cta_data.steps.convert_files import convert_file_images, session_files
 from cta_data.steps.convert_images import convert_images, read_session
 from cta_data.steps.convert_masks import ASK_FOR_CODE, convert_masks, require_lesion_values
-from cta_data.steps.convert_segmentations import convert_segmentations, list_beside_contours
+from cta_data.steps.convert_segmentations import convert_segmentations
 from cta_data.steps.image_rows import SessionImages
 from cta_data.steps.registration_objects import convert_registrations
 from cta_data.steps.sessions import (
@@ -194,15 +194,10 @@ def _convert_dicom(
     images = convert_images(unit.id, session, card, workspace)
     policy = card.geometry.registration_objects
     convert_registrations(unit.id, session, images, policy, workspace)
+    segmented = session.of_kind("SEG") and not session.of_kind("RTSTRUCT")
+    read = convert_segmentations if segmented else convert_annotations
     listed = unit.parameters["drawn_on"]
-    segmentations = session.of_kind("SEG")
-    if segmentations and not session.of_kind("RTSTRUCT"):
-        return images, convert_segmentations(
-            unit.id, session, images, card, workspace, listed=listed
-        )
-    annotations = convert_annotations(unit.id, session, images, card, workspace, listed=listed)
-    list_beside_contours(unit.id, segmentations, card, annotations)
-    return images, annotations
+    return images, read(unit.id, session, images, card, workspace, listed=listed)
 
 
 def card_from(unit: Unit) -> Card:

@@ -14,7 +14,7 @@ from cta_data.formats.contours_json import write_contours
 from cta_data.formats.rtstruct import read_structure_set
 from cta_data.imaging.contour_reference import same_contours, two_versions
 from cta_data.imaging.contours import Roi, StructureSet
-from cta_data.steps.annotation_choice import Numbered, choose_objects, made_at
+from cta_data.steps.annotation_choice import Numbered, choose_objects
 from cta_data.steps.annotation_rows import annotation_row
 from cta_data.steps.contour_images import ContourImage, image_of_contours
 from cta_data.steps.image_rows import PlacedImage, RawSession, SessionImages
@@ -41,17 +41,13 @@ class DrawnSet:
 
 @dataclass
 class SessionAnnotations:
-    """What the structure sets of a session gave.
-
-    `contours` are by the space they lie in; `made` is date and time of the latest of them.
-    """
+    """What the structure sets of a session gave; `contours` are by the space they lie in."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     drawn_on: str | None = None
     lesions: list[DrawnSet] = field(default_factory=list)
     contours: dict[str, list[Roi]] = field(default_factory=dict)
-    made: tuple[str, str] = ("", "")
     refused: str = ""
 
 
@@ -89,7 +85,6 @@ def convert_annotations(
         result.notes.append(f"the latest of {len(choice.left) + 1} structure sets was taken")
     result.refused = choice.problem
     for one in choice.taken:
-        result.made = made_at(one.raw, MADE)
         _convert_one(unit, one, images, section, listed, result)
     if not result.refused:
         _join_sets(result)
@@ -134,7 +129,7 @@ def _convert_one(
         result.refused = result.refused or told
         return
     if found.image and drawn_on:
-        result.notes += [f"drawn on {drawn_on}: {how}", *([found.note] if found.note else [])]
+        result.notes += [f"drawn on {drawn_on}: {how}", *found.notes]
         result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, rois))
 
 

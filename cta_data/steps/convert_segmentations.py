@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
@@ -13,18 +14,16 @@ from cta_data.cohorts.card import Card
 from cta_data.cohorts.roi_selection import RoiName, Selections, select_rois, technique_drawn_on
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
+from cta_data.formats.dicom_header import header_of
 from cta_data.formats.nifti import describe_grid_difference
 from cta_data.formats.segmentation import read_segmentation
 from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
-from cta_data.steps.annotation_choice import Numbered, choose_objects, is_later, made_at
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.contour_images import image_of_segmentation
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_masks import write_drawn
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.steps.redaction import cut_out, identity_parts
-
-WHAT, MADE = "segmentations", ("ContentDate", "ContentTime")
 
 
 def convert_segmentations(
@@ -46,11 +45,11 @@ def convert_segmentations(
         A segmentation is damaged, or its voxels are not those of the image that it lies on.
     """
     result = SessionAnnotations()
-    raw = _chosen(unit, session.of_kind("SEG"), card, result)
+    raw = _chosen(session.of_kind("SEG"), card, result)
     if raw is None:
         return result
-    number, dataset, header = raw.number, raw.raw.datasets[0], raw.raw.header
-    segmentation = read_segmentation(dataset)
+    segmentation = read_segmentation(raw.datasets[0])
+    header = header_of(raw.datasets[0])
     stated, _ = technique_drawn_on(card.annotations, header, None, listed)
     found = image_of_segmentation(segmentation, images.placed, stated)
     image = found.image
@@ -58,7 +57,7 @@ def convert_segmentations(
         result.refused = found.problem
         return result
     drawn_on, how = technique_drawn_on(card.annotations, header, found.technique, listed)
-    parts = list(identity_parts(dataset))
+    parts = list(identity_parts(raw.datasets[0]))
     names = [RoiName(s.number, cut_out(s.label, parts), "", 1) for s in segmentation.segments]
     selections = select_rois(names, card.annotations)
     chosen = [d.roi for d in selections.decisions if d.selected]
@@ -67,12 +66,11 @@ def convert_segmentations(
     lesions = lesions_of_masks(masks, meaning, image.grid.GetSize())
     problems = [*selections.problems, *([] if drawn_on else [how])]
     result.drawn_on = drawn_on
-    result.notes += [f"drawn on {drawn_on}: {how}", *([found.note] if found.note else [])]
-    result.notes += lesions.notes
-    rules = {d.roi.name: d.rule for d in selections.decisions}
-    rows = region_rows(unit, lesions, drawn_on, image.frame, rules, number=number)
-    rows += _rejected_rows(unit, selections, len(rows), drawn_on, image, number)
-    result.rows += rows
+    result.notes += [f"drawn on {drawn_on}: {how}", *found.notes, *lesions.notes]
+    result.rows = region_rows(
+        unit, lesions, drawn_on, image.frame, {d.roi.name: d.rule for d in selections.decisions}
+    )
+    result.rows += _rejected_rows(unit, selections, len(result.rows), drawn_on, image)
     if not lesions.lesions and card.annotations.required:
         problems.append("no segment was selected as a lesion")
     if problems:
@@ -88,7 +86,6 @@ def _rejected_rows(
     before: int,
     drawn_on: str | None,
     image: PlacedImage,
-    structure_set: int,
 ) -> list[dict[str, Any]]:
     """Return a row for every segment that is no lesion; `before` regions are numbered already."""
     rejected = [d for d in selections.decisions if not d.selected]
@@ -100,7 +97,6 @@ def _rejected_rows(
             drawn_on=drawn_on,
             frame=image.frame,
             selected=False,
-            structure_set=structure_set,
             selected_by=decision.rule or None,
             rejected_reason=decision.rejected_reason,
         )
@@ -109,60 +105,26 @@ def _rejected_rows(
 
 
 def _chosen(
-    unit: UnitId, series: Sequence[RawSeries], card: Card, result: SessionAnnotations
-) -> Numbered | None:
-    policy = card.annotations.structure_sets
-    choice = choose_objects(series, policy if policy == "latest" else "refuse", WHAT, MADE)
-    result.rows += [row for one in choice.left for row in _rows_left(unit, one, choice.reason)]
-    result.refused = choice.problem
-    if choice.problem and policy == "all":
-        result.refused += '. Of several segmentations only the "latest" can be taken'
-    if choice.taken and choice.left:
-        result.notes.append(f"the latest of {len(choice.left) + 1} segmentations was taken")
-    if not (choice.taken or choice.left) and card.annotations.required:
-        result.refused = "the session has no structure set and no segmentation"
-    return choice.taken[0] if choice.taken else None
-
-
-def list_beside_contours(
-    unit: UnitId, series: Sequence[RawSeries], card: Card, result: SessionAnnotations
-) -> None:
-    """List the segmentations of a session that has structure sets: contours count before masks.
-
-    One that holds a lesion by the card's rules may be a correction of the contours: unless it is
-    older than the latest of them the session is refused.
-    """
-    first = max((row["structure_set"] for row in result.rows), default=0)
-    for one in choose_objects(series, "all", WHAT, MADE).taken:
-        later = Numbered(first + one.number, one.raw)
-        rows = _rows_left(unit, later, "the session has contours, which count before segmentations")
-        names = [RoiName(row["roi_number"], row["source_roi"], "", 1) for row in rows]
-        chosen = [d for d in select_rois(names, card.annotations).decisions if d.selected]
-        result.rows += rows
-        if chosen and is_later(result.made, made_at(one.raw, MADE)) is not True:
-            result.refused = result.refused or (
-                f"a segmentation with {len(chosen)} lesions stands beside the structure set and is "
-                "not older: take away the one that does not count, and add the subject again"
-            )
-
-
-def _rows_left(unit: UnitId, one: Numbered, reason: str) -> list[dict[str, Any]]:
-    """Return rows for the segments of an object that does not count."""
-    dataset = one.raw.datasets[0]
-    parts = list(identity_parts(dataset))
-    return [
-        annotation_row(
-            unit,
-            int(item.get("SegmentNumber") or number),
-            cut_out(str(item.get("SegmentLabel", "")).strip(), parts),
-            drawn_on=None,
-            frame=None,
-            selected=False,
-            structure_set=one.number,
-            rejected_reason=reason,
+    series: Sequence[RawSeries], card: Card, result: SessionAnnotations
+) -> RawSeries | None:
+    single = [RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets]
+    ordered = sorted(single, key=lambda raw: _made_at(raw.datasets[0]))
+    if len(ordered) > 1 and card.annotations.structure_sets != "latest":
+        result.refused = (
+            f"the session has {len(ordered)} segmentations and only the latest of several can be "
+            'taken (annotations.structure_sets = "latest")'
         )
-        for number, item in enumerate(dataset.get("SegmentSequence") or (), start=1)
-    ]
+        return None
+    if len(ordered) > 1:
+        result.notes.append(f"the latest of {len(ordered)} segmentations was taken")
+    if not ordered and card.annotations.required:
+        result.refused = "the session has no structure set and no segmentation"
+    return ordered[-1] if ordered else None
+
+
+def _made_at(dataset: pydicom.Dataset) -> tuple[str, str]:
+    stamp = f"{dataset.get('ContentDate', '')}{dataset.get('ContentTime', '')}"
+    return stamp, str(dataset.get("SOPInstanceUID", ""))
 
 
 def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic]:

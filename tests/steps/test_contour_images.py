@@ -14,14 +14,20 @@ GTV = {"GTV 1": (0, 0, 0)}
 BY_LABEL = {"drawn_on": [{"technique": "SPACE", "where": {"StructureSetLabel": "SPACE"}}]}
 
 
-def test_contours_lie_in_the_space_of_the_phase_whose_slices_they_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("technique", ["MPRAGE", "SPACE"])
+def test_contours_lie_in_the_space_of_the_phase_whose_slices_they_name(
+    tmp_path: Path, technique: str
+) -> None:
     """Not in that of the phase that is worked on, which may have a frame of its own."""
-    drawn = structure_set("1", rois=GTV, series=["MPRAGE.early"], slices="MPRAGE.early")
-    result, workspace = converted(tmp_path, [EARLY, LATE], [drawn], card())
-    assert not result.refused and list(result.contours) == ["MPRAGEEarly"]
-    assert result.drawn_on == "MPRAGE"
+    early = image(technique, "early", frame=1, worked_on=False)
+    late = image(technique, "late", frame=2)
+    named = f"{technique}.early"
+    drawn = structure_set("1", rois=GTV, series=[named], slices=named)
+    result, workspace = converted(tmp_path, [early, late], [drawn], card())
+    assert not result.refused and list(result.contours) == [f"{technique}Early"]
+    assert result.drawn_on == technique
     [written] = workspace.outputs()
-    assert "space-MPRAGEEarly" in written
+    assert f"space-{technique}Early" in written
 
 
 @pytest.mark.parametrize("slices", ["", "unknown"])

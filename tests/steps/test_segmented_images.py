@@ -1,4 +1,4 @@
-"""The image that a DICOM segmentation lies on, and which of several segmentations counts."""
+"""The image that a DICOM segmentation lies on, and the technique that this tells."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from cta_data.engine import Workspace
 from cta_data.formats.dicom_header import header_of
 from cta_data.formats.dicom_series import convert_series
 from cta_data.steps.convert_annotations import SessionAnnotations
-from cta_data.steps.convert_segmentations import convert_segmentations, list_beside_contours
+from cta_data.steps.convert_segmentations import convert_segmentations
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
-
-EARLIER, LATER = ("20240101", "120000"), ("20240102", "120000")
 
 
 def series(name: str, shift_mm: float = 0.0) -> list[Dataset]:
@@ -44,15 +42,11 @@ def placed(datasets: list[Dataset], frame: int, space: str) -> PlacedImage:
     )
 
 
-def segmentation(
-    datasets: list[Dataset], made: tuple[str, str] = EARLIER, voxels: int = 8
-) -> Dataset:
-    """One segment, `GTV 1`, of a number of voxels in a row."""
+def segmentation(datasets: list[Dataset]) -> Dataset:
+    """One segment, `GTV 1`, of eight voxels in a row."""
     mask = np.zeros((6, 10, 12, 1), np.uint8)
-    mask[2, 4, :voxels, 0] = 1
-    written = make_segmentation(datasets, mask, ["GTV 1"])
-    written.ContentDate, written.ContentTime = made
-    return written
+    mask[2, 4, :8, 0] = 1
+    return make_segmentation(datasets, mask, ["GTV 1"])
 
 
 def converted(
@@ -96,35 +90,3 @@ def test_a_frame_of_reference_tells_no_technique(tmp_path: Path) -> None:
         tmp_path / "stated", [image], [segmentation(away)], drawn_on_default="MPRAGE"
     )
     assert not stated.refused and stated.drawn_on == "MPRAGE"
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_of_several_the_latest_counts_and_the_others_are_listed(tmp_path: Path, order: int) -> None:
-    """Where dates tell no latest, none counts."""
-    datasets = series("one")
-    images = [placed(datasets, 1, "MPRAGE")]
-    objects = [segmentation(datasets, EARLIER, 3), segmentation(datasets, LATER, 8)]
-    result, _ = converted(tmp_path, images, objects[::order])
-    assert not result.refused
-    assert [(r["structure_set"], r["selected"]) for r in result.rows] == [(1, False), (2, True)]
-    assert result.rows[1]["n_voxels"] == 8 and result.rows[0]["rejected_reason"]
-    objects[1].ContentDate, objects[1].ContentTime = EARLIER
-    result, workspace = converted(tmp_path / "equal", images, objects[::order])
-    assert result.refused and workspace.outputs() == []
-    assert [row["selected"] for row in result.rows] == [False, False]
-
-
-@pytest.mark.parametrize(("made", "refused"), [(EARLIER, False), (LATER, True), (("", ""), True)])
-def test_a_segmentation_beside_contours_is_listed(made: tuple[str, str], refused: bool) -> None:
-    """Contours count; a segmentation with lesions that is not older may be their correction."""
-    objects = [segmentation(series("one"), made)]
-    result = SessionAnnotations(made=("20240101", "180000"))
-    session = [RawSeries("SEG", "s", objects, header_of(objects[0]))]
-    list_beside_contours(UNIT, session, card(), result)
-    [row] = result.rows
-    assert not row["selected"] and row["rejected_reason"] and row["source_roi"] == "GTV 1"
-    assert bool(result.refused) is refused
-    organs = SessionAnnotations()
-    objects[0].SegmentSequence[0].SegmentLabel = "Brainstem"
-    list_beside_contours(UNIT, session, card(), organs)
-    assert not organs.refused

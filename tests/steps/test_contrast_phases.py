@@ -1,0 +1,84 @@
+"""Contrast phases are images of their own: labels land where the lesions are on each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from helpers.referenced_objects import move_series, refer_to
+from helpers.trial_study import SIZES, make_study
+
+from cta_data.cohorts import shipped_card_text
+from cta_data.cohorts.card import Card
+from cta_data.engine import RunOptions
+from cta_data.phantom import generate_patient
+from cta_data.phantom.trial import write_patient
+from cta_data.steps.phases import phase_order, phase_rank, space_of
+from cta_data.steps.pipeline import SUBJECT_STEPS, execute
+from cta_data.study import Study
+from cta_data.validation import parse_toml
+
+SEED = 3  # SPACE shares the frame of MPRAGE, and there is no registration object
+SHIFT_MM = 10.0
+
+
+def middle_of(labels: sitk.Image) -> np.ndarray:
+    """The middle of all lesion voxels (LPS, mm)."""
+    voxels = np.argwhere(sitk.GetArrayViewFromImage(labels) > 0)[:, ::-1]
+    points = [labels.TransformContinuousIndexToPhysicalPoint(v) for v in voxels.tolist()]
+    return np.mean(points, axis=0)
+
+
+def transferred(folder: Path, *, moved: bool) -> tuple[Study, np.ndarray]:
+    """Contours on the early phase, the late one elsewhere or not; how far labels are off (mm)."""
+    patient = generate_patient(SEED, quality="NAQ", voxel_sizes=SIZES)
+    written = write_patient(folder, seed=SEED, quality="NAQ", voxel_sizes=SIZES)
+    early = written.series["MPRAGE-early"]
+    refer_to(written.structure_set, early, patient.between("CT", "MPRAGE").matrix())
+    if moved:
+        move_series(written.series["MPRAGE-late"], (SHIFT_MM, 0, 0), "late")
+    study = make_study(folder / "study", written.raw.parent)
+    steps = [step for step in SUBJECT_STEPS if step.name in ("convert", "register", "transfer")]
+    execute(study, steps, RunOptions(command=("cta-data", "transfer")))
+    study = Study(study.root)
+    [row] = study.table("variants").query("grid == 'MPRAGE'").to_dict("records")
+    labels = sitk.ReadImage(str(study.root / row["labels_path"]))
+    assert row["n_arrived"] == row["n_drawn"] > 0
+    truth = middle_of(patient.lesion_labels["MPRAGE"]) + np.array([SHIFT_MM * moved, 0, 0])
+    return study, middle_of(labels) - truth
+
+
+@pytest.mark.slow
+def test_labels_follow_a_phase_that_lies_elsewhere(tmp_path: Path) -> None:
+    """The two phases are registered to each other, though the technique is one.
+
+    A reader's outlines are off by a millimetre anyway; the labels of phases in one frame of
+    reference say by how much.
+    """
+    study, off = transferred(tmp_path / "moved", moved=True)
+    rows = {row["moving"]: row for row in study.transforms().to_dict("records")}
+    assert rows["MPRAGEEarly"]["source"] == "computed" and rows["MPRAGEEarly"]["accepted"]
+    still, usual = transferred(tmp_path / "still", moved=False)
+    rows = {row["moving"]: row for row in still.transforms().to_dict("records")}
+    assert rows["MPRAGEEarly"]["source"] == "identity" and rows["MPRAGEEarly"]["accepted"]
+    assert np.linalg.norm(off - usual) < 1.0
+
+
+def card_with(post: list[str]) -> Card:
+    """The shipped card of the internal cohort with other names of its phases."""
+    named = ", ".join(f'"{name}"' for name in post)
+    text = shipped_card_text("internal").replace('post = ["early", "late"]', f"post = [{named}]")
+    return parse_toml(text, Card, where="card")
+
+
+@pytest.mark.parametrize("post", [["early", "late"], ["2min", "10min"], ["first", "early", "last"]])
+def test_the_latest_phase_is_worked_on_whatever_it_is_called(post: list[str]) -> None:
+    """The order of a card's own names is that of its rule; an image before contrast is the last."""
+    card = card_with(post)
+    order = phase_order(card, "MPRAGE")
+    phases = ["none", *post]
+    assert sorted(phases, key=lambda p: phase_rank(p, order), reverse=True) == phases
+    assert space_of(card, "MPRAGE", post[-1], phases) == "MPRAGE"
+    assert space_of(card, "MPRAGE", "none", phases) == "MPRAGENone"
