@@ -208,6 +208,14 @@ class Card(StrictModel):
             raise ValueError("a card needs rules: [[series]] for DICOM, [[files]] for other files")
         return self
 
+    @model_validator(mode="after")
+    def _one_quality_for_a_technique(self) -> Card:
+        drawn_on = [group.drawn_on for group in self.groups.values()]
+        twice = sorted({technique for technique in drawn_on if drawn_on.count(technique) > 1})
+        if twice:
+            raise ValueError(f"several groups are drawn on {', '.join(twice)}")
+        return self
+
     def quality_of(self, technique: str | None) -> str | None:
         """Return the quality of annotations drawn on a technique, or None where no group has it."""
         return next((q for q, group in self.groups.items() if group.drawn_on == technique), None)

@@ -70,7 +70,8 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        The card names a table that is not there, or that lacks one of the columns.
+        The card names a table that is not there, that lacks one of the columns, or that gives a
+        patient two techniques.
     """
     inventory = read_cohort_inventory(study, cohort) if table else None
     if inventory is None:
@@ -92,7 +93,16 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
             where=f"{study.sourcedata_path(cohort)}/{table}",
             why=f"it has {', '.join(str(name) for name in rows[0])}",
         )
-    techniques = {row["source_id"].strip(): row["technique"].strip() for row in rows}
+    techniques: dict[str, str] = {}
+    for row in rows:
+        identifier, technique = row["source_id"].strip(), row["technique"].strip()
+        if techniques.setdefault(identifier, technique) != technique:
+            raise ConfigurationError(
+                "the table of drawing techniques lists a patient with two techniques",
+                where=f"{study.sourcedata_path(cohort)}/{table}",
+                why=f"{techniques[identifier]!r} and {technique!r} in the rows of one patient",
+                next_step="Leave one row a patient",
+            )
     return {
         row.subject: techniques[row.source_id]
         for row in inventory.subjects

@@ -23,7 +23,7 @@ from cta_data.steps.image_rows import (
     image_name,
     sidecar_path,
 )
-from cta_data.steps.phases import space_of
+from cta_data.steps.phases import phase_order, space_of
 
 IMAGE_KINDS = ("MR", "CT", DOSE)
 SEX = {"F": "female", "M": "male", "O": "other"}
@@ -62,9 +62,6 @@ def convert_images(
         )
     images = SessionImages(person=_person([one.header for one in session.series]))
     frames: dict[str, int] = {}
-    phases: dict[str | None, list[str]] = {}
-    for role in roles.images:
-        phases.setdefault(role.technique, []).append(role.phase)
     for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
         raw = by_identifier[role.identifier]
         frame_uid = raw.header.get("FrameOfReferenceUID", "") or f"none:{role.identifier}"
@@ -74,7 +71,7 @@ def convert_images(
             continue
         converted = _convert(raw, role, card.repairs, unit)
         images.rows.append(_write(unit, role, raw, converted, frame, workspace))
-        space = space_of(card, role.technique or "", role.phase, phases[role.technique])
+        space = _space(role, roles.images, card)
         images.placed.append(_placed(role, raw, converted, (frame, frame_uid), space))
         images.notes += [f"{role.technique}: {d.kind} {d.measured}" for d in converted.deviations]
     unused = [role for role in roles.roles if not role.technique]
@@ -170,6 +167,12 @@ def _placed(
         phase=role.phase,
         space=space,
     )
+
+
+def _space(role: Role, roles: list[Role], card: Card) -> str:
+    technique = role.technique or ""
+    phases = [one.phase for one in roles if one.technique == technique]
+    return space_of(technique, role.phase, phases, phase_order(card, technique))
 
 
 def _number(header: dict[str, str], keyword: str) -> float | None:

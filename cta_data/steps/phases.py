@@ -35,14 +35,15 @@ def phase_rank(phase: str, order: Sequence[str] = LATEST_FIRST) -> int:
     return order.index(phase) if phase in order else len(order)
 
 
-def space_of(card: Card, technique: str, phase: str, phases: Iterable[str]) -> str:
+def space_of(technique: str, phase: str, phases: Iterable[str], order: Sequence[str]) -> str:
     """Return the space of an image, such as `MPRAGE` for the latest phase, else `MPRAGEEarly`.
 
     Parameters
     ----------
     phases
         All phases of the technique in the session.
+    order
+        Their names, the latest first.
     """
-    order = phase_order(card, technique)
     latest = min(phases, key=lambda name: phase_rank(name, order))
     return technique if phase == latest else f"{technique}{phase.capitalize()}"

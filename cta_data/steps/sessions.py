@@ -11,7 +11,7 @@ from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_in
 from cta_data.errors import CtaError
 from cta_data.intake import Inventory, SeriesRow, read_inventory
 from cta_data.intake.inventory import ACCEPTED
-from cta_data.steps.phases import phase_order, phase_rank, space_of
+from cta_data.steps.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study import Study
 
 DOSE = "RTDOSE"
@@ -186,27 +186,30 @@ class Upstream:
     def images(self, unit: UnitId, description: str = "") -> dict[str, dict[str, Any]]:
         """Return the image of each technique: of several phases the latest after contrast."""
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
-        card = self.study.card(unit.cohort)
-
-        def rank(row: dict[str, Any]) -> int:
-            return phase_rank(row["contrast_phase"], phase_order(card, row["technique"]))
-
         chosen: dict[str, dict[str, Any]] = {}
-        for row in sorted(rows, key=rank, reverse=True):
-            if row["description"] == description and row["modality"] != DOSE:
-                chosen[row["technique"]] = row
+        for technique, own in _by_technique(rows, description).items():
+            order = self._phase_order(unit.cohort, technique, own)
+            chosen[technique] = min(own, key=lambda r: phase_rank(r["contrast_phase"], order))
         return chosen
 
     def spaces(self, unit: UnitId) -> dict[str, dict[str, Any]]:
         """Return all images as acquired of the unit's session by the names of their spaces."""
-        card, rows = self.study.card(unit.cohort), self.phases(unit)
-        phases: dict[str, list[str]] = {}
-        for row in rows:
-            phases.setdefault(row["technique"], []).append(row["contrast_phase"])
-        return {
-            space_of(card, r["technique"], r["contrast_phase"], phases[r["technique"]]): r
-            for r in rows
-        }
+        spaces: dict[str, dict[str, Any]] = {}
+        for technique, rows in _by_technique(self.phases(unit), "").items():
+            order = self._phase_order(unit.cohort, technique, rows)
+            phases = [row["contrast_phase"] for row in rows]
+            spaces |= {
+                space_of(technique, p, phases, order): row
+                for p, row in zip(phases, rows, strict=True)
+            }
+        return spaces
+
+    def _phase_order(
+        self, cohort: str, technique: str, rows: list[dict[str, Any]]
+    ) -> tuple[str, ...]:
+        if {row["contrast_phase"] for row in rows} <= set(LATEST_FIRST):
+            return LATEST_FIRST
+        return phase_order(self.study.card(cohort), technique)
 
     def phases(self, unit: UnitId) -> list[dict[str, Any]]:
         """Return all images as acquired of the unit's session, of every technique and phase."""
@@ -233,11 +236,13 @@ def setting_image(
         Whether the image whose brain was extracted is wanted.
     """
     description = "brain" if stripped else ""
+    chosen = upstream.images(unit, description).get(setting.technique)
     if setting.contrast_phase:
         rows = upstream.study.tables.by_key("images")
         key = (*unit.key[1:], setting.technique, setting.contrast_phase, description)
-        return rows.get(key)
-    chosen = upstream.images(unit, description).get(setting.technique)
+        row = rows.get(key)
+        # Labels lie on the phase that is worked on: another frame of reference is another place.
+        return row if row and chosen and row["frame"] == chosen["frame"] else None
     # Lesions are drawn on images after contrast: a native one never stands for them.
     return chosen if chosen and chosen["contrast_phase"] != "none" else None
 
@@ -268,3 +273,12 @@ def make_unit(
 
 def _by_role(entry: Input) -> tuple[str, str]:
     return entry.role, entry.path
+
+
+def _by_technique(rows: list[dict[str, Any]], description: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the images of a session by technique, without doses."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["description"] == description and row["modality"] != DOSE:
+            found.setdefault(row["technique"], []).append(row)
+    return found

@@ -65,6 +65,7 @@ def test_a_mistake_in_a_study_s_card_names_the_file(tmp_path: Path) -> None:
         ('"^CT$"', '"^CT("', "is not a regular expression"),
         ("gantry_tilt = false", 'gantry_tilt = "perhaps"', "repairs.gantry_tilt: "),
         ('post = ["early", "late"]', "post = []", "phases.post: "),
+        ('drawn_on = "SPACE"', 'drawn_on = "MPRAGE"', "several groups are drawn on MPRAGE"),
         ('{ Modality = "^CT$" }', "{}", "series.2.where: "),
         ('{ Modality = "^CT$" }', "{ KVP = { mn = 3 } }", "did you mean 'min'?"),
     ],

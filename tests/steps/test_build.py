@@ -209,6 +209,23 @@ def test_of_several_phases_the_one_asked_for_or_the_latest_is_taken(tmp_path: Pa
     assert "sub-h00 ses-1 (MPRAGE" in blocked.reason
 
 
+@pytest.mark.parametrize("frame", [1, 2])
+def test_a_phase_in_another_frame_of_reference_is_lacking(tmp_path: Path, frame: int) -> None:
+    """Labels lie on the phase that is worked on: equal grids in two frames are two places."""
+    more = '[build.settings.E]\ntechnique = "MPRAGE"\nquality = "HAQ"\ncontrast_phase = "early"\n'
+    study = make_study(tmp_path, more=more + "dataset_id = 505\n")
+    for subject in (f"h{n:02d}" for n in range(10)):
+        row = {"cohort": "internal", "subject": subject, "session": "1", "technique": "MPRAGE"}
+        for phase, own in (("late", 1), ("early", frame)):
+            path = image_path(subject, phase=phase)
+            write(tmp_path, path, voxels(1))
+            about = {"contrast_phase": phase, "description": "brain", "path": path, "frame": own}
+            study.tables.upsert("images", [row | about])
+    unit = plan(study, "E")
+    assert isinstance(unit, Unit) is (frame == 1)
+    assert frame == 1 or "MPRAGE early" in unit.reason
+
+
 def test_a_native_image_never_stands_for_one_after_contrast(tmp_path: Path) -> None:
     """A session with only an unenhanced image lacks the image of the setting, and is named."""
     study = make_study(tmp_path)

@@ -80,5 +80,5 @@ def test_the_latest_phase_is_worked_on_whatever_it_is_called(post: list[str]) ->
     order = phase_order(card, "MPRAGE")
     phases = ["none", *post]
     assert sorted(phases, key=lambda p: phase_rank(p, order), reverse=True) == phases
-    assert space_of(card, "MPRAGE", post[-1], phases) == "MPRAGE"
-    assert space_of(card, "MPRAGE", "none", phases) == "MPRAGENone"
+    assert space_of("MPRAGE", post[-1], phases, order) == "MPRAGE"
+    assert space_of("MPRAGE", "none", phases, order) == "MPRAGENone"

@@ -36,9 +36,16 @@ def test_the_table_gives_each_listed_subject_its_technique(study: Study) -> None
     assert listed_techniques(study, "internal", TABLE) == {"002": "SPACE"}
 
 
-@pytest.mark.parametrize("content", [None, "patient\ttechnique\nP1\tSPACE\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "patient\ttechnique\nP1\tSPACE\n",
+        "source_id\ttechnique\nP1\tSPACE\nP1\tMPRAGE\n",
+    ],
+)
 def test_a_table_that_cannot_be_used_is_an_error(study: Study, content: str | None) -> None:
-    """A table that the card names and that is missing, or lacks a column, stops the command."""
+    """One that is missing, lacks a column, or gives a patient two techniques stops the command."""
     path = study.root / "datasets/internal/sourcedata" / TABLE
     if content:
         path.write_text(content, "utf-8")
