@@ -173,9 +173,9 @@ def _read_deformations(
         images[frame] = _images(item)
         pre = _one_matrix(item, "PreDeformationMatrixRegistrationSequence", where)
         post = _one_matrix(item, "PostDeformationMatrixRegistrationSequence", where)
-        grids = list(item.get("DeformableRegistrationGridSequence") or [])
-        if grids:
-            deformations[frame] = Deformation(pre, post, _field(grids[0], where))
+        grid = _only_item(item, "DeformableRegistrationGridSequence", where)
+        if grid is not None:
+            deformations[frame] = Deformation(pre, post, _field(grid, where))
         elif frame == registered and _apart_mm(np.eye(4), post @ pre) > _AGREE_MM:
             raise DataRefused("the registration object contradicts itself", where=where)
         elif frame != registered:
@@ -192,8 +192,21 @@ def _images(item: pydicom.Dataset) -> frozenset[str]:
 
 def _one_matrix(item: pydicom.Dataset, keyword: str, where: str) -> NDArray[np.float64]:
     """The matrix of a pre- or post-deformation sequence; identity where there is none."""
-    sequence = list(item.get(keyword) or [])
-    return check_matrix(sequence[0], where) if sequence else np.eye(4)
+    matrix = _only_item(item, keyword, where)
+    return np.eye(4) if matrix is None else check_matrix(matrix, where)
+
+
+def _only_item(item: pydicom.Dataset, keyword: str, where: str) -> pydicom.Dataset | None:
+    """The item of a sequence that may hold one (PS3.3 C.20.3); None where there is none."""
+    items = list(item.get(keyword) or [])
+    if len(items) > 1:
+        raise DataRefused(
+            "the registration object says one thing several times",
+            where=where,
+            why=f"{len(items)} items in {keyword}, which may hold one",
+            next_step="Export the registration again, or let the images be registered",
+        )
+    return items[0] if items else None
 
 
 def _field(grid: pydicom.Dataset, where: str) -> sitk.Image:

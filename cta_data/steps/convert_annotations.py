@@ -130,6 +130,8 @@ def _convert_one(
         return
     if found.image and drawn_on:
         result.notes += [f"drawn on {drawn_on}: {how}", *found.notes]
+        if found.technique not in (None, drawn_on):
+            result.notes.append(f"the contours themselves refer to {found.image.name}")
         result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, rois))
 
 

@@ -64,7 +64,7 @@ def convert_images(
     frames: dict[str, int] = {}
     for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
         raw = by_identifier[role.identifier]
-        frame_uid = raw.header.get("FrameOfReferenceUID", "") or f"none:{role.identifier}"
+        frame_uid = _frame_of_reference(raw, role, unit)
         frame = frames.setdefault(frame_uid, len(frames) + 1)
         if raw.kind == DOSE:
             images.rows.append(convert_dose(unit, role, raw, frame, workspace))
@@ -167,6 +167,19 @@ def _placed(
         phase=role.phase,
         space=space,
     )
+
+
+def _frame_of_reference(raw: RawSeries, role: Role, unit: UnitId) -> str:
+    """Return the frame of reference that all slices name; one of its own where they name none."""
+    frames = {str(dataset.get("FrameOfReferenceUID") or "") for dataset in raw.datasets}
+    if len(frames) > 1:
+        raise DataRefused(
+            f"{role.technique} ({role.phase}): its slices name {len(frames)} frames of reference",
+            where=str(unit),
+            why="nothing tells how those lie to each other",
+            next_step="Export the series again",
+        )
+    return frames.pop() or f"none:{role.identifier}"
 
 
 def _space(role: Role, roles: list[Role], card: Card) -> str:

@@ -64,10 +64,15 @@ class SessionFiles:
 
     @cached_property
     def moving(self) -> list[str]:
-        """Techniques beside the hub: those of variants, and those whose registration failed."""
-        grids = {variant["grid"] for variant in self.variants}
-        known = {row["moving"]: bool(row["accepted"]) for row in self.transforms}
-        return [t for t in sorted(known) if t in self.images and (t in grids or not known[t])]
+        """Spaces beside the hub: of variants, of failed registrations, and of an earlier phase.
+
+        Another phase than the one worked on is registered only where an annotation lies on it.
+        """
+        shown = {variant["grid"] for variant in self.variants}
+        shown |= {row["moving"] for row in self.transforms if not row["accepted"]}
+        shown |= {space for space, row in self.images.items() if row["technique"] != space}
+        known = {row["moving"] for row in self.transforms}
+        return sorted(known & shown & set(self.images))
 
     def paths(self) -> list[str]:
         """Return all files that the picture is made of, from the top of the study."""

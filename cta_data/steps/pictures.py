@@ -149,7 +149,7 @@ def _files(
     return SessionFiles(
         unit,
         upstream.study.configuration.registration.hub,
-        upstream.images(unit),
+        upstream.spaces(unit),
         upstream.images(unit, "brain"),
         transforms,
         tuple(sorted(upstream.variants(unit), key=lambda v: (v["quality"], v["grid"]))),

@@ -179,3 +179,20 @@ def test_a_damaged_grid_and_other_objects_are_refused(shared_data: Path) -> None
         read_spatial_registration(damaged)
     with pytest.raises(DataRefused, match="RT Structure Set"):
         read_spatial_registration(shared_data / "rt_rtutils_sample_phantom" / "rt.dcm")
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "DeformableRegistrationGridSequence",
+        "PreDeformationMatrixRegistrationSequence",
+        "PostDeformationMatrixRegistrationSequence",
+    ],
+)
+def test_what_a_deformation_says_twice_is_refused(keyword: str) -> None:
+    """The standard allows one item; of two the first does not count in silence."""
+    twice = deformable(np.eye(4), np.eye(4), np.zeros((3, 3, 3, 3)))
+    item = twice.DeformableRegistrationSequence[0]
+    item[keyword].value.append(item[keyword].value[0])
+    with pytest.raises(DataRefused, match=keyword):
+        read_spatial_registration(twice)

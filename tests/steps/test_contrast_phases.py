@@ -12,10 +12,11 @@ from helpers.trial_study import SIZES, make_study
 
 from cta_data.cohorts import shipped_card_text
 from cta_data.cohorts.card import Card
-from cta_data.engine import RunOptions
+from cta_data.engine import RunOptions, UnitId
 from cta_data.phantom import generate_patient
 from cta_data.phantom.trial import write_patient
 from cta_data.steps.phases import phase_order, phase_rank, space_of
+from cta_data.steps.picture_content import SessionFiles
 from cta_data.steps.pipeline import SUBJECT_STEPS, execute
 from cta_data.study import Study
 from cta_data.validation import parse_toml
@@ -82,3 +83,20 @@ def test_the_latest_phase_is_worked_on_whatever_it_is_called(post: list[str]) ->
     assert sorted(phases, key=lambda p: phase_rank(p, order), reverse=True) == phases
     assert space_of("MPRAGE", post[-1], phases, order) == "MPRAGE"
     assert space_of("MPRAGE", "none", phases, order) == "MPRAGENone"
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_pictures_show_a_phase_that_an_annotation_lies_on(accepted: bool) -> None:
+    """Labels rest on its registration, which a person has to be able to look at."""
+    images = {
+        space: {"technique": space.removesuffix("Early")}
+        for space in ("MPRAGE", "MPRAGEEarly", "SPACE", "CT")
+    }
+    transforms = tuple(
+        {"fixed": "MPRAGE", "moving": space, "accepted": accepted or space != "MPRAGEEarly"}
+        for space in ("MPRAGEEarly", "SPACE", "CT")
+    )
+    variants = ({"grid": "MPRAGE"}, {"grid": "SPACE"})
+    unit = UnitId("pictures", "internal", "1", "1")
+    files = SessionFiles(unit, "MPRAGE", images, {}, transforms, variants, {}, ())
+    assert files.moving == ["MPRAGEEarly", "SPACE"]
