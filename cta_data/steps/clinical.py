@@ -92,24 +92,27 @@ def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list
     places: dict[int, str] = {}
     if "lesion_rows" in unit.parameters:
         by_number = {row.number: row for row in listed}
-        named = [(row["roi_number"], row["source_roi"]) for row in selected]
+        # ROI numbers are those of one structure set: of several, two may share a number.
+        named = [(place, row["source_roi"]) for place, row in enumerate(selected, start=1)]
         for link in link_lesions(listed, named):
             row = by_number.get(link.row or 0)
+            roi = selected[link.roi - 1] if link.roi else {"structure_set": 0, "roi_number": 0}
             if row and link.roi:
                 places[link.roi] = row.location
             links.append(
                 _link(unit.id.cohort, unit.id.subject, unit.id.session, row)
                 | {
-                    "roi_number": link.roi or 0,
+                    "structure_set": roi["structure_set"],
+                    "roi_number": roi["roi_number"],
                     "source_roi": link.name if link.roi else None,
                     "status": link.status,
                     "rule": link.rule or None,
                 }
             )
     if card.targets:
-        for row_of in selected:
-            place = places.get(row_of["roi_number"], "")
-            row_of["target_type"] = target_type(row_of["source_roi"], place, card.targets)
+        for number, region in enumerate(selected, start=1):
+            location = places.get(number, "")
+            region["target_type"] = target_type(region["source_roi"], location, card.targets)
     return links
 
 
@@ -147,7 +150,7 @@ def list_rows_without_session(study: Study) -> None:
         public = bool(study.card(cohort).subjects.pattern)
         rows = [
             _link(cohort, label.get(row.source_id, ""), row.session, row)
-            | {"roi_number": 0, "status": "row_without_roi"}
+            | {"structure_set": 0, "roi_number": 0, "status": "row_without_roi"}
             for row in _all_rows(told.clinical, public=public)
             if (cohort, label.get(row.source_id, ""), row.session) not in converted
         ]

@@ -23,8 +23,16 @@ def unit(rows: list[tuple[int, str, str]] | None) -> Unit:
     return Unit(UnitId("convert", "ummc", "103", "1"), 1, (), parameters)
 
 
-def regions(*named: tuple[int, str, bool]) -> list[dict[str, Any]]:
-    return [{"roi_number": n, "source_roi": name, "selected": chosen} for n, name, chosen in named]
+def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[dict[str, Any]]:
+    return [
+        {
+            "structure_set": structure_set,
+            "roi_number": number,
+            "source_roi": name,
+            "selected": chosen,
+        }
+        for number, name, chosen in named
+    ]
 
 
 def test_every_row_and_every_lesion_is_joined_or_listed() -> None:
@@ -49,6 +57,16 @@ def test_every_row_and_every_lesion_is_joined_or_listed() -> None:
         (0, 4): ("roi_without_row", None),
     }
     assert links[0]["clinical_values"] == '{"mri_type": "stable"}'
+
+
+def test_equal_numbers_of_two_structure_sets_are_two_regions() -> None:
+    """Each has its own row, place and kind of target."""
+    rows = [(1, "GK.103_1_LA", "Post op cavity"), (2, "GK.103_1_LB", "R atrium")]
+    found = regions((1, "A", True)) + regions((1, "B", True), structure_set=2)
+    links = link_rows(unit(rows), card(), found)
+    told = [(link["clinical_row"], link["structure_set"], link["roi_number"]) for link in links]
+    assert told == [(1, 1, 1), (2, 2, 1)]
+    assert [row["target_type"] for row in found] == ["resection_cavity", "metastasis"]
 
 
 def test_kinds_of_target_follow_from_name_and_place() -> None:
