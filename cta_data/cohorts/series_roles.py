@@ -190,6 +190,12 @@ def _one_of(
             "to take (series.several)"
         ]
     chosen = series[0] if rule.several == "first" else series[-1]
+    times = [acquisition_time(one.header) for one in series]
+    if "" in times or times.count(acquisition_time(chosen.header)) > 1:
+        return [], [
+            f"the acquisition times do not tell the {rule.several} of {len(series)} series of "
+            f"{rule.technique} ({phase})"
+        ]
     return [
         Role(one.identifier, rule.technique, phase, f"the {rule.several} of {len(series)}")
         if one is chosen

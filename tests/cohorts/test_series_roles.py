@@ -232,3 +232,13 @@ def test_two_rules_may_be_alternatives_but_not_both() -> None:
 def test_acquisition_time(header: dict[str, str], expected: str) -> None:
     """The time nearest to the acquisition is taken; the date counts, so midnight is no trap."""
     assert acquisition_time(header) == expected
+
+
+@pytest.mark.parametrize("several", ["first", "last"])
+@pytest.mark.parametrize("times", [("100000", "100000"), ("", "")])
+def test_equal_times_tell_no_first_and_no_last(several: str, times: tuple[str, str]) -> None:
+    """The identifier of a series decides nothing."""
+    rule = SPACE.model_copy(update={"several": several})
+    both = [series(name, "spc", time=time) for name, time in zip("12", times, strict=True)]
+    roles = assign_roles(both, (rule,))
+    assert roles.problems and not roles.images
