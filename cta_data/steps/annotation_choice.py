@@ -1,4 +1,4 @@
-"""Which of several structure sets, or of several segmentations, of a session count."""
+"""Which of several annotation objects of a session count, and in what order they were made."""
 
 from __future__ import annotations
 
