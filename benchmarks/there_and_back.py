@@ -100,9 +100,9 @@ def structures(name: str, rtstruct: Path, image: Path) -> None:
     grid = Grid.of(reference)
     target, turn = turned_grid(grid)
     for roi in structure_set.rois:
-        if not roi.closed_contours:
+        if roi.unreadable or not roi.closed_contours:
             continue
-        drawn = lesions_from_contours([roi], slice_spacing_mm=float(grid.spacing[2]))
+        drawn = lesions_from_contours([roi], spacing_mm=grid.spacing.tolist())
         checks = carried(drawn.lesions, turn, target, grid)
         for check in checks:
             part = f" part {check.lesion_id}" if len(checks) > 1 else ""

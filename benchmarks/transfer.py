@@ -67,7 +67,7 @@ Method = Callable[[Head], Labels]
 
 def ours_from_contours(head: Head) -> Labels:
     """Contours to lesions to the target grid."""
-    drawn = lesions_from_contours(head.rois, slice_spacing_mm=SOURCE_MM)
+    drawn = lesions_from_contours(head.rois, spacing_mm=(SOURCE_MM,) * 3)
     result = transfer_lesions(drawn.lesions, head.transform, head.target.reference_image())
     number = np.zeros(len(drawn.lesions) + 1, np.uint16)
     for lesion in drawn.lesions:

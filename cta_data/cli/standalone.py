@@ -18,7 +18,8 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.formats.rtstruct import read_structure_set
-from cta_data.imaging.rasterization import RasterizedRoi, rasterize_structure_set
+from cta_data.imaging.rasterization import REFUSED, RasterizedRoi
+from cta_data.imaging.structure_set_masks import rasterize_structure_set
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +43,11 @@ def rasterize(
     ] = True,
     as_json: JsonOption = False,
 ) -> int:
-    """Turn the contours of one structure set into masks on the grid of an image."""
+    """Turn the contours of one structure set into masks on the grid of an image.
+
+    Masks of a NIfTI image have its order of voxels; those of a DICOM series are in RAS order, as
+    all images that this program makes of DICOM.
+    """
     _check_pattern(roi)
     _check_masks_output(out)
     _require_inputs(rtstruct, image)
@@ -57,7 +62,8 @@ def rasterize(
         raise DataRefused(
             error.what, where=str(rtstruct), why=error.why, next_step=error.next_step
         ) from error
-    written = _write_masks(rasterized, grid, out)
+    made = [one for one in rasterized if one.status != REFUSED]
+    written = _write_masks(made, grid, out) if made else {}
     _print_rois(rasterized, written, as_json=as_json)
     return 0 if all(one.status == "ok" for one in rasterized) else EXIT_FAILED
 
@@ -134,7 +140,10 @@ def _transform(
 
 
 def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dict[int, str]:
-    """Write one mask of all ROIs, or one a ROI into a folder; return the files by ROI number."""
+    """Write one mask of all ROIs, or one a ROI into a folder; return the files by ROI number.
+
+    A region that was refused has no mask: an empty one would say that there is nothing.
+    """
     if out.name.endswith((".nii", ".nii.gz")):
         _check_output(out)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +178,7 @@ def _print_rois(rois: list[RasterizedRoi], written: dict[int, str], *, as_json: 
                     "volume_drawn_mm3": one.volume_drawn_mm3,
                     "reference": one.reference.kind,
                     "notes": list(one.notes),
-                    "file": written[one.number],
+                    "file": written.get(one.number),
                 }
                 for one in rois
             ]

@@ -12,12 +12,16 @@ from cta_data.cohorts.conditions import holds
 
 @dataclass(frozen=True)
 class RoiName:
-    """What the rules look at: the ROI's number, name, interpreted type and filled contours."""
+    """What the rules look at: the ROI's number, name, interpreted type and filled contours.
+
+    `unreadable` is why its contours cannot be trusted; empty where they can.
+    """
 
     number: int
     name: str
     interpreted_type: str
     n_contours: int
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
     """Decide for every ROI whether it is a lesion.
 
     A selected ROI without a filled contour is rejected with that reason: it cannot become a mask.
+    One whose contours cannot be read keeps the structure set from being used: it is not empty.
     """
     decisions, problems = [], []
     for roi in rois:
@@ -56,6 +61,8 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
             patterns = ", ".join(rule.pattern for rule in matching)
             problems.append(f"ROI {roi.name!r}: several rules of the card match it ({patterns})")
         decisions.append(_decide(roi, matching[0]))
+        if matching[0].lesion and roi.unreadable:
+            problems.append(f"ROI {roi.name!r} cannot be read: {roi.unreadable}")
     if section.pairing:
         missing = _unpaired(decisions, section.pairing)
         decisions = [_with_note(d, missing) for d in decisions]
@@ -108,6 +115,8 @@ def _matches(rule: RoiRule, roi: RoiName) -> bool:
 def _decide(roi: RoiName, rule: RoiRule) -> Selection:
     if not rule.lesion:
         return Selection(roi, False, rule.pattern, rule.reason or "the card says it is no lesion")
+    if roi.unreadable:
+        return Selection(roi, False, rule.pattern, f"it cannot be read: {roi.unreadable}")
     if roi.n_contours == 0:
         return Selection(roi, False, rule.pattern, "it has no closed contour")
     return Selection(roi, True, rule.pattern, "")

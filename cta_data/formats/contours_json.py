@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.contours import Contour, Roi
+from cta_data.imaging.contours import AcquiredSlices, Contour, Roi
 from cta_data.whole_files import written_whole
 
 SCHEMA = "cta_data/contours"
@@ -66,6 +66,12 @@ def _roi_to_json(roi: Roi) -> str:
         {"number": roi.number, "name": roi.name, "interpreted_type": roi.interpreted_type},
         ensure_ascii=False,
     )
+    if roi.acquired_slices:
+        slices = {
+            "normal": roi.acquired_slices.normal.tolist(),
+            "heights": roi.acquired_slices.heights_mm.tolist(),
+        }
+        head = f'{head[:-1]}, "acquired_slices": {json.dumps(slices)}}}'
     contours = ",\n".join(_contour_to_json(contour, roi.name) for contour in roi.contours)
     return f'{head[:-1]}, "contours": [\n{contours}\n]}}'
 
@@ -123,4 +129,14 @@ def _roi_from_json(item: dict[str, Any]) -> Roi:
         )
         for contour in item["contours"]
     )
-    return Roi(item["number"], item["name"], item["interpreted_type"], None, contours)
+    slices = item.get("acquired_slices")
+    acquired = None
+    if slices:
+        acquired = AcquiredSlices(np.asarray(slices["normal"]), np.asarray(slices["heights"]))
+    return Roi(
+        item["number"],
+        item["name"],
+        item["interpreted_type"],
+        contours=contours,
+        acquired_slices=acquired,
+    )

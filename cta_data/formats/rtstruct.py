@@ -1,7 +1,8 @@
 """Read DICOM RT Structure Sets.
 
-Tolerant in what it reads (PS3.3 C.8.8.5, C.8.8.6, C.8.8.8): a missing sequence, an empty contour,
-a contour that is not an area or an ROI without contours is kept or left out, and always noted.
+Tolerant where nothing is lost (PS3.3 C.8.8.5, C.8.8.6, C.8.8.8): a missing sequence, an empty
+contour, a point or an ROI without contours is kept or left out, and always noted. An ROI with a
+contour that cannot be trusted is unreadable as a whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.contour_faults import fault_of
 from cta_data.imaging.contours import Contour, Roi, StructureSet
 
 __all__ = ["Contour", "Roi", "StructureSet", "read_dicom_object", "read_structure_set"]
@@ -178,9 +180,12 @@ def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, 
                 why=f"its contours could belong to either; the second is named {name!r}",
                 next_step="Export the structure set again",
             )
-        contours = _contours(drawn.pop(number, []), f"ROI {number} {name!r}", notes)
+        where_drawn = f"ROI {number} {name!r}"
+        contours, fault = _contours(drawn.pop(number, []), where_drawn, notes)
+        if fault:
+            notes.append(f"{where_drawn} cannot be read: {fault}")
         frame = _text(item, "ReferencedFrameOfReferenceUID") or None
-        rois.append(Roi(number, name, types.get(number) or None, frame, contours))
+        rois.append(Roi(number, name, types.get(number) or None, frame, contours, fault))
     notes.extend(f"contours of ROI number {number} left out: no ROI has it" for number in drawn)
     return tuple(rois)
 
@@ -205,56 +210,65 @@ def _contours_by_roi(dataset: pydicom.Dataset, where: str) -> dict[int, list[pyd
     return drawn
 
 
-def _contours(items: list[pydicom.Dataset], roi: str, notes: list[str]) -> tuple[Contour, ...]:
-    """The contours of one ROI; none at all when one of them is damaged."""
+def _contours(
+    items: list[pydicom.Dataset], roi: str, notes: list[str]
+) -> tuple[tuple[Contour, ...], str]:
+    """The contours of one ROI that can be read, and the first cause why others cannot."""
     if not items:
         notes.append(f"{roi} has no contours")
-        return ()
+        return (), ""
     contours: list[Contour] = []
+    damage = ""
     for position, item in enumerate(items, start=1):
         points = _points(item)
         if isinstance(points, str):
-            notes.append(f"{roi} is read without contours: contour {position} {points}")
-            return ()
+            damage = damage or f"contour {position} {points}"
+            continue
         if len(points) == 0:
             notes.append(f"{roi}: contour {position} is empty and left out")
             continue
-        announced = item.get("NumberOfContourPoints")
-        if announced is not None and int(announced) - len(points) not in (0, 1):
-            count = f"announces {announced} points and has {len(points)}"
-            notes.append(f"{roi}: contour {position} {count}")
         contour = Contour(points, _text(item, "ContourGeometricType"), _referenced_image(item))
         if not contour.encloses_area:
             kind = contour.geometric_type or "without a type"
             notes.append(f"{roi}: contour {position} ({kind}, {len(points)} points) is not filled")
         contours.append(contour)
-    return tuple(contours)
+    return tuple(contours), damage or fault_of(contours)
 
 
 def _points(item: pydicom.Dataset) -> NDArray[np.float64] | str:
-    """Contour Data as (n, 3), or what is wrong with it.
-
-    The raw bytes are parsed at once, since pydicom makes an object of every number.
-    """
-    try:
-        if "ContourData" not in item:
-            return np.empty((0, 3))
-        raw = item.get_item("ContourData").value
-        if isinstance(raw, bytes):
-            text = raw.decode("ascii").replace("\0", " ").strip()
-            values = np.array(text.split("\\"), dtype=np.float64) if text else np.empty(0)
-        else:
-            values = np.atleast_1d(np.asarray([] if raw is None else raw, dtype=np.float64))
-    except ValueError as error:
-        return f"has coordinates that are not numbers ({error})"
+    """Contour Data as (n, 3) without a repeated last vertex, or what is wrong with it."""
+    values = _coordinates(item)
+    if isinstance(values, str):
+        return values
     if len(values) % 3:
         return f"has {len(values)} coordinates, not a multiple of three"
     if not np.isfinite(values).all():
         return "has coordinates that are not finite"
     points = values.reshape(-1, 3)
-    if len(points) > 1 and np.array_equal(points[0], points[-1]):
-        points = points[:-1]
-    return points
+    closed = len(points) > 1 and np.array_equal(points[0], points[-1])
+    vertices = points[:-1] if closed else points
+    try:
+        announced = int(item.get("NumberOfContourPoints", len(points)))
+    except (TypeError, ValueError):
+        return "announces a number of points that is no whole number"
+    if announced not in (len(points), len(vertices)):
+        return f"announces {announced} points and has {len(points)}"
+    return vertices
+
+
+def _coordinates(item: pydicom.Dataset) -> NDArray[np.float64] | str:
+    """All numbers of Contour Data, or what is wrong with them.
+
+    The raw bytes are parsed at once, since pydicom makes an object of every number.
+    """
+    raw = item.get_item("ContourData").value if "ContourData" in item else None
+    try:
+        if isinstance(raw, bytes):
+            text = raw.decode("ascii").replace("\0", " ").strip()
+            return np.array(text.split("\\"), dtype=np.float64) if text else np.empty(0)
+        return np.atleast_1d(np.asarray([] if raw is None else raw, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        return f"has coordinates that are not numbers ({error})"
 
 
 def _referenced_image(item: pydicom.Dataset) -> str | None:

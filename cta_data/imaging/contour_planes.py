@@ -1,4 +1,4 @@
-"""The planes that contours lie on: where they are, how far apart, and which way they face."""
+"""The planes that an ROI was drawn on: where they are, how far apart, and what is on each."""
 
 from __future__ import annotations
 
@@ -9,134 +9,286 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.contours import Contour, Roi, without_duplicates
-from cta_data.imaging.polygon_fill import Polygon
+from cta_data.imaging.contour_faults import fault_of
+from cta_data.imaging.contour_orientation import mean_normal, plane_axes
+from cta_data.imaging.contour_outlines import ROUNDING_MM, first_of_doubles, group_into_outlines
+from cta_data.imaging.contours import (
+    EXCLUSIVE_TYPE,
+    INTERPOLATED_TYPE,
+    AcquiredSlices,
+    Contour,
+    Roi,
+)
+from cta_data.imaging.polygon_fill import Polygon, outlines_area
 
 # Contours closer than this share of the spacing lie on one plane; rounding in a file is smaller.
 _SAME_PLANE_SHARE = 0.05
 # Neighbouring planes up to this many regular spacings apart belong together; the next whole
 # multiple means that a plane was left out.
 GAP_FACTOR = 1.5
-# Less than a hundredth of a millimetre squared is a line, not an area.
-LEAST_AREA_MM2 = 1e-4
-# A contour may leave its plane by this much before it counts as tilted.
-_FLATNESS_MM = 0.1
+# A single gap of more slices than this says nothing about how planes are usually drawn.
+_LARGEST_SINGLE_GAP = 2.5
+_SAME_DIRECTION = 0.9998  # cosine of about one degree
+
+Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """All polygons of an ROI on one plane.
+    """All outlines of an ROI on one plane.
 
-    ``position`` is along the planes' normal; ``polygons`` have shape (n, 2) in the plane's axes.
-    The units are the caller's: voxels of an image, or mm.
+    ``position_mm`` is along the planes' normal. Each outline is the union of its contours' points,
+    (n, 3), LPS, mm; outlines go together by the even-odd rule.
     """
 
-    position: float
-    polygons: tuple[Polygon, ...]
+    position_mm: float
+    outlines: tuple[tuple[Points, ...], ...]
+
+    @property
+    def points_lps_mm(self) -> Points:
+        """All vertices."""
+        return np.concatenate([points for outline in self.outlines for points in outline])
+
+    def polygons(self, axes: NDArray[np.float64]) -> list[list[Polygon]]:
+        """The outlines in the plane (mm): columns along the first row of ``axes``, rows along
+        the second.
+        """
+        return [[points @ axes[:2].T for points in outline] for outline in self.outlines]
 
 
-def group_into_planes(
-    polygons: Sequence[tuple[float, Polygon]], spacing: float
-) -> tuple[Plane, ...]:
-    """Bring polygons together that lie on one plane, in the order of their positions.
+@dataclass(frozen=True, eq=False)
+class DrawnPlanes:
+    """The planes of one ROI, ascending along their normal.
 
-    ``polygons`` are (position, polygon); positions within a twentieth of ``spacing`` of the
-    one before are one plane, at their mean.
+    Parameters
+    ----------
+    axes
+        3 × 3, rows: two unit vectors in the plane and the normal (LPS).
+    spacing_mm
+        Distance between neighbouring planes as they are usually drawn.
+    joined
+        For each plane but the last, whether the next one is its neighbour.
+    notes
+        What was tolerated, one sentence each.
     """
-    ordered = sorted(polygons, key=lambda item: item[0])
-    groups: list[list[tuple[float, Polygon]]] = []
-    for item in ordered:
-        if groups and item[0] - groups[-1][-1][0] <= _SAME_PLANE_SHARE * spacing:
-            groups[-1].append(item)
+
+    planes: tuple[Plane, ...]
+    axes: NDArray[np.float64]
+    spacing_mm: float
+    joined: NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def positions_mm(self) -> NDArray[np.float64]:
+        """Where the planes lie along the normal."""
+        return np.array([plane.position_mm for plane in self.planes])
+
+    @property
+    def volume_mm3(self) -> float:
+        """Area inside the contours times the extent of their planes, mm³."""
+        areas = np.array([outlines_area(plane.polygons(self.axes)) for plane in self.planes])
+        bottom, top = slab_limits(self.positions_mm, self.spacing_mm, self.joined)
+        return float(np.sum(areas * (top - bottom)))
+
+
+def planes_of_rois(rois: Sequence[Roi], spacing_mm: Sequence[float]) -> list[DrawnPlanes | None]:
+    """The planes of each ROI; None for one whose contours enclose no area.
+
+    One or two planes hardly tell how far apart planes are drawn: for them ROIs that face the same
+    way tell it, and where there are none, the slices of the image.
+
+    Parameters
+    ----------
+    spacing_mm
+        Spacing of the image that they were drawn on, along x, y and z.
+
+    Raises
+    ------
+    DataRefused
+        If the contours of an ROI cannot be trusted, with the cause.
+    """
+    grouped = [_grouped(roi, spacing_mm) for roi in rois]
+    telling = [
+        (one.axes[2], regular_spacing([plane.position_mm for plane in one.planes], 0.0))
+        for one in grouped
+        if one is not None and len(one.planes) > 2
+    ]
+    return [
+        None if one is None else _drawn(roi, one, telling)
+        for roi, one in zip(rois, grouped, strict=True)
+    ]
+
+
+def require_readable(roi: Roi) -> None:
+    """Refuse an ROI whose contours cannot be trusted.
+
+    Raises
+    ------
+    DataRefused
+        With the cause.
+    """
+    why = roi.unreadable or fault_of(roi.contours)
+    if why:
+        raise DataRefused(
+            "the contours of a region cannot be read",
+            where=f"ROI {roi.number} {roi.name!r}",
+            why=why,
+            next_step="Export the structure set again, or have the region drawn again",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Grouped:
+    """The planes of an ROI before their spacing is known."""
+
+    planes: tuple[Plane, ...]
+    axes: NDArray[np.float64]
+    slice_spacing: float
+    doubles: int
+
+
+def _grouped(roi: Roi, spacing_mm: Sequence[float]) -> _Grouped | None:
+    require_readable(roi)
+    normal = mean_normal(roi.closed_contours)
+    if normal is None:
+        return None
+    # The image's axes lie near x, y and z, in this order.
+    slice_spacing = float(spacing_mm[int(np.argmax(np.abs(normal)))])
+    axes = plane_axes(normal)
+    groups = _on_one_plane(roi.closed_contours, normal, slice_spacing)
+    found = [_plane(group, axes) for group in groups]
+    planes = tuple(plane for plane, _ in found)
+    return _Grouped(planes, axes, slice_spacing, sum(count for _, count in found))
+
+
+def _drawn(
+    roi: Roi, grouped: _Grouped, telling: Sequence[tuple[NDArray[np.float64], float]]
+) -> DrawnPlanes:
+    normal = grouped.axes[2]
+    alike = [gap for other, gap in telling if abs(float(other @ normal)) >= _SAME_DIRECTION]
+    fallback = lower_median(alike) if alike else grouped.slice_spacing
+    spacing = _usual_spacing(grouped.planes, grouped.axes, fallback)
+    joined = _joined(grouped.planes, spacing, roi.acquired_slices, normal)
+    notes = _notes(roi, grouped.doubles, spacing, grouped.slice_spacing)
+    return DrawnPlanes(grouped.planes, grouped.axes, spacing, joined, notes)
+
+
+def _notes(roi: Roi, doubles: int, spacing: float, slice_spacing: float) -> tuple[str, ...]:
+    """What was tolerated, or read into the contours."""
+    where = f"ROI {roi.number} {roi.name!r}"
+    notes = []
+    if doubles:
+        notes.append(f"{where}: {doubles} contours stored twice, used once")
+    interpolated = sum(c.geometric_type == INTERPOLATED_TYPE for c in roi.closed_contours)
+    if interpolated:
+        notes.append(f"{where}: {interpolated} contours interpolated by the planning system")
+    if spacing > GAP_FACTOR * slice_spacing:
+        apart = f"{spacing:.2f} mm apart on slices of {slice_spacing:.2f} mm"
+        notes.append(f"{where}: planes {apart}, filled between them")
+    return tuple(notes)
+
+
+def _on_one_plane(
+    contours: Sequence[Contour], normal: NDArray[np.float64], slice_spacing: float
+) -> list[list[Contour]]:
+    """Bring contours together that lie on one plane, in the order of their positions."""
+    nearest = max(_SAME_PLANE_SHARE * slice_spacing, ROUNDING_MM) + 1e-6
+    groups: list[list[Contour]] = []
+    last = -np.inf
+    for contour in sorted(contours, key=lambda contour: _height(contour.points_lps_mm, normal)):
+        height = _height(contour.points_lps_mm, normal)
+        if height - last <= nearest:
+            groups[-1].append(contour)
         else:
-            groups.append([item])
-    return tuple(
-        Plane(float(np.mean([position for position, _ in group])), tuple(p for _, p in group))
-        for group in groups
-    )
+            groups.append([contour])
+        last = height
+    return groups
+
+
+def _height(points: Points, normal: NDArray[np.float64]) -> float:
+    return float((points @ normal).mean())
+
+
+def _plane(contours: Sequence[Contour], axes: NDArray[np.float64]) -> tuple[Plane, int]:
+    """The outlines of one plane, and how many contours repeated another one."""
+    local = [contour.points_lps_mm @ axes[:2].T for contour in contours]
+    kept = first_of_doubles(local)
+    exclusive = [contours[index].geometric_type == EXCLUSIVE_TYPE for index in kept]
+    groups = group_into_outlines([local[index] for index in kept], exclusive)
+    points = [contours[index].points_lps_mm for index in kept]
+    outlines = tuple(tuple(points[index] for index in group) for group in groups)
+    position = float(np.mean([_height(one, axes[2]) for one in points]))
+    return Plane(position, outlines), len(contours) - len(kept)
+
+
+def _usual_spacing(planes: Sequence[Plane], axes: NDArray[np.float64], fallback: float) -> float:
+    """Distance between neighbouring planes as they are usually drawn.
+
+    A wide gap between the only two planes says nothing, unless the two are parts of one body: one
+    above the other, and no farther apart than they are wide on average.
+    """
+    spacing = regular_spacing([plane.position_mm for plane in planes], fallback)
+    if len(planes) != 2:
+        return spacing
+    gap = planes[1].position_mm - planes[0].position_mm
+    first, second = (plane.points_lps_mm @ axes[:2].T for plane in planes)
+    low = np.maximum(first.min(axis=0), second.min(axis=0))
+    high = np.minimum(first.max(axis=0), second.max(axis=0))
+    widths = [np.ptp(points, axis=0).max() for points in (first, second)]
+    return gap if np.all(high > low) and gap <= np.mean(widths) else spacing
 
 
 def regular_spacing(positions: Iterable[float], fallback: float) -> float:
-    """Distance between neighbouring planes as they are usually drawn.
+    """Distance between neighbouring positions, as a rule.
 
     The lower median of the gaps, which neither a plane that was left out nor a second lesion
     farther on changes. One plane has no gap, and a single gap larger than two and a half times
     ``fallback`` says nothing: both give ``fallback``.
     """
-    gaps = np.sort(np.diff(np.sort(np.asarray(list(positions), dtype=np.float64))))
-    if len(gaps) == 0 or (len(gaps) == 1 and gaps[0] > 2.5 * fallback):
+    gaps = np.diff(np.sort(np.asarray(list(positions), dtype=np.float64)))
+    if len(gaps) == 0 or (len(gaps) == 1 and gaps[0] > _LARGEST_SINGLE_GAP * fallback):
         return fallback
-    return float(gaps[(len(gaps) - 1) // 2])
+    return lower_median(gaps.tolist())
 
 
-def common_normal(rois: Sequence[Roi]) -> NDArray[np.float64]:
-    """Unit normal (LPS) of the planes that these ROIs were drawn on.
+def lower_median(values: Sequence[float]) -> float:
+    """The middle value, and of two the lower."""
+    return float(sorted(values)[(len(values) - 1) // 2])
 
-    The mean of the contours' area vectors, turned to point along its largest component, and
-    snapped to an axis within 1e-5.
 
-    Raises
-    ------
-    DataRefused
-        If no contour encloses an area, or one is tilted against the others.
+def _joined(
+    planes: Sequence[Plane],
+    spacing: float,
+    acquired: AcquiredSlices | None,
+    normal: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Whether each plane and the next are neighbours.
+
+    They are when they are at most 1.5 spacings apart, or lie on slices that were acquired one
+    after the other.
     """
-    contours = [contour for roi in rois for contour in roi.closed_contours]
-    areas = [area_vector(contour) for contour in contours]
-    turned = [
-        area * np.sign(area[np.argmax(np.abs(area))])
-        for area in areas
-        if np.linalg.norm(area) > LEAST_AREA_MM2
-    ]
-    if not turned:
-        raise DataRefused(
-            "no contour encloses an area",
-            where=", ".join(repr(roi.name) for roi in rois),
-            next_step="Leave these ROIs out, or have them drawn as closed planar contours",
-        )
-    normal = np.sum(turned, axis=0)
-    normal /= np.linalg.norm(normal)
-    axis = int(np.argmax(np.abs(normal)))
-    if np.linalg.norm(np.delete(normal, axis)) < 1e-5:
-        normal = np.eye(3)[axis]
-    for roi in rois:
-        require_flat(roi, normal, _FLATNESS_MM)
-    return np.asarray(normal, dtype=np.float64)
+    gaps = np.diff([plane.position_mm for plane in planes])
+    joined = gaps <= GAP_FACTOR * spacing + 1e-6
+    if acquired is None or abs(float(acquired.normal @ normal)) < _SAME_DIRECTION:
+        return joined
+    heights = np.array([_height(plane.points_lps_mm, acquired.normal) for plane in planes])
+    apart = np.abs(heights[:, None] - acquired.heights_mm)
+    slices = apart.argmin(axis=1)
+    on_slice = apart.min(axis=1) <= ROUNDING_MM
+    in_turn = (np.abs(np.diff(slices)) == 1) & on_slice[:-1] & on_slice[1:]
+    return np.asarray(joined | in_turn)
 
 
-def area_vector(contour: Contour) -> NDArray[np.float64]:
-    """Vector area of a polygon, mm²: its length is the area, its direction the normal (Newell)."""
-    relative = contour.points_lps_mm - contour.points_lps_mm.mean(axis=0)
-    following = np.roll(relative, -1, axis=0)
-    return np.asarray(np.cross(relative, following).sum(axis=0) / 2)
+def slab_limits(
+    positions: NDArray[np.float64], spacing: float, joined: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bottom and top of the slab around each plane: half way to a neighbour, else half a spacing.
 
-
-def require_flat(roi: Roi, normal: NDArray[np.float64], tolerance_mm: float) -> None:
-    """Refuse an ROI with a contour that leaves the plane across ``normal``.
-
-    Raises
-    ------
-    DataRefused
-        With the angle between the contour and the planes, and how far it leaves them.
+    In the unit of the positions. ``joined`` is as in :class:`DrawnPlanes`. No slab reaches into
+    the next.
     """
-    for contour in roi.closed_contours:
-        height = contour.points_lps_mm @ normal
-        leaves = float(np.ptp(height)) / 2
-        if leaves <= tolerance_mm:
-            continue
-        relative = contour.points_lps_mm - contour.points_lps_mm.mean(axis=0)
-        own_normal = np.linalg.svd(relative, full_matrices=False)[2][2]
-        angle = np.degrees(np.arccos(min(1.0, abs(float(own_normal @ normal)))))
-        raise DataRefused(
-            "a contour is not parallel to the planes that it should lie on",
-            where=f"ROI {roi.number} {roi.name!r}",
-            why=f"angle {angle:.2f}°, up to {leaves:.2f} mm out of the plane",
-            next_step="Give the image that the contours were drawn on, or transfer the contours "
-            "to this image's grid instead",
-        )
-
-
-def distinct_contours(roi: Roi) -> tuple[tuple[Contour, ...], tuple[str, ...]]:
-    """The ROI's contours that are filled, each once, and a note if some were stored twice."""
-    contours, duplicates = without_duplicates(roi.closed_contours)
-    note = f"ROI {roi.number} {roi.name!r}: {duplicates} contours stored twice, used once"
-    return contours, ((note,) if duplicates else ())
+    gaps = np.diff(positions)
+    reach = np.where(joined, gaps, np.minimum(gaps, spacing)) / 2
+    end = np.array([spacing / 2])
+    bottom = positions - np.concatenate([end, reach])
+    return bottom, positions + np.concatenate([reach, end])

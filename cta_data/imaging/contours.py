@@ -6,13 +6,18 @@ Everything here is data in memory; :mod:`cta_data.formats.rtstruct` reads it fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-FILLED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
+EXCLUSIVE_TYPE = "CLOSEDPLANAR_XOR"
+INTERPOLATED_TYPE = "INTERPOLATED_PLANAR"
+"""Not in the standard: a closed planar contour that a planning system put between drawn ones."""
+FILLED_TYPES = frozenset({"CLOSED_PLANAR", EXCLUSIVE_TYPE, INTERPOLATED_TYPE})
+OPEN_TYPES = frozenset({"OPEN_PLANAR", "OPEN_NONPLANAR"})
+KNOWN_TYPES = FILLED_TYPES | OPEN_TYPES | {"POINT"}
+"""Contour Geometric Types of DICOM PS3.3 C.8.8.6.1, and INTERPOLATED_PLANAR."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +45,37 @@ class Contour:
 
 
 @dataclass(frozen=True, eq=False)
+class AcquiredSlices:
+    """Where the slices of an image with uneven steps were acquired.
+
+    ``normal`` is a unit vector (LPS) across the slices; ``heights_mm`` are their positions along
+    it, ascending.
+    """
+
+    normal: NDArray[np.float64]
+    heights_mm: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class Roi:
-    """A region of interest as delivered: its number, name, type and contours."""
+    """A region of interest as delivered: its number, name, type and contours.
+
+    Parameters
+    ----------
+    unreadable
+        Why its contours cannot be trusted; empty where they can. An unreadable ROI keeps the
+        contours that could be read, and is neither filled nor taken for an empty one.
+    acquired_slices
+        The slices that it was drawn on, where their steps are uneven.
+    """
 
     number: int
     name: str
     interpreted_type: str | None = None
     frame_of_reference_uid: str | None = None
     contours: tuple[Contour, ...] = ()
+    unreadable: str = ""
+    acquired_slices: AcquiredSlices | None = None
 
     @property
     def closed_contours(self) -> tuple[Contour, ...]:
@@ -82,31 +110,3 @@ class ImageIdentity:
     series_uid: str
     frame_of_reference_uid: str | None
     sop_instance_uids: frozenset[str]
-
-
-def without_duplicates(contours: Iterable[Contour]) -> tuple[tuple[Contour, ...], int]:
-    """Drop contours that repeat another one exactly, and say how many there were.
-
-    An even-odd fill would cancel a contour that was stored twice. Two contours are the same when
-    they have the same vertices (to 0.1 µm) in the same or the opposite order, from any start.
-    """
-    seen: set[bytes] = set()
-    kept: list[Contour] = []
-    duplicates = 0
-    for contour in contours:
-        key = _canonical_vertices(contour.points_lps_mm)
-        if key in seen:
-            duplicates += 1
-            continue
-        seen.add(key)
-        kept.append(contour)
-    return tuple(kept), duplicates
-
-
-def _canonical_vertices(points: NDArray[np.float64]) -> bytes:
-    """The vertices as bytes, started at the smallest one and turned the same way round."""
-    rounded = np.round(points, 4) + 0.0  # + 0.0 turns -0.0 into 0.0
-    start = int(np.lexsort(rounded.T[::-1])[0])
-    forward = np.roll(rounded, -start, axis=0)
-    backward = np.roll(forward[::-1], 1, axis=0)
-    return min(forward.tobytes(), backward.tobytes())

@@ -197,8 +197,9 @@ def _voxels_around(
 def coverage_of(stack: LesionStack, point_map: PointMap) -> Coverage | None:
     """Sample how much of each target voxel the stack covers; None where nothing can see it.
 
-    Every voxel gets 3 to 8 points per axis, at most 0.25 mm apart where that allows. The box is
-    not cut to the image, so what lies outside of it can be counted.
+    Every voxel gets 3 to 8 points per axis, at most 0.25 mm apart where that allows. A stack that
+    lies between all points covers the voxel nearest to its centre. The box is not cut to the
+    image, so what lies outside of it can be counted.
     """
     box = point_map.box_around(stack)
     if box is None:
@@ -207,13 +208,28 @@ def coverage_of(stack: LesionStack, point_map: PointMap) -> Coverage | None:
     wanted = np.ceil(point_map.target.spacing / _SAMPLE_DISTANCE_MM)
     samples = np.clip(wanted, *_SAMPLES_PER_AXIS).astype(np.int64)
     if point_map.linear is None or np.prod(end - low) < _LARGE_BOX_VOXELS:
-        return Coverage(_sampled(stack, point_map, low, end, samples), low)
+        values = _sampled(stack, point_map, low, end, samples)
+        if not values.any():
+            values[_nearest_voxel(stack, point_map, low, end)] = 1 / float(samples.prod())
+        return Coverage(values, low)
     # Of a large lesion only the voxels at its surface need all samples.
     values = _sampled(stack, point_map, low, end, np.array([2, 2, 2]))
     mixed = ndimage.maximum_filter(values, 3) != ndimage.minimum_filter(values, 3)
     at = np.argwhere(mixed)
     values[mixed] = _sampled_voxels(stack, point_map, at[:, ::-1] + low, samples)
     return Coverage(values, low)
+
+
+def _nearest_voxel(
+    stack: LesionStack, point_map: PointMap, low: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[np.int64, ...]:
+    """Index (z, y, x) in a box of the voxel whose centre maps nearest to the stack's centre."""
+    local = point_map.local_points(low, end, np.ones(3, np.int64), stack)
+    to_lps = np.linalg.inv(stack.to_local)
+    points = np.stack([np.broadcast_to(one, (end - low)[::-1]) for one in local], axis=-1)
+    apart = points @ to_lps.T + stack.origin - stack.centroid_lps_mm
+    distance = np.nan_to_num(np.linalg.norm(apart, axis=-1), nan=np.inf)
+    return np.unravel_index(int(distance.argmin()), distance.shape)
 
 
 def _sampled(

@@ -17,27 +17,19 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cta_data.imaging.contour_planes import (
-    GAP_FACTOR,
-    LEAST_AREA_MM2,
-    area_vector,
-    common_normal,
-    distinct_contours,
-    group_into_planes,
-    regular_spacing,
-)
+from cta_data.imaging.contour_planes import DrawnPlanes, planes_of_rois
 from cta_data.imaging.contours import Roi
 from cta_data.imaging.lesion_stack import LesionStack, stack_of_planes
-from cta_data.imaging.polygon_fill import even_odd_area
 
 _LINK_SHARE = 0.5
+_TOUCHING_MM = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnLesion:
     """One lesion as it was annotated.
 
-    ``volume_mm3`` is contour area (even-odd) times plane spacing, or the mask's voxels;
+    ``volume_mm3`` is contour area times the extent of its plane, or the mask's voxels;
     ``source_roi`` is the ROI's number (or the mask's value) and ``component`` counts from 1.
     ``voxels`` are those of a mask: where voxels of a target grid lie on them, one on one, they
     are taken as they are; anywhere else ``stack`` is the shape.
@@ -62,76 +54,52 @@ class DrawnLesions:
     notes: tuple[str, ...] = ()
 
 
-def lesions_from_contours(rois: Sequence[Roi], *, slice_spacing_mm: float) -> DrawnLesions:
-    """Take the lesions out of ROIs.
+def lesions_from_contours(rois: Sequence[Roi], *, spacing_mm: Sequence[float]) -> DrawnLesions:
+    """Take the lesions out of ROIs, each ROI on its own planes.
 
     Parameters
     ----------
     rois
         The ROIs that are lesions, in any order.
-    slice_spacing_mm
-        Slice spacing of the image that they were drawn on, used where an ROI has one plane only.
+    spacing_mm
+        Spacing of the image that they were drawn on, along x, y and z. It is used where an ROI
+        does not tell how far apart its planes are.
 
     Raises
     ------
     DataRefused
-        If the contours of an ROI are tilted against each other.
+        If the contours of an ROI cannot be trusted, with the cause.
     """
+    ordered = sorted(rois, key=lambda roi: (roi.number, roi.name))
     lesions: list[DrawnLesion] = []
     without: list[tuple[Roi, str]] = []
     notes: list[str] = []
-    for roi in sorted(rois, key=lambda roi: (roi.number, roi.name)):
-        if not roi.closed_contours:
-            without.append((roi, "no closed contour"))
+    for roi, drawn in zip(ordered, planes_of_rois(ordered, spacing_mm), strict=True):
+        if drawn is None:
+            closed = "its contours enclose no area" if roi.closed_contours else "no closed contour"
+            without.append((roi, closed))
             continue
-        areas = [float(np.linalg.norm(area_vector(c))) for c in roi.closed_contours]
-        if max(areas) <= LEAST_AREA_MM2:
-            without.append((roi, "its contours enclose no area"))
-            continue
-        stack, exact_volume, spacing, duplicates = _stack_of_roi(roi, slice_spacing_mm)
-        notes.extend(duplicates)
-        if not stack.layers.any():
-            without.append((roi, f"its contours enclose {exact_volume:.4f} mm³"))
-            continue
-        scale = exact_volume / stack.volume_mm3
-        parts = components_of_stack(stack, spacing)
-        for component, part in enumerate(parts, start=1):
-            lesions.append(
-                DrawnLesion(
-                    len(lesions) + 1,
-                    roi.number,
-                    roi.name,
-                    component,
-                    part,
-                    part.volume_mm3 * scale,
-                    part.centroid_lps_mm,
-                )
-            )
+        notes.extend(drawn.notes)
+        lesions += lesions_of_planes(roi, drawn, first_id=len(lesions) + 1)
     return DrawnLesions(tuple(lesions), tuple(without), tuple(notes))
 
 
-def _stack_of_roi(
-    roi: Roi, slice_spacing_mm: float
-) -> tuple[LesionStack, float, float, tuple[str, ...]]:
-    """The stack, its exact volume (mm³), its plane spacing (mm) and notes."""
-    normal = common_normal([roi])
-    axes = _plane_axes(normal)
-    contours, notes = distinct_contours(roi)
-    local = [contour.points_lps_mm @ axes.T for contour in contours]
-    polygons = [(float(points[:, 2].mean()), points[:, :2]) for points in local]
-    planes = group_into_planes(polygons, slice_spacing_mm)
-    spacing = regular_spacing([plane.position for plane in planes], slice_spacing_mm)
-    stack = stack_of_planes(planes, spacing, axes)
-    areas = np.array([even_odd_area(plane.polygons) for plane in planes])
-    return stack, float(np.sum(areas * (stack.top - stack.bottom))), spacing, notes
-
-
-def _plane_axes(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Two unit vectors in the plane and the normal, as rows."""
-    start = np.eye(3)[int(np.argmin(np.abs(normal)))]
-    first = start - (start @ normal) * normal
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(normal, first), normal])
+def lesions_of_planes(roi: Roi, drawn: DrawnPlanes, *, first_id: int = 1) -> list[DrawnLesion]:
+    """The separate lesions of one ROI, numbered from ``first_id`` upwards."""
+    stack = stack_of_planes(drawn)
+    scale = drawn.volume_mm3 / stack.volume_mm3
+    return [
+        DrawnLesion(
+            first_id + component - 1,
+            roi.number,
+            roi.name,
+            component,
+            part,
+            part.volume_mm3 * scale,
+            part.centroid_lps_mm,
+        )
+        for component, part in enumerate(components_of_stack(stack, drawn.spacing_mm), start=1)
+    ]
 
 
 def components_of_stack(stack: LesionStack, spacing: float) -> list[LesionStack]:
@@ -141,14 +109,13 @@ def components_of_stack(stack: LesionStack, spacing: float) -> list[LesionStack]
     labels = np.zeros(stack.layers.shape, np.int64)
     count = 0
     links: list[NDArray[np.int64]] = []
-    middle = (stack.bottom + stack.top) / 2
     for index, layer in enumerate(stack.layers):
         found, parts = ndimage.label(layer, np.ones((3, 3)))
         labels[index] = np.where(layer, found + count, 0)
         count += parts
         if parts > 1:
             links.append(_links_within(labels[index], reach))
-        if index and middle[index] - middle[index - 1] <= GAP_FACTOR * spacing + 1e-6:
+        if index and stack.bottom[index] - stack.top[index - 1] <= _TOUCHING_MM:
             links.append(_links_between(labels[index - 1], labels[index], reach))
     if count == 1:
         return [stack.restricted_to(stack.layers)]

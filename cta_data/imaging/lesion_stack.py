@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cta_data.imaging.contour_planes import GAP_FACTOR, Plane
-from cta_data.imaging.polygon_fill import fill_even_odd
+from cta_data.imaging.contour_orientation import LEAST_AREA_MM2
+from cta_data.imaging.contour_planes import DrawnPlanes, slab_limits
+from cta_data.imaging.polygon_fill import Outline, fill_outlines, outlines_area
 
 _FINEST_PIXEL_MM = 0.02
 _COARSEST_PIXEL_MM = 0.1
@@ -105,49 +106,42 @@ class LesionStack:
         )
 
 
-def stack_of_planes(
-    planes: Sequence[Plane], spacing: float, axes: NDArray[np.float64]
-) -> LesionStack:
-    """The stack of contour planes.
+def stack_of_planes(drawn: DrawnPlanes) -> LesionStack:
+    """The stack of an ROI's planes.
 
-    Parameters
-    ----------
-    planes
-        Ascending; positions and polygons in mm.
-    spacing
-        Regular distance between the planes, mm; the outermost slabs reach half of it outwards.
-    axes
-        3 × 3, rows: the two in-plane unit vectors and the normal (LPS).
+    An outline that is too fine for the raster keeps one pixel.
     """
-    vertices = np.concatenate([polygon for plane in planes for polygon in plane.polygons])
+    polygons = [plane.polygons(drawn.axes) for plane in drawn.planes]
+    vertices = np.concatenate([p for plane in polygons for outline in plane for p in outline])
     low = vertices.min(axis=0)
     extent = np.maximum(vertices.max(axis=0) - low, _FINEST_PIXEL_MM)
-    pixel = _pixel_size(extent, len(planes))
+    pixel = _pixel_size(extent, len(drawn.planes))
     # The first pixel starts at the lowest vertex, so that a box along the axes is exact.
     shape = (int(extent[1] / pixel) + 2, int(extent[0] / pixel) + 2)
-    layers = np.stack(
-        [
-            fill_even_odd([(p - low) / pixel - 0.5 for p in plane.polygons], shape)
-            for plane in planes
-        ]
-    )
-    bottom, top = slab_limits(np.array([plane.position for plane in planes]), spacing)
-    to_local = axes / np.array([pixel, pixel, 1.0])[:, None]
-    return LesionStack(layers, bottom, top, to_local, axes[:2].T @ (low + pixel / 2))
+    layers = []
+    for plane in polygons:
+        outlines = [[(p - low) / pixel - 0.5 for p in outline] for outline in plane]
+        layers.append(_layer(outlines, shape, LEAST_AREA_MM2 / pixel**2))
+    bottom, top = slab_limits(drawn.positions_mm, drawn.spacing_mm, drawn.joined)
+    to_local = drawn.axes / np.array([pixel, pixel, 1.0])[:, None]
+    origin = drawn.axes[:2].T @ (low + pixel / 2)
+    return LesionStack(np.stack(layers), bottom, top, to_local, origin)
 
 
-def slab_limits(
-    positions: NDArray[np.float64], spacing: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bottom and top of the slab around each plane: half way to a neighbour, else half a spacing.
-
-    Planes more than 1.5 spacings apart are not neighbours.
-    """
-    gaps = np.diff(positions)
-    reach = np.where(gaps <= GAP_FACTOR * spacing + 1e-6, gaps, spacing) / 2
-    end = np.array([spacing / 2])
-    bottom = positions - np.concatenate([end, reach])
-    return bottom, positions + np.concatenate([reach, end])
+def _layer(
+    outlines: Sequence[Outline], shape: tuple[int, int], least_area: float
+) -> NDArray[np.bool_]:
+    """The raster of one plane; areas are in pixels."""
+    layer = fill_outlines(outlines, shape)
+    for outline in outlines:
+        vertices = np.concatenate(list(outline))
+        if np.ptp(vertices, axis=0).min() > 2 or outlines_area([outline]) <= least_area:
+            continue
+        if not fill_outlines([outline], shape).any():
+            at = np.round(vertices.mean(axis=0)).astype(int)
+            column, row = np.clip(at, 0, np.array(shape[::-1]) - 1)
+            layer[row, column] = True
+    return layer
 
 
 def _pixel_size(extent: NDArray[np.float64], planes: int) -> float:

@@ -1,20 +1,16 @@
 """Contours to masks on an image's own grid.
 
-The rules, in voxels of the image:
-
-* A voxel is inside when its centre is, by the even-odd rule over all contours of its slice.
-* A slice takes the contour plane nearest to it within half a slice.
-* Between two neighbouring planes that are at most 1.5 regular spacings apart (the larger of the
-  ROI's own plane spacing and the slice spacing), slices without a plane of their own are
-  interpolated by signed distance (Herman et al. 1992, shape-based interpolation). Wider gaps
-  stay empty and are noted.
-* Where planes are regularly coarser than slices, the outermost plane also fills the slices
-  within half a plane spacing beyond it, so that volume stays area times plane spacing.
+* Where contours lie parallel to the slices and no farther apart than these, a voxel is inside when
+  its centre is: in the slab around a plane, half way to its neighbours, by the rules of
+  :mod:`cta_data.imaging.contour_outlines` within the plane.
+* Where planes are coarser than slices, or tilted against them, and where no voxel centre is
+  inside, the region is brought to the grid as the step `transfer` does it, so that its volume is
+  kept.
+* Planes that are not neighbours stay apart, and the gap is noted.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,25 +19,22 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.imaging.contour_planes import (
-    GAP_FACTOR,
-    Plane,
-    area_vector,
-    distinct_contours,
-    group_into_planes,
-    regular_spacing,
-    require_flat,
-)
-from cta_data.imaging.contour_reference import ReferenceMatch, match_planes, match_reference
-from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
+from cta_data.errors import DataRefused
+from cta_data.imaging.contour_planes import DrawnPlanes, planes_of_rois, slab_limits
+from cta_data.imaging.contour_reference import ReferenceMatch
+from cta_data.imaging.contours import Roi
+from cta_data.imaging.drawn_lesions import lesions_of_planes
 from cta_data.imaging.grid import Arrangement, Grid
-from cta_data.imaging.polygon_fill import even_odd_area, fill_even_odd
+from cta_data.imaging.label_transfer import transfer_lesions
+from cta_data.imaging.polygon_fill import Polygon, fill_outlines
 
 # Contours may leave their slice by this share of the slice spacing.
 _FLATNESS_SHARE = 0.1
-_FINER = 3  # odd, so that every pixel centre is the centre of a finer one
+# Planes up to this many slices apart are as fine as the slices.
+_AS_FINE = 1.05
 _LARGEST_FILL = 20_000  # pixels along one side; more is a coordinate that cannot be meant
+REFUSED = "refused"
+"""Status of an ROI whose contours cannot be trusted, or not on this image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +42,9 @@ class RasterizedRoi:
     """The mask of one ROI, kept as the box that it fills.
 
     ``region`` is bool (z, y, x) and starts at voxel ``start`` (x, y, z) of the image.
-    ``status`` is ``ok``, ``no_contours``, ``outside`` (nothing inside the image) or
-    ``no_voxel`` (drawn, but no voxel centre is inside). Volumes are mm³; ``volume_drawn_mm3``
-    is contour area times plane spacing.
+    ``status`` is ``ok``, ``no_contours``, ``outside`` (nothing inside the image) or ``refused``
+    (its contours cannot be trusted, or not on this image; the last note says why). Volumes are
+    mm³; ``volume_drawn_mm3`` is contour area times the extent of the planes.
     """
 
     number: int
@@ -79,72 +72,14 @@ class RasterizedRoi:
         return mask
 
 
-def rasterize_structure_set(
-    structure_set: StructureSet,
-    image: sitk.Image,
-    image_uids: ImageIdentity | None,
-    roi_pattern: str = ".*",
-    *,
-    check_reference: bool = True,
-) -> list[RasterizedRoi]:
-    """Rasterise every ROI whose name contains ``roi_pattern`` on the grid of ``image``.
+@dataclass(frozen=True, eq=False)
+class _Filled:
+    """A box of voxels (z, y, x), where it starts (x, y, z), and how much of the ROI is in it."""
 
-    Parameters
-    ----------
-    image_uids
-        The image's UIDs, or None for an image without any (NIfTI): the planes are checked then.
-    roi_pattern
-        Regular expression, searched in the name, case-insensitive.
-    check_reference
-        False trusts the caller that the contours belong to this frame of reference.
-
-    Raises
-    ------
-    DataRefused
-        If no ROI matches, the structure set belongs to another image, or contours are not
-        parallel to the slices.
-    ConfigurationError
-        If the pattern is not a regular expression.
-    """
-    try:
-        pattern = re.compile(roi_pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ConfigurationError(
-            f"not a regular expression: {roi_pattern!r}", why=str(error)
-        ) from error
-    rois = [roi for roi in structure_set.rois if pattern.search(roi.name)]
-    if not rois:
-        names = ", ".join(repr(roi.name) for roi in structure_set.rois) or "none"
-        raise DataRefused(
-            f"no ROI matches {roi_pattern!r}",
-            where=structure_set.label or "structure set",
-            why=f"its ROIs are: {names}",
-            next_step="Change the pattern",
-        )
-    reference = ReferenceMatch("unchecked")
-    if check_reference and image_uids is not None:
-        reference = match_reference(structure_set, rois, image_uids)
-    elif check_reference:
-        reference = _match_by_position(rois, Grid.of(image))
-    return [rasterize_roi(roi, image, reference) for roi in rois]
-
-
-def _match_by_position(rois: Sequence[Roi], grid: Grid) -> ReferenceMatch:
-    """Compare the planes of all ROIs with the slices that they are parallel to."""
-    working = grid.arranged(_arrangement(rois, grid))
-    heights = [
-        float(working.to_index(contour.points_lps_mm)[:, 2].mean())
-        for roi in rois
-        for contour in roi.closed_contours
-    ]
-    return match_planes(heights, working.size[2])
-
-
-def _arrangement(rois: Sequence[Roi], grid: Grid) -> Arrangement:
-    """Slices as the contours lie, axes towards +LPS: a mask never depends on the voxel order."""
-    areas = [area_vector(contour) for roi in rois for contour in roi.closed_contours]
-    turned = [area * np.sign(area[np.argmax(np.abs(area))]) for area in areas]
-    return grid.facing(np.sum(turned, axis=0) if turned else grid.slice_normal)
+    region: NDArray[np.bool_]
+    start: tuple[int, int, int]
+    fraction_inside: float
+    notes: tuple[str, ...] = ()
 
 
 def rasterize_roi(
@@ -155,152 +90,178 @@ def rasterize_roi(
     Raises
     ------
     DataRefused
-        If a contour is not parallel to the slices (with the angle), or has impossible extents.
+        If its contours cannot be trusted, or have impossible extents.
     """
-    whole = Grid.of(image)
-    arrangement = _arrangement([roi], whole)
-    grid = whole.arranged(arrangement)
-    planes, notes = _planes_in_image(roi, grid)
+    (drawn,) = planes_of_rois([roi], spacing_along_axes(Grid.of(image)))
+    return rasterize_planes(roi, drawn, image, reference)
+
+
+def rasterize_planes(
+    roi: Roi, drawn: DrawnPlanes | None, image: sitk.Image, reference: ReferenceMatch | None = None
+) -> RasterizedRoi:
+    """Rasterise the planes of one ROI on the grid of ``image``.
+
+    Raises
+    ------
+    DataRefused
+        If its contours have impossible extents.
+    """
     reference = reference or ReferenceMatch("unchecked")
-    if not planes:
-        empty = np.zeros((0, 0, 0), bool)
-        return RasterizedRoi(
-            roi.number, roi.name, roi.interpreted_type, "no_contours", empty, (0, 0, 0),
-            0, 0.0, 0.0, 0.0, reference, (*notes, "it has no closed contour"),
-        )  # fmt: skip
-    spacing = regular_spacing([plane.position for plane in planes], 1.0)
-    corner, shape = _box(planes, roi)
-    layers, gaps = _layers(planes, spacing, corner, shape)
-    voxels, start, total = _crop(layers, corner, shape, grid.size)
-    voxels, start = arrangement.undo(voxels, start, whole.size)
-    inside = int(voxels.sum())
-    area = sum(even_odd_area(plane.polygons) for plane in planes)
-    status = "ok" if inside else "outside" if total or _is_outside(planes, grid) else "no_voxel"
+    if drawn is None:
+        note = "its contours enclose no area" if roi.closed_contours else "it has no closed contour"
+        return without_mask(roi, "no_contours", note, reference)
+    grid = Grid.of(image)
+    _require_possible(roi, drawn, grid)
+    filled = _fill(roi, drawn, grid)
+    n_voxels = int(filled.region.sum())
     return RasterizedRoi(
-        roi.number, roi.name, roi.interpreted_type, status, voxels, start,
-        inside, inside * grid.voxel_volume_mm3, area * spacing * grid.voxel_volume_mm3,
-        inside / total if total else 0.0, reference, (*notes, *gaps),
+        number=roi.number,
+        name=roi.name,
+        interpreted_type=roi.interpreted_type,
+        status="ok" if n_voxels else "outside",
+        region=filled.region,
+        start=filled.start,
+        n_voxels=n_voxels,
+        volume_mm3=n_voxels * grid.voxel_volume_mm3,
+        volume_drawn_mm3=drawn.volume_mm3,
+        fraction_inside=filled.fraction_inside,
+        reference=reference,
+        notes=(*drawn.notes, *filled.notes),
+    )
+
+
+def without_mask(roi: Roi, status: str, note: str, reference: ReferenceMatch) -> RasterizedRoi:
+    """An ROI that no mask can be made of, and why."""
+    empty = np.zeros((0, 0, 0), bool)
+    return RasterizedRoi(
+        roi.number, roi.name, roi.interpreted_type, status, empty, (0, 0, 0),
+        0, 0.0, 0.0, 0.0, reference, (note,),
     )  # fmt: skip
 
 
-def _planes_in_image(roi: Roi, grid: Grid) -> tuple[tuple[Plane, ...], tuple[str, ...]]:
-    """The ROI's planes in voxels of the image, and what was noted."""
-    require_flat(roi, grid.slice_normal, _FLATNESS_SHARE * grid.spacing[2])
-    contours, notes = distinct_contours(roi)
-    indices = [grid.to_index(contour.points_lps_mm) for contour in contours]
-    # The fourth decimal of a slice is beyond what a file keeps; a plane half way stays half way.
-    polygons = [(round(float(index[:, 2].mean()), 4), index[:, :2]) for index in indices]
-    return group_into_planes(polygons, 1.0), notes
+def spacing_along_axes(grid: Grid) -> list[float]:
+    """Spacing (mm) of the image axes that lie nearest to x, y and z."""
+    return [float(grid.spacing[grid.facing(axis).axes[2]]) for axis in np.eye(3)]
 
 
-def _box(planes: Sequence[Plane], roi: Roi) -> tuple[NDArray[np.int64], tuple[int, int]]:
-    """First column and row of the box around all polygons, and its shape (rows, columns)."""
-    vertices = np.concatenate([polygon for plane in planes for polygon in plane.polygons])
-    low = np.floor(vertices.min(axis=0)).astype(np.int64)
-    extent = np.ceil(vertices.max(axis=0)).astype(np.int64) - low + 1
-    if extent.max() > _LARGEST_FILL:
+def leaves_slices(drawn: DrawnPlanes, grid: Grid) -> str:
+    """Say how contours are tilted against the slices that they face; empty where they are not."""
+    slices = grid.arranged(grid.facing(drawn.axes[2]))
+    normal = slices.slice_normal
+    leaves = max(float(np.ptp(plane.points_lps_mm @ normal)) / 2 for plane in drawn.planes)
+    if leaves <= _FLATNESS_SHARE * slices.spacing[2]:
+        return ""
+    angle = np.degrees(np.arccos(min(1.0, abs(float(drawn.axes[2] @ normal)))))
+    return f"its contours are tilted against the slices (angle {angle:.2f}°)"
+
+
+def _require_possible(roi: Roi, drawn: DrawnPlanes, grid: Grid) -> None:
+    vertices = np.concatenate([plane.points_lps_mm for plane in drawn.planes])
+    extent = np.ptp(grid.to_index(vertices), axis=0).max()
+    if extent > _LARGEST_FILL:
         raise DataRefused(
             "a contour is impossibly large",
             where=f"ROI {roi.number} {roi.name!r}",
-            why=f"{extent.max()} pixels of the image across",
+            why=f"{extent:.0f} voxels of the image across",
             next_step="Have the ROI drawn again, or leave it out",
         )
-    return low, (int(extent[1]), int(extent[0]))
 
 
-def _layers(
-    planes: Sequence[Plane], spacing: float, corner: NDArray[np.int64], shape: tuple[int, int]
-) -> tuple[dict[int, NDArray[np.bool_]], tuple[str, ...]]:
-    """Filled box of every slice that the ROI reaches, inside the image or not."""
-    filled = [fill_even_odd([p - corner for p in plane.polygons], shape) for plane in planes]
-    layers: dict[int, NDArray[np.bool_]] = {}
-    nearest: dict[int, float] = {}
-    for plane, area in zip(planes, filled, strict=True):
-        index = int(np.floor(plane.position + 0.5))
-        distance = abs(plane.position - index)
-        if index not in layers or distance < nearest[index]:
-            layers[index], nearest[index] = area, distance
-    widest = GAP_FACTOR * max(spacing, 1.0)
-    notes: list[str] = []
-    for below, above in zip(range(len(planes)), range(1, len(planes)), strict=False):
-        first, last = planes[below].position, planes[above].position
-        between = [k for k in range(int(np.ceil(first)), int(np.ceil(last))) if k not in layers]
-        if last - first > widest + 1e-6:
-            notes.append(f"no contours on {len(between)} slices from {first:.2f} to {last:.2f}")
-            continue
-        if not between:
-            continue
-        ends = [_signed_distance(planes[i], corner, shape) for i in (below, above)]
-        for k in between:
-            weight = (k - first) / (last - first)
-            layers[k] = (1 - weight) * ends[0] + weight * ends[1] > 0
-    _extend_ends(layers, planes, filled, spacing)
-    return layers, tuple(notes)
+def _fill(roi: Roi, drawn: DrawnPlanes, grid: Grid) -> _Filled:
+    """Fill by voxel centres where that keeps the region, else as lesions are transferred."""
+    arrangement = grid.facing(drawn.axes[2])
+    arranged = grid.arranged(arrangement)
+    tilt = leaves_slices(drawn, grid)
+    if tilt:
+        return _transferred(roi, drawn, grid, tilt)
+    if drawn.spacing_mm > _AS_FINE * arranged.spacing[2]:
+        return _transferred(roi, drawn, grid)
+    layers, notes = _layers(drawn, arranged)
+    if not any(layer.any() for layer, _ in layers.values()):
+        return _transferred(roi, drawn, grid, "no voxel centre is inside")
+    return _cropped(layers, notes, arrangement, grid)
 
 
-def _extend_ends(
-    layers: dict[int, NDArray[np.bool_]],
-    planes: Sequence[Plane],
-    filled: Sequence[NDArray[np.bool_]],
-    spacing: float,
-) -> None:
-    """Where planes are coarser than slices, fill half a plane spacing beyond every open end."""
-    if spacing <= 1.0 + 1e-3:
-        return
-    positions = np.array([plane.position for plane in planes])
-    gaps = np.diff(positions) > GAP_FACTOR * spacing + 1e-6
-    bottoms = np.concatenate([[True], gaps])
-    tops = np.concatenate([gaps, [True]])
-    for position, area, bottom, top in zip(positions, filled, bottoms, tops, strict=True):
-        low = position - spacing / 2 if bottom else position
-        high = position + spacing / 2 if top else position
-        for k in range(int(np.ceil(low)), int(np.ceil(high))):
-            layers.setdefault(k, area)
+def _transferred(roi: Roi, drawn: DrawnPlanes, grid: Grid, *notes: str) -> _Filled:
+    """Bring the region to the grid by how much of each voxel it covers; its volume is kept."""
+    lesions = lesions_of_planes(roi, drawn)
+    result = transfer_lesions(lesions, sitk.Transform(3, sitk.sitkIdentity), grid)
+    labels = sitk.GetArrayViewFromImage(result.labels)
+    boxes = ndimage.find_objects((labels > 0).astype(np.int8))
+    inside = sum(one.fraction_inside * one.volume_drawn_mm3 for one in result.per_lesion)
+    share = inside / sum(lesion.volume_mm3 for lesion in lesions)
+    if not boxes:
+        return _Filled(np.zeros((0, 0, 0), bool), (0, 0, 0), share, notes)
+    z, y, x = boxes[0]
+    return _Filled(labels[boxes[0]] > 0, (x.start, y.start, z.start), share, notes)
 
 
-def _signed_distance(
-    plane: Plane, corner: NDArray[np.int64], shape: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Distance of every pixel centre to the outlines, positive inside; in finer pixels.
-
-    Measured on pixels of a third of the size, since distances between whole pixels are too
-    coarse for a small lesion.
-    """
-    centre = (_FINER - 1) / 2
-    polygons = [(polygon - corner) * _FINER + centre for polygon in plane.polygons]
-    area = fill_even_odd(polygons, (shape[0] * _FINER, shape[1] * _FINER))
-    start = int(centre)
-    if not area.any():
-        return np.full(shape, -float(sum(area.shape)))
-    framed = np.pad(area, 1)  # the box's edge is an outline too
-    inside = ndimage.distance_transform_edt(framed)[1:-1, 1:-1]
-    outside = ndimage.distance_transform_edt(~area)
-    return np.asarray((inside - outside)[start::_FINER, start::_FINER])
+_Layer = tuple[NDArray[np.bool_], NDArray[np.int64]]
+"""A filled box of one slice (rows, columns), and its first column and row."""
 
 
-def _crop(
-    layers: dict[int, NDArray[np.bool_]],
-    corner: NDArray[np.int64],
-    shape: tuple[int, int],
-    size: tuple[int, int, int],
-) -> tuple[NDArray[np.bool_], tuple[int, int, int], int]:
-    """The part inside the image, where it starts (x, y, z), and the voxels there would be."""
-    total = int(sum(int(layer.sum()) for layer in layers.values()))
-    low = np.clip([corner[0], corner[1], min(layers)], 0, size)
-    end = [corner[0] + shape[1], corner[1] + shape[0], max(layers) + 1]
-    high = np.maximum(np.clip(end, 0, size), low)
+def _layers(drawn: DrawnPlanes, grid: Grid) -> tuple[dict[int, _Layer], tuple[str, ...]]:
+    """The filled box of every slice that the ROI reaches, inside the image or not."""
+    # The fourth decimal of a slice is beyond what a file keeps; a plane half way stays half way.
+    positions = np.array(
+        [round(float(grid.to_index(p.points_lps_mm)[:, 2].mean()), 4) for p in drawn.planes]
+    )
+    planes, joined = list(drawn.planes), drawn.joined
+    if positions[0] > positions[-1]:
+        positions, planes, joined = positions[::-1], planes[::-1], joined[::-1]
+    spacing = drawn.spacing_mm / float(grid.spacing[2])
+    bottom, top = np.round(slab_limits(positions, spacing, joined), 4)
+    layers: dict[int, _Layer] = {}
+    for plane, low, high in zip(planes, bottom, top, strict=True):
+        # A slice half way between two planes belongs to the lower one.
+        slices = range(int(np.floor(low)) + 1, int(np.floor(high)) + 1)
+        if slices:
+            layers |= dict.fromkeys(slices, _filled_box(plane.outlines, grid))
+    return layers, _gaps(positions, joined, layers)
+
+
+def _gaps(
+    positions: NDArray[np.float64], joined: NDArray[np.bool_], layers: dict[int, _Layer]
+) -> tuple[str, ...]:
+    """The gaps between planes that are not neighbours, in slices."""
+    notes = []
+    for low, high in zip(positions[:-1][~joined], positions[1:][~joined], strict=True):
+        between = range(int(np.ceil(low)), int(np.ceil(high)))
+        empty = sum(k not in layers for k in between)
+        notes.append(f"no contours on {empty} slices from {low:.2f} to {high:.2f}")
+    return tuple(notes)
+
+
+def _filled_box(outlines: Sequence[Sequence[NDArray[np.float64]]], grid: Grid) -> _Layer:
+    """Fill the outlines of one plane (LPS, mm) on the pixels of a slice."""
+    polygons: list[list[Polygon]] = [
+        [grid.to_index(points)[:, :2] for points in outline] for outline in outlines
+    ]
+    vertices = np.concatenate([polygon for outline in polygons for polygon in outline])
+    corner = np.floor(vertices.min(axis=0)).astype(np.int64)
+    columns, rows = np.ceil(vertices.max(axis=0)).astype(np.int64) - corner + 1
+    local = [[polygon - corner for polygon in outline] for outline in polygons]
+    return fill_outlines(local, (int(rows), int(columns))), corner
+
+
+def _cropped(
+    layers: dict[int, _Layer], notes: tuple[str, ...], arrangement: Arrangement, whole: Grid
+) -> _Filled:
+    """The part of the layers that is inside the image, in the image's own order of voxels."""
+    size = np.array(whole.arranged(arrangement).size)
+    corners = np.array([corner for _, corner in layers.values()])
+    ends = np.array([corner + layer.shape[::-1] for layer, corner in layers.values()])
+    low = np.clip([*corners.min(axis=0), min(layers)], 0, size)
+    high = np.maximum(np.clip([*ends.max(axis=0), max(layers) + 1], 0, size), low)
     voxels = np.zeros((high - low)[::-1], bool)
-    column, row = low[:2] - corner
-    for k, layer in layers.items():
-        if voxels.size and low[2] <= k < high[2]:
-            part = layer[row : row + voxels.shape[1], column : column + voxels.shape[2]]
-            voxels[k - low[2]] = part
-    return voxels, (int(low[0]), int(low[1]), int(low[2])), total
-
-
-def _is_outside(planes: Sequence[Plane], grid: Grid) -> bool:
-    """Whether the box around all vertices misses the image."""
-    vertices = np.concatenate([polygon for plane in planes for polygon in plane.polygons])
-    low = np.array([*vertices.min(axis=0), planes[0].position])
-    high = np.array([*vertices.max(axis=0), planes[-1].position])
-    return bool(np.any(high < -0.5) or np.any(low > np.array(grid.size) - 0.5))
+    for k, (layer, corner) in layers.items():
+        if not (voxels.size and low[2] <= k < high[2]):
+            continue
+        first = np.maximum(corner, low[:2])
+        last = np.maximum(np.minimum(corner + layer.shape[::-1], high[:2]), first)
+        (x0, y0), (x1, y1) = first - corner, last - corner
+        to_x, to_y = first - low[:2]
+        voxels[k - low[2], to_y : to_y + y1 - y0, to_x : to_x + x1 - x0] = layer[y0:y1, x0:x1]
+    total = sum(int(layer.sum()) for layer, _ in layers.values())
+    region, start = arrangement.undo(voxels, (int(low[0]), int(low[1]), int(low[2])), whole.size)
+    return _Filled(region, start, float(voxels.sum()) / total, notes)

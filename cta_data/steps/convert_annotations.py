@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cta_data.bids.names import BidsName
@@ -132,7 +132,8 @@ def _convert_one(
         result.notes += [f"drawn on {drawn_on}: {how}", *found.notes]
         if found.technique not in (None, drawn_on):
             result.notes.append(f"the contours themselves refer to {found.image.name}")
-        result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, rois))
+        placed = [replace(roi, acquired_slices=found.image.acquired_slices) for roi in rois]
+        result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, placed))
 
 
 def _list_left(
@@ -156,7 +157,7 @@ def _list_left(
 
 def _roi_names(structure_set: StructureSet) -> list[RoiName]:
     return [
-        RoiName(r.number, r.name, r.interpreted_type or "", len(r.closed_contours))
+        RoiName(r.number, r.name, r.interpreted_type or "", len(r.closed_contours), r.unreadable)
         for r in structure_set.rois
     ]
 

@@ -12,6 +12,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.dicom_geometry import SeriesRepairs
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
 from cta_data.formats.nifti import write_image
+from cta_data.imaging.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.steps.convert_dose import DOSE, convert_dose
 from cta_data.steps.image_rows import (
@@ -26,6 +27,7 @@ from cta_data.steps.image_rows import (
 from cta_data.steps.phases import phase_order, space_of
 
 IMAGE_KINDS = ("MR", "CT", DOSE)
+UNEVEN = ("missing_slices", "uneven_steps")
 SEX = {"F": "female", "M": "male", "O": "other"}
 
 
@@ -166,6 +168,7 @@ def _placed(
         slice_spacing_mm=float(geometry.distances[-1] / (geometry.slices - 1)),
         phase=role.phase,
         space=space,
+        acquired_slices=_uneven_slices(converted),
     )
 
 
@@ -186,6 +189,14 @@ def _space(role: Role, roles: list[Role], card: Card) -> str:
     technique = role.technique or ""
     phases = [one.phase for one in roles if one.technique == technique]
     return space_of(technique, role.phase, phases, phase_order(card, technique))
+
+
+def _uneven_slices(converted: ConvertedSeries) -> AcquiredSlices | None:
+    """Where slices were acquired, of a series that was resampled onto regular steps."""
+    if not any(d.kind in UNEVEN for d in converted.repairs):
+        return None
+    normal = converted.geometry.cosines[2]
+    return AcquiredSlices(normal, converted.geometry.positions @ normal)
 
 
 def _number(header: dict[str, str], keyword: str) -> float | None:

@@ -12,6 +12,7 @@ from cta_data.bids.names import BidsName, raw_name
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import UnitId
 from cta_data.formats.nifti import ras_affine
+from cta_data.imaging.contours import AcquiredSlices
 from cta_data.imaging.grid import Placed
 
 SUFFIX_OF_MODALITY = {"CT": "ct", "RTDOSE": "dose"}
@@ -43,6 +44,7 @@ class PlacedImage:
     """An image that was written, with what the structure sets need to know of it.
 
     `space` names its space in later steps: the technique, and the phase where another is worked on.
+    `acquired_slices` are those of a series whose steps are uneven.
     """
 
     technique: str
@@ -54,6 +56,7 @@ class PlacedImage:
     slice_spacing_mm: float
     phase: str = ""
     space: str = ""
+    acquired_slices: AcquiredSlices | None = None
 
     @property
     def name(self) -> str:

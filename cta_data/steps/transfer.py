@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 
 from cta_data.bids.names import BidsName, parse_name, variant_name
@@ -25,8 +24,6 @@ from cta_data.engine import (
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import read_contours
 from cta_data.formats.nifti import read_grid, read_image, write_image
-from cta_data.imaging.contour_planes import common_normal
-from cta_data.imaging.contours import Roi
 from cta_data.imaging.drawn_lesions import DrawnLesions, lesions_from_contours
 from cta_data.imaging.grid import Grid
 from cta_data.imaging.label_transfer import TransferResult, as_drawn, transfer_lesions
@@ -38,7 +35,7 @@ from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.steps.transform_chain import read_chain, transform_inputs
 from cta_data.study import Study
 
-VERSION = 2
+VERSION = 3
 NO_ANNOTATION = "no annotation was delivered"
 
 
@@ -158,8 +155,9 @@ def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
     if contours:
         [(space, path)] = contours.items()
         rois = read_contours(workspace.read(path))
-        spacing = slice_spacing(rois, unit.parameters["spacing_mm"][space])
-        return Annotation(space, lesions_from_contours(rois, slice_spacing_mm=spacing))
+        # Images are stored in RAS order, so that axes lie nearest to x, y and z.
+        spacing = unit.parameters["spacing_mm"][space]
+        return Annotation(space, lesions_from_contours(rois, spacing_mm=spacing))
     [(space, path)] = unit.paths("drawn:").items()
     labels = read_image(workspace.read(path))
     text = workspace.read(unit.path(f"names:{space}")).read_text("utf-8")
@@ -168,16 +166,6 @@ def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
     lesions = lesions_from_labels(labels, names)
     flags = {i: tuple(one["flags"]) for i, one in about.items()}
     return Annotation(space, DrawnLesions(tuple(lesions)), as_drawn(lesions, labels, flags))
-
-
-def slice_spacing(rois: tuple[Roi, ...], spacing_mm: list[float]) -> float:
-    """Return the spacing (mm) of the slices that contours were drawn on.
-
-    Images are stored in RAS order, so that the axis nearest to the contours' normal is the one
-    with the same index.
-    """
-    normal = common_normal(rois)
-    return float(spacing_mm[int(np.argmax(np.abs(normal)))])
 
 
 def report_path(unit: UnitId, quality: str, grid: str) -> str:

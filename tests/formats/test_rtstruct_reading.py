@@ -86,34 +86,65 @@ def test_other_objects_are_refused(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_tolerated_is_noted() -> None:
-    """Empty, open and point contours are no error, are not filled, and each has its note."""
+    """Empty and point contours enclose no area: the region is read, and each has its note."""
     read = read_structure_set(
-        structure_set(
-            [
-                contour(SQUARE),
-                contour(None),
-                contour([1, 2, 3], "POINT"),
-                contour(SQUARE, "OPEN_PLANAR"),
-            ]
-        )
+        structure_set([contour(SQUARE), contour(None), contour([1, 2, 3], "POINT")])
     )
     (roi,) = read.rois
-    assert len(roi.contours) == 3 and len(roi.closed_contours) == 1
+    assert len(roi.contours) == 2 and len(roi.closed_contours) == 1 and not roi.unreadable
     notes = " | ".join(read.notes)
-    for word in ("contour 2 is empty", "POINT", "OPEN_PLANAR", "no frame of reference"):
+    for word in ("contour 2 is empty", "POINT", "no frame of reference"):
         assert word in notes
 
 
-@pytest.mark.parametrize("data", [[1.0, 2, 3, 4], ["a", "b", "c"]])
-def test_a_damaged_contour_empties_its_roi_alone(data: list[object]) -> None:
-    """A contour that cannot be right leaves its ROI without contours, with a note saying so."""
-    damaged = contour(SQUARE)
-    raw = "\\".join(str(value) for value in data).encode()
+def with_text(raw: bytes) -> Dataset:
+    made = contour(SQUARE)
     tag = Tag("ContourData")
-    damaged[tag] = RawDataElement(tag, "DS", len(raw), raw, 0, False, True)
-    read = read_structure_set(structure_set([contour(SQUARE), damaged]))
-    assert read.rois[0].contours == ()
-    assert "is read without contours: contour 2" in " | ".join(read.notes)
+    made[tag] = RawDataElement(tag, "DS", len(raw), raw, 0, False, True)
+    return made
+
+
+def announcing(points: int) -> Dataset:
+    made = contour(SQUARE)
+    made.NumberOfContourPoints = points
+    return made
+
+
+SKEWED = [0, 0, 5, 10, 0, 5, 10, 10, 6, 0, 10, 5]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "cause"),
+    [
+        (with_text(b"1\\2\\3\\4"), "4 coordinates, not a multiple of three"),
+        (with_text(b"a\\b\\c"), "not numbers"),
+        (with_text(b"1,5\\2\\3"), "'1,5'"),
+        (with_text(b"1\\2\\nan"), "not finite"),
+        (with_text(b"1\\2\\1e999"), "not finite"),
+        (announcing(9), "announces 9 points and has 4"),
+        (announcing(3), "announces 3 points and has 4"),
+        (contour(SQUARE, "CLOSED_CURVED"), "unknown geometric type 'CLOSED_CURVED'"),
+        (contour(SQUARE, ""), "no geometric type"),
+        (contour(SQUARE, "OPEN_PLANAR"), "is open"),
+        (contour(SKEWED), "is not planar"),
+    ],
+)
+def test_one_contour_that_cannot_be_trusted_makes_its_roi_unreadable(
+    damaged: Dataset, cause: str
+) -> None:
+    """The cause names the contour; the others are kept, and are not taken for the whole."""
+    (roi,) = read_structure_set(structure_set([contour(SQUARE), damaged])).rois
+    assert roi.unreadable.startswith("contour 2 ") and cause in roi.unreadable
+    assert len(roi.closed_contours) >= 1
+
+
+@pytest.mark.parametrize("points", [4, 5])
+def test_a_closing_vertex_may_be_counted_or_not(points: int) -> None:
+    """A contour that repeats its first vertex may announce it or leave it out."""
+    closed = contour(SQUARE + SQUARE[:3])
+    closed.NumberOfContourPoints = points
+    (roi,) = read_structure_set(structure_set([closed])).rois
+    assert not roi.unreadable and len(roi.contours[0].points_lps_mm) == 4
 
 
 def test_missing_sequences_and_orphans_are_noted() -> None:

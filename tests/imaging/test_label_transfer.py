@@ -13,6 +13,7 @@ from cta_data.imaging.label_transfer import TransferResult, transfer_lesions
 from cta_data.imaging.rasterization import rasterize_roi
 
 IDENTITY = sitk.AffineTransform(3)
+MM = (1.0, 1.0, 1.0)
 
 
 def image_of(
@@ -53,7 +54,7 @@ def random_transform(seed: int, stretch: float = 0.0) -> sitk.AffineTransform:
 
 
 def transferred(rois: list[Roi], transform: sitk.Transform, target: sitk.Image) -> TransferResult:
-    drawn = lesions_from_contours(rois, slice_spacing_mm=1.0)
+    drawn = lesions_from_contours(rois, spacing_mm=MM)
     return transfer_lesions(drawn.lesions, transform, target)
 
 
@@ -188,43 +189,40 @@ def test_disconnected_parts_are_lesions_and_near_parts_are_one() -> None:
     apart = Roi(
         7, "both", contours=sphere(1, (8, 0, 9), 3).contours + sphere(1, (-8, 0, -9), 3).contours
     )
-    drawn = lesions_from_contours([apart], slice_spacing_mm=1.0).lesions
+    drawn = lesions_from_contours([apart], spacing_mm=MM).lesions
     assert [(d.id, d.source_roi, d.component) for d in drawn] == [(1, 7, 1), (2, 7, 2)]
     assert drawn[0].centroid_lps_mm == pytest.approx([-8, 0, -9], abs=0.05)
     same_plane = sphere(1, (4, 0, 0), 3).contours + sphere(1, (-4, 0, 0), 3).contours
     assert (
-        len(lesions_from_contours([Roi(1, "a", contours=same_plane)], slice_spacing_mm=1.0).lesions)
-        == 2
+        len(lesions_from_contours([Roi(1, "a", contours=same_plane)], spacing_mm=MM).lesions) == 2
     )
     near = sphere(1, (3.1, 0, 0), 3).contours + sphere(1, (-3.1, 0, 0), 3).contours
-    assert (
-        len(lesions_from_contours([Roi(1, "a", contours=near)], slice_spacing_mm=1.0).lesions) == 1
-    )
+    assert len(lesions_from_contours([Roi(1, "a", contours=near)], spacing_mm=MM).lesions) == 1
 
 
 def test_volume_as_drawn_is_area_times_spacing() -> None:
     """Holes are subtracted, edge planes count whole, and a single plane takes the slice spacing."""
     outer = sphere(1, (0, 0, 0), 6.0, step=2.0)
-    drawn = lesions_from_contours([outer], slice_spacing_mm=1.0).lesions
+    drawn = lesions_from_contours([outer], spacing_mm=MM).lesions
     areas = [36 - z**2 for z in range(-4, 5, 2)]
     polygon = 60 / (2 * np.pi) * np.sin(2 * np.pi / 60)
     assert drawn[0].volume_mm3 == pytest.approx(2.0 * np.pi * sum(areas) * polygon, rel=1e-3)
     turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
     ring = [np.stack([r * np.cos(turn), r * np.sin(turn), 0 * turn], axis=1) for r in (5.0, 3.0)]
     single = Roi(1, "ring", contours=tuple(Contour(points) for points in ring))
-    (lesion,) = lesions_from_contours([single], slice_spacing_mm=3.0).lesions
+    (lesion,) = lesions_from_contours([single], spacing_mm=(3.0, 3.0, 3.0)).lesions
     assert lesion.volume_mm3 == pytest.approx(3 * np.pi * 16, rel=1e-3)
 
 
 def test_rois_without_a_lesion_are_listed() -> None:
     """An ROI without contours and one whose contour is a line are listed with a reason."""
     line = Contour(np.array([[0.0, 0, 0], [1, 1, 0], [2, 2, 0]]))
-    drawn = lesions_from_contours([Roi(1, "none"), sphere(3, (0, 0, 0), 3)], slice_spacing_mm=1.0)
+    drawn = lesions_from_contours([Roi(1, "none"), sphere(3, (0, 0, 0), 3)], spacing_mm=MM)
     assert [(roi.name, reason) for roi, reason in drawn.without_lesion] == [
         ("none", "no closed contour")
     ]
     assert [lesion.source_roi for lesion in drawn.lesions] == [3]
-    flat = lesions_from_contours([Roi(2, "line", contours=(line,))], slice_spacing_mm=1.0)
+    flat = lesions_from_contours([Roi(2, "line", contours=(line,))], spacing_mm=MM)
     assert flat.lesions == () and flat.without_lesion[0][0].name == "line"
 
 

@@ -12,7 +12,8 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.formats.rtstruct import read_structure_set
 from cta_data.imaging.contours import Contour, ImageIdentity, Roi, StructureSet
-from cta_data.imaging.rasterization import rasterize_roi, rasterize_structure_set
+from cta_data.imaging.rasterization import rasterize_roi
+from cta_data.imaging.structure_set_masks import rasterize_structure_set
 
 DICE_NEEDED = {
     "sphere": 0.98,
@@ -177,21 +178,21 @@ def test_a_contour_stored_twice_does_not_cancel_itself() -> None:
     assert "stored twice" in rasterize_roi(roi, image).notes[0]
 
 
-def test_tilted_contours_are_refused_with_their_angle() -> None:
-    """Contours at 10 degrees to the slices are refused, and the message names the angle."""
-    points = circle((12, 12), 5, 4.0).points_lps_mm - [12, 12, 4]
+def test_tilted_contours_keep_their_volume() -> None:
+    """Contours at 10 degrees to the slices are filled with their volume, and the angle is said."""
     turn = np.radians(10)
-    turned = points @ np.array(
-        [[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]]
+    turned = [[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]]
+    contours = tuple(
+        Contour(contour.points_lps_mm @ np.array(turned)) for contour in stack([9, 10, 11]).contours
     )
-    with pytest.raises(DataRefused, match=r"10\.00°"):
-        rasterize_roi(
-            Roi(1, "a", contours=(Contour(turned + np.array([12, 12, 4])),)), image_of((25,) * 3)
-        )
+    done = rasterize_roi(Roi(1, "a", contours=contours), image_of((25,) * 3))
+    assert done.volume_drawn_mm3 == pytest.approx(3 * np.pi * 5.3**2, rel=0.002)
+    assert done.n_voxels == round(done.volume_drawn_mm3)
+    assert "10.00°" in done.notes[0]
 
 
 def test_what_is_outside_the_image_is_reported() -> None:
-    """An ROI beyond the image, one half in it, one without contours and one between voxels."""
+    """An ROI beyond the image, one half in it, and one without contours."""
     image = image_of((25, 25, 20))
     outside = Roi(1, "a", contours=(circle((100, 12), 5, 4.0),))
     assert rasterize_roi(outside, image).status == "outside"
@@ -200,8 +201,36 @@ def test_what_is_outside_the_image_is_reported() -> None:
     half = rasterize_roi(Roi(1, "a", contours=(circle((-0.5, 12), 5, 4.0),)), image)
     assert half.status == "ok" and half.fraction_inside == pytest.approx(0.5, abs=0.05)
     assert rasterize_roi(Roi(1, "a"), image).status == "no_contours"
-    tiny = Roi(1, "a", contours=(circle((12.5, 12.5), 0.2, 4.0),))
-    assert rasterize_roi(tiny, image).status == "no_voxel"
+    line = Contour(np.array([[0.0, 0, 4], [1, 1, 4], [2, 2, 4]]))
+    assert rasterize_roi(Roi(1, "a", contours=(line,)), image).status == "no_contours"
+
+
+@pytest.mark.parametrize("area", [0.001, 0.008, 0.2])
+def test_a_contour_between_voxel_centres_gets_one_voxel(area: float) -> None:
+    """The smallest contour inside the image is the voxel that it lies in, not nothing."""
+    radius = float(np.sqrt(area / np.pi))
+    tiny = Roi(1, "a", contours=(circle((12.3, 11.6), radius, 4.0),))
+    done = rasterize_roi(tiny, image_of((25, 25, 20)))
+    assert (done.status, done.n_voxels, done.start) == ("ok", 1, (12, 12, 4))
+    assert done.volume_drawn_mm3 == pytest.approx(area, rel=0.01)
+
+
+@pytest.mark.parametrize("finer", [0.5, 0.75, 1.0])
+@pytest.mark.parametrize("first", [0.0, 0.7, 1.5])
+def test_contours_3_mm_apart_keep_a_small_sphere(finer: float, first: float) -> None:
+    """On finer slices a sphere of 2.5 mm keeps what was drawn of it, one plane or two."""
+    image = image_of((40, 40, int(30 / finer)), (0.5, 0.5, finer))
+    heights = [z for z in np.arange(first, 30, 3.0) if abs(z - 13.5) < 2.5]
+    contours = tuple(
+        circle((10.2, 9.8), float(np.sqrt(2.5**2 - (z - 13.5) ** 2)), float(z)) for z in heights
+    )
+    larger = tuple(circle((10, 10), 4.0, float(z)) for z in np.arange(first, 30, 3.0))
+    set_of_two = StructureSet((Roi(1, "met", contours=contours), Roi(2, "brain", contours=larger)))
+    done, _ = rasterize_structure_set(set_of_two, image, None, check_reference=False)
+    drawn = 3.0 * sum(np.pi * (2.5**2 - (z - 13.5) ** 2) for z in heights)
+    assert done.volume_drawn_mm3 == pytest.approx(drawn, rel=0.01)
+    assert done.volume_mm3 == pytest.approx(drawn, abs=0.25 * finer)
+    assert any("filled between" in note for note in done.notes) or len(heights) == 1
 
 
 def test_references_are_checked_in_their_order() -> None:

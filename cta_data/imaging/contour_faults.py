@@ -1,0 +1,91 @@
+"""What keeps the contours of a region from being filled.
+
+A region with such a fault is refused as a whole. To leave the contour out instead would change the
+lesion without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cta_data.imaging.contour_orientation import (
+    FLATNESS_MM,
+    angle_degrees,
+    leaves_plane_mm,
+    mean_normal,
+    own_normal,
+    plane_axes,
+)
+from cta_data.imaging.contours import KNOWN_TYPES, OPEN_TYPES, Contour
+
+
+def fault_of(contours: Sequence[Contour]) -> str:
+    """Say why the contours of one region cannot be filled; empty where they can.
+
+    Contours are counted from 1. Points, and closed contours of one or two vertices, enclose no
+    area and are no fault.
+    """
+    for number, contour in enumerate(contours, start=1):
+        fault = _own_fault(contour)
+        if fault:
+            return f"contour {number} {fault}"
+    filled = [(n, c) for n, c in enumerate(contours, start=1) if c.encloses_area]
+    return _tilt(filled) or _contradiction(filled)
+
+
+def _own_fault(contour: Contour) -> str:
+    kind = contour.geometric_type
+    if kind not in KNOWN_TYPES:
+        return f"has the unknown geometric type {kind!r}" if kind else "has no geometric type"
+    if kind in OPEN_TYPES:
+        return f"is open ({kind}), so its area is not known"
+    if not contour.encloses_area:
+        return ""
+    leaves = leaves_plane_mm(contour, own_normal(contour))
+    return f"is not planar (up to {leaves:.2f} mm out of its plane)" if leaves > FLATNESS_MM else ""
+
+
+def _tilt(filled: Sequence[tuple[int, Contour]]) -> str:
+    """The first contour that is tilted against the others of its region."""
+    normal = mean_normal([contour for _, contour in filled])
+    if normal is None:
+        return ""
+    for number, contour in filled:
+        leaves = leaves_plane_mm(contour, normal)
+        if leaves > FLATNESS_MM:
+            angle = angle_degrees(contour, normal)
+            return (
+                f"contour {number} is tilted against the others of its region "
+                f"(angle {angle:.2f}°, up to {leaves:.2f} mm out of the plane)"
+            )
+    return ""
+
+
+def _contradiction(filled: Sequence[tuple[int, Contour]]) -> str:
+    """Two contours of one place that their types combine by different rules."""
+    if len({contour.geometric_type for _, contour in filled}) < 2:
+        return ""
+    normal = mean_normal([contour for _, contour in filled])
+    axes = plane_axes(np.array([0.0, 0.0, 1.0]) if normal is None else normal)
+    places = [(number, contour, contour.points_lps_mm @ axes.T) for number, contour in filled]
+    places.sort(key=lambda place: float(place[2][:, 2].mean()))
+    for index, (first, one, points) in enumerate(places):
+        for second, other, others in places[index + 1 :]:
+            if others[:, 2].mean() - points[:, 2].mean() > FLATNESS_MM:
+                break
+            if one.geometric_type != other.geometric_type and _boxes_meet(points, others):
+                return (
+                    f"contours {first} and {second} lie over each other and have different types "
+                    f"({one.geometric_type}, {other.geometric_type})"
+                )
+    return ""
+
+
+def _boxes_meet(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
+    """Whether the boxes around two contours of one plane meet."""
+    low = np.maximum(first.min(axis=0), second.min(axis=0))[:2]
+    high = np.minimum(first.max(axis=0), second.max(axis=0))[:2]
+    return bool(np.all(high > low))
