@@ -76,8 +76,9 @@ def lesions_from_contours(rois: Sequence[Roi], *, spacing_mm: Sequence[float]) -
     notes: list[str] = []
     for roi, drawn in zip(ordered, planes_of_rois(ordered, spacing_mm), strict=True):
         if drawn is None:
-            closed = "its contours enclose no area" if roi.closed_contours else "no closed contour"
-            without.append((roi, closed))
+            why = "its contours enclose no area" if roi.closed_contours else "no closed contour"
+            without.append((roi, why))
+            notes.append(f"ROI {roi.number} {roi.name!r} gives no lesion: {why}")
             continue
         notes.extend(drawn.notes)
         lesions += lesions_of_planes(roi, drawn, first_id=len(lesions) + 1)

@@ -59,6 +59,17 @@ def test_every_roi_gets_exactly_one_decision(
     assert select_rois(rois, given_section) == result
 
 
+def test_only_a_lesion_that_cannot_be_read_stops_the_subject() -> None:
+    """Its row has the cause, and not that it is empty; what is no lesion stops nobody."""
+    cause = "contour 3 has 119 coordinates"
+    lesion = RoiName(1, "GTV 1", "", 5, cause)
+    result = select_rois([lesion, RoiName(2, "PTV 1", "", 0, cause)], section())
+    assert len(result.problems) == 1 and cause in result.problems[0]
+    assert [d.selected for d in result.decisions] == [False, False]
+    assert cause in result.decisions[0].rejected_reason
+    assert result.decisions[1].rejected_reason == "a margin"
+
+
 def test_a_name_that_no_rule_matches_stops_the_subject_and_is_named() -> None:
     """It could be a lesion: refused with its name, unless the card says to leave it out."""
     result = select_rois([roi("Met left")], section())

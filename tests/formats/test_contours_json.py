@@ -15,7 +15,7 @@ from cta_data.formats.contours_json import (
     write_contours,
 )
 from cta_data.formats.rtstruct import read_structure_set
-from cta_data.imaging.contours import Contour, Roi
+from cta_data.imaging.contours import AcquiredSlices, Contour, Roi
 
 number = st.floats(allow_nan=False, allow_infinity=False)
 points = st.lists(st.tuples(number, number, number), max_size=6).map(
@@ -51,6 +51,16 @@ def test_a_round_trip_is_exact_and_deterministic(rois: list[Roi]) -> None:
     assert len(back) == len(rois)
     assert all(same(a, b) for a, b in zip(ordered, back, strict=True))
     assert contours_to_json(back) == text
+
+
+def test_acquired_slices_come_back() -> None:
+    """Where the slices of an uneven series lie is kept exactly, and only where it was given."""
+    slices = AcquiredSlices(np.array([0.0, 0.6, 0.8]), np.array([0.1, 3.1, 9.1]))
+    rois = [Roi(1, "a", acquired_slices=slices), Roi(2, "b")]
+    first, second = contours_from_json(contours_to_json(rois))
+    assert first.acquired_slices is not None and second.acquired_slices is None
+    assert np.array_equal(first.acquired_slices.normal, slices.normal)
+    assert np.array_equal(first.acquired_slices.heights_mm, slices.heights_mm)
 
 
 def test_no_uid_and_no_date_of_a_real_file_is_written(shared_data: Path, tmp_path: Path) -> None:

@@ -226,16 +226,57 @@ def test_rois_without_a_lesion_are_listed() -> None:
     assert flat.lesions == () and flat.without_lesion[0][0].name == "line"
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("bent", [False, True])
+@pytest.mark.parametrize("radius", [0.01, 0.05, 0.3])
+def test_the_smallest_contour_is_the_voxel_that_it_lies_in(
+    seed: int, bent: bool, radius: float
+) -> None:
+    """Wherever it falls between sample points, whatever the transform: one voxel, not none."""
+    transform, target = random_transform(seed), image_of(spacing=(0.9, 0.9, 1.0))
+    centre = np.random.default_rng(seed).uniform(-12, 12, 3)
+    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ring = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+    tiny = Roi(1, "tiny", contours=(Contour(centre + radius * ring),))
+    used = field_of(transform) if bent else transform
+    result = transferred([tiny], used, target)
+    (row,) = result.per_lesion
+    (place,) = np.argwhere(sitk.GetArrayViewFromImage(result.labels) == 1)[:, ::-1].tolist()
+    point = transform.GetInverse().TransformPoint(centre.tolist())
+    exact = np.array(target.TransformPhysicalPointToContinuousIndex(point))
+    assert (row.n_voxels, row.lost_reason) == (1, None)
+    assert np.abs(exact - place).max() <= 0.6
+
+
+def test_a_tiny_contour_outside_is_still_outside() -> None:
+    """What lies beyond the field of view is not brought into it."""
+    tiny = sphere(1, (200.0, 0.0, 0.0), 0.05)
+    (row,) = transferred([tiny], IDENTITY, image_of()).per_lesion
+    assert row.n_voxels == 0 and "field of view" in str(row.lost_reason)
+
+
+def test_two_planes_of_one_body_are_one_lesion_and_two_far_apart_are_two() -> None:
+    """Drawn on every fifth slice, two wide discs one above the other are filled between."""
+    wide = [c for c in sphere(1, (0, 0, 2.5), 6.0, step=5.0).contours]
+    (lesion,) = lesions_from_contours([Roi(1, "a", contours=tuple(wide))], spacing_mm=MM).lesions
+    assert lesion.volume_mm3 == pytest.approx(2 * 5 * np.pi * (36 - 6.25), rel=0.01)
+    small = sphere(1, (0, 0, 0), 1.0).contours + sphere(1, (0, 0, 9), 1.0).contours
+    found = lesions_from_contours([Roi(1, "a", contours=small)], spacing_mm=MM)
+    assert len(found.lesions) == 2 and found.lesions[0].volume_mm3 < 4
+
+
+def field_of(transform: sitk.Transform) -> sitk.DisplacementFieldTransform:
+    """A field that samples a transform every 5 mm."""
+    field = sitk.TransformToDisplacementField(
+        transform, sitk.sitkVectorFloat64, [24] * 3, [-57.0] * 3, [5.0] * 3
+    )
+    return sitk.DisplacementFieldTransform(field)
+
+
 def test_a_deformation_field_moves_lesions_as_its_affine_twin_does() -> None:
     """A field that samples a rotation gives the rotation's labels, within a few voxels."""
     transform, target = random_transform(11), image_of()
-    grid = sitk.Image([24, 24, 24], sitk.sitkUInt8)
-    grid.SetSpacing((5.0, 5.0, 5.0))
-    grid.SetOrigin((-57.0, -57.0, -57.0))
-    field = sitk.TransformToDisplacementField(
-        transform, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing()
-    )
-    bent = sitk.DisplacementFieldTransform(field)
+    bent = field_of(transform)
     rois = [sphere(1, (5, 4, 3), 5.0), sphere(2, (-7, -6, -5), 1.5)]
     straight = transferred(rois, transform, target)
     curved = transferred(rois, bent, target)
