@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,10 @@ _SAME_PLANE_SHARE = 0.05
 # Neighbouring planes up to this many regular spacings apart belong together; the next whole
 # multiple means that a plane was left out.
 GAP_FACTOR = 1.5
-# A single gap of more slices than this says nothing about how planes are usually drawn.
-_LARGEST_SINGLE_GAP = 2.5
+# Planes that are this many slices apart, or fewer, can be neighbours whatever is on them.
+_FEW_SLICES = 2.5
+# Gaps that differ by this share are one.
+_ALIKE = 0.1
 _SAME_DIRECTION = 0.9998  # cosine of about one degree
 
 Points = NDArray[np.float64]
@@ -109,9 +111,11 @@ def planes_of_rois(rois: Sequence[Roi], spacing_mm: Sequence[float]) -> list[Dra
     """
     grouped = [_grouped(roi, spacing_mm) for roi in rois]
     telling = [
-        (one.axes[2], regular_spacing([plane.position_mm for plane in one.planes], 0.0))
+        (one.axes[2], spacing)
         for one in grouped
-        if one is not None and len(one.planes) > 2
+        if one is not None
+        and len(one.planes) > 2
+        and (spacing := _told_spacing(one.planes, one.axes, one.slice_spacing))
     ]
     return [
         None if one is None else _drawn(roi, one, telling)
@@ -164,26 +168,26 @@ def _grouped(roi: Roi, spacing_mm: Sequence[float]) -> _Grouped | None:
 def _drawn(
     roi: Roi, grouped: _Grouped, telling: Sequence[tuple[NDArray[np.float64], float]]
 ) -> DrawnPlanes:
-    normal = grouped.axes[2]
-    alike = [gap for other, gap in telling if abs(float(other @ normal)) >= _SAME_DIRECTION]
-    fallback = lower_median(alike) if alike else grouped.slice_spacing
-    spacing = _usual_spacing(grouped.planes, grouped.axes, fallback)
-    joined = _joined(grouped.planes, spacing, roi.acquired_slices, normal)
-    notes = _notes(roi, grouped.doubles, spacing, grouped.slice_spacing)
-    return DrawnPlanes(grouped.planes, grouped.axes, spacing, joined, notes)
+    planes, axes = grouped.planes, grouped.axes
+    alike = [gap for normal, gap in telling if abs(float(normal @ axes[2])) >= _SAME_DIRECTION]
+    others = lower_median(alike) if alike else grouped.slice_spacing
+    spacing = _told_spacing(planes, axes, grouped.slice_spacing)
+    spacing = spacing or _told_spacing(planes, axes, others) or others
+    joined = _joined(planes, spacing, roi.acquired_slices, axes[2])
+    return DrawnPlanes(planes, axes, spacing, joined, _notes(roi, grouped, spacing))
 
 
-def _notes(roi: Roi, doubles: int, spacing: float, slice_spacing: float) -> tuple[str, ...]:
+def _notes(roi: Roi, grouped: _Grouped, spacing: float) -> tuple[str, ...]:
     """What was tolerated, or read into the contours."""
     where = f"ROI {roi.number} {roi.name!r}"
     notes = []
-    if doubles:
-        notes.append(f"{where}: {doubles} contours stored twice, used once")
+    if grouped.doubles:
+        notes.append(f"{where}: {grouped.doubles} contours stored twice, used once")
     interpolated = sum(c.geometric_type == INTERPOLATED_TYPE for c in roi.closed_contours)
     if interpolated:
         notes.append(f"{where}: {interpolated} contours interpolated by the planning system")
-    if spacing > GAP_FACTOR * slice_spacing:
-        apart = f"{spacing:.2f} mm apart on slices of {slice_spacing:.2f} mm"
+    if spacing > GAP_FACTOR * grouped.slice_spacing:
+        apart = f"{spacing:.2f} mm apart on slices of {grouped.slice_spacing:.2f} mm"
         notes.append(f"{where}: planes {apart}, filled between them")
     return tuple(notes)
 
@@ -221,34 +225,36 @@ def _plane(contours: Sequence[Contour], axes: NDArray[np.float64]) -> tuple[Plan
     return Plane(position, outlines), len(contours) - len(kept)
 
 
-def _usual_spacing(planes: Sequence[Plane], axes: NDArray[np.float64], fallback: float) -> float:
-    """Distance between neighbouring planes as they are usually drawn.
+def _told_spacing(
+    planes: Sequence[Plane], axes: NDArray[np.float64], slice_spacing: float
+) -> float | None:
+    """Distance between neighbouring planes as they are usually drawn; None where they do not tell.
 
-    A wide gap between the only two planes says nothing, unless the two are parts of one body: one
-    above the other, and no farther apart than they are wide on average.
+    The lower median of the gaps between planes that can be neighbours, which neither a plane that
+    was left out nor a second lesion farther on changes. Two planes can be neighbours when few
+    slices lie between them, or when they are parts of one body. Other planes tell it when all gaps
+    are alike.
     """
-    spacing = regular_spacing([plane.position_mm for plane in planes], fallback)
-    if len(planes) != 2:
-        return spacing
-    gap = planes[1].position_mm - planes[0].position_mm
-    first, second = (plane.points_lps_mm @ axes[:2].T for plane in planes)
+    gaps = np.diff([plane.position_mm for plane in planes])
+    near = [
+        float(gap)
+        for gap, below, above in zip(gaps, planes[:-1], planes[1:], strict=True)
+        if gap <= _FEW_SLICES * slice_spacing or _one_body(below, above, axes)
+    ]
+    if near:
+        return lower_median(near)
+    alike = len(gaps) > 1 and np.ptp(gaps) <= _ALIKE * gaps.min()
+    return lower_median(gaps.tolist()) if alike else None
+
+
+def _one_body(below: Plane, above: Plane, axes: NDArray[np.float64]) -> bool:
+    """Whether two planes lie over each other, no farther apart than they are wide on average."""
+    first, second = (plane.points_lps_mm @ axes[:2].T for plane in (below, above))
     low = np.maximum(first.min(axis=0), second.min(axis=0))
     high = np.minimum(first.max(axis=0), second.max(axis=0))
     widths = [np.ptp(points, axis=0).max() for points in (first, second)]
-    return gap if np.all(high > low) and gap <= np.mean(widths) else spacing
-
-
-def regular_spacing(positions: Iterable[float], fallback: float) -> float:
-    """Distance between neighbouring positions, as a rule.
-
-    The lower median of the gaps, which neither a plane that was left out nor a second lesion
-    farther on changes. One plane has no gap, and a single gap larger than two and a half times
-    ``fallback`` says nothing: both give ``fallback``.
-    """
-    gaps = np.diff(np.sort(np.asarray(list(positions), dtype=np.float64)))
-    if len(gaps) == 0 or (len(gaps) == 1 and gaps[0] > _LARGEST_SINGLE_GAP * fallback):
-        return fallback
-    return lower_median(gaps.tolist())
+    gap = above.position_mm - below.position_mm
+    return bool(np.all(high > low) and gap <= np.mean(widths))
 
 
 def lower_median(values: Sequence[float]) -> float:

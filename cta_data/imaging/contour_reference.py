@@ -17,6 +17,8 @@ from cta_data.imaging.contours import ImageIdentity, Roi, StructureSet
 _PLANE_TOLERANCE = 0.1
 # Two exports of one contour differ by less.
 _SAME_POINT_MM = 0.01
+DRAWN_ON_IT = ("sop_instance", "series")
+"""Matches that say that contours were drawn on the image, not only in its frame of reference."""
 
 
 @dataclass(frozen=True)

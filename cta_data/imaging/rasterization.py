@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.contour_planes import DrawnPlanes, planes_of_rois, slab_limits
-from cta_data.imaging.contour_reference import ReferenceMatch
+from cta_data.imaging.contour_reference import DRAWN_ON_IT, ReferenceMatch
 from cta_data.imaging.contours import Roi
 from cta_data.imaging.drawn_lesions import lesions_of_planes
 from cta_data.imaging.grid import Arrangement, Grid
@@ -126,7 +126,7 @@ def rasterize_planes(
         volume_drawn_mm3=drawn.volume_mm3,
         fraction_inside=filled.fraction_inside,
         reference=reference,
-        notes=(*drawn.notes, *filled.notes),
+        notes=(*drawn.notes, *filled.notes, *_thickness(drawn, grid, reference)),
     )
 
 
@@ -153,6 +153,15 @@ def leaves_slices(drawn: DrawnPlanes, grid: Grid) -> str:
         return ""
     angle = np.degrees(np.arccos(min(1.0, abs(float(drawn.axes[2] @ normal)))))
     return f"its contours are tilted against the slices (angle {angle:.2f}°)"
+
+
+def _thickness(drawn: DrawnPlanes, grid: Grid, reference: ReferenceMatch) -> list[str]:
+    """Say that nothing tells how thick a single plane is, on an image it was not drawn on."""
+    own = float(grid.spacing[grid.facing(drawn.axes[2]).axes[2]])
+    known = len(drawn.planes) > 1 or drawn.spacing_mm != own
+    if known or reference.kind in DRAWN_ON_IT:
+        return []
+    return [f"drawn on one plane, taken to be as thick as a slice ({own:.2f} mm)"]
 
 
 def _require_possible(roi: Roi, drawn: DrawnPlanes, grid: Grid) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -226,9 +228,10 @@ def test_rois_without_a_lesion_are_listed() -> None:
     assert flat.lesions == () and flat.without_lesion[0][0].name == "line"
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("bent", [False, True])
-@pytest.mark.parametrize("radius", [0.01, 0.05, 0.3])
+@pytest.mark.parametrize(
+    ("seed", "bent", "radius"),
+    [*product(range(4), [False], [0.01, 0.05, 0.3]), (0, True, 0.05), (1, True, 0.01)],
+)
 def test_the_smallest_contour_is_the_voxel_that_it_lies_in(
     seed: int, bent: bool, radius: float
 ) -> None:
@@ -263,6 +266,14 @@ def test_two_planes_of_one_body_are_one_lesion_and_two_far_apart_are_two() -> No
     small = sphere(1, (0, 0, 0), 1.0).contours + sphere(1, (0, 0, 9), 1.0).contours
     found = lesions_from_contours([Roi(1, "a", contours=small)], spacing_mm=MM)
     assert len(found.lesions) == 2 and found.lesions[0].volume_mm3 < 4
+
+
+def test_lesions_of_one_plane_each_are_not_made_thicker_by_their_distance() -> None:
+    """Three small lesions of one region, far apart, are three lesions of one slice each."""
+    places = [(0.0, 0.0, 0.0), (5.0, 0.0, 20.0), (0.0, 5.0, 50.0)]
+    contours = tuple(c for place in places for c in sphere(1, place, 1.0).contours)
+    found = lesions_from_contours([Roi(1, "a", contours=contours)], spacing_mm=MM)
+    assert [one.volume_mm3 for one in found.lesions] == pytest.approx([np.pi] * 3, rel=0.01)
 
 
 def field_of(transform: sitk.Transform) -> sitk.DisplacementFieldTransform:
