@@ -192,14 +192,15 @@ def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, 
 
 def _number(item: pydicom.Dataset, keyword: str, where: str) -> int:
     value = item.get(keyword)
-    if value is None:
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
         raise DataRefused(
-            f"an item has no {keyword}",
+            f"an item has no {keyword}" if value is None else f"{keyword} is {value!r}",
             where=where,
             why="names, types and contours cannot be brought together",
             next_step="Export the structure set again",
-        )
-    return int(value)
+        ) from error
 
 
 def _contours_by_roi(dataset: pydicom.Dataset, where: str) -> dict[int, list[pydicom.Dataset]]:
@@ -217,7 +218,7 @@ def _contours(
     if not items:
         notes.append(f"{roi} has no contours")
         return (), ""
-    contours: list[Contour] = []
+    contours: dict[int, Contour] = {}
     damage = ""
     for position, item in enumerate(items, start=1):
         points = _points(item)
@@ -231,8 +232,8 @@ def _contours(
         if not contour.encloses_area:
             kind = contour.geometric_type or "without a type"
             notes.append(f"{roi}: contour {position} ({kind}, {len(points)} points) is not filled")
-        contours.append(contour)
-    return tuple(contours), damage or fault_of(contours)
+        contours[position] = contour
+    return tuple(contours.values()), damage or fault_of(contours.values(), contours.keys())
 
 
 def _points(item: pydicom.Dataset) -> NDArray[np.float64] | str:
@@ -247,13 +248,12 @@ def _points(item: pydicom.Dataset) -> NDArray[np.float64] | str:
     points = values.reshape(-1, 3)
     closed = len(points) > 1 and np.array_equal(points[0], points[-1])
     vertices = points[:-1] if closed else points
+    announced = item.get("NumberOfContourPoints")
     try:
-        announced = int(item.get("NumberOfContourPoints", len(points)))
+        agrees = announced is None or int(announced) in (len(points), len(vertices))
     except (TypeError, ValueError):
-        return "announces a number of points that is no whole number"
-    if announced not in (len(points), len(vertices)):
-        return f"announces {announced} points and has {len(points)}"
-    return vertices
+        agrees = False
+    return vertices if agrees else f"announces {announced} points and has {len(points)}"
 
 
 def _coordinates(item: pydicom.Dataset) -> NDArray[np.float64] | str:

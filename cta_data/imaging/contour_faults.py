@@ -6,7 +6,8 @@ lesion without a word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,22 @@ from cta_data.imaging.contour_orientation import (
 from cta_data.imaging.contours import KNOWN_TYPES, OPEN_TYPES, Contour
 
 
-def fault_of(contours: Sequence[Contour]) -> str:
+def fault_of(contours: Iterable[Contour], numbers: Iterable[int] | None = None) -> str:
     """Say why the contours of one region cannot be filled; empty where they can.
 
-    Contours are counted from 1. Points, and closed contours of one or two vertices, enclose no
-    area and are no fault.
+    Points, and closed contours of one or two vertices, enclose no area and are no fault.
+
+    Parameters
+    ----------
+    numbers
+        What the contours are called in the answer; without it they are counted from 1.
     """
-    for number, contour in enumerate(contours, start=1):
+    named = list(zip(count(1) if numbers is None else numbers, contours, strict=False))
+    for number, contour in named:
         fault = _own_fault(contour)
         if fault:
             return f"contour {number} {fault}"
-    filled = [(n, c) for n, c in enumerate(contours, start=1) if c.encloses_area]
+    filled = [(number, contour) for number, contour in named if contour.encloses_area]
     return _tilt(filled) or _contradiction(filled)
 
 

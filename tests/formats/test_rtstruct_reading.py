@@ -110,6 +110,13 @@ def announcing(points: int) -> Dataset:
     return made
 
 
+def announcing_text(raw: bytes) -> Dataset:
+    made = contour(SQUARE)
+    tag = Tag("NumberOfContourPoints")
+    made[tag] = RawDataElement(tag, "IS", len(raw), raw, 0, False, True)
+    return made
+
+
 SKEWED = [0, 0, 5, 10, 0, 5, 10, 10, 6, 0, 10, 5]
 
 
@@ -122,6 +129,7 @@ SKEWED = [0, 0, 5, 10, 0, 5, 10, 10, 6, 0, 10, 5]
         (with_text(b"1\\2\\nan"), "not finite"),
         (with_text(b"1\\2\\1e999"), "not finite"),
         (announcing(9), "announces 9 points and has 4"),
+        (announcing_text(b"four"), "announces four points"),
         (announcing(3), "announces 3 points and has 4"),
         (contour(SQUARE, "CLOSED_CURVED"), "unknown geometric type 'CLOSED_CURVED'"),
         (contour(SQUARE, ""), "no geometric type"),
@@ -136,6 +144,23 @@ def test_one_contour_that_cannot_be_trusted_makes_its_roi_unreadable(
     (roi,) = read_structure_set(structure_set([contour(SQUARE), damaged])).rois
     assert roi.unreadable.startswith("contour 2 ") and cause in roi.unreadable
     assert len(roi.closed_contours) >= 1
+
+
+def test_the_contour_that_is_named_is_the_one_in_the_file() -> None:
+    """Contours that are left out as empty are counted."""
+    items = [contour(None), contour(SQUARE), contour(SKEWED)]
+    (roi,) = read_structure_set(structure_set(items)).rois
+    assert roi.unreadable.startswith("contour 3 ")
+
+
+def test_a_roi_number_that_is_no_number_is_refused() -> None:
+    """It is bad data, told in one line, and no crash."""
+    broken = structure_set([contour(SQUARE)])
+    tag = Tag("ROINumber")
+    item_of = broken.StructureSetROISequence[0]
+    item_of[tag] = RawDataElement(tag, "IS", 4, b"four", 0, False, True)
+    with pytest.raises(DataRefused, match="four"):
+        read_structure_set(broken)
 
 
 @pytest.mark.parametrize("points", [4, 5])
