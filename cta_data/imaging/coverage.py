@@ -207,16 +207,15 @@ def coverage_of(stack: LesionStack, point_map: PointMap) -> Coverage | None:
     low, end = box
     wanted = np.ceil(point_map.target.spacing / _SAMPLE_DISTANCE_MM)
     samples = np.clip(wanted, *_SAMPLES_PER_AXIS).astype(np.int64)
-    if point_map.linear is None or np.prod(end - low) < _LARGE_BOX_VOXELS:
-        values = _sampled(stack, point_map, low, end, samples)
-        if not values.any():
-            values[_nearest_voxel(stack, point_map, low, end)] = 1 / float(samples.prod())
-        return Coverage(values, low)
-    # Of a large lesion only the voxels at its surface need all samples.
-    values = _sampled(stack, point_map, low, end, np.array([2, 2, 2]))
-    mixed = ndimage.maximum_filter(values, 3) != ndimage.minimum_filter(values, 3)
-    at = np.argwhere(mixed)
-    values[mixed] = _sampled_voxels(stack, point_map, at[:, ::-1] + low, samples)
+    large = point_map.linear is not None and np.prod(end - low) >= _LARGE_BOX_VOXELS
+    values = _sampled(stack, point_map, low, end, np.array([2, 2, 2]) if large else samples)
+    if large:
+        # Of a large lesion only the voxels at its surface need all samples.
+        mixed = ndimage.maximum_filter(values, 3) != ndimage.minimum_filter(values, 3)
+        at = np.argwhere(mixed)
+        values[mixed] = _sampled_voxels(stack, point_map, at[:, ::-1] + low, samples)
+    if not values.any():
+        values[_nearest_voxel(stack, point_map, low, end)] = 1 / float(samples.prod())
     return Coverage(values, low)
 
 
