@@ -119,7 +119,7 @@ class BuildSection(StrictModel):
     skull_stripped: bool = True
     """Whether models train on images whose brain was extracted."""
     shared_patients: Literal["refuse", "accept"] = "refuse"
-    """Whether a patient may train who is, by the source's identifier, in another cohort as well."""
+    """Whether a patient may train who is there as another subject as well."""
     settings: dict[SettingName, Setting] = PAPER_SETTINGS
 
     @field_validator("settings")
@@ -173,6 +173,17 @@ class TrainingSection(StrictModel):
         return value
 
 
+SubjectName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+/[a-zA-Z0-9]+$")]
+"""Cohort and label of a subject, such as `internal/001`."""
+
+
+class DifferentPersons(StrictModel):
+    """Subjects that look like one person, or like one image, and are not, on somebody's word."""
+
+    subjects: tuple[SubjectName, ...] = Field(min_length=2)
+    reason: str = Field(min_length=1)
+
+
 class StudyConfiguration(StrictModel):
     """Everything in study.toml."""
 
@@ -182,6 +193,7 @@ class StudyConfiguration(StrictModel):
     transfer: TransferSection = TransferSection()
     build: BuildSection = BuildSection()
     training: TrainingSection = TrainingSection()
+    different_persons: tuple[DifferentPersons, ...] = ()
 
 
 def initial_toml(name: str) -> str:

@@ -128,8 +128,8 @@ def _clinical(study: Study) -> Iterator[Finding]:
 def _shared(study: Study) -> Iterator[Finding]:
     shared = shared_patients(study)
     if shared:
-        text = f"{len(shared)} patients are in two cohorts, such as {shared[0]}"
-        yield Finding("warning", "cohorts", f"{text}; `build` refuses to train on them")
+        text = f"patients who are two subjects: {len(shared)}, such as {shared[0]}"
+        yield Finding("warning", "subjects", f"{text}; `build` refuses to train on them")
 
 
 def _distribution(study: Study) -> Iterator[Finding]:

@@ -96,12 +96,13 @@ def add(
 
 
 def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:
-    """Say which patients of a cohort another cohort of the study has as well."""
+    """Say which patients of a cohort are another subject of the study as well."""
     shared = [] if quiet else shared_patients(study)
     mine = [patient for patient in shared if cohort in {c for c, _ in patient.labels}]
     if mine:
         named = "; ".join(str(patient) for patient in mine[:MOST_NAMED])
-        told = f"note: {len(mine)} patients are in another cohort as well: {named}"
+        number = "1 patient is" if len(mine) == 1 else f"{len(mine)} patients are"
+        told = f"note: {number} another subject of the study as well: {named}"
         error_console().print(f"{told}. `build` refuses to train on them", soft_wrap=True)
 
 

@@ -15,7 +15,9 @@ from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, discover
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import CLINICAL, Inventory, read_inventory
+from cta_data.intake.inventory import ACCEPTED, CLINICAL, Inventory, read_inventory
+from cta_data.intake.likeness import likenesses
+from cta_data.intake.persons import persons_elsewhere
 from cta_data.intake.plain_files import SESSION_STUDY, CohortFile, recognise_nothing
 from cta_data.intake.plan_model import NEW, NOT_NEEDED, REFUSE, AdditionOptions, AdditionPlan
 from cta_data.intake.pseudonyms import (
@@ -94,7 +96,19 @@ def plan_addition(
         )
         patients = _patients(found.instances, inventory, options, salt)
         shared = _shared_uids(patients, inventory, options)
-        plans = [plan_patient(one, inventory, options, salt, shared) for one in patients]
+        alike = likenesses(patients, inventory, options, salt)
+        plans = [
+            plan_patient(one, inventory, options, salt, shared, alike.get(one.label, ()))
+            for one in patients
+        ]
+        persons = [
+            row
+            for one, planned in zip(patients, plans, strict=True)
+            if planned.subject.status == ACCEPTED
+            for row in persons_elsewhere(
+                one.label, one.numbers, options.others, options.identity_attributes
+            )
+        ]
     except OSError as error:
         work.cleanup()
         raise CtaError(
@@ -106,7 +120,9 @@ def plan_addition(
     except BaseException:
         work.cleanup()
         raise
-    return _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
+    plan = _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
+    plan.persons = persons
+    return plan
 
 
 def _discover_something(source: Path, work: Path, options: AdditionOptions) -> Discovery:
@@ -240,15 +256,14 @@ def _named_patients(
     patients = [
         Patient(
             label,
-            tuple(sorted(ids)),
-            [one for source_id in sorted(ids) for one in by_id[source_id]],
+            {source_id: by_id[source_id] for source_id in ids},
             newcomer=label in labelling.newcomers,
             chosen_ids=frozenset(key for key, value in chosen.items() if value == label),
         )
         for label, ids in sorted(ids_of.items())
     ]
     for source_id, (label, reason) in sorted(labelling.refused.items()):
-        patients.append(Patient(label, (source_id,), by_id[source_id], refusal=reason))
+        patients.append(Patient(label, {source_id: by_id[source_id]}, refusal=reason))
     return patients
 
 
@@ -258,7 +273,7 @@ def _unnamed_patients(instances: list[Instance]) -> list[Patient]:
     for one in instances:
         studies.setdefault(one.study_uid, []).append(one)
     reason = "the files carry no patient number: give the subject's label"
-    return [Patient("", ("",), files, refusal=reason) for _, files in sorted(studies.items())]
+    return [Patient("", {"": files}, refusal=reason) for _, files in sorted(studies.items())]
 
 
 def _shared_uids(

@@ -22,11 +22,13 @@ from cta_data.intake.inventory import (
     REFUSED,
     STAGING,
     InstanceRow,
+    PersonRow,
     SeriesRow,
     SetAsideRow,
     SubjectRow,
     write_bytes,
     write_instances,
+    write_persons,
     write_series,
     write_set_aside,
     write_subjects,
@@ -34,6 +36,7 @@ from cta_data.intake.inventory import (
 )
 from cta_data.intake.pack import write_series as write_tar
 from cta_data.intake.pack import write_single
+from cta_data.intake.persons import image_digest
 from cta_data.intake.plan_model import (
     MERGE,
     NEW,
@@ -102,6 +105,7 @@ def execute_addition(
         written = write_text(plan.sourcedata, Path(SALT), plan.salt + "\n")
         written += write_subjects(plan.sourcedata, _subject_rows(plan))
         written += write_set_aside(plan.sourcedata, _set_aside_rows(plan))
+        written += write_persons(plan.sourcedata, _person_rows(plan))
         written += _write_cohort_files(plan)
         more, failed = _write_all_series(plan, staging, packed or (lambda tar: None))
     except OSError as error:
@@ -243,11 +247,20 @@ def _series_row(series: SeriesPlan) -> SeriesRow:
         acquired=series.acquired,
         digest=digest.hexdigest(),
         header=series.header,
+        pixels=image_digest(row.pixels for row in series.rows),
     )
 
 
 def _subject_rows(plan: AdditionPlan) -> list[SubjectRow]:
-    rows = {_key(row): row for row in plan.inventory.subjects}
+    label_of = {number: one.subject for one in plan.subjects for number in one.source_ids}
+    # A number that was only refused under another label is not known by that any more.
+    rows = {
+        _key(row): row
+        for row in plan.inventory.subjects
+        if row.status == ACCEPTED
+        or not row.source_id
+        or label_of.get(row.source_id, row.subject) == row.subject
+    }
     for subject in plan.subjects:
         for row in _rows_of(subject):
             rows[_key(row)] = _joined(rows.get(_key(row)), row)
@@ -273,7 +286,7 @@ def _rows_of(subject: SubjectPlan) -> Iterable[SubjectRow]:
                 subject.status,
                 subject.reason,
                 study,
-                subject.identity,
+                subject.identities.get(source_id, {}),
             )
 
 
@@ -296,8 +309,21 @@ def _key(row: SubjectRow) -> tuple[str, str, str]:
     return (row.subject, row.source_id, row.study_uid)
 
 
+def _person_rows(plan: AdditionPlan) -> list[PersonRow]:
+    """What is known of persons in other cohorts; where it was looked for now, what was found."""
+    subjects = {one.subject for one in plan.subjects}
+    cohorts = {one.name for one in plan.options.others}
+    kept = [
+        row
+        for row in plan.inventory.persons
+        if row.subject not in subjects or row.cohort not in cohorts
+    ]
+    return list({*kept, *plan.persons})
+
+
 def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
-    rows = {_place(row): row for row in plan.inventory.set_aside}
+    labels = {row.subject for row in _subject_rows(plan)}
+    rows = {_place(row): row for row in plan.inventory.set_aside if row.subject in labels}
     for one in plan.set_aside:
         kind = kind_of(one.sop_class, plan.options.extra_kinds)
         seen = SetAsideRow(

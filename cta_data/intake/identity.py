@@ -61,20 +61,10 @@ def check_identity(
     salt
         Key of the fingerprints.
     """
-    first_file: dict[str, dict[str, str]] = {attribute: {} for attribute in attributes}
-    for instance in instances:
-        for attribute in attributes:
-            value = normalise(instance.identity.get(attribute, ""))
-            if value:
-                first_file[attribute].setdefault(value, instance.name)
+    first_file = _first_files(instances, attributes)
     differing = tuple(name for name, values in first_file.items() if len(values) > 1)
     files = sorted({file for name in differing for file in first_file[name].values()})
-    fingerprints = {
-        name: keyed_hash(salt, f"{name}={value}")[:_FINGERPRINT_DIGITS]
-        for name, values in first_file.items()
-        if len(values) == 1
-        for value in values
-    }
+    fingerprints = _fingerprints(first_file, salt)
     shared = [name for name in fingerprints if remembered.get(name)]
     against = tuple(name for name in shared if fingerprints[name] != remembered[name])
     if against:
@@ -86,3 +76,37 @@ def check_identity(
         tuple(name for name in shared if name not in against),
         fingerprints,
     )
+
+
+def fingerprints_of(
+    instances: Iterable[Instance], attributes: tuple[str, ...], salt: str
+) -> dict[str, str]:
+    """Fingerprint per attribute that has exactly one value in the files."""
+    return _fingerprints(_first_files(instances, attributes), salt)
+
+
+def fingerprint(salt: str, attribute: str, value: str) -> str:
+    """Keyed hash of an attribute's normalised value."""
+    return keyed_hash(salt, f"{attribute}={value}")[:_FINGERPRINT_DIGITS]
+
+
+def _fingerprints(first_file: Mapping[str, Mapping[str, str]], salt: str) -> dict[str, str]:
+    return {
+        name: fingerprint(salt, name, value)
+        for name, values in first_file.items()
+        if len(values) == 1
+        for value in values
+    }
+
+
+def _first_files(
+    instances: Iterable[Instance], attributes: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    """Normalised values of each attribute, with the first file that has them."""
+    found: dict[str, dict[str, str]] = {attribute: {} for attribute in attributes}
+    for instance in instances:
+        for attribute in attributes:
+            value = normalise(instance.identity.get(attribute, ""))
+            if value:
+                found[attribute].setdefault(value, instance.name)
+    return found

@@ -9,7 +9,7 @@ import hashlib
 import io
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import dcmread
@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from cta_data.formats.dicom_header import UNREADABLE
-from cta_data.intake.pixel_extent import pixel_fault
+from cta_data.intake.pixel_extent import pixel_digest, pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
 
 TAR = ".tar"
@@ -75,6 +75,9 @@ class Instance:
         Acquisition date and time ``YYYYMMDDHHMMSS.FFFFFF``, or empty.
     identity
         The caller's identity attributes as they stand in the header.
+    pixels
+        SHA-256 (hex) of the pixel data alone; empty where all pixels are equal, which shows
+        nothing, and where the file is no image.
     """
 
     path: Path
@@ -94,6 +97,7 @@ class Instance:
     fault: str = ""
     extension: str = TAR
     header: Mapping[str, str] | None = None
+    pixels: str = ""
 
 
 class NotDicom(Exception):
@@ -147,6 +151,7 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
         )
         facts = {keyword: _text(dataset, keyword) for keyword in (*_TAGS, *identity_attributes)}
         missing = [keyword for keyword in _PLACE if not facts[keyword]]
+        pixels_at = stream.tell()
         fault = _fault(content, stream, dataset, facts)
     except UNREADABLE as error:
         if not has_preamble:
@@ -156,7 +161,11 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
         if not has_preamble:
             raise NotDicom
         raise Unreadable(fault or f"has no {' and no '.join(missing)}")
-    return _instance(path, name, content, facts, identity_attributes, fault)
+    one = _instance(path, name, content, facts, identity_attributes, fault)
+    if fault or KINDS.get(one.sop_class) not in IMAGE_KINDS:
+        return one
+    implicit = bool(dataset.original_encoding[0])
+    return replace(one, pixels=pixel_digest(content, pixels_at, implicit=implicit))
 
 
 def _instance(

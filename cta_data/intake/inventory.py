@@ -3,6 +3,7 @@
 ``subjects.tsv``    who is who, and who was refused (restricted: it leads back to patients)
 ``series.tsv``      one row a kept series, with its header
 ``set_aside.tsv``   objects and series that were seen and not kept, with the reason
+``persons.tsv``     subjects who are also a subject of another cohort (restricted as well)
 ``clinical/``       tables about the whole cohort, as delivered
 ``sub-X/sub-X_instances.tsv``   instances of the subject's series, in the order of the tar
 
@@ -26,6 +27,7 @@ from cta_data.errors import CtaError
 SUBJECTS = "subjects.tsv"
 SERIES = "series.tsv"
 SET_ASIDE = "set_aside.tsv"
+PERSONS = "persons.tsv"
 STAGING = ".staging"
 CLINICAL = "clinical"
 """Folder of the files about the whole cohort, as they were delivered."""
@@ -77,6 +79,8 @@ class SeriesRow:
         SHA-256 over the SOP instance UIDs and digests of the instances, in the tar's order.
     header
         `header_of` its first instance.
+    pixels
+        Digest of its pixels alone, equal for copies under other names; empty where it is no image.
     """
 
     subject: str
@@ -94,6 +98,7 @@ class SeriesRow:
     acquired: str
     digest: str
     header: Mapping[str, str] = field(default_factory=dict)
+    pixels: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,16 @@ class InstanceRow:
     instance_number: int
     sop_uid: str
     digest: str
+    pixels: str = ""
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """A subject who is, by name and birth date, the subject ``other`` of another cohort."""
+
+    subject: str
+    cohort: str
+    other: str
 
 
 @dataclass
@@ -127,6 +142,7 @@ class Inventory:
     subjects: list[SubjectRow] = field(default_factory=list)
     series: list[SeriesRow] = field(default_factory=list)
     set_aside: list[SetAsideRow] = field(default_factory=list)
+    persons: list[PersonRow] = field(default_factory=list)
 
     def instances(self, subject: str) -> list[InstanceRow]:
         """Instances of a subject's series (read from its own table)."""
@@ -151,6 +167,7 @@ def read_inventory(sourcedata: Path) -> Inventory:
         _read(sourcedata / SUBJECTS, SubjectRow),
         _read(sourcedata / SERIES, SeriesRow),
         _read(sourcedata / SET_ASIDE, SetAsideRow),
+        _read(sourcedata / PERSONS, PersonRow),
     )
 
 
@@ -172,6 +189,14 @@ def write_set_aside(sourcedata: Path, rows: Iterable[SetAsideRow]) -> list[Path]
         rows, key=lambda row: (row.subject, row.study_uid, row.series_uid, row.sop_class)
     )
     return _write(sourcedata, Path(SET_ASIDE), SetAsideRow, ordered)
+
+
+def write_persons(sourcedata: Path, rows: Iterable[PersonRow]) -> list[Path]:
+    """Write ``persons.tsv``, if there is anything to write or to replace; returns what changed."""
+    ordered = sorted(rows, key=lambda row: (row.subject, row.cohort, row.other))
+    if not ordered and not (sourcedata / PERSONS).exists():
+        return []
+    return _write(sourcedata, Path(PERSONS), PersonRow, ordered)
 
 
 def write_instances(sourcedata: Path, subject: str, rows: Iterable[InstanceRow]) -> list[Path]:

@@ -44,6 +44,8 @@ class FilePlace:
         Number of a slice; 0 where there is no stack.
     fault
         Why the path does not say enough, or empty.
+    is_image
+        Whether its content tells subjects apart: an image does, a mask may be empty in many.
     """
 
     use: str
@@ -55,6 +57,7 @@ class FilePlace:
     session: str = ""
     number: int = 0
     fault: str = ""
+    is_image: bool = False
 
 
 Recognise = Callable[[str], FilePlace | None]
@@ -91,10 +94,11 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
             fault = "" if content else "is empty"
     except OSError as error:
         fault = f"cannot be read: {error.strerror or error}"
+    digest = hashlib.sha256(content).hexdigest()
     return Instance(
         path=path,
         name=name,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=digest,
         sop_class=f"{FILE_CLASS}{place.container}",
         sop_uid=place.place,
         study_uid=f"{SESSION_STUDY}{place.session}",
@@ -109,6 +113,7 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
         fault=place.fault or fault,
         extension=place.extension,
         header={SOURCE_FILE: place.place},
+        pixels=digest if place.is_image and content else "",
     )
 
 

@@ -13,8 +13,9 @@ from cta_data.intake.archives import UnpackLimits
 from cta_data.intake.discover import Problem
 from cta_data.intake.identity import IDENTITY_ATTRIBUTES
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import InstanceRow, Inventory
+from cta_data.intake.inventory import InstanceRow, Inventory, PersonRow
 from cta_data.intake.naming import SubjectNaming
+from cta_data.intake.persons import OtherCohort, Pair
 from cta_data.intake.plain_files import CohortFile, Recognise, recognise_nothing
 from cta_data.intake.sessions import SINGLE
 
@@ -54,6 +55,10 @@ class AdditionOptions:
         What the paths of files that are no DICOM say.
     naming
         How a public collection's identifiers become subject labels.
+    different
+        Pairs of subjects of this cohort that are different persons, on the user's word.
+    others
+        Other cohorts whose patients are looked for in the source.
     """
 
     subject: str = ""
@@ -69,6 +74,8 @@ class AdditionOptions:
     salt: str = ""
     recognise: Recognise = recognise_nothing
     naming: SubjectNaming = SubjectNaming()
+    different: frozenset[Pair] = frozenset()
+    others: tuple[OtherCohort, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,8 @@ class SubjectPlan:
         Whether no table held the label before.
     study_uids
         Studies of the source.
-    identity
-        Fingerprints to remember.
+    identities
+        Fingerprints to remember, by patient number.
     """
 
     subject: str
@@ -153,7 +160,7 @@ class SubjectPlan:
     files: tuple[str, ...]
     newcomer: bool
     study_uids: tuple[str, ...]
-    identity: Mapping[str, str]
+    identities: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,8 @@ class AdditionPlan:
         Files about the whole cohort, and whether each is ``new``, ``notneeded`` or ``refuse``.
     unmatched
         Files that are no DICOM and that nothing recognises.
+    persons
+        Subjects of this addition who are a subject of another cohort as well.
     counts
         ``files``, ``dicom``, ``recognised``, ``not_dicom``, ``dicomdir``, ``archives``,
         ``unreadable`` (see `Discovery`); of ``dicom`` and ``recognised``: ``kept_instances``,
@@ -198,6 +207,7 @@ class AdditionPlan:
     inventory: Inventory
     cohort_files: list[tuple[CohortFile, str]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    persons: list[PersonRow] = field(default_factory=list)
     work: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:

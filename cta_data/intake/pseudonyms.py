@@ -145,15 +145,8 @@ def assign_labels(
         under two labels, and so perhaps into training and test.
     """
     rows = list(known)
-    accepted = {row.subject for row in rows if row.status == ACCEPTED}
-    held: dict[str, set[str]] = {}
-    taken: set[str] = set()
-    for row in rows:
-        if row.subject:
-            taken.add(row.subject)
-            # Who was refused under another patient's label does not hold it.
-            if row.source_id and (row.status == ACCEPTED or row.subject not in accepted):
-                held.setdefault(row.source_id, set()).add(row.subject)
+    taken = {row.subject for row in rows if row.subject}
+    held, reserved = _labels_before(rows)
     result = Labelling()
     strangers: list[str] = []
     for source_id in sorted(set(source_ids)):
@@ -171,6 +164,8 @@ def assign_labels(
             result.refused[source_id] = ("", reason)
         elif before:
             result.labels[source_id] = next(iter(before))
+        elif len(reserved.get(source_id, ())) == 1:
+            result.labels[source_id] = next(iter(reserved[source_id]))
         else:
             strangers.append(source_id)
     strangers.sort(key=lambda source_id: keyed_hash(salt, source_id))
@@ -179,6 +174,24 @@ def assign_labels(
         result.labels[source_id] = f"{number + offset:0{_WIDTH}d}"
     result.newcomers = set(result.labels.values()) - taken
     return result
+
+
+def _labels_before(rows: list[SubjectRow]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Labels by patient number: those it was accepted under, and those it was refused under.
+
+    Who was only refused keeps the number that the message named, until another is chosen. Who was
+    refused under another patient's label does not hold it.
+    """
+    accepted = {row.subject for row in rows if row.status == ACCEPTED}
+    held: dict[str, set[str]] = {}
+    reserved: dict[str, set[str]] = {}
+    for row in rows:
+        if row.subject and row.source_id:
+            if row.status == ACCEPTED:
+                held.setdefault(row.source_id, set()).add(row.subject)
+            elif row.subject not in accepted:
+                reserved.setdefault(row.source_id, set()).add(row.subject)
+    return held, reserved
 
 
 def _highest(labels: set[str]) -> int:

@@ -159,7 +159,7 @@ def _written(
 ) -> SeriesPlan:
     rows = dict(stored)
     for uid, one in group.instances.items():
-        rows[uid] = InstanceRow(short, one.instance_number, uid, one.digest)
+        rows[uid] = InstanceRow(short, one.instance_number, uid, one.digest, one.pixels)
     ordered = sorted(rows.values(), key=lambda one: (one.instance_number, one.sop_uid))
     whole = group.ordered()
     first = group.instances.get(ordered[0].sop_uid)

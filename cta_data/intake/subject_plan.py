@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cta_data.errors import DataRefused
 from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
-from cta_data.intake.identity import IdentityCheck, check_identity
+from cta_data.intake.identity import check_identity
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import ACCEPTED, REFUSED, Inventory, SubjectRow
+from cta_data.intake.persons import NAME, SEX, placeholders
 from cta_data.intake.plain_files import SESSION_STUDY
 from cta_data.intake.plan_model import (
     REFUSE,
@@ -31,6 +32,11 @@ from cta_data.intake.sessions import assign_sessions
 from cta_data.intake.sop_classes import FILE_CLASS, reason_set_aside
 
 _FILES_NAMED = 10
+ONE_PERSON = (
+    "If they are one person, add the source again with --subject-map and a table that gives all "
+    "of the person's patient numbers one subject"
+)
+TWO_PERSONS = "If they are different persons, list them under [[different_persons]] in study.toml"
 
 
 @dataclass
@@ -41,6 +47,8 @@ class Patient:
     ----------
     label
         Subject label, or empty for data without a patient number and without a label.
+    numbers
+        Its files, by patient number.
     chosen_ids
         Every patient number that the caller gave this label to.
     refusal
@@ -48,11 +56,20 @@ class Patient:
     """
 
     label: str
-    source_ids: tuple[str, ...]
-    instances: list[Instance]
+    numbers: Mapping[str, list[Instance]]
     newcomer: bool = False
     refusal: str = ""
     chosen_ids: frozenset[str] = frozenset()
+
+    @property
+    def source_ids(self) -> tuple[str, ...]:
+        """Its patient numbers in the source."""
+        return tuple(sorted(self.numbers))
+
+    @property
+    def instances(self) -> list[Instance]:
+        """All of its files."""
+        return [one for number in self.source_ids for one in self.numbers[number]]
 
 
 @dataclass
@@ -69,10 +86,16 @@ class PatientPlan:
 class _Refusals:
     reasons: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
-    def add(self, reason: str, files: Collection[str] = ()) -> None:
+    def add(self, reason: str, files: Collection[str] = (), advice: Iterable[str] = ()) -> None:
         self.reasons.append(reason)
         self.files.extend(sorted(files)[:_FILES_NAMED])
+        self.advice += [one for one in advice if one not in self.advice]
+
+    def told(self) -> str:
+        """All reasons, then what can be done about them."""
+        return ". ".join(["; ".join(self.reasons), *self.advice])
 
 
 def plan_patient(
@@ -81,6 +104,7 @@ def plan_patient(
     options: AdditionOptions,
     salt: str,
     shared_uids: Mapping[str, frozenset[str]],
+    likenesses: Iterable[str] = (),
 ) -> PatientPlan:
     """Plan the addition of one patient.
 
@@ -94,26 +118,27 @@ def plan_patient(
         See `AdditionOptions` and `read_or_make_salt`.
     shared_uids
         Study and series UIDs that more than one subject has, with the subjects.
+    likenesses
+        Why the patient seems to be another subject of the cohort.
     """
     grouping = group_series(patient.instances, options.extra_kinds)
     kept = [group for group in grouping.series if group.kind]
     known = known_series(inventory, patient.label)
     shorts = {id(group): series_hash(salt, group) for group in kept}
     rows = [row for row in inventory.subjects if row.subject == patient.label and patient.label]
-    remembered = {name: text for row in rows for name, text in row.identity.items()}
-    identity = check_identity(patient.instances, remembered, options.identity_attributes, salt)
-
     refusals = _Refusals()
     if patient.refusal:
         refusals.add(patient.refusal)
-    _check_identity(patient, identity, rows, refusals)
+    identities = _check_numbers(patient, rows, options, salt, refusals)
+    for likeness in likenesses:
+        refusals.add(likeness, advice=[ONE_PERSON, TWO_PERSONS])
     _check_headers(patient, grouping, kept, shared_uids, refusals)
     _check_conflicts(grouping, kept, shorts, known, options, refusals)
     sessions = _sessions(kept, known, options, refusals)
 
     set_aside = _set_aside(patient.label, grouping)
     if refusals.reasons:
-        reason = "; ".join(refusals.reasons)
+        reason = refusals.told()
         files = tuple(refusals.files)
         series = [refused_series(group, patient.label, "", reason, files) for group in kept]
     else:
@@ -125,31 +150,74 @@ def plan_patient(
         ]
         if not known.rows and all(one.action == REFUSE for one in series):
             _check_nothing_left(series, set_aside, refusals)
-    subject = _subject_plan(patient, identity, refusals)
+    subject = _subject_plan(patient, identities, refusals)
     return PatientPlan(subject, series, set_aside, _counts(grouping, series))
 
 
-def _check_identity(
-    patient: Patient, identity: IdentityCheck, rows: list[SubjectRow], refusals: _Refusals
+def _check_numbers(
+    patient: Patient,
+    rows: list[SubjectRow],
+    options: AdditionOptions,
+    salt: str,
+    refusals: _Refusals,
+) -> dict[str, Mapping[str, str]]:
+    """Compare the identity attributes within and between a subject's patient numbers.
+
+    Returns
+    -------
+    dict
+        Fingerprints to remember, by patient number.
+    """
+    own = {row.source_id: row.identity for row in rows}
+    named = {*patient.source_ids, *patient.chosen_ids}
+    holders = [row for row in rows if row.source_id and row.source_id not in named]
+    of_holders = {name: text for row in holders for name, text in row.identity.items()}
+    nobody = placeholders(salt)
+    found: dict[str, Mapping[str, str]] = {}
+    for number in patient.source_ids:
+        stranger = bool(number) and number not in own
+        remembered = of_holders if stranger or not number else own[number]
+        attributes = options.identity_attributes
+        identity = check_identity(patient.numbers[number], remembered, attributes, salt)
+        found[number] = identity.fingerprints
+        if identity.differing:
+            refusals.add(
+                f"two patients under one number: {', '.join(identity.differing)} differ between "
+                "files",
+                identity.files,
+            )
+        elif identity.against_inventory:
+            differing = ", ".join(identity.against_inventory)
+            refusals.add(
+                f"not the patient that was added before under this label: {differing} differ",
+                identity.files,
+            )
+        elif stranger and holders:
+            shown = [n for n in identity.agreeing if identity.fingerprints[n] not in nobody]
+            if not {*shown} - {SEX}:
+                refusals.add(
+                    "the label belongs to another patient number, and nothing shows that they "
+                    "are the same person",
+                    advice=[ONE_PERSON],
+                )
+    _check_between({**own, **found}, nobody, refusals)
+    return found
+
+
+def _check_between(
+    identities: Mapping[str, Mapping[str, str]], nobody: Collection[str], refusals: _Refusals
 ) -> None:
-    if identity.differing:
+    """A name may be written in two ways; who was born on another day is another person."""
+    values: dict[str, set[str]] = {}
+    for one in identities.values():
+        for attribute, value in one.items():
+            if attribute != NAME and value not in nobody:
+                values.setdefault(attribute, set()).add(value)
+    differing = [attribute for attribute, different in values.items() if len(different) > 1]
+    if differing and not refusals.reasons:
         refusals.add(
-            f"two patients under one number: {', '.join(identity.differing)} differ between files",
-            identity.files,
-        )
-    elif identity.against_inventory:
-        differing = ", ".join(identity.against_inventory)
-        refusals.add(
-            f"not the patient that was added before under this label: {differing} differ",
-            identity.files,
-        )
-    strangers = {one for one in patient.source_ids if one} - {row.source_id for row in rows}
-    own = {*patient.source_ids, *patient.chosen_ids}
-    holders = [row for row in rows if row.source_id and row.source_id not in own]
-    if strangers and holders and not identity.agreeing and not identity.against_inventory:
-        refusals.add(
-            "the label belongs to another patient number, and nothing shows that they are "
-            "the same person"
+            f"two patients under one label: {', '.join(differing)} differ between their patient "
+            "numbers"
         )
 
 
@@ -164,8 +232,14 @@ def _check_headers(
     shared = shared or [one for one in patient.instances if one.study_uid in shared_uids]
     if shared:
         what = "series" if shared[0].series_uid in shared_uids else "study"
+        owners = frozenset().union(
+            *(shared_uids.get(uid, ()) for one in shared for uid in (one.series_uid, one.study_uid))
+        )
+        named = " and ".join(f"sub-{label}" for label in sorted(owners))
         refusals.add(
-            f"a {what} UID occurs under more than one patient", {one.name for one in shared}
+            f"a {what} UID occurs under more than one patient ({named})",
+            {one.name for one in shared},
+            [ONE_PERSON],
         )
     split = split_series(kept)
     if split:
@@ -259,16 +333,18 @@ def _set_aside(label: str, grouping: Grouping) -> list[SetAside]:
     ]
 
 
-def _subject_plan(patient: Patient, identity: IdentityCheck, refusals: _Refusals) -> SubjectPlan:
+def _subject_plan(
+    patient: Patient, identities: Mapping[str, Mapping[str, str]], refusals: _Refusals
+) -> SubjectPlan:
     return SubjectPlan(
         subject=patient.label,
         source_ids=patient.source_ids,
         status=REFUSED if refusals.reasons else ACCEPTED,
-        reason="; ".join(refusals.reasons),
+        reason=refusals.told(),
         files=tuple(dict.fromkeys(refusals.files)),
         newcomer=patient.newcomer,
         study_uids=tuple(sorted({one.study_uid for one in patient.instances})),
-        identity={} if refusals.reasons else identity.fingerprints,
+        identities={} if refusals.reasons else identities,
     )
 
 

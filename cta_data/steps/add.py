@@ -26,9 +26,11 @@ from cta_data.intake import (
 from cta_data.intake.addition import remove_abandoned_work
 from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
+from cta_data.steps.overlap import different_labels, other_cohorts
+from cta_data.steps.sessions import DOSE
 from cta_data.study import Study
 
-IMAGE_KINDS = ("MR", "CT", "RTDOSE")
+IMAGE_KINDS = ("MR", "CT", DOSE)
 LABEL = re.compile(r"[0-9A-Za-z]+")
 NO_SESSION = (
     "has in its path a session that is not of letters and digits alone "
@@ -72,6 +74,8 @@ def open_addition(
         session_rule=card.sessions.rule,
         identity_attributes=card.subjects.same_patient,
         work_folder=work,
+        different=different_labels(study, cohort),
+        others=other_cohorts(study, cohort),
     )
     with plan_addition(source, study.root / study.sourcedata_path(cohort), chosen) as plan:
         yield plan
@@ -104,6 +108,7 @@ def recogniser(card: Card) -> Recognise:
             match.session if named else "",
             match.slice_number or 0,
             "" if named else NO_SESSION,
+            is_image=match.rule.role == "image" and match.rule.modality != DOSE,
         )
 
     return recognise

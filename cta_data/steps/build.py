@@ -15,7 +15,7 @@ from cta_data.engine.log import software_versions
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import describe_grid_difference, read_image, same_grid
 from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
-from cta_data.steps.overlap import in_training, shared_patients
+from cta_data.steps.overlap import in_training, rejected_subjects, shared_patients
 from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, make_unit, setting_image
 from cta_data.study import Study
@@ -97,15 +97,9 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
             f"no training patient with {setting.quality} on the {setting.label_grid} grid is ready"
         )
         return Blocked(unit, VERSION, why)
-    twice = in_training(shared_patients(study), {(c["cohort"], c["subject"]) for c in training})
-    if twice and study.configuration.build.shared_patients == "refuse":
-        named = "; ".join(str(patient) for patient in twice[:MOST_NAMED])
-        why = (
-            f"{len(twice)} training patients are in another cohort as well: {named}. Train or test "
-            "on one of the two: leave a cohort out (build.cohorts), or accept it "
-            '(build.shared_patients = "accept")'
-        )
-        return Blocked(unit, VERSION, why)
+    twice = _trained_twice(study, training)
+    if twice:
+        return Blocked(unit, VERSION, twice)
     n_patients = len({(case["cohort"], case["subject"]) for case in training})
     folds = study.configuration.build.folds
     if n_patients < folds:
@@ -122,6 +116,25 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
         "cases": cases,
     }
     return make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _trained_twice(study: Study, training: list[dict[str, Any]]) -> str:
+    """Return which training patients are another subject as well, or an empty text."""
+    if study.configuration.build.shared_patients == "accept":
+        return ""
+    people = {(case["cohort"], case["subject"]) for case in training}
+    twice = in_training(shared_patients(study), people, rejected_subjects(study))
+    if not twice:
+        return ""
+    named = "; ".join(str(patient) for patient in twice[:MOST_NAMED])
+    more = f" and {len(twice) - MOST_NAMED} more" if twice[MOST_NAMED:] else ""
+    number = "1 training patient is" if len(twice) == 1 else f"{len(twice)} training patients are"
+    return (
+        f"{number} another subject as well: {named}{more}. Use one of the two: leave a cohort out "
+        "(build.cohorts), or one subject (`cta-data accept --reject`). If they are different "
+        "persons, list them under [[different_persons]] in study.toml; or accept all such "
+        '(build.shared_patients = "accept")'
+    )
 
 
 def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[str]]:

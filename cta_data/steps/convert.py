@@ -41,7 +41,7 @@ from cta_data.steps.sessions import (
 )
 from cta_data.study import Study
 
-VERSION = 3
+VERSION = 4
 NEXT_STEP = "Add it again when that is mended"
 
 

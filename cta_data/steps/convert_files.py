@@ -29,6 +29,7 @@ from cta_data.formats.nifti import (
 from cta_data.formats.nifti_copy import place_nifti
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.png_stack import read_png_stack, slice_numbers
+from cta_data.formats.voxel_digest import voxel_digest
 from cta_data.intake import read_members
 from cta_data.steps.convert_dose import DOSE
 from cta_data.steps.image_rows import (
@@ -245,6 +246,7 @@ def _write(
         "modality": rule.modality,
         "path": path,
         "annex_key": content_key(target),
+        "voxels_sha256": None if rule.modality == DOSE else voxel_digest(target),
         "frame": frame,
         "skull_stripped": card.geometry.skull_stripped,
         "geometry_source": source,

@@ -12,6 +12,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.dicom_geometry import SeriesRepairs
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
 from cta_data.formats.nifti import write_image
+from cta_data.formats.voxel_digest import voxel_digest
 from cta_data.imaging.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.steps.convert_dose import DOSE, convert_dose
@@ -138,6 +139,7 @@ def _write(
         "modality": modality,
         "path": path,
         "annex_key": content_key(target),
+        "voxels_sha256": voxel_digest(target),
         "frame": frame,
         "manufacturer": header.get("Manufacturer") or None,
         "model": header.get("ManufacturerModelName") or None,

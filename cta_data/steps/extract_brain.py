@@ -103,7 +103,10 @@ def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
 
 def _inherited(row: dict[str, Any]) -> dict[str, Any]:
     """Return the columns that a brain image has from the image it was made of."""
-    own = ("path", "annex_key", "description", "skull_stripped", "geometry_source", "notes")
+    own = (
+        *("path", "annex_key", "voxels_sha256", "description"),
+        *("skull_stripped", "geometry_source", "notes"),
+    )
     return {name: value for name, value in row.items() if name not in own}
 
 

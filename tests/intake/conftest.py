@@ -21,7 +21,10 @@ MakeSeries = Callable[..., list[Path]]
 
 
 def dicom_bytes(number: int = 1, series: str = "1.2.3.1.1", **changes: Any) -> bytes:
-    """Bytes of a 4 × 4 MR slice; ``changes`` are elements by keyword."""
+    """Bytes of a 4 × 4 MR slice; ``changes`` are elements by keyword.
+
+    Another patient number is another person, unless the name is given as well.
+    """
     dataset = Dataset()
     dataset.SOPClassUID = MR
     dataset.SOPInstanceUID = f"{series}.{number}"
@@ -29,7 +32,8 @@ def dicom_bytes(number: int = 1, series: str = "1.2.3.1.1", **changes: Any) -> b
     dataset.SeriesInstanceUID = series
     dataset.FrameOfReferenceUID = "1.2.3.9"
     dataset.PatientID = "HOSPITAL-4711"
-    dataset.PatientName = "Doe^Jane"
+    number_of_patient = changes.get("PatientID", "")
+    dataset.PatientName = f"Doe^Jane {number_of_patient}" if number_of_patient else "Doe^Jane"
     dataset.PatientBirthDate = "19600203"
     dataset.PatientSex = "F"
     dataset.Modality = "MR"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shutil
 import tarfile
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,23 @@ def test_a_label_that_bids_does_not_know_is_refused(
     section = card.subjects.model_copy(update={"label": "own-{id}"})
     with pytest.raises(ConfigurationError, match="letters and digits"):
         add(source, tmp_path / "sourcedata", card.model_copy(update={"subjects": section}))
+
+
+def test_one_image_under_several_identifiers_is_refused(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """Copies of a patient under other identifiers wait; masks may be equal, images may not."""
+    release = source / "release"
+    for number in (3, 4):
+        shutil.copytree(release / "P01", release / f"P0{number}")
+    shutil.rmtree(release / "P02/ses1/seg")
+    shutil.copytree(release / "P01/ses1/seg", release / "P02/ses1/seg")
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, card)
+    assert counts["subjects_refused"] == 3 and counts["subjects_accepted"] == 1
+    rows = {row.subject: row for row in read_inventory(into).subjects}
+    assert rows["own02"].status == "accepted"
+    assert "same image as sub-own03 and sub-own04" in rows["own01"].refused_reason
+    different = frozenset(map(frozenset, combinations(["own01", "own03", "own04"], 2)))
+    counts, _ = add(source, into, card, different=different)
+    assert counts["subjects_refused"] == 0

@@ -11,8 +11,16 @@ from helpers.command_line import run_cta
 
 from cta_data.creation import create_study
 from cta_data.engine import Blocked, Selection
+from cta_data.errors import ConfigurationError
 from cta_data.steps.build import build_step
-from cta_data.steps.overlap import SharedPatient, in_training, shared_patients
+from cta_data.steps.overlap import (
+    IDENTIFIER,
+    IDENTITY,
+    IMAGE,
+    SharedPatient,
+    in_training,
+    shared_patients,
+)
 from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
@@ -68,9 +76,21 @@ def write(folder: Path, numbers: range) -> Path:
     return folder
 
 
+def store_anew(source: Path, target: Path) -> None:
+    """The same voxels as float32, stored from left to right."""
+    image = nib.Nifti1Image.from_filename(source)
+    voxels = np.asarray(image.dataobj)[::-1].astype(np.float32)
+    affine = image.affine @ np.diag([-1, 1, 1, 1])
+    affine[0, 3] += image.affine[0, 0] * (len(voxels) - 1)
+    nib.save(nib.Nifti1Image(voxels, affine), target)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str]:
-    """A trial of four and an external cohort, two of whose patients are the same."""
+    """A trial of four and an external cohort.
+
+    Two of its patients have the same identifier, and one has an image of the trial in other bytes.
+    """
     work = tmp_path_factory.mktemp("overlap")
     create_study(work / "study", "overlap", ())
     toml = (work / "study/study.toml").read_text("utf-8")
@@ -83,6 +103,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str]:
         card = work / f"{name}.toml"
         card.write_text(CARD.format(name=name, partition=partition), encoding="utf-8")
         raw = write(work / name, numbers)
+        if name == "other":
+            for file in ("t1", "seg"):
+                store_anew(
+                    work / f"own/BraTS-MET-00001/{file}.nii.gz",
+                    raw / f"BraTS-MET-00006/{file}.nii.gz",
+                )
         outcome = run_cta("add", name, raw, "--card", card, study=work / "study")
         assert outcome.code == 0
         told = outcome.text
@@ -94,19 +120,24 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str]:
 def test_adding_tells_who_is_there_already(study: tuple[Study, str]) -> None:
     """The note names the labels in both cohorts, and no identifier."""
     _, told = study
-    assert "2 patients are in another cohort as well" in told
-    assert "other sub-other00003 and own sub-own00003" in told
+    assert "2 patients are another subject of the study as well" in told
+    assert "other sub-other00003 and own sub-own00003 (same identifier, same image)" in told
     assert "BraTS-MET-00003" not in told
 
 
-def test_shared_patients_are_found_by_their_identifiers(study: tuple[Study, str]) -> None:
-    """Just those whose identifier is in both cohorts."""
+def test_shared_patients_are_found(study: tuple[Study, str]) -> None:
+    """Those whose identifier is in both cohorts, and who has the same voxels in another file."""
     found = shared_patients(study[0])
-    assert [one.labels for one in found] == [
-        (("other", f"other{n:05d}"), ("own", f"own{n:05d}")) for n in (3, 4)
-    ]
+    assert {one.labels: one.evidence for one in found} == {
+        (("other", "other00003"), ("own", "own00003")): (IDENTIFIER, IMAGE),
+        (("other", "other00004"), ("own", "own00004")): (IDENTIFIER, IMAGE),
+        (("other", "other00006"), ("own", "own00001")): (IMAGE,),
+    }
     assert in_training(found, {("own", "own00001"), ("own", "own00004")}) == found[1:]
-    assert in_training([SharedPatient("x", (("a", "1"), ("b", "1")))], {("c", "1")}) == []
+    twice = SharedPatient((("a", "1"), ("b", "1")), (IDENTITY,))
+    assert in_training([twice], {("c", "1")}) == []
+    assert in_training([twice], {("a", "1")}) == [twice]
+    assert in_training([twice], {("a", "1")}, [("b", "1")]) == []
 
 
 def test_nothing_is_trained_on_a_test_patient(study: tuple[Study, str]) -> None:
@@ -114,7 +145,7 @@ def test_nothing_is_trained_on_a_test_patient(study: tuple[Study, str]) -> None:
     opened = study[0]
     [unit] = build_step(opened, "B").plan(opened, Selection())
     assert isinstance(unit, Blocked)
-    assert "in another cohort as well" in unit.reason and "build.cohorts" in unit.reason
+    assert "another subject as well" in unit.reason and "build.cohorts" in unit.reason
     toml = opened.root / "study.toml"
     before = toml.read_text("utf-8")
     toml.write_text(before.replace("[build]", '[build]\nshared_patients = "accept"'), "utf-8")
@@ -126,7 +157,27 @@ def test_nothing_is_trained_on_a_test_patient(study: tuple[Study, str]) -> None:
         toml.write_text(before, "utf-8")
 
 
+def test_different_persons_are_the_users_word(study: tuple[Study, str]) -> None:
+    """Pairs that study.toml names are left alone, the others are not."""
+    toml = study[0].root / "study.toml"
+    before = toml.read_text("utf-8")
+    stated = """
+[[different_persons]]
+subjects = ["own/own00001", "other/other00006"]
+reason = "two readings of one test image"
+"""
+    toml.write_text(before + stated, "utf-8")
+    try:
+        found = shared_patients(Study(study[0].root))
+        assert {one.evidence for one in found} == {(IDENTIFIER, IMAGE)}
+        toml.write_text(before + stated.replace("own/own00001", "own00001"), "utf-8")
+        with pytest.raises(ConfigurationError, match="different_persons"):
+            shared_patients(Study(study[0].root))
+    finally:
+        toml.write_text(before, "utf-8")
+
+
 def test_doctor_warns(study: tuple[Study, str]) -> None:
     """Whoever looks at the study is told without asking for a build."""
     outcome = run_cta("doctor", study=study[0].root)
-    assert "2 patients are in two cohorts" in outcome.text
+    assert "patients who are two subjects: 3" in outcome.text

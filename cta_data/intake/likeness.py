@@ -1,0 +1,62 @@
+"""Which patients of a source seem to be another subject of the cohort, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cta_data.intake.identity import fingerprints_of
+from cta_data.intake.inventory import ACCEPTED, Inventory
+from cta_data.intake.persons import (
+    Fingerprints,
+    Pair,
+    image_digests,
+    pairs_of_one_identity,
+    pairs_of_one_image,
+)
+from cta_data.intake.plan_model import AdditionOptions
+from cta_data.intake.subject_plan import Patient
+
+SAME_IDENTITY = "name and birth date are those of {}"
+SAME_IMAGE = "has the same image as {}"
+MOST_NAMED = 5
+
+
+def likenesses(
+    patients: Iterable[Patient], inventory: Inventory, options: AdditionOptions, salt: str
+) -> dict[str, list[str]]:
+    """Return why patients of a source seem to be another subject, by label.
+
+    Who was accepted before stays so: of a pair, the newcomer waits. Pairs that the user states to
+    be different persons are left alone.
+    """
+    mine = [one for one in patients if one.label]
+    attributes = options.identity_attributes
+    accepted = {row.subject for row in inventory.subjects if row.status == ACCEPTED}
+    waiting = {one.label for one in mine} - accepted
+    people: list[tuple[str, Fingerprints]] = [
+        (one.label, fingerprints_of(files, attributes, salt))
+        for one in mine
+        for files in one.numbers.values()
+    ]
+    people += [(r.subject, r.identity) for r in inventory.subjects if r.status == ACCEPTED]
+    images = [(one.label, digest) for one in mine for digest in image_digests(one.instances)]
+    images += [(row.subject, row.pixels) for row in inventory.series]
+    reasons: dict[str, list[str]] = {}
+    for sentence, pairs in (
+        (SAME_IDENTITY, pairs_of_one_identity(people, salt)),
+        (SAME_IMAGE, pairs_of_one_image(images)),
+    ):
+        for label, others in _partners(pairs - options.different, waiting).items():
+            shown = " and ".join(f"sub-{other}" for other in others[:MOST_NAMED])
+            more = f" and {len(others) - MOST_NAMED} more" if others[MOST_NAMED:] else ""
+            reasons.setdefault(label, []).append(sentence.format(shown + more))
+    return reasons
+
+
+def _partners(pairs: Iterable[Pair], waiting: set[str]) -> dict[str, list[str]]:
+    """Whom each waiting subject looks like."""
+    found: dict[str, set[str]] = {}
+    for pair in pairs:
+        for label in pair & waiting:
+            found.setdefault(label, set()).update(pair - {label})
+    return {label: sorted(others) for label, others in found.items()}
