@@ -20,7 +20,13 @@ from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLi
 from cta_data.intake.addition import IMAGE_ENDINGS
 from cta_data.intake.inventory import ACCEPTED
 from cta_data.intake.plan_model import REFUSE
-from cta_data.steps.add import Preview, add_source, open_addition, preview
+from cta_data.steps.add import (
+    Preview,
+    add_source,
+    implausible_persons,
+    open_addition,
+    preview,
+)
 from cta_data.steps.clinical import problems_of
 from cta_data.steps.convert_masks import ASK_FOR_CODE, require_lesion_values
 from cta_data.steps.overlap import shared_patients
@@ -85,8 +91,11 @@ def add(
     )
     with open_addition(opened, cohort, rules, source, options) as plan:
         rows = preview(plan, rules)
+        told = [] if as_json else sorted(implausible_persons(plan).items())
         done = {} if dry_run else add_source(opened, cohort, plan)
         _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
+        for note, number in told:
+            error_console().print(f"note: {note} ({number} sessions)", soft_wrap=True)
         _tell_shared(opened, cohort, quiet=dry_run or as_json)
         _tell_clinical(opened, cohort, quiet=dry_run or as_json)
         failed = plan.counts["subjects_refused"] + plan.counts["series_refuse"]

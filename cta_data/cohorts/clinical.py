@@ -237,7 +237,7 @@ def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[Problem]]:
             facts.append(_Fact(row.source_id, row.session, field, reading.value, table.card.name))
     message = f"this is no {field} that is known; add it to [clinical.values] of the card"
     if field == "age_years":
-        message = "this is no age in years"
+        message = "this is no age in years; where it is a code for none, map it to n/a"
     header = table.header(field)
     return facts, [
         Problem(table.card.name, header, text, n, "unmapped", message)
@@ -247,7 +247,7 @@ def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[Problem]]:
 
 def _read(card: ClinicalTable, field: str, text: str) -> Reading:
     if field == "age_years":
-        return read_age(text)
+        return read_age(text, card.values.folded(field))
     return read_term(field, text, card.values.folded(field), card.patterns.of(field))
 
 

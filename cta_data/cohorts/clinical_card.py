@@ -68,6 +68,8 @@ class ClinicalValues(StrictModel):
     """
 
     sex: dict[str, str] = {}
+    age_years: dict[str, str] = {}
+    """Codes for an age that is not known, such as `"99" = "n/a"`; nothing else."""
     primary_tumour: dict[str, str] = {}
     prior_brain_radiotherapy: dict[str, str] = {}
 
@@ -152,6 +154,7 @@ def check_group(field: str, group: str) -> None:
     ValueError
         With the groups that there are.
     """
-    if group not in (*GROUPS[field], NOT_GIVEN):
-        groups = ", ".join(GROUPS[field])
+    known = GROUPS.get(field, ())
+    if group not in (*known, NOT_GIVEN):
+        groups = ", ".join(known) or "none"
         raise ValueError(f"{group!r} is no {field}; there are {groups}, and {NOT_GIVEN}")

@@ -8,7 +8,7 @@ for nothing until a card says so: 0 and 1 mean opposite sexes in different table
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 SEX = ("female", "male", "other")
@@ -27,7 +27,7 @@ FIELDS = ("sex", "age_years", "primary_tumour", "prior_brain_radiotherapy")
 NOT_GIVEN = "n/a"
 """What a card maps a spelling to that says that nothing is known."""
 
-AGE_RANGE_YEARS = (0.0, 120.0)
+OLDEST_YEARS = 120.0
 
 _MISSING = frozenset(
     (
@@ -157,19 +157,28 @@ def read_term(
     return Reading(None if group == NOT_GIVEN else group)
 
 
-def read_age(text: str) -> Reading:
+def read_age(text: str, not_given: Collection[str] = ()) -> Reading:
     """Return an age in years from `63`, `63.0`, `63,5`, `063Y`, `018M` or `63 years`.
 
-    Anything else is not understood: a range, `>89`, or an age outside of 0 to 120 years.
+    Anything else is not understood: a range, `>89`, or an age that nobody has, such as the 0 or
+    999 that stands for one that is not known.
+
+    Parameters
+    ----------
+    not_given
+        The card's folded spellings that say that nothing is known.
     """
     folded = fold(text)
-    if folded in _MISSING:
+    if folded in _MISSING or folded in not_given:
         return Reading(None)
     found = _AGE.fullmatch(folded)
     if not found:
         return Reading(None, understood=False)
     unit = _YEARS_IN_UNIT.get((found["unit"] or "y")[0], 1.0)
     years = round(float(found["number"].replace(",", ".")) * unit, 2)
-    if not AGE_RANGE_YEARS[0] <= years <= AGE_RANGE_YEARS[1]:
-        return Reading(None, understood=False)
-    return Reading(years)
+    return Reading(years) if is_plausible_age(years) else Reading(None, understood=False)
+
+
+def is_plausible_age(years: float) -> bool:
+    """Tell whether somebody can be of an age: 0 is written where it is not known."""
+    return 0 < years <= OLDEST_YEARS

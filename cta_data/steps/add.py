@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from cta_data.intake.addition import remove_abandoned_work
 from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
 from cta_data.steps.overlap import different_labels, other_cohorts
+from cta_data.steps.person import person_of
 from cta_data.steps.sessions import DOSE
 from cta_data.study import Study
 
@@ -138,6 +140,15 @@ def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
         )
         for series in plan.series
     ]
+
+
+def implausible_persons(plan: AdditionPlan) -> Counter[str]:
+    """Count the sessions in which the headers tell of a person what cannot be true, by what."""
+    sessions: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for series in plan.series:
+        if series.file:
+            sessions.setdefault((series.subject, series.session), []).append(series.header)
+    return Counter(note for headers in sessions.values() for note in person_of(headers)[1])
 
 
 def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:

@@ -25,11 +25,11 @@ from cta_data.steps.image_rows import (
     image_name,
     sidecar_path,
 )
+from cta_data.steps.person import person_of
 from cta_data.steps.phases import phase_order, space_of
 
 IMAGE_KINDS = ("MR", "CT", DOSE)
 UNEVEN = ("missing_slices", "uneven_steps")
-SEX = {"F": "female", "M": "male", "O": "other"}
 
 
 def read_session(unit: Unit, workspace: Workspace) -> RawSession:
@@ -63,7 +63,8 @@ def convert_images(
             why=f"{len(headers)} image series in the session",
             next_step="Change the rules under [[series]] in the cohort's card, or add what lacks",
         )
-    images = SessionImages(person=_person([one.header for one in session.series]))
+    person, notes = person_of(one.header for one in session.series)
+    images = SessionImages(person=person, notes=notes)
     frames: dict[str, int] = {}
     for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
         raw = by_identifier[role.identifier]
@@ -207,22 +208,3 @@ def _number(header: dict[str, str], keyword: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _person(headers: list[dict[str, str]]) -> dict[str, Any]:
-    """Return what may be known of the person: sex, and age in years at the session."""
-    sex = next((SEX[h["PatientSex"]] for h in headers if h.get("PatientSex") in SEX), None)
-    age = next((_age(h) for h in headers if _age(h) is not None), None)
-    return {"sex": sex, "age_years": age}
-
-
-def _age(header: dict[str, str]) -> float | None:
-    text = header.get("PatientAge", "")
-    divisor = {"Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}.get(text[-1:])
-    if divisor and text[:-1].isdigit():
-        return round(int(text[:-1]) / divisor, 2)
-    birth, study = header.get("PatientBirthDate", ""), header.get("StudyDate", "")
-    if len(birth) == 8 and len(study) == 8 and (birth + study).isdigit():
-        had_birthday = study[4:] >= birth[4:]
-        return float(int(study[:4]) - int(birth[:4]) - (not had_birthday))
-    return None

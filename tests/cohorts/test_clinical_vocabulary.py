@@ -65,7 +65,6 @@ def test_the_card_wins_spelling_before_pattern_before_common() -> None:
         ("63 Jahre", 63.0),
         ("62,5", 62.5),
         ("018M", 1.5),
-        ("0", 0.0),
         ("120", 120.0),
     ],
 )
@@ -74,17 +73,26 @@ def test_ages_are_years(text: str, years: float) -> None:
     assert read_age(text) == Reading(years)
 
 
-@pytest.mark.parametrize("text", ["121", "-1", "630", ">89", "60-65", "1957-03-01", "old", "6e1"])
+@pytest.mark.parametrize(
+    "text",
+    ["0", "000Y", "999Y", "121", "-1", "630", ">89", "60-65", "1957-03-01", "old", "6e1"],
+)
 def test_what_is_no_age_is_told(text: str) -> None:
-    """Beyond 0 to 120 years, and anything that is no single number."""
+    """What nobody can be of age, and anything that is no single number."""
     assert read_age(text) == Reading(None, understood=False)
+
+
+def test_a_card_names_codes_for_no_age() -> None:
+    """99 is an age until the card says that it stands for none."""
+    assert read_age("99") == Reading(99.0)
+    assert read_age("99", ["99", "-9"]) == read_age("-9", ["99", "-9"]) == Reading(None)
 
 
 @given(st.text(max_size=12) | st.floats().map(str))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     """Ages are within the range, terms within their groups, and folding twice is folding once."""
     age = read_age(text).value
-    assert age is None or (isinstance(age, float) and 0 <= age <= 120 and math.isfinite(age))
+    assert age is None or (isinstance(age, float) and 0 < age <= 120 and math.isfinite(age))
     for field, groups in GROUPS.items():
         assert read_term(field, text).value in (None, *groups)
     assert fold(fold(text)) == fold(text) or not text.isascii()
