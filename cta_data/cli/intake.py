@@ -91,11 +91,14 @@ def add(
     )
     with open_addition(opened, cohort, rules, source, options) as plan:
         rows = preview(plan, rules)
-        told = [] if as_json else sorted(implausible_persons(plan).items())
+        told = {} if as_json else implausible_persons(plan)
+        left_out = Counter(row.left_out for row in rows if row.left_out and not as_json)
         done = {} if dry_run else add_source(opened, cohort, plan)
         _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
-        for note, number in told:
+        for note, number in sorted(told.items()):
             error_console().print(f"note: {note} ({number} sessions)", soft_wrap=True)
+        for note, number in sorted(left_out.items()):
+            error_console().print(f"note: {note}: {number} series", soft_wrap=True)
         _tell_shared(opened, cohort, quiet=dry_run or as_json)
         _tell_clinical(opened, cohort, quiet=dry_run or as_json)
         failed = plan.counts["subjects_refused"] + plan.counts["series_refuse"]

@@ -101,6 +101,13 @@ class PhaseSection(StrictModel):
     """Names of the phases after contrast, in the order of acquisition time."""
     single_post: str = "late"
     """Name of the phase when there is one after contrast."""
+    timed_by: str = ""
+    """Technique whose phases tell by time whether a series was acquired after contrast.
+
+    Where neither the header nor the time tells, the session is refused.
+    """
+    post_required: bool = False
+    """Whether a session that has this technique before contrast alone is refused."""
 
 
 class SeriesRule(StrictModel):

@@ -15,10 +15,12 @@ def holds(conditions: Conditions, header: Mapping[str, str]) -> bool:
     condition. Multi-valued attributes are one string with `\` between the values. An attribute
     that is absent meets nothing.
     """
-    return all(
-        any(_meets(header.get(attribute, ""), condition) for attribute in attributes.split("|"))
-        for attributes, condition in conditions.items()
-    )
+    return all(meeting(names, condition, header) for names, condition in conditions.items())
+
+
+def meeting(names: str, condition: str | Range, header: Mapping[str, str]) -> list[str]:
+    """Return those of the attributes (with `|` between) that meet a condition."""
+    return [name for name in names.split("|") if _meets(header.get(name, ""), condition)]
 
 
 def _meets(value: str, condition: str | Range) -> bool:

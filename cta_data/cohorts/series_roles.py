@@ -6,27 +6,18 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cta_data.cohorts.card import PhaseSection, SeriesRule
-from cta_data.cohorts.conditions import holds
+from cta_data.cohorts.card import SeriesRule
+from cta_data.cohorts.conditions import holds, meeting
+from cta_data.cohorts.contrast_phases import (
+    Role,
+    SeriesHeader,
+    acquisition_time,
+    injection,
+    phase_roles,
+)
 
-
-@dataclass(frozen=True)
-class SeriesHeader:
-    """One series: an identifier of the caller's and the header of its first instance."""
-
-    identifier: str
-    header: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Role:
-    """What a series becomes, and why; `technique` is None when it becomes nothing."""
-
-    identifier: str
-    technique: str | None
-    phase: str
-    reason: str
-    suffix: str = "T1w"
+LEFT_OUT = "left out of "
+"""Begins why a series is no image of a technique that it seems to be of."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +45,15 @@ def assign_roles(series: list[SeriesHeader], rules: tuple[SeriesRule, ...]) -> R
     for one in sorted(series, key=lambda s: (acquisition_time(s.header), s.identifier)):
         number = next((n for n, r in enumerate(rules) if _matches(r, one.header)), None)
         if number is None:
-            roles.append(Role(one.identifier, None, "", "no rule of the card matches its header"))
+            roles.append(Role(one.identifier, None, "", why_not(rules, one.header)))
         else:
             taken[number].append(one)
     problems: list[str] = []
     unclear: set[str] = set()
-    for rule, mine in zip(rules, taken, strict=True):
-        found, wrong = _phases(rule, mine)
+    times = {one.identifier: acquisition_time(one.header) for one in series}
+    # Techniques that are timed by another come after it.
+    for rule, mine in sorted(zip(rules, taken, strict=True), key=_is_timed):
+        found, wrong = phase_roles(rule, mine, injection(rule, roles, times))
         roles += [replace(role, suffix=rule.suffix) for role in found]
         problems += wrong
         unclear |= {rule.technique} if wrong else set()
@@ -84,121 +77,51 @@ def _missing(rules: list[SeriesRule], roles: list[Role]) -> list[str]:
     found = {(role.technique, role.phase) for role in roles}
     wanted = dict.fromkeys((r.technique, _fixed_phase(r)) for r in rules if r.required)
     several = Counter(technique for technique, _ in wanted)
-    return [
-        f"no series of {technique}{f' ({phase})' if several[technique] > 1 else ''} was found"
-        for technique, phase in wanted
-        if not any(t == technique and phase in (None, p) for t, p in found)
-    ]
+    problems = []
+    for technique, phase in wanted:
+        if not any(t == technique and phase in (None, p) for t, p in found):
+            named = f"{technique}{f' ({phase})' if several[technique] > 1 else ''}"
+            why = f"{LEFT_OUT}{technique} "
+            out = [role.reason for role in roles if role.reason.startswith(why)]
+            told = f" ({'; '.join(dict.fromkeys(out))})" if out else ""
+            problems.append(f"no series of {named} was found{told}")
+    for rule in rules:
+        phases = {phase for technique, phase in found if technique == rule.technique}
+        if rule.phases and rule.phases.post_required and phases == {"none"}:
+            problems.append(f"the series of {rule.technique} was acquired before contrast")
+    return problems
+
+
+def why_not(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> str:
+    """Return why no rule takes a series; free text of its header is not repeated."""
+    for rule in rules:
+        if holds(rule.where, header):
+            by = [
+                name if isinstance(wanted, str) else f"{name} {header[name]}"
+                for names, wanted in rule.unless.items()
+                for name in meeting(names, wanted, header)
+            ]
+            return f"{LEFT_OUT}{rule.technique} by its {' and '.join(dict.fromkeys(by))}"
+    return "no rule of the card matches its header"
+
+
+def asked_values(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a header that the rules look at."""
+    phases = [rule.phases for rule in rules if rule.phases]
+    conditions = [part for rule in rules for part in (rule.where, rule.unless)]
+    conditions += [part for section in phases for part in (*section.contrast, *section.no_contrast)]
+    names = dict.fromkeys(n for part in conditions for names in part for n in names.split("|"))
+    return {name: header[name] for name in names if header.get(name)}
+
+
+def _is_timed(entry: tuple[SeriesRule, list[SeriesHeader]]) -> bool:
+    return bool(entry[0].phases and entry[0].phases.timed_by)
 
 
 def _fixed_phase(rule: SeriesRule) -> str | None:
     return None if rule.phases else rule.phase or "none"
 
 
-def acquisition_time(header: Mapping[str, str]) -> str:
-    """Return a text that sorts series by when they were acquired, as far as the header tells."""
-    joined = header.get("AcquisitionDateTime", "")
-    if joined:
-        return joined
-    dates = ("AcquisitionDate", "SeriesDate", "ContentDate", "StudyDate")
-    times = ("AcquisitionTime", "SeriesTime", "ContentTime", "StudyTime")
-    date = next((header[d] for d in dates if header.get(d)), "")
-    return date + next((header[t] for t in times if header.get(t)), "")
-
-
 def _matches(rule: SeriesRule, header: Mapping[str, str]) -> bool:
     excluded = any(holds({name: wanted}, header) for name, wanted in rule.unless.items())
     return holds(rule.where, header) and not excluded
-
-
-def _phases(rule: SeriesRule, series: list[SeriesHeader]) -> tuple[list[Role], list[str]]:
-    """Name the phase of each series of one technique; `series` is in order of time."""
-    if rule.phases is None:
-        return _one_of(rule, rule.phase or "none", series, "matches the card's rule")
-    before, after = _split_by_contrast(rule.phases, series)
-    contradiction = _contradiction(rule, before, after)
-    if contradiction:
-        return [], [contradiction]
-    roles, problems = _one_of(rule, "none", before, "acquired before contrast")
-    names = rule.phases.post if len(after) > 1 else (rule.phases.single_post,)
-    if len(after) > len(names) and rule.several == "refuse":
-        return roles, [
-            *problems,
-            f"{len(after)} series of {rule.technique} after contrast, but the card names "
-            f"{len(names)} phases ({', '.join(names)})",
-        ]
-    surplus = after[len(names) - 1 : -1] if rule.several == "last" else after[len(names) :]
-    chosen = [one for one in after if one not in surplus]
-    for name, one in zip(names, chosen, strict=False):
-        reason = f"{name} after contrast, by acquisition time"
-        roles.append(Role(one.identifier, rule.technique, name, reason))
-    roles += [Role(one.identifier, None, "", "one series too many") for one in surplus]
-    return roles, problems
-
-
-def _split_by_contrast(
-    phases: PhaseSection, series: list[SeriesHeader]
-) -> tuple[list[SeriesHeader], list[SeriesHeader]]:
-    """Split into before and after contrast; by order alone where no header tells."""
-    after = [
-        one
-        for one in series
-        if any(holds(c, one.header) for c in phases.contrast)
-        and not any(holds(c, one.header) for c in phases.no_contrast)
-    ]
-    plain = [one for one in series if any(holds(c, one.header) for c in phases.no_contrast)]
-    if not after and len(series) == 1 + len(phases.post) and plain in ([], series[:1]):
-        times = {acquisition_time(one.header) for one in series}
-        if len(times) == len(series) and "" not in times:
-            return series[:1], series[1:]
-    return [one for one in series if one not in after], after
-
-
-def _contradiction(
-    rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader]
-) -> str | None:
-    """Tell what makes the phases uncertain: times that are missing, equal or out of order."""
-    assert rule.phases is not None
-    times = [acquisition_time(one.header) for one in after]
-    if len(after) > 1 and (len(set(times)) < len(after) or "" in times):
-        return (
-            f"the acquisition times do not tell the order of {len(after)} series of "
-            f"{rule.technique} after contrast"
-        )
-    if 1 < len(after) < len(rule.phases.post):
-        return (
-            f"{len(after)} series of {rule.technique} after contrast, but the card names "
-            f"{len(rule.phases.post)} phases ({', '.join(rule.phases.post)})"
-        )
-    latest = max((acquisition_time(one.header) for one in before), default="")
-    if latest and times and times[0] and latest > times[0]:
-        return (
-            f"a series of {rule.technique} without contrast in its header was acquired after one "
-            "with contrast"
-        )
-    return None
-
-
-def _one_of(
-    rule: SeriesRule, phase: str, series: list[SeriesHeader], reason: str
-) -> tuple[list[Role], list[str]]:
-    if len(series) <= 1:
-        return [Role(one.identifier, rule.technique, phase, reason) for one in series], []
-    if rule.several == "refuse":
-        return [], [
-            f"{len(series)} series of {rule.technique} ({phase}) and the card does not say which "
-            "to take (series.several)"
-        ]
-    chosen = series[0] if rule.several == "first" else series[-1]
-    times = [acquisition_time(one.header) for one in series]
-    if "" in times or times.count(acquisition_time(chosen.header)) > 1:
-        return [], [
-            f"the acquisition times do not tell the {rule.several} of {len(series)} series of "
-            f"{rule.technique} ({phase})"
-        ]
-    return [
-        Role(one.identifier, rule.technique, phase, f"the {rule.several} of {len(series)}")
-        if one is chosen
-        else Role(one.identifier, None, "", "one series too many")
-        for one in series
-    ], []

@@ -13,6 +13,7 @@ from typing import Any
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
 from cta_data.cohorts.clinical import find_clinical_files
 from cta_data.cohorts.file_roles import match_file
+from cta_data.cohorts.series_roles import LEFT_OUT, asked_values
 from cta_data.engine.datasets import annexing, fetch, is_modified, require_identity, save
 from cta_data.engine.distribution import restrict_cohort
 from cta_data.engine.driver import study_lock
@@ -38,13 +39,18 @@ NO_SESSION = (
     "has in its path a session that is not of letters and digits alone "
     "(the group session of its rule under [[files]])"
 )
+LONGEST_VALUE = 40
+"""Characters of a header's value that are shown."""
 BESIDE = "._"
 """Begins the name of what macOS writes beside a file on a disk that is not its own."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """One series of a source: what it is, what is done with it, what it would become."""
+    """One series of a source: what it is, what is done with it, what it would become.
+
+    `left_out` says why a series becomes no image of the technique that it seems to be of.
+    """
 
     subject: str
     session: str
@@ -53,6 +59,7 @@ class Preview:
     action: str
     becomes: str
     reason: str
+    left_out: str = ""
 
 
 @contextmanager
@@ -127,7 +134,7 @@ def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
 
     Series that are in sourcedata already take part, since phases follow from all of a session.
     """
-    becomes = _roles(plan, card)
+    becomes, left_out = _roles(plan, card)
     return [
         Preview(
             series.subject,
@@ -137,6 +144,7 @@ def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
             series.action,
             becomes.get(series.file, ""),
             series.reason,
+            left_out.get(series.file, ""),
         )
         for series in plan.series
     ]
@@ -183,7 +191,8 @@ def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
     }
 
 
-def _roles(plan: AdditionPlan, card: Card) -> dict[str, str]:
+def _roles(plan: AdditionPlan, card: Card) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what each series becomes, and why some are left out of a technique, by its file."""
     sessions: dict[tuple[str, str], list[SeriesHeader]] = {}
     planned = {series.file for series in plan.series}
     for row in plan.inventory.series:
@@ -195,17 +204,30 @@ def _roles(plan: AdditionPlan, card: Card) -> dict[str, str]:
             header = SeriesHeader(series.file, series.header)
             sessions.setdefault((series.subject, series.session), []).append(header)
     becomes = {series.file: _other(series, card) for series in plan.series}
+    left_out: dict[str, str] = {}
+    by_file = {one.identifier: one.header for headers in sessions.values() for one in headers}
     for headers in sessions.values():
         roles = assign_roles(headers, card.series)
         for role in roles.roles:
             phase = f" {role.phase}" if role.phase not in ("", "none") else ""
-            told = f"{role.technique}{phase}" if role.technique else f"nothing: {role.reason}"
-            becomes[role.identifier] = told
+            if role.technique:
+                becomes[role.identifier] = f"{role.technique}{phase}"
+                continue
+            becomes[role.identifier] = _nothing(role.reason, by_file[role.identifier], card)
+            if role.reason.startswith(LEFT_OUT):
+                left_out[role.identifier] = role.reason
         decided = {role.identifier for role in roles.roles}
         for header in headers:
             if header.identifier not in decided:
                 becomes[header.identifier] = f"unclear: {'; '.join(roles.problems)}"
-    return becomes
+    return becomes, left_out
+
+
+def _nothing(reason: str, header: Mapping[str, str], card: Card) -> str:
+    """Say that a series becomes nothing, with the values that a rule could ask for."""
+    values = asked_values(card.series, header)
+    shown = ", ".join(f"{name} {value[:LONGEST_VALUE]}" for name, value in values.items())
+    return f"nothing: {reason} ({shown or 'which has none of the attributes that rules ask for'})"
 
 
 def _other(series: SeriesPlan, card: Card) -> str:

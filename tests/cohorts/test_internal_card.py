@@ -13,6 +13,7 @@ from cta_data.cohorts import (
     shipped_card_text,
     technique_drawn_on,
 )
+from cta_data.cohorts.series_roles import Roles
 
 CARD = parse_card(shipped_card_text("internal"), "internal", "card.toml")
 PRIMARY = "ORIGINAL\\PRIMARY\\M\\ND\\NORM"
@@ -26,6 +27,23 @@ def header(description: str = "", **more: str) -> dict[str, str]:
 def technique(values: dict[str, str]) -> str | None:
     """What a series alone becomes, whatever else the session lacks."""
     return assign_roles([SeriesHeader("1", values)], CARD.series).roles[0].technique
+
+
+def beside_mprage(**series: dict[str, str]) -> Roles:
+    """Roles in a session with MPRAGE at 10:00 before and 10:10 and 10:20 after contrast."""
+    raw = {
+        "pre": header("t1_mprage_sag_nativ", AcquisitionTime="100000"),
+        "early": header("t1_mprage_sag_KM", AcquisitionTime="101000"),
+        "last": header("t1_mprage_sag_KM", AcquisitionTime="102000"),
+        "ct": header("Schaedel", Modality="CT"),
+        **series,
+    }
+    named = [SeriesHeader(name, {"StudyDate": "20200102", **one}) for name, one in raw.items()]
+    return assign_roles(named, CARD.series)
+
+
+def space_phase(roles: Roles) -> list[str]:
+    return [role.phase for role in roles.images if role.technique == "SPACE"]
 
 
 MPRAGE = [
@@ -89,8 +107,57 @@ def test_mprage_and_its_kin_are_recognised(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("values", SPACE, ids=name_of)
 def test_space_and_its_kin_are_recognised(values: dict[str, str]) -> None:
-    """Siemens SPACE, GE CUBE and Philips VISTA with T1 contrast."""
-    assert technique(values) == "SPACE"
+    """Siemens SPACE, GE CUBE and Philips VISTA with T1 contrast, after MPRAGE with contrast."""
+    roles = beside_mprage(space=values | {"AcquisitionTime": "103000"})
+    assert roles.problems == () and space_phase(roles) == ["late"]
+
+
+@pytest.mark.parametrize(
+    ("values", "by"),
+    [
+        (header("space_sag", EchoTime="380", RepetitionTime="700"), "EchoTime 380"),
+        (header("space_sag", EchoTime="12", RepetitionTime="3200"), "RepetitionTime 3200"),
+        (header("space_sag_t2"), "SeriesDescription"),
+    ],
+)
+def test_space_of_another_contrast_is_left_out_and_told(values: dict[str, str], by: str) -> None:
+    """T2 by echo or repetition time or by name: no image, and the session says which and why."""
+    late = values | {"AcquisitionTime": "103000", "ContrastBolusAgent": "Gadovist"}
+    roles = beside_mprage(space=late)
+    [role] = [role for role in roles.roles if role.identifier == "space"]
+    assert role.technique is None and role.reason == f"left out of SPACE by its {by}"
+    assert roles.problems == (f"no series of SPACE was found ({role.reason})",)
+    other = header("t1_space_KM", AcquisitionTime="103500", EchoTime="12", RepetitionTime="700")
+    both = beside_mprage(space=late, other=other)
+    assert both.problems == () and space_phase(both) == ["late"]
+
+
+def test_space_before_contrast_is_never_late() -> None:
+    """By its name, or by its time before MPRAGE without contrast; alone it refuses the session."""
+    native = header("t1_space_sag_nativ", AcquisitionTime="095500")
+    unmarked = header("t1_space_sag", AcquisitionTime="095500")
+    late = header("t1_space_sag_KM", AcquisitionTime="103000")
+    for one in (native, unmarked):
+        alone = beside_mprage(space=one)
+        assert alone.problems == ("the series of SPACE was acquired before contrast",)
+        both = beside_mprage(space=one, late=late)
+        assert both.problems == () and space_phase(both) == ["none", "late"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        header("t1_space_sag"),
+        header("t1_space_sag", AcquisitionTime="100500"),
+        header("t1_space_sag", AcquisitionTime="103000", AcquisitionDate="20200103"),
+        header("t1_space_sag_nativ", AcquisitionTime="103000"),
+        header("t1_space_sag_KM", AcquisitionTime="095500"),
+    ],
+)
+def test_where_name_and_time_leave_contrast_open_space_is_refused(values: dict[str, str]) -> None:
+    """No time, a time between the phases, another day, or a name that the time contradicts."""
+    roles = beside_mprage(space=values)
+    assert space_phase(roles) == [] and len(roles.problems) == 1
 
 
 @pytest.mark.parametrize("values", NOTHING, ids=name_of)

@@ -1,0 +1,226 @@
+"""Which series of one technique was acquired before contrast, and which after it, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cta_data.cohorts.card import PhaseSection, SeriesRule
+from cta_data.cohorts.conditions import holds
+
+DAY = 8
+"""Digits of the date that an acquisition time begins with."""
+
+
+@dataclass(frozen=True)
+class SeriesHeader:
+    """One series: an identifier of the caller's and the header of its first instance."""
+
+    identifier: str
+    header: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a series becomes, and why; `technique` is None when it becomes nothing."""
+
+    identifier: str
+    technique: str | None
+    phase: str
+    reason: str
+    suffix: str = "T1w"
+
+
+@dataclass(frozen=True)
+class Injection:
+    """When contrast was given, by the series of another technique.
+
+    Attributes
+    ----------
+    technique
+        Whose series tell.
+    before, after
+        Acquisition time of its last series before and of its first after contrast, or empty.
+    """
+
+    technique: str
+    before: str
+    after: str
+
+    def tells(self, time: str) -> bool | None:
+        """Tell whether a series was acquired after contrast; None where it does not follow."""
+        if _same_day(time, self.after) and time > self.after:
+            return True
+        if _same_day(time, self.before) and time < self.before:
+            return False
+        return None
+
+
+def acquisition_time(header: Mapping[str, str]) -> str:
+    """Return a text that sorts series by when they were acquired, as far as the header tells."""
+    joined = header.get("AcquisitionDateTime", "")
+    if joined:
+        return joined
+    dates = ("AcquisitionDate", "SeriesDate", "ContentDate", "StudyDate")
+    times = ("AcquisitionTime", "SeriesTime", "ContentTime", "StudyTime")
+    date = next((header[d] for d in dates if header.get(d)), "")
+    return date + next((header[t] for t in times if header.get(t)), "")
+
+
+def _same_day(one: str, other: str) -> bool:
+    """Tell whether two acquisition times are of one day, and both more than a day."""
+    return one[:DAY] == other[:DAY] and min(len(one), len(other)) > DAY
+
+
+def injection(
+    rule: SeriesRule, roles: Iterable[Role], times: Mapping[str, str]
+) -> Injection | None:
+    """Return what the technique that times a rule says of the injection; None without one.
+
+    Parameters
+    ----------
+    times
+        Acquisition time of each series, by its identifier.
+    """
+    technique = rule.phases.timed_by if rule.phases else ""
+    if not technique:
+        return None
+    mine = [role for role in roles if role.technique == technique]
+    native = [times[role.identifier] for role in mine if role.phase == "none"]
+    after = [times[role.identifier] for role in mine if role.phase != "none"]
+    return Injection(technique, max(native, default=""), min(after, default=""))
+
+
+def phase_roles(
+    rule: SeriesRule, series: list[SeriesHeader], injected: Injection | None = None
+) -> tuple[list[Role], list[str]]:
+    """Name the phase of each series of one technique; return what is unclear as well.
+
+    Parameters
+    ----------
+    series
+        In order of acquisition time.
+    injected
+        When another technique says that contrast was given.
+    """
+    if rule.phases is None:
+        return _one_of(rule, rule.phase or "none", series, "matches the card's rule")
+    before, after = _split_by_contrast(rule.phases, series)
+    contradiction = ""
+    if injected:
+        before, after, contradiction = _by_injection(rule, before, after, injected)
+    contradiction = contradiction or _contradiction(rule, before, after)
+    if contradiction:
+        return [], [contradiction]
+    roles, problems = _one_of(rule, "none", before, "acquired before contrast")
+    names = rule.phases.post if len(after) > 1 else (rule.phases.single_post,)
+    if len(after) > len(names) and rule.several == "refuse":
+        return roles, [
+            *problems,
+            f"{len(after)} series of {rule.technique} after contrast, but the card names "
+            f"{len(names)} phases ({', '.join(names)})",
+        ]
+    surplus = after[len(names) - 1 : -1] if rule.several == "last" else after[len(names) :]
+    chosen = [one for one in after if one not in surplus]
+    for name, one in zip(names, chosen, strict=False):
+        reason = f"{name} after contrast, by acquisition time"
+        roles.append(Role(one.identifier, rule.technique, name, reason))
+    roles += [Role(one.identifier, None, "", "one series too many") for one in surplus]
+    return roles, problems
+
+
+def _split_by_contrast(
+    phases: PhaseSection, series: list[SeriesHeader]
+) -> tuple[list[SeriesHeader], list[SeriesHeader]]:
+    """Split into before and after contrast; by order alone where no header tells."""
+    after = [
+        one
+        for one in series
+        if any(holds(c, one.header) for c in phases.contrast)
+        and not any(holds(c, one.header) for c in phases.no_contrast)
+    ]
+    plain = [one for one in series if any(holds(c, one.header) for c in phases.no_contrast)]
+    if not after and len(series) == 1 + len(phases.post) and plain in ([], series[:1]):
+        times = {acquisition_time(one.header) for one in series}
+        if len(times) == len(series) and "" not in times:
+            return series[:1], series[1:]
+    return [one for one in series if one not in after], after
+
+
+def _by_injection(
+    rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader], injected: Injection
+) -> tuple[list[SeriesHeader], list[SeriesHeader], str]:
+    """Compare what headers say with the time of the injection, which decides where they do not."""
+    assert rule.phases is not None
+    own: list[SeriesHeader] = []
+    late = list(after)
+    what = f"a series of {rule.technique}"
+    problem = ""
+    for one in before:
+        marked = any(holds(c, one.header) for c in rule.phases.no_contrast)
+        tells = injected.tells(acquisition_time(one.header))
+        if marked and tells:
+            problem = (
+                f"{what} without contrast in its header was acquired after {injected.technique} "
+                "with contrast"
+            )
+        elif not marked and tells is None:
+            problem = (
+                f"nothing tells whether {what} was acquired after contrast: neither its header, "
+                f"nor its time beside those of {injected.technique}"
+            )
+        (late if tells and not marked else own).append(one)
+    if any(injected.tells(acquisition_time(one.header)) is False for one in after):
+        problem = (
+            f"{what} with contrast in its header was acquired before {injected.technique} without"
+        )
+    late.sort(key=lambda one: (acquisition_time(one.header), one.identifier))
+    return own, late, problem
+
+
+def _contradiction(rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader]) -> str:
+    """Tell what makes the phases uncertain: times that are missing, equal or out of order."""
+    assert rule.phases is not None
+    times = [acquisition_time(one.header) for one in after]
+    if len(after) > 1 and (len(set(times)) < len(after) or "" in times):
+        return (
+            f"the acquisition times do not tell the order of {len(after)} series of "
+            f"{rule.technique} after contrast"
+        )
+    if 1 < len(after) < len(rule.phases.post):
+        return (
+            f"{len(after)} series of {rule.technique} after contrast, but the card names "
+            f"{len(rule.phases.post)} phases ({', '.join(rule.phases.post)})"
+        )
+    latest = max((acquisition_time(one.header) for one in before), default="")
+    if latest and times and times[0] and latest > times[0]:
+        return (
+            f"a series of {rule.technique} without contrast in its header was acquired after one "
+            "with contrast"
+        )
+    return ""
+
+
+def _one_of(
+    rule: SeriesRule, phase: str, series: list[SeriesHeader], reason: str
+) -> tuple[list[Role], list[str]]:
+    if len(series) <= 1:
+        return [Role(one.identifier, rule.technique, phase, reason) for one in series], []
+    if rule.several == "refuse":
+        return [], [
+            f"{len(series)} series of {rule.technique} ({phase}) and the card does not say which "
+            "to take (series.several)"
+        ]
+    chosen = series[0] if rule.several == "first" else series[-1]
+    times = [acquisition_time(one.header) for one in series]
+    if "" in times or times.count(acquisition_time(chosen.header)) > 1:
+        return [], [
+            f"the acquisition times do not tell the {rule.several} of {len(series)} series of "
+            f"{rule.technique} ({phase})"
+        ]
+    return [
+        Role(one.identifier, rule.technique, phase, f"the {rule.several} of {len(series)}")
+        if one is chosen
+        else Role(one.identifier, None, "", "one series too many")
+        for one in series
+    ], []
