@@ -17,6 +17,8 @@ from cta_data.cohorts.clinical_phenotype import (
     make_phenotype,
 )
 from cta_data.cohorts.clinical_rows import (
+    SECOND,
+    KeyedRow,
     KeyedTable,
     Kind,
     Problem,
@@ -26,7 +28,15 @@ from cta_data.cohorts.clinical_rows import (
 )
 from cta_data.cohorts.clinical_tables import EXTENSIONS, read_sheet
 from cta_data.cohorts.lesion_rows import LesionRow
-from cta_data.cohorts.vocabulary import FIELDS, Reading, read_age, read_term
+from cta_data.cohorts.vocabulary import (
+    FIELDS,
+    NOT_GIVEN,
+    UNKNOWN,
+    Reading,
+    fold,
+    read_age,
+    read_term,
+)
 from cta_data.errors import ConfigurationError, DataRefused
 
 __all__ = [
@@ -231,10 +241,13 @@ def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[Problem]]:
         if text not in readings:
             readings[text] = _read(table.card, field, text)
         reading = readings[text]
+        value = reading.value
+        if reading.understood and value in (None, UNKNOWN):
+            value = _second(table, row, field) or value
         if not reading.understood:
             unmapped[text] += 1
-        elif reading.value is not None:
-            facts.append(_Fact(row.source_id, row.session, field, reading.value, table.card.name))
+        elif value is not None:
+            facts.append(_Fact(row.source_id, row.session, field, value, table.card.name))
     message = f"this is no {field} that is known; add it to [clinical.values] of the card"
     if field == "age_years":
         message = "this is no age in years; where it is a code for none, map it to n/a"
@@ -243,6 +256,17 @@ def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[Problem]]:
         Problem(table.card.name, header, text, n, "unmapped", message)
         for text, n in unmapped.items()
     ]
+
+
+def _second(table: KeyedTable, row: KeyedRow, field: str) -> str | None:
+    """Return what the second column of a field says, if there is one and it is understood."""
+    fallback = table.card.fallback.given().get(field)
+    text = fold(table.cell(row, f"{field}{SECOND}"))
+    if fallback is None or not text:
+        return None
+    found = (rule.value for rule in fallback.patterns if re.search(rule.pattern, text))
+    value = next(found, NOT_GIVEN)
+    return None if value == NOT_GIVEN else value
 
 
 def _read(card: ClinicalTable, field: str, text: str) -> Reading:

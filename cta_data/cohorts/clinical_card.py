@@ -109,6 +109,34 @@ class ClinicalPatterns(StrictModel):
         return tuple((rule.pattern, rule.value) for rule in rules)
 
 
+class Fallback(StrictModel):
+    """A second column, which is asked where the field's own says nothing, or `unknown`."""
+
+    column: Pattern
+    """Recognises its header."""
+    patterns: tuple[ValuePattern, ...] = Field(min_length=1)
+    """Groups by regular expressions, in their order; a text that none fits says nothing."""
+
+
+class ClinicalFallbacks(StrictModel):
+    """Second columns, by field."""
+
+    sex: Fallback | None = None
+    primary_tumour: Fallback | None = None
+    prior_brain_radiotherapy: Fallback | None = None
+
+    @model_validator(mode="after")
+    def _known_groups(self) -> ClinicalFallbacks:
+        for field, fallback in self.given().items():
+            for rule in fallback.patterns:
+                check_group(field, rule.value)
+        return self
+
+    def given(self) -> dict[str, Fallback]:
+        """Return those that are there, by field."""
+        return {field: fallback for field, fallback in self if fallback}
+
+
 class ClinicalLesions(StrictModel):
     """Columns of a table with a row a lesion, by patterns for their headers."""
 
@@ -134,6 +162,7 @@ class ClinicalTable(StrictModel):
     columns: ClinicalColumns = ClinicalColumns()
     values: ClinicalValues = ClinicalValues()
     patterns: ClinicalPatterns = ClinicalPatterns()
+    fallback: ClinicalFallbacks = ClinicalFallbacks()
     lesions: ClinicalLesions | None = None
     withhold: tuple[Pattern, ...] = ()
     """Headers of columns that must not leave the raw data."""

@@ -11,6 +11,8 @@ from typing import Literal
 from cta_data.cohorts.clinical_card import ClinicalTable
 from cta_data.cohorts.clinical_tables import Sheet
 
+SECOND = "_fallback"
+"""Ends what the column of a field's fallback is called among the positions of a table."""
 Kind = Literal[
     "no_file",
     "several_files",
@@ -143,6 +145,7 @@ def _patterns(card: ClinicalTable) -> dict[str, str]:
     if card.keys.session:
         patterns["session"] = card.keys.session
     patterns |= card.columns.given()
+    patterns |= {f"{field}{SECOND}": f.column for field, f in card.fallback.given().items()}
     if card.lesions:
         named = {f: getattr(card.lesions, f) for f in ("number", "name", "location")}
         patterns |= {f"lesion_{field}": pattern for field, pattern in named.items() if pattern}

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 SEX = ("female", "male", "other")
-PRIMARY_TUMOUR = ("lung", "melanoma", "breast", "kidney", "unknown", "others")
+UNKNOWN = "unknown"
+PRIMARY_TUMOUR = ("lung", "melanoma", "breast", "kidney", UNKNOWN, "others")
 PRIOR_BRAIN_RADIOTHERAPY = ("none", "srs", "wbrt")
 
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from helpers.clinical_workbook import courses, gamma_knife, write_workbook
 
+from cta_data.cohorts import parse_card, shipped_card_text
 from cta_data.cohorts.clinical import Clinical, Person, find_clinical_files, read_clinical
 from cta_data.cohorts.clinical_card import ClinicalTable
 from cta_data.errors import ConfigurationError
@@ -231,3 +232,41 @@ def test_lesions_are_counted_where_their_numbers_are_no_numbers(tmp_path: Path) 
     found = [(row.number, row.name) for row in clinical.lesion_rows("Mets_001", "1")]
     assert found == [(1, "a"), (2, "b"), (3, "c")]
     assert kinds(clinical) == [("lesion_number", "no", "", 3)]
+
+
+def test_a_second_column_is_asked_where_the_first_names_no_organ(tmp_path: Path) -> None:
+    """The shipped UMMC card: `unknown` and empty give way, an organ never does."""
+    head = ["unique_pt_id", "Course #", "Diagnosis (Only want Mets)", "Primary Diagnosis"]
+    rows = [
+        [101, 1, "Brain Mets Lung ", "Carcinoma"],
+        [102, 1, "Brain Mets -Lung", "Large cell neuroendocrine carcinoma"],
+        [103, 1, "Brain Mets Kidney", "Squamous cell carcinoma"],
+        [104, 1, "RCC Brain Mets", None],
+        [105, 1, "Brain Met-Post op cavity", "Carcinoma"],
+        [106, 1, "Brain Mets Breast", "Carcinoma of the lung"],
+        [107, 1, "Brain Mets Lung", "a new spelling"],
+    ]
+    name = "Brain-TR-GammaKnife-Clinical-Information.xlsx"
+    write_workbook(tmp_path / name, {"course_level": [head, *rows]})
+    card = parse_card(shipped_card_text("ummc"), "ummc", "card.toml")
+    clinical = read_clinical(card.clinical[:1], tmp_path)
+    told = [clinical.person(f"GK_{number}", "1").primary_tumour for number in range(101, 108)]
+    assert told == ["lung", "lung", "kidney", "kidney", "unknown", "lung", None]
+    assert [p.value for p in clinical.problems if p.kind == "unmapped"] == ["a new spelling"]
+
+
+def test_a_second_column_names_groups_that_there_are() -> None:
+    """A card that maps to something else is refused."""
+    wrong = {"primary_tumour": {"column": "^d", "patterns": [{"pattern": "x", "value": "skin"}]}}
+    with pytest.raises(ValueError, match="skin"):
+        ClinicalTable.model_validate(tomllib.loads(PEOPLE) | {"fallback": wrong})
+
+
+def test_a_code_for_an_age_that_is_not_known(tmp_path: Path) -> None:
+    """A card may say that 99 stands for none; it cannot make another age of it."""
+    rows = [["id", "age"], [1, 99], [2, 63], [3, 0]]
+    clinical = people(tmp_path, *rows, values={"age_years": {"99": "n/a"}})
+    assert [clinical.person(f"Mets_00{n}").age_years for n in (1, 2, 3)] == [None, 63.0, None]
+    assert ("unmapped", "age", "0", 1) in kinds(clinical)
+    with pytest.raises(ValueError, match="no age_years"):
+        people(tmp_path, *rows, values={"age_years": {"99": "64"}})
