@@ -131,8 +131,11 @@ class Clinical:
         return list(self._lesions.get((source_id, session), ()))
 
     def phenotypes(self) -> list[Phenotype]:
-        """Return every table that could be read, in the form in which it leaves the raw data."""
-        return [make_phenotype(table) for table in self._tables]
+        """Return tables about patients or sessions in the form in which they leave the raw data.
+
+        Of tables of lesions, what may leave goes with the lesion rows.
+        """
+        return [make_phenotype(table) for table in self._tables if not table.card.lesions]
 
     def subjects(self) -> list[str]:
         """Return the patients whom any table names, sorted."""

@@ -146,7 +146,7 @@ class ClinicalLesions(StrictModel):
     """What the lesion's file or ROI is called."""
     location: Pattern = ""
     publish: tuple[Pattern, ...] = ()
-    """Columns that may be told of a lesion; the phenotype of such a table holds no others."""
+    """Columns that leave the raw data with the lesion's row; no others of such a table do."""
 
 
 class ClinicalTable(StrictModel):

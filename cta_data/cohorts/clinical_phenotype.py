@@ -48,7 +48,7 @@ class Phenotype:
     Attributes
     ----------
     rows
-        In the order of the sheet; several of one patient and session in a table of lesions.
+        In the order of the sheet.
     withheld
         Names of columns that stay with the raw data, as they name patients or the card says so.
     """
@@ -74,16 +74,12 @@ def make_phenotype(table: KeyedTable) -> Phenotype:
     """Return a table without the columns that name patients and those that are to be withheld.
 
     Columns without any cell are left out. A column names patients if it is their key, or if each
-    of its cells holds the row's own identifier, as names of files do. Of a table of lesions only
-    the columns that the card publishes are there.
+    of its cells holds the row's own identifier, as names of files do.
     """
     columns = table.sheet.columns
     names = {table.positions[field] for field in ("subject",) if field in table.positions}
     names |= {i for i in range(len(columns)) if _names_patients(table, i)}
     withheld = names | set(matching_columns(table.sheet, table.card.withhold))
-    if table.card.lesions:
-        published = matching_columns(table.sheet, table.card.lesions.publish)
-        withheld |= set(range(len(columns))) - set(published)
     filled = [i for i in range(len(columns)) if any(row.cells[i] for row in table.rows)]
     kept = [i for i in filled if i not in withheld]
     return Phenotype(

@@ -73,6 +73,12 @@ class GeometrySection(StrictModel):
 
     coregistered: bool = False
     """Images of a session lie in one space: they need no registration."""
+    shows_head: bool = True
+    """Images show a head. Where not, the checks of registrations, which look for one, are not made.
+
+    What is stated (`coregistered`, equal frames of reference, DICOM registration objects) is
+    believed then, and recorded as not checked.
+    """
     skull_stripped: bool = False
     """Voxels outside the brain are zero as delivered."""
     space: LabelOrNone = ""

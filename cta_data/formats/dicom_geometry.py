@@ -24,7 +24,7 @@ ORTHOGONAL_COSINE = 1e-3
 ROUNDED_COSINE = 5e-5  # other readers of NIfTI call a volume skewed from 1e-4 on
 WORTH_A_RECORD_MM = 0.01
 WORTH_A_RECORD_DEGREES = 0.5
-LEAVE_OUT = "Export the whole series, or have the card leave it out ([[series]] unless)"
+LEAVE_OUT = "Export the whole series, or leave this one out"
 EXPORT_APART = "Export images of one size as a series of their own"
 
 
@@ -325,7 +325,7 @@ def _judge_steps(geometry: SeriesGeometry, repairs: SeriesRepairs) -> Deviation 
         raise DataRefused(
             "slices are missing" if gaps else "the steps between slices are uneven",
             why=why,
-            next_step="Export the whole series again, or set repairs.uneven_steps in the card",
+            next_step="Export the whole series again",
         )
     if steps.max() > repairs.maximum_gap_mm:
         raise DataRefused(
@@ -351,6 +351,6 @@ def _judge_tilt(geometry: SeriesGeometry, repairs: SeriesRepairs) -> Deviation |
         raise DataRefused(
             "the gantry was tilted" if straight else "slices do not lie above one another",
             why=why,
-            next_step="Set repairs.gantry_tilt in the card, or export a series without tilt",
+            next_step="Export a series without tilt",
         )
     return Deviation(kind, why, "repaired", "linear interpolation within each slice's plane")

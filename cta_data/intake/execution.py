@@ -253,11 +253,12 @@ def _series_row(series: SeriesPlan) -> SeriesRow:
 
 def _subject_rows(plan: AdditionPlan) -> list[SubjectRow]:
     label_of = {number: one.subject for one in plan.subjects for number in one.source_ids}
-    # A number that was only refused under another label is not known by that any more.
+    held = {row.subject for row in plan.inventory.subjects if row.status == ACCEPTED}
+    # A number that was only refused, under a label that nobody has, is not known by that any more.
     rows = {
         _key(row): row
         for row in plan.inventory.subjects
-        if row.status == ACCEPTED
+        if row.subject in held
         or not row.source_id
         or label_of.get(row.source_id, row.subject) == row.subject
     }

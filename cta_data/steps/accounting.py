@@ -79,14 +79,20 @@ def not_evaluated(study: Study, cohort: str, session: str) -> str:
 
 
 def usable_patients(study: Study) -> list[Patient]:
-    """Return the patients of the build's cohorts with a session that was measured."""
+    """Return the patients of the build's cohorts with a session that was measured.
+
+    A step before may have been decided about since: a session that a person rejects is measured
+    still, until the step is planned again, and no longer usable.
+    """
     units = study.tables.by_key("units")
     cohorts = build_cohorts(study)
     patients: dict[tuple[str, str], Patient] = {}
     for key, row in sorted(study.tables.by_key("subjects").items()):
         cohort, subject, _ = key
-        measured = units.get(("measure", *key))
-        usable = measured is not None and measured["status"] == "ok"
+        statuses = {
+            step: units[step, *key]["status"] for step in STEP_NAMES if (step, *key) in units
+        }
+        usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
         if cohort in cohorts and row["quality"] and usable and not not_evaluated(study, *key[::2]):
             patients.setdefault((cohort, subject), Patient(cohort, subject, row["quality"]))
     return list(patients.values())

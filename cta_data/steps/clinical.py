@@ -15,7 +15,7 @@ from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
 from cta_data.intake.plain_files import SOURCE_FILE
-from cta_data.steps.redaction import cut_out, identifier_parts
+from cta_data.steps.redaction import cut_out, identifier_parts, is_public
 from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions
 from cta_data.study import Study
 
@@ -28,7 +28,7 @@ class ToldOf:
     def __init__(self, study: Study, cohort: str) -> None:
         self.clinical: Clinical | None = study.clinical(cohort)
         self._ids: dict[str, list[str]] = {}
-        self._public = bool(study.card(cohort).subjects.pattern)
+        self._pattern = study.card(cohort).subjects.pattern
         self._has_lesions = any(table.lesions for table in study.card(cohort).clinical)
         inventory = read_cohort_inventory(study, cohort) if self.clinical else None
         for row in inventory.subjects if inventory else ():
@@ -53,7 +53,7 @@ class ToldOf:
             person = self.clinical.person(identifier, session.session)
             told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
             rows += [
-                _without_identity(row, identifier, public=self._public)
+                _without_identity(row, identifier, self._pattern)
                 for row in self.clinical.lesion_rows(identifier, session.session)
             ]
         if self._has_lesions:
@@ -69,9 +69,9 @@ class ToldOf:
         return told
 
 
-def _without_identity(row: LesionRow, identifier: str, *, public: bool) -> LesionRow:
-    """Return a row whose texts do not hold the patient's identifier."""
-    parts = list(identifier_parts(identifier, public=public))
+def _without_identity(row: LesionRow, identifier: str, pattern: str) -> LesionRow:
+    """Return a row whose texts do not hold the patient's identifier, unless that is public."""
+    parts = list(identifier_parts(identifier, public=is_public(pattern, identifier)))
     values = {name: cut_out(text, parts) for name, text in row.values.items()}
     name, location = cut_out(row.name, parts), cut_out(row.location, parts)
     return replace(row, name=name, location=location, values=values)
@@ -147,11 +147,11 @@ def list_rows_without_session(study: Study) -> None:
         if told.clinical is None:
             continue
         label = told.subject_of()
-        public = bool(study.card(cohort).subjects.pattern)
+        pattern = study.card(cohort).subjects.pattern
         rows = [
             _link(cohort, label.get(row.source_id, ""), row.session, row)
             | {"structure_set": 0, "roi_number": 0, "status": "row_without_roi"}
-            for row in _all_rows(told.clinical, public=public)
+            for row in _all_rows(told.clinical, pattern)
             if (cohort, label.get(row.source_id, ""), row.session) not in converted
         ]
         before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
@@ -159,11 +159,11 @@ def list_rows_without_session(study: Study) -> None:
         study.tables.replace("clinical_links", SESSION, stale, rows)
 
 
-def _all_rows(clinical: Clinical, *, public: bool) -> Iterator[LesionRow]:
+def _all_rows(clinical: Clinical, pattern: str) -> Iterator[LesionRow]:
     for identifier in clinical.subjects():
         for session in clinical.sessions(identifier):
             for row in clinical.lesion_rows(identifier, session):
-                yield _without_identity(row, identifier, public=public)
+                yield _without_identity(row, identifier, pattern)
 
 
 def problems_of(study: Study, cohort: str) -> list[str]:
@@ -176,7 +176,7 @@ def problems_of(study: Study, cohort: str) -> list[str]:
         times = f" ({one.count} rows)" if one.count else ""
         lines.append(f"clinical table {one.table}{column}{value}{times}: {one.message}")
     for table in clinical.phenotypes() if clinical else ():
-        if _comes_twice(table) and table.name not in _lesion_tables(study, cohort):
+        if _comes_twice(table):
             told = "several rows a patient and session, so BIDS has no place for it in phenotype/"
             lines.append(f"clinical table {table.name}: {told}")
     uncertain = courses_that_differ(study, cohort)
@@ -213,19 +213,16 @@ def _comes_twice(table: Phenotype) -> bool:
     return len(set(keys)) < len(keys)
 
 
-def _lesion_tables(study: Study, cohort: str) -> set[str]:
-    """Names of the tables with a row a lesion: their rows are in `clinical_links`."""
-    return {table.name for table in study.card(cohort).clinical if table.lesions}
-
-
-def _without_names(table: Phenotype) -> Phenotype:
+def _without_names(table: Phenotype, pattern: str) -> Phenotype:
     """Return a table whose texts do not hold the identifier of the patient whom they are about.
 
-    Short numbers stay: they are parts of other numbers by chance.
+    A public collection's identifiers are no secret, and its labels lead back to them. Short
+    numbers stay: they are parts of other numbers by chance.
     """
 
     def shown(row: PhenotypeRow) -> PhenotypeRow:
-        parts = [p for p in identifier_parts(row.source_id) if not p.isdigit() or len(p) > 5]
+        every = identifier_parts(row.source_id, public=is_public(pattern, row.source_id))
+        parts = [p for p in every if not p.isdigit() or len(p) > 5]
         return replace(row, values=tuple(cut_out(value, parts) for value in row.values))
 
     rows = tuple(map(shown, table.rows))
@@ -255,11 +252,9 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
                 sessions.setdefault(subject, set()).add(session)
         by_session: list[str] = []
         for table in told.clinical.phenotypes():
-            if _comes_twice(table) or table.name in _lesion_tables(study, cohort):
+            if _comes_twice(table):
                 continue
-            # A public collection's identifiers are no secret, and its labels lead back to them.
-            if not study.card(cohort).subjects.pattern:
-                table = _without_names(table)
+            table = _without_names(table, study.card(cohort).subjects.pattern)
             rows = [
                 (label[row.source_id], row.session, row.values)
                 for row in table.rows

@@ -39,7 +39,7 @@ from cta_data.steps.image_rows import (
     image_name,
     sidecar_path,
 )
-from cta_data.steps.redaction import cut_out, identifier_parts
+from cta_data.steps.redaction import cut_out, identifier_parts, is_public
 
 FRAME = 1
 """Frame of reference of all images of a session that were delivered in one space."""
@@ -77,7 +77,8 @@ def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionF
         kind, identifier = entry.role.split(":", 1)
         match = match_file(places[identifier], card.files)
         if kind == "file" and match is not None:
-            path, public = workspace.read(entry.path), bool(card.subjects.pattern)
+            path = workspace.read(entry.path)
+            public = is_public(card.subjects.pattern, match.subject)
             files.append(SessionFile(identifier, path, match, public))
     return sorted(files, key=lambda f: (f.match.number, f.match.place))
 

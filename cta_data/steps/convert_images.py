@@ -30,6 +30,11 @@ from cta_data.steps.phases import phase_order, space_of
 
 IMAGE_KINDS = ("MR", "CT", DOSE)
 UNEVEN = ("missing_slices", "uneven_steps")
+IN_THE_CARD = (
+    "The cohort's card can allow a repair ([repairs]: uneven_steps, gantry_tilt, identical_slices) "
+    "or leave the series out (unless in [[series]])"
+)
+"""What only a cohort has: commands without a study read the same series without a card."""
 
 
 def read_session(unit: Unit, workspace: Workspace) -> RawSession:
@@ -102,7 +107,7 @@ def _convert(raw: RawSeries, role: Role, repairs: RepairSection, unit: UnitId) -
             f"{role.technique} ({role.phase}): {error.what}",
             where=str(unit),
             why=error.why,
-            next_step=error.next_step,
+            next_step=f"{error.next_step or 'Correct the raw files'}. {IN_THE_CARD}",
         ) from error
 
 

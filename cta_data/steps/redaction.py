@@ -47,14 +47,21 @@ def identifier_parts(identifier: str, *, public: bool = False) -> Iterator[str]:
     """Yield what is to be cut out for an identifier in the source.
 
     That is the identifier however its pieces are joined, and the pieces alone, as a folder may be
-    called after a name: `Li_Wu` is `Li Wu` too. Of a `public` collection's numbered identifiers
-    pieces are ordinary words, such as the `Mets` of `Mets_005`, and stay.
+    called after a name: `Li_Wu` is `Li Wu` too. Of a `public` identifier nothing is: labels lead
+    back to it, and names of files and rows hold it.
     """
+    if public:
+        return
     pieces = [piece for piece in re.split(r"[\W_]+", identifier) if piece]
     joined = [joint.join(pieces) for joint in ("", " ", "_", "-", ".", "^", ", ")]
-    for part in (identifier, *joined, *([] if public else pieces)):
+    for part in (identifier, *joined, *pieces):
         if len(part) >= SHORTEST:
             yield part
+
+
+def is_public(pattern: str, identifier: str) -> bool:
+    """Tell whether an identifier is one of a public collection (`subjects.pattern` of its card)."""
+    return bool(pattern and re.fullmatch(pattern, identifier))
 
 
 def identity_parts(dataset: pydicom.Dataset) -> Iterator[str]:

@@ -19,6 +19,7 @@ from cta_data.engine import (
     Workspace,
     session_scope,
 )
+from cta_data.errors import DataRefused
 from cta_data.formats.nifti import read_grid, read_image, same_grid
 from cta_data.imaging.inverse import inverse_of
 from cta_data.imaging.registration import RegistrationSettings, register_images
@@ -31,7 +32,8 @@ from cta_data.steps.registration_objects import registration_path
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study
 
-VERSION = 2
+VERSION = 3
+NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = false in its card"
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -52,7 +54,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             continue
         made = set(upstream.outputs("convert", unit))
         moving = _needed(study, images, spaces, made)
-        stated = study.card(unit.cohort).geometry.coregistered
+        geometry = study.card(unit.cohort).geometry
+        stated = geometry.coregistered
         paths = {f"image:{name}": spaces[name]["path"] for name in (settings.hub, *moving)}
         frames = {name: spaces[name]["frame"] for name in (settings.hub, *moving)}
         if settings.use_dicom_registration and not stated:
@@ -63,6 +66,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             "techniques": moving,
             "frames": frames,
             "coregistered": stated,
+            "checked": geometry.shows_head,
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
 
@@ -174,7 +178,16 @@ def _bring_together(
         row["metric"] = result.metric_value
         row["parameters"] = _json(result.parameters)
         return row, result.transform
-    quality = assess_transform(fixed, moving, transform)
+    if not unit.parameters["checked"]:
+        row = _row(unit, technique, source, kind, None, ())
+        row["parameters"] = _json({"not_checked": "geometry.shows_head in the card is false"})
+        return row, transform
+    try:
+        quality = assess_transform(fixed, moving, transform)
+    except DataRefused as error:
+        # The transform is there: a person can look at it, and accept it.
+        why = f"it cannot be checked: {error.what} ({error.why})"
+        return _row(unit, technique, source, kind, None, (f"{why}. {NO_HEAD}",)), transform
     reasons = reasons_against(quality, limits)
     return _row(unit, technique, source, kind, quality, reasons), transform
 

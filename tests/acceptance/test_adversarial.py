@@ -62,6 +62,11 @@ def pixels_of(patient: Path) -> list[bytes]:
     return [pydicom.dcmread(paths[0]).PixelData for paths in slices_of(patient)]
 
 
+def a_little_changed(pixels: list[bytes]) -> list[bytes]:
+    """One grey value more in the first pixel: `add` knows the very pixels of another patient."""
+    return [bytes([pixels[0][0] ^ 1]) + pixels[0][1:], *pixels[1:]]
+
+
 def shift_registration(dataset: Dataset) -> None:
     """Move the stored transform 25 mm along each axis."""
     for item in dataset.iterall():
@@ -105,8 +110,8 @@ def adversarial(
     written = write_trial(folder, n_naq=4, n_haq=3, seed=3, voxel_sizes=SIZES)
     copies = dict(zip(CASES, copy_patients([one.raw for one in written], raw), strict=True))
     # Another patient's pixels behind this one's headers; and a sagittal series from left to right.
-    replace_pixels(copies["swapped"], pixels_of(written[2].raw))
-    replace_pixels(copies["swapped_frame"], pixels_of(written[5].raw))
+    replace_pixels(copies["swapped"], a_little_changed(pixels_of(written[2].raw)))
+    replace_pixels(copies["swapped_frame"], a_little_changed(pixels_of(written[5].raw)))
     replace_pixels(copies["mirrored"], pixels_of(written[2].raw)[::-1])
     edit(files_of(copies["contradicted"], "Fusion")[0], shift_registration)
     edit(files_of(copies["emptied"], "RTSTRUCT")[0], empty_first_roi)

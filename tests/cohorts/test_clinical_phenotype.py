@@ -62,15 +62,18 @@ def test_columns_that_name_patients_are_withheld(tmp_path: Path) -> None:
     assert found.withheld == ("BraTS_MET_ID", "file", "again", "Name")
 
 
-def test_of_lesions_only_published_columns_are_told(tmp_path: Path) -> None:
-    """Rows stay one a lesion, several of a patient and session."""
-    found = phenotype(
-        tmp_path,
-        ["BraTS_MET_ID", "visit", "lesion", "outcome", "comment"],
-        [1, 1, "R atrium", "stable", "seen by X"],
-        [1, 1, "pons", "recurrence", "seen by Y"],
-        keys={"subject": "^BraTS_MET_ID$", "session": "^visit$"},
-        lesions={"name": "^lesion$", "publish": ["^outcome$"]},
+def test_a_table_of_lesions_is_no_phenotype(tmp_path: Path) -> None:
+    """What its card publishes goes with the lesion rows, and nothing else does."""
+    head = ["BraTS_MET_ID", "visit", "lesion", "outcome", "comment"]
+    write_workbook(tmp_path / "x.xlsx", {"s": [head, [1, 1, "R atrium", "stable", "seen by X"]]})
+    card = ClinicalTable.model_validate(
+        {
+            "file": "xlsx$",
+            "name": "lesions",
+            "keys": {"subject": "^BraTS_MET_ID$", "session": "^visit$"},
+            "lesions": {"name": "^lesion$", "publish": ["^outcome$"]},
+        }
     )
-    assert [row.values for row in found.rows] == [("stable",), ("recurrence",)]
-    assert {(row.source_id, row.session) for row in found.rows} == {("1", "1")}
+    clinical = read_clinical([card], tmp_path)
+    assert clinical.phenotypes() == []
+    assert [row.values for row in clinical.lesion_rows("1", "1")] == [{"outcome": "stable"}]

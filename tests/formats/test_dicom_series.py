@@ -149,8 +149,10 @@ def test_the_input_is_not_changed() -> None:
 
 
 def refused(datasets: list[Dataset], repairs: SeriesRepairs | None = None) -> str:
+    """The message, which advises no setting of a card: `rasterize` reads series without one."""
     with pytest.raises(DataRefused) as caught:
         convert_series(datasets, repairs)
+    assert "card" not in str(caught.value) and "repairs." not in str(caught.value)
     return str(caught.value)
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from cta_data.doctor import Finding, diagnose
-from cta_data.engine import Report
-from cta_data.steps.accounting import account, exclusions
+from cta_data.engine import Report, Selection
+from cta_data.engine.acceptance import REJECTED
+from cta_data.steps.acceptance import Verdict, decide_about
+from cta_data.steps.accounting import account, exclusions, partition_options, usable_patients
+from cta_data.steps.partition import partition
 from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
@@ -51,6 +54,24 @@ def test_the_first_step_that_stopped_gives_the_reason(built: Built, tmp_path: Pa
         row = dict(study.tables.by_key("units")[(step, *session)])
         study.tables.upsert("units", [row | {"status": "impossible", "reason": reason}])
     assert exclusions(study)[session] == "register: heads overlap 0.3"
+
+
+def test_who_is_rejected_leaves_the_partition_at_once(built: Built, tmp_path: Path) -> None:
+    """Before anything is planned again: the others are partitioned without the patient."""
+    study = copy_of(built[0], tmp_path)
+    before = usable_patients(study)
+    gone = before[0]
+    selection = Selection((gone.cohort,), (gone.subject,))
+    verdict = Verdict(REJECTED, "ab", "the wrong patient", "2026-01-02")
+    assert decide_about(study, selection, verdict, ["accept"], commit=False)
+    assert usable_patients(study) == before[1:]
+    expected = {
+        (a.patient.cohort, a.patient.subject): a.partition
+        for a in partition(before[1:], partition_options(study.configuration.build))
+    }
+    rows = study.tables.rows("subjects")
+    told = {(row["cohort"], row["subject"]): row["partition"] for row in rows}
+    assert told == {**told, **expected, (gone.cohort, gone.subject): "excluded"}
 
 
 def test_a_sound_study_has_no_finding(built: Built) -> None:
