@@ -161,7 +161,7 @@ def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[froze
         for row in inventory.series
     ]
     images += [
-        (f"{row['cohort']}/{row['subject']}", row["voxels_sha256"] or "")
+        (f"{row['cohort']}/{row['subject']}", row.get("voxels_sha256") or "")
         for row in study.tables.rows("images")
         if row["description"] == ""
     ]
