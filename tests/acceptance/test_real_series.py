@@ -86,6 +86,11 @@ def converted(
         "xa30": shared_data / "mr_siemens_xa30_enhanced_t1" / "In.tar.xz",
         **{label(stack): vendors / stack for stack in [*STACKS, *REFUSED]},
     }
+    # Several stacks are of one head, or one stack in another encoding.
+    names = ", ".join(f'"mycohort/{subject}"' for subject in sources)
+    stated = f'\n[[different_persons]]\nsubjects = [{names}]\nreason = "test series"\n'
+    toml = study / "study.toml"
+    toml.write_text(toml.read_text("utf-8") + stated, "utf-8")
     for subject, source in sources.items():
         added = cta("add", "mycohort", source, "--id", subject, "--card", card, study=study)
         assert added.code == 0, added.text
