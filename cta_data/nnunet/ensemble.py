@@ -18,6 +18,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cta_data.errors import DataRefused
 from cta_data.nnunet.checkpoints import read_checkpoint
+from cta_data.nnunet.model_facts import cascade_refused
 from cta_data.nnunet.plans import TRAINER
 
 CHECKPOINT = "checkpoint_final.pth"
@@ -73,6 +74,8 @@ def load_ensemble(
             next_step="Predict with nnU-Net itself, where that trainer is installed",
         )
     configuration = plans.get_configuration(first["init_args"]["configuration"])
+    if configuration.previous_stage_name:
+        raise cascade_refused(model.name)
     labels = plans.get_label_manager(dataset)
     network = _network(plans, configuration, dataset, labels.num_segmentation_heads)
     try:

@@ -48,6 +48,32 @@ class ModelFacts:
         return sorted({self.labels[name] for name in names or self.labels})
 
 
+def cascade_refused(model: str) -> DataRefused:
+    """Return why a model that takes another model's prediction is not used."""
+    return DataRefused(
+        "the model is the second stage of a cascade, which needs the first stage's prediction",
+        where=model,
+        next_step="Predict with a 3d_fullres or 2d model, or with nnU-Net itself",
+    )
+
+
+def require_single_stage(model: Path) -> None:
+    """Refuse a model of a cascade before any image is read, as far as its folder's name tells.
+
+    Raises
+    ------
+    DataRefused
+        plans.json says that the configuration of the folder's name has a previous stage.
+    """
+    try:
+        plans = json.loads((model / "plans.json").read_text("utf-8"))
+        own = plans["configurations"].get(model.name.split("__")[-1], {})
+    except (OSError, ValueError, KeyError, AttributeError):
+        return  # told where the model is loaded
+    if own.get("previous_stage"):
+        raise cascade_refused(model.name)
+
+
 def read_model_facts(model: Path) -> ModelFacts:
     """Return what the model of a folder takes and predicts.
 

@@ -20,8 +20,10 @@ from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, make_unit, setting_image
 from cta_data.study import Study
 
-VERSION = 1
+VERSION = 2
 MOST_NAMED = 5
+READER = "NibabelIOWithReorient"
+"""nnU-Net's reader that turns images to RAS, and masks back: its others ignore orientation."""
 REACH = "../../"
 """From a training set to the top of the study."""
 
@@ -259,6 +261,7 @@ def _dataset(unit: Unit) -> dict[str, Any]:
         "labels": {"background": 0, "metastasis": 1},
         "numTraining": len(training),
         "file_ending": ".nii.gz",
+        "overwrite_image_reader_writer": READER,
         "dataset": {
             case["case"]: {"images": [REACH + case["image"]], "label": REACH + case["label"]}
             for case in training

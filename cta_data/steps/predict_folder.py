@@ -21,12 +21,14 @@ from cta_data.formats.nifti import (
 from cta_data.imaging.brain_extraction import extract_brain
 from cta_data.imaging.brain_masks import apply_mask
 from cta_data.nnunet.archive import CHECKPOINT, import_model
-from cta_data.nnunet.model_facts import read_model_facts
+from cta_data.nnunet.model_facts import read_model_facts, require_single_stage
 from cta_data.nnunet.prediction_files import write_lesion_table
 from cta_data.steps.predict import run_prediction
 from cta_data.steps.train import Machine
 
 ENDING = ".nii.gz"
+ENDINGS = (ENDING, ".nii")
+OTHER_IMAGES = (".nrrd", ".nhdr", ".mha", ".mhd", ".img", ".hdr", ".mgz", ".mgh", ".dcm", ".png")
 _NUMBERED = re.compile(r"(.+)_(\d{4})")
 """nnU-Net's name of a channel's file."""
 
@@ -92,10 +94,30 @@ def folds_of(model: Path) -> list[str]:
     return [name.removeprefix("fold_") for name in names]
 
 
-def images_in(folder: Path) -> dict[str, dict[int, list[Path]]]:
-    """Return the files of each case by channel, by nnU-Net's names or plain ones.
+@dataclass(frozen=True)
+class FolderContent:
+    """What a folder holds.
 
-    `case_0001.nii.gz` is a second channel where there is a `case_0000.nii.gz`, else a name.
+    Attributes
+    ----------
+    cases
+        By case, the files of each channel.
+    unreadable
+        Images in another format, by name, with the reason.
+    others
+        Names of files that are no images.
+    """
+
+    cases: dict[str, dict[int, list[Path]]]
+    unreadable: dict[str, str]
+    others: tuple[str, ...]
+
+
+def folder_content(folder: Path) -> FolderContent:
+    """Return the files of each case by channel, by nnU-Net's names or plain ones, and all others.
+
+    `case_0001.nii.gz` is a second channel where there is a `case_0000.nii.gz`, else a name. The
+    ending may be `.nii`, and in capitals.
 
     Raises
     ------
@@ -104,21 +126,32 @@ def images_in(folder: Path) -> dict[str, dict[int, list[Path]]]:
     """
     if not folder.is_dir():
         raise ConfigurationError("there is no such folder", where=str(folder))
-    stems = {
-        path.name.removesuffix(ENDING): path
-        for path in sorted(folder.iterdir())
-        if path.name.endswith(ENDING) and not path.name.startswith(".")
-    }
+    stems: dict[str, list[Path]] = {}
+    unreadable: dict[str, str] = {}
+    others: list[str] = []
+    for path in sorted(folder.iterdir()):
+        name = path.name.lower()
+        ending = next((end for end in ENDINGS if name.endswith(end)), "")
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        if ending:
+            stems.setdefault(path.name[: -len(ending)], []).append(path)
+        elif name.endswith(OTHER_IMAGES):
+            unreadable[path.name] = "images are read as NIfTI (.nii, .nii.gz): convert it first"
+        else:
+            others.append(path.name)
     cases: dict[str, dict[int, list[Path]]] = {}
-    for stem, path in stems.items():
+    for stem, paths in stems.items():
         numbered = _NUMBERED.fullmatch(stem)
         if numbered and f"{numbered[1]}_0000" not in stems:
             numbered = None
         case, channel = (numbered[1], int(numbered[2])) if numbered else (stem, 0)
-        cases.setdefault(case, {}).setdefault(channel, []).append(path)
+        cases.setdefault(case, {}).setdefault(channel, []).extend(paths)
     if not cases:
-        raise ConfigurationError(f"there is no image (*{ENDING}) in the folder", where=str(folder))
-    return cases
+        raise ConfigurationError(
+            f"there is no image ({', '.join(ENDINGS)}) in the folder", where=str(folder)
+        )
+    return FolderContent(cases, unreadable, tuple(others))
 
 
 def predict_folder(
@@ -148,7 +181,10 @@ def predict_folder(
     DataRefused
         The model cannot be loaded.
     """
-    found = images_in(source)
+    content = folder_content(source)
+    for name in content.others:
+        note(f"skipped, no image: {name}")
+    require_single_stage(model)
     folds = folds_of(model)
     facts = read_model_facts(model)
     values = facts.lesion_values(lesions)
@@ -156,7 +192,8 @@ def predict_folder(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        ready, failed = _prepare_all(found, work, facts.channels, brain, note)
+        ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
+        failed |= content.unreadable
         cases = [{"case": c, "images": images, "output": str(out)} for c, images in ready.items()]
         if cases:
             job = {

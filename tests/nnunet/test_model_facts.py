@@ -10,7 +10,7 @@ import pytest
 
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.nnunet.model_facts import ModelFacts, read_model_facts
-from cta_data.steps.predict_folder import images_in
+from cta_data.steps.predict_folder import folder_content
 
 BRATS = {"background": 0, "oedema": 1, "necrosis": 2, "enhancing tumour": 3, "ignore": 4}
 
@@ -63,7 +63,7 @@ def test_numbers_in_names_are_channels_only_beside_a_first_one(tmp_path: Path) -
     """scan_0001 and scan_0002 are two cases; p_0000 and p_0001 two channels of one."""
     for name in ("scan_0001", "scan_0002", "p_0000", "p_0001", "q"):
         (tmp_path / f"{name}.nii.gz").touch()
-    found = images_in(tmp_path)
+    found = folder_content(tmp_path).cases
     assert {case: sorted(files) for case, files in found.items()} == {
         "p": [0, 1],
         "q": [0],

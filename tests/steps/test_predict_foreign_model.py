@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -12,6 +16,7 @@ from helpers.command_line import run_cta
 from helpers.foreign_model import LABELS, write_foreign_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
+torch = pytest.importorskip("torch", reason="needs the extra `train`")
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
 SIZE = (26, 22, 18)
@@ -54,7 +59,6 @@ def voxels(path: Path) -> np.ndarray:
 
 def test_masks_are_nnunets_own_where_the_chosen_labels_are(model: Path, tmp_path: Path) -> None:
     """Voxel by voxel on the file's own grid, with two channels and images turned for the model."""
-    import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     files = write_case(tmp_path / "images", "p1")
@@ -109,3 +113,72 @@ def test_a_case_with_other_channels_costs_itself_alone(model: Path, tmp_path: Pa
     assert "shifted" in outcome.text and "different grids" in outcome.text
     assert "same channel" in outcome.text and "twice.nii.gz, twice_0000.nii.gz" in outcome.text
     assert [p.name for p in (tmp_path / "out").glob("*.nii.gz")] == ["whole.nii.gz"]
+
+
+def test_every_file_of_a_folder_is_predicted_or_listed(model: Path, tmp_path: Path) -> None:
+    """Plain NIfTI, capitals, two spellings of one case, other formats, and what is no image."""
+    source = tmp_path / "images"
+    first, second = write_case(source, "a")
+    for channel, path in enumerate((first, second)):
+        image = sitk.ReadImage(str(path))
+        sitk.WriteImage(image, str(source / f"b_{channel:04}.nii"))
+        (source / f"c_{channel:04}.NII.GZ").write_bytes(path.read_bytes())
+    sitk.WriteImage(sitk.ReadImage(str(first)), str(source / "a_0000.nii"))
+    sitk.WriteImage(sitk.ReadImage(str(first)), str(source / "d.nrrd"))
+    (source / "a.json").write_text("{}", "utf-8")
+    outcome = predict(model, source, tmp_path / "out", "--lesion", "necrosis")
+    assert outcome.code == 3
+    assert "skipped, no image: a.json" in outcome.text
+    assert "not predicted: d.nrrd" in outcome.text
+    assert "same channel" in outcome.text and "a_0000.nii, a_0000.nii.gz" in outcome.text
+    found = sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz"))
+    assert found == ["b.nii.gz", "c.nii.gz"]
+    assert "2 cases predicted, 2 not" in outcome.text
+    assert (voxels(tmp_path / "out/b.nii.gz") == voxels(tmp_path / "out/c.nii.gz")).all()
+
+
+def test_a_case_in_any_orientation_is_predicted_the_same(model: Path, tmp_path: Path) -> None:
+    """All 48 ways to store a volume: each mask is on its file's grid, and the same in RAS."""
+    files = [nibabel.load(path) for path in write_case(tmp_path / "made", "p")]
+    names = []
+    for order, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
+        name = "".join(map(str, order)) + "".join("p" if s > 0 else "n" for s in signs)
+        names.append(name)
+        for channel, file in enumerate(files):
+            stored = file.as_reoriented(np.array(list(zip(order, signs, strict=True))))
+            path = tmp_path / "images" / f"{name}_{channel:04}.nii.gz"
+            path.parent.mkdir(exist_ok=True)
+            nibabel.save(stored, path)
+    outcome = predict(model, tmp_path / "images", tmp_path / "out", "--lesion", "necrosis")
+    assert outcome.code == 0, outcome.text
+    masks = []
+    for name in names:
+        mask = nibabel.load(tmp_path / "out" / f"{name}.nii.gz")
+        image = nibabel.load(tmp_path / "images" / f"{name}_0000.nii.gz")
+        assert mask.shape == image.shape and np.allclose(mask.affine, image.affine, atol=1e-4)
+        masks.append(np.asarray(nibabel.as_closest_canonical(mask).dataobj))
+    assert len(names) == 48 and masks[0].any()
+    assert all(np.array_equal(masks[0], other) for other in masks[1:])
+
+
+def test_a_second_stage_of_a_cascade_is_refused_before_anything_is_read(
+    model: Path, tmp_path: Path
+) -> None:
+    """By the name of its folder, and by its checkpoint where the folder was renamed."""
+    write_case(tmp_path / "images", "p1")
+    for name in ("nnUNetTrainer__nnUNetPlans__3d_cascade_fullres", "renamed"):
+        folder = tmp_path / name
+        shutil.copytree(model, folder)
+        plans = json.loads((folder / "plans.json").read_text("utf-8"))
+        own = plans["configurations"].pop("3d_fullres") | {"previous_stage": "3d_lowres"}
+        plans["configurations"] = {"3d_cascade_fullres": own, "3d_lowres": own}
+        (folder / "plans.json").write_text(json.dumps(plans), "utf-8")
+        checkpoint = folder / "fold_0/checkpoint_final.pth"
+        content = torch.load(checkpoint, weights_only=False)
+        content["init_args"]["configuration"] = "3d_cascade_fullres"
+        torch.save(content, checkpoint)
+        out = tmp_path / f"out_{name}"
+        outcome = predict(folder, tmp_path / "images", out, "--lesion", "necrosis")
+        assert outcome.code in (1, 3) and "second stage of a cascade" in outcome.text, name
+        assert "RuntimeError" not in outcome.text
+        assert not list(out.glob("*.nii.gz"))
