@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cta_data.cli.options import JobsOption, JsonOption
+from cta_data.cli.options import JobsOption, JsonOption, NiftiFormOption, form_choice
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
@@ -52,6 +52,7 @@ def score(
     surface_distances: Annotated[
         bool, typer.Option("--surface-distances", help="Measure distances of surfaces, mm.")
     ] = False,
+    nifti_form: NiftiFormOption = "",
     out: Annotated[
         Path | None,
         typer.Option(help="Parquet file of cases; lesions go to FILE.lesions.parquet beside it."),
@@ -64,12 +65,18 @@ def score(
     from cta_data.evaluation.scoring.workers import open_workers
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
+    choice = form_choice(nifti_form)
     if out is not None:
         _require_place(out)
     pairing = pair_files(reference, prediction)
     with open_workers(min(jobs, len(pairing.files))) as workers:
         scores = score_pairs(
-            pairing, rules, label=_label(label), surfaces=surface_distances, workers=workers
+            pairing,
+            rules,
+            label=_label(label),
+            surfaces=surface_distances,
+            choice=choice,
+            workers=workers,
         )
     _tell(scores, out, as_json=as_json)
     if not pairing.files:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import typer
 from rich.table import Table
 
-from cta_data.cli.options import JsonOption
+from cta_data.cli.options import JsonOption, NiftiFormOption, form_choice
 from cta_data.cli.output import console, print_json
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
@@ -41,6 +41,7 @@ def rasterize(
         bool,
         typer.Option(help="Refuse contours that do not belong to the image."),
     ] = True,
+    nifti_form: NiftiFormOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Turn the contours of one structure set into masks on the grid of an image.
@@ -52,7 +53,8 @@ def rasterize(
     _check_masks_output(out)
     _require_inputs(rtstruct, image)
     structure_set = read_structure_set(rtstruct)
-    grid, identity = read_reference_image(image, structure_set.referenced_series_uids)
+    referenced = structure_set.referenced_series_uids
+    grid, identity = read_reference_image(image, referenced, form_choice(nifti_form))
     try:
         rasterized = rasterize_structure_set(
             structure_set, grid, identity, roi, check_reference=reference_check
@@ -84,6 +86,7 @@ def transfer_mask(
     kind: Annotated[
         str, typer.Option("--kind", help="rigid or affine, where the images are registered.")
     ] = "rigid",
+    nifti_form: NiftiFormOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Carry one mask from one technique to another, lesion by lesion."""
@@ -91,9 +94,10 @@ def transfer_mask(
 
     _check_output(out)
     _require_inputs(mask, moving_image, fixed_image)
-    moving, _ = read_reference_image(moving_image)
-    fixed, _ = read_reference_image(fixed_image)
-    labels = _in_voxel_order_of(moving, read_image(mask))
+    choice = form_choice(nifti_form)
+    moving, _ = read_reference_image(moving_image, choice=choice)
+    fixed, _ = read_reference_image(fixed_image, choice=choice)
+    labels = _in_voxel_order_of(moving, read_image(mask, choice))
     used, accepted, reasons = _transform(transform, fixed, moving, kind)
     result = carry(labels, moving, fixed, used)
     out.parent.mkdir(parents=True, exist_ok=True)

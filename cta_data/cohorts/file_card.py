@@ -87,6 +87,8 @@ class GeometrySection(StrictModel):
     """Spacing (x, y, z) of stacks of PNG files, which carry none."""
     registration_objects: Literal["refuse", "latest", "ignore"] = "refuse"
     """What Spatial Registration objects that contradict each other mean; `ignore` reads none."""
+    nifti_form: Literal["", "sform", "qform"] = ""
+    """Which is right in NIfTI headers whose sform and qform (with pixdim) contradict each other."""
 
 
 class MaskSection(StrictModel):

@@ -14,12 +14,13 @@ from pydicom.errors import InvalidDicomError
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_series import convert_series
 from cta_data.formats.nifti import read_image
+from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.rtstruct import read_dicom_object
 from cta_data.imaging.contours import ImageIdentity
 
 
 def read_reference_image(
-    path: Path, preferred_series: Collection[str] = ()
+    path: Path, preferred_series: Collection[str] = (), choice: FormChoice = NO_CHOICE
 ) -> tuple[sitk.Image, ImageIdentity | None]:
     """Read an image and the UIDs by which a structure set may refer to it.
 
@@ -30,6 +31,8 @@ def read_reference_image(
         Of one or two slices only the grid is made, without values.
     preferred_series
         Series UIDs to choose by, where a folder holds several series.
+    choice
+        Which form of a NIfTI header is right where they contradict each other.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def read_reference_image(
         If there is no image, or several and none or more than one of them is preferred.
     """
     if path.name.endswith((".nii", ".nii.gz")):
-        return read_image(path), None
+        return read_image(path, choice), None
     datasets = _images(path)
     if not datasets:
         raise DataRefused(

@@ -27,6 +27,7 @@ from cta_data.formats.nifti import (
     write_voxels,
 )
 from cta_data.formats.nifti_copy import place_nifti
+from cta_data.formats.nifti_geometry import FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.png_stack import read_png_stack, slice_numbers
 from cta_data.formats.voxel_digest import voxel_digest
@@ -119,7 +120,7 @@ def read_mask(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Image
         It is damaged, or is no volume.
     """
     if file.match.container == "NIFTI":
-        image = read_image(file.path)
+        image = read_image(file.path, form_choice(card))
         return sitk.GetArrayFromImage(image), _grid_of(image)
     return _read_other(file, card)
 
@@ -136,6 +137,12 @@ def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Ima
         )
     image = read_png_stack(read_members(file.path), spacing)
     return sitk.GetArrayFromImage(image), _grid_of(image)
+
+
+def form_choice(card: Card) -> FormChoice:
+    """Return what the card says of NIfTI headers that contradict themselves."""
+    setting = "say which is in the cohort's card (geometry.nifti_form)"
+    return FormChoice(card.geometry.nifti_form, setting)
 
 
 def _grid_of(image: sitk.Image) -> ImageGrid:
@@ -259,7 +266,7 @@ def _place(file: SessionFile, target: Path, card: Card) -> tuple[ImageGrid, str,
     """Write an image; return its grid, where its geometry comes from, and what was noted."""
     try:
         if file.match.container == "NIFTI":
-            placed = place_nifti(file.path, target)
+            placed = place_nifti(file.path, target, form_choice(card))
             return placed.grid, "nifti", placed.notes
         voxels, grid = _read_other(file, card)
     except DataRefused as error:

@@ -13,6 +13,7 @@ from cta_data.evaluation.scoring.conventions import Convention
 from cta_data.evaluation.scoring.mask_files import ENDINGS, Label, score_files
 from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
 from cta_data.evaluation.scoring.workers import Workers
+from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 
 Item = tuple[str, tuple[Path, Path]]
 
@@ -105,6 +106,7 @@ def score_pairs(
     *,
     label: Label = None,
     surfaces: bool = False,
+    choice: FormChoice = NO_CHOICE,
     workers: Workers | None = None,
 ) -> Scores:
     """Score every pair; one that cannot be scored is named with its reason.
@@ -113,6 +115,8 @@ def score_pairs(
     ----------
     surfaces
         Whether surface distances are measured, too.
+    choice
+        Which form of NIfTI headers is right where they contradict each other.
     workers
         Processes that share the cases; without them this process scores.
     """
@@ -121,6 +125,7 @@ def score_pairs(
         convention=convention,
         label=label,
         surfaces=surfaces,
+        choice=choice,
         lesion_labels=pairing.lesion_labels,
     )
     results = sorted(
@@ -137,6 +142,7 @@ def _score(
     convention: Convention,
     label: Label,
     surfaces: bool,
+    choice: FormChoice,
     lesion_labels: Mapping[str, Path],
 ) -> tuple[str, CaseScore | str]:
     case, (reference, predicted) = item
@@ -149,6 +155,7 @@ def _score(
             case=case,
             surfaces=surfaces,
             lesion_labels=lesion_labels.get(case),
+            choice=choice,
         )
     except CtaError as error:
         return case, str(error)

@@ -30,6 +30,7 @@ from cta_data.formats.nifti import (
     same_grid,
     voxel_layout,
 )
+from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
 
 NRRD = (".nrrd", ".nhdr")
@@ -81,13 +82,15 @@ class _Stored:
     slope: float | None = None
 
 
-def read_mask(path: Path, label: Label = None) -> MaskVoxels:
+def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -> MaskVoxels:
     """Read the lesion voxels of a NIfTI or NRRD mask.
 
     Parameters
     ----------
     label
         The value that means lesion; without it, or with `each`, every value but 0.
+    choice
+        Which form of a NIfTI header is right where they contradict each other.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def read_mask(path: Path, label: Label = None) -> MaskVoxels:
             next_step="Put the mask file in its place",
         )
     try:
-        stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path)
+        stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path, choice)
     except UNREADABLE as error:  # type: ignore[misc]  # isal stub
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataRefused(
@@ -118,9 +121,9 @@ def read_mask(path: Path, label: Label = None) -> MaskVoxels:
     return _turned_to_ras(MaskVoxels(index[kept], lesion[kept], stored.shape, stored.affine))
 
 
-def _from_nifti(path: Path) -> _Stored:
+def _from_nifti(path: Path, choice: FormChoice) -> _Stored:
     content = read_content(path)
-    header, (nx, ny, nz), affine = header_geometry(content, path)
+    header, (nx, ny, nz), affine = header_geometry(content, path, choice)
     dtype, offset = voxel_layout(header, (nx, ny, nz), content, path)
     voxels = np.frombuffer(content, dtype, nx * ny * nz, offset)
     slope, intercept = header.get_slope_inter()
@@ -146,6 +149,7 @@ def score_files(
     case: str,
     surfaces: bool = False,
     lesion_labels: Path | None = None,
+    choice: FormChoice = NO_CHOICE,
 ) -> CaseScore:
     """Score one mask file against another; see `read_mask` and `score_case`.
 
@@ -161,7 +165,7 @@ def score_files(
     DataRefused
         A file cannot be used, or the two lie on different grids; the message shows both.
     """
-    first, second = read_mask(reference, label), read_mask(predicted, label)
+    first, second = (read_mask(path, label, choice) for path in (reference, predicted))
     if not same_grid(first.grid, second.grid):
         raise DataRefused(
             "reference and prediction lie on different grids",
