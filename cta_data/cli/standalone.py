@@ -18,6 +18,7 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.formats.rtstruct import read_structure_set
+from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization import REFUSED, RasterizedRoi
 from cta_data.imaging.structure_set_masks import rasterize_structure_set
 
@@ -139,6 +140,8 @@ def _transform(
         raise ConfigurationError(f"unknown kind {kind!r}", next_step="Use rigid or affine")
     from cta_data.imaging.registration import RegistrationSettings, register_images
 
+    for image, name in ((fixed, "the fixed image"), (moving, "the moving image")):
+        usable_values(sitk.GetArrayViewFromImage(image), where=name)
     result = register_images(fixed, moving, RegistrationSettings(kind=kind))
     return result.transform, result.accepted, list(result.reasons)
 

@@ -89,6 +89,8 @@ class GeometrySection(StrictModel):
     """What Spatial Registration objects that contradict each other mean; `ignore` reads none."""
     nifti_form: Literal["", "sform", "qform"] = ""
     """Which is right in NIfTI headers whose sform and qform (with pixdim) contradict each other."""
+    replace_not_finite: float | None = Field(default=None, allow_inf_nan=False)
+    """Value for voxels of images that are NaN or infinite; None refuses such images."""
 
 
 class MaskSection(StrictModel):

@@ -25,6 +25,7 @@ from cta_data.formats.nifti_geometry import (
     placed_affine,
     require_right_angles,
 )
+from cta_data.formats.voxel_values import require_plausible_scale
 from cta_data.imaging.grid import Placed
 from cta_data.whole_files import written_whole
 
@@ -106,13 +107,41 @@ def read_image(path: Path, choice: FormChoice = NO_CHOICE) -> sitk.Image:
     """
     content = read_content(path)
     header, shape, affine = header_geometry(content, path, choice)
+    return image_from_array(scaled_voxels(header, shape, content, path), affine)
+
+
+def scaled_voxels(
+    header: nib.Nifti1Header, shape: tuple[int, int, int], content: bytes, path: Path
+) -> NDArray[np.generic]:
+    """Values (z, y, x) of a file's content: as stored, or float32 where they are scaled.
+
+    Raises
+    ------
+    DataRefused
+        As `voxel_layout` and `value_scale` do.
+    """
     dtype, offset = voxel_layout(header, shape, content, path)
     count = int(np.prod(shape))
     voxels = np.frombuffer(content, dtype, count, offset).reshape(shape[::-1])
-    slope, intercept = header.get_slope_inter()
-    if (slope, intercept) not in ((None, None), (1.0, 0.0)):
+    slope, intercept = value_scale(header, path)
+    if (slope, intercept) != (1.0, 0.0):
         voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    return image_from_array(voxels.astype(voxels.dtype.newbyteorder("="), copy=False), affine)
+    return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+
+
+def value_scale(header: nib.Nifti1Header, path: Path) -> tuple[float, float]:
+    """Slope and intercept of the stored values; 1 and 0 where the header gives no slope.
+
+    Raises
+    ------
+    DataRefused
+        One of them is no number that values can be scaled by.
+    """
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or np.isnan(slope):
+        return 1.0, 0.0  # "not given" (nifti1.h); nibabel writes NaN for it
+    require_plausible_scale(slope, intercept, where=str(path))
+    return slope, intercept
 
 
 def read_header(path: Path) -> nib.Nifti1Header:

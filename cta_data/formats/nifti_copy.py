@@ -26,10 +26,10 @@ from cta_data.formats.nifti import (
     grid_of_itk,
     header_geometry,
     read_content,
-    read_image,
     same_grid,
+    scaled_voxels,
     voxel_layout,
-    write_image,
+    write_voxels,
 )
 from cta_data.formats.nifti_geometry import (
     NO_CHOICE,
@@ -40,6 +40,7 @@ from cta_data.formats.nifti_geometry import (
     unit_mm,
     usable_forms,
 )
+from cta_data.formats.voxel_values import REFUSED, NotFinite, usable_values
 from cta_data.whole_files import written_whole
 
 CANONICAL_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -78,19 +79,25 @@ class PlacedNifti:
     grid: ImageGrid
 
 
-def place_nifti(source: Path, target: Path, choice: FormChoice = NO_CHOICE) -> PlacedNifti:
+def place_nifti(
+    source: Path,
+    target: Path,
+    choice: FormChoice = NO_CHOICE,
+    not_finite: NotFinite = REFUSED,
+) -> PlacedNifti:
     """Put a NIfTI file at `target` as `.nii.gz`, with its voxel order and affine as delivered.
 
     Of a header that other readers would take for another grid, both forms, pixdim and the unit are
     written anew from what is used (see `placed_affine`, also for `choice`); the voxels stay.
+    Values that are not finite are replaced or refused, as `not_finite` says.
 
     Raises
     ------
     CtaError
         When the source is missing or was not fetched, or the target has another ending.
     DataRefused
-        When the file is truncated or damaged, is no NIfTI, holds more than one volume, or does not
-        say where its voxels lie.
+        When the file is truncated or damaged, is no NIfTI, holds more than one volume, does not say
+        where its voxels lie, or its values are none of an image (`usable_values`).
     """
     if not target.name.endswith(".nii.gz"):
         raise CtaError("NIfTI is put in place as .nii.gz", where=str(target))
@@ -99,8 +106,11 @@ def place_nifti(source: Path, target: Path, choice: FormChoice = NO_CHOICE) -> P
     dtype, begin = voxel_layout(header, shape, content, source)
     grid = ImageGrid.of(shape, affine)
     notes = _disagreements(header, grid, affine, source)
-    if not _is_common(header):
-        write_image(read_image(source, choice), target)
+    voxels = scaled_voxels(header, shape, content, source)
+    voxels, filled = usable_values(voxels, not_finite, where=str(source))
+    if filled or not _is_common(header):
+        notes += (filled,) if filled else ()
+        write_voxels(voxels, affine, target)
         return PlacedNifti(False, (*notes, "encoded anew as NIfTI-1, three-dimensional"), grid)
     end = begin + int(np.prod(shape)) * dtype.itemsize
     removed = _removed(header, content, end)

@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_series import convert_series
+from cta_data.formats.image_grid import require_plausible_lengths
 from cta_data.formats.nifti import read_image
 from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.rtstruct import read_dicom_object
@@ -99,6 +100,7 @@ def _slice_grid(
         rows, columns = (float(value) for value in dataset.PixelSpacing)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataRefused("a slice does not say where it lies", why=str(error)) from error
+    require_plausible_lengths([columns, rows], origin.tolist())
     return origin, axes, [columns, rows]
 
 

@@ -20,6 +20,7 @@ from cta_data.formats.nifti import (
     read_image,
     same_grid,
 )
+from cta_data.formats.voxel_values import count_not_finite
 from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
 from cta_data.steps.overlap import in_training, rejected_subjects, shared_patients
 from cta_data.steps.partition import Assignment
@@ -244,6 +245,9 @@ def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
     except DataRefused as error:
         return [f"{case['case']}: {error}"]
     problems = []
+    unusable = count_not_finite(sitk.GetArrayViewFromImage(image))
+    if unusable:
+        problems.append(f"{case['case']}: {unusable} voxels of the image are NaN or infinite")
     if not same_grid(image, label):
         problems.append(f"{case['case']}: {describe_grid_difference(image, label)}")
     values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())

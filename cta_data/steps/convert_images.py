@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import SimpleITK as sitk
+
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card, RepairSection
 from cta_data.cohorts.series_roles import Role, SeriesHeader, assign_roles
@@ -13,6 +15,7 @@ from cta_data.formats.dicom_geometry import SeriesRepairs
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
 from cta_data.formats.nifti import write_image
 from cta_data.formats.voxel_digest import voxel_digest
+from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.steps.convert_dose import DOSE, convert_dose
@@ -101,7 +104,9 @@ def series_repairs(section: RepairSection) -> SeriesRepairs:
 
 def _convert(raw: RawSeries, role: Role, repairs: RepairSection, unit: UnitId) -> ConvertedSeries:
     try:
-        return convert_series(raw.datasets, series_repairs(repairs))
+        converted = convert_series(raw.datasets, series_repairs(repairs))
+        usable_values(sitk.GetArrayViewFromImage(converted.image))
+        return converted
     except DataRefused as error:
         raise DataRefused(
             f"{role.technique} ({role.phase}): {error.what}",

@@ -20,6 +20,7 @@ from cta_data.formats.reference_image import read_reference_image
 
 SIZE = (12, 10, 8)
 VOXELS = np.ones(SIZE, np.uint8)
+VOXELS[0, 0, 0] = 0
 TRUE = np.array([[-1.3, 0, 0, 20], [0, -1.3, 0, 30], [0, 0, 5.0, -10], [0, 0, 0, 1]])
 QFORM_CODE, BITPIX, PIXDIM, SFORM = 252, 72, 80, 280
 
