@@ -57,9 +57,17 @@ class Scores:
 
     @property
     def complete(self) -> bool:
-        """Whether every case of either side was scored."""
+        """Whether every case of either side was scored, by labels that there are."""
         left = (*self.pairing.without_prediction, *self.pairing.without_reference)
-        return not self.failed and not left
+        return not (self.failed or left or self.absent_labels)
+
+    @property
+    def absent_labels(self) -> tuple[int, ...]:
+        """Labels that were asked for and that no mask of any scored case holds."""
+        if not isinstance(self.label, tuple) or not self.cases:
+            return ()
+        held = frozenset().union(*(case.labels for case in self.cases))
+        return tuple(value for value in self.label if value not in held)
 
     def summary(self) -> dict[str, Summary]:
         """Return each metric across the cases."""
