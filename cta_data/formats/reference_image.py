@@ -14,7 +14,7 @@ from pydicom.errors import InvalidDicomError
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_series import convert_series
 from cta_data.formats.image_grid import require_plausible_lengths
-from cta_data.formats.nifti import read_image
+from cta_data.formats.nifti import GZIP_MAGIC, read_image
 from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.rtstruct import read_dicom_object
 from cta_data.imaging.contours import ImageIdentity
@@ -45,7 +45,10 @@ def read_reference_image(
     datasets = _images(path)
     if not datasets:
         raise DataRefused(
-            "no DICOM image here", where=str(path), next_step="Give a DICOM folder or a NIfTI file"
+            "no DICOM image here",
+            where=str(path),
+            why="its files are compressed (gzip)" if _is_compressed(path) else "",
+            next_step="Give a DICOM folder or a NIfTI file",
         )
     series = sorted({str(dataset.get("SeriesInstanceUID")) for dataset in datasets})
     chosen = [uid for uid in series if uid in preferred_series] if len(series) > 1 else series
@@ -111,8 +114,19 @@ def _height(dataset: pydicom.Dataset) -> float:
 
 def _images(path: Path) -> list[pydicom.Dataset]:
     """All datasets with pixels under ``path``; files that are not DICOM are passed over."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    return [read_dicom_object(file) for file in files if _is_dicom_image(file)]
+    return [read_dicom_object(file) for file in _files(path) if _is_dicom_image(file)]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _is_compressed(path: Path) -> bool:
+    for file in _files(path):
+        with file.open("rb") as stream:
+            if stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+                return True
+    return False
 
 
 def _is_dicom_image(file: Path) -> bool:
