@@ -178,29 +178,6 @@ def read_grid(path: Path) -> ImageGrid:
     return ImageGrid.of(shape, placed_affine(header, shape, where=str(path)))
 
 
-def grid_of_itk(path: Path) -> ImageGrid:
-    """Where SimpleITK, and so nnU-Net's reader, puts the voxels of a NIfTI file of three axes.
-
-    Raises
-    ------
-    DataRefused
-        When it cannot read the header.
-    """
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("NiftiImageIO")
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise DataRefused(
-            "SimpleITK, and so nnU-Net, cannot read the file",
-            where=str(path),
-            why=str(error).strip().splitlines()[-1],
-        ) from error
-    size, spacing = reader.GetSize(), reader.GetSpacing()
-    return ImageGrid(size, spacing, reader.GetOrigin(), reader.GetDirection())
-
-
 def ras_affine(image: Placed) -> NDArray[np.float64]:
     """4 × 4 matrix from voxel index (x, y, z) to RAS mm."""
     affine = np.eye(4)

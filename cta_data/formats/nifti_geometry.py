@@ -9,14 +9,16 @@ they contradict each other beyond rounding, no program can know which is right.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.image_grid import ImageGrid, require_plausible_lengths
 
 Form = Literal["", "sform", "qform"]
 Shape = tuple[int, int, int]
@@ -167,6 +169,29 @@ def describe_affine(affine: NDArray[np.float64]) -> str:
     origin = ", ".join(f"{value:.2f}" for value in affine[:3, 3])
     codes = "".join(nib.aff2axcodes(affine))
     return f"{spacing} mm, {codes}, first voxel at RAS ({origin})"
+
+
+def grid_of_itk(path: Path) -> ImageGrid:
+    """Where SimpleITK, and so nnU-Net's reader, puts the voxels of a NIfTI file of three axes.
+
+    Raises
+    ------
+    DataRefused
+        When it cannot read the header.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("NiftiImageIO")
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise DataRefused(
+            "SimpleITK, and so nnU-Net, cannot read the file",
+            where=str(path),
+            why=str(error).strip().splitlines()[-1],
+        ) from error
+    size, spacing = reader.GetSize(), reader.GetSpacing()
+    return ImageGrid(size, spacing, reader.GetOrigin(), reader.GetDirection())
 
 
 def require_right_angles(affine: NDArray[np.float64], *, where: str) -> NDArray[np.float64]:

@@ -16,10 +16,10 @@ from cta_data.engine.log import software_versions
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import (
     describe_grid_difference,
-    grid_of_itk,
     read_image,
     same_grid,
 )
+from cta_data.formats.nifti_geometry import grid_of_itk
 from cta_data.formats.voxel_values import count_not_finite
 from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
 from cta_data.steps.overlap import in_training, rejected_subjects, shared_patients

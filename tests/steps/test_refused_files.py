@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from helpers.command_line import CARD, run_cta
 
 from cta_data.creation import create_study
-from cta_data.formats.nifti import grid_of_itk
+from cta_data.formats.nifti_geometry import grid_of_itk
 from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
