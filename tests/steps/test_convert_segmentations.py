@@ -141,6 +141,9 @@ CASES: dict[str, tuple[Callable[[list[Dataset]], list[Dataset]], str]] = {
 def write(folder: Path, case: str) -> Path:
     series = make_series(slices=8, rows=20, columns=16, patient=case)
     make, _ = CASES[case]
+    for dataset in series:  # no two patients have the same image
+        values = np.frombuffer(dataset.PixelData, np.uint16) + list(CASES).index(case)
+        dataset.PixelData = values.astype(np.uint16).tobytes()
     (folder / case).mkdir(parents=True)
     for number, dataset in enumerate([*series, *make(series)]):
         dataset.save_as(folder / case / f"{number:03d}.dcm", enforce_file_format=True)

@@ -64,10 +64,10 @@ def broken(value: float, where: object) -> np.ndarray:
     return values
 
 
-CASES = {
+CASES = {  # no two have the same image
     "right": (image(GREY), ""),
-    "micrometres": (image(GREY, unit=3), ""),
-    "forms": (image(GREY, np.eye(4)), "geometry.nifti_form"),
+    "micrometres": (image(GREY * 2, unit=3), ""),
+    "forms": (image(GREY * 3, np.eye(4)), "geometry.nifti_form"),
     "fewnan": (image(broken(np.nan, (0, slice(0, 4), 0))), "geometry.replace_not_finite"),
     "allnan": (image(broken(np.nan, ...)), "1728 of 1728"),
     "infinite": (image(broken(np.inf, (5, 5, 5))), "1 of 1728"),
