@@ -12,33 +12,44 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.bids.files import json_text, write_text
-from cta_data.formats.dicom_header import IDENTITY_KEYWORDS
+from cta_data.formats.dicom_header import IDENTITY_KEYWORDS, measured
 
 CONVERSION_SOFTWARE = "cta_data, with dicom2nifti for the voxels"
 SHORTEST_IDENTITY = 4  # shorter pieces of a name or number turn up in harmless words
 
 
-def _text(value: str) -> str:
-    return " ".join(value.replace("\\", " ").split())
+Header = Mapping[str, str]
 
 
-def _codes(value: str) -> str | list[str]:
-    codes = [code.strip() for code in value.split("\\") if code.strip()]
-    return codes[0] if len(codes) == 1 else codes
+def _text(header: Header, keyword: str) -> str | None:
+    return " ".join(header[keyword].replace("\\", " ").split()) or None
 
 
-def _number(value: str) -> float | int:
-    number = float(value.split("\\")[0])
-    return int(number) if number.is_integer() else number
+def _codes(header: Header, keyword: str) -> str | list[str] | None:
+    codes = [code.strip() for code in header[keyword].split("\\") if code.strip()]
+    return (codes[0] if len(codes) == 1 else codes) or None
 
 
-def _seconds(value: str) -> float | int:
-    return _number(str(round(float(value.split("\\")[0]) / 1000, 9)))
+def _number(header: Header, keyword: str) -> float | int | None:
+    return _whole(measured(header, keyword))
 
 
-# DICOM keyword → name in the sidecar, and how its text becomes a value. Units: s, mm, degrees, T,
-# Hz per pixel, kV, mA, mAs.
-ALLOWED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+def _angle(header: Header, keyword: str) -> float | int | None:
+    return _whole(measured(header, keyword, may_be_zero=True))
+
+
+def _seconds(header: Header, keyword: str) -> float | int | None:
+    milliseconds = measured(header, keyword)
+    return _whole(None if milliseconds is None else round(milliseconds / 1000, 9))
+
+
+def _whole(number: float | None) -> float | int | None:
+    return int(number) if number is not None and number.is_integer() else number
+
+
+# DICOM keyword → name in the sidecar, and how its text becomes a value (None: not given). Units: s,
+# mm, degrees, T, Hz per pixel, kV, mA, mAs.
+ALLOWED: Mapping[str, tuple[str, Callable[[Header, str], Any]]] = {
     "Modality": ("Modality", _text),
     "Manufacturer": ("Manufacturer", _text),
     "ManufacturerModelName": ("ManufacturersModelName", _text),
@@ -68,7 +79,7 @@ ALLOWED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "XRayTubeCurrent": ("XRayTubeCurrent", _number),
     "Exposure": ("Exposure", _number),
     "FilterType": ("FilterType", _text),
-    "GantryDetectorTilt": ("GantryDetectorTilt", _number),
+    "GantryDetectorTilt": ("GantryDetectorTilt", _angle),
 }
 
 
@@ -96,7 +107,8 @@ def build_sidecar(
     -------
     dict
         BIDS names and units (seconds, where DICOM has milliseconds). A value that cannot be read
-        as its kind, or that holds a piece of the patient's identity, is left out.
+        as its kind, that means "not given" (`measured`), or that holds a piece of the patient's
+        identity, is left out.
     """
     identity = _identity_pieces(header)
     sidecar: dict[str, Any] = {
@@ -107,9 +119,9 @@ def build_sidecar(
         text = header.get(keyword, "").strip()
         if not text or any(piece in text.casefold() for piece in identity):
             continue
-        if convert in (_number, _seconds) and not _is_number(text.split("\\")[0]):
-            continue
-        sidecar[name] = convert(text)
+        value = convert(header, keyword)
+        if value is not None:
+            sidecar[name] = value
     if deviations:
         sidecar["Deviations"] = [dict(deviation) for deviation in deviations]
     return sidecar | dict(extra or {})
@@ -118,13 +130,6 @@ def build_sidecar(
 def write_sidecar(sidecar: Mapping[str, Any], path: Path) -> None:
     """Write a sidecar: sorted keys, the same bytes for the same content, no clock."""
     write_text(json_text(sidecar), path)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return abs(float(text)) < float("inf")
-    except ValueError:
-        return False
 
 
 def _identity_pieces(header: Mapping[str, str]) -> set[str]:

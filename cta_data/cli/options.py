@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cta_data.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cta_data.formats.nifti_geometry import Form, FormChoice
 
 StudyOption = Annotated[
     Path | None,
@@ -29,6 +34,13 @@ SlurmOption = Annotated[
     Path | None, typer.Option("--slurm", help="TOML profile of a Slurm cluster for dask-jobqueue.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+NiftiFormOption = Annotated[
+    str,
+    typer.Option(
+        "--nifti-form",
+        help="sform or qform: which is right in NIfTI headers whose forms contradict each other.",
+    ),
+]
 ReplayOption = Annotated[
     bool,
     typer.Option(
@@ -40,3 +52,19 @@ ReplayOption = Annotated[
 RecomputeOption = Annotated[
     bool, typer.Option("--recompute", help="Run every unit, whether or not it is needed.")
 ]
+
+
+def form_choice(text: str) -> FormChoice:
+    """Return what `--nifti-form` says.
+
+    Raises
+    ------
+    ConfigurationError
+        It names no form.
+    """
+    from cta_data.formats.nifti_geometry import FormChoice
+
+    forms: dict[str, Form] = {"": "", "sform": "sform", "qform": "qform"}
+    if text not in forms:
+        raise ConfigurationError(f"--nifti-form is sform or qform, not {text!r}")
+    return FormChoice(forms[text], "say which with --nifti-form")

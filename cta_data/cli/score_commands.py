@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cta_data.cli.options import JobsOption, JsonOption
+from cta_data.cli.options import JobsOption, JsonOption, NiftiFormOption, form_choice
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
@@ -18,6 +19,7 @@ from cta_data.errors import ConfigurationError
 if TYPE_CHECKING:
     from cta_data.evaluation.scoring import Convention
     from cta_data.evaluation.scoring.collection import Scores
+    from cta_data.evaluation.scoring.mask_files import Label
 
 MOST_CASES = 40
 
@@ -43,15 +45,16 @@ def score(
         int | None, typer.Option(help="Radius of the ball that joins near parts; 0 for none.")
     ] = None,
     label: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="The value that is lesion, or `each` to keep different values apart; "
-            "without it, all but 0 is lesion."
+            help="A value that is lesion; several (repeated, or 1,3) are one mask; `each` keeps "
+            "different values apart; without it, all but 0 is lesion."
         ),
-    ] = "",
+    ] = None,
     surface_distances: Annotated[
         bool, typer.Option("--surface-distances", help="Measure distances of surfaces, mm.")
     ] = False,
+    nifti_form: NiftiFormOption = "",
     out: Annotated[
         Path | None,
         typer.Option(help="Parquet file of cases; lesions go to FILE.lesions.parquet beside it."),
@@ -64,12 +67,18 @@ def score(
     from cta_data.evaluation.scoring.workers import open_workers
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
+    choice = form_choice(nifti_form)
     if out is not None:
         _require_place(out)
     pairing = pair_files(reference, prediction)
     with open_workers(min(jobs, len(pairing.files))) as workers:
         scores = score_pairs(
-            pairing, rules, label=_label(label), surfaces=surface_distances, workers=workers
+            pairing,
+            rules,
+            label=_label(label),
+            surfaces=surface_distances,
+            choice=choice,
+            workers=workers,
         )
     _tell(scores, out, as_json=as_json)
     if not pairing.files:
@@ -107,12 +116,24 @@ def _tell(scores: Scores, out: Path | None, *, as_json: bool) -> None:
             error_console().print(f"Written: {path}", soft_wrap=True)
 
 
-def _label(text: str) -> int | str | None:
-    if text in ("", "each"):
-        return text or None
-    if not text.lstrip("-").isdigit():
-        raise ConfigurationError(f"--label is a whole number or each, not {text!r}")
-    return int(text)
+def _label(texts: list[str] | None) -> Label:
+    """Return the label that the options name together.
+
+    Raises
+    ------
+    ConfigurationError
+        One is no whole number or 0, which is background, or `each` is not alone.
+    """
+    parts = [part.strip() for text in texts or () for part in text.split(",")]
+    if not parts or parts == ["each"]:
+        return "each" if parts else None
+    for part in parts:
+        if not re.fullmatch(r"-?[0-9]+", part) or int(part) == 0:
+            raise ConfigurationError(
+                f"--label is a whole number other than 0, or each alone, not {part!r}",
+                next_step="Give --label 1 --label 3, or --label 1,3, to take several as one mask",
+            )
+    return tuple(sorted({int(part) for part in parts}))
 
 
 def _rules(
@@ -134,7 +155,9 @@ def _rules(
 
 
 def _print(scores: Scores) -> None:
-    options = scores.convention.options() | {"label": scores.label}
+    from cta_data.evaluation.scoring.output import label_text
+
+    options = scores.convention.options() | {"label": label_text(scores.label)}
     told = ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)
     out = console()
     out.print(f"convention {scores.convention.name}: {told}", soft_wrap=True)
@@ -168,3 +191,5 @@ def _tell_missing(scores: Scores) -> None:
         errors.print(f"not scored: {case}: there is no prediction of that name", soft_wrap=True)
     for case in scores.pairing.without_reference:
         errors.print(f"not scored: {case}: there is no reference of that name", soft_wrap=True)
+    for value in scores.absent_labels:
+        errors.print(f"no voxel of any mask has the label {value} (--label)", soft_wrap=True)

@@ -11,13 +11,14 @@ import SimpleITK as sitk
 import typer
 from rich.table import Table
 
-from cta_data.cli.options import JsonOption
+from cta_data.cli.options import JsonOption, NiftiFormOption, form_choice
 from cta_data.cli.output import console, print_json
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.formats.rtstruct import read_structure_set
+from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization import REFUSED, RasterizedRoi
 from cta_data.imaging.structure_set_masks import rasterize_structure_set
 
@@ -41,6 +42,7 @@ def rasterize(
         bool,
         typer.Option(help="Refuse contours that do not belong to the image."),
     ] = True,
+    nifti_form: NiftiFormOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Turn the contours of one structure set into masks on the grid of an image.
@@ -52,7 +54,8 @@ def rasterize(
     _check_masks_output(out)
     _require_inputs(rtstruct, image)
     structure_set = read_structure_set(rtstruct)
-    grid, identity = read_reference_image(image, structure_set.referenced_series_uids)
+    referenced = structure_set.referenced_series_uids
+    grid, identity = read_reference_image(image, referenced, form_choice(nifti_form))
     try:
         rasterized = rasterize_structure_set(
             structure_set, grid, identity, roi, check_reference=reference_check
@@ -84,6 +87,7 @@ def transfer_mask(
     kind: Annotated[
         str, typer.Option("--kind", help="rigid or affine, where the images are registered.")
     ] = "rigid",
+    nifti_form: NiftiFormOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Carry one mask from one technique to another, lesion by lesion."""
@@ -91,9 +95,10 @@ def transfer_mask(
 
     _check_output(out)
     _require_inputs(mask, moving_image, fixed_image)
-    moving, _ = read_reference_image(moving_image)
-    fixed, _ = read_reference_image(fixed_image)
-    labels = _in_voxel_order_of(moving, read_image(mask))
+    choice = form_choice(nifti_form)
+    moving, _ = read_reference_image(moving_image, choice=choice)
+    fixed, _ = read_reference_image(fixed_image, choice=choice)
+    labels = _in_voxel_order_of(moving, read_image(mask, choice))
     used, accepted, reasons = _transform(transform, fixed, moving, kind)
     result = carry(labels, moving, fixed, used)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +140,8 @@ def _transform(
         raise ConfigurationError(f"unknown kind {kind!r}", next_step="Use rigid or affine")
     from cta_data.imaging.registration import RegistrationSettings, register_images
 
+    for image, name in ((fixed, "the fixed image"), (moving, "the moving image")):
+        usable_values(sitk.GetArrayViewFromImage(image), where=name)
     result = register_images(fixed, moving, RegistrationSettings(kind=kind))
     return result.transform, result.accepted, list(result.reasons)
 

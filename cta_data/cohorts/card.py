@@ -176,6 +176,9 @@ class AnnotationSection(StrictModel):
 
     required: bool = True
     structure_sets: Literal["latest", "all", "refuse"] = "latest"
+    """Which of several structure sets count, or of several segmentations."""
+    objects: Literal["", "structure_sets", "segmentations"] = ""
+    """Which count where a session has both; empty refuses segmentations that are the later ones."""
     rois: tuple[RoiRule, ...] = ()
     no_match: Literal["refuse", "reject"] = "refuse"
     """What a ROI that no rule matches means."""

@@ -87,6 +87,10 @@ class GeometrySection(StrictModel):
     """Spacing (x, y, z) of stacks of PNG files, which carry none."""
     registration_objects: Literal["refuse", "latest", "ignore"] = "refuse"
     """What Spatial Registration objects that contradict each other mean; `ignore` reads none."""
+    nifti_form: Literal["", "sform", "qform"] = ""
+    """Which is right in NIfTI headers whose sform and qform (with pixdim) contradict each other."""
+    replace_not_finite: float | None = Field(default=None, allow_inf_nan=False)
+    """Value for voxels of images that are NaN or infinite; None refuses such images."""
 
 
 class MaskSection(StrictModel):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pydicom
 
 from cta_data.errors import DataRefused
+from cta_data.formats.voxel_values import require_plausible_scale
 
 LOCALIZER_TYPES = frozenset({"LOCALIZER", "PROJECTION IMAGE", "SCOUT"})
 
@@ -64,6 +65,7 @@ def read_frames(datasets: Sequence[pydicom.Dataset]) -> list[Frame]:
         where = _where(dataset, number)
         try:
             _require_grey_image(dataset, where)
+            _require_whole_bits(dataset, where)
             if "PerFrameFunctionalGroupsSequence" in dataset:
                 frames += _enhanced_frames(dataset, number, where)
             else:
@@ -104,6 +106,19 @@ def _require_grey_image(dataset: pydicom.Dataset, where: str) -> None:
         )
 
 
+def _require_whole_bits(dataset: pydicom.Dataset, where: str) -> None:
+    """Refuse bits that contradict each other: which of them are the value is not known then."""
+    allocated, stored = (int(dataset.get(f"Bits{name}") or 0) for name in ("Allocated", "Stored"))
+    high = int(dataset.get("HighBit", stored - 1))
+    if "PixelData" in dataset and not (0 < stored <= allocated and high == stored - 1):
+        raise DataRefused(
+            "the header contradicts itself about the bits of its pixels",
+            where=where,
+            why=f"BitsAllocated {allocated}, BitsStored {stored}, HighBit {high}",
+            next_step="Export the series again",
+        )
+
+
 def _classic_frame(dataset: pydicom.Dataset, number: int, where: str) -> Frame:
     if int(dataset.get("NumberOfFrames") or 1) != 1:
         raise DataRefused(
@@ -111,6 +126,7 @@ def _classic_frame(dataset: pydicom.Dataset, number: int, where: str) -> Frame:
             where=where,
             why=f"{dataset.NumberOfFrames} frames, no functional groups",
         )
+    slope, intercept = _scale(dataset, where)
     return Frame(
         position=_numbers(dataset, "ImagePositionPatient", 3, where),
         orientation=_numbers(dataset, "ImageOrientationPatient", 6, where),
@@ -119,8 +135,8 @@ def _classic_frame(dataset: pydicom.Dataset, number: int, where: str) -> Frame:
         columns=int(dataset.Columns),
         dataset=number,
         index=0,
-        slope=_optional(dataset, "RescaleSlope"),
-        intercept=_optional(dataset, "RescaleIntercept"),
+        slope=slope,
+        intercept=intercept,
         is_localizer=bool(LOCALIZER_TYPES & _image_type(dataset)),
         header_tilt_degrees=_optional(dataset, "GantryDetectorTilt"),
     )
@@ -145,6 +161,7 @@ def _enhanced_frames(dataset: pydicom.Dataset, number: int, where: str) -> Itera
         plane = _group(places, "PlanePositionSequence", "ImagePositionPatient")
         axes = _group(places, "PlaneOrientationSequence", "ImageOrientationPatient")
         pixels = _group(places, "PixelMeasuresSequence", "PixelSpacing")
+        slope, intercept = _scale(values, place)
         yield Frame(
             position=_numbers(plane, "ImagePositionPatient", 3, place),
             orientation=_numbers(axes, "ImageOrientationPatient", 6, place),
@@ -153,8 +170,8 @@ def _enhanced_frames(dataset: pydicom.Dataset, number: int, where: str) -> Itera
             columns=int(dataset.Columns),
             dataset=number,
             index=index,
-            slope=_optional(values, "RescaleSlope"),
-            intercept=_optional(values, "RescaleIntercept"),
+            slope=slope,
+            intercept=intercept,
             is_localizer=is_localizer,
             header_tilt_degrees=_optional(tilt, "GantryDetectorTilt"),
         )
@@ -183,6 +200,13 @@ def _numbers(dataset: pydicom.Dataset, keyword: str, count: int, where: str) -> 
     if not all(map(math.isfinite, numbers)):
         raise DataRefused("a place is no number", where=where, why=f"{keyword} {numbers}")
     return numbers
+
+
+def _scale(dataset: pydicom.Dataset, where: str) -> tuple[float | None, float | None]:
+    """Slope and intercept, None where the header gives none."""
+    slope, intercept = (_optional(dataset, f"Rescale{name}") for name in ("Slope", "Intercept"))
+    require_plausible_scale(1.0 if slope is None else slope, intercept or 0.0, where=where)
+    return slope, intercept
 
 
 def _optional(dataset: pydicom.Dataset, keyword: str) -> float | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_frames import Frame, read_frames
+from cta_data.formats.image_grid import require_plausible_lengths
 
 MINIMUM_SLICES = 3
 SAME_ORIENTATION_DEGREES = 0.1
@@ -281,6 +282,8 @@ def _require_one_volume(geometry: SeriesGeometry) -> None:
         raise DataRefused("slices differ in pixel spacing", why=sizes, next_step=EXPORT_APART)
     if min(geometry.spacing) <= 0:
         raise DataRefused("pixel spacing is not positive", why=str(geometry.spacing))
+    spacing = [*geometry.spacing, *([geometry.step] if geometry.step > SAME_POSITION_MM else [])]
+    require_plausible_lengths(spacing, geometry.positions[0].tolist())
     if geometry.axes_cosine > ORTHOGONAL_COSINE:
         raise DataRefused(
             "rows and columns are not unit vectors at right angles",

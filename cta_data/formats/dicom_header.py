@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
+from collections.abc import Mapping
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
@@ -80,6 +82,26 @@ def header_of(dataset: Dataset) -> dict[str, str]:
     _add_contrast(header, dataset)
     _add_classic_names(header)
     return header
+
+
+def measured(header: Mapping[str, str], keyword: str, *, may_be_zero: bool = False) -> float | None:
+    """First value of a quantity in the header; None where it is not given.
+
+    Scanners write 0 or -1 for what does not apply, such as Philips an InversionTime of 0 where
+    nothing was inverted: of a quantity that is above 0 wherever it means something, that is none.
+
+    Parameters
+    ----------
+    may_be_zero
+        Whether 0 and less mean something, as for an angle.
+    """
+    try:
+        number = float(header.get(keyword, "").split("\\")[0])
+    except ValueError:
+        return None
+    if not math.isfinite(number):
+        return None
+    return number if number > 0 or may_be_zero else None
 
 
 def identity_of(dataset: Dataset) -> dict[str, str]:

@@ -18,6 +18,14 @@ from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid
+from cta_data.formats.nifti_geometry import (
+    NO_CHOICE,
+    FormChoice,
+    describe_affine,
+    placed_affine,
+    require_right_angles,
+)
+from cta_data.formats.voxel_values import require_plausible_scale
 from cta_data.imaging.grid import Placed
 from cta_data.whole_files import written_whole
 
@@ -27,10 +35,6 @@ GZIP_WINDOW = (
     31  # zlib's way to ask for a gzip wrapper; isal writes it without name and with time 0
 )
 
-# Directions whose cosines differ by more than this from a rotation are sheared, not merely rounded:
-# at 250 mm from the origin it is a quarter of a millimetre.
-SHEAR_TOLERANCE = 1e-3
-SINGULAR_VALUE_FLOOR = 1e-6
 XYZ_MILLIMETRES = 2
 SCANNER_CODE = 1
 
@@ -73,7 +77,7 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise CtaError("NIfTI is written to .nii or .nii.gz", where=str(path))
     voxels = np.ascontiguousarray(voxels)
-    _orthonormal(affine, where=str(path))
+    require_right_angles(affine, where=str(path))
     payload = _header_bytes(affine, voxels)
     with written_whole(path) as unfinished, unfinished.open("wb") as stream:
         if path.name.endswith(".gz"):
@@ -86,30 +90,58 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
             stream.write(voxels.data.cast("B"))
 
 
-def read_image(path: Path) -> sitk.Image:
+def read_image(path: Path, choice: FormChoice = NO_CHOICE) -> sitk.Image:
     """Read a NIfTI file as a 3-D SimpleITK image (LPS, mm).
 
-    The sform is used where its code is set, else the qform. Cosines that are rounded are set to
-    the nearest rotation. A fourth axis of length 1 is dropped. A slope and intercept are applied
-    (float32).
+    Where its voxels lie: see `placed_affine`; `choice` says which form is right where
+    they contradict each other. A fourth axis of length 1 is dropped. A slope and intercept are
+    applied (float32).
 
     Raises
     ------
     CtaError
         When the file is missing, or is a link whose content has not been fetched.
     DataRefused
-        When the file is truncated, is no NIfTI, has more than one volume, has no orientation, or
-        its grid is sheared by more than `SHEAR_TOLERANCE`.
+        When the file is truncated, is no NIfTI, has more than one volume, or does not say where
+        its voxels lie.
     """
     content = read_content(path)
-    header, shape, affine = header_geometry(content, path)
+    header, shape, affine = header_geometry(content, path, choice)
+    return image_from_array(scaled_voxels(header, shape, content, path), affine)
+
+
+def scaled_voxels(
+    header: nib.Nifti1Header, shape: tuple[int, int, int], content: bytes, path: Path
+) -> NDArray[np.generic]:
+    """Values (z, y, x) of a file's content: as stored, or float32 where they are scaled.
+
+    Raises
+    ------
+    DataRefused
+        As `voxel_layout` and `value_scale` do.
+    """
     dtype, offset = voxel_layout(header, shape, content, path)
     count = int(np.prod(shape))
     voxels = np.frombuffer(content, dtype, count, offset).reshape(shape[::-1])
-    slope, intercept = header.get_slope_inter()
-    if (slope, intercept) not in ((None, None), (1.0, 0.0)):
+    slope, intercept = value_scale(header, path)
+    if (slope, intercept) != (1.0, 0.0):
         voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    return image_from_array(voxels.astype(voxels.dtype.newbyteorder("="), copy=False), affine)
+    return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+
+
+def value_scale(header: nib.Nifti1Header, path: Path) -> tuple[float, float]:
+    """Slope and intercept of the stored values; 1 and 0 where the header gives no slope.
+
+    Raises
+    ------
+    DataRefused
+        One of them is no number that values can be scaled by.
+    """
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or np.isnan(slope):
+        return 1.0, 0.0  # "not given" (nifti1.h); nibabel writes NaN for it
+    require_plausible_scale(slope, intercept, where=str(path))
+    return slope, intercept
 
 
 def read_header(path: Path) -> nib.Nifti1Header:
@@ -142,8 +174,8 @@ def read_grid(path: Path) -> ImageGrid:
         As `read_image` does for a file that is missing, or whose header places no volume.
     """
     header = read_header(path)
-    affine = _orthonormal(_stored_affine(header, path), where=str(path))
-    return ImageGrid.of(_shape_3d(header, path), affine)
+    shape = _shape_3d(header, path)
+    return ImageGrid.of(shape, placed_affine(header, shape, where=str(path)))
 
 
 def ras_affine(image: Placed) -> NDArray[np.float64]:
@@ -186,11 +218,7 @@ def _largest_corner_distance(first: Placed, second: Placed) -> float:
 
 def _describe_grid(image: Placed) -> str:
     size = " × ".join(str(n) for n in image.GetSize())
-    spacing = " × ".join(f"{value:.5g}" for value in image.GetSpacing())
-    affine = ras_affine(image)
-    origin = ", ".join(f"{value:.2f}" for value in affine[:3, 3])
-    codes = "".join(nib.aff2axcodes(affine))
-    return f"{size} voxels of {spacing} mm, {codes}, first voxel at RAS ({origin})"
+    return f"{size} voxels of {describe_affine(ras_affine(image))}"
 
 
 def _header_bytes(affine: NDArray[np.float64], voxels: NDArray[np.generic]) -> bytes:
@@ -219,7 +247,7 @@ def _require_content(path: Path) -> None:
 
 
 def header_geometry(
-    content: bytes, path: Path
+    content: bytes, path: Path, choice: FormChoice = NO_CHOICE
 ) -> tuple[nib.Nifti1Header, tuple[int, int, int], NDArray[np.float64]]:
     """Header, shape (x, y, z) and matrix from voxel index to RAS mm of a file's content.
 
@@ -230,7 +258,7 @@ def header_geometry(
     """
     header = _parse_header(content, path)
     shape = _shape_3d(header, path)
-    return header, shape, _orthonormal(_stored_affine(header, path), where=str(path))
+    return header, shape, placed_affine(header, shape, where=str(path), choice=choice)
 
 
 def voxel_layout(
@@ -319,9 +347,19 @@ def _parse_header(content: bytes, path: Path) -> nib.Nifti1Header:
     remarks = _Remarks()
     try:
         header = kind(start[: kind.sizeof_hdr], check=False)
+        bits = int(header["bitpix"])
         header.check_fix(logger=remarks)
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
         raise DataRefused("this is no NIfTI file", where=str(path), why=str(error)) from error
+    dtype = header.get_data_dtype()
+    if bits != 8 * dtype.itemsize:  # nibabel would believe the type
+        raise DataRefused(
+            "the header contradicts itself about the type of its voxels",
+            where=str(path),
+            why=f"datatype {int(header['datatype'])} ({dtype}) has {8 * dtype.itemsize} bits a "
+            f"voxel, bitpix says {bits}",
+            next_step="Write the file again with another program",
+        )
     for level, message in remarks:
         nib.imageglobals.logger.log(level, message)
     return header
@@ -338,52 +376,3 @@ def _shape_3d(header: nib.Nifti1Header, path: Path) -> tuple[int, int, int]:
             why=f"the file's shape is {' × '.join(map(str, header.get_data_shape()))}",
         )
     return shape[0], shape[1], shape[2]
-
-
-def usable_affines(header: nib.Nifti1Header) -> dict[str, NDArray[np.float64]]:
-    """Orientations of a header that place its voxels (index to RAS mm), the one that counts first.
-
-    Keys are `sform` and `qform`; absent is one without a code, singular, or damaged.
-    """
-    found = {}
-    for name, stored in (("sform", header.get_sform), ("qform", header.get_qform)):
-        if header[f"{name}_code"] <= 0:
-            continue
-        try:
-            affine = np.asarray(stored(), dtype=np.float64)
-        except (ValueError, nib.spatialimages.HeaderDataError):
-            continue  # a quaternion that is no rotation
-        if not np.isfinite(affine).all():
-            continue
-        if np.linalg.svd(affine[:3, :3], compute_uv=False)[-1] > SINGULAR_VALUE_FLOOR:
-            found[name] = affine
-    return found
-
-
-def _stored_affine(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64]:
-    for affine in usable_affines(header).values():
-        return affine
-    raise DataRefused(
-        "the file does not say where its voxels lie",
-        where=str(path),
-        why=f"sform code {header['sform_code']}, qform code {header['qform_code']}, none usable",
-        next_step="Export it again with its orientation",
-    )
-
-
-def _orthonormal(affine: NDArray[np.float64], *, where: str) -> NDArray[np.float64]:
-    """Replace rounded cosines by the nearest rotation or reflection; refuse shear."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    cosines = affine[:3, :3] / spacing
-    shear = float(np.abs(cosines.T @ cosines - np.eye(3)).max())
-    if shear > SHEAR_TOLERANCE:
-        raise DataRefused(
-            "the image's axes are not at right angles",
-            where=where,
-            why=f"cosine between two axes {shear:.4f}, at most {SHEAR_TOLERANCE} is allowed",
-            next_step="Resample it onto an orthogonal grid",
-        )
-    left, _, right = np.linalg.svd(cosines)
-    result = affine.copy()
-    result[:3, :3] = (left @ right) * spacing
-    return result

@@ -14,6 +14,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from isal import isal_zlib
+from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.image_grid import ImageGrid
@@ -21,13 +22,25 @@ from cta_data.formats.nifti import (
     COMPRESSION_LEVEL,
     GZIP_MAGIC,
     GZIP_WINDOW,
+    XYZ_MILLIMETRES,
     header_geometry,
     read_content,
-    read_image,
-    usable_affines,
+    same_grid,
+    scaled_voxels,
     voxel_layout,
-    write_image,
+    write_voxels,
 )
+from cta_data.formats.nifti_geometry import (
+    NO_CHOICE,
+    UNIT_BITS,
+    FormChoice,
+    forms_apart_mm,
+    grid_of_itk,
+    pixdim_apart_mm,
+    unit_mm,
+    usable_forms,
+)
+from cta_data.formats.voxel_values import REFUSED, NotFinite, usable_values
 from cta_data.whole_files import written_whole
 
 CANONICAL_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -43,8 +56,8 @@ SOFTWARE = re.compile(
 the version and commit of FSL. Words or numbers beside it may be a patient's."""
 FREE_TEXT = ("descrip", "aux_file", "intent_name", "db_name", "data_type")
 HARMLESS = (b"", b"none")
-MILLIMETRES = (0, 2)  # unspecified, which everyone takes for mm, and mm
 DISAGREE_MM = 0.01
+"""From here on what a header says twice is written anew, so that every reader sees one grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,30 +79,46 @@ class PlacedNifti:
     grid: ImageGrid
 
 
-def place_nifti(source: Path, target: Path) -> PlacedNifti:
+def place_nifti(
+    source: Path,
+    target: Path,
+    choice: FormChoice = NO_CHOICE,
+    not_finite: NotFinite = REFUSED,
+) -> PlacedNifti:
     """Put a NIfTI file at `target` as `.nii.gz`, with its voxel order and affine as delivered.
+
+    Of a header that other readers would take for another grid, both forms, pixdim and the unit are
+    written anew from what is used (see `placed_affine`, also for `choice`); the voxels stay.
+    Values that are not finite are replaced or refused, as `not_finite` says.
 
     Raises
     ------
     CtaError
         When the source is missing or was not fetched, or the target has another ending.
     DataRefused
-        When the file is truncated or damaged, is no NIfTI, holds more than one volume, has no
-        usable orientation, or is not in millimetres.
+        When the file is truncated or damaged, is no NIfTI, holds more than one volume, does not say
+        where its voxels lie, or its values are none of an image (`usable_values`).
     """
     if not target.name.endswith(".nii.gz"):
         raise CtaError("NIfTI is put in place as .nii.gz", where=str(target))
     content = read_content(source)
-    header, shape, affine = header_geometry(content, source)
+    header, shape, affine = header_geometry(content, source, choice)
     dtype, begin = voxel_layout(header, shape, content, source)
-    _require_millimetres(header, source)
-    notes, grid = _disagreement(header, shape), ImageGrid.of(shape, affine)
-    if not _is_common(header):
-        write_image(read_image(source), target)
+    grid = ImageGrid.of(shape, affine)
+    notes = _disagreements(header, grid, affine, source)
+    voxels = scaled_voxels(header, shape, content, source)
+    voxels, filled = usable_values(voxels, not_finite, where=str(source))
+    if filled or not _is_common(header):
+        notes += (filled,) if filled else ()
+        write_voxels(voxels, affine, target)
         return PlacedNifti(False, (*notes, "encoded anew as NIfTI-1, three-dimensional"), grid)
     end = begin + int(np.prod(shape)) * dtype.itemsize
     removed = _removed(header, content, end)
-    stream = None if removed else _deflate_stream(source.read_bytes(), content, source)
+    differs = bool(notes) or not _itk_agrees(grid, source)
+    if differs:
+        header = _with_one_grid(header, affine)
+    as_it_is = not removed and not differs
+    stream = _deflate_stream(source.read_bytes(), content, source) if as_it_is else None
     if stream is None:
         _compress(_cleaned(header, content, end), target)
     else:
@@ -104,32 +133,44 @@ def _is_common(header: nib.Nifti1Header) -> bool:
     return first and len(header.get_data_shape()) == 3
 
 
-def _require_millimetres(header: nib.Nifti1Header, source: Path) -> None:
-    if int(header["xyzt_units"]) & 7 not in MILLIMETRES:
-        raise DataRefused(
-            "the file's voxels are not measured in millimetres",
-            where=str(source),
-            why=f"xyzt_units is {int(header['xyzt_units'])}",
-            next_step="Export it in millimetres",
+def _disagreements(
+    header: nib.Nifti1Header, grid: ImageGrid, affine: NDArray[np.float64], source: Path
+) -> tuple[str, ...]:
+    """Say what in a header speaks of another grid than the one that is used."""
+    where, shape = str(source), grid.size
+    forms, notes = usable_forms(header, where=where), []
+    unit = unit_mm(header, where=where)
+    if unit != 1:
+        notes.append(f"the header's unit is {unit:g} mm; written in mm")
+    used = min(forms, key=lambda name: float(np.abs(forms[name] - affine).max()))
+    other = "sform" if used == "qform" else "qform"
+    apart = forms_apart_mm(forms, shape)
+    if other not in forms and int(header[f"{other}_code"]) > 0:
+        notes.append(f"the {other} places no volume; the {used} is used")
+    elif apart > DISAGREE_MM:
+        notes.append(
+            f"qform and sform place corners up to {apart:.3g} mm apart; the {used} is used"
         )
+    if len(forms) == 1 and pixdim_apart_mm(header, affine, shape, where=where) > DISAGREE_MM:
+        notes.append(f"pixdim says another spacing; that of the {used} is used")
+    return tuple(notes)
 
 
-def _disagreement(header: nib.Nifti1Header, shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """Note where the two orientations of a header place a corner differently."""
-    if not (int(header["qform_code"]) > 0 and int(header["sform_code"]) > 0):
-        return ()
-    usable = usable_affines(header)
-    if len(usable) < 2:
-        [used] = usable
-        other = "sform" if used == "qform" else "qform"
-        return (f"the {other} places no volume; the {used} is used",)
-    last = np.array(shape) - 1
-    corners = np.array(np.meshgrid(*[(0, end) for end in last])).reshape(3, -1)
-    difference = (usable["sform"] - usable["qform"]) @ np.vstack([corners, np.ones(8)])
-    apart = float(np.linalg.norm(difference[:3], axis=0).max())
-    if apart <= DISAGREE_MM:
-        return ()
-    return (f"qform and sform place corners up to {apart:.3g} mm apart; the sform is used",)
+def _itk_agrees(grid: ImageGrid, source: Path) -> bool:
+    try:
+        return same_grid(grid, grid_of_itk(source), DISAGREE_MM)
+    except DataRefused:  # ITK takes no form that is rounded as far as we allow
+        return False
+
+
+def _with_one_grid(header: nib.Nifti1Header, affine: NDArray[np.float64]) -> nib.Nifti1Header:
+    """A header whose forms, pixdim and unit (mm) all say where the voxels lie."""
+    kept = header.copy()
+    code = int(header["sform_code"]) or int(header["qform_code"])
+    kept.set_qform(affine, code)
+    kept.set_sform(affine, code)
+    kept["xyzt_units"] = (int(header["xyzt_units"]) & ~UNIT_BITS) | XYZ_MILLIMETRES
+    return kept
 
 
 def _texts_to_remove(header: nib.Nifti1Header) -> list[str]:

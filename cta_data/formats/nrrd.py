@@ -17,8 +17,8 @@ from isal import igzip, igzip_lib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.image_grid import ImageGrid
-from cta_data.formats.nifti import SHEAR_TOLERANCE
+from cta_data.formats.image_grid import ImageGrid, require_plausible_lengths
+from cta_data.formats.nifti_geometry import SHEAR_TOLERANCE
 
 LONGEST_HEADER = 1 << 20
 SPACES = {
@@ -213,6 +213,7 @@ def _require_right_angles(grid: ImageGrid, path: Path) -> None:
     numbers = np.array([*grid.origin, *grid.spacing, *grid.direction])
     if not np.isfinite(numbers).all() or min(grid.spacing) <= 0:
         raise DataRefused("the file does not say where its voxels lie", where=str(path))
+    require_plausible_lengths(grid.spacing, grid.origin, where=str(path))
     shear = float(np.abs(cosines.T @ cosines - np.eye(3)).max())
     if shear > SHEAR_TOLERANCE:
         raise DataRefused(

@@ -13,13 +13,15 @@ from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.nifti import read_image
+from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.nifti import GZIP_MAGIC, read_image
+from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.rtstruct import read_dicom_object
 from cta_data.imaging.contours import ImageIdentity
 
 
 def read_reference_image(
-    path: Path, preferred_series: Collection[str] = ()
+    path: Path, preferred_series: Collection[str] = (), choice: FormChoice = NO_CHOICE
 ) -> tuple[sitk.Image, ImageIdentity | None]:
     """Read an image and the UIDs by which a structure set may refer to it.
 
@@ -30,6 +32,8 @@ def read_reference_image(
         Of one or two slices only the grid is made, without values.
     preferred_series
         Series UIDs to choose by, where a folder holds several series.
+    choice
+        Which form of a NIfTI header is right where they contradict each other.
 
     Raises
     ------
@@ -37,11 +41,14 @@ def read_reference_image(
         If there is no image, or several and none or more than one of them is preferred.
     """
     if path.name.endswith((".nii", ".nii.gz")):
-        return read_image(path), None
+        return read_image(path, choice), None
     datasets = _images(path)
     if not datasets:
         raise DataRefused(
-            "no DICOM image here", where=str(path), next_step="Give a DICOM folder or a NIfTI file"
+            "no DICOM image here",
+            where=str(path),
+            why="its files are compressed (gzip)" if _is_compressed(path) else "",
+            next_step="Give a DICOM folder or a NIfTI file",
         )
     series = sorted({str(dataset.get("SeriesInstanceUID")) for dataset in datasets})
     chosen = [uid for uid in series if uid in preferred_series] if len(series) > 1 else series
@@ -96,6 +103,7 @@ def _slice_grid(
         rows, columns = (float(value) for value in dataset.PixelSpacing)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataRefused("a slice does not say where it lies", why=str(error)) from error
+    require_plausible_lengths([columns, rows], origin.tolist())
     return origin, axes, [columns, rows]
 
 
@@ -106,8 +114,19 @@ def _height(dataset: pydicom.Dataset) -> float:
 
 def _images(path: Path) -> list[pydicom.Dataset]:
     """All datasets with pixels under ``path``; files that are not DICOM are passed over."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    return [read_dicom_object(file) for file in files if _is_dicom_image(file)]
+    return [read_dicom_object(file) for file in _files(path) if _is_dicom_image(file)]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _is_compressed(path: Path) -> bool:
+    for file in _files(path):
+        with file.open("rb") as stream:
+            if stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+                return True
+    return False
 
 
 def _is_dicom_image(file: Path) -> bool:

@@ -12,6 +12,8 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from cta_data.errors import DataRefused
+from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.voxel_values import require_plausible_scale
 
 UNEVEN_MM = 0.01
 _NEEDED = (
@@ -62,10 +64,14 @@ def read_dose(dataset: Dataset) -> sitk.Image:
             "the planes of the dose grid are unevenly spaced",
             why=f"steps from {steps.min():.3f} to {steps.max():.3f} mm",
         )
+    require_plausible_scale(float(dataset.DoseGridScaling), 0.0, where="DoseGridScaling")
     dose = planes[order].astype(np.float32) * np.float32(dataset.DoseGridScaling)
     image = sitk.GetImageFromArray(dose)
     between_rows, between_columns = (float(v) for v in dataset.PixelSpacing)
     between_planes = float(steps.mean()) if len(steps) else 1.0
+    require_plausible_lengths(
+        (between_columns, between_rows, between_planes), position.tolist(), where="dose grid"
+    )
     image.SetSpacing((between_columns, between_rows, between_planes))
     image.SetOrigin((position + along[order][0] * normal).tolist())
     image.SetDirection(np.stack([row, column, normal], axis=1).ravel().tolist())

@@ -1,7 +1,7 @@
 """DICOM Segmentation objects: each segment as a mask on the object's own grid.
 
-PS3.3 A.51 and C.8.20. Only frames that hold something are stored; highdicom places them, and slices
-that are not there are empty.
+PS3.3 A.51 and C.8.20: binary, fractional and label map. Only frames that hold something are stored;
+highdicom places them, and slices that are not there are empty.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_header import UNREADABLE
@@ -23,7 +24,10 @@ from cta_data.formats.dicom_header import UNREADABLE
 if TYPE_CHECKING:
     import highdicom as hd
 
-SOP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+SOP_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", LABEL_MAP)
+BACKGROUND = 0
+"""Value of a label map that is no segment, where PixelPaddingValue names none (PS3.3 C.8.20.2)."""
 FRACTION = 0.5
 """A voxel of a fractional segment belongs to it from here on."""
 WHOLE = 0.01
@@ -47,7 +51,7 @@ class Segmentation:
     Attributes
     ----------
     segments
-        In the order of their numbers.
+        In the order of their numbers, without a label map's background.
     frame_of_reference_uid, referenced_series_uid
         Empty where the object does not say.
     referenced_sop_uids
@@ -102,10 +106,12 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
     Raises
     ------
     DataRefused
-        It is none, is damaged, or is not placed in a patient's frame of reference.
+        It is none, is damaged, is not placed in a patient's frame of reference, or holds voxels of
+        a segment that it does not describe.
     """
-    if str(dataset.get("SOPClassUID", "")) != SOP_CLASS:
-        raise DataRefused("this is no DICOM Segmentation", why=str(dataset.get("SOPClassUID", "")))
+    sop_class = UID(str(dataset.get("SOPClassUID", "")))
+    if sop_class not in SOP_CLASSES:
+        raise DataRefused("this is no DICOM Segmentation", why=sop_class.name)
     if not dataset.get("FrameOfReferenceUID"):
         raise DataRefused("the segmentation is not placed in a patient's frame of reference")
     import highdicom as hd  # a third of a second that only segmentations have to pay
@@ -114,13 +120,43 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # highdicom remarks on tolerated deviations
             _complete_spacing(dataset)
-            return Segmentation(hd.seg.Segmentation.from_dataset(dataset, copy=False))
-    except (sqlite3.Error, *UNREADABLE) as error:
+            segmentation = Segmentation(hd.seg.Segmentation.from_dataset(dataset, copy=False))
+            used = _numbers_used(dataset)
+    except (sqlite3.Error, RuntimeError, *UNREADABLE) as error:
         raise DataRefused("the segmentation cannot be read", why=str(error)) from error
+    unknown = used - {segment.number for segment in segmentation.segments}
+    if unknown:
+        raise DataRefused(
+            "the segmentation holds voxels of a segment that it does not describe",
+            why=f"segment {', '.join(map(str, sorted(unknown)))}",
+            next_step="Export the segmentation again",
+        )
+    return segmentation
+
+
+def _is_label_map(dataset: Dataset) -> bool:
+    return str(dataset.SOPClassUID) == LABEL_MAP
+
+
+def _background(dataset: Dataset) -> int:
+    return int(dataset.get("PixelPaddingValue", BACKGROUND))
+
+
+def _numbers_used(dataset: Dataset) -> set[int]:
+    """Numbers of the segments that voxels (of a label map) or frames (of the others) belong to."""
+    if _is_label_map(dataset):
+        return {int(value) for value in np.unique(dataset.pixel_array)} - {_background(dataset)}
+    return {
+        int(item.ReferencedSegmentNumber)
+        for group in _groups(dataset)
+        for item in group.get("SegmentIdentificationSequence") or ()
+    }
 
 
 def _segments(dataset: hd.seg.Segmentation) -> Iterator[Segment]:
     for item in dataset.SegmentSequence:
+        if _is_label_map(dataset) and int(item.SegmentNumber) == _background(dataset):
+            continue
         yield Segment(
             int(item.SegmentNumber),
             str(item.get("SegmentLabel", "")).strip(),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.label_values import whole_numbers
 
 CONNECTIVITY: Final = 26
 MOST_LESIONS = 65_535
@@ -155,18 +156,7 @@ def require_whole_numbers(voxels: NDArray[np.generic], name: str = "") -> NDArra
             why=f"array of shape {voxels.shape}",
             next_step="Give one label per voxel",
         )
-    if np.issubdtype(voxels.dtype, np.floating):
-        values = np.asarray(voxels, dtype=np.float64)
-        odd = ~np.isfinite(values) | (values != np.round(values))
-        if odd.any():
-            raise DataRefused(
-                "the mask holds values that are not whole numbers",
-                where=name or "mask",
-                why=f"{int(odd.sum())} voxels, for example {voxels[odd][0]}",
-                next_step="Give labels, not probabilities",
-            )
-        return values.astype(np.int64)
-    return np.asarray(voxels)
+    return whole_numbers(voxels, name or "mask")
 
 
 def _above(mask: NDArray[np.generic], meaning: MaskMeaning, name: str) -> NDArray[np.integer]:

@@ -8,22 +8,29 @@ it was not made by a hospital's export.
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cta_data.errors import DataRefused
 
 GIBIBYTE = 1024**3
 _CHUNK = 1024 * 1024
-_COMPRESSED_MAGIC = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh")
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ\x00": lzma.open,
+    b"BZh": bz2.open,
+}
+_COMPRESSED_MAGIC = tuple(_OPENERS)
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _BROKEN = (
     tarfile.TarError,
@@ -31,6 +38,7 @@ _BROKEN = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
+    gzip.BadGzipFile,
     NotImplementedError,  # a zip compression method that this Python does not know
     ValueError,
 )
@@ -132,6 +140,49 @@ def unpack(archive: Path, into: Path, budget: UnpackBudget, *, name: str) -> lis
     except BaseException:
         shutil.rmtree(into)
         raise
+
+
+def compressed_start(path: Path, size: int) -> bytes:
+    """First bytes of what a compressed file holds; none of a file that is not compressed."""
+    with path.open("rb") as stream:
+        opener = _opener(stream.read(8))
+    if opener is None:
+        return b""
+    try:
+        with opener(path) as content:
+            return bytes(content.read(size))
+    except (*_BROKEN, OSError):
+        return b""
+
+
+def unpack_file(packed: Path, into: Path, budget: UnpackBudget, *, name: str) -> Path:
+    """Unpack one compressed file, such as a DICOM file that was gzipped, into a new folder.
+
+    Raises
+    ------
+    DataRefused
+        It is truncated, damaged, or takes more than the budget.
+    """
+    with packed.open("rb") as stream:
+        opener = _opener(stream.read(8))
+    assert opener is not None  # the caller has looked at its start
+    into.mkdir(parents=True)
+    writer = _Writer(into, budget, name, packed.stat().st_size)
+    try:
+        with opener(packed) as content:
+            writer.write(name, 0, content)
+    except (*_BROKEN, OSError) as error:
+        raise DataRefused(
+            "the compressed file cannot be read to its end",
+            where=name,
+            why=f"{type(error).__name__}: {error}",
+            next_step="Make or fetch it again",
+        ) from error
+    return writer.files[0].path
+
+
+def _opener(start: bytes) -> Callable[..., Any] | None:
+    return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
 
 
 def _opens_as_tar(path: Path) -> bool:

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.intake.archives import UnpackBudget, is_archive, unpack
+from cta_data.intake.archives import (
+    UnpackBudget,
+    compressed_start,
+    is_archive,
+    unpack,
+    unpack_file,
+)
 from cta_data.intake.instances import (
     Instance,
     NotDicom,
@@ -155,6 +161,7 @@ class _Walker:
             with path.open("rb") as stream:
                 start = stream.read(512)
             archive = not looks_like_dicom(start) and is_archive(path)
+            packed = compressed_start(path, 512) if not archive else b""
         except OSError as error:
             self._unreadable(name, _os_reason(error))
             return
@@ -162,6 +169,8 @@ class _Walker:
             self._visit_archive(path, name, depth)
         elif looks_like_dicom(start):
             self._visit_dicom(path, name, start)
+        elif looks_like_dicom(packed):
+            self._visit_packed_dicom(path, name, packed)
         else:
             self._count("not_dicom")
             self.found.unmatched.append(name)
@@ -205,6 +214,17 @@ class _Walker:
             self.found.instances.append(instance)
             if instance.fault:
                 self.found.problems.append(Problem(name, instance.fault))
+
+    def _visit_packed_dicom(self, path: Path, name: str, start: bytes) -> None:
+        """Take a DICOM file that was compressed on its own, such as `0001.dcm.gz`."""
+        self._archives += 1
+        into = self._work / f"file-{self._archives:05d}"
+        try:
+            unpacked = unpack_file(path, into, self._budget, name=name)
+        except DataRefused as error:
+            self._unreadable(name, f"{error.what}: {error.why}")
+        else:
+            self._visit_dicom(unpacked, name, start)
 
     def _visit_archive(self, path: Path, name: str, depth: int) -> None:
         self._count("archives")

@@ -32,6 +32,11 @@ KINDS: Mapping[str, str] = {
     _STORAGE + "66.1": "REG",
     _STORAGE + "66.3": "REG",  # deformable
     _STORAGE + "66.4": "SEG",
+    _STORAGE + "66.7": "SEG",  # label map
+    # Nothing here reads these two. They are annotations, so that they are kept all the same: a
+    # session whose latest annotation cannot be read must not go on with an older one.
+    _STORAGE + "66.5": "SEG",  # surfaces
+    _STORAGE + "481.11": "SEG",  # RT Segment Annotation
 }
 """Kind of each SOP class that is kept."""
 
@@ -41,7 +46,6 @@ IMAGE_KINDS = frozenset({"MR", "CT", "PT", "NM"})
 _REASONS: Mapping[str, str] = {
     _STORAGE + "66": "raw data",
     _STORAGE + "66.2": "spatial fiducials",
-    _STORAGE + "66.5": "surface segmentation",
     _STORAGE + "67": "real world value mapping",
     _STORAGE + "4.2": "spectroscopy",
     _STORAGE + "481.1": "radiotherapy image",

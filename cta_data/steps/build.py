@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,13 @@ from cta_data.configuration import Setting
 from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
 from cta_data.engine.log import software_versions
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.formats.nifti import describe_grid_difference, read_image, same_grid
+from cta_data.formats.nifti import (
+    describe_grid_difference,
+    read_image,
+    same_grid,
+)
+from cta_data.formats.nifti_geometry import grid_of_itk
+from cta_data.formats.voxel_values import count_not_finite
 from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
 from cta_data.steps.overlap import in_training, rejected_subjects, shared_patients
 from cta_data.steps.partition import Assignment
@@ -235,11 +242,14 @@ def leaks(cases: list[dict[str, Any]]) -> list[str]:
 
 def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
     try:
-        image = read_image(workspace.read(case["image"]))
-        label = read_image(workspace.read(case["label"]))
+        image = _as_nnunet_reads(workspace.read(case["image"]))
+        label = _as_nnunet_reads(workspace.read(case["label"]))
     except DataRefused as error:
         return [f"{case['case']}: {error}"]
     problems = []
+    unusable = count_not_finite(sitk.GetArrayViewFromImage(image))
+    if unusable:
+        problems.append(f"{case['case']}: {unusable} voxels of the image are NaN or infinite")
     if not same_grid(image, label):
         problems.append(f"{case['case']}: {describe_grid_difference(image, label)}")
     values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())
@@ -250,6 +260,19 @@ def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
     elif 0 not in values:
         problems.append(f"{case['case']}: the label has no background")
     return problems
+
+
+def _as_nnunet_reads(path: Path) -> sitk.Image:
+    """Read an image; refuse it where nnU-Net's reader would put its voxels elsewhere."""
+    image, seen = read_image(path), grid_of_itk(path)
+    if not same_grid(image, seen):
+        raise DataRefused(
+            "nnU-Net's reader sees another grid than the study's tables",
+            where=path.name,
+            why=describe_grid_difference(seen, image),
+            next_step="Convert the session again (`--recompute`)",
+        )
+    return image
 
 
 def _dataset(unit: Unit) -> dict[str, Any]:

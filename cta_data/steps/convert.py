@@ -28,7 +28,7 @@ from cta_data.steps.convert_annotations import (
 from cta_data.steps.convert_files import convert_file_images, session_files
 from cta_data.steps.convert_images import convert_images, read_session
 from cta_data.steps.convert_masks import ASK_FOR_CODE, convert_masks, require_lesion_values
-from cta_data.steps.convert_segmentations import convert_segmentations
+from cta_data.steps.convert_segmentations import convert_segmentations, segmentations_count
 from cta_data.steps.image_rows import SessionImages
 from cta_data.steps.registration_objects import convert_registrations
 from cta_data.steps.sessions import (
@@ -41,7 +41,7 @@ from cta_data.steps.sessions import (
 )
 from cta_data.study import Study
 
-VERSION = 4
+VERSION = 5
 NEXT_STEP = "Add it again when that is mended"
 
 
@@ -204,8 +204,8 @@ def _convert_dicom(
     images = convert_images(unit.id, session, card, workspace)
     policy = card.geometry.registration_objects
     convert_registrations(unit.id, session, images, policy, workspace)
-    segmented = session.of_kind("SEG") and not session.of_kind("RTSTRUCT")
-    read = convert_segmentations if segmented else convert_annotations
+    counts = segmentations_count(session, card)
+    read = convert_segmentations if counts else convert_annotations
     listed = unit.parameters["drawn_on"]
     return images, read(unit.id, session, images, card, workspace, listed=listed)
 

@@ -27,9 +27,11 @@ from cta_data.formats.nifti import (
     write_voxels,
 )
 from cta_data.formats.nifti_copy import place_nifti
+from cta_data.formats.nifti_geometry import FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.png_stack import read_png_stack, slice_numbers
 from cta_data.formats.voxel_digest import voxel_digest
+from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.intake import read_members
 from cta_data.steps.convert_dose import DOSE
 from cta_data.steps.image_rows import (
@@ -119,7 +121,7 @@ def read_mask(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Image
         It is damaged, or is no volume.
     """
     if file.match.container == "NIFTI":
-        image = read_image(file.path)
+        image = read_image(file.path, form_choice(card))
         return sitk.GetArrayFromImage(image), _grid_of(image)
     return _read_other(file, card)
 
@@ -136,6 +138,12 @@ def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Ima
         )
     image = read_png_stack(read_members(file.path), spacing)
     return sitk.GetArrayFromImage(image), _grid_of(image)
+
+
+def form_choice(card: Card) -> FormChoice:
+    """Return what the card says of NIfTI headers that contradict themselves."""
+    setting = "say which is in the cohort's card (geometry.nifti_form)"
+    return FormChoice(card.geometry.nifti_form, setting)
 
 
 def _grid_of(image: sitk.Image) -> ImageGrid:
@@ -257,15 +265,18 @@ def _write(
 
 def _place(file: SessionFile, target: Path, card: Card) -> tuple[ImageGrid, str, tuple[str, ...]]:
     """Write an image; return its grid, where its geometry comes from, and what was noted."""
+    setting = "say in the cohort's card what takes their place (geometry.replace_not_finite)"
+    not_finite = NotFinite(card.geometry.replace_not_finite, setting)
     try:
         if file.match.container == "NIFTI":
-            placed = place_nifti(file.path, target)
+            placed = place_nifti(file.path, target, form_choice(card), not_finite)
             return placed.grid, "nifti", placed.notes
         voxels, grid = _read_other(file, card)
+        voxels, filled = usable_values(voxels, not_finite)
     except DataRefused as error:
         raise _of(file, error) from error
     write_voxels(voxels, ras_affine(grid), target)
     if file.match.container == "PNG":
         spacing = " × ".join(f"{value:g}" for value in grid.spacing)
         return grid, "assumed", (f"PNG carries no geometry: {spacing} mm, LPS assumed",)
-    return grid, "nrrd", ()
+    return grid, "nrrd", (filled,) if filled else ()

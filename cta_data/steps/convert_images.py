@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import SimpleITK as sitk
+
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card, RepairSection
 from cta_data.cohorts.series_roles import Role, SeriesHeader, assign_roles
 from cta_data.engine import Unit, UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_geometry import SeriesRepairs
+from cta_data.formats.dicom_header import measured
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
 from cta_data.formats.nifti import write_image
 from cta_data.formats.voxel_digest import voxel_digest
+from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.steps.convert_dose import DOSE, convert_dose
@@ -101,7 +105,9 @@ def series_repairs(section: RepairSection) -> SeriesRepairs:
 
 def _convert(raw: RawSeries, role: Role, repairs: RepairSection, unit: UnitId) -> ConvertedSeries:
     try:
-        return convert_series(raw.datasets, series_repairs(repairs))
+        converted = convert_series(raw.datasets, series_repairs(repairs))
+        usable_values(sitk.GetArrayViewFromImage(converted.image))
+        return converted
     except DataRefused as error:
         raise DataRefused(
             f"{role.technique} ({role.phase}): {error.what}",
@@ -149,12 +155,12 @@ def _write(
         "frame": frame,
         "manufacturer": header.get("Manufacturer") or None,
         "model": header.get("ManufacturerModelName") or None,
-        "field_strength_t": _number(header, "MagneticFieldStrength"),
-        "tr_ms": _number(header, "RepetitionTime"),
-        "te_ms": _number(header, "EchoTime"),
-        "ti_ms": _number(header, "InversionTime"),
-        "flip_angle_deg": _number(header, "FlipAngle"),
-        "slice_thickness_mm": _number(header, "SliceThickness"),
+        "field_strength_t": measured(header, "MagneticFieldStrength"),
+        "tr_ms": measured(header, "RepetitionTime"),
+        "te_ms": measured(header, "EchoTime"),
+        "ti_ms": measured(header, "InversionTime"),
+        "flip_angle_deg": measured(header, "FlipAngle"),
+        "slice_thickness_mm": measured(header, "SliceThickness"),
         "skull_stripped": False,
         "geometry_source": source,
         "notes": [f"{d.kind}: {d.measured} ({d.action})" for d in converted.deviations],
@@ -205,11 +211,3 @@ def _uneven_slices(converted: ConvertedSeries) -> AcquiredSlices | None:
         return None
     normal = converted.geometry.cosines[2]
     return AcquiredSlices(normal, converted.geometry.positions @ normal)
-
-
-def _number(header: dict[str, str], keyword: str) -> float | None:
-    text = header.get(keyword, "").split("\\")[0]
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,45 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.roi_selection import RoiName, Selections, select_rois, technique_drawn_on
+from cta_data.cohorts.roi_selection import (
+    RoiName,
+    Selection,
+    Selections,
+    select_rois,
+    technique_drawn_on,
+)
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_header import header_of
 from cta_data.formats.nifti import describe_grid_difference
-from cta_data.formats.segmentation import read_segmentation
+from cta_data.formats.segmentation import Segmentation, read_segmentation
 from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.imaging.mask_placement import onto_voxels
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.contour_images import image_of_segmentation
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_masks import write_drawn
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.steps.redaction import cut_out, identity_parts
+
+HOW_MANY = (
+    'annotations.structure_sets in the cohort\'s card: "latest" takes the latest, "all" takes the '
+    "segments of all"
+)
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """What one segmentation object gives.
+
+    `masks` are name and voxels (z, y, x) of each segment that is a lesion, on the grid of `image`.
+    """
+
+    image: PlacedImage
+    drawn_on: str | None
+    how: str
+    selections: Selections
+    masks: list[tuple[str, NDArray[np.generic]]]
 
 
 def convert_segmentations(
@@ -37,7 +64,8 @@ def convert_segmentations(
 ) -> SessionAnnotations:
     """Select the segments of a session that are lesions and write them as labels.
 
-    Of several segmentations the latest counts, or the card's policy (annotations.structure_sets).
+    Of several segmentations the card's policy chooses (annotations.structure_sets). One that
+    counts and cannot be read refuses the session: an older one never takes its place.
 
     Raises
     ------
@@ -45,50 +73,110 @@ def convert_segmentations(
         A segmentation is damaged, or its voxels are not those of the image that it lies on.
     """
     result = SessionAnnotations()
-    raw = _chosen(session.of_kind("SEG"), card, result)
-    if raw is None:
+    read = []
+    for raw in _chosen(session.of_kind("SEG"), card, result):
+        segmentation, header = read_segmentation(raw.datasets[0]), header_of(raw.datasets[0])
+        stated, _ = technique_drawn_on(card.annotations, header, None, listed)
+        found = image_of_segmentation(segmentation, images.placed, stated)
+        if found.image is None:
+            result.refused = found.problem
+            return result
+        result.notes += found.notes
+        drawn_on = technique_drawn_on(card.annotations, header, found.technique, listed)
+        parts = list(identity_parts(raw.datasets[0]))
+        read.append(_segments(segmentation, found.image, card, drawn_on, parts))
+    if not read:
         return result
-    segmentation = read_segmentation(raw.datasets[0])
-    header = header_of(raw.datasets[0])
-    stated, _ = technique_drawn_on(card.annotations, header, None, listed)
-    found = image_of_segmentation(segmentation, images.placed, stated)
-    image = found.image
-    if image is None:
-        result.refused = found.problem
+    names = sorted({one.image.name for one in read})
+    if len(names) > 1 or len({one.drawn_on for one in read}) > 1:
+        result.refused = f"its segmentations lie on several images ({' and '.join(names)})"
         return result
-    drawn_on, how = technique_drawn_on(card.annotations, header, found.technique, listed)
-    parts = list(identity_parts(raw.datasets[0]))
+    _write_lesions(unit, read, card, workspace, result)
+    return result
+
+
+def segmentations_count(session: RawSession, card: Card) -> bool:
+    """Whether the segmentations of a session count, and not its structure sets.
+
+    Raises
+    ------
+    DataRefused
+        It has both, the card does not say which count, and a segmentation is the later one: it
+        may hold what the structure set does not.
+    """
+    segmentations = [d for one in session.of_kind("SEG") for d in one.datasets]
+    structure_sets = [d for one in session.of_kind("RTSTRUCT") for d in one.datasets]
+    if not (segmentations and structure_sets):
+        return bool(segmentations)
+    if card.annotations.objects:
+        return card.annotations.objects == "segmentations"
+    made = max(_made_at(dataset)[0] for dataset in segmentations)
+    drawn = max(_stamp(d, "StructureSetDate", "StructureSetTime") for d in structure_sets)
+    if not made or made > drawn:
+        raise DataRefused(
+            "the session has structure sets and a later segmentation",
+            why=f"{len(structure_sets)} structure sets, {len(segmentations)} segmentations",
+            next_step="Say which count in the cohort's card: annotations.objects = "
+            '"structure_sets" or "segmentations"',
+        )
+    return False
+
+
+def _segments(
+    segmentation: Segmentation,
+    image: PlacedImage,
+    card: Card,
+    drawn_on: tuple[str | None, str],
+    parts: list[str],
+) -> _Segments:
+    """Decide which segments of one object are lesions, and read those.
+
+    `drawn_on` is the technique and how it is known; `parts` are the patient's, cut out of labels.
+    """
     names = [RoiName(s.number, cut_out(s.label, parts), "", 1) for s in segmentation.segments]
     selections = select_rois(names, card.annotations)
     chosen = [d.roi for d in selections.decisions if d.selected]
     masks = [(roi.name, _onto(segmentation.mask(roi.number), image, roi.name)) for roi in chosen]
+    return _Segments(image, *drawn_on, selections, masks)
+
+
+def _write_lesions(
+    unit: UnitId,
+    read: Sequence[_Segments],
+    card: Card,
+    workspace: Workspace,
+    result: SessionAnnotations,
+) -> None:
+    """Write the lesions of all segments that count, and a row for every segment."""
+    image, drawn_on, how = read[0].image, read[0].drawn_on, read[0].how
     meaning = MaskMeaning((1,), instances=card.masks.instances)
+    masks = [mask for one in read for mask in one.masks]
     lesions = lesions_of_masks(masks, meaning, image.grid.GetSize())
-    problems = [*selections.problems, *([] if drawn_on else [how])]
+    decisions = [decision for one in read for decision in one.selections.decisions]
+    problems = [problem for one in read for problem in one.selections.problems]
+    problems += [] if drawn_on else [how]
     result.drawn_on = drawn_on
-    result.notes += [f"drawn on {drawn_on}: {how}", *found.notes, *lesions.notes]
-    result.rows = region_rows(
-        unit, lesions, drawn_on, image.frame, {d.roi.name: d.rule for d in selections.decisions}
-    )
-    result.rows += _rejected_rows(unit, selections, len(result.rows), drawn_on, image)
+    result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
+    rules = {d.roi.name: d.rule for d in decisions}
+    result.rows = region_rows(unit, lesions, drawn_on, image.frame, rules)
+    result.rows += _rejected_rows(unit, decisions, len(result.rows), drawn_on, image)
     if not lesions.lesions and card.annotations.required:
         problems.append("no segment was selected as a lesion")
     if problems:
         result.refused = f"{'; '.join(problems[:3])}. {NEXT_STEP}"
     else:
         write_drawn(unit, image.space, lesions, image.grid, workspace)
-    return result
 
 
 def _rejected_rows(
     unit: UnitId,
-    selections: Selections,
+    decisions: Sequence[Selection],
     before: int,
     drawn_on: str | None,
     image: PlacedImage,
 ) -> list[dict[str, Any]]:
     """Return a row for every segment that is no lesion; `before` regions are numbered already."""
-    rejected = [d for d in selections.decisions if not d.selected]
+    rejected = [d for d in decisions if not d.selected]
     return [
         annotation_row(
             unit,
@@ -104,56 +192,56 @@ def _rejected_rows(
     ]
 
 
-def _chosen(
-    series: Sequence[RawSeries], card: Card, result: SessionAnnotations
-) -> RawSeries | None:
+def _chosen(series: Sequence[RawSeries], card: Card, result: SessionAnnotations) -> list[RawSeries]:
+    """Return the segmentation objects to read, by the card's policy for several of them."""
     single = [RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets]
     ordered = sorted(single, key=lambda raw: _made_at(raw.datasets[0]))
-    if len(ordered) > 1 and card.annotations.structure_sets != "latest":
-        result.refused = (
-            f"the session has {len(ordered)} segmentations and only the latest of several can be "
-            'taken (annotations.structure_sets = "latest")'
-        )
-        return None
-    if len(ordered) > 1:
-        result.notes.append(f"the latest of {len(ordered)} segmentations was taken")
+    policy = card.annotations.structure_sets
     if not ordered and card.annotations.required:
         result.refused = "the session has no structure set and no segmentation"
-    return ordered[-1] if ordered else None
+    if len(ordered) < 2 or policy == "all":
+        return ordered
+    if policy == "refuse":
+        result.refused = f"the session has {len(ordered)} segmentations. Choose by {HOW_MANY}"
+        return []
+    undecided = _undecided(ordered)
+    if undecided:
+        result.refused = (
+            f"{undecided}: nothing tells which is the latest. Where all of them count, set "
+            f"{HOW_MANY}"
+        )
+        return []
+    result.notes.append(f"the latest of {len(ordered)} segmentations was taken")
+    return ordered[-1:]
+
+
+def _undecided(ordered: Sequence[RawSeries]) -> str:
+    """Return why the latest of several segmentations is not known, or an empty text."""
+    stamps = [_made_at(raw.datasets[0])[0] for raw in ordered]
+    if "" in stamps:
+        return f"{stamps.count('')} of {len(ordered)} segmentations have no date (ContentDate)"
+    if stamps.count(stamps[-1]) > 1:
+        return f"{stamps.count(stamps[-1])} of {len(ordered)} segmentations are the latest"
+    return ""
 
 
 def _made_at(dataset: pydicom.Dataset) -> tuple[str, str]:
-    stamp = f"{dataset.get('ContentDate', '')}{dataset.get('ContentTime', '')}"
-    return stamp, str(dataset.get("SOPInstanceUID", ""))
+    return _stamp(dataset, "ContentDate", "ContentTime"), str(dataset.get("SOPInstanceUID", ""))
+
+
+def _stamp(dataset: pydicom.Dataset, date: str, time: str) -> str:
+    """Date and time as text that sorts by time; empty where there is no date."""
+    day = dataset.get(date) or ""
+    return f"{day}{dataset.get(time) or ''}" if day else ""
 
 
 def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic]:
-    """Bring a segment to its image's voxels: another order and extent, but the same places.
-
-    Raises
-    ------
-    DataRefused
-        A voxel would be lost or made: the two grids do not coincide.
-    """
-    grid = image.grid
-    placed = sitk.Resample(
-        mask,
-        list(grid.GetSize()),
-        sitk.Transform(3, sitk.sitkIdentity),
-        sitk.sitkNearestNeighbor,
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )
-    before = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
-    voxels = sitk.GetArrayFromImage(placed)
-    after = int(np.count_nonzero(voxels))
-    same_size = np.allclose(sorted(mask.GetSpacing()), sorted(image.grid.GetSpacing()), atol=1e-3)
-    if before != after or not same_size:
+    """Bring a segment to its image's voxels; a voxel is neither lost nor made."""
+    try:
+        return onto_voxels(mask, image.grid)
+    except DataRefused as error:
         raise DataRefused(
-            f"the segment {name!r} does not lie on the voxels of {image.technique}",
-            why=f"{before} voxels, {after} on the image; "
-            f"{describe_grid_difference(mask, image.grid)}",
+            f"the segment {name!r} does not lie on the voxels of {image.technique}: {error.what}",
+            why=f"{error.why}; {describe_grid_difference(mask, image.grid)}",
             next_step="Export the segmentation on the grid of its image",
-        )
-    return voxels
+        ) from error

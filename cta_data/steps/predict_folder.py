@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
@@ -18,6 +17,7 @@ from cta_data.formats.nifti import (
     same_grid,
     write_image,
 )
+from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.brain_extraction import extract_brain
 from cta_data.imaging.brain_masks import apply_mask
 from cta_data.nnunet.archive import CHECKPOINT, import_model
@@ -288,9 +288,5 @@ def _prepared(
 
 def _read(path: Path) -> sitk.Image:
     image = read_image(path)
-    values = sitk.GetArrayViewFromImage(image)
-    if not np.isfinite(values).all():
-        raise DataRefused("the image has values that are not finite", where=path.name)
-    if values.min() == values.max():
-        raise DataRefused("the image is empty", where=path.name)
+    usable_values(sitk.GetArrayViewFromImage(image), where=path.name)
     return image

@@ -163,6 +163,17 @@ def test_enhanced_multi_frame(
     assert np.abs(ours.affine - truth.affine).max() < 1.2e-4
 
 
+def test_what_a_scanner_did_not_give_is_absent(converted: tuple[Study, Outcome]) -> None:
+    """Philips' enhanced objects say InversionTime 0: no column has a 0 that means "none"."""
+    columns = ("field_strength_t", "tr_ms", "te_ms", "ti_ms", "flip_angle_deg")
+    rows = converted[0].query(f"select {', '.join(columns)} from images")
+    for column in columns:
+        assert not (rows[column] <= 0).any()
+    sidecars = (converted[0].root / "datasets" / "mycohort").glob("sub-*/ses-*/anat/*.json")
+    found = [json.loads(path.read_text("utf-8")) for path in sidecars]
+    assert found and all(sidecar.get("InversionTime", 1) > 0 for sidecar in found)
+
+
 def test_the_converted_cohort_is_valid_bids(converted: tuple[Study, Outcome]) -> None:
     """The official validator finds no error."""
     assert validate(converted[0].root / "datasets" / "mycohort") == []

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
 
 from cta_data.bids.files import json_text
 from cta_data.bids.sidecars import ALLOWED, build_sidecar, write_sidecar
-from cta_data.formats.dicom_header import IDENTITY_KEYWORDS
+from cta_data.formats.dicom_header import IDENTITY_KEYWORDS, measured
 
 HEADER = {
     "Modality": "MR",
@@ -44,6 +45,31 @@ def test_units_and_names_are_those_of_bids() -> None:
     assert sidecar["ScanningSequence"] == ["GR", "IR"]
     assert sidecar["SequenceVariant"] == "SP"
     assert sidecar["GeometrySource"] == "dicom"
+
+
+MEASURED = [
+    keyword
+    for keyword in ALLOWED
+    if isinstance(build_sidecar({keyword: "3"}).get(ALLOWED[keyword][0]), float | int)
+]
+
+
+@pytest.mark.parametrize("keyword", MEASURED)
+@pytest.mark.parametrize("text", ["0", "0.0", "-1", "", "nan", "inf", "none", "0\\5"])
+def test_a_value_that_means_not_given_is_absent(keyword: str, text: str) -> None:
+    """0 and -1 of a time, length, field or count say that there is none; an angle may be 0."""
+    name = ALLOWED[keyword][0]
+    angle = keyword == "GantryDetectorTilt" and text.startswith(("0", "-"))
+    assert (name in build_sidecar({keyword: text})) == angle
+    assert (measured({keyword: text}, keyword, may_be_zero=True) is not None) == (
+        text.startswith(("0", "-"))
+    )
+    assert measured({keyword: text}, keyword) is None
+
+
+def test_quantities_are_found_among_the_attributes() -> None:
+    """The test before is about all of these."""
+    assert {"InversionTime", "FlipAngle", "KVP", "EchoTrainLength"} < set(MEASURED)
 
 
 @given(values=st.dictionaries(st.sampled_from(NOT_ALLOWED), SECRET, max_size=30), secret=SECRET)

@@ -191,6 +191,34 @@ def test_options_change_single_rules_and_say_so(tmp_path: Path) -> None:
     assert (told["options"]["connectivity"], told["options"]["label"]) == (6, 2)
 
 
+@pytest.mark.parametrize("words", [("--label", "1", "--label", "3"), ("--label", "3,1")])
+def test_several_labels_are_one_mask(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A rim of 3 around a core of 1 is one lesion, whatever the order; 2 is left out."""
+    voxels = mask_of((20, 5))
+    voxels[voxels != 0] = 2
+    voxels[2:6, 4:7, 4:7] = 3
+    voxels[3:5, 5, 5] = 1
+    a = write(tmp_path / "a.nii.gz", voxels)
+    told = scored(a, a, *words)
+    assert told["options"]["label"] == [1, 3]
+    assert [pair["reference_voxels"] for pair in told["cases"][0]["pairs"]] == [36]
+    assert run_cta("score", a, a, *words).code == 0
+
+
+def test_a_label_that_no_mask_holds_is_named(tmp_path: Path) -> None:
+    """Exit code 3, whatever the other labels are; in the cases of a folder one is enough."""
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "a.nii.gz", mask_of((2, 6)))
+        write(tmp_path / folder / "b.nii.gz", mask_of((2, 6)) * 2)
+    folders = (tmp_path / "one", tmp_path / "two")
+    for label, absent in (("7", [7]), ("1,7,9", [7, 9]), ("1", []), ("1,2", [])):
+        outcome = run_cta("score", *folders, "--label", label, "--json")
+        assert json.loads(outcome.out)["absent_labels"] == absent
+        assert outcome.code == (3 if absent else 0)
+        assert all(f"the label {value} " in outcome.err for value in absent)
+
+
 def test_panoptica_s_known_answer(shared_data: Path) -> None:
     """Its semantic pair, its settings (IoU of a half, values apart): TP 73, FP 16, FN 14."""
     folder = shared_data / "lab_panoptica/examples/spine_seg/semantic"
@@ -216,6 +244,9 @@ def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
         ((good, good, "--connectivity", "8"), "6, 18 or 26"),
         ((good, good, "--threshold", "much"), "not usable"),
         ((good, good, "--label", "x"), "--label is a whole number"),
+        ((good, good, "--label", "1,"), "--label is a whole number"),
+        ((good, good, "--label", "0"), "--label is a whole number"),
+        ((good, good, "--label", "each", "--label", "1"), "--label is a whole number"),
         ((good, good, "--out", tmp_path / "s.csv"), "--out is a .parquet file"),
     ):
         outcome = run_cta("score", *words)

@@ -59,6 +59,39 @@ def test_it_says_what_was_segmented(series: list[Dataset], drawn: np.ndarray) ->
     assert segmentation.segments[0].type == "Neoplasm"
 
 
+def test_a_label_map_gives_its_segments_and_not_its_background(
+    series: list[Dataset], drawn: np.ndarray
+) -> None:
+    """Values of a label map are segments like any other; the background is none of them."""
+    apart = drawn.copy()
+    apart[..., 1] &= 1 - apart[..., 0]
+    made = make_segmentation(
+        series, apart, ["Met 1", "Met 2"], kind=hd.seg.SegmentationTypeValues.LABELMAP
+    )
+    assert made.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
+    segmentation = read_segmentation(made)
+    assert [(s.number, s.label) for s in segmentation.segments] == [(1, "Met 1"), (2, "Met 2")]
+    for number in (1, 2):
+        found = on_series(segmentation.mask(number), series)
+        assert np.array_equal(found, apart[..., number - 1])
+
+
+@pytest.mark.parametrize(
+    "kind", [hd.seg.SegmentationTypeValues.BINARY, hd.seg.SegmentationTypeValues.LABELMAP]
+)
+def test_voxels_of_a_segment_that_is_not_described_are_refused(
+    series: list[Dataset], drawn: np.ndarray, kind: hd.seg.SegmentationTypeValues
+) -> None:
+    """What a segmentation holds and does not name may be a lesion: it is not left out."""
+    apart = drawn.copy()
+    apart[..., 1] &= 1 - apart[..., 0]
+    made = make_segmentation(series, apart, ["a", "b"], kind=kind)
+    made.SegmentSequence = [item for item in made.SegmentSequence if item.SegmentNumber != 2]
+    with pytest.raises(DataRefused, match="does not describe") as refused:
+        read_segmentation(made)
+    assert refused.value.why == "segment 2"
+
+
 def test_fractions_count_from_one_half(series: list[Dataset], drawn: np.ndarray) -> None:
     """A fractional segment is a mask of the voxels that belong to it by half or more."""
     fractions = drawn[..., :1].astype(np.float32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +40,31 @@ def test_a_file_cut_anywhere_is_never_taken_for_whole(
         except Unreadable as error:
             reason = str(error)
         assert reason, f"cut to {length} of {len(content)} bytes"
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [("gz", gzip.compress), ("xz", lzma.compress), ("bz2", bz2.compress)]
+)
+def test_files_that_were_compressed_one_by_one_are_read(
+    tmp_path: Path, make_dicom: MakeDicom, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """A `.dcm.gz` is its DICOM file; one that is cut is reported; another `.gz` is no DICOM."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    content = make_dicom()
+    packed = pack(content)
+    (folder / f"a.dcm.{ending}").write_bytes(packed)
+    (folder / f"cut.dcm.{ending}").write_bytes(packed[: len(packed) - 12])
+    (folder / f"text.{ending}").write_bytes(pack(b"no image" * 100))
+    found = _discover(folder, tmp_path / "work")
+    [instance] = found.instances
+    assert instance.digest == content_digest(content) and not instance.fault
+    assert instance.name == f"a.dcm.{ending}"
+    counts = dict(found.counts)
+    if ending == "gz":  # the other two give nothing before their block is whole
+        assert [problem.file for problem in found.problems] == ["cut.dcm.gz"]
+        assert counts == {"files": 3, "dicom": 1, "unreadable": 1, "not_dicom": 1}
+    assert sum(n for what, n in counts.items() if what != "files") == counts["files"] == 3
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])

@@ -62,7 +62,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     ):
         folder = work / "raw" / patient
         folder.mkdir(parents=True)
-        nib.save(nib.Nifti1Image(voxels, np.eye(4)), folder / "t1.nii.gz")
+        # No two patients have the same image.
+        nib.save(nib.Nifti1Image(voxels * len(patient), np.eye(4)), folder / "t1.nii.gz")
         for name, mask in zip(names, masks, strict=True):
             nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / name)
     text = "patient,remark,dose\nMuster_Anna,Anna MUSTER was here,1800\nProbe_Karl,none,2000\n"

@@ -63,7 +63,8 @@ class CaseScore:
     numbers; ``pairs`` are all matched pairs, detected or not. A pair that is not detected counts as
     one missed and one false lesion in detection. The lesion-wise scores are sums over all pairs,
     divided by the pairs and half of the instances without a partner. ``surface`` is of the whole
-    masks, and in ``pairs`` of two lesions, where it was asked for.
+    masks, and in ``pairs`` of two lesions, where it was asked for. ``labels`` are the
+    values of lesion voxels in either mask, where they were read from files.
     """
 
     case: str
@@ -83,6 +84,7 @@ class CaseScore:
     predicted: tuple[LesionInstance, ...]
     pairs: tuple[PairScore, ...]
     surface: SurfaceDistances | None = None
+    labels: frozenset[int] = frozenset()
 
     @property
     def missed(self) -> tuple[LesionInstance, ...]:

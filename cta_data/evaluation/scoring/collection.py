@@ -13,6 +13,7 @@ from cta_data.evaluation.scoring.conventions import Convention
 from cta_data.evaluation.scoring.mask_files import ENDINGS, Label, score_files
 from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
 from cta_data.evaluation.scoring.workers import Workers
+from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 
 Item = tuple[str, tuple[Path, Path]]
 
@@ -56,9 +57,17 @@ class Scores:
 
     @property
     def complete(self) -> bool:
-        """Whether every case of either side was scored."""
+        """Whether every case of either side was scored, by labels that there are."""
         left = (*self.pairing.without_prediction, *self.pairing.without_reference)
-        return not self.failed and not left
+        return not (self.failed or left or self.absent_labels)
+
+    @property
+    def absent_labels(self) -> tuple[int, ...]:
+        """Labels that were asked for and that no mask of any scored case holds."""
+        if not isinstance(self.label, tuple) or not self.cases:
+            return ()
+        held = frozenset().union(*(case.labels for case in self.cases))
+        return tuple(value for value in self.label if value not in held)
 
     def summary(self) -> dict[str, Summary]:
         """Return each metric across the cases."""
@@ -105,6 +114,7 @@ def score_pairs(
     *,
     label: Label = None,
     surfaces: bool = False,
+    choice: FormChoice = NO_CHOICE,
     workers: Workers | None = None,
 ) -> Scores:
     """Score every pair; one that cannot be scored is named with its reason.
@@ -113,6 +123,8 @@ def score_pairs(
     ----------
     surfaces
         Whether surface distances are measured, too.
+    choice
+        Which form of NIfTI headers is right where they contradict each other.
     workers
         Processes that share the cases; without them this process scores.
     """
@@ -121,6 +133,7 @@ def score_pairs(
         convention=convention,
         label=label,
         surfaces=surfaces,
+        choice=choice,
         lesion_labels=pairing.lesion_labels,
     )
     results = sorted(
@@ -137,6 +150,7 @@ def _score(
     convention: Convention,
     label: Label,
     surfaces: bool,
+    choice: FormChoice,
     lesion_labels: Mapping[str, Path],
 ) -> tuple[str, CaseScore | str]:
     case, (reference, predicted) = item
@@ -149,6 +163,7 @@ def _score(
             case=case,
             surfaces=surfaces,
             lesion_labels=lesion_labels.get(case),
+            choice=choice,
         )
     except CtaError as error:
         return case, str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,12 @@ from cta_data.formats.nifti import (
     ras_affine,
     read_content,
     same_grid,
+    value_scale,
     voxel_layout,
 )
+from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.imaging.label_values import whole_numbers
 
 NRRD = (".nrrd", ".nhdr")
 ENDINGS = (".nii.gz", ".nii", *NRRD)
@@ -46,10 +49,10 @@ UNREADABLE = (
     nib.filebasedimages.ImageFileError,
 )
 """What damaged files raise where the readers do not say it in their own words."""
-MOST_NAMED = 5
 EACH = "each"
-Label = int | str | None
-"""A value; or `each`, where lesions of different values stay apart; or None for every value."""
+Label = tuple[int, ...] | str | None
+"""Values that are lesion, as one mask; or `each`, where lesions of different values stay apart; or
+None for every value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +76,23 @@ class MaskVoxels:
 
 @dataclass(frozen=True, eq=False)
 class _Stored:
-    """What a file holds: flat voxels (x fastest), shape (z, y, x), and affine to RAS mm."""
+    """What a file holds: flat voxels (x fastest), shape (z, y, x), affine to RAS mm, and slope."""
 
     voxels: NDArray[Any]
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
-    slope: float | None = None
+    slope: float = 1.0
 
 
-def read_mask(path: Path, label: Label = None) -> MaskVoxels:
+def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -> MaskVoxels:
     """Read the lesion voxels of a NIfTI or NRRD mask.
 
     Parameters
     ----------
     label
-        The value that means lesion; without it, or with `each`, every value but 0.
+        The values that mean lesion; without them, or with `each`, every value but 0.
+    choice
+        Which form of a NIfTI header is right where they contradict each other.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def read_mask(path: Path, label: Label = None) -> MaskVoxels:
             next_step="Put the mask file in its place",
         )
     try:
-        stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path)
+        stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path, choice)
     except UNREADABLE as error:  # type: ignore[misc]  # isal stub
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataRefused(
@@ -113,21 +118,22 @@ def read_mask(path: Path, label: Label = None) -> MaskVoxels:
             next_step="Check the file and its permissions, or export the mask again",
         ) from error
     index, values = nonzero_voxels(stored.voxels)
-    lesion = _whole_numbers(values, stored.slope, path)
-    kept = np.asarray(lesion != 0 if label in (None, EACH) else lesion == label)
+    scaled = values if stored.slope == 1 else values.astype(np.float64) * stored.slope
+    lesion = whole_numbers(scaled, str(path))
+    chosen = np.isin(lesion, label) if isinstance(label, tuple) else lesion != 0
+    kept = np.asarray(chosen)
     return _turned_to_ras(MaskVoxels(index[kept], lesion[kept], stored.shape, stored.affine))
 
 
-def _from_nifti(path: Path) -> _Stored:
+def _from_nifti(path: Path, choice: FormChoice) -> _Stored:
     content = read_content(path)
-    header, (nx, ny, nz), affine = header_geometry(content, path)
+    header, (nx, ny, nz), affine = header_geometry(content, path, choice)
     dtype, offset = voxel_layout(header, (nx, ny, nz), content, path)
     voxels = np.frombuffer(content, dtype, nx * ny * nz, offset)
-    slope, intercept = header.get_slope_inter()
-    if intercept not in (None, 0.0):
+    slope, intercept = value_scale(header, path)
+    if intercept:
         # What is stored as 0 means something else here: every voxel has to be looked at.
-        voxels = (voxels.astype(np.float64) * slope + intercept).round(6)
-        slope = None
+        voxels, slope = whole_numbers(voxels.astype(np.float64) * slope + intercept, str(path)), 1.0
     return _Stored(voxels, (nz, ny, nx), affine, slope)
 
 
@@ -146,6 +152,7 @@ def score_files(
     case: str,
     surfaces: bool = False,
     lesion_labels: Path | None = None,
+    choice: FormChoice = NO_CHOICE,
 ) -> CaseScore:
     """Score one mask file against another; see `read_mask` and `score_case`.
 
@@ -161,7 +168,7 @@ def score_files(
     DataRefused
         A file cannot be used, or the two lie on different grids; the message shows both.
     """
-    first, second = read_mask(reference, label), read_mask(predicted, label)
+    first, second = (read_mask(path, label, choice) for path in (reference, predicted))
     if not same_grid(first.grid, second.grid):
         raise DataRefused(
             "reference and prediction lie on different grids",
@@ -176,7 +183,7 @@ def score_files(
         for one in (first, second)
     ]
     ids = _lesion_ids(first, found[0], read_mask(lesion_labels)) if lesion_labels else ()
-    return score_case(
+    score = score_case(
         found[0],
         found[1],
         convention,
@@ -185,6 +192,8 @@ def score_files(
         surfaces=surfaces,
         lesion_ids=ids,
     )
+    held = {int(value) for one in (first, second) for value in np.unique(one.values)}
+    return replace(score, labels=frozenset(held))
 
 
 def _lesion_ids(
@@ -200,34 +209,6 @@ def _lesion_ids(
     for instance, lesion_id in np.unique(pairs, axis=0).tolist():
         found[instance].add(lesion_id)
     return tuple(tuple(sorted(ids)) for ids in found)
-
-
-def _whole_numbers(values: NDArray[Any], slope: float | None, path: Path) -> NDArray[Any]:
-    """Values as they are meant, checked to be whole numbers."""
-    if slope not in (None, 1.0):
-        scaled = values.astype(np.float64) * slope
-        # Scaling is stored in single precision: what it makes of a whole number is nearly one.
-        values = np.where(np.abs(scaled - np.round(scaled)) < 1e-4, np.round(scaled), scaled)
-    if values.dtype.kind in "iu":
-        return values
-    if not np.isfinite(values).all():
-        unusable = int((~np.isfinite(values)).sum())
-        raise DataRefused(
-            "a mask holds whole numbers",
-            where=str(path),
-            why=f"{unusable} voxels are not finite (NaN or infinite)",
-            next_step="Export the mask again",
-        )
-    fractions = values[np.asarray(values != np.round(values))]
-    if len(fractions):
-        some = ", ".join(f"{value:.4g}" for value in np.unique(fractions)[:MOST_NAMED])
-        raise DataRefused(
-            "a mask holds whole numbers",
-            where=str(path),
-            why=f"{len(fractions)} voxels hold fractions, such as {some}",
-            next_step="If these are probabilities, set a threshold and save the mask",
-        )
-    return values
 
 
 def _turned_to_ras(mask: MaskVoxels) -> MaskVoxels:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cta_data.evaluation.scoring.case import CaseScore, LesionInstance, PairScore
 from cta_data.evaluation.scoring.collection import Scores
+from cta_data.evaluation.scoring.mask_files import Label
 from cta_data.evaluation.scoring.summary import METRICS
 from cta_data.evaluation.scoring.surfaces import SurfaceDistances
 from cta_data.whole_files import written_whole
@@ -39,13 +40,26 @@ def as_content(scores: Scores) -> dict[str, Any]:
     """Return scores as plain JSON content; what is undefined is None."""
     return {
         "convention": scores.convention.name,
-        "options": scores.convention.options() | {"label": scores.label},
+        "options": scores.convention.options() | {"label": _label_content(scores.label)},
         "cases": [_case(one) for one in scores.cases],
         "summary": {name: _defined(asdict(one)) for name, one in scores.summary().items()},
         "failed": [{"case": case, "reason": reason} for case, reason in scores.failed],
         "without_prediction": list(scores.pairing.without_prediction),
         "without_reference": list(scores.pairing.without_reference),
+        "absent_labels": list(scores.absent_labels),
     }
+
+
+def label_text(label: Label) -> str | None:
+    """Return the label as it is given on the command line."""
+    return ",".join(map(str, label)) if isinstance(label, tuple) else label
+
+
+def _label_content(label: Label) -> object:
+    """Return one label as a number, several as a list."""
+    if not isinstance(label, tuple):
+        return label
+    return label[0] if len(label) == 1 else list(label)
 
 
 def _case(score: CaseScore) -> dict[str, Any]:
@@ -190,5 +204,4 @@ def _joined(values: Iterable[float]) -> str:
 def _options(scores: Scores) -> dict[str, object]:
     options = scores.convention.options()
     names = ("connectivity", "dilate_voxels", "threshold", "comparison")
-    label = None if scores.label is None else str(scores.label)
-    return {name: options[name] for name in names} | {"label": label}
+    return {name: options[name] for name in names} | {"label": label_text(scores.label)}
