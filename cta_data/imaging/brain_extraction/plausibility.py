@@ -60,7 +60,8 @@ def measure_brain(mask: sitk.Image, image: sitk.Image) -> BrainShape:
     """Measure a mask (0 = not brain) on the grid of its image, a whole head."""
     share = isotropic(sitk.Cast(mask != 0, sitk.sitkFloat32), _SPACING_MM)
     brain = sitk.GetArrayFromImage(share) > 0.5
-    volume = float(sitk.GetArrayViewFromImage(mask != 0).sum() * np.prod(mask.GetSpacing()))
+    count = np.count_nonzero(sitk.GetArrayViewFromImage(mask))
+    volume = float(count * np.prod(mask.GetSpacing()))
     if int(brain.sum()) < _FEWEST_VOXELS:
         return BrainShape(volume / 1000, 0.0, 0.0, 0.0, 0.0, 0.0)
     found = head_mask(isotropic(image, _SPACING_MM))
