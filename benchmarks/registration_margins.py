@@ -173,10 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", type=Path, metavar="FOLDER", help="folder of the real heads")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--patients", type=int, default=3, help="digital patients")
+    parser.add_argument("--patients", type=int, default=3, help="digital patients, at least two")
     parser.add_argument("--voxel", type=float, default=2.0, help="their voxel size, mm")
     parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="where all rows are kept")
     arguments = parser.parse_args()
+    if arguments.patients < 2:
+        parser.error("--patients: another person needs at least two")
     sources = {"digital": digital_cases(arguments.patients, arguments.voxel)}
     if arguments.real:
         sources = {"real": real_cases(arguments.real)} | sources

@@ -175,7 +175,7 @@ def _basin(head: _Head, core: Mask, high: float) -> Mask:
     """
     values = np.where(head.values > high, 0.0, head.values) if head.is_ct else head.values
     values = ndimage.gaussian_filter(values.astype(np.float32), 0.5)
-    narrow, wide = (ndimage.grey_opening(values, footprint=_ball(reach)) for reach in (1, 2))
+    narrow, wide = (ndimage.grey_opening(values, footprint=_ball(reach)) for reach in (1, 3))
     bright = np.clip(np.where(values > high, wide, narrow), 0.0, high)
     outside = ~head.inside | (head.depth_mm <= _SKIN_MM) | (head.from_centre_mm > _HEAD_REACH_MM)
     markers = np.where(outside, _OUTSIDE, 0).astype(np.uint8)
