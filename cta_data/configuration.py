@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from cta_data.imaging.registration import SEED
 from cta_data.imaging.registration_quality import QualityLimits
 from cta_data.imaging.transfer_limits import TransferLimits
 from cta_data.validation import StrictModel, nearest_key
@@ -31,7 +32,7 @@ class RegistrationSection(StrictModel):
     same_frame: Literal["identity", "register"] = "identity"
     """What equal frames of reference mean: trust them, or register all the same."""
     use_dicom_registration: bool = True
-    seed: int = 20250215
+    seed: int = SEED
     limits: dict[str, float] = {}
     """Limits of the quality values, by name; see docs/reference/study-toml.md."""
 

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from cta_data.cli.options import JsonOption, NiftiFormOption, form_choice
-from cta_data.cli.output import console, print_json
+from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
@@ -142,7 +142,9 @@ def _transform(
 
     for image, name in ((fixed, "the fixed image"), (moving, "the moving image")):
         usable_values(sitk.GetArrayViewFromImage(image), where=name)
-    result = register_images(fixed, moving, RegistrationSettings(kind=kind))
+    # All but the kind as in a study: the same pair gives the same voxels.
+    settings = RegistrationSettings(kind=kind)
+    result = register_images(fixed, moving, settings, lambda note: error_console().print(note))
     return result.transform, result.accepted, list(result.reasons)
 
 

@@ -26,9 +26,16 @@ HISTOGRAM_BINS = 32
 _RIM_MM = 12.0  # air around the skin that still counts, so that the outline itself is aligned
 
 
+EVERY_VOXEL = 0
+"""Samples of a level that draws no lots: each voxel once, at a random point inside it."""
+
+
 @dataclass(frozen=True)
 class Level:
-    """One step of the pyramid: grid and optimiser steps in mm of movement of the head's surface."""
+    """One step of the pyramid: grid and optimiser steps in mm of movement of the head's surface.
+
+    ``samples``: number of voxels that are drawn, or ``EVERY_VOXEL``.
+    """
 
     spacing_mm: float
     samples: int
@@ -123,7 +130,11 @@ def _method(images: LevelImages, frame: Frame, seed: int) -> sitk.ImageRegistrat
     method.SetNumberOfThreads(1)
     method.SetMetricAsMattesMutualInformation(HISTOGRAM_BINS)
     method.SetMetricFixedMask(images.mask)
-    if level.samples < images.voxels:
+    if level.samples == EVERY_VOXEL:
+        # Stratified: the jitter inside each voxel keeps two grids from locking onto each other.
+        method.SetMetricSamplingStrategy(method.REGULAR)
+        method.SetMetricSamplingPercentage(1.0, seed)
+    elif level.samples < images.voxels:
         method.SetMetricSamplingStrategy(method.RANDOM)
         method.SetMetricSamplingPercentage(level.samples / images.voxels, seed)
     method.MetricUseFixedImageGradientFilterOff()

@@ -49,7 +49,8 @@ def prepare_volume(image: sitk.Image, spacing_mm: float, name: str) -> Registrat
             f"{image.GetNumberOfComponentsPerPixel()} values a voxel",
             next_step="Give a scalar volume of three dimensions",
         )
-    fine = isotropic(image, spacing_mm)
+    # In one voxel order, so that the same head gives the same samples however it is stored.
+    fine = isotropic(sitk.DICOMOrient(image, "RAS"), spacing_mm)
     coarse = isotropic(fine, MASK_SPACING_MM) if spacing_mm < MASK_SPACING_MM else fine
     is_ct = looks_like_ct(coarse)
     head = describe_head(head_mask(coarse))

@@ -35,7 +35,7 @@ from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.steps.transform_chain import TransformChain, read_chain, transform_inputs
 from cta_data.study import Study
 
-VERSION = 1
+VERSION = 2
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:

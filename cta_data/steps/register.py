@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import SimpleITK as sitk
@@ -32,8 +34,9 @@ from cta_data.steps.registration_objects import registration_path
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study
 
-VERSION = 3
+VERSION = 4
 NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = false in its card"
+_log = logging.getLogger(__name__)
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -127,7 +130,8 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     fixed = read_image(workspace.read(unit.path(f"image:{hub}")))
     for technique in techniques:
         moving = read_image(workspace.read(unit.path(f"image:{technique}")))
-        row, transform = _bring_together(unit, technique, fixed, moving, workspace)
+        row, transform, notes = _bring_together(unit, technique, fixed, moving, workspace)
+        outcome.notes += [f"{technique} to {hub}: {note}" for note in notes]
         _keep(unit, technique, row, transform, outcome, workspace)
         if not row["accepted"]:
             rejected.append(f"{technique} to {hub} is not accepted: {row['rejection_reason']}")
@@ -158,8 +162,8 @@ def _keep(
 
 def _bring_together(
     unit: Unit, technique: str, fixed: sitk.Image, moving: sitk.Image, workspace: Workspace
-) -> tuple[dict[str, Any], sitk.Transform]:
-    """Return the row and the transform of one pair."""
+) -> tuple[dict[str, Any], sitk.Transform, tuple[str, ...]]:
+    """Return the row, the transform and the notes of one pair."""
     settings = unit.parameters["settings"]
     frames, hub = unit.parameters["frames"], unit.parameters["hub"]
     limits = limits_from(settings["limits"])
@@ -173,23 +177,25 @@ def _bring_together(
             fixed,
             moving,
             RegistrationSettings(kind=settings["kind"], seed=settings["seed"], limits=limits),
+            # A worker has no screen of its own: what takes minutes is said on the error stream.
+            partial(_log.warning, "%s: %s to %s: %s", unit.id, technique, hub),
         )
         row = _row(unit, technique, "computed", result.kind, result.quality, result.reasons)
         row["metric"] = result.metric_value
         row["parameters"] = _json(result.parameters)
-        return row, result.transform
+        return row, result.transform, result.notes
     if not unit.parameters["checked"]:
         row = _row(unit, technique, source, kind, None, ())
         row["parameters"] = _json({"not_checked": "geometry.shows_head in the card is false"})
-        return row, transform
+        return row, transform, ()
     try:
         quality = assess_transform(fixed, moving, transform)
     except DataRefused as error:
         # The transform is there: a person can look at it, and accept it.
         why = f"it cannot be checked: {error.what} ({error.why})"
-        return _row(unit, technique, source, kind, None, (f"{why}. {NO_HEAD}",)), transform
+        return _row(unit, technique, source, kind, None, (f"{why}. {NO_HEAD}",)), transform, ()
     reasons = reasons_against(quality, limits)
-    return _row(unit, technique, source, kind, quality, reasons), transform
+    return _row(unit, technique, source, kind, quality, reasons), transform, ()
 
 
 def _from_registration_object(

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import SimpleITK as sitk
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.imaging.brain_extraction import hd_bet, morphology, provided, whole_image
+from cta_data.imaging.brain_extraction.plausibility import measure_brain, reasons_against_brain
 from cta_data.imaging.brain_extraction.result import BackEnd, BrainExtraction, Options
 
 BACK_ENDS: dict[str, BackEnd] = {
@@ -19,6 +20,9 @@ BACK_ENDS: dict[str, BackEnd] = {
 
 REQUIREMENTS: dict[str, Callable[[Options], object]] = {"hd-bet": hd_bet.require}
 """What a back end checks before the first image, where it needs more than this package."""
+
+CHECKED = ("morphology", "hd-bet")
+"""Back ends that find the brain themselves: what they return is checked. The others are told."""
 
 __all__ = ["BACK_ENDS", "BrainExtraction", "extract_brain", "require_backend"]
 
@@ -66,6 +70,20 @@ def extract_brain(
     ConfigurationError
         There is no such back end, or it lacks something (a package, weights, an option).
     DataRefused
-        The back end cannot use this image.
+        The back end cannot use this image, or what it found cannot be a brain.
     """
-    return _backend(backend)(image, options or {})
+    found = _backend(backend)(image, options or {})
+    if backend in CHECKED:
+        _require_brain(found, image)
+    return found
+
+
+def _require_brain(found: BrainExtraction, image: sitk.Image) -> None:
+    reasons = reasons_against_brain(measure_brain(found.mask, image))
+    if reasons:
+        raise DataRefused(
+            f"what {found.backend} found cannot be a brain",
+            why="; ".join(reasons),
+            next_step="Look at the image. Where it is a whole head, try another value of "
+            "brain_extraction.backend in study.toml, or give a mask of your own (provided)",
+        )

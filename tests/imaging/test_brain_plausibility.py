@@ -1,0 +1,87 @@
+"""What is returned as a brain is one: masks with muscle, neck or scalp in them are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy import ndimage
+
+from cta_data.errors import DataRefused
+from cta_data.imaging import brain_extraction
+from cta_data.imaging.brain_extraction import BrainExtraction, extract_brain
+from cta_data.imaging.brain_extraction.plausibility import measure_brain, reasons_against_brain
+from cta_data.imaging.head_mask import find_head
+from cta_data.imaging.resampling import resample
+from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
+
+VOXEL_MM = 3.0
+
+
+@pytest.fixture(scope="module")
+def patient() -> DigitalPatient:
+    return generate_patient(1, voxel_sizes=VoxelSizes(*([VOXEL_MM] * 4)), phases=("late",))
+
+
+def head_of(image: sitk.Image) -> np.ndarray:
+    mask = resample(find_head(image).mask, image, interpolation="nearest")
+    return sitk.GetArrayFromImage(mask) > 0
+
+
+def mask_like(image: sitk.Image, voxels: np.ndarray) -> sitk.Image:
+    mask = sitk.GetImageFromArray(voxels.astype(np.uint8))
+    mask.CopyInformation(image)
+    return mask
+
+
+@pytest.mark.parametrize("technique", ["MPRAGE", "SPACE"])
+def test_a_true_brain_passes(patient: DigitalPatient, technique: str) -> None:
+    """The known brain is within every limit, also where the field of view cuts the neck off."""
+    name = "MPRAGE-late" if technique == "MPRAGE" else technique
+    image = sitk.DICOMOrient(patient.images[name], "LPS")
+    brain = sitk.DICOMOrient(patient.brain_masks[technique], "LPS")
+    assert reasons_against_brain(measure_brain(brain, image)) == ()
+    lowest = int(np.argwhere(sitk.GetArrayViewFromImage(brain))[:, 0].min())
+    image, brain = image[:, :, lowest + 3 :], brain[:, :, lowest + 3 :]
+    assert reasons_against_brain(measure_brain(brain, image)) == ()
+
+
+def test_each_wrong_mask_is_refused_with_its_numbers(patient: DigitalPatient) -> None:
+    """Head, brain with what surrounds it, with a neck, beside the head, and too little of it."""
+    image = sitk.DICOMOrient(patient.images["MPRAGE-late"], "LPS")
+    brain = sitk.GetArrayFromImage(sitk.DICOMOrient(patient.brain_masks["MPRAGE"], "LPS")) > 0
+    head = head_of(image)
+    away = ndimage.distance_transform_edt(~brain) * VOXEL_MM
+    middle = np.argwhere(brain).mean(axis=0)
+    z, y, x = np.indices(brain.shape)
+    neck = (np.hypot(y - middle[1], x - middle[2]) * VOXEL_MM < 30) & (z < middle[0]) & head
+    wrong = {
+        "cm³": brain | ((away < 8) & head),
+        "below the skin": head,
+        "convex hull": brain | neck,
+        "inside the head": np.roll(brain, 25, axis=1),
+        "at least 400": ndimage.binary_erosion(brain, iterations=12),
+    }
+    for said, voxels in wrong.items():
+        reasons = "; ".join(reasons_against_brain(measure_brain(mask_like(image, voxels), image)))
+        assert said in reasons, (said, reasons)
+
+
+def test_what_a_back_end_returns_is_checked(
+    patient: DigitalPatient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mask of the whole head is refused with its volume, whichever back end found it."""
+    image = patient.images["MPRAGE-late"]
+    mask = mask_like(image, head_of(image))
+    found = BrainExtraction(mask, "morphology", "0")
+    monkeypatch.setitem(brain_extraction.BACK_ENDS, "morphology", lambda image, options: found)
+    with pytest.raises(DataRefused, match=r"\d{4} cm³, at most 2000 is plausible"):
+        extract_brain(image)
+    assert extract_brain(image, "provided", {"mask": mask}).backend == "provided"
+
+
+def test_an_empty_mask_is_refused(patient: DigitalPatient) -> None:
+    """Nothing found is 0 cm³, not a crash."""
+    image = patient.images["SPACE"]
+    nothing = mask_like(image, np.zeros(image.GetSize()[::-1]))
+    assert any("0 cm³" in reason for reason in reasons_against_brain(measure_brain(nothing, image)))
