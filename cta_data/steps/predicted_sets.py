@@ -72,6 +72,12 @@ class StudyPredictions:
                 continue
             if record is None:
                 continue
+            if (record.model, record.test_set) != (folder.parent.name, folder.name):
+                told = (
+                    f"its {NAME} is of model {record.model} on {record.test_set}: remove the copy"
+                )
+                self._unscored.append(f"{name}: {told}")
+                continue
             setting = self.study.configuration.build.settings.get(record.setting)
             if setting is None:
                 self._unscored.append(f"{name}: the study has no setting {record.setting}")
@@ -114,7 +120,7 @@ class StudyPredictions:
             if one.record.test_set in self.sets.by_name:
                 scored.append(self._held_against_the_study(one))
             else:
-                told = "the study has no such test set now"
+                told = f"the study has no such test set now: remove {one.folder.relative_to(self.study.root)}"
                 self._unscored.append(f"model {one.record.model} on {one.record.test_set}: {told}")
         ordered = tuple(sorted(scored, key=lambda one: (one.test_set, one.model)))
         return Predictions(

@@ -397,3 +397,15 @@ def test_the_audit_starts_where_the_paper_looked(study: Study) -> None:
 def test_the_stand_in_is_what_runs(study: Study) -> None:
     """These tests run no network; those of the experiment do."""
     assert predicting.run_prediction is stand_in
+
+
+def test_a_copied_folder_of_predictions_is_not_scored_twice(study: Study) -> None:
+    """Its record says which model and test set it is of: under another name it is refused."""
+    top = study.root / "evaluation/predictions"
+    shutil.copytree(top / "A/susm", top / "copy/susm")
+    before = sorted(scored(study))
+    found = StudyPredictions(study).to_score()
+    assert [one.model for one in found.sets].count("A") == 3
+    assert any("model copy on susm" in told for told in found.unscored)
+    shutil.rmtree(top / "copy")
+    assert sorted(scored(study)) == before
