@@ -120,8 +120,10 @@ class StudyPredictions:
             if one.record.test_set in self.sets.by_name:
                 scored.append(self._held_against_the_study(one))
             else:
-                told = f"the study has no such test set now: remove {one.folder.relative_to(self.study.root)}"
-                self._unscored.append(f"model {one.record.model} on {one.record.test_set}: {told}")
+                name = f"model {one.record.model} on {one.record.test_set}"
+                where = one.folder.relative_to(self.study.root)
+                told = f"the study has no such test set now: remove {where}"
+                self._unscored.append(f"{name}: {told}")
         ordered = tuple(sorted(scored, key=lambda one: (one.test_set, one.model)))
         return Predictions(
             ordered, tuple(self._unscored), tuple(self._not_predicted()), tuple(self._notes)
