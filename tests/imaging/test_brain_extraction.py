@@ -113,6 +113,7 @@ def _orientation(image: sitk.Image) -> str:
         "nii_openms_p12/raw/patient12/study1_T1W.nii.gz",
         "nii_openms_p12/raw/patient12/study1_FLAIR.nii.gz",
         "mr_siemens_xa30_enhanced_t1/Ref/5_anat-T1w_acq-tfl.nii.gz",
+        "mr_siemens_xa30_enhanced_t1/Ref/6_anat-T1w_acq-tfl.nii.gz",
     ],
 )
 def test_morphology_on_real_heads(shared_data: Path, name: str) -> None:

@@ -145,7 +145,9 @@ def _brain_range(head: _Head) -> tuple[float, float]:
     typical = float(np.median(core))
     brain = core[(core > 0.5 * typical) & (core < 1.6 * typical)]
     centre, spread = float(np.median(brain)), float(np.subtract(*np.percentile(brain, (84, 16))))
-    return max(0.6 * centre, centre - 2.5 * spread), centre + max(0.5 * centre, 2.5 * spread)
+    # Where grey and white matter differ much, grey matter reaches lower.
+    floor = min(0.6 * centre, max(0.45 * centre, centre - 1.3 * spread))
+    return max(floor, centre - 2.5 * spread), centre + max(0.5 * centre, 2.5 * spread)
 
 
 def _core(head: _Head, tissue: Mask) -> tuple[Mask, float]:
