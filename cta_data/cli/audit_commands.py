@@ -106,11 +106,11 @@ def _list(
 ) -> int:
     from cta_data.evaluation.audit import BIAS, with_verdicts
     from cta_data.evaluation.scoring import convention_named
-    from cta_data.steps.audit import audited, evaluated_cases, valid_audits
+    from cta_data.steps.audit import audited, evaluated_cases
     from cta_data.steps.audit_truth import count_truth, truth_in_words, with_truth
 
     rows = audited(study, convention)
-    cases = with_verdicts(evaluated_cases(study, convention), valid_audits(study))
+    cases = with_verdicts(evaluated_cases(study, convention), rows)
     for name, value in chosen.items():
         if value:
             rows, cases = rows[rows[name] == value], cases[cases[name] == value]

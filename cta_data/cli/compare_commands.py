@@ -79,6 +79,7 @@ def compare(
         for path, name in _sources(a, b, model or [], convention, study)
     )
     require_one_convention(first, second)
+    _require_one_test_set(first, second)
     metrics = compared_metrics(first.cases, second.cases, metric)
     seed = SEED if seed is None else seed
     made = compare_scores(first.cases, second.cases, metrics, confidence=confidence, seed=seed)
@@ -121,7 +122,22 @@ def _sources(
                 next_step=f"Run `cta-data evaluate --convention {convention}`",
             )
     first, second = (models * 2)[:2] if models else ("", "")
+    if first == second and b is not None and a.resolve() == b.resolve():
+        raise ConfigurationError(
+            "scores are not compared with themselves",
+            where=str(a),
+            next_step="Give two files, or --model A --model B",
+        )
     return [(a, first), (b or a, second)]
+
+
+def _require_one_test_set(a: KeptScores, b: KeptScores) -> None:
+    if a.test_set and b.test_set and a.test_set != b.test_set:
+        raise ConfigurationError(
+            "the scores are of different test sets",
+            why=f"{a.test_set} and {b.test_set}",
+            next_step="Compare models on one test set: --test-set",
+        )
 
 
 def _content(a: KeptScores, b: KeptScores, made: ScoreComparison) -> dict[str, Any]:

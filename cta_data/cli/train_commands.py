@@ -334,7 +334,9 @@ def predict(
     request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
     tasks = prediction_tasks(opened, request, on or [])
     for told in dict.fromkeys(
-        f"{t.test_set.name}: {one}" for t in tasks for one in t.test_set.lacking
+        f"{task.test_set.name}: {case}: {why}"
+        for task in tasks
+        for case, why in task.test_set.lacking.items()
     ):
         error_console().print(f"note: {told}", soft_wrap=True)
     if dry_run:

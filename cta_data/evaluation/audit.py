@@ -42,7 +42,7 @@ def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
     return order.drop(columns="open").reset_index(drop=True)
 
 
-def with_verdicts(cases: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
+def with_verdicts(cases: pd.DataFrame, false_positives: pd.DataFrame) -> pd.DataFrame:
     """Return detection of every case with and without the false lesions judged metastases.
 
     Each such lesion becomes a lesion of the reference that was found: one true positive more, one
@@ -53,6 +53,8 @@ def with_verdicts(cases: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
     cases
         One row a case: columns test_set, model, case, n_reference, tp, fp, fn, sensitivity, ppv
         and f1.
+    false_positives
+        As `false_lesions` returns them: a verdict on what is none now does not count.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def with_verdicts(cases: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
         Those columns, the same with `_audited`, `metastases`, and `bias`, which says what to think
         of it. A ratio of nothing to nothing is NaN.
     """
-    found = audits[audits["verdict"] == METASTASIS]
+    found = false_positives[false_positives["verdict"] == METASTASIS]
     counts = found.groupby(KEY[:3]).size().rename("metastases").reset_index()
     table = cases.merge(counts, how="left", on=KEY[:3])
     more = table["metastases"].fillna(0).astype("int64")

@@ -38,12 +38,15 @@ class KeptScores:
     cases
         One row a case, by the case's name in order; a column a score or count, NaN where it is
         undefined.
+    test_set
+        Empty where the file names none.
     """
 
     source: str
     convention: str
     options: dict[str, Any]
     cases: pd.DataFrame
+    test_set: str = ""
 
 
 def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScores:
@@ -72,7 +75,8 @@ def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScor
         is_parquet = file.read(len(PARQUET_START)) == PARQUET_START
     convention, options, rows = _from_parquet(path) if is_parquet else _from_json(path)
     chosen = _chosen(path, rows, choice or {})
-    return KeptScores(str(path), convention, options, _frame(path, chosen))
+    test_set = str(chosen[0].get("test_set", "")) if chosen else ""
+    return KeptScores(str(path), convention, options, _frame(path, chosen), test_set)
 
 
 def _chosen(
@@ -87,6 +91,7 @@ def _chosen(
                 f"there are no scores of {column.replace('_', ' ')} {wanted!r}",
                 where=str(path),
                 why=f"it has {', '.join(there) or 'none by name'}",
+                next_step=f"Choose one of them with --{column.replace('_', '-')}",
             )
         if not wanted and len(there) > 1:
             raise ConfigurationError(

@@ -10,6 +10,8 @@ from cta_data.engine import Unit
 from cta_data.engine.log import software_versions
 
 LEARNING = ("torch", "nnunetv2", "dynamic_network_architectures", "batchgeneratorsv2")
+NOT_SHOWN = ("cases", "patients", "definition", "study")
+"""Parameters that stand elsewhere in a card."""
 CURVES = {
     "train_losses": "Loss, training",
     "val_losses": "Loss, validation",
@@ -51,7 +53,7 @@ def fold_card(
         "unit_key": unit.key,
         "data": {entry.role: entry.key for entry in unit.inputs},
         **training,
-        "parameters": {k: v for k, v in unit.parameters.items() if k not in ("cases", "patients")},
+        "parameters": {k: v for k, v in unit.parameters.items() if k not in NOT_SHOWN},
         "epochs": len(log["train_losses"]),
         "resumed_after_epochs": [one["first_epoch"] for one in sessions if one["first_epoch"]],
         "sessions": sessions,

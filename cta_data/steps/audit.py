@@ -51,7 +51,7 @@ def audited(study: Study, convention: str) -> pd.DataFrame:
     ConfigurationError
         The study was not evaluated by this convention.
     """
-    return false_lesions(_lesions(study, convention), valid_audits(study))
+    return false_lesions(_lesions(study, convention), valid_audits(study, convention))
 
 
 def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
@@ -65,9 +65,9 @@ def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
     return _read(study, convention, "scores.parquet")
 
 
-def valid_audits(study: Study) -> pd.DataFrame:
-    """Return the verdicts whose prediction is still the one that was looked at."""
-    rows = study.table("audits")
+def valid_audits(study: Study, convention: str) -> pd.DataFrame:
+    """Return the verdicts by a convention whose prediction is still the one that was looked at."""
+    rows = study.table("audits").query("convention == @convention")
     kept = [
         row["prediction_key"] == prediction_key(study, row["model"], row["test_set"], row["case"])
         for row in rows.to_dict("records")
@@ -118,7 +118,7 @@ def judge(
         if rows.empty:
             return False
         key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
-        row = {**vars(lesion), **vars(reading), "prediction_key": key}
+        row = {**vars(lesion), **vars(reading), "prediction_key": key, "convention": convention}
         study.tables.upsert("audits", [row])
         study.tables.flush()
         if commit:

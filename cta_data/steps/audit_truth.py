@@ -27,6 +27,7 @@ from cta_data.study import Study
 
 MISSED = "a real lesion that the reader missed"
 DRAWN = "a part of a lesion that the reader drew"
+TOUCHES = "it touches a real lesion that the reader missed, and does not detect it"
 NOTHING = "no lesion"
 UNKNOWN = "not known"
 KEY = ["test_set", "model", "case", "technique", "cohort", "subject"]
@@ -58,7 +59,7 @@ def with_truth(
     Returns
     -------
     pandas.DataFrame
-        The rows, with `truth` (`MISSED`, `DRAWN`, `NOTHING`, or `UNKNOWN` and why) and
+        The rows, with `truth` (`MISSED`, `TOUCHES`, `DRAWN`, `NOTHING`, or `UNKNOWN` and why) and
         `true_lesion`, its number in the truth (missing where there is none).
 
     Raises
@@ -93,11 +94,16 @@ def count_truth(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a model and test set: false_positives, missed_by_reader, drawn_by_reader,
-        no_lesion, not_known. A lesion that several false positives make up counts once more for
-        each.
+        One row a model and test set: false_positives, missed_by_reader, touches_missed,
+        drawn_by_reader, no_lesion, not_known. A lesion that several false positives make up counts
+        once more for each.
     """
-    kinds = {"missed_by_reader": MISSED, "drawn_by_reader": DRAWN, "no_lesion": NOTHING}
+    kinds = {
+        "missed_by_reader": MISSED,
+        "touches_missed": TOUCHES,
+        "drawn_by_reader": DRAWN,
+        "no_lesion": NOTHING,
+    }
     made = []
     for (test_set, model), part in rows.groupby(["test_set", "model"]):
         counts = {name: int((part["truth"] == kind).sum()) for name, kind in kinds.items()}
@@ -112,6 +118,7 @@ def truth_in_words(counts: pd.DataFrame) -> list[str]:
     return [
         f"model {row['model']} on {row['test_set']}: of {row['false_positives']} false positives, "
         f"{row['missed_by_reader']} are real lesions that the reader missed, "
+        f"{row['touches_missed']} touch one, "
         f"{row['drawn_by_reader']} parts of lesions that the reader drew, "
         f"{row['no_lesion']} no lesion"
         + (f", {row['not_known']} not known" if row["not_known"] else "")
@@ -122,12 +129,17 @@ def truth_in_words(counts: pd.DataFrame) -> list[str]:
 def _what_it_is(
     voxels: frozenset[int], lesions: list[TrueLesion], convention: Convention
 ) -> tuple[str, int | None]:
-    for one in lesions:
-        shared = len(voxels & one.voxels)
-        if shared and convention.detected(shared, len(one.voxels), len(voxels)):
+    """Return what a false positive is: of several true lesions, the one it shares most with."""
+    shared = sorted(
+        ((len(voxels & one.voxels), one) for one in lesions if voxels & one.voxels),
+        key=lambda pair: (-pair[0], pair[1].number),
+    )
+    for count, one in shared:
+        if convention.detected(count, len(one.voxels), len(voxels)):
             return (DRAWN if one.drawn else MISSED), one.number
-    touched = next((one for one in lesions if one.drawn and voxels & one.voxels), None)
-    return (DRAWN, touched.number) if touched else (NOTHING, None)
+    for _, one in shared:
+        return (DRAWN if one.drawn else TOUCHES), one.number
+    return NOTHING, None
 
 
 def _of_case(

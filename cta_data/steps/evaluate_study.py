@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from cta_data.engine.datasets import fetch, is_modified, require_identity, save
@@ -18,6 +19,11 @@ from cta_data.steps.illustrate import illustrator
 from cta_data.steps.models import REFERENCES
 from cta_data.steps.predicted_sets import StudyPredictions
 from cta_data.study import EVALUATION, Study
+
+UNCHECKED = (
+    "folders were given: nothing was held against the study, so that it is not known whether a "
+    "model saw a case, whether a prediction is stale, and whether a patient is still in the study"
+)
 
 
 def evaluate_study(
@@ -98,6 +104,7 @@ def find_predictions(
         found = predictions_in_folders(
             references or own / "references", predictions or own / "predictions"
         )
+        found = replace(found, notes=(*found.notes, UNCHECKED))
     else:
         known = StudyPredictions(study)
         place_references(study, known.judged_sets())

@@ -7,8 +7,8 @@ technique of its own setting, and is judged by the set's annotation on the grid 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -63,18 +63,26 @@ class EvaluationCase:
 
 @dataclass(frozen=True)
 class SetForModel:
-    """A test set as a model reads it: `lacking` lists sessions without an image or a reference."""
+    """A test set as a model reads it.
+
+    Attributes
+    ----------
+    grid
+        Technique on whose grid the model is judged.
+    lacking
+        Why sessions without an image or a reference are left out, by case.
+    """
 
     name: str
-    technique: str
+    grid: str
     external: bool
     cases: tuple[EvaluationCase, ...]
-    lacking: tuple[str, ...] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def references(self) -> str:
         """Folder of the references, from the top of the study."""
-        return f"{REFERENCES}/{self.name}/{self.technique}"
+        return f"{REFERENCES}/{self.name}/{self.grid}"
 
 
 class EvaluationSets:
@@ -142,15 +150,14 @@ class EvaluationSets:
         """
         one = self.by_name[name]
         stripped = self.study.configuration.build.skull_stripped
-        cases, lacking = [], []
+        cases: list[EvaluationCase] = []
+        lacking: dict[str, str] = {}
         for unit in one.sessions:
-            label = f"{unit.cohort} sub-{unit.subject} ses-{unit.session}"
+            case = f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}"
             image = setting_image(self._upstream, unit, setting, stripped=stripped)
             if image is None:
-                phase = f"of phase {setting.contrast_phase}" if setting.contrast_phase else ""
-                lacking.append(
-                    f"{label}: no image of {setting.technique} {phase or 'after contrast'}"
-                )
+                wanted = f"{setting.technique} {setting.contrast_phase or 'after contrast'}"
+                lacking[case] = f"no image of {wanted}"
                 continue
             variant = next(
                 (
@@ -161,12 +168,11 @@ class EvaluationSets:
                 None,
             )
             if variant is None:
-                lacking.append(f"{label}: no annotation on the grid of {setting.label_grid}")
+                lacking[case] = f"no annotation on the grid of {setting.label_grid}"
                 continue
-            case = f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}"
             masks = (variant["mask_path"], variant["labels_path"])
             cases.append(EvaluationCase(case, *unit.key[1:], image["path"], *masks))
-        return SetForModel(name, setting.technique, one.external, tuple(cases), tuple(lacking))
+        return SetForModel(name, setting.label_grid, one.external, tuple(cases), lacking)
 
     def of_paper(self, setting: Setting) -> list[str]:
         """Return the sets that the paper runs the model of a setting on.

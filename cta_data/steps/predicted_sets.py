@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cta_data.configuration import PAPER_SETTINGS, Setting
+from cta_data.configuration import PAPER_SETTINGS, Setting, TrainingSection
 from cta_data.engine.keys import content_key
 from cta_data.errors import DataRefused
 from cta_data.evaluation.experiment.predictions import (
@@ -32,12 +32,11 @@ from cta_data.steps.trained_models import (
     Seen,
     TrainedFold,
     checkpoint_file,
-    read_fold,
+    definition_of,
+    folds_to_use,
     trained_folds,
 )
 from cta_data.study import Study
-
-AGAIN = "run `cta-data predict --setting {setting} --on {test_set}`"
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ class StudyPredictions:
                 continue
             setting = self.study.configuration.build.settings.get(record.setting)
             if setting is None:
-                self._unscored.append(f"{name}: the study has no setting {record.setting}")
+                told = f"the study has no setting {record.setting}: add it, or remove the folder"
+                self._unscored.append(f"{name}: {told}")
                 continue
             model = Model.of(record.setting, setting, record.configuration, record.planner)
             found.append(_Found(folder, record, setting, model))
@@ -133,12 +133,12 @@ class StudyPredictions:
         record = one.record
         test_set = self.sets.read_by(one.setting, record.test_set)
         name = f"model {record.model} on {record.test_set}"
-        for lacking in test_set.lacking:
-            self._notes[f"{name}: {lacking}"] = None
-        again = AGAIN.format(setting=record.setting, test_set=record.test_set)
+        for case, why in test_set.lacking.items():
+            self._notes[f"{name}: {case}: {why}"] = None
+        again = f"run `{_command(record)}`"
         stale = self._stale(one)
         cases = {case.case: case for case in test_set.cases}
-        gone = sorted(set(record.images) - set(cases))
+        gone = sorted(set(record.images) - set(cases) - set(test_set.lacking))
         if gone:
             told = f"no longer in the test set, and left out: {', '.join(gone)}"
             self._notes[f"{name}: {told}"] = None
@@ -181,7 +181,8 @@ class StudyPredictions:
         """Return why single cases must not be scored."""
         record = one.record
         try:
-            folds = [read_fold(self.study, one.model, int(fold)) for fold in record.folds]
+            used = sorted(map(int, record.folds))
+            folds = folds_to_use(self.study, one.model, used, unequal=record.unequal_folds)
         except DataRefused as error:
             return dict.fromkeys(cases, str(error))
         self._note_training(one, folds)
@@ -191,11 +192,10 @@ class StudyPredictions:
             key = content_key(self.study.root / case.image) or ""
             mask = content_key(one.folder / f"{name}.nii.gz")
             why = seen.reason(case.cohort, case.subject, key)
-            if not why and name in record.images:
-                if record.images[name].key != key:
-                    why = f"its image changed since it was predicted: {again}"
-                elif mask is not None and mask != record.masks.get(name):
-                    why = f"the mask is not the one that was predicted: {again} --recompute"
+            if not why and name in record.images and record.images[name].key != key:
+                why = f"its image changed since it was predicted: {again}"
+            if not why and mask is not None and mask != record.masks.get(name):
+                why = f"the mask is not the one that was predicted: {again}, with --recompute"
             if why or (name in record.refused and mask is None):
                 refused[name] = why or record.refused[name]
         return refused
@@ -214,18 +214,20 @@ class StudyPredictions:
             {c.case: (references / f"{c.case}.nii.gz", paths[c.case]) for c in used},
             tuple(sorted(set(paths) - there - set(refused))),
             refused=tuple(sorted(refused.items())),
+            left_out=tuple(sorted(test_set.lacking.items())),
             lesion_labels={c.case: root / c.lesion_labels for c in used},
         )
 
     def _as_published(self, one: _Found) -> bool:
-        """Tell whether the name of the model means what it means in the paper."""
+        """Tell whether the names of the model and of its test set mean what the paper means."""
         paper = PAPER_SETTINGS.get(one.record.model)
-        same = paper is not None and (paper.technique, paper.quality, paper.contrast_phase) == (
-            one.setting.technique,
-            one.setting.quality,
-            one.setting.contrast_phase,
+        same = paper is not None and definition_of(paper) == definition_of(one.setting)
+        test_set = self.sets.by_name[one.record.test_set]
+        trials = all(
+            self.study.card(cohort).cohort.partition == "trial" for cohort in test_set.cohorts
         )
-        return same and one.record.test_set in self.sets.of_paper(one.setting)
+        own = test_set.external or trials
+        return same and own and test_set.name in self.sets.of_paper(one.setting)
 
     def _note_training(self, one: _Found, folds: Sequence[TrainedFold]) -> None:
         model = one.model
@@ -253,7 +255,10 @@ class StudyPredictions:
             if (folder / NAME).exists():
                 continue
             if test_set in self.sets.by_name:
-                told = f"it has no {NAME}: nothing tells what was read, and whom the model has seen"
+                told = (
+                    f"it has no {NAME}: nothing tells what was read, and whom the model has seen. "
+                    "Predict with `cta-data predict`, or give folders with --predictions"
+                )
                 self._unscored.append(f"{name}: {told}")
             elif not references.is_dir():
                 self._unscored.append(f"{name}: there is no reference folder {references}")
@@ -269,6 +274,18 @@ class StudyPredictions:
             for name in self.sets.of_paper(setting):
                 if (model, name) not in done:
                     yield f"{name}: model {model} has no predictions"
+
+
+def _command(record: PredictionRecord) -> str:
+    """Return the command that makes a prediction again."""
+    words = ["cta-data predict", f"--setting {record.setting} --on {record.test_set}"]
+    if record.configuration != TrainingSection().configuration:
+        words.append(f"--configuration {record.configuration}")
+    if record.planner != TrainingSection().planner:
+        words.append(f"--planner {record.planner}")
+    if record.chosen_folds:
+        words.append(f"--fold {','.join(record.folds)}")
+    return " ".join([*words, *(["--unequal-folds"] if record.unequal_folds else [])])
 
 
 def _folds(numbers: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cta_data.configuration import TrainingSection
+from cta_data.configuration import Setting, TrainingSection
 from cta_data.engine import (
     Blocked,
     Outcome,
@@ -31,7 +31,12 @@ from cta_data.nnunet.plans import require_fitting_patch
 from cta_data.nnunet.process import run_job
 from cta_data.steps.models import WORK, Model
 from cta_data.steps.sessions import make_unit
-from cta_data.steps.trained_models import describe_training, training_set_key
+from cta_data.steps.trained_models import (
+    definition_of,
+    describe_training,
+    study_id,
+    training_set_key,
+)
 from cta_data.study import Study
 
 PLAN_VERSION = 1
@@ -115,8 +120,12 @@ def _nothing(unit: UnitId) -> dict[str, dict[str, Any]]:
 
 def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
     """Return the cases of the model's build, training and test; none where it is not built."""
+    return list(_read_build(study, model).get("cases", []))
+
+
+def _read_build(study: Study, model: Model) -> dict[str, Any]:
     path = study.builds / model.dataset / "build.json"
-    return list(json.loads(path.read_text("utf-8"))["cases"]) if path.is_file() else []
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
 def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
@@ -164,7 +173,8 @@ def _plan_folds(
     folds: tuple[int, ...], model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     paths, cases = _inputs(study, model)
-    patients = {c["case"]: [c["cohort"], c["subject"]] for c in read_cases(study, model)}
+    build = _read_build(study, model)
+    patients = {c["case"]: [c["cohort"], c["subject"]] for c in build.get("cases", [])}
     options = training.model_dump(mode="json")
     for fold in folds:
         unit = UnitId(model.step("train", f"fold_{fold}"))
@@ -176,6 +186,8 @@ def _plan_folds(
             "fold": fold,
             "options": learning,
             "patients": {case: patients[case] for case in cases},
+            "definition": definition_of(Setting.model_validate(build["definition"])),
+            "study": study_id(study),
         }
         own = paths | {"plans": f"{model.folder}/{SHARED[0]}"}
         yield make_unit(study, unit, TRAIN_VERSION, own, parameters)
@@ -285,7 +297,12 @@ def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     )
     with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
         done = run_job("train", job, work, environment | gpu)
-    return _keep(unit, workspace, done, describe_training(unit, job["splits"]))
+    return _keep(
+        unit,
+        workspace,
+        done,
+        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0]),
+    )
 
 
 def _keep(

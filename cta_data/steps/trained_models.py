@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from cta_data.configuration import Setting
 from cta_data.engine import Unit, digest
 from cta_data.engine.keys import content_key
 from cta_data.errors import DataRefused
 from cta_data.steps.models import Model
 from cta_data.study import Study
 
+_DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)
 CHECKPOINT = "checkpoint_final.pth"
 CARD = "card.json"
+Label = tuple[str, str]
+"""Cohort and subject."""
 TRAINING_SET = ("dataset", "splits", "image:", "label:")
 """Roles of what a build gives to a training."""
 
@@ -40,6 +46,8 @@ class TrainedFold:
         Of the build that it learnt from: the same images, labels and splits give the same key.
     learning_key
         Of the plan and the options that it learnt with, epochs included.
+    definition
+        Technique, quality, grid and contrast phase of the setting, as it was built.
     seen
         Cases of its training part.
     """
@@ -51,18 +59,23 @@ class TrainedFold:
     learning_key: str
     epochs: int
     seen: tuple[SeenCase, ...]
+    definition: Mapping[str, str]
 
 
-def describe_training(unit: Unit, splits: Sequence[Mapping[str, list[str]]]) -> dict[str, Any]:
+def describe_training(
+    unit: Unit, splits: Sequence[Mapping[str, list[str]]], checkpoint: Path
+) -> dict[str, Any]:
     """Return what a fold's card has to tell, so that `read_fold` knows whom the fold has seen.
 
     Parameters
     ----------
     unit
         Of the training: inputs with the roles of `TRAINING_SET` and `plans`, parameters `fold`,
-        `options` and `patients` (cohort and subject of each case).
+        `options`, `patients` (cohort and subject of each case), `definition` and `study`.
     splits
         Content of splits_final.json.
+    checkpoint
+        The weights.
     """
     keys = {entry.role: entry.key for entry in unit.inputs}
     patients = unit.parameters["patients"]
@@ -75,6 +88,10 @@ def describe_training(unit: Unit, splits: Sequence[Mapping[str, list[str]]]) -> 
         "training_set_key": training_set_key(keys),
         "learning_key": digest([keys["plans"], unit.parameters["options"]]),
         "trained_on": [asdict(case) for case in seen],
+        "definition": unit.parameters["definition"],
+        "study": unit.parameters["study"],
+        "fold": unit.parameters["fold"],
+        "checkpoint_key": content_key(checkpoint),
     }
 
 
@@ -114,12 +131,36 @@ def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
         card = json.loads(path.read_text("utf-8"))
         seen = tuple(SeenCase(**case) for case in card["trained_on"])
         about = (str(card["training_set_key"]), str(card["learning_key"]), int(card["epochs"]))
+        definition = {name: str(value) for name, value in card["definition"].items()}
+        origin = (str(card["study"]), int(card["fold"]), str(card["checkpoint_key"]))
     except FileNotFoundError as error:
         raise _unknown(folder, "it has no card.json", model) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown(folder, f"its card.json lacks {error}", model) from error
     checkpoint = checkpoint_file(model, fold)
-    return TrainedFold(fold, checkpoint, content_key(study.root / checkpoint) or "", *about, seen)
+    key = content_key(study.root / checkpoint) or ""
+    if origin[0] != study_id(study):
+        raise _unknown(folder, "it was trained in another study, whose patients are others", model)
+    if origin[1:] != (fold, key):
+        raise _unknown(folder, "its card.json is of other weights", model)
+    return TrainedFold(fold, checkpoint, key, *about, seen, definition)
+
+
+def study_id(study: Study) -> str:
+    """Return what tells a study and its clones from others: DataLad's id of its dataset."""
+    path = study.root / ".datalad" / "config"
+    found = _DATASET_ID.search(path.read_text("utf-8")) if path.is_file() else None
+    return found[1] if found else ""
+
+
+def definition_of(setting: Setting) -> dict[str, str]:
+    """Return what a model learns by a setting."""
+    return {
+        "technique": setting.technique,
+        "quality": setting.quality,
+        "grid": setting.label_grid,
+        "contrast_phase": setting.contrast_phase,
+    }
 
 
 def _unknown(where: str, why: str, model: Model) -> DataRefused:
@@ -148,8 +189,8 @@ def folds_to_use(
     Raises
     ------
     DataRefused
-        A fold is not trained, or lacks its card; the folds are of different builds, or differ in
-        how they were trained.
+        A fold is not trained, or lacks its card; the setting meant something else when it was
+        trained; the folds are of different builds, or differ in how they were trained.
     """
     trained = trained_folds(study, model)
     missing = sorted(set(wanted) - set(trained))
@@ -160,10 +201,28 @@ def folds_to_use(
             next_step=f"Run `cta-data train --setting {model.setting}`",
         )
     folds = [read_fold(study, model, fold) for fold in wanted or trained]
+    _require_setting(study, model, folds)
     _require_one_build(model, folds)
     if not unequal:
         _require_equal_training(model, folds)
     return folds
+
+
+def _require_setting(study: Study, model: Model, folds: Sequence[TrainedFold]) -> None:
+    now = definition_of(study.configuration.build.settings[model.setting])
+    for fold in folds:
+        if dict(fold.definition) != now:
+            then = ", ".join(
+                f"{name} {value or 'latest'}" for name, value in fold.definition.items()
+            )
+            today = ", ".join(f"{name} {value or 'latest'}" for name, value in now.items())
+            raise DataRefused(
+                f"model {model.name} was trained when its setting meant something else",
+                where=f"fold {fold.fold}",
+                why=f"then {then}; now {today}",
+                next_step=f"Run `cta-data train --setting {model.setting}`, or name the setting "
+                "otherwise in study.toml",
+            )
 
 
 def _require_one_build(model: Model, folds: Sequence[TrainedFold]) -> None:
@@ -206,7 +265,7 @@ class Seen:
     def __init__(
         self,
         folds: Sequence[TrainedFold],
-        same_person: Iterable[Sequence[tuple[str, str]]] = (),
+        same_person: Iterable[Sequence[Label]] = (),
     ) -> None:
         self._folds_of_patient: dict[tuple[str, str], list[int]] = {}
         self._folds_of_image: dict[str, list[int]] = {}
@@ -216,20 +275,27 @@ class Seen:
                 patient += [fold.fold] if fold.fold not in patient else []
                 image = self._folds_of_image.setdefault(case.image_key, [])
                 image += [fold.fold] if fold.fold not in image else []
-        self._others: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for labels in same_person:
-            for label in labels:
-                self._others.setdefault(tuple(label), []).extend(map(tuple, labels))  # type: ignore[arg-type]
+        self._others = _groups(same_person)
 
     def reason(self, cohort: str, subject: str, image_key: str) -> str:
         """Return why a case must not be judged by these folds, or an empty text."""
-        for patient in [(cohort, subject), *self._others.get((cohort, subject), [])]:
+        for patient in [(cohort, subject), *sorted(self._others.get((cohort, subject), ()))]:
             folds = self._folds_of_patient.get(patient)
             if folds:
                 alias = "" if patient == (cohort, subject) else f" as {patient[0]} sub-{patient[1]}"
                 return f"the patient{alias} stood in the training part of {_named(folds)}"
         folds = self._folds_of_image.get(image_key)
         return f"its image stood in the training part of {_named(folds)}" if folds else ""
+
+
+def _groups(pairs: Iterable[Sequence[Label]]) -> dict[Label, set[Label]]:
+    """Return all names of each person: who is B is also C where B is C."""
+    groups: dict[Label, set[Label]] = {}
+    for labels in pairs:
+        joined = set(labels).union(*(groups.get(label, {label}) for label in labels))
+        for label in joined:
+            groups[label] = joined
+    return groups
 
 
 def _named(folds: Sequence[int]) -> str:

@@ -240,6 +240,8 @@ def test_models_and_a_test_set_are_chosen_from_one_file(of_a_study: Path) -> Non
     row = next(row for row in found["metrics"] if row["metric"] == "sensitivity")
     assert row["wilcoxon_p"] == pytest.approx(0.0277, abs=5e-5)
     assert compared(of_a_study, of_a_study, *words)[1]["metrics"] == found["metrics"]
+    itself = run_cta("compare", of_a_study, of_a_study, "--model", "A", "--test-set", "susm")
+    assert itself.code == 1 and "not compared with themselves" in itself.text
     swapped = compared(of_a_study, "--model", "B", "--model", "A", "--test-set", "internal-HAQ")[1]
     back = next(row for row in swapped["metrics"] if row["metric"] == "sensitivity")
     assert back["mean_difference"] == pytest.approx(-row["mean_difference"])

@@ -141,7 +141,7 @@ def train(study: Study, setting: str, folds: tuple[int, ...], **changes: Any) ->
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_text(secrets.token_hex(8), "ascii")
-        card = describe_training(unit, splits) | {"epochs": training.epochs}
+        card = describe_training(unit, splits, path) | {"epochs": training.epochs}
         (path.parent / "card.json").write_text(json.dumps(card), "utf-8")
     return units
 

@@ -25,8 +25,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from cta_data.evaluation.experiment import ScoredSet
+from cta_data.evaluation.scoring import CONVENTIONS
+from cta_data.evaluation.scoring.collection import Scores
 from cta_data.steps import predict as predicting
+from cta_data.steps.evaluation_sets import place_references
+from cta_data.steps.overlap import SharedPatient
 from cta_data.steps.predicted_sets import StudyPredictions
+from cta_data.steps.trained_models import study_id
 from cta_data.study import Study
 
 MODELS = {"A": "Dataset501_CTAA", "B": "Dataset502_CTAB", "C": "Dataset503_CTAC"}
@@ -409,3 +415,127 @@ def test_a_copied_folder_of_predictions_is_not_scored_twice(study: Study) -> Non
     assert any("model copy on susm" in told for told in found.unscored)
     shutil.rmtree(top / "copy")
     assert sorted(scored(study)) == before
+
+
+def test_a_person_under_three_names_is_known_by_all_of_them(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who trained is susm s0, and susm s0 is susm s9: neither is judged."""
+    build_file = study.root / "builds" / MODELS["A"] / "build.json"
+    cases = json.loads(build_file.read_text("utf-8"))["cases"]
+    training = next(one["subject"] for one in cases if one["partition"] == "train")
+    add_patient(study, "susm", "s9", "NAQ", 950)
+    add_patient(study, "susm", "other", "NAQ", 951)
+    pairs = [
+        SharedPatient((("internal", training), ("susm", "s0")), ("told",)),
+        SharedPatient((("susm", "s0"), ("susm", "s9")), ("told",)),
+    ]
+    for module in ("predict", "predicted_sets"):
+        monkeypatch.setattr(f"cta_data.steps.{module}.shared_patients", lambda study: pairs)
+    told = predict(study, "A", ("susm",))["predict_A_susm"]
+    assert "susm_sub-s0_ses-1" in told and "susm_sub-s9_ses-1" in told
+    assert cases_of(study, "A", "susm") == {"susm_sub-other_ses-1"}
+
+
+def test_a_model_whose_setting_meant_something_else_is_refused(study: Study) -> None:
+    """What learnt MPRAGE with NAQ is not used as if it had learnt early images."""
+    path = study.root / "study.toml"
+    own = '[build.settings.A]\ntechnique = "MPRAGE"\nquality = "HAQ"\ndataset_id = 501\n'
+    path.write_text(f"{path.read_text('utf-8')}\n{own}", "utf-8")
+    study.tables.flush()
+    changed = Study(study.root)
+    told = predict(changed, "A", ("susm",))["predict_A_susm"]
+    assert told.startswith("blocked") and "meant something else" in told
+    assert not cases_of(changed, "A", "susm") and reasons(changed, "A", "susm")
+
+
+def test_references_of_another_grid_do_not_take_the_place_of_others(study: Study) -> None:
+    """An own setting that is judged on the grid of SPACE leaves those of A and B as they are."""
+    path = study.root / "study.toml"
+    own = '[build.settings.E]\ntechnique = "MPRAGE"\nquality = "HAQ"\ngrid = "SPACE"\n'
+    path.write_text(f"{path.read_text('utf-8')}\n{own}dataset_id = 505\n", "utf-8")
+    study.tables.flush()
+    changed = Study(study.root)
+    known = StudyPredictions(changed)
+    place_references(changed, known.judged_sets())
+    for one in known.to_score().sets:
+        for case, (reference, _) in one.pairing.files.items():
+            grid = one.pairing.lesion_labels[case].name.split("_")[0]
+            assert reference.resolve().name == f"{grid}_mask.nii.gz"
+
+
+def test_a_card_of_other_weights_or_of_another_study_is_not_believed(study: Study) -> None:
+    """A card that was copied, or came with a model of elsewhere, names other patients."""
+    folder = study.root / "models" / MODELS["B"] / PLAN
+    card = folder / "fold_0/card.json"
+    before = card.read_text("utf-8")
+    shutil.copyfile(folder / "fold_1/card.json", card)
+    assert "other weights" in predict(study, "B", ("susm",))["predict_B_susm"]
+    assert study_id(study)
+    card.write_text(before.replace(study_id(study), "another"), "utf-8")
+    assert "another study" in predict(study, "B", ("susm",))["predict_B_susm"]
+    card.write_text(before, "utf-8")
+    assert predict(study, "B", ("susm",))["predict_B_susm"] == "ok: "
+
+
+def test_a_mask_that_no_prediction_made_is_not_scored(study: Study) -> None:
+    """A patient who joined later, with a mask that somebody put there."""
+    add_patient(study, "susm", "s1", "NAQ", 960)
+    folder = study.root / "evaluation/predictions/A/susm"
+    shutil.copyfile(folder / "susm_sub-s0_ses-1.nii.gz", folder / "susm_sub-s1_ses-1.nii.gz")
+    assert cases_of(study, "A", "susm") == {"susm_sub-s0_ses-1"}
+    assert list(reasons(study, "A", "susm")) == ["susm_sub-s1_ses-1"]
+
+
+def test_a_test_patient_without_the_model_s_image_is_counted(study: Study) -> None:
+    """Left out of C's scores, and one of the patients of its test set all the same."""
+    [case] = cases_of(study, "C", "internal-NAQ")
+    subject = case.split("_sub-")[1].removesuffix("_ses-1")
+    key = ("internal", subject, "1", "SPACE", "late", "brain")
+    rows = [row for k, row in study.tables.by_key("images").items() if k != key]
+    study.tables.replace("images", ("cohort",), {("internal",), ("susm",)}, rows)
+    [found] = [
+        one
+        for one in StudyPredictions(study).to_score().sets
+        if (one.model, one.test_set) == ("C", "internal-NAQ")
+    ]
+    assert dict(found.pairing.left_out) == {case: "no image of SPACE after contrast"}
+    assert not found.pairing.files and not found.pairing.refused
+    scores = Scores(CONVENTIONS["article"], None, (), (), found.pairing)
+    assert ScoredSet.of(found, scores).reference_cases == {case}
+    assert ScoredSet.of(found, scores).missing == []
+
+
+def test_published_values_need_the_paper_s_patients(study: Study) -> None:
+    """An internal set with patients of a public collection is none of the paper's."""
+    path = study.root / "study.toml"
+    text = path.read_text("utf-8").replace(
+        "[build]\n", '[build]\ncohorts = ["internal", "susm"]\n', 1
+    )
+    path.write_text(text, "utf-8")
+    for number in range(9):
+        add_patient(study, "susm", f"t{number}", "NAQ", 970 + number)
+    study.tables.flush()
+    changed = Study(study.root)
+    assert build(changed, "A").startswith("ok")
+    train(changed, "A", (0, 1), epochs=1)
+    predict(changed, "A")
+    sets = StudyPredictions(changed).sets.by_name
+    mixed = {name for name, one in sets.items() if one.cohorts != {"internal"}}
+    assert mixed
+    for one in StudyPredictions(changed).to_score().sets:
+        if one.model == "A":
+            assert one.as_published == (one.test_set not in mixed)
+
+
+def test_given_folders_are_checked_by_nobody_and_say_so(study: Study) -> None:
+    """In a study too: a note on the page, and no published value beside its predictions."""
+    study.tables.flush()
+    place_references(study, StudyPredictions(study).judged_sets())
+    top = study.root / "evaluation"
+    shutil.copytree(top / "references/internal-HAQ/MPRAGE", study.root / "given/internal-HAQ")
+    words = ("--references", study.root / "given", "--predictions", top / "predictions")
+    outcome = run_cta("evaluate", *words, study=study.root)
+    assert "nothing was held against the study" in outcome.text
+    folder = top / "article"
+    assert (folder / "table_further.csv").exists() and not (folder / "table_2.csv").exists()

@@ -100,24 +100,28 @@ def found_instances(
     Returns
     -------
     pandas.DataFrame
-        One row a test set: cases, cases_left_out (with a reference, but not scored for both
-        models), lesions, the number of each kind, `additional_per_patient` (lesions found by B
-        alone less those found by A alone, per patient), patients with more lesions found by the one
-        model alone than by the other, and the paper's numbers as `published_b_only`,
-        `published_a_only` and `published_additional_per_patient` (NaN where it has none).
+        One row a test set: cases, patients (whose sessions these are), cases_left_out (with a
+        reference, but not scored for both models), lesions, the number of each kind,
+        `additional_per_patient` (lesions found by B alone less those found by A alone, per
+        patient), patients with more lesions found by the one model alone than by the other, and the
+        paper's numbers as `published_b_only`, `published_a_only` and
+        `published_additional_per_patient` (NaN where it has none).
     """
     printed = published_found_instances() if published is None else published
     rows = []
     for first, second in model_pairs(sets, models):
-        patients = found_by_patient(first, second)
+        cases = found_by_patient(first, second)
+        persons = [first.patients.get(case, (case,))[:2] for case in cases["case"]]
+        patients = cases[list(KINDS)].groupby(pd.Series(persons, dtype="object")).sum()
         a, b = patients["A only"], patients["B only"]
         known = first.reference_cases | second.reference_cases
         rows.append(
             {
                 "test_set": first.test_set,
-                "cases": len(patients),
-                "cases_left_out": len(known - set(patients["case"])),
-                "lesions": int(patients["lesions"].sum()),
+                "cases": len(cases),
+                "patients": len(patients),
+                "cases_left_out": len(known - set(cases["case"])),
+                "lesions": int(cases["lesions"].sum()),
                 **{kind: int(patients[kind].sum()) for kind in KINDS},
                 "additional_per_patient": float((b - a).mean()) if len(patients) else math.nan,
                 "patients_b_finds_more": int((b > a).sum()),

@@ -28,7 +28,8 @@ def lesions_by_models(sets: Sequence[ScoredSet]) -> pd.DataFrame:
     pandas.DataFrame
         Columns test_set, case, lesion_id, and of each model `found_<model>` (missing where the
         case was not scored, or the lesion has no voxel on the model's grid) and
-        `volume_cm3_<model>`, of the instance on the grid of the model that holds the lesion.
+        `volume_cm3_<model>`, of the instances on the grid of the model that hold the lesion. A
+        lesion of several parts is found where one of them is.
     """
     parts = [_lesions(one) for one in sets]
     filled = [part for part in parts if len(part)]
@@ -88,13 +89,14 @@ def _group(found: Iterable[object], models: list[str]) -> str:
 
 
 def _lesions(one: ScoredSet) -> pd.DataFrame:
-    rows = []
+    found: dict[tuple[str, int], bool] = {}
+    volume_cm3: dict[tuple[str, int], float] = {}
     for case in one.scores.cases:
         missed = {lesion.lesion for lesion in case.missed}
         for lesion in case.reference:
-            found, volume_cm3 = lesion.lesion not in missed, lesion.volume_mm3 / 1000
-            rows += [
-                (one.test_set, case.case, lesion_id, one.model, found, volume_cm3)
-                for lesion_id in lesion.lesion_ids
-            ]
+            for lesion_id in lesion.lesion_ids:
+                key = case.case, lesion_id
+                found[key] = found.get(key, False) or lesion.lesion not in missed
+                volume_cm3[key] = volume_cm3.get(key, 0.0) + lesion.volume_mm3 / 1000
+    rows = [(one.test_set, *key, one.model, found[key], volume_cm3[key]) for key in found]
     return pd.DataFrame(rows, columns=[*KEY, "model", "found", "volume_cm3"])

@@ -10,8 +10,9 @@ from cta_data.evaluation.experiment.text_table import MISSING, TextTable
 
 HEAD = {
     "test_set": "Test set",
-    "cases": "n patients",
-    "cases_left_out": "patients left out",
+    "patients": "n patients",
+    "cases": "n cases",
+    "cases_left_out": "cases left out",
     "lesions": "n lesions",
     "both": "both",
     "B only": "only B",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError
@@ -92,7 +92,11 @@ def predictions_in_folders(references: Path, predictions: Path) -> Predictions:
         for test_set in subfolders(model):
             own = references / test_set.name
             if own.is_dir():
-                sets.append(PredictedSet(test_set.name, model.name, pair_files(own, test_set)))
+                # A study's own predictions stand beside the paper only where the study checks them.
+                checked_elsewhere = (test_set / "prediction.json").exists()
+                pairing = pair_files(own, test_set)
+                one = PredictedSet(test_set.name, model.name, pairing)
+                sets.append(replace(one, as_published=not checked_elsewhere))
             else:
                 name = f"model {model.name} on {test_set.name}"
                 unscored.append(f"{name}: there is no reference folder {own}")

@@ -44,18 +44,18 @@ class ScoredSet:
 
     @property
     def reference_cases(self) -> set[str]:
-        """Cases that have a reference, scored or not."""
+        """Cases of the test set, scored or not."""
         pairing = self.scores.pairing
         scored = {case.case for case in self.scores.cases}
-        refused = {case for case, _ in pairing.refused}
+        refused = {case for case, _ in (*pairing.refused, *pairing.left_out)}
         return scored | set(pairing.files) | set(pairing.without_prediction) | refused
 
     @property
     def accounting(self) -> dict[str, str | int]:
         """Where every case went.
 
-        `references` = `scored` + `failed` + `refused` + `without_prediction`; a prediction without
-        a reference comes on top.
+        `references` = `scored` + `failed` + `refused` + `left_out` + `without_prediction`; a
+        prediction without a reference comes on top.
         """
         pairing = self.scores.pairing
         read = {"technique": self.technique} if self.technique else {}
@@ -67,6 +67,7 @@ class ScoredSet:
             "scored": len(self.scores.cases),
             "failed": len(self.scores.failed) - len(pairing.refused),
             "refused": len(pairing.refused),
+            "left_out": len(pairing.left_out),
             "without_prediction": len(pairing.without_prediction),
             "without_reference": len(pairing.without_reference),
         }

@@ -26,6 +26,8 @@ class Pairing:
     ----------
     refused
         Case and reason of each whose masks must not be compared.
+    left_out
+        Case and reason of each that has nothing to be compared, and is no failure.
     lesion_labels
         By case, the file with the id of the study's lesion in every voxel of the reference.
     """
@@ -34,6 +36,7 @@ class Pairing:
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
     lesion_labels: Mapping[str, Path] = field(default_factory=dict)
 
 
