@@ -117,11 +117,11 @@ def truth_in_words(counts: pd.DataFrame) -> list[str]:
     """Return a line for each model and test set, from what `count_truth` counted."""
     return [
         f"model {row['model']} on {row['test_set']}: of {row['false_positives']} false positives, "
-        f"{row['missed_by_reader']} are real lesions that the reader missed, "
-        f"{row['touches_missed']} touch one, "
-        f"{row['drawn_by_reader']} parts of lesions that the reader drew, "
-        f"{row['no_lesion']} no lesion"
-        + (f", {row['not_known']} not known" if row["not_known"] else "")
+        f"real lesions that the reader missed: {row['missed_by_reader']}; "
+        f"touching one: {row['touches_missed']}; "
+        f"parts of lesions that the reader drew: {row['drawn_by_reader']}; "
+        f"no lesion: {row['no_lesion']}"
+        + (f"; not known: {row['not_known']}" if row["not_known"] else "")
         for row in counts.to_dict("records")
     ]
 

@@ -106,6 +106,8 @@ def _caption(frame: pd.DataFrame, convention: str) -> str:
     )
     if "published_mean" in frame:
         told += " Columns named paper are what the paper printed."
+    else:
+        told += " What the paper printed of it, if anything, does not come with the package."
     read = frame.dropna(subset=["technique"]).drop_duplicates(["model", "technique"])
     if len(read):
         models = "; ".join(
