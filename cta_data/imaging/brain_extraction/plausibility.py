@@ -49,7 +49,7 @@ class BrainLimits:
 
     least_volume_cm3: float = 400.0
     most_volume_cm3: float = 2000.0
-    least_solidity: float = 0.90
+    least_solidity: float = 0.87
     most_farthest_mm: float = 110.0
     most_share_of_head: float = 0.65
     least_share_inside_head: float = 0.98
