@@ -75,7 +75,7 @@ def test_what_a_back_end_returns_is_checked(
     mask = mask_like(image, head_of(image))
     found = BrainExtraction(mask, "morphology", "0")
     monkeypatch.setitem(brain_extraction.BACK_ENDS, "morphology", lambda image, options: found)
-    with pytest.raises(DataRefused, match=r"\d{4} cm³, at most 2000 is plausible"):
+    with pytest.raises(DataRefused, match=r"\d{4} cm³, at most 2200 is plausible"):
         extract_brain(image)
     assert extract_brain(image, "provided", {"mask": mask}).backend == "provided"
 

@@ -45,10 +45,14 @@ class BrainShape:
 
 @dataclass(frozen=True)
 class BrainLimits:
-    """What is taken for a brain."""
+    """What is taken for a brain.
+
+    Intracranial volumes of adults reach 2,100 cm³, and a right mask on voxels of 3 mm fills 0.89 of
+    its hull: volume alone tells little, which is why shape and place are measured as well.
+    """
 
     least_volume_cm3: float = 400.0
-    most_volume_cm3: float = 2000.0
+    most_volume_cm3: float = 2200.0
     least_solidity: float = 0.87
     most_farthest_mm: float = 110.0
     most_share_of_head: float = 0.65
