@@ -301,6 +301,8 @@ def predict(
 ) -> int:
     """Predict test sets, or a folder of images; each model reads its own setting's technique."""
     if source is not None:
+        if fold != "all" or unequal_folds:
+            raise ConfigurationError("--fold and --unequal-folds are of test sets, not of --input")
         from cta_data.cli.folder_prediction import predict_folder_command
 
         changes = _given(
