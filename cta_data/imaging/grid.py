@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 class Placed(Protocol):
@@ -30,12 +33,18 @@ class Arrangement:
     axes: tuple[int, int, int]
     flipped: tuple[bool, ...]
 
+    def apply(self, voxels: NDArray[_T]) -> NDArray[_T]:
+        """Return an image's voxels (z, y, x) as (third, second, first axis) of the new order."""
+        back = tuple(2 - axis for axis in range(3) if self.flipped[axis])
+        turned = np.transpose(np.flip(voxels, back), [2 - axis for axis in self.axes[::-1]])
+        return np.ascontiguousarray(turned)
+
     def undo(
         self,
-        region: NDArray[np.bool_],
+        region: NDArray[_T],
         start: tuple[int, int, int],
         size: tuple[int, int, int],
-    ) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
+    ) -> tuple[NDArray[_T], tuple[int, int, int]]:
         """Bring a box (third, second, first axis) that starts at ``start`` back to the image.
 
         ``size`` is the image's own. Returns the box as (z, y, x) and its start (x, y, z).
@@ -88,6 +97,14 @@ class Grid:
         """Unit vector (LPS) across the slices, that is across both in-plane axes."""
         normal = np.cross(self.direction[:, 0], self.direction[:, 1])
         return np.asarray(normal / np.linalg.norm(normal))
+
+    def towards_ras(self) -> Arrangement:
+        """The arrangement whose axes lead right, anterior and superior, as nearly as can be."""
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+        affine[:3, :3] @= self.index_to_point
+        codes = nib.io_orientation(affine)
+        x, y, z = (int(axis) for axis in np.argsort(codes[:, 0]))
+        return Arrangement((x, y, z), tuple(bool(sign < 0) for sign in codes[:, 1]))
 
     def arranged(self, arrangement: Arrangement) -> Grid:
         """The same voxels with their axes in another order and direction."""

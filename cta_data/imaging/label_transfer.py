@@ -93,7 +93,10 @@ def transfer_lesions(
     """
     if max((lesion.id for lesion in lesions), default=0) > _MOST_LESIONS:
         raise DataRefused("too many lesions", why=f"{len(lesions)}, at most {_MOST_LESIONS}")
-    grid = target if isinstance(target, Grid) else Grid.of(target)
+    given_grid = target if isinstance(target, Grid) else Grid.of(target)
+    # Of voxels that a lesion covers alike, the order decides: never that of the file.
+    order = given_grid.towards_ras()
+    grid = given_grid.arranged(order)
     point_map = PointMap(transform, grid)
     ordered = sorted(lesions, key=lambda lesion: lesion.id)
     arrivals = [_arrive(lesion, point_map) for lesion in ordered]
@@ -111,7 +114,8 @@ def transfer_lesions(
         )
         for arrival in arrivals
     ]
-    return TransferResult(grid.image(voxels), tuple(rows))
+    labels, _ = order.undo(voxels, (0, 0, 0), given_grid.size)
+    return TransferResult(given_grid.image(labels), tuple(rows))
 
 
 def as_drawn(
@@ -214,7 +218,7 @@ def _claim(
     distance = np.linalg.norm(grid.to_point(index.astype(np.float64)) - centre, axis=1)
     covered = inside[z, y, x]
     flat = index[:, 0] + grid.size[0] * (index[:, 1] + grid.size[1] * index[:, 2])
-    order = np.lexsort((flat, np.round(distance, 6), -np.round(covered, 9)))
+    order = np.lexsort((flat, np.round(distance, 3), -np.round(covered, 9)))
     return Claim(number, flat[order], covered[order], quota)
 
 

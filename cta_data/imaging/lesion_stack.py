@@ -20,6 +20,8 @@ _FINEST_PIXEL_MM = 0.02
 _COARSEST_PIXEL_MM = 0.1
 _PIXELS_ACROSS = 60  # a small lesion's raster: its area then errs by about 0.1 %
 _MOST_PIXELS = 3e7
+_ON_A_FACE = 1e-4
+"""Points that near to a face are on it: a header's rounding must not choose their side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +53,17 @@ class LesionStack:
         Points that are not finite (outside of a deformation field) are not inside.
         """
         _, rows, columns = self.layers.shape
-        near = (column >= -0.5) & (column < columns - 0.5) & (row >= -0.5) & (row < rows - 0.5)
-        near &= (height >= self.bottom[0]) & (height < self.top[-1])
-        level = height[near]
+        first, last = -0.5 - _ON_A_FACE, 0.5 + _ON_A_FACE
+        near = (column >= first) & (column < columns - last)
+        near &= (row >= first) & (row < rows - last)
+        near &= (height >= self.bottom[0] - _ON_A_FACE) & (height < self.top[-1] - _ON_A_FACE)
+        level = height[near] + _ON_A_FACE
         slab = np.searchsorted(self.bottom, level, side="right") - 1
         inside = np.zeros(height.shape, bool)
         # Adding a half and cutting off rounds to the nearest pixel: nothing here is below -0.5.
         at_row, at_column = (
-            (row[near] + 0.5).astype(np.int32),
-            (column[near] + 0.5).astype(np.int32),
+            (row[near] + last).astype(np.int32),
+            (column[near] + last).astype(np.int32),
         )
         inside[near] = self.layers[slab, at_row, at_column] & (level < self.top[slab])
         return inside

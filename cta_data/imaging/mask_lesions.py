@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.grid import Arrangement, Grid, Placed
 from cta_data.imaging.label_values import whole_numbers
 
 CONNECTIVITY: Final = 26
@@ -96,7 +97,9 @@ class _Part:
 
 
 def lesions_of_masks(
-    masks: Sequence[tuple[str, NDArray[np.generic]]], meaning: MaskMeaning, size: Sequence[int]
+    masks: Sequence[tuple[str, NDArray[np.generic]]],
+    meaning: MaskMeaning,
+    placed: Placed,
 ) -> MaskLesions:
     """Take the lesions out of a session's masks.
 
@@ -106,14 +109,15 @@ def lesions_of_masks(
         Name and voxels (z, y, x) of each, in the order that numbers their regions; all on one grid.
     meaning
         See `MaskMeaning`.
-    size
-        Voxels along x, y, z.
+    placed
+        The grid that all of them lie on.
 
     Returns
     -------
     MaskLesions
-        Lesions are numbered by region, and within a region from the lowest slice upwards. A voxel
-        that several lesions claim goes to the smallest of them, so that none is swallowed.
+        Lesions are numbered by region, and within a region from the feet upwards, whatever the
+        order of the voxels. A voxel that several lesions claim goes to the smallest of them, so
+        that none is swallowed.
 
     Raises
     ------
@@ -121,17 +125,19 @@ def lesions_of_masks(
         If a mask holds a value that is neither lesion, nor known, nor background, or fractions
         that no threshold decides about.
     """
+    grid = Grid.of(placed)
+    order = grid.towards_ras()
     regions: list[Region] = []
     parts: list[_Part] = []
     for name, mask in masks:
         above = _above(mask, meaning, name) if meaning.threshold is not None else mask
         voxels = require_whole_numbers(above, name)
-        found, own = _parts_of_mask(name, voxels, meaning, len(regions))
+        found, own = _parts_of_mask(name, voxels, meaning, len(regions), order)
         regions += found
         parts += own
     if len(parts) > MOST_LESIONS:
         raise DataRefused("too many lesions", why=f"{len(parts)}, at most {MOST_LESIONS}")
-    labels = np.zeros(tuple(size)[::-1], np.uint8 if len(parts) < 256 else np.uint16)
+    labels = np.zeros(grid.size[::-1], np.uint8 if len(parts) < 256 else np.uint16)
     # The smallest is painted last, over those that it lies in; of equals the first keeps its own.
     for number, part in sorted(enumerate(parts, 1), key=lambda p: (-p[1].n_voxels, -p[0])):
         labels[part.box][part.voxels] = number
@@ -170,7 +176,7 @@ def _above(mask: NDArray[np.generic], meaning: MaskMeaning, name: str) -> NDArra
 
 
 def _parts_of_mask(
-    name: str, voxels: NDArray[np.integer], meaning: MaskMeaning, before: int
+    name: str, voxels: NDArray[np.integer], meaning: MaskMeaning, before: int, order: Arrangement
 ) -> tuple[list[Region], list[_Part]]:
     """Regions and lesions of one mask; `before` regions are numbered already."""
     # Masks are nearly empty: all but the first look at them goes to the box of what is there.
@@ -200,7 +206,7 @@ def _parts_of_mask(
         ]
     # One lesion may be drawn with several values, such as an enhancing rim and its core.
     first = next(region for region in regions if region.lesion)
-    return regions, _components(first, _any_of(crop, lesion_values), box)
+    return regions, _components(first, _any_of(crop, lesion_values), box, order)
 
 
 def _content(voxels: NDArray[np.integer]) -> tuple[Box, NDArray[np.integer]]:
@@ -261,17 +267,22 @@ def _whole(region: Region, where: NDArray[np.bool_], count: int, outer: Box) -> 
     return _Part(region.number, region.name, 1, _within(outer, inner), voxels, count, several)
 
 
-def _components(region: Region, where: NDArray[np.bool_], outer: Box) -> list[_Part]:
-    """The 26-connected components, from the lowest slice upwards (then by row, then by column)."""
-    labels = cc3d.connected_components(_bytes(where), connectivity=CONNECTIVITY)
+def _components(
+    region: Region, where: NDArray[np.bool_], outer: Box, order: Arrangement
+) -> list[_Part]:
+    """The 26-connected components, from inferior up (then from posterior, then from left)."""
+    labels = cc3d.connected_components(_bytes(order.apply(where)), connectivity=CONNECTIVITY)
     stats = cc3d.statistics(labels)
     inside = labels[labels != 0]  # in raster order
     values, places = np.unique(inside, return_index=True)
     first = dict(zip(values.tolist(), places.tolist(), strict=True))
+    size = (where.shape[2], where.shape[1], where.shape[0])
     parts: list[_Part] = []
     for component, value in enumerate(sorted(first, key=lambda v: first[v]), start=1):
-        inner = stats["bounding_boxes"][value]
-        voxels = labels[inner] == value
+        z, y, x = stats["bounding_boxes"][value]
+        found = labels[z, y, x] == value
+        voxels, start = order.undo(found, (int(x.start), int(y.start), int(z.start)), size)
+        inner = [slice(a, a + n) for a, n in zip(start[::-1], voxels.shape, strict=True)]
         count = int(stats["voxel_counts"][value])
         box = _within(outer, inner)
         parts.append(_Part(region.number, region.name, component, box, voxels, count))

@@ -72,15 +72,14 @@ def transfer_mask(
 def lesions_from_mask(mask: sitk.Image) -> tuple[DrawnLesion, ...]:
     """The 26-connected components of every value of a mask, as lesions.
 
-    Ids are 1 to n by value, and within a value from the lowest slice upwards.
+    Ids are 1 to n by value, and within a value from inferior upwards.
 
     Raises
     ------
     DataRefused
         If the mask is not scalar, or holds fractions or values that are not finite.
     """
-    grid = Grid.of(mask)
-    voxels = require_whole_numbers(sitk.GetArrayViewFromImage(mask))
+    voxels, grid = _towards_ras(require_whole_numbers(sitk.GetArrayViewFromImage(mask)), mask)
     lesions: list[DrawnLesion] = []
     for value in np.unique(voxels[voxels != 0]).tolist():
         labels, _ = ndimage.label(voxels == value, _NEIGHBOURS)
@@ -103,14 +102,22 @@ def lesions_from_labels(labels: sitk.Image, names: Mapping[int, LesionName]) -> 
         Of every id: number and name of the region that it was drawn as, and its component. An
         id without a voxel gives no lesion.
     """
-    grid = Grid.of(labels)
-    voxels = sitk.GetArrayViewFromImage(labels)
+    voxels, grid = _towards_ras(sitk.GetArrayViewFromImage(labels), labels)
     lesions: list[DrawnLesion] = []
     for value, box in enumerate(ndimage.find_objects(voxels), start=1):
         if box is None:
             continue
         lesions.append(_lesion(value, names[value], voxels[box] == value, box, grid))
     return lesions
+
+
+def _towards_ras(
+    voxels: NDArray[np.integer], image: sitk.Image
+) -> tuple[NDArray[np.integer], Grid]:
+    """The voxels (z, y, x) of an image, and its grid, in one order whatever that of the file."""
+    grid = Grid.of(image)
+    order = grid.towards_ras()
+    return order.apply(voxels), grid.arranged(order)
 
 
 def _lesion(

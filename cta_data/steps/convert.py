@@ -41,7 +41,7 @@ from cta_data.steps.sessions import (
 )
 from cta_data.study import Study
 
-VERSION = 5
+VERSION = 6
 NEXT_STEP = "Add it again when that is mended"
 
 

@@ -93,7 +93,7 @@ def convert_masks(
         return result
     kept, rejected, rules = _select(masks, card.annotations, result)
     drawn = [(file.roi, _on_grid(file, card, image)) for file in kept]
-    lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid.GetSize())
+    lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid)
     result.drawn_on = technique
     result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
     result.rows += region_rows(unit, lesions, technique, image.frame, rules)

@@ -151,7 +151,7 @@ def _write_lesions(
     image, drawn_on, how = read[0].image, read[0].drawn_on, read[0].how
     meaning = MaskMeaning((1,), instances=card.masks.instances)
     masks = [mask for one in read for mask in one.masks]
-    lesions = lesions_of_masks(masks, meaning, image.grid.GetSize())
+    lesions = lesions_of_masks(masks, meaning, image.grid)
     decisions = [decision for one in read for decision in one.selections.decisions]
     problems = [problem for one in read for problem in one.selections.problems]
     problems += [] if drawn_on else [how]

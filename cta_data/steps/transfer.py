@@ -35,7 +35,7 @@ from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.steps.transform_chain import read_chain, transform_inputs
 from cta_data.study import Study
 
-VERSION = 3
+VERSION = 4
 NO_ANNOTATION = "no annotation was delivered"
 
 

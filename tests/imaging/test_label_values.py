@@ -30,7 +30,7 @@ def by_score(path: Path) -> list[tuple[int, int]]:
 def by_convert(path: Path) -> list[tuple[int, int]]:
     voxels = sitk.GetArrayFromImage(read_image(path))
     meaning = MaskMeaning((1, 3), instances="values")
-    found = lesions_of_masks([("m", voxels)], meaning, (6, 5, 4))
+    found = lesions_of_masks([("m", voxels)], meaning, read_image(path))
     return [(int(r.name.split()[-1]), r.n_voxels) for r in found.regions]
 
 

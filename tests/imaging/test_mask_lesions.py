@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
@@ -26,8 +27,11 @@ def image(voxels: np.ndarray) -> sitk.Image:
     return made
 
 
-def size_of(voxels: np.ndarray) -> tuple[int, ...]:
-    return voxels.shape[::-1]
+def grid_of(voxels: np.ndarray, orientation: str = "RAS") -> sitk.Image:
+    """The grid of voxels (z, y, x) whose axes x, y, z lead to `orientation`."""
+    made = image(np.zeros(voxels.shape, np.uint8))
+    made.SetDirection(sitk.DICOMOrientImageFilter.GetDirectionCosinesFromOrientation(orientation))
+    return made
 
 
 def labels_of(result: object) -> np.ndarray:
@@ -40,7 +44,7 @@ def test_core_and_rim_are_one_lesion_and_oedema_is_none() -> None:
     voxels[1:4, 1:4, 1:4] = 3
     voxels[2, 2, 2] = 1
     voxels[4, 1:4, 1:4] = 2
-    made = lesions_of_masks([("", voxels)], YNHH, size_of(voxels))
+    made = lesions_of_masks([("", voxels)], YNHH, grid_of(voxels))
     assert [lesion.n_voxels for lesion in made.lesions] == [27]
     assert np.array_equal(labels_of(made) > 0, np.isin(voxels, [1, 3]))
     told = {region.name: (region.n_voxels, region.lesion, region.reason) for region in made.regions}
@@ -54,7 +58,7 @@ def test_core_and_rim_are_one_lesion_and_oedema_is_none() -> None:
 def test_oedema_alone_gives_no_lesion() -> None:
     """A case of value 2 alone has regions and no lesion."""
     voxels = np.full((3, 3, 3), 2, np.uint8)
-    made = lesions_of_masks([("", voxels)], YNHH, size_of(voxels))
+    made = lesions_of_masks([("", voxels)], YNHH, grid_of(voxels))
     assert made.lesions == () and not labels_of(made).any()
 
 
@@ -63,7 +67,7 @@ def test_an_unknown_label_is_refused_with_its_size() -> None:
     voxels = np.zeros((4, 4, 4), np.uint8)
     voxels[0, 0, :3] = 4
     with pytest.raises(DataRefused, match="unknown meaning") as refused:
-        lesions_of_masks([("seg", voxels)], YNHH, size_of(voxels))
+        lesions_of_masks([("seg", voxels)], YNHH, grid_of(voxels))
     told = str(refused.value)
     assert "4 (3 voxels)" in told and "lesion is 1, 3, 2 is oedema" in told
     assert "masks.other_values" in told
@@ -75,9 +79,9 @@ def test_grey_values_are_refused_unless_a_threshold_is_given() -> None:
     voxels[1, 1] = [0, 60, 130, 255]
     voxels[2, 2] = [10, 20, 30, 40]
     with pytest.raises(DataRefused, match="grey values"):
-        lesions_of_masks([("seg", voxels)], MaskMeaning((1, 255)), size_of(voxels))
+        lesions_of_masks([("seg", voxels)], MaskMeaning((1, 255)), grid_of(voxels))
     meaning = MaskMeaning((1, 255), threshold=127)
-    made = lesions_of_masks([("seg", voxels)], meaning, size_of(voxels))
+    made = lesions_of_masks([("seg", voxels)], meaning, grid_of(voxels))
     assert np.array_equal(labels_of(made) > 0, voxels > 127)
 
 
@@ -87,14 +91,14 @@ def test_fractions_are_refused(bad: float) -> None:
     voxels = np.zeros((3, 3, 3), np.float32)
     voxels[1, 1, 1] = bad
     with pytest.raises(DataRefused, match="whole numbers"):
-        lesions_of_masks([("seg", voxels)], ONE, size_of(voxels))
+        lesions_of_masks([("seg", voxels)], ONE, grid_of(voxels))
 
 
 def test_whole_numbers_in_floating_point_are_labels() -> None:
     """Many tools write labels as float; the values decide, not the type."""
     voxels = np.zeros((3, 3, 3), np.float64)
     voxels[1, 1, 1] = 3.0
-    assert len(lesions_of_masks([("", voxels)], YNHH, size_of(voxels)).lesions) == 1
+    assert len(lesions_of_masks([("", voxels)], YNHH, grid_of(voxels)).lesions) == 1
 
 
 def test_a_file_a_lesion_keeps_parts_together_and_the_smaller_gets_what_both_claim() -> None:
@@ -104,7 +108,7 @@ def test_a_file_a_lesion_keeps_parts_together_and_the_smaller_gets_what_both_cla
     large[7, 7, 7] = 1
     small[2, 2, 2] = 1
     named = [("large", large), ("small", small), ("empty", small * 0)]
-    made = lesions_of_masks(named, MaskMeaning((1,), instances="files"), size_of(large))
+    made = lesions_of_masks(named, MaskMeaning((1,), instances="files"), grid_of(large))
     assert [(one.name, one.n_voxels, one.flags) for one in made.lesions] == [
         ("large", 125, ("several_components", "overlaps_another")),
         ("small", 1, ()),
@@ -119,7 +123,7 @@ def test_values_are_lesions_where_the_card_says_so() -> None:
     voxels = np.zeros((3, 3, 4), np.uint8)
     voxels[1, 1] = [1, 1, 2, 2]
     meaning = MaskMeaning((1, 2), instances="values")
-    made = lesions_of_masks([("", voxels)], meaning, size_of(voxels))
+    made = lesions_of_masks([("", voxels)], meaning, grid_of(voxels))
     assert np.array_equal(labels_of(made), voxels)
 
 
@@ -127,10 +131,31 @@ def test_values_are_lesions_where_the_card_says_so() -> None:
 @given(arrays(np.uint8, (5, 6, 7), elements=st.sampled_from([0, 0, 0, 1])))
 def test_components_are_those_of_an_independent_labelling(voxels: np.ndarray) -> None:
     """26-connected components, none lost or joined, numbered in the order of their first voxel."""
-    made = lesions_of_masks([("", voxels)], ONE, size_of(voxels))
+    made = lesions_of_masks([("", voxels)], ONE, grid_of(voxels))
     expected, count = ndimage.label(voxels, np.ones((3, 3, 3)))
     assert len(made.lesions) == count
     assert np.array_equal(labels_of(made), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(np.uint8, (5, 6, 7), elements=st.sampled_from([0, 0, 0, 1])),
+    st.permutations(("LR", "PA", "IS")),
+    st.tuples(*[st.integers(0, 1)] * 3),
+)
+def test_the_order_of_voxels_decides_nothing(
+    voxels: np.ndarray, axes: list[str], ends: tuple[int, ...]
+) -> None:
+    """A mask stored in any of 48 orientations: every lesion keeps its number."""
+    stored_as = "".join(axis[end] for axis, end in zip(axes, ends, strict=True))
+    turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(stored_as))
+    stored = np.asarray(apply_orientation(voxels.T, turn)).T
+    made = lesions_of_masks([("", stored)], ONE, grid_of(stored, stored_as))
+    back = ornt_transform(axcodes2ornt(stored_as), axcodes2ornt("RAS"))
+    labels = np.asarray(apply_orientation(labels_of(made).T, back)).T
+    expected = lesions_of_masks([("", voxels)], ONE, grid_of(voxels))
+    assert np.array_equal(labels, labels_of(expected))
+    assert made.lesions == expected.lesions
 
 
 @settings(max_examples=40, deadline=None)
@@ -138,7 +163,7 @@ def test_components_are_those_of_an_independent_labelling(voxels: np.ndarray) ->
 def test_on_its_own_grid_a_mask_is_itself(voxels: np.ndarray) -> None:
     """The variant on the grid of drawing has the mask's voxels, and the volume that they have."""
     meaning = MaskMeaning((1,), {2: "other"})
-    made = lesions_of_masks([("", voxels)], meaning, size_of(voxels))
+    made = lesions_of_masks([("", voxels)], meaning, grid_of(voxels))
     names = {one.id: (one.region, one.name, one.component) for one in made.lesions}
     labels = image(made.labels)
     drawn = lesions_from_labels(labels, names)
@@ -153,8 +178,8 @@ def test_a_threshold_decides_about_fractions() -> None:
     """A map of probabilities is a mask where the card says above what; a gap in it is refused."""
     voxels = np.array([[[0.0, 0.4, 0.5, 0.6, 1.0]]], np.float32)
     half = MaskMeaning((7,), threshold=0.5)
-    made = lesions_of_masks([("", voxels)], half, size_of(voxels))
+    made = lesions_of_masks([("", voxels)], half, grid_of(voxels))
     assert labels_of(made).tolist() == [[[0, 0, 0, 1, 1]]]
     voxels[0, 0, 0] = np.nan
     with pytest.raises(DataRefused, match="not finite"):
-        lesions_of_masks([("", voxels)], half, size_of(voxels))
+        lesions_of_masks([("", voxels)], half, grid_of(voxels))
