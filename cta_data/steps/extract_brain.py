@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
@@ -191,8 +192,20 @@ def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtrac
     settings = unit.parameters["settings"]
     options = backend_options(settings)
     if settings["backend"] == "provided":
-        options["mask"] = workspace.read(unit.path("provided"))
+        options["mask"] = supplied_mask(workspace.read(unit.path("provided")))
     return extract_brain(image, settings["backend"], options)
+
+
+def supplied_mask(path: Path) -> sitk.Image | Path:
+    """Return a user's mask, read by the rules that images are read by where it is NIfTI.
+
+    Raises
+    ------
+    DataRefused
+        The file is damaged, or its header contradicts itself.
+    """
+    # ITK alone would take the one form of a header that contradicts the other.
+    return read_image(path) if path.name.endswith((".nii", ".nii.gz")) else path
 
 
 def _write(
