@@ -45,5 +45,13 @@ class ConfigurationError(CtaError):
     """A mistake in study.toml, in a cohort's card or on the command line."""
 
 
+def without_text(error: BaseException) -> str:
+    """Return what kind of error a library raised.
+
+    Its text is left out: of a damaged header it may repeat a value, such as a name.
+    """
+    return type(error).__name__
+
+
 def _rebuild(kind: type[CtaError], what: str, where: str, why: str, next_step: str) -> CtaError:
     return kind(what, where=where, why=why, next_step=next_step)

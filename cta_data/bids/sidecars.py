@@ -1,22 +1,25 @@
 """JSON sidecars: what a DICOM header may tell, and nothing else.
 
-Only attributes on the list below are taken over. Free text (descriptions, protocol names,
-comments), names, dates, places, serial numbers and identifiers are never on it, since any of them
-can lead back to a patient.
+Only attributes on the list below are taken over, and of coded ones only codes. Free text
+(descriptions, protocol names, comments), names, dates, places, serial numbers and identifiers are
+never on it, since any of them can lead back to a patient.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cta_data.bids.files import json_text, write_text
-from cta_data.formats.dicom_header import IDENTITY_KEYWORDS, measured
+from cta_data.formats.coded_values import codes_of
+from cta_data.formats.dicom_header import measured
+from cta_data.redaction import Identity, Redactor
 
 CONVERSION_SOFTWARE = "cta_data, with dicom2nifti for the voxels"
-SHORTEST_IDENTITY = 4  # shorter pieces of a name or number turn up in harmless words
-
+LONG_NUMBER = 6
+"""Digits from which on what should be a measurement may be a date or a patient's number."""
 
 Header = Mapping[str, str]
 
@@ -25,8 +28,14 @@ def _text(header: Header, keyword: str) -> str | None:
     return " ".join(header[keyword].replace("\\", " ").split()) or None
 
 
+def _version(header: Header, keyword: str) -> str | None:
+    """Versions have a digit in them; a name has none."""
+    text = _text(header, keyword)
+    return text if text and re.search(r"\d", text) else None
+
+
 def _codes(header: Header, keyword: str) -> str | list[str] | None:
-    codes = [code.strip() for code in header[keyword].split("\\") if code.strip()]
+    codes = codes_of(keyword, header[keyword])
     return (codes[0] if len(codes) == 1 else codes) or None
 
 
@@ -50,16 +59,16 @@ def _whole(number: float | None) -> float | int | None:
 # DICOM keyword → name in the sidecar, and how its text becomes a value (None: not given). Units: s,
 # mm, degrees, T, Hz per pixel, kV, mA, mAs.
 ALLOWED: Mapping[str, tuple[str, Callable[[Header, str], Any]]] = {
-    "Modality": ("Modality", _text),
+    "Modality": ("Modality", _codes),
     "Manufacturer": ("Manufacturer", _text),
     "ManufacturerModelName": ("ManufacturersModelName", _text),
-    "SoftwareVersions": ("SoftwareVersions", _text),
-    "PatientPosition": ("PatientPosition", _text),
+    "SoftwareVersions": ("SoftwareVersions", _version),
+    "PatientPosition": ("PatientPosition", _codes),
     "SliceThickness": ("SliceThickness", _number),
     "SpacingBetweenSlices": ("SpacingBetweenSlices", _number),
     # magnetic resonance
     "MagneticFieldStrength": ("MagneticFieldStrength", _number),
-    "MRAcquisitionType": ("MRAcquisitionType", _text),
+    "MRAcquisitionType": ("MRAcquisitionType", _codes),
     "ScanningSequence": ("ScanningSequence", _codes),
     "SequenceVariant": ("SequenceVariant", _codes),
     "ScanOptions": ("ScanOptions", _codes),
@@ -71,14 +80,14 @@ ALLOWED: Mapping[str, tuple[str, Callable[[Header, str], Any]]] = {
     "NumberOfAverages": ("NumberOfAverages", _number),
     "PixelBandwidth": ("PixelBandwidth", _number),
     "PercentSampling": ("PercentSampling", _number),
-    "InPlanePhaseEncodingDirection": ("InPlanePhaseEncodingDirectionDICOM", _text),
-    "ContrastBolusIngredient": ("ContrastBolusIngredient", _text),
+    "InPlanePhaseEncodingDirection": ("InPlanePhaseEncodingDirectionDICOM", _codes),
+    "ContrastBolusIngredient": ("ContrastBolusIngredient", _codes),
     # computed tomography
     "KVP": ("KVP", _number),
     "ConvolutionKernel": ("ConvolutionKernel", _codes),
     "XRayTubeCurrent": ("XRayTubeCurrent", _number),
     "Exposure": ("Exposure", _number),
-    "FilterType": ("FilterType", _text),
+    "FilterType": ("FilterType", _codes),
     "GantryDetectorTilt": ("GantryDetectorTilt", _angle),
 }
 
@@ -107,20 +116,20 @@ def build_sidecar(
     -------
     dict
         BIDS names and units (seconds, where DICOM has milliseconds). A value that cannot be read
-        as its kind, that means "not given" (`measured`), or that holds a piece of the patient's
-        identity, is left out.
+        as its kind, that is no code of a coded attribute (`CODES`), that means "not given"
+        (`measured`), or that holds a piece of the patient's identity, is left out.
     """
-    identity = _identity_pieces(header)
+    redactor = Redactor(Identity.of_headers([header]))
     sidecar: dict[str, Any] = {
         "ConversionSoftware": CONVERSION_SOFTWARE,
         "GeometrySource": geometry_source,
     }
     for keyword, (name, convert) in ALLOWED.items():
         text = header.get(keyword, "").strip()
-        if not text or any(piece in text.casefold() for piece in identity):
+        if not text:
             continue
         value = convert(header, keyword)
-        if value is not None:
+        if value is not None and not _tells(redactor, text, value):
             sidecar[name] = value
     if deviations:
         sidecar["Deviations"] = [dict(deviation) for deviation in deviations]
@@ -132,11 +141,8 @@ def write_sidecar(sidecar: Mapping[str, Any], path: Path) -> None:
     write_text(json_text(sidecar), path)
 
 
-def _identity_pieces(header: Mapping[str, str]) -> set[str]:
-    pieces: set[str] = set()
-    for keyword in IDENTITY_KEYWORDS:
-        text = header.get(keyword, "").casefold()
-        for separator in "^=\\,":
-            text = text.replace(separator, " ")
-        pieces.update(piece for piece in text.split() if len(piece) >= SHORTEST_IDENTITY)
-    return pieces
+def _tells(redactor: Redactor, text: str, value: object) -> bool:
+    """Tell whether a text holds identity; a short number that was measured may equal anything."""
+    if isinstance(value, float | int) and len(re.findall(r"\d", text)) < LONG_NUMBER:
+        return False
+    return redactor.finds(text)

@@ -179,6 +179,11 @@ class AnnotationSection(StrictModel):
     """Which of several structure sets count, or of several segmentations."""
     objects: Literal["", "structure_sets", "segmentations"] = ""
     """Which count where a session has both; empty refuses segmentations that are the later ones."""
+    roi_names: Literal["", "published", "withheld"] = ""
+    """Whether names of regions leave the raw data, or a number in their place.
+
+    Empty: names of a restricted cohort are withheld, those of others published.
+    """
     rois: tuple[RoiRule, ...] = ()
     no_match: Literal["refuse", "reject"] = "refuse"
     """What a ROI that no rule matches means."""
@@ -225,6 +230,12 @@ class Card(StrictModel):
         if twice:
             raise ValueError(f"several groups are drawn on {', '.join(twice)}")
         return self
+
+    @property
+    def withholds_roi_names(self) -> bool:
+        """Whether a number takes the place of a region's name outside of the raw data."""
+        said = self.annotations.roi_names
+        return said == "withheld" or (not said and self.cohort.access == "restricted")
 
     def quality_of(self, technique: str | None) -> str | None:
         """Return the quality of annotations drawn on a technique, or None where no group has it."""

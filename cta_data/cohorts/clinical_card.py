@@ -164,8 +164,8 @@ class ClinicalTable(StrictModel):
     patterns: ClinicalPatterns = ClinicalPatterns()
     fallback: ClinicalFallbacks = ClinicalFallbacks()
     lesions: ClinicalLesions | None = None
-    withhold: tuple[Pattern, ...] = ()
-    """Headers of columns that must not leave the raw data."""
+    publish: tuple[Pattern, ...] = ()
+    """Headers of columns that leave the raw data for `phenotype/`; no others do."""
 
 
 class TargetRule(StrictModel):

@@ -1,4 +1,4 @@
-"""A clinical table in the form in which it leaves the raw data: all of it but who it is about."""
+"""A clinical table in the form in which it leaves the raw data: the columns that its card lists."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Phenotype:
     rows
         In the order of the sheet.
     withheld
-        Names of columns that stay with the raw data, as they name patients or the card says so.
+        Names of columns that stay with the raw data: the card does not list them, or they name
+        patients.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Phenotype:
 
 
 def make_phenotype(table: KeyedTable) -> Phenotype:
-    """Return a table without the columns that name patients and those that are to be withheld.
+    """Return the columns of a table that its card publishes, without those that name patients.
 
     Columns without any cell are left out. A column names patients if it is their key, or if each
     of its cells holds the row's own identifier, as names of files do.
@@ -79,9 +80,9 @@ def make_phenotype(table: KeyedTable) -> Phenotype:
     columns = table.sheet.columns
     names = {table.positions[field] for field in ("subject",) if field in table.positions}
     names |= {i for i in range(len(columns)) if _names_patients(table, i)}
-    withheld = names | set(matching_columns(table.sheet, table.card.withhold))
+    published = set(matching_columns(table.sheet, table.card.publish)) - names
     filled = [i for i in range(len(columns)) if any(row.cells[i] for row in table.rows)]
-    kept = [i for i in filled if i not in withheld]
+    kept = [i for i in filled if i in published]
     return Phenotype(
         table.card.name,
         tuple(_column(table, i) for i in kept),
@@ -89,7 +90,7 @@ def make_phenotype(table: KeyedTable) -> Phenotype:
             PhenotypeRow(row.source_id, row.session, tuple(row.cells[i] for i in kept))
             for row in table.rows
         ),
-        tuple(columns[i].name for i in filled if i in withheld),
+        tuple(columns[i].name for i in filled if i not in published),
     )
 
 

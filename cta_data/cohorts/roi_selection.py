@@ -14,7 +14,8 @@ from cta_data.cohorts.conditions import holds
 class RoiName:
     """What the rules look at: the ROI's number, name, interpreted type and filled contours.
 
-    `unreadable` is why its contours cannot be trusted; empty where they can.
+    `unreadable` is why its contours cannot be trusted; empty where they can. `published` is what it
+    is called in tables and messages; a number where the name is `withheld`.
     """
 
     number: int
@@ -22,6 +23,11 @@ class RoiName:
     interpreted_type: str
     n_contours: int
     unreadable: str = ""
+    published: str = ""
+    withheld: bool = False
+
+    def __str__(self) -> str:
+        return self.published if self.withheld else f"ROI {self.published or self.name!r}"
 
 
 @dataclass(frozen=True)
@@ -55,19 +61,19 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
             reason = "no rule of the card matches its name"
             decisions.append(Selection(roi, False, "", reason))
             if section.no_match == "refuse":
-                problems.append(f"ROI {roi.name!r}: {reason} (annotations.rois)")
+                problems.append(f"{roi}: {reason} (annotations.rois)")
             continue
         if len({rule.lesion for rule in matching}) > 1 and section.several_matches == "refuse":
             patterns = ", ".join(rule.pattern for rule in matching)
-            problems.append(f"ROI {roi.name!r}: several rules of the card match it ({patterns})")
+            problems.append(f"{roi}: several rules of the card match it ({patterns})")
         decisions.append(_decide(roi, matching[0]))
         if matching[0].lesion and roi.unreadable:
-            problems.append(f"ROI {roi.name!r} cannot be read: {roi.unreadable}")
+            problems.append(f"{roi} cannot be read: {roi.unreadable}")
     if section.pairing:
         missing = _unpaired(decisions, section.pairing)
         decisions = [_with_note(d, missing) for d in decisions]
         if section.pairing.unpaired == "refuse":
-            problems += [f"ROI {name!r} has no {section.pairing.lesion}" for name in missing]
+            problems += [f"{roi} has no {section.pairing.lesion}" for roi in missing]
     return Selections(tuple(decisions), tuple(problems))
 
 
@@ -122,27 +128,26 @@ def _decide(roi: RoiName, rule: RoiRule) -> Selection:
     return Selection(roi, True, rule.pattern, "")
 
 
-def _unpaired(decisions: list[Selection], pairing: PairingSection) -> list[str]:
-    """Return names of target volumes whose lesion volume is not there."""
+def _unpaired(decisions: list[Selection], pairing: PairingSection) -> list[RoiName]:
+    """Return the target volumes whose lesion volume is not there."""
     tokens: dict[str, set[str]] = {}
-    named: dict[str, list[tuple[str, str]]] = {}
+    named: dict[str, list[RoiName]] = {}
     for decision in decisions:
         match = re.search(pairing.pattern, decision.roi.name.strip())
         if match:
             token = re.sub(r"[\W_]+", "", match["token"]).lower()
             tokens.setdefault(token, set()).add(match["kind"].upper())
-            named.setdefault(token, []).append((match["kind"].upper(), decision.roi.name))
-    unpaired = {
-        name
-        for token, kinds in tokens.items()
+            named.setdefault(token, []).append(decision.roi)
+    return [
+        roi
+        for token, kinds in sorted(tokens.items())
         if pairing.lesion.upper() not in kinds
-        for _, name in named[token]
-    }
-    return sorted(unpaired)
+        for roi in named[token]
+    ]
 
 
-def _with_note(decision: Selection, missing: list[str]) -> Selection:
-    if decision.roi.name not in missing:
+def _with_note(decision: Selection, missing: list[RoiName]) -> Selection:
+    if decision.roi not in missing:
         return decision
     reason = f"{decision.rejected_reason}; its lesion volume is missing".lstrip("; ")
     return Selection(decision.roi, decision.selected, decision.rule, reason)

@@ -105,6 +105,11 @@ def why_not(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> str:
     return "no rule of the card matches its header"
 
 
+def takes(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> bool:
+    """Tell whether any rule takes a series of this header."""
+    return any(_matches(rule, header) for rule in rules)
+
+
 def asked_values(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> dict[str, str]:
     """Return the values of a header that the rules look at."""
     phases = [rule.phases for rule in rules if rule.phases]

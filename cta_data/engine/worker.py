@@ -12,10 +12,13 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cta_data.engine.log import LOG
 from cta_data.engine.records import Record, Status
 from cta_data.engine.staging import Workspace, staging_folder
 from cta_data.engine.units import Outcome, Step, Unit
 from cta_data.errors import CtaError, DataRefused
+
+PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass
@@ -84,7 +87,17 @@ def _explain(error: Exception) -> str:
         return "the disk is full. Free some space and run the command again"
     if isinstance(error, CtaError):
         return str(error)
-    return f"{type(error).__name__}: {error}".strip()
+    # Its text may repeat a value of a header: it is in the log alone, which is not versioned.
+    known = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    return f"{type(error).__name__}{known} in {_place(error)}. The log under {LOG} says more"
+
+
+def _place(error: Exception) -> str:
+    """Return where in this package an exception came from, whatever it called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
+    path = Path(own[-1].filename).relative_to(PACKAGE.parent)
+    return f"{path.as_posix()}:{own[-1].lineno} ({own[-1].name})"
 
 
 def _peak() -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pydicom
 
-from cta_data.errors import DataRefused
+from cta_data.errors import DataRefused, without_text
 from cta_data.formats.voxel_values import require_plausible_scale
 
 LOCALIZER_TYPES = frozenset({"LOCALIZER", "PROJECTION IMAGE", "SCOUT"})
@@ -71,12 +71,18 @@ def read_frames(datasets: Sequence[pydicom.Dataset]) -> list[Frame]:
             else:
                 frames.append(_classic_frame(dataset, number, where))
         except (ValueError, TypeError, AttributeError) as error:
-            raise DataRefused("the header cannot be read", where=where, why=str(error)) from error
+            raise DataRefused(
+                "the header cannot be read", where=where, why=without_text(error)
+            ) from error
     return frames
 
 
 def _where(dataset: pydicom.Dataset, number: int) -> str:
-    return f"image {number + 1} (instance number {dataset.get('InstanceNumber', 'absent')})"
+    try:
+        instance = int(dataset.InstanceNumber)
+    except (AttributeError, TypeError, ValueError):
+        return f"image {number + 1}"
+    return f"image {number + 1} (instance number {instance})"
 
 
 def _image_type(dataset: pydicom.Dataset) -> set[str]:

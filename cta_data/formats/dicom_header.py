@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.uid import UID
+
+from cta_data.errors import DataRefused, without_text
+from cta_data.redaction.identity import KEYWORDS
 
 _NOT_TEXT = frozenset(
     {"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW", "US or SS or OW"}
@@ -30,17 +35,6 @@ _LEFT_OUT = frozenset(
     }
 )
 _NESTING = 3
-IDENTITY_KEYWORDS = (
-    "PatientName",
-    "PatientID",
-    "OtherPatientIDs",
-    "OtherPatientNames",
-    "PatientBirthName",
-    "PatientBirthDate",
-    "PatientMotherBirthName",
-    "AccessionNumber",
-    "StudyID",
-)
 UNREADABLE = (
     InvalidDicomError,
     BytesLengthException,
@@ -104,9 +98,35 @@ def measured(header: Mapping[str, str], keyword: str, *, may_be_zero: bool = Fal
     return number if number > 0 or may_be_zero else None
 
 
+@contextmanager
+def damage_refused(what: str, where: str = "") -> Iterator[None]:
+    """Refuse an object whose elements turn out to be damaged when they are read.
+
+    pydicom reads an element when it is asked for. A length that is wrong makes one element swallow
+    another, so what it says of the value may be a name: it is not repeated.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise DataRefused(
+            f"{what} cannot be read",
+            where=where,
+            why=f"an element of it is damaged ({without_text(error)})",
+            next_step="Export it again",
+        ) from error
+
+
+def object_name(dataset: Dataset) -> str:
+    """Return what kind of object a data set is; a UID that is in no register is not repeated."""
+    uid = UID(str(dataset.get("SOPClassUID") or ""))
+    if not uid:
+        return "an object without SOP class"
+    return "an object of an unknown SOP class" if uid.name == str(uid) else uid.name
+
+
 def identity_of(dataset: Dataset) -> dict[str, str]:
     """What `header_of` leaves out on purpose, ``{keyword: text}``: to look for, never to keep."""
-    texts = {keyword: _readable_text(dataset, keyword) for keyword in IDENTITY_KEYWORDS}
+    texts = {keyword: _readable_text(dataset, keyword) for keyword in KEYWORDS}
     return {keyword: text for keyword, text in texts.items() if text}
 
 

@@ -17,7 +17,7 @@ from dicom2nifti import common
 from numpy.typing import NDArray
 from pydicom.uid import ExplicitVRLittleEndian
 
-from cta_data.errors import DataRefused
+from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom_frames import Frame, read_frames
 from cta_data.formats.dicom_geometry import (
     Deviation,
@@ -216,7 +216,7 @@ def _decode_frames(dataset: pydicom.Dataset) -> NDArray[np.generic]:
 def _undecodable(error: Exception) -> DataRefused:
     return DataRefused(
         "the pixels cannot be decoded",
-        why=" ".join(str(error).split()),
+        why=without_text(error),
         next_step="Copy the series again, or export it uncompressed",
     )
 

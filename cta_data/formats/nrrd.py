@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from isal import igzip, igzip_lib
 from numpy.typing import NDArray
 
-from cta_data.errors import CtaError, DataRefused
+from cta_data.errors import CtaError, DataRefused, without_text
 from cta_data.formats.image_grid import ImageGrid, require_plausible_lengths
 from cta_data.formats.nifti_geometry import SHEAR_TOLERANCE
 
@@ -75,7 +75,7 @@ def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], ImageGrid]:
         raise DataRefused(
             "the file is truncated or damaged",
             where=str(path),
-            why=_last_words(error, path),
+            why=without_text(error),
             next_step="Copy or fetch the file again",
         ) from error
     voxels = voxels[0] if voxels.ndim == 4 and len(voxels) == 1 else voxels
@@ -144,7 +144,12 @@ def _inflated(fields: dict[str, str], path: Path) -> tuple[NDArray[np.generic], 
     expected = int(np.prod(size)) * dtype.itemsize
     content = _unpacked(packed[start:], fields["encoding"].lower(), expected)
     if len(content) != expected:
-        raise EOFError(f"{len(content)} of {expected} bytes of voxels are there")
+        raise DataRefused(
+            "the file is truncated or damaged",
+            where=str(path),
+            why=f"{len(content)} of {expected} bytes of voxels are there",
+            next_step="Copy or fetch the file again",
+        )
     voxels = np.frombuffer(content, dtype).reshape(size[::-1])
     return voxels.astype(kind, copy=False), reader
 
@@ -194,8 +199,7 @@ def _require_place(fields: dict[str, str], path: Path) -> None:
         raise DataRefused(
             "the file does not say where its voxels lie",
             where=str(path),
-            why=f"space {space or 'missing'!r}, space directions {directions or 'missing'!r}, "
-            f"space origin {origin or 'missing'!r}",
+            why="its space, space directions or space origin is missing or places no volume",
             next_step="Export it again with its orientation",
         )
     units = set(re.findall(r'"([^"]*)"', fields.get("space units", "")))
@@ -203,7 +207,7 @@ def _require_place(fields: dict[str, str], path: Path) -> None:
         raise DataRefused(
             "the file's voxels are not measured in millimetres",
             where=str(path),
-            why=f"space units {', '.join(sorted(units))}",
+            why="its space units are others",
             next_step="Export it in millimetres",
         )
 
@@ -222,8 +226,3 @@ def _require_right_angles(grid: ImageGrid, path: Path) -> None:
             why=f"cosine between two axes {shear:.4f}, at most {SHEAR_TOLERANCE} is allowed",
             next_step="Resample it onto an orthogonal grid",
         )
-
-
-def _last_words(error: Exception, path: Path) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].replace(str(path), path.name) if lines else ""

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 
-from cta_data.errors import DataRefused
+from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom_series import convert_series
 from cta_data.formats.image_grid import require_plausible_lengths
 from cta_data.formats.nifti import GZIP_MAGIC, read_image
@@ -102,7 +102,7 @@ def _slice_grid(
         axes = np.array(dataset.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
         rows, columns = (float(value) for value in dataset.PixelSpacing)
     except (AttributeError, TypeError, ValueError) as error:
-        raise DataRefused("a slice does not say where it lies", why=str(error)) from error
+        raise DataRefused("a slice does not say where it lies", why=without_text(error)) from error
     require_plausible_lengths([columns, rows], origin.tolist())
     return origin, axes, [columns, rows]
 

@@ -56,7 +56,7 @@ def check_matrix(item: pydicom.Dataset, where: str) -> NDArray[np.float64]:
             [float(value) for value in item.get("FrameOfReferenceTransformationMatrix") or []]
         )
     except (TypeError, ValueError) as error:
-        raise _refused(where, f"it is not made of numbers: {error}") from error
+        raise _refused(where, "it is not made of numbers") from error
     if len(values) != 16 or not np.isfinite(values).all():
         raise _refused(where, f"it has {len(values)} values, 16 finite ones are needed")
     matrix = values.reshape(4, 4)
@@ -88,7 +88,7 @@ def _require_type(linear: NDArray[np.float64], kind: str, where: str) -> None:
         if off > _ROUNDING:
             raise _refused(where, f"it is called RIGID_SCALE and shears by {off:.4f}")
     elif kind != "AFFINE":
-        raise _refused(where, f"its type is {kind!r}, not RIGID, RIGID_SCALE or AFFINE")
+        raise _refused(where, "its type is not RIGID, RIGID_SCALE or AFFINE")
 
 
 def _refused(where: str, why: str) -> DataRefused:

@@ -11,7 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from cta_data.errors import DataRefused
+from cta_data.errors import DataRefused, without_text
+from cta_data.formats.dicom_header import damage_refused
 from cta_data.formats.image_grid import require_plausible_lengths
 from cta_data.formats.voxel_values import require_plausible_scale
 
@@ -25,6 +26,7 @@ _NEEDED = (
 )
 
 
+@damage_refused("the dose grid")
 def read_dose(dataset: Dataset) -> sitk.Image:
     """Read a dose grid.
 
@@ -46,7 +48,9 @@ def read_dose(dataset: Dataset) -> sitk.Image:
     try:
         stored = np.asarray(dataset.pixel_array)
     except (ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
-        raise DataRefused("the dose grid's pixel data cannot be read", why=str(error)) from error
+        raise DataRefused(
+            "the dose grid's pixel data cannot be read", why=without_text(error)
+        ) from error
     planes = stored if stored.ndim == 3 else stored[None]
     offsets = np.array([float(value) for value in np.atleast_1d(dataset.GridFrameOffsetVector)])
     if len(offsets) != len(planes):

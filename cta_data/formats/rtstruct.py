@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
-from cta_data.errors import DataRefused
+from cta_data.errors import DataRefused, without_text
+from cta_data.formats.coded_values import codes_of
+from cta_data.formats.dicom_header import damage_refused, object_name
 from cta_data.imaging.contour_faults import fault_of
-from cta_data.imaging.contours import Contour, Roi, StructureSet
+from cta_data.imaging.contours import KNOWN_TYPES, Contour, Roi, StructureSet
 
 __all__ = ["Contour", "Roi", "StructureSet", "read_dicom_object", "read_structure_set"]
 
@@ -41,6 +43,11 @@ def read_structure_set(source: Path | pydicom.Dataset) -> StructureSet:
         dataset, where = source, "structure set"
     else:
         dataset, where = read_dicom_object(source), str(source)
+    with damage_refused("the structure set", where):
+        return _structure_set(dataset, where)
+
+
+def _structure_set(dataset: pydicom.Dataset, where: str) -> StructureSet:
     _require_structure_set(dataset, where)
     notes: list[str] = []
     frames, series, images = _references(dataset, notes)
@@ -82,7 +89,7 @@ def read_dicom_object(path: Path) -> pydicom.Dataset:
         raise DataRefused(
             "cannot be read as DICOM",
             where=str(path),
-            why=f"{type(error).__name__}: {error}",
+            why=without_text(error),
             next_step="Export it again; the copy may be cut off",
         ) from error
     messages = [str(warning.message) for warning in caught]
@@ -114,11 +121,10 @@ def _require_structure_set(dataset: pydicom.Dataset, where: str) -> None:
     modality = dataset.get("Modality")
     if sop_class == RT_STRUCTURE_SET_STORAGE or (sop_class is None and modality == "RTSTRUCT"):
         return
-    kind = getattr(sop_class, "name", None) or "an object without SOP class"
     raise DataRefused(
         "not an RT Structure Set",
         where=where,
-        why=f"it is {kind}, modality {modality}",
+        why=f"it is {object_name(dataset)}",
         next_step="Give the RTSTRUCT file itself",
     )
 
@@ -164,7 +170,7 @@ def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, 
     described = _sequence(dataset, "StructureSetROISequence")
     drawn = _contours_by_roi(dataset, where)
     types = {
-        _number(item, "ReferencedROINumber", where): _text(item, "RTROIInterpretedType")
+        _number(item, "ReferencedROINumber", where): _type(item)
         for item in _sequence(dataset, "RTROIObservationsSequence")
     }
     if not described:
@@ -177,10 +183,10 @@ def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, 
             raise DataRefused(
                 f"ROI number {number} is used twice",
                 where=where,
-                why=f"its contours could belong to either; the second is named {name!r}",
+                why="its contours could belong to either",
                 next_step="Export the structure set again",
             )
-        where_drawn = f"ROI {number} {name!r}"
+        where_drawn = f"ROI {number}"
         contours, fault = _contours(drawn.pop(number, []), where_drawn, notes)
         if fault:
             notes.append(f"{where_drawn} cannot be read: {fault}")
@@ -190,13 +196,18 @@ def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, 
     return tuple(rois)
 
 
+def _type(item: pydicom.Dataset) -> str:
+    """The interpreted type of a region, where it is one that the standard or a vendor defines."""
+    return "".join(codes_of("RTROIInterpretedType", _text(item, "RTROIInterpretedType"))[:1])
+
+
 def _number(item: pydicom.Dataset, keyword: str, where: str) -> int:
     value = item.get(keyword)
     try:
         return int(value)
     except (TypeError, ValueError) as error:
         raise DataRefused(
-            f"an item has no {keyword}" if value is None else f"{keyword} is {value!r}",
+            f"an item has no {keyword}" if value is None else f"{keyword} is no whole number",
             where=where,
             why="names, types and contours cannot be brought together",
             next_step="Export the structure set again",
@@ -230,7 +241,8 @@ def _contours(
             continue
         contour = Contour(points, _text(item, "ContourGeometricType"), _referenced_image(item))
         if not contour.encloses_area:
-            kind = contour.geometric_type or "without a type"
+            known = contour.geometric_type in KNOWN_TYPES
+            kind = contour.geometric_type if known else "without a known type"
             notes.append(f"{roi}: contour {position} ({kind}, {len(points)} points) is not filled")
         contours[position] = contour
     return tuple(contours.values()), damage or fault_of(contours.values(), contours.keys())
@@ -250,10 +262,11 @@ def _points(item: pydicom.Dataset) -> NDArray[np.float64] | str:
     vertices = points[:-1] if closed else points
     announced = item.get("NumberOfContourPoints")
     try:
-        agrees = announced is None or int(announced) in (len(points), len(vertices))
+        number = len(points) if announced is None else int(announced)
     except (TypeError, ValueError):
-        agrees = False
-    return vertices if agrees else f"announces {announced} points and has {len(points)}"
+        return "announces a number of points that is none"
+    agrees = number in (len(points), len(vertices))
+    return vertices if agrees else f"announces {number} points and has {len(points)}"
 
 
 def _coordinates(item: pydicom.Dataset) -> NDArray[np.float64] | str:
@@ -267,8 +280,8 @@ def _coordinates(item: pydicom.Dataset) -> NDArray[np.float64] | str:
             text = raw.decode("ascii").replace("\0", " ").strip()
             return np.array(text.split("\\"), dtype=np.float64) if text else np.empty(0)
         return np.atleast_1d(np.asarray([] if raw is None else raw, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        return f"has coordinates that are not numbers ({error})"
+    except (TypeError, ValueError):
+        return "has coordinates that are not numbers"
 
 
 def _referenced_image(item: pydicom.Dataset) -> str | None:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from cta_data.errors import DataRefused
-from cta_data.formats.dicom_header import UNREADABLE
+from cta_data.errors import DataRefused, without_text
+from cta_data.formats.dicom_header import UNREADABLE, object_name
 
 if TYPE_CHECKING:
     import highdicom as hd
@@ -91,11 +91,11 @@ class Segmentation:
         except RuntimeError as error:
             raise DataRefused(
                 "the frames of the segmentation make no regular volume",
-                why=f"{_measured(self._dataset)}; {error}",
+                why=_measured(self._dataset),
             ) from error
         except (sqlite3.Error, *UNREADABLE) as error:
             raise DataRefused(
-                "the pixels of the segmentation cannot be read", why=str(error)
+                "the pixels of the segmentation cannot be read", why=without_text(error)
             ) from error
         return _image(volume)
 
@@ -111,7 +111,7 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
     """
     sop_class = UID(str(dataset.get("SOPClassUID", "")))
     if sop_class not in SOP_CLASSES:
-        raise DataRefused("this is no DICOM Segmentation", why=sop_class.name)
+        raise DataRefused("this is no DICOM Segmentation", why=object_name(dataset))
     if not dataset.get("FrameOfReferenceUID"):
         raise DataRefused("the segmentation is not placed in a patient's frame of reference")
     import highdicom as hd  # a third of a second that only segmentations have to pay
@@ -123,7 +123,7 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
             segmentation = Segmentation(hd.seg.Segmentation.from_dataset(dataset, copy=False))
             used = _numbers_used(dataset)
     except (sqlite3.Error, RuntimeError, *UNREADABLE) as error:
-        raise DataRefused("the segmentation cannot be read", why=str(error)) from error
+        raise DataRefused("the segmentation cannot be read", why=without_text(error)) from error
     unknown = used - {segment.number for segment in segmentation.segments}
     if unknown:
         raise DataRefused(

@@ -16,7 +16,8 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from cta_data.errors import DataRefused
+from cta_data.errors import DataRefused, without_text
+from cta_data.formats.dicom_header import damage_refused, object_name
 from cta_data.formats.registration_matrix import check_matrix, read_matrices
 from cta_data.formats.rtstruct import read_dicom_object
 
@@ -114,12 +115,17 @@ def read_spatial_registration(source: Path | pydicom.Dataset) -> SpatialRegistra
         dataset, where = source, "registration object"
     else:
         dataset, where = read_dicom_object(source), str(source)
+    with damage_refused("the registration object", where):
+        return _registration(dataset, where)
+
+
+def _registration(dataset: pydicom.Dataset, where: str) -> SpatialRegistration:
     sop_class = dataset.get("SOPClassUID")
     if sop_class not in (SPATIAL_REGISTRATION_STORAGE, DEFORMABLE_SPATIAL_REGISTRATION_STORAGE):
         raise DataRefused(
             "not a spatial registration object",
             where=where,
-            why=f"it is {getattr(sop_class, 'name', None) or 'an object without SOP class'}",
+            why=f"it is {object_name(dataset)}",
             next_step="Give the REG object itself",
         )
     registered = str(dataset.get("FrameOfReferenceUID") or "")
@@ -222,7 +228,7 @@ def _field(grid: pydicom.Dataset, where: str) -> sitk.Image:
         raise DataRefused(
             "the deformation grid cannot be read",
             where=where,
-            why=f"{type(error).__name__}: {error}",
+            why=without_text(error),
             next_step="Export the registration again",
         ) from error
     direction = np.stack([axes[0], axes[1], np.cross(axes[0], axes[1])], axis=1)

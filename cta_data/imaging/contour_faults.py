@@ -45,7 +45,7 @@ def fault_of(contours: Iterable[Contour], numbers: Iterable[int] | None = None) 
 def _own_fault(contour: Contour) -> str:
     kind = contour.geometric_type
     if kind not in KNOWN_TYPES:
-        return f"has the unknown geometric type {kind!r}" if kind else "has no geometric type"
+        return "has an unknown geometric type" if kind else "has no geometric type"
     if kind in OPEN_TYPES:
         return f"is open ({kind}), so its area is not known"
     if not contour.encloses_area:

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.intake.archives import UnpackBudget
-from cta_data.intake.discover import Discovery, discover
+from cta_data.intake.discover import Discovery, Problem, discover
+from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import ACCEPTED, CLINICAL, Inventory, read_inventory
 from cta_data.intake.likeness import likenesses
@@ -58,7 +59,10 @@ def _is_running(process: int) -> bool:
 
 
 def plan_addition(
-    source: Path, sourcedata: Path, options: AdditionOptions | None = None
+    source: Path,
+    sourcedata: Path,
+    options: AdditionOptions | None = None,
+    expected: Expected | None = None,
 ) -> AdditionPlan:
     """Find out what a source holds and what adding it would do; ``sourcedata`` is only read.
 
@@ -70,6 +74,8 @@ def plan_addition(
         The cohort's folder; need not exist yet.
     options
         See `AdditionOptions`.
+    expected
+        What may enter the cohort; without it, anything.
 
     Returns
     -------
@@ -82,14 +88,19 @@ def plan_addition(
     CtaError
         If the source does not exist, or holds no DICOM.
     DataRefused
-        If the source is an archive that is not safe to unpack or is damaged.
+        If the source is an archive that is not safe to unpack or is damaged, or holds nothing that
+        is expected.
     ConfigurationError
         If an option makes no sense for this source.
     """
-    options = options or AdditionOptions()
+    options, expected = options or AdditionOptions(), expected or Expected()
     work = TemporaryDirectory(prefix=work_prefix(), dir=options.work_folder)
     try:
         found = _discover_something(source, Path(work.name), options)
+        there = len(found.instances)
+        found.instances, strangers = expected.sift(found.instances)
+        found.problems += strangers
+        found.counts["unexpected"] += there - len(found.instances)
         inventory = read_inventory(sourcedata)
         salt = read_or_make_salt(
             sourcedata, known_subjects=bool(inventory.subjects), given=options.salt
@@ -98,9 +109,13 @@ def plan_addition(
         shared = _shared_uids(patients, inventory, options)
         alike = likenesses(patients, inventory, options, salt)
         plans = [
-            plan_patient(one, inventory, options, salt, shared, alike.get(one.label, ()))
+            plan_patient(one, inventory, options, salt, shared, expected, alike.get(one.label, ()))
             for one in patients
         ]
+        if there and all(one.unexpected for one in plans):
+            raise _nothing_expected(source, len(plans), strangers)
+        if expected.is_public:
+            patients, plans = _without_unexpected(patients, plans, found)
         persons = [
             row
             for one, planned in zip(patients, plans, strict=True)
@@ -218,6 +233,31 @@ def _nothing_found(source: Path, found: Discovery, options: AdditionOptions) -> 
         why=why,
         next_step="Check that it is the right one",
     )
+
+
+def _nothing_expected(source: Path, patients: int, strangers: list[Problem]) -> DataRefused:
+    first = f"; {strangers[0].file} {strangers[0].reason}" if strangers else ""
+    return DataRefused(
+        "nothing in the source is an image that the card's rules know",
+        where=str(source),
+        why=f"{patients} patients without such an image{first}",
+        next_step="Check the name of the cohort and the source, or the rules in the cohort's card; "
+        "nothing was stored",
+    )
+
+
+def _without_unexpected(
+    patients: list[Patient], plans: list[PatientPlan], found: Discovery
+) -> tuple[list[Patient], list[PatientPlan]]:
+    """Leave out patients who do not belong: a public cohort does not even list their numbers."""
+    kept = [(one, plan) for one, plan in zip(patients, plans, strict=True) if not plan.unexpected]
+    for one, plan in zip(patients, plans, strict=True):
+        if plan.unexpected:
+            found.counts["unexpected"] += len(one.instances)
+            name = min(instance.name for instance in one.instances)
+            more = f", and {len(one.instances) - 1} more files," if one.instances[1:] else ""
+            found.problems.append(Problem(f"{name}{more}", f"not taken in: {NO_IMAGE}"))
+    return [one for one, _ in kept], [plan for _, plan in kept]
 
 
 def _patients(

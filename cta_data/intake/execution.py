@@ -50,6 +50,8 @@ from cta_data.intake.pseudonyms import SALT
 from cta_data.intake.sop_classes import FILE_CLASS, kind_of
 
 SUBJECTS_A_TABLE = 16
+REFUSED_SERIES = "refused: "
+"""Begins the reason of a series that was not taken in."""
 
 
 @dataclass(frozen=True)
@@ -324,7 +326,11 @@ def _person_rows(plan: AdditionPlan) -> list[PersonRow]:
 
 def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
     labels = {row.subject for row in _subject_rows(plan)}
-    rows = {_place(row): row for row in plan.inventory.set_aside if row.subject in labels}
+    rows = {
+        _place(row): row
+        for row in plan.inventory.set_aside
+        if row.subject in labels and not _is_mended(row, plan)
+    }
     for one in plan.set_aside:
         kind = kind_of(one.sop_class, plan.options.extra_kinds)
         seen = SetAsideRow(
@@ -345,9 +351,22 @@ def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
             rows.pop(place, None)
         elif series.subject:
             rows[place] = SetAsideRow(
-                *place, series.kind, f"refused: {series.reason}", series.n_instances
+                *place, series.kind, f"{REFUSED_SERIES}{series.reason}", series.n_instances
             )
     return list(rows.values())
+
+
+def _is_mended(row: SetAsideRow, plan: AdditionPlan) -> bool:
+    """Tell whether a series that was refused under a subject is no series of that subject any more.
+
+    It is another's now, or the source holds the subject without it and is to replace what was there.
+    """
+    if not row.reason.startswith(REFUSED_SERIES):
+        return False
+    taken = {(one.series_uid, one.sop_class) for one in plan.series if one.action != REFUSE}
+    accepted = {one.subject for one in plan.subjects if one.status == ACCEPTED}
+    replaced = plan.options.replace and row.subject in accepted
+    return replaced or (row.series_uid, row.sop_class) in taken
 
 
 def _place(row: SetAsideRow) -> tuple[str, str, str, str]:

@@ -16,6 +16,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from cta_data.errors import without_text
 from cta_data.formats.dicom_header import UNREADABLE
 from cta_data.intake.pixel_extent import pixel_digest, pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
@@ -156,7 +157,7 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
     except UNREADABLE as error:
         if not has_preamble:
             raise NotDicom from error
-        raise Unreadable(f"cannot be read: {error}") from error
+        raise Unreadable(f"its header is damaged ({without_text(error)})") from error
     if missing:
         if not has_preamble:
             raise NotDicom

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cta_data.errors import DataRefused
+from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
 from cta_data.intake.identity import check_identity
 from cta_data.intake.instances import Instance
@@ -74,12 +75,16 @@ class Patient:
 
 @dataclass
 class PatientPlan:
-    """Plan of one patient: the subject, its series, what is set aside, and counts."""
+    """Plan of one patient: the subject, its series, what is set aside, and counts.
+
+    `unexpected` is whether nothing of the patient is what the cohort's card expects.
+    """
 
     subject: SubjectPlan
     series: list[SeriesPlan]
     set_aside: list[SetAside]
     counts: Counter[str]
+    unexpected: bool = False
 
 
 @dataclass
@@ -104,6 +109,7 @@ def plan_patient(
     options: AdditionOptions,
     salt: str,
     shared_uids: Mapping[str, frozenset[str]],
+    expected: Expected,
     likenesses: Iterable[str] = (),
 ) -> PatientPlan:
     """Plan the addition of one patient.
@@ -118,6 +124,8 @@ def plan_patient(
         See `AdditionOptions` and `read_or_make_salt`.
     shared_uids
         Study and series UIDs that more than one subject has, with the subjects.
+    expected
+        What may enter the cohort.
     likenesses
         Why the patient seems to be another subject of the cohort.
     """
@@ -150,8 +158,12 @@ def plan_patient(
         ]
         if not known.rows and all(one.action == REFUSE for one in series):
             _check_nothing_left(series, set_aside, refusals)
+    unexpected = not known.rows and not expected.has_image(series)
+    if unexpected:
+        refusals.add(NO_IMAGE)
+        series = [refused_series(group, patient.label, "", NO_IMAGE, ()) for group in kept]
     subject = _subject_plan(patient, identities, refusals)
-    return PatientPlan(subject, series, set_aside, _counts(grouping, series))
+    return PatientPlan(subject, series, set_aside, _counts(grouping, series), unexpected)
 
 
 def _check_numbers(

@@ -13,7 +13,7 @@ from typing import Any
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
 from cta_data.cohorts.clinical import find_clinical_files
 from cta_data.cohorts.file_roles import match_file
-from cta_data.cohorts.series_roles import LEFT_OUT, asked_values
+from cta_data.cohorts.series_roles import LEFT_OUT, asked_values, takes
 from cta_data.engine.datasets import annexing, fetch, is_modified, require_identity, save
 from cta_data.engine.distribution import restrict_cohort
 from cta_data.engine.driver import study_lock
@@ -26,8 +26,10 @@ from cta_data.intake import (
     plan_addition,
 )
 from cta_data.intake.addition import remove_abandoned_work
+from cta_data.intake.expected import Expected
 from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
+from cta_data.redaction.identity import is_public
 from cta_data.steps.overlap import different_labels, other_cohorts
 from cta_data.steps.person import person_of
 from cta_data.steps.sessions import DOSE
@@ -86,7 +88,8 @@ def open_addition(
         different=different_labels(study, cohort),
         others=other_cohorts(study, cohort),
     )
-    with plan_addition(source, study.root / study.sourcedata_path(cohort), chosen) as plan:
+    sourcedata = study.root / study.sourcedata_path(cohort)
+    with plan_addition(source, sourcedata, chosen, expected_of(card)) as plan:
         yield plan
 
 
@@ -121,6 +124,24 @@ def recogniser(card: Card) -> Recognise:
         )
 
     return recognise
+
+
+def expected_of(card: Card) -> Expected:
+    """Return what may enter a cohort by its card."""
+    public = card.cohort.access != "restricted"
+
+    def is_image(series: SeriesPlan) -> bool:
+        place = series.header.get(SOURCE_FILE)
+        if place is not None:
+            match = match_file(place, card.files)
+            return match is not None and match.rule.role == "image"
+        return series.kind in IMAGE_KINDS and takes(card.series, series.header)
+
+    def of_collection(number: str) -> bool:
+        named = bool(card.subjects.pattern) and card.cohort.access == "public"
+        return not named or is_public(card.subjects.pattern, number)
+
+    return Expected(is_image, bool(card.series), of_collection, public)
 
 
 def naming_of(card: Card) -> SubjectNaming:

@@ -15,11 +15,15 @@ from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
 from cta_data.intake.plain_files import SOURCE_FILE
-from cta_data.steps.redaction import cut_out, identifier_parts, is_public
+from cta_data.redaction import Identity, Redactor
+from cta_data.redaction.identity import is_public
 from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions
 from cta_data.study import Study
 
 SESSION = ("cohort", "subject", "session")
+LONG_NUMBER = 6
+"""Digits of a number that a measurement does not equal by chance."""
+NO_REGION: Mapping[str, Any] = {"structure_set": 0, "roi_number": 0, "source_roi": None}
 
 
 class ToldOf:
@@ -71,18 +75,32 @@ class ToldOf:
 
 def _without_identity(row: LesionRow, identifier: str, pattern: str) -> LesionRow:
     """Return a row whose texts do not hold the patient's identifier, unless that is public."""
-    parts = list(identifier_parts(identifier, public=is_public(pattern, identifier)))
-    values = {name: cut_out(text, parts) for name, text in row.values.items()}
-    name, location = cut_out(row.name, parts), cut_out(row.location, parts)
-    return replace(row, name=name, location=location, values=values)
+    redact = _redactor(identifier, pattern).redact
+    values = {name: redact(text) for name, text in row.values.items()}
+    return replace(row, name=redact(row.name), location=redact(row.location), values=values)
 
 
-def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _redactor(identifier: str, pattern: str) -> Redactor:
+    public = is_public(pattern, identifier)
+    return Redactor(Identity.of_identifier(identifier, public=public))
+
+
+def link_rows(
+    unit: Unit,
+    card: Card,
+    annotations: list[dict[str, Any]],
+    names: Mapping[tuple[int, str], str] | None = None,
+) -> list[dict[str, Any]]:
     """Join a session's lesion rows with its selected regions; tell what kind of target each is.
 
     The rows of the table `annotations` get their `target_type`. Regions that are no lesion take no
-    part.
+    part. `names` are those of regions by structure set and published name, where they differ.
     """
+
+    def name_of(region: Mapping[str, Any]) -> str:
+        published = str(region["source_roi"])
+        return (names or {}).get((region["structure_set"], published), published)
+
     selected = [row for row in annotations if row["selected"]]
     listed = [
         LesionRow(row["number"], "", unit.id.session, row["name"], row["location"], row["values"])
@@ -93,18 +111,18 @@ def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list
     if "lesion_rows" in unit.parameters:
         by_number = {row.number: row for row in listed}
         # ROI numbers are those of one structure set: of several, two may share a number.
-        named = [(place, row["source_roi"]) for place, row in enumerate(selected, start=1)]
+        named = [(place, name_of(row)) for place, row in enumerate(selected, start=1)]
         for link in link_lesions(listed, named):
             row = by_number.get(link.row or 0)
-            roi = selected[link.roi - 1] if link.roi else {"structure_set": 0, "roi_number": 0}
+            roi = selected[link.roi - 1] if link.roi else NO_REGION
             if row and link.roi:
                 places[link.roi] = row.location
             links.append(
-                _link(unit.id.cohort, unit.id.subject, unit.id.session, row)
+                _link(card, unit.id.subject, unit.id.session, row)
                 | {
                     "structure_set": roi["structure_set"],
                     "roi_number": roi["roi_number"],
-                    "source_roi": link.name if link.roi else None,
+                    "source_roi": roi["source_roi"],
                     "status": link.status,
                     "rule": link.rule or None,
                 }
@@ -112,17 +130,17 @@ def link_rows(unit: Unit, card: Card, annotations: list[dict[str, Any]]) -> list
     if card.targets:
         for number, region in enumerate(selected, start=1):
             location = places.get(number, "")
-            region["target_type"] = target_type(region["source_roi"], location, card.targets)
+            region["target_type"] = target_type(name_of(region), location, card.targets)
     return links
 
 
-def _link(cohort: str, subject: str, session: str, row: LesionRow | None) -> dict[str, Any]:
+def _link(card: Card, subject: str, session: str, row: LesionRow | None) -> dict[str, Any]:
     return {
-        "cohort": cohort,
+        "cohort": card.cohort.name,
         "subject": subject,
         "session": session,
         "clinical_row": row.number if row else 0,
-        "clinical_name": row.name if row else None,
+        "clinical_name": row.name if row and not card.withholds_roi_names else None,
         "location": row.location or None if row else None,
         "clinical_values": _json(row.values) if row and row.values else None,
     }
@@ -147,11 +165,11 @@ def list_rows_without_session(study: Study) -> None:
         if told.clinical is None:
             continue
         label = told.subject_of()
-        pattern = study.card(cohort).subjects.pattern
+        card = study.card(cohort)
         rows = [
-            _link(cohort, label.get(row.source_id, ""), row.session, row)
-            | {"structure_set": 0, "roi_number": 0, "status": "row_without_roi"}
-            for row in _all_rows(told.clinical, pattern)
+            _link(card, label.get(row.source_id, ""), row.session, row)
+            | {**NO_REGION, "status": "row_without_roi"}
+            for row in _all_rows(told.clinical, card.subjects.pattern)
             if (cohort, label.get(row.source_id, ""), row.session) not in converted
         ]
         before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
@@ -178,6 +196,10 @@ def problems_of(study: Study, cohort: str) -> list[str]:
     for table in clinical.phenotypes() if clinical else ():
         if _comes_twice(table):
             told = "several rows a patient and session, so BIDS has no place for it in phenotype/"
+            lines.append(f"clinical table {table.name}: {told}")
+        if table.withheld:
+            columns = ", ".join(map(repr, table.withheld))
+            told = f"stay in sourcedata, as `publish` of its card lists no such column: {columns}"
             lines.append(f"clinical table {table.name}: {told}")
     uncertain = courses_that_differ(study, cohort)
     return lines + [f"sub-{subject}: {reason}" for subject, reason in uncertain.items()]
@@ -221,9 +243,9 @@ def _without_names(table: Phenotype, pattern: str) -> Phenotype:
     """
 
     def shown(row: PhenotypeRow) -> PhenotypeRow:
-        every = identifier_parts(row.source_id, public=is_public(pattern, row.source_id))
-        parts = [p for p in every if not p.isdigit() or len(p) > 5]
-        return replace(row, values=tuple(cut_out(value, parts) for value in row.values))
+        if row.source_id.isdigit() and len(row.source_id) < LONG_NUMBER:
+            return row
+        return replace(row, values=tuple(map(_redactor(row.source_id, pattern).redact, row.values)))
 
     rows = tuple(map(shown, table.rows))
     columns = tuple(

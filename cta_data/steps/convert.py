@@ -150,7 +150,7 @@ def _parameters(card: Card) -> dict[str, Any]:
     parts |= {"targets", "subjects"}
     content = card.model_dump(mode="json", include=parts)
     # What is only told to people does not change an image.
-    content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence")}
+    content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence", "access")}
     return {"card": content}
 
 
@@ -190,7 +190,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             "subjects": [subject],
             "images": images.rows,
             "annotations": annotations.rows,
-            "clinical_links": link_rows(unit, card, annotations.rows),
+            "clinical_links": link_rows(unit, card, annotations.rows, annotations.names),
         },
         notes=images.notes + annotations.notes,
         refused=annotations.refused,
@@ -213,7 +213,7 @@ def _convert_dicom(
 def card_from(unit: Unit) -> Card:
     """Return the card that a unit carries in its parameters."""
     content = dict(unit.parameters["card"])
-    about = {"title": "", "access": "restricted", "how_to_get": ""} | content["cohort"]
+    about = {"title": "", "how_to_get": ""} | content["cohort"]
     return Card.model_validate(content | {"cohort": about})
 
 

@@ -6,19 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cta_data.bids.names import BidsName
-from cta_data.cohorts.card import AnnotationSection, Card
-from cta_data.cohorts.roi_selection import RoiName, Selections, select_rois, technique_drawn_on
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.roi_selection import Selections, select_rois, technique_drawn_on
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import write_contours
 from cta_data.formats.rtstruct import read_structure_set
 from cta_data.imaging.contour_reference import same_contours, two_versions
 from cta_data.imaging.contours import Roi, StructureSet
+from cta_data.redaction import Identity, Redactor
 from cta_data.steps.annotation_choice import Numbered, choose_objects
 from cta_data.steps.annotation_rows import annotation_row
 from cta_data.steps.contour_images import ContourImage, image_of_contours
 from cta_data.steps.image_rows import PlacedImage, RawSession, SessionImages
-from cta_data.steps.redaction import without_identity
+from cta_data.steps.roi_names import RoiNaming, identity_in
 
 MADE = ("StructureSetDate", "StructureSetTime")
 MOST_TOLD = 3
@@ -41,13 +42,18 @@ class DrawnSet:
 
 @dataclass
 class SessionAnnotations:
-    """What the structure sets of a session gave; `contours` are by the space they lie in."""
+    """What the structure sets of a session gave; `contours` are by the space they lie in.
+
+    `names` are the names of regions without identity, by structure set and published name: to join
+    tables by, not to be kept.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     drawn_on: str | None = None
     lesions: list[DrawnSet] = field(default_factory=list)
     contours: dict[str, list[Roi]] = field(default_factory=dict)
+    names: dict[tuple[int, str], str] = field(default_factory=dict)
     refused: str = ""
 
 
@@ -79,13 +85,14 @@ def convert_annotations(
     choice = choose_objects(
         session.of_kind("RTSTRUCT"), section.structure_sets, "structure sets", MADE
     )
+    naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
     for one in choice.left:
-        _list_left(unit, one, choice.reason, section, result)
+        _list_left(unit, one, choice.reason, card, naming, result)
     if choice.taken and choice.left:
         result.notes.append(f"the latest of {len(choice.left) + 1} structure sets was taken")
     result.refused = choice.problem
     for one in choice.taken:
-        _convert_one(unit, one, images, section, listed, result)
+        _convert_one(unit, one, images, card, naming, listed, result)
     if not result.refused:
         _join_sets(result)
     if not result.refused:
@@ -103,15 +110,14 @@ def _convert_one(
     unit: UnitId,
     one: Numbered,
     images: SessionImages,
-    section: AnnotationSection,
+    card: Card,
+    naming: RoiNaming,
     listed: str | None,
     result: SessionAnnotations,
 ) -> None:
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
-    dataset = one.raw.datasets[0]
-    structure_set = without_identity(read_structure_set(dataset), dataset)
-    result.notes += structure_set.notes
-    selections = select_rois(_roi_names(structure_set), section)
+    section = card.annotations
+    structure_set, selections = _read(one, card, naming, result)
     chosen = {s.roi.number for s in selections.decisions if s.selected}
     rois = [roi for roi in structure_set.rois if roi.number in chosen]
     stated, _ = technique_drawn_on(section, one.raw.header, None, listed)
@@ -137,29 +143,55 @@ def _convert_one(
 
 
 def _list_left(
-    unit: UnitId, one: Numbered, reason: str, section: AnnotationSection, result: SessionAnnotations
+    unit: UnitId,
+    one: Numbered,
+    reason: str,
+    card: Card,
+    naming: RoiNaming,
+    result: SessionAnnotations,
 ) -> None:
     """Write rows for the ROIs of a structure set that does not count."""
-    dataset = one.raw.datasets[0]
     try:
-        structure_set = without_identity(read_structure_set(dataset), dataset)
+        _, selections = _read(one, card, naming, result)
     except DataRefused as error:
         result.notes.append(
             f"structure set {one.number} does not count, nor can it be read: {error}"
         )
         return
-    selections = select_rois(_roi_names(structure_set), section)
     result.rows += [
         row | {"selected": False, "rejected_reason": reason}
         for row in _rows(unit, one.number, selections, None, None)
     ]
 
 
-def _roi_names(structure_set: StructureSet) -> list[RoiName]:
-    return [
-        RoiName(r.number, r.name, r.interpreted_type or "", len(r.closed_contours), r.unreadable)
-        for r in structure_set.rois
+def session_identity(session: RawSession) -> Identity:
+    """Return whom any object of a session names as its patient."""
+    return identity_in(dataset for one in session.series for dataset in one.datasets[:1])
+
+
+def _read(
+    one: Numbered, card: Card, naming: RoiNaming, result: SessionAnnotations
+) -> tuple[StructureSet, Selections]:
+    """Read a structure set and decide about its ROIs by the names that they have in it.
+
+    The ROIs that are returned bear the names under which they are shown.
+    """
+    read = read_structure_set(one.raw.datasets[0])
+    names = [(roi.number, roi.name) for roi in read.rois]
+    result.notes += [*read.notes, *naming.note(names)]
+    rois = [
+        naming.roi(
+            roi.number,
+            roi.name,
+            interpreted_type=roi.interpreted_type or "",
+            n_contours=len(roi.closed_contours),
+            unreadable=roi.unreadable,
+        )
+        for roi in read.rois
     ]
+    result.names |= {(one.number, n.published): naming.redacted(n.name) for n in rois}
+    published = [replace(roi, name=n.published) for roi, n in zip(read.rois, rois, strict=True)]
+    return replace(read, rois=tuple(published)), select_rois(rois, card.annotations)
 
 
 def _join_sets(result: SessionAnnotations) -> None:
@@ -210,7 +242,7 @@ def _rows(
         annotation_row(
             unit,
             decision.roi.number,
-            decision.roi.name,
+            decision.roi.published,
             structure_set=number,
             drawn_on=drawn_on,
             frame=image.frame if image else None,

@@ -9,6 +9,8 @@ from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
+from cta_data.formats.coded_values import codes_of
+from cta_data.formats.dicom_header import identity_of
 from cta_data.formats.nifti import write_image
 from cta_data.formats.rtdose import read_dose
 from cta_data.steps.image_rows import RawSeries, grid_columns, image_name, sidecar_path
@@ -35,9 +37,12 @@ def convert_dose(
     target = workspace.write(path)
     write_image(image, target)
     extra = {"Technique": role.technique, "ConversionSoftware": SOFTWARE_NAME} | {
-        name: raw.header[keyword] for keyword, name in TOLD.items() if raw.header.get(keyword)
+        name: codes[0]
+        for keyword, name in TOLD.items()
+        if (codes := codes_of(keyword, raw.header.get(keyword, "")))
     }
-    sidecar = build_sidecar(raw.header, geometry_source="dicom", extra=extra)
+    header = raw.header | identity_of(raw.datasets[0])
+    sidecar = build_sidecar(header, geometry_source="dicom", extra=extra)
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
     return {
         "cohort": unit.cohort,
@@ -50,8 +55,8 @@ def convert_dose(
         "path": path,
         "annex_key": content_key(target),
         "frame": frame,
-        "manufacturer": raw.header.get("Manufacturer") or None,
-        "model": raw.header.get("ManufacturerModelName") or None,
+        "manufacturer": sidecar.get("Manufacturer"),
+        "model": sidecar.get("ManufacturersModelName"),
         "skull_stripped": False,
         "geometry_source": "dicom",
         "notes": [],

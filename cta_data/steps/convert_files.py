@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cta_data.bids.dataset import SOFTWARE_NAME
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.file_roles import FileMatch, match_file, required_techniques
+from cta_data.cohorts.roi_selection import RoiName
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import Unit, UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
@@ -33,6 +34,8 @@ from cta_data.formats.png_stack import read_png_stack, slice_numbers
 from cta_data.formats.voxel_digest import voxel_digest
 from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.intake import read_members
+from cta_data.redaction import Identity, Redactor
+from cta_data.redaction.identity import is_public
 from cta_data.steps.convert_dose import DOSE
 from cta_data.steps.image_rows import (
     PlacedImage,
@@ -41,7 +44,7 @@ from cta_data.steps.image_rows import (
     image_name,
     sidecar_path,
 )
-from cta_data.steps.redaction import cut_out, identifier_parts, is_public
+from cta_data.steps.roi_names import RoiNaming
 
 FRAME = 1
 """Frame of reference of all images of a session that were delivered in one space."""
@@ -49,12 +52,15 @@ FRAME = 1
 
 @dataclass(frozen=True)
 class SessionFile:
-    """One plain file (or stack) of a session: where it is, and what its path says."""
+    """One plain file (or stack) of a session: where it is, and what its path says.
+
+    `region` is what a mask shows, under its own name and the one under which it is published.
+    """
 
     identifier: str
     path: Path
     match: FileMatch
-    public: bool = False
+    region: RoiName | None = None
 
     @property
     def name(self) -> str:
@@ -66,9 +72,8 @@ class SessionFile:
 
     @property
     def roi(self) -> str:
-        """Name of what a mask shows, without the patient's identifier."""
-        parts = identifier_parts(self.match.subject, public=self.public)
-        return cut_out(self.match.roi, parts)
+        """Name under which a mask is published; empty where it has none."""
+        return self.region.published if self.region and self.region.name else ""
 
 
 def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionFile]:
@@ -79,10 +84,25 @@ def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionF
         kind, identifier = entry.role.split(":", 1)
         match = match_file(places[identifier], card.files)
         if kind == "file" and match is not None:
-            path = workspace.read(entry.path)
-            public = is_public(card.subjects.pattern, match.subject)
-            files.append(SessionFile(identifier, path, match, public))
-    return sorted(files, key=lambda f: (f.match.number, f.match.place))
+            files.append(SessionFile(identifier, workspace.read(entry.path), match))
+    ordered = sorted(files, key=lambda f: (f.match.number, f.match.place))
+    naming = file_naming(ordered, card)
+    masks = [file for file in ordered if file.match.rule.role == "mask"]
+    regions = {
+        file.identifier: naming.roi(number, file.match.roi, what="mask")
+        for number, file in enumerate(masks, start=1)
+    }
+    return [replace(file, region=regions.get(file.identifier)) for file in ordered]
+
+
+def file_naming(files: Iterable[SessionFile], card: Card) -> RoiNaming:
+    """Return how the masks of a session are called; its files may be named after the patient."""
+    pattern = card.subjects.pattern
+    subjects = {file.match.subject for file in files}
+    identity = Identity()
+    for subject in sorted(subjects):
+        identity |= Identity.of_identifier(subject, public=is_public(pattern, subject))
+    return RoiNaming(card.withholds_roi_names, Redactor(identity))
 
 
 def convert_file_images(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cta_data.bids.names import variant_name
 from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
-from cta_data.cohorts.roi_selection import RoiName, select_rois
+from cta_data.cohorts.roi_selection import select_rois
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti import (
@@ -24,7 +24,7 @@ from cta_data.imaging.grid import Placed
 from cta_data.imaging.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
-from cta_data.steps.convert_files import SessionFile, read_mask
+from cta_data.steps.convert_files import SessionFile, file_naming, read_mask
 from cta_data.steps.image_rows import PlacedImage, SessionImages
 from cta_data.steps.phases import phase_rank
 
@@ -91,6 +91,7 @@ def convert_masks(
     if image is None:
         result.refused = f"there is no image of {technique}, which masks lie on (masks.drawn_on)"
         return result
+    _name(masks, card, result)
     kept, rejected, rules = _select(masks, card.annotations, result)
     drawn = [(file.roi, _on_grid(file, card, image)) for file in kept]
     lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid)
@@ -120,6 +121,14 @@ def convert_masks(
     return result
 
 
+def _name(masks: Sequence[SessionFile], card: Card, result: SessionAnnotations) -> None:
+    """Note the names of masks: in the log, and to join tables by."""
+    naming = file_naming(masks, card)
+    regions = [file.region for file in masks if file.region and file.region.name]
+    result.notes += naming.note(((one.number, one.name) for one in regions), "mask")
+    result.names = {(1, one.published): naming.redacted(one.name) for one in regions}
+
+
 def meaning(section: MaskSection) -> MaskMeaning:
     """Return what the card says of the values of masks."""
     assert section.lesion_values is not None  # the plan of `convert` checks it
@@ -143,9 +152,9 @@ def _select(
     masks: list[SessionFile], section: AnnotationSection, result: SessionAnnotations
 ) -> tuple[list[SessionFile], list[tuple[SessionFile, str]], dict[str, str]]:
     """Decide by the card's rules on names which of the files that carry a name are lesions."""
-    if not section.rois or not any(file.roi for file in masks):
+    if not section.rois or not any(file.match.roi for file in masks):
         return masks, [], {}
-    names = [RoiName(n, file.roi, "", 1) for n, file in enumerate(masks, start=1)]
+    names = [file.region for file in masks if file.region]
     selections = select_rois(names, section)
     if selections.problems:
         result.refused = f"{'; '.join(selections.problems[:3])}. {NEXT_STEP}"
@@ -154,7 +163,7 @@ def _select(
     rejected = [
         (by_number[s.roi.number], s.rejected_reason) for s in selections.decisions if not s.selected
     ]
-    return kept, rejected, {s.roi.name: s.rule for s in selections.decisions if s.selected}
+    return kept, rejected, {s.roi.published: s.rule for s in selections.decisions if s.selected}
 
 
 def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.generic]:

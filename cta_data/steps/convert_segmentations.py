@@ -26,12 +26,17 @@ from cta_data.formats.nifti import describe_grid_difference
 from cta_data.formats.segmentation import Segmentation, read_segmentation
 from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
 from cta_data.imaging.mask_placement import onto_voxels
+from cta_data.redaction import Redactor
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.contour_images import image_of_segmentation
-from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
+from cta_data.steps.convert_annotations import (
+    NEXT_STEP,
+    SessionAnnotations,
+    session_identity,
+)
 from cta_data.steps.convert_masks import write_drawn
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
-from cta_data.steps.redaction import cut_out, identity_parts
+from cta_data.steps.roi_names import RoiNaming
 
 HOW_MANY = (
     'annotations.structure_sets in the cohort\'s card: "latest" takes the latest, "all" takes the '
@@ -73,8 +78,10 @@ def convert_segmentations(
         A segmentation is damaged, or its voxels are not those of the image that it lies on.
     """
     result = SessionAnnotations()
-    read = []
-    for raw in _chosen(session.of_kind("SEG"), card, result):
+    naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
+    read: list[_Segments] = []
+    chosen = _chosen(session.of_kind("SEG"), card, result)
+    for raw in chosen:
         segmentation, header = read_segmentation(raw.datasets[0]), header_of(raw.datasets[0])
         stated, _ = technique_drawn_on(card.annotations, header, None, listed)
         found = image_of_segmentation(segmentation, images.placed, stated)
@@ -83,8 +90,12 @@ def convert_segmentations(
             return result
         result.notes += found.notes
         drawn_on = technique_drawn_on(card.annotations, header, found.technique, listed)
-        parts = list(identity_parts(raw.datasets[0]))
-        read.append(_segments(segmentation, found.image, card, drawn_on, parts))
+        what = f"segmentation {len(read) + 1}, segment" if len(chosen) > 1 else "segment"
+        labels = [(s.number, s.label) for s in segmentation.segments]
+        result.notes += naming.note(labels, what)
+        regions = [naming.roi(number, label, what=what) for number, label in labels]
+        result.names |= {(1, one.published): naming.redacted(one.name) for one in regions}
+        read.append(_segments(segmentation, found.image, card, drawn_on, regions))
     if not read:
         return result
     names = sorted({one.image.name for one in read})
@@ -127,16 +138,17 @@ def _segments(
     image: PlacedImage,
     card: Card,
     drawn_on: tuple[str | None, str],
-    parts: list[str],
+    regions: list[RoiName],
 ) -> _Segments:
     """Decide which segments of one object are lesions, and read those.
 
-    `drawn_on` is the technique and how it is known; `parts` are the patient's, cut out of labels.
+    `drawn_on` is the technique and how it is known.
     """
-    names = [RoiName(s.number, cut_out(s.label, parts), "", 1) for s in segmentation.segments]
-    selections = select_rois(names, card.annotations)
+    selections = select_rois(regions, card.annotations)
     chosen = [d.roi for d in selections.decisions if d.selected]
-    masks = [(roi.name, _onto(segmentation.mask(roi.number), image, roi.name)) for roi in chosen]
+    masks = [
+        (roi.published, _onto(segmentation.mask(roi.number), image, str(roi))) for roi in chosen
+    ]
     return _Segments(image, *drawn_on, selections, masks)
 
 
@@ -157,7 +169,7 @@ def _write_lesions(
     problems += [] if drawn_on else [how]
     result.drawn_on = drawn_on
     result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
-    rules = {d.roi.name: d.rule for d in decisions}
+    rules = {d.roi.published: d.rule for d in decisions}
     result.rows = region_rows(unit, lesions, drawn_on, image.frame, rules)
     result.rows += _rejected_rows(unit, decisions, len(result.rows), drawn_on, image)
     if not lesions.lesions and card.annotations.required:
@@ -181,7 +193,7 @@ def _rejected_rows(
         annotation_row(
             unit,
             number,
-            decision.roi.name,
+            decision.roi.published,
             drawn_on=drawn_on,
             frame=image.frame,
             selected=False,
@@ -241,7 +253,7 @@ def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic
         return onto_voxels(mask, image.grid)
     except DataRefused as error:
         raise DataRefused(
-            f"the segment {name!r} does not lie on the voxels of {image.technique}: {error.what}",
+            f"{name} does not lie on the voxels of {image.technique}: {error.what}",
             why=f"{error.why}; {describe_grid_difference(mask, image.grid)}",
             next_step="Export the segmentation on the grid of its image",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,20 @@ from helpers.identity_search import (
     search_history,
     search_tables,
 )
+from helpers.planted_identity import FRAME, PEOPLE, framed, written_dates
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
 
 FOLDER = "Mondscheiner_Kreszentia_19490807"
+SWALLOWED = b"1 \x06\x30\xa6\x00PN\x0e\x00Wurzelsepp^Vroni"
+"""What a ReferencedROINumber holds whose length is wrong: the name of the one who drew."""
+PLANTED = 50
+"""Forms of names, numbers and birth dates, at least."""
 
 
 def put_identity(patient: Path, surname: str) -> None:
@@ -46,6 +54,37 @@ def put_identity(patient: Path, surname: str) -> None:
         edit(path, into_contours)
 
 
+def plant_forms(patient: Path) -> list[str]:
+    """Put names, numbers and a birth date into names of regions in all forms; return these."""
+    planted: list[str] = []
+
+    def into_contours(dataset: Dataset) -> None:
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        dataset.OtherPatientNames = [one.name for one in PEOPLE]
+        dataset.OtherPatientIDs = [one.number for one in PEOPLE if one.number]
+        planted.extend(text for one in PEOPLE for text in one.written)
+        planted.extend(written_dates(dataset.PatientBirthDate))
+        for number, text in enumerate(planted, start=1000):
+            roi = Dataset()
+            roi.ROINumber, roi.ROIName = number, f"GTV {number} {framed(text)}"
+            dataset.StructureSetROISequence.append(roi)
+
+    for path in files_of(patient, "RTSTRUCT"):
+        edit(path, into_contours)
+    return planted
+
+
+def damage_number(patient: Path) -> None:
+    """Let the number of a region swallow the name of who drew it."""
+
+    def into_contours(dataset: Dataset) -> None:
+        item, tag = dataset.RTROIObservationsSequence[0], Tag("ReferencedROINumber")
+        item[tag] = RawDataElement(tag, "IS", len(SWALLOWED), SWALLOWED, 0, False, True)
+
+    for path in files_of(patient, "RTSTRUCT"):
+        edit(path, into_contours)
+
+
 @pytest.fixture(scope="module")
 def searched(
     cta: Cta,
@@ -58,12 +97,24 @@ def searched(
     copies = [Path(shutil.copytree(p, source / p.name)) for p in patients[:6]]
     header = pydicom.dcmread(files_of(copies[0], "t1_")[0], stop_before_pixels=True)
     put_identity(copies[0], str(header.PatientName).split("^")[0])
+    planted = plant_forms(copies[0])
     cut = files_of(copies[1], "space_sag")[9]
     cut.write_bytes(cut.read_bytes()[:-1000])
     files_of(copies[2], "KM_2min")[20].unlink()
     needles = Needles()
     for path in (p for p in source.rglob("*") if p.is_file()):
         needles.take(pydicom.dcmread(path, stop_before_pixels=True))
+    damage_number(copies[3])
+    assert len(planted) >= PLANTED
+    needles.texts |= {framed(text).encode() for text in planted}
+    # As JSON writes what is not ASCII.
+    needles.texts |= {json.dumps(framed(text))[1:-1].encode() for text in planted}
+    needles.texts |= {b"Wurzelsepp", b"Vroni"}
+    card = study / "datasets/internal/card.toml"
+    text = card.read_text("utf-8")
+    card.write_text(
+        text.replace("[annotations]", '[annotations]\nroi_names = "published"'), "utf-8"
+    )
     toml = (study / "study.toml").read_text("utf-8")
     (study / "study.toml").write_text(toml.replace("folds = 5", "folds = 2"), "utf-8")
     assert cta("add", "internal", source.parent, study=study).code == 3
@@ -108,3 +159,19 @@ def test_a_name_in_a_roi_s_name_is_cut_out(searched: tuple[Path, Needles]) -> No
     """The rest of the name stays, so that rules match and people recognise the lesion."""
     rois = Study(searched[0]).annotations()["source_roi"]
     assert rois.str.contains(r"^GTV.* \*\*\*$").any()
+
+
+def test_no_form_of_a_name_a_number_or_a_birth_date_is_left(searched: tuple[Path, Needles]) -> None:
+    """All that were planted are in the table as regions, and 0 of them are to be read there."""
+    rois = Study(searched[0]).annotations()["source_roi"]
+    planted = rois[rois.str.contains(FRAME, regex=False)]
+    assert len(planted) >= PLANTED
+    assert planted.str.fullmatch(rf"GTV \d+ {FRAME} \*\*\* {FRAME}").all()
+
+
+def test_a_damaged_structure_set_costs_its_session_and_no_name(
+    searched: tuple[Path, Needles],
+) -> None:
+    """The refusal tells which element is damaged, not what it swallowed."""
+    units = Study(searched[0]).query("select reason from units where step = 'convert'")
+    assert units["reason"].str.contains("ReferencedROINumber|structure set cannot be read").any()

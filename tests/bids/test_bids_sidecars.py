@@ -12,7 +12,8 @@ from pydicom.datadict import DicomDictionary
 
 from cta_data.bids.files import json_text
 from cta_data.bids.sidecars import ALLOWED, build_sidecar, write_sidecar
-from cta_data.formats.dicom_header import IDENTITY_KEYWORDS, measured
+from cta_data.formats.dicom_header import measured
+from cta_data.redaction.identity import KEYWORDS
 
 HEADER = {
     "Modality": "MR",
@@ -75,7 +76,7 @@ def test_quantities_are_found_among_the_attributes() -> None:
 @given(values=st.dictionaries(st.sampled_from(NOT_ALLOWED), SECRET, max_size=30), secret=SECRET)
 def test_nothing_off_the_list_reaches_the_file(values: dict[str, str], secret: str) -> None:
     """Whatever any other attribute of the DICOM dictionary holds, it is not in the text."""
-    identity = dict.fromkeys((*IDENTITY_KEYWORDS, "SeriesDescription", "StudyDate"), secret)
+    identity = dict.fromkeys((*KEYWORDS, "SeriesDescription", "StudyDate"), secret)
     text = json_text(build_sidecar(HEADER | values | identity))
     assert secret not in text
     assert not [value for value in values.values() if value in text]
@@ -84,7 +85,7 @@ def test_nothing_off_the_list_reaches_the_file(values: dict[str, str], secret: s
 @given(
     secret=SECRET,
     keyword=st.sampled_from(sorted(ALLOWED)),
-    identity=st.sampled_from(IDENTITY_KEYWORDS),
+    identity=st.sampled_from(KEYWORDS),
 )
 def test_a_name_that_was_typed_into_an_allowed_attribute_is_left_out(
     secret: str, keyword: str, identity: str

@@ -14,12 +14,13 @@ from cta_data.cohorts.clinical_card import ClinicalTable
 def phenotype(folder: Path, *rows: list[Any], **changes: Any) -> Phenotype:
     """Return the only phenotype of a workbook with these rows, the header first."""
     write_workbook(folder / "t.xlsx", {"Data": rows})
-    card = {"file": "t.xlsx", "name": "t", "keys": {"subject": "^BraTS_MET_ID$"}, **changes}
+    card = {"file": "t.xlsx", "name": "t", "keys": {"subject": "^BraTS_MET_ID$"}}
+    card |= {"publish": [""], **changes}
     (only,) = read_clinical([ClinicalTable.model_validate(card)], folder).phenotypes()
     return only
 
 
-def test_every_filled_column_is_kept_in_its_order(tmp_path: Path) -> None:
+def test_every_filled_column_that_is_published_is_kept_in_its_order(tmp_path: Path) -> None:
     """But the key; columns without a cell are left out, an empty cell is an empty text."""
     found = phenotype(
         tmp_path,
@@ -49,17 +50,26 @@ def test_levels_are_listed_up_to_twenty(tmp_path: Path) -> None:
 
 
 def test_columns_that_name_patients_are_withheld(tmp_path: Path) -> None:
-    """A second identifier, names of files, and what the card says; a chance number is not."""
+    """A second identifier and names of files, whatever the card says; a chance number is not."""
     found = phenotype(
         tmp_path,
-        ["BraTS_MET_ID", "file", "again", "Age", "Name"],
-        [103, "GK.103_1_LR atrium", "GK_103", 60, "a"],
-        [60, "GK.60_1_LL atrium", "GK_60", 60, "b"],
+        ["BraTS_MET_ID", "file", "again", "Age"],
+        [103, "GK.103_1_LR atrium", "GK_103", 60],
+        [60, "GK.60_1_LL atrium", "GK_60", 60],
         keys={"subject": "^BraTS_MET_ID$", "subject_id": "GK_{value}"},
-        withhold=["^name$"],
     )
     assert [column.name for column in found.columns] == ["Age"]
-    assert found.withheld == ("BraTS_MET_ID", "file", "again", "Name")
+    assert found.withheld == ("BraTS_MET_ID", "file", "again")
+
+
+def test_only_columns_that_the_card_lists_are_published(tmp_path: Path) -> None:
+    """A column that nobody thought of stays with the raw data, whatever it is called."""
+    rows = ["BraTS_MET_ID", "name", "Physician", "Death"], [1, "Li, Bo", "Dr. No", 0]
+    assert phenotype(tmp_path, *rows, publish=["^death$"]).columns == (
+        PhenotypeColumn("Death", "Death", ("0",)),
+    )
+    nothing = phenotype(tmp_path, *rows, publish=[])
+    assert nothing.columns == () and nothing.withheld == tuple(rows[0])
 
 
 def test_a_table_of_lesions_is_no_phenotype(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from helpers.raw_volumes import Volume, contour_volumes_mm3, corners, onto_axes
 from numpy.typing import NDArray
 
 from cta_data.bids.validation import validate
+from cta_data.formats.rtstruct import read_structure_set
 from cta_data.steps.add import naming_of
 
 pytestmark = pytest.mark.slow
@@ -112,8 +113,13 @@ def check_contour_volumes(conformed: Conformed, label: str, session: RawSession)
     """Each lesion has the volume that was drawn, to 1 % or a voxel, on the technique's grid."""
     assert session.mask is not None
     (path,) = session.mask.paths
-    expected = contour_volumes_mm3(path, session.lesions, session.step_mm)
+    drawn = contour_volumes_mm3(path, session.lesions, session.step_mm)
     study = conformed.study
+    expected = drawn
+    if study.card(conformed.case.cohort).withholds_roi_names:
+        rois = read_structure_set(path).rois
+        expected = {f"ROI {roi.number}": drawn[roi.name] for roi in rois if roi.name in drawn}
+    assert len(expected) == len(drawn)
     subjects, lesions = study.subjects(), study.lesions()
     own = subjects[(subjects.subject == label) & (subjects.session == session.session)]
     rows = lesions[(lesions.subject == label) & (lesions.session == session.session)]

@@ -52,12 +52,14 @@ def test_one_subject_s_trouble_is_its_own_and_says_why(tmp_path: Path) -> None:
     report = execute(study)
     told = reasons(report)
     assert told["s2"] == "s2: a slice is missing. Export it"
-    assert told["s3"] == "ValueError: this text fails"
+    # What an exception says may be a patient's name, read from a damaged header.
+    assert told["s3"].startswith("ValueError in cta_data/engine/worker.py:")
+    assert "this text fails" not in told["s3"]
     assert told["s4"] == "the text is doubtful"
     assert told["s5"] == "the subject is blocked"
     assert told["s6"].startswith("the disk is full")
     traces = {line["subject"]: line["traceback"] for line in log_of(tmp_path)[1:]}
-    assert "toy_steps.py" in traces["s3"] and "ValueError" in traces["s3"]
+    assert "toy_steps.py" in traces["s3"] and "ValueError: this text fails" in traces["s3"]
     assert traces["s1"] == traces["s2"] == ""
     stored = {row["subject"]: row["reason"] for row in Study(tmp_path).tables.rows("units")}
     assert stored == {**told, "s1": None}

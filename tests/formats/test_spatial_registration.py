@@ -115,7 +115,7 @@ FAR[0, 3] = 9000
         (np.diag([3.0, 1, 1, 1]), "AFFINE", "scales by"),
         (LAST_ROW, "RIGID", "last row"),
         (FAR, "RIGID", "moves by 9000"),
-        (np.eye(4), "MAGIC", "MAGIC"),
+        (np.eye(4), "MAGIC", "its type is not"),
         (np.eye(4)[:3], "RIGID", "12 values"),
     ],
 )

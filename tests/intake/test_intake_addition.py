@@ -32,6 +32,7 @@ PARTS = (
     "set_aside",
     "damaged",
     "conflicts",
+    "unexpected",
 )
 
 

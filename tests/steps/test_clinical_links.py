@@ -8,8 +8,8 @@ import pytest
 
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.engine import Unit, UnitId
+from cta_data.redaction import Identity, Redactor
 from cta_data.steps.clinical import link_rows
-from cta_data.steps.redaction import cut_out, identifier_parts
 
 
 def card() -> Card:
@@ -89,9 +89,9 @@ def test_without_a_table_there_is_nothing_to_join() -> None:
 @pytest.mark.parametrize("public", [True, False])
 def test_rows_are_joined_with_their_identifier_and_without(public: bool) -> None:
     """What stands before a lesion's name is known whether or not the identifier is cut out."""
-    parts = list(identifier_parts("GK_103", public=public))
+    redactor = Redactor(Identity.of_identifier("GK_103", public=public))
     names = ("GK.103_1_LR atrium", "GK.103_1_L2_Lt_Front_Calv")
-    told = [(n, cut_out(name, parts), "") for n, name in enumerate(names, start=1)]
+    told = [(n, redactor.redact(name), "") for n, name in enumerate(names, start=1)]
     assert all(("103" in name) == public for _, name, _ in told)
     annotations = regions((2, "2_Lt_Front_Calv", True), (3, "R atrium", True))
     links = link_rows(unit(told), card(), annotations)

@@ -39,6 +39,7 @@ lesion_values = [1]
 [[clinical]]
 file = '\\.csv$'
 name = "list"
+publish = ["^remark$", "^dose$"]
 [clinical.keys]
 subject = '^patient$'
 
@@ -83,7 +84,8 @@ def test_two_versions_of_one_mask_are_not_added_up(study: Study) -> None:
     assert units["status"].tolist() == ["impossible", "ok"]
     assert "2 masks, 2 of them without a name" in units["reason"][0]
     regions = study.query("select source_roi, n_voxels from annotations order by source_roi")
-    assert regions.values.tolist() == [["left", 8], ["right", 8]]
+    # The cohort is restricted: names of masks stay in sourcedata.
+    assert regions.values.tolist() == [["mask 1", 8], ["mask 2", 8]]
 
 
 def test_a_patient_s_name_is_cut_from_the_tables_that_leave_sourcedata(study: Study) -> None:

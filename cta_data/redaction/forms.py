@@ -1,0 +1,139 @@
+"""Every written form of a name, a number and a birth date, as patterns on folded text."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+
+from cta_data.redaction.folding import JOINT, SPACE, TURN, fold
+
+LONG = 4
+"""Letters (or digits) from which on a name (or number) is looked for inside of words."""
+LONG_JOINED = 6
+"""The same of a name that is put together from several, such as `boli` (in `metabolic`)."""
+SHORTEST_NUMBER = 3
+"""Digits of a number without its leading zeros: shorter ones are those of lesions."""
+SPACED_NUMBER = 6
+"""Characters from which on a number may be written in groups that its source does not have."""
+MOST_JOINED = 4
+"""Names that are put together in any order; of more, only neighbours."""
+WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
+"""Scripts that write no spaces between words, by the beginning of their letters' names."""
+LETTER = r"[^\W\d_]"
+INSIDE = f"[{JOINT}{TURN}]?"
+"""What may stand between two letters of a name: `ONeil`, `O'Neil`, `McLi`."""
+BETWEEN = f"[{SPACE}{JOINT}{TURN}]{{0,3}}"
+"""What may stand between two names, or two groups of a number."""
+APART = f"[{SPACE}{JOINT}]{{1,3}}"
+MONTHS = (
+    ("jan", "jän", "ene", "gen"),
+    ("feb", "fev"),
+    ("mar", "mär", "mrz"),
+    ("apr", "avr", "abr"),
+    ("mai", "may", "mag"),
+    ("jun", "juin", "giu"),
+    ("jul", "juil", "lug"),
+    ("aug", "aou", "ago"),
+    ("sep", "set"),
+    ("oct", "okt", "ott", "out"),
+    ("nov",),
+    ("dec", "dez", "dic"),
+)
+"""How months begin in English, German, French, Spanish, Italian and Portuguese."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A pattern on folded text; `whole` where it must be a whole word to count."""
+
+    pattern: str
+    whole: bool
+
+
+def name_forms(name: str) -> Iterator[Form]:
+    """Yield the forms of a person's name, of any DICOM group (`山田^太郎` too)."""
+    for group in name.split("="):
+        words = _words(group)
+        for word in words:
+            if _has_no_spaces(word):
+                yield Form(_letters(word), whole=False)
+            elif len(word) > 1:
+                yield Form(_letters(word), whole=len(word) < LONG)
+        for several in _joined(words):
+            short = sum(map(len, several)) < LONG_JOINED
+            yield Form(BETWEEN.join(map(_letters, several)), whole=short)
+
+
+def number_forms(number: str) -> Iterator[Form]:
+    """Yield the forms of a patient's number, which may also be a name, or hold one."""
+    groups = re.findall(rf"\d+|{LETTER}+", fold(number).text)
+    if not any(group.isdigit() for group in groups):
+        yield from name_forms(number)
+        return
+    if len("".join(groups)) >= LONG:
+        yield Form(_number(groups), whole=True)
+    for group in groups:
+        if group.isdigit() and len(group) >= LONG:
+            yield Form(_number([group]), whole=True)
+        elif not group.isdigit() and len(group) >= LONG:
+            yield Form(_letters(group), whole=False)
+
+
+def date_forms(date: str) -> Iterator[Form]:
+    """Yield the forms of a date (`YYYYMMDD`), those without a day, and the year alone."""
+    try:
+        day = datetime.datetime.strptime(date, "%Y%m%d").date()
+    except ValueError:
+        return
+    year, short = f"{day.year:04d}", f"{day.year % 100:02d}"
+    two = {"m": f"{day.month:02d}", "d": f"{day.day:02d}"}
+    any_ = {"m": f"0?{day.month}", "d": f"0?{day.day}(?:st|nd|rd|th|er)?"}
+    begins = "|".join(dict.fromkeys(fold(one).text for one in MONTHS[day.month - 1]))
+    named = f"(?:(?:of|de|di|do){SPACE})?(?:{begins}){LETTER}*"
+    for order in ("ymd", "dmy", "mdy", "ydm"):
+        for written in (year, short):
+            yield Form("".join((two | {"y": written})[part] for part in order), whole=True)
+            yield Form(APART.join((any_ | {"y": written})[part] for part in order), whole=True)
+            worded = any_ | {"y": written, "m": named}
+            yield Form(BETWEEN.join(worded[part] for part in order), whole=True)
+    for month in (named, any_["m"]):
+        yield Form(f"{month}{APART}{year}", whole=True)
+    yield Form(year, whole=True)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(rf"{LETTER}+", fold(name).text.replace(TURN, ""))
+
+
+def _has_no_spaces(word: str) -> bool:
+    return any(unicodedata.name(one, "").startswith(WITHOUT_SPACES) for one in word)
+
+
+def _joined(words: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield several names of one person side by side, as `ONeil` and `LiBo` are."""
+    if len(words) <= MOST_JOINED:
+        for count in range(2, len(words) + 1):
+            yield from permutations(words, count)
+        return
+    for first, second in pairwise(words):
+        yield from ((first, second), (second, first))
+
+
+def _letters(word: str) -> str:
+    return INSIDE.join(map(re.escape, word))
+
+
+def _number(groups: list[str]) -> str:
+    """Return a number without its leading zeros, written in its groups, in others or in none."""
+    first = groups[0].lstrip("0") if groups[0].isdigit() else groups[0]
+    kept = [group for group in (first, *groups[1:]) if group]
+    meaning = sum(map(len, kept))
+    times = "*" if meaning >= SHORTEST_NUMBER else "+"
+    before = f"(?:0{BETWEEN}){times}" if groups[0].isdigit() else ""
+    if meaning >= SPACED_NUMBER:
+        kept = list("".join(kept))
+    return before + BETWEEN.join(map(re.escape, kept))
