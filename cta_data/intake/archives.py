@@ -217,19 +217,20 @@ def _unpack_zip(archive: Path, into: Path, budget: UnpackBudget, name: str) -> l
     writer = _Writer(into, budget, name, archive.stat().st_size)
     with zipfile.ZipFile(archive) as zipped:
         for member in zipped.infolist():
-            writer.admit(member.filename)
+            # The format knows no backslash in names; programs on Windows write it for a slash.
+            place = member.filename.replace("\\", "/")
+            writer.admit(place)
             mode = member.external_attr >> 16
             if member.flag_bits & 0x1:
-                raise _refuse(name, member.filename, "is encrypted", "Unpack it with its password")
+                raise _refuse(name, place, "is encrypted", "Unpack it with its password")
             if stat.S_ISLNK(mode):
                 target = zipped.read(member).decode("utf-8", "replace")
-                parent = str(Path(member.filename).parent)
-                _check_link(name, member.filename, parent, target)
+                _check_link(name, place, str(Path(place).parent), target)
             elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _refuse(name, member.filename, "is a device or a pipe")
-            elif not member.is_dir():
+                raise _refuse(name, place, "is a device or a pipe")
+            elif not place.endswith("/"):
                 with zipped.open(member) as content:
-                    writer.write(member.filename, member.file_size, content)
+                    writer.write(place, member.file_size, content)
     return writer.files
 
 

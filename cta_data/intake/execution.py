@@ -359,7 +359,7 @@ def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
 def _is_mended(row: SetAsideRow, plan: AdditionPlan) -> bool:
     """Tell whether a series that was refused under a subject is no series of that subject any more.
 
-    It is another's now, or the source holds the subject without it and is to replace what was there.
+    It is another's now, or the source has the subject without it and is to replace what was there.
     """
     if not row.reason.startswith(REFUSED_SERIES):
         return False

@@ -191,8 +191,8 @@ class AdditionPlan:
         ``files``, ``dicom``, ``recognised``, ``not_dicom``, ``dicomdir``, ``archives``,
         ``unreadable`` (see `Discovery`); of ``dicom`` and ``recognised``: ``kept_instances``,
         ``refused_instances``, ``duplicates``, ``set_aside``, ``damaged``, ``conflicts``,
-        ``unexpected`` (their sum is that of both); ``subjects``, ``subjects_accepted``, ``subjects_refused``; ``series`` and
-        ``series_<action>``.
+        ``unexpected`` (their sum is that of both); ``subjects``, ``subjects_accepted``,
+        ``subjects_refused``; ``series`` and ``series_<action>``.
     """
 
     source: Path

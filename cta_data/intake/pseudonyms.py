@@ -172,8 +172,25 @@ def assign_labels(
     number = _highest({*taken, *result.labels.values()})
     for offset, source_id in enumerate(strangers, start=1):
         result.labels[source_id] = f"{number + offset:0{_WIDTH}d}"
+    _refuse_twins(result, taken)
     result.newcomers = set(result.labels.values()) - taken
     return result
+
+
+def _refuse_twins(result: Labelling, taken: set[str]) -> None:
+    """Refuse new labels that differ from another in case alone: some disks hold one of the two."""
+    owners = {label.casefold(): label for label in sorted(taken)}
+    for source_id, label in sorted(result.labels.items()):
+        if label in taken:
+            continue
+        other = owners.setdefault(label.casefold(), label)
+        if other != label:
+            del result.labels[source_id]
+            reason = (
+                f"the label {label} differs from {other} in case alone, and on macOS and Windows "
+                "the two are one folder: choose another"
+            )
+            result.refused[source_id] = ("", reason)
 
 
 def _labels_before(rows: list[SubjectRow]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:

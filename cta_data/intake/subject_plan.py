@@ -312,6 +312,9 @@ def _sessions(
             told[group.study_uid] = group.study_uid.removeprefix(SESSION_STUDY)
         else:
             dates.setdefault(group.study_uid, []).append(group.study_date())
+    labels = {*told.values(), *(row.session for row in known.rows.values())}
+    if len({label.casefold() for label in labels}) < len(labels):
+        refusals.add("two of its sessions differ in case alone, and on some disks are one folder")
     new = {study: min((d for d in found if d), default="") for study, found in dates.items()}
     before = {
         row.study_uid: (row.study_date, row.session)

@@ -126,3 +126,26 @@ def test_no_bytes_confuse_the_recognition(
     assert is_archive(folder / "a")
     with pytest.raises(DataRefused):
         _unpack(folder / "a")
+
+
+def zip_of(path: Path, *names: str) -> Path:
+    """A zip as programs on Windows write it: the names as they stand here."""
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name in names:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            zipped.writestr(info, "" if name.endswith("\\") else "x")
+    return path
+
+
+def test_backslashes_in_a_zip_are_slashes(tmp_path: Path) -> None:
+    """Folders and files are what they were, so that rules on paths know them."""
+    names = ("Mets_001\\", "Mets_001\\0\\12.png", "Mets_001/0/13.png")
+    assert _unpack(zip_of(tmp_path / "a.zip", *names)) == ["Mets_001/0/12.png", "Mets_001/0/13.png"]
+
+
+@pytest.mark.parametrize("name", ["..\\x", "a\\..\\..\\x", "C:\\x", "\\x", "\\\\host\\share\\x"])
+def test_backslashes_lead_out_of_no_folder(tmp_path: Path, name: str) -> None:
+    """The same guards hold as for slashes."""
+    with pytest.raises(DataRefused):
+        _unpack(zip_of(tmp_path / "a.zip", name))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.intake.inventory import SubjectRow
+from cta_data.intake.inventory import ACCEPTED, SubjectRow
 from cta_data.intake.pseudonyms import (
     assign_labels,
     check_label,
@@ -93,3 +93,12 @@ def test_sessions_are_never_renamed() -> None:
         assign_sessions({"b": ""}, known, rule="study_date_rank")
     with pytest.raises(DataRefused, match="one session"):
         assign_sessions({}, {"a": ("20200110", "2")}, rule="single")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_labels_that_differ_in_case_alone_are_refused(known: bool) -> None:
+    """On a disk that does not tell capitals apart they would be one patient's folder."""
+    rows = [SubjectRow("ab1", "A", ACCEPTED, "", "", {})] if known else []
+    labels = assign_labels(["A", "B"], rows, SALT, chosen={"A": "ab1", "B": "Ab1"})
+    assert labels.labels == {"A": "ab1"}
+    assert labels.refused["B"][0] == "" and labels.newcomers == (set() if known else {"ab1"})
