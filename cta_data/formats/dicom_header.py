@@ -125,8 +125,15 @@ def object_name(dataset: Dataset) -> str:
 
 
 def identity_of(dataset: Dataset) -> dict[str, str]:
-    """What `header_of` leaves out on purpose, ``{keyword: text}``: to look for, never to keep."""
+    """What `header_of` leaves out on purpose, ``{keyword: text}``: to look for, never to keep.
+
+    With the names of those who interpreted the regions of a structure set.
+    """
     texts = {keyword: _readable_text(dataset, keyword) for keyword in KEYWORDS}
+    observations = _items({}, dataset, "RTROIObservationsSequence")
+    texts["ROIInterpreter"] = "\\".join(
+        filter(None, (_readable_text(item, "ROIInterpreter") for item in observations))
+    )
     return {keyword: text for keyword, text in texts.items() if text}
 
 

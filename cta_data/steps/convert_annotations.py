@@ -165,8 +165,12 @@ def _list_left(
 
 
 def session_identity(session: RawSession) -> Identity:
-    """Return whom any object of a session names as its patient."""
-    return identity_in(dataset for one in session.series for dataset in one.datasets[:1])
+    """Return whom any object of a session names; of an image's slices the first speaks for all."""
+    return identity_in(
+        dataset
+        for one in session.series
+        for dataset in (one.datasets[:1] if one.kind in ("MR", "CT") else one.datasets)
+    )
 
 
 def _read(

@@ -104,7 +104,7 @@ def searched(
     needles = Needles()
     for path in (p for p in source.rglob("*") if p.is_file()):
         needles.take(pydicom.dcmread(path, stop_before_pixels=True))
-    damage_number(copies[3])
+    damage_number(copies[5])
     assert len(planted) >= PLANTED
     needles.texts |= {framed(text).encode() for text in planted}
     # As JSON writes what is not ASCII.

@@ -99,3 +99,14 @@ def test_rows_are_joined_with_their_identifier_and_without(public: bool) -> None
         ("matched", 3),
         ("matched", 2),
     ]
+
+
+def test_names_that_are_withheld_still_join() -> None:
+    """Rows are joined by the names, and none of them is in the table."""
+    withholding = card().model_copy(
+        update={"annotations": card().annotations.model_copy(update={"roi_names": "withheld"})}
+    )
+    rows = [(7, "GK.103_1_Lr atrium", "R atrium")]
+    found = regions((2, "ROI 2", True))
+    (link,) = link_rows(unit(rows), withholding, found, {(1, "ROI 2"): "r atrium"})
+    assert (link["status"], link["source_roi"], link["clinical_name"]) == ("matched", "ROI 2", None)
