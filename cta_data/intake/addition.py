@@ -97,25 +97,11 @@ def plan_addition(
     work = TemporaryDirectory(prefix=work_prefix(), dir=options.work_folder)
     try:
         found = _discover_something(source, Path(work.name), options)
-        there = len(found.instances)
-        found.instances, strangers = expected.sift(found.instances)
-        found.problems += strangers
-        found.counts["unexpected"] += there - len(found.instances)
         inventory = read_inventory(sourcedata)
         salt = read_or_make_salt(
             sourcedata, known_subjects=bool(inventory.subjects), given=options.salt
         )
-        patients = _patients(found.instances, inventory, options, salt)
-        shared = _shared_uids(patients, inventory, options)
-        alike = likenesses(patients, inventory, options, salt)
-        plans = [
-            plan_patient(one, inventory, options, salt, shared, expected, alike.get(one.label, ()))
-            for one in patients
-        ]
-        if there and all(one.unexpected for one in plans):
-            raise _nothing_expected(source, len(plans), strangers)
-        if expected.is_public:
-            patients, plans = _without_unexpected(patients, plans, found)
+        patients, plans = _plan_patients(source, found, inventory, options, expected, salt)
         persons = [
             row
             for one, planned in zip(patients, plans, strict=True)
@@ -138,6 +124,37 @@ def plan_addition(
     plan = _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
     plan.persons = persons
     return plan
+
+
+def _plan_patients(
+    source: Path,
+    found: Discovery,
+    inventory: Inventory,
+    options: AdditionOptions,
+    expected: Expected,
+    salt: str,
+) -> tuple[list[Patient], list[PatientPlan]]:
+    """Plan every patient of a source who may enter the cohort.
+
+    Raises
+    ------
+    DataRefused
+        Nothing in the source is expected.
+    """
+    there = len(found.instances)
+    found.instances, strangers = expected.sift(found.instances)
+    found.problems += strangers
+    found.counts["unexpected"] += there - len(found.instances)
+    patients = _patients(found.instances, inventory, options, salt)
+    shared = _shared_uids(patients, inventory, options)
+    alike = likenesses(patients, inventory, options, salt)
+    plans = [
+        plan_patient(one, inventory, options, salt, shared, expected, alike.get(one.label, ()))
+        for one in patients
+    ]
+    if there and all(one.unexpected for one in plans):
+        raise _nothing_expected(source, len(plans), strangers)
+    return _without_unexpected(patients, plans, found) if expected.is_public else (patients, plans)
 
 
 def _discover_something(source: Path, work: Path, options: AdditionOptions) -> Discovery:

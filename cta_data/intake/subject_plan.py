@@ -146,8 +146,7 @@ def plan_patient(
 
     set_aside = _set_aside(patient.label, grouping)
     if refusals.reasons:
-        reason = refusals.told()
-        files = tuple(refusals.files)
+        reason, files = refusals.told(), tuple(refusals.files)
         series = [refused_series(group, patient.label, "", reason, files) for group in kept]
     else:
         series = [
