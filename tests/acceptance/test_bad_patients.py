@@ -19,7 +19,7 @@ REASONS = {
     "gap": "SPACE (late): slices are missing (slice steps from 2.5 to 5.0 mm, 1 of 70 missing",
     "pixels": "a series of it (MR, 1 of 70 instances damaged: the first is truncated: ",
     "stranger": "the structure set belongs to another image",
-    "roi": "ROI 'Zielvolumen': no rule of the card matches its name",
+    "roi": "ROI 1: no rule of the card matches its name",
     "two": "two patients under one number: PatientName differ between files",
     "header": "MPRAGE (early): slices are missing",
 }

@@ -94,7 +94,7 @@ def searched(
 ) -> tuple[Path, Needles]:
     """A study with a training set, of patients some of whom are damaged, and what to look for."""
     study, source = new_study("searched"), tmp_path_factory.mktemp("source") / FOLDER
-    copies = [Path(shutil.copytree(p, source / p.name)) for p in patients[:6]]
+    copies = [Path(shutil.copytree(p, source / p.name)) for p in patients]
     header = pydicom.dcmread(files_of(copies[0], "t1_")[0], stop_before_pixels=True)
     put_identity(copies[0], str(header.PatientName).split("^")[0])
     planted = plant_forms(copies[0])
@@ -104,7 +104,7 @@ def searched(
     needles = Needles()
     for path in (p for p in source.rglob("*") if p.is_file()):
         needles.take(pydicom.dcmread(path, stop_before_pixels=True))
-    damage_number(copies[5])
+    damage_number(copies[6])
     assert len(planted) >= PLANTED
     needles.texts |= {framed(text).encode() for text in planted}
     # As JSON writes what is not ASCII.
@@ -116,7 +116,12 @@ def searched(
         text.replace("[annotations]", '[annotations]\nroi_names = "published"'), "utf-8"
     )
     toml = (study / "study.toml").read_text("utf-8")
-    (study / "study.toml").write_text(toml.replace("folds = 5", "folds = 2"), "utf-8")
+    (study / "study.toml").write_text(
+        toml.replace("folds = 5", "folds = 2").replace(
+            "test_fraction = 0.2", "test_fraction = 0.0"
+        ),
+        "utf-8",
+    )
     assert cta("add", "internal", source.parent, study=study).code == 3
     outcome = cta("build", "--setting", "A", "-j", "2", study=study)
     assert outcome.code == 3 and "build_A" not in outcome.err.split("Not done")[1]
