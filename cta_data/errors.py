@@ -45,5 +45,9 @@ class ConfigurationError(CtaError):
     """A mistake in study.toml, in a cohort's card or on the command line."""
 
 
+class NotAvailable(CtaError):
+    """A dataset of the study that no place which this clone knows holds, or lets anyone have."""
+
+
 def _rebuild(kind: type[CtaError], what: str, where: str, why: str, next_step: str) -> CtaError:
     return kind(what, where=where, why=why, next_step=next_step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -87,6 +88,7 @@ def _global_options(
 def main() -> None:
     """Run the command line; the exit code is 0, 1, 2 or 3 as the reference says."""
     use_environment_tools()
+    _show_log()
     if not sys.warnoptions:
         # What libraries remark is for developers: `python -W default -m cta_data` shows it.
         warnings.simplefilter("ignore")
@@ -111,6 +113,21 @@ def main() -> None:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class _Messages(logging.Handler):
+    """Shows what the package logs as a user reads messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        error_console().print(record.getMessage(), soft_wrap=True)
+
+
+def _show_log() -> None:
+    logger = logging.getLogger("cta_data")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Messages) for handler in logger.handlers):
+        logger.addHandler(_Messages())
 
 
 def use_environment_tools() -> None:

@@ -95,10 +95,8 @@ def _key(entry: FalseEntry) -> tuple[str, str, str]:
 def _entry(row: Mapping[Any, Any]) -> FalseEntry:
     truth = row.get("truth")
     told = (f"In truth, {truth}.",) if isinstance(truth, str) else ()
-    verdict = ""
-    if isinstance(row["verdict"], str):
-        verdict = f"{row['verdict']}, by {row['reader']} on {row['decided_on']}"
-        verdict += f": {row['note']}" if isinstance(row["note"], str) and row["note"] else ""
+    readings = row["verdicts"] if isinstance(row["verdict"], str) else []
+    verdict = "; ".join(_in_words(one) for one in readings)
     x, y, z = (float(value) for value in row["centroid_ras_mm"])
     return FalseEntry(
         row["test_set"],
@@ -111,6 +109,11 @@ def _entry(row: Mapping[Any, Any]) -> FalseEntry:
         remarks=told,
         technique=row["technique"] if isinstance(row["technique"], str) else "",
     )
+
+
+def _in_words(reading: Mapping[str, str]) -> str:
+    told = f"{reading['verdict']}, by {reading['reader']} on {reading['decided_on']}"
+    return told + (f": {reading['note']}" if reading["note"] else "")
 
 
 def _masks(study: Study, key: tuple[str, str, str], scored: pd.DataFrame) -> Masks | None:

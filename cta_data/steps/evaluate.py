@@ -165,7 +165,7 @@ def evaluate(
         accounting=tuple(one.accounting for one in sets),
     )
     scored = [one for one in sets if one.scores.cases]
-    folder = out / convention.name.replace(", ", "-")
+    folder = convention_folder(out, convention)
     if not scored:
         # Tables of an earlier evaluation would show what cannot be scored any more.
         old = _remove_all_but(folder, [])
@@ -180,6 +180,11 @@ def evaluate(
     )
     names = tuple((one.name, len(one.scores.cases)) for one in scored)
     return replace(told, sets=names, files=files, removed=removed)
+
+
+def convention_folder(out: Path, convention: Convention) -> Path:
+    """Return the folder of an evaluation by a convention, in the folder of all evaluations."""
+    return out / convention.name.replace(", ", "-")
 
 
 def _remove_all_but(folder: Path, written: Sequence[Path]) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import Evaluation, evaluate
 from cta_data.steps.evaluation_sets import place_references
 from cta_data.steps.illustrate import illustrator
-from cta_data.steps.models import REFERENCES
+from cta_data.steps.models import REFERENCES, kept_at
 from cta_data.steps.predicted_sets import StudyPredictions
 from cta_data.study import EVALUATION, Study
 
@@ -75,7 +74,7 @@ def evaluate_study(
         if command:
             code = EXIT_FAILED if done.missing else EXIT_OK
             paths = [place.relative_to(study.root).as_posix() for place in places]
-            commit_run(study.root, command, told, paths, code)
+            commit_run(study.root, command, told, paths, code, inputs=_inside(study.root, found))
         else:
             save(study.root, told, places)
     return done
@@ -120,9 +119,7 @@ def fetch_masks(
 
     What cannot be fetched is told with the reason; its cases are then not scored.
     """
-    top = root.resolve()
-    inside = [path for path in _masks(predictions) if path.parent.resolve().is_relative_to(top)]
-    fetched = fetch(root, [_kept_at(path.parent.resolve() / path.name, top) for path in inside])
+    fetched = fetch(root, _inside(root, predictions))
     if fetched.paths:
         note(f"fetched the content of {len(fetched.paths)} files")
     for path, reason in fetched.failed.items():
@@ -130,6 +127,13 @@ def fetch_masks(
             f"not fetched: {path}: {reason}. `git annex whereis` tells where it should be; "
             "add that place as a sibling"
         )
+
+
+def _inside(root: Path, predictions: Predictions) -> list[str]:
+    """Return the masks that lie in a study, from its top, where its datasets keep them."""
+    top = root.resolve()
+    inside = [path for path in _masks(predictions) if path.parent.resolve().is_relative_to(top)]
+    return [kept_at(path.parent.resolve() / path.name, top) for path in inside]
 
 
 def _masks(predictions: Predictions) -> Iterator[Path]:
@@ -141,13 +145,6 @@ def _masks(predictions: Predictions) -> Iterator[Path]:
             if path not in seen:
                 seen.add(path)
                 yield path
-
-
-def _kept_at(path: Path, top: Path) -> str:
-    """Return where a dataset of the study keeps a file, which a link of ours may point to."""
-    if path.is_symlink() and ".git" not in Path(os.readlink(path)).parts:
-        path = Path(os.path.normpath(path.parent / os.readlink(path)))
-    return path.relative_to(top).as_posix()
 
 
 def _command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,8 @@ from cta_data.evaluation.rendering import table_csv, table_html, table_latex
 from cta_data.study import EVALUATION, Study
 
 REPORTS = ("table1",)
+TABLES = tuple(f"manifests/{name}.parquet" for name in ("subjects", "images", "lesions"))
+"""What reports are made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ def make_reports(
     known = published_table_1()["population"].unique()
     left_out = patients_left_out(assign_populations(subjects, images, known))
     used = sorted(subjects["cohort"].unique())
-    citations = tuple(citation_of(study.card(cohort).cohort) for cohort in used)
+    citations = tuple(_citation(study, cohort, subjects) for cohort in used)
     files = {
         f"{EVALUATION}/table_1.html": table_html(table, left_out, study.configuration.study.notice),
         f"{EVALUATION}/table_1.csv": table_csv(table),
@@ -90,6 +92,15 @@ def make_reports(
         f"{EVALUATION}/citations.md": citations_markdown(citations),
     }
     return Reports(table, left_out, citations, files)
+
+
+def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:
+    """Return what a cohort's card says of its source; of one that is not here, what tables know."""
+    if cohort not in study.not_available:
+        return citation_of(study.card(cohort).cohort)
+    licence = subjects.loc[subjects["cohort"] == cohort, "licence"].dropna().unique()
+    known = Citation(cohort, "its card is not available here", "", "", "", "", "", "")
+    return replace(known, licence=str(licence[0]) if len(licence) else "")
 
 
 def write_reports(
@@ -124,5 +135,5 @@ def write_reports(
                 write_text(text, path)
         if commit and any(is_modified(path) for path in paths):
             told = f"{' '.join(command[:2])}: {', '.join(path.name for path in paths)}"
-            commit_run(study.root, list(command), told, list(reports.files), 0)
+            commit_run(study.root, list(command), told, list(reports.files), 0, inputs=TABLES)
     return paths
