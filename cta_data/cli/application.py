@@ -30,6 +30,7 @@ from cta_data.cli import (
     standalone,
     step_commands,
     study_commands,
+    trace_commands,
     train_commands,
 )
 from cta_data.cli.output import error_console
@@ -62,6 +63,7 @@ for group in (
     score_commands,
     evaluate_commands,
     audit_commands,
+    trace_commands,
     train_commands,
     model_commands,
     experiment_commands,

@@ -321,6 +321,8 @@ def _unit_row(result: Result) -> dict:
         "reason": result.record.reason or None,
         "step_version": unit.version,
         "parameters": unit.parameters_digest,
+        "inputs": [entry.path for entry in unit.inputs],
+        "input_keys": [entry.key for entry in unit.inputs],
         "outputs": result.outputs,
     }
 
@@ -332,6 +334,8 @@ def _blocked_row(decision: Decision) -> dict:
         "reason": decision.reason,
         "step_version": decision.unit.version,
         "parameters": "",
+        "inputs": [],
+        "input_keys": [],
         "outputs": [],
     }
 

@@ -91,6 +91,24 @@ def commit_run(
         raise CtaError(FAILED, where=where, why=_text(failed[0]), next_step=next_step)
 
 
+def commit_of(root: Path, paths: Iterable[str]) -> str:
+    """Return the commit that last changed what a result is made of, the same however often.
+
+    Empty where some of it is not committed, or none of it is in the history.
+
+    Parameters
+    ----------
+    root
+        The study.
+    paths
+        Files, folders and datasets from its top.
+    """
+    chosen = sorted(paths)
+    if _git(root, "status", "--porcelain", "--", *chosen):
+        return ""
+    return _git(root, "log", "-1", "--format=%H", "--", *chosen)
+
+
 def changed_files(root: Path, paths: Collection[str]) -> list[str]:
     """Return the files under some paths that are new or changed, in all datasets of a study.
 

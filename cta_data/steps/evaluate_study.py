@@ -8,17 +8,25 @@ from pathlib import Path
 
 from cta_data.engine.datasets import fetch, is_modified, require_identity, save
 from cta_data.engine.driver import study_lock
-from cta_data.engine.provenance import commit_run
+from cta_data.engine.provenance import commit_of, commit_run
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.evaluation.experiment import Predictions, predictions_in_folders
 from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import Evaluation, evaluate
 from cta_data.steps.evaluation_sets import place_references
 from cta_data.steps.illustrate import illustrator
-from cta_data.steps.models import REFERENCES, kept_at
+from cta_data.steps.models import MODELS, PREDICTIONS, REFERENCES, kept_at
 from cta_data.steps.predicted_sets import StudyPredictions
-from cta_data.study import EVALUATION, Study
+from cta_data.study import CONFIGURATION, EVALUATION, Study
 
+MADE_FROM = (
+    CONFIGURATION,
+    *(f"manifests/{name}.parquet" for name in ("subjects", "variants", "lesions")),
+    "builds",
+    MODELS,
+    PREDICTIONS,
+)
+"""What an evaluation is made from: the commit that last changed any of it stands on its pages."""
 UNCHECKED = (
     "folders were given: nothing was held against the study, so that it is not known whether a "
     "model saw a case, whether a prediction is stale, and whether a patient is still in the study"
@@ -63,7 +71,10 @@ def evaluate_study(
     with study_lock(study.root):
         found = find_predictions(study, references, predictions, note=note)
         illustrate = illustrator(study, convention, note)
-        done = evaluate(found, out, convention, jobs=jobs, note=note, illustrate=illustrate)
+        origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
+        done = evaluate(
+            found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
+        )
         written = out / convention.name
         places = [place for place in (written, study.root / REFERENCES) if place.exists()]
         if not commit or not any(is_modified(place) for place in places):

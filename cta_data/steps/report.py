@@ -11,14 +11,15 @@ import pandas as pd
 from cta_data.bids.files import write_text
 from cta_data.engine.datasets import is_modified, require_identity
 from cta_data.engine.driver import study_lock
-from cta_data.engine.provenance import commit_run
+from cta_data.engine.provenance import commit_of, commit_run
 from cta_data.errors import ConfigurationError
 from cta_data.evaluation.citations import Citation, citation_of, citations_markdown
+from cta_data.evaluation.origin import origin_text, stamped
 from cta_data.evaluation.population_table import population_table
 from cta_data.evaluation.populations import assign_populations, patients_left_out
 from cta_data.evaluation.published import published_table_1
 from cta_data.evaluation.rendering import table_csv, table_html, table_latex
-from cta_data.study import EVALUATION, Study
+from cta_data.study import CONFIGURATION, EVALUATION, Study
 
 REPORTS = ("table1",)
 TABLES = tuple(f"manifests/{name}.parquet" for name in ("subjects", "images", "lesions"))
@@ -91,7 +92,12 @@ def make_reports(
         f"{EVALUATION}/table_1.tex": table_latex(table),
         f"{EVALUATION}/citations.md": citations_markdown(citations),
     }
-    return Reports(table, left_out, citations, files)
+    origin = origin_text(commit_of(study.root, (CONFIGURATION, *TABLES)))
+    own = {
+        name: stamped(text.encode(), Path(name).suffix, origin).decode()
+        for name, text in files.items()
+    }
+    return Reports(table, left_out, citations, own)
 
 
 def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:
