@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from helpers.light_study import add_patient, make_light_study
 
+from cta_data.engine.keys import content_key
 from cta_data.engine.provenance import commit_run
 from cta_data.engine.run_records import run_records
 from cta_data.errors import ConfigurationError
@@ -20,20 +19,17 @@ IMAGE = "datasets/internal/derivatives/cta/sub-1/MPRAGE_brain.nii.gz"
 FIGURE = "evaluation/article/figure.svg"
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A raw file, an image that a unit made of it, and a figure that a command made of that."""
-    from cta_data.cli.application import use_environment_tools
-
-    use_environment_tools()
-    study = make_light_study(tmp_path / "study")
+    study = make_light_study(tmp_path_factory.mktemp("lineage") / "study")
     add_patient(study, "internal", "1", "NAQ", 1)
     raw = study.root / RAW_FILE
     raw.parent.mkdir(parents=True)
     raw.write_text("raw")
     unit = {"step": "convert", "cohort": "internal", "subject": "1", "session": "1"}
     made = {"status": "ok", "key": "k", "step_version": 5, "parameters": "digest"}
-    read = {"inputs": [RAW_FILE], "input_keys": ["MD5E-s3--bc7b36fe4d2924e49800d9b3dc4a325c.tar"]}
+    read = {"inputs": [RAW_FILE], "input_keys": [str(content_key(raw))]}
     study.tables.upsert("units", [unit | made | read | {"outputs": [IMAGE]}])
     study.tables.flush()
     paths = ["datasets/internal", "manifests"]
@@ -65,9 +61,12 @@ def test_a_figure_leads_back_to_raw_files(study: Study) -> None:
 def test_an_input_that_changed_is_marked(study: Study) -> None:
     """The key that was read stays; that it is another now is told."""
     path = study.root / RAW_FILE
-    path.unlink()
+    kept = path.with_name("kept")
+    path.rename(kept)
     path.write_text("other")
     step = trace(study, IMAGE).steps[0]
+    path.unlink()
+    kept.rename(path)
     assert step.changed == [RAW_FILE] and step.inputs[RAW_FILE].startswith("MD5E-s3--")
 
 
