@@ -45,7 +45,7 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     Raises
     ------
     ConfigurationError
-        The folder holds something already, or a cohort has no card.
+        The folder holds something already, lies in another study, or a cohort has no card.
     CtaError
         git does not know who commits.
     """
@@ -55,6 +55,7 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
             where=str(path),
             next_step="Name a new folder, or use the study that is there",
         )
+    _require_no_study_above(path)
     cards = {cohort: shipped_card_text(cohort) for cohort in cohorts}
     path.mkdir(parents=True, exist_ok=True)
     require_identity(path)
@@ -67,6 +68,18 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
         _create_cohort_datasets(path, parse_card(text, cohort, "card.toml"), text)
     save(path, f"Study {name} with {', '.join(cohorts) or 'no cohort'}")
     return Study(path)
+
+
+def _require_no_study_above(path: Path) -> None:
+    above = {*path.absolute().parents, *path.resolve().parents}
+    for folder in sorted(above):
+        if (folder / CONFIGURATION).is_file():
+            raise ConfigurationError(
+                "the folder lies in another study",
+                where=str(path),
+                why=f"that is {folder}",
+                next_step="Name a folder outside of it",
+            )
 
 
 def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> Study:

@@ -113,14 +113,17 @@ def _configuration(study: Study) -> Iterator[Finding]:
 
 
 def _cohorts(study: Study) -> Iterator[Finding]:
-    for cohort in study.cohorts:
+    for cohort in study.cohorts_here:
         card = study.card(cohort)
         here = "here" if study.has_sourcedata(cohort) else "not installed"
         yield Finding("ok", f"cohort {cohort}", f"{card.cohort.title}; sourcedata {here}")
 
+    for cohort, error in study.not_available.items():
+        yield Finding("warning", f"cohort {cohort}", str(error))
+
 
 def _clinical(study: Study) -> Iterator[Finding]:
-    for cohort in study.cohorts:
+    for cohort in study.cohorts_here:
         for problem in problems_of(study, cohort):
             yield Finding("warning", f"cohort {cohort}", problem)
 
@@ -133,7 +136,7 @@ def _shared(study: Study) -> Iterator[Finding]:
 
 
 def _distribution(study: Study) -> Iterator[Finding]:
-    for cohort in study.cohorts:
+    for cohort in study.cohorts_here:
         datasets = [path for path in cohort_datasets(study, cohort) if known_siblings([path])]
         if datasets and restriction(study, cohort) and not all(map(has_guard, datasets)):
             text = "restricted, and a push from this copy may not keep to it"
@@ -150,9 +153,7 @@ def _disk(study: Study) -> Iterator[Finding]:
 
 def _units(study: Study) -> Iterator[Finding]:
     rows = study.tables.rows("units")
-    gone = [
-        path for row in rows for path in row["outputs"] if not os.path.lexists(study.root / path)
-    ]
+    gone = [path for row in rows for path in row["outputs"] if not study.has(path)]
     failed = [row for row in rows if row["status"] == "error"]
     if gone:
         text = f"{len(gone)} outputs are gone, such as {gone[0]}; the next command makes them again"
@@ -177,7 +178,7 @@ def _units(study: Study) -> Iterator[Finding]:
 def _orphans(study: Study) -> Iterator[Finding]:
     """Find files beside the outputs that no unit accounts for."""
     known = {path for row in study.tables.rows("units") for path in row["outputs"]}
-    for cohort in study.cohorts:
+    for cohort in study.cohorts_here:
         folder = study.root / study.derivatives_path(cohort)
         stray = [
             path.relative_to(study.root).as_posix()

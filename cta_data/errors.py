@@ -45,6 +45,10 @@ class ConfigurationError(CtaError):
     """A mistake in study.toml, in a cohort's card or on the command line."""
 
 
+class NotAvailable(CtaError):
+    """A dataset of the study that no place which this clone knows holds, or lets anyone have."""
+
+
 def without_text(error: BaseException) -> str:
     """Return what kind of error a library raised.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from functools import cached_property
@@ -13,10 +14,12 @@ from cta_data.cohorts import Card, read_card
 from cta_data.cohorts.clinical import Clinical, read_clinical
 from cta_data.configuration import StudyConfiguration
 from cta_data.engine.datasets import install
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.manifests import Tables, query, read_frame
 from cta_data.validation import read_toml
 
+LOGGER = logging.getLogger(__name__)
+"""Says which datasets of a study were installed; the command line shows it."""
 CONFIGURATION = "study.toml"
 ENVIRONMENT = "CTA_STUDY"
 EVALUATION = "evaluation"
@@ -43,6 +46,7 @@ class Study:
         self.tables = Tables(root / "manifests")
         self._cards: dict[str, Card] = {}
         self._clinical: dict[str, Clinical | None] = {}
+        self._not_available: dict[str, NotAvailable] = {}
 
     # Folders -----------------------------------------------------------------------------------
 
@@ -68,9 +72,29 @@ class Study:
     @cached_property
     def cohorts(self) -> list[str]:
         """Names of the cohorts that the study holds, installed here or not."""
-        modules = self.root / ".gitmodules"
-        text = modules.read_text("utf-8") if modules.exists() else ""
-        return sorted(set(re.findall(r"^\s*path = datasets/([^/\s]+)$", text, re.MULTILINE)))
+        parts = (path.split("/") for path in _subdatasets(self.root))
+        return sorted(names[1] for names in parts if len(names) == 2 and names[0] == "datasets")
+
+    @cached_property
+    def not_available(self) -> dict[str, NotAvailable]:
+        """The cohorts whose images or derivatives cannot be installed here, and why.
+
+        A study may have been pushed in parts. The tables still know such a cohort; what was made
+        of it is kept as it is, and nothing of it can be made anew.
+        """
+        found: dict[str, NotAvailable] = {}
+        for cohort in self.cohorts:
+            try:
+                self.require(self.cohort_path(cohort))
+                self.require(self.derivatives_path(cohort))
+            except NotAvailable as error:
+                found[cohort] = error
+        return found
+
+    @property
+    def cohorts_here(self) -> list[str]:
+        """Names of the cohorts whose datasets are installed here, or could be just now."""
+        return [cohort for cohort in self.cohorts if cohort not in self.not_available]
 
     def card(self, cohort: str) -> Card:
         """Return a cohort's card.
@@ -79,6 +103,8 @@ class Study:
         ------
         ConfigurationError
             The study has no such cohort, or its card does not validate.
+        NotAvailable
+            The cohort's dataset cannot be installed here.
         """
         if cohort not in self._cards:
             if cohort not in self.cohorts:
@@ -102,25 +128,72 @@ class Study:
         if cohort not in self._clinical:
             tables = self.card(cohort).clinical
             folder = self.root / self.sourcedata_path(cohort) / CLINICAL
-            there = bool(tables) and folder.is_dir()
+            there = bool(tables) and self.has_sourcedata(cohort) and folder.is_dir()
             self._clinical[cohort] = read_clinical(tables, folder) if there else None
         return self._clinical[cohort]
 
     def require(self, path: str) -> None:
-        """Make sure that the dataset at a path (and those above it) is installed."""
-        parts = Path(path).parts
-        for depth in range(2, len(parts) + 1):
-            folder = Path(*parts[:depth])
-            if self._is_subdataset(folder):
-                install(self.root, self.root / folder)
+        """Make sure that the datasets that a path leads through are installed, without content.
+
+        Parameters
+        ----------
+        path
+            From the top of the study: of a dataset, or of anything in one.
+
+        Raises
+        ------
+        NotAvailable
+            One of them cannot be installed here.
+        """
+        top, parts = self.root, Path(path).parts
+        for depth in range(1, len(parts) + 1):
+            folder = self.root.joinpath(*parts[:depth])
+            if (folder / ".git").exists():
+                top = folder
+            elif folder.relative_to(top).as_posix() in _subdatasets(top):
+                self._install(folder)
+                top = folder
+
+    def has(self, path: str) -> bool:
+        """Tell whether a file is in the study; its content, or its dataset, may be elsewhere."""
+        if os.path.lexists(self.root / path):
+            return True
+        try:
+            self.require(path)
+        except NotAvailable:
+            return True
+        return os.path.lexists(self.root / path)
+
+    def _install(self, folder: Path) -> None:
+        name = folder.relative_to(self.root).as_posix()
+        if name in self._not_available:
+            raise self._not_available[name]
+        try:
+            install(self.root, folder)
+        except CtaError as error:
+            LOGGER.debug("%s", error)
+            missing = NotAvailable(
+                "it is not available here",
+                where=name,
+                why="no place that this clone knows has this dataset, or lets you have it",
+                next_step="Ask whoever has it to push it, or add where it is: "
+                f"`datalad siblings -d . add` above {name}",
+            )
+            self._not_available[name] = missing
+            raise missing from error
+        LOGGER.info("installed the dataset %s", name)
 
     def has_sourcedata(self, cohort: str) -> bool:
-        """Tell whether the raw files' dataset of a cohort is here (not whether its content is)."""
-        return (self.root / self.sourcedata_path(cohort) / ".git").exists()
+        """Tell whether the raw files' dataset of a cohort is here, or could be installed just now.
 
-    def _is_subdataset(self, folder: Path) -> bool:
-        tail = folder.parts[1:]
-        return len(tail) == 1 or tail[1:] in (("sourcedata",), ("derivatives", "cta"))
+        Its content may be elsewhere. Raw files may be restricted: who has none works on with what
+        was converted.
+        """
+        try:
+            self.require(self.sourcedata_path(cohort))
+        except NotAvailable:
+            return False
+        return (self.root / self.sourcedata_path(cohort) / ".git").exists()
 
     # Tables ------------------------------------------------------------------------------------
 
@@ -171,6 +244,13 @@ class Study:
     def query(self, sql: str) -> pd.DataFrame:
         """Run SQL over the tables; see `cta_data.manifests.query`."""
         return query(self.root / "manifests", sql)
+
+
+def _subdatasets(dataset: Path) -> set[str]:
+    """Return the paths of the datasets that are registered in one, installed or not."""
+    modules = dataset / ".gitmodules"
+    text = modules.read_text("utf-8") if modules.exists() else ""
+    return set(re.findall(r"^\s*path = (.+?)\s*$", text, re.MULTILINE))
 
 
 def open_study(path: Path | str | None = None) -> Study:

@@ -186,13 +186,13 @@ def test_a_cohort_of_one_s_own_card_joins_and_its_card_can_be_replaced(
 
 
 def test_a_clone_knows_its_cohorts_before_it_has_them(clone: Study) -> None:
-    """Cards are installed when they are needed; raw files are not fetched along."""
+    """Cards, and the raw files' dataset, are installed when they are needed; content is not."""
     assert clone.cohorts == ["internal"]
     assert not (clone.root / "datasets/internal/card.toml").exists()
     assert clone.card("internal").cohort.title == "CYBER-SPACE"
-    assert not clone.has_sourcedata("internal")
-    clone.require(clone.sourcedata_path("internal"))
+    assert not (clone.root / clone.sourcedata_path("internal") / ".git").exists()
     assert clone.has_sourcedata("internal")
+    assert (clone.root / clone.sourcedata_path("internal") / ".git").exists()
     clone.require(clone.derivatives_path("internal"))
     assert (clone.root / MASK).is_symlink() and not is_fetched(clone.root / MASK)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -29,6 +30,7 @@ from cta_data.cli import (
     standalone,
     step_commands,
     study_commands,
+    trace_commands,
     train_commands,
 )
 from cta_data.cli.output import error_console
@@ -61,6 +63,7 @@ for group in (
     score_commands,
     evaluate_commands,
     audit_commands,
+    trace_commands,
     train_commands,
     model_commands,
     experiment_commands,
@@ -87,6 +90,7 @@ def _global_options(
 def main() -> None:
     """Run the command line; the exit code is 0, 1, 2 or 3 as the reference says."""
     use_environment_tools()
+    _show_log()
     if not sys.warnoptions:
         # What libraries remark is for developers: `python -W default -m cta_data` shows it.
         warnings.simplefilter("ignore")
@@ -111,6 +115,21 @@ def main() -> None:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class _Messages(logging.Handler):
+    """Shows what the package logs as a user reads messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        error_console().print(record.getMessage(), soft_wrap=True)
+
+
+def _show_log() -> None:
+    logger = logging.getLogger("cta_data")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Messages) for handler in logger.handlers):
+        logger.addHandler(_Messages())
 
 
 def use_environment_tools() -> None:

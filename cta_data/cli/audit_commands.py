@@ -12,7 +12,7 @@ from rich.table import Table
 from cta_data.cli.days import day_of
 from cta_data.cli.options import JsonOption, ReplayOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
-from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
+from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study import Study, open_study
 
@@ -132,7 +132,9 @@ def _list(
         print_json({"false_positives": content, "cases": scores, "bias": BIAS, **made})
     elif rows.empty:
         error_console().print("there is no false positive", soft_wrap=True)
-    return EXIT_OK if len(rows) else EXIT_NOTHING
+    if rows.empty:
+        return EXIT_NOTHING
+    return EXIT_FAILED if made.get("not_drawn") else EXIT_OK
 
 
 def _write_page(

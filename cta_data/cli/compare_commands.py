@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cta_data.cli.options import JsonOption, StudyOption
+from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
 from cta_data.cli.output import error_console, print_json
+from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING
 from cta_data.errors import ConfigurationError
 from cta_data.study import EVALUATION, open_study
@@ -58,6 +59,7 @@ def compare(
         Path | None,
         typer.Option("--out", help="Keep the comparison, one row a metric: .parquet or .csv."),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     study: StudyOption = None,
 ) -> int:
@@ -74,9 +76,11 @@ def compare(
     if not 0 < confidence < 1:
         raise ConfigurationError("--confidence is between 0 and 1", why=f"{confidence:g}")
     _check_out(out)
+    sources = _sources(a, b, model or [], convention, study)
+    if out is not None:
+        require_file_place(out, [path for path, _ in sources], overwrite=overwrite)
     first, second = (
-        read_scores(path, {"model": name, "test_set": test_set})
-        for path, name in _sources(a, b, model or [], convention, study)
+        read_scores(path, {"model": name, "test_set": test_set}) for path, name in sources
     )
     require_one_convention(first, second)
     _require_one_test_set(first, second)

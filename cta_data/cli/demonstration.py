@@ -68,9 +68,9 @@ def run_demonstration(
     """
     if train:
         require_training_packages()
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigurationError(
-            "the folder is not empty",
+            "the folder is not empty" if folder.is_dir() else "this is no folder",
             where=str(folder),
             next_step="Remove it or name another: cta-data demo FOLDER",
         )

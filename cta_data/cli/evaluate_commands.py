@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cta_data.cli.options import JobsOption, JsonOption, ReplayOption, StudyOption
+from cta_data.cli.options import (
+    JobsOption,
+    JsonOption,
+    OverwriteOption,
+    ReplayOption,
+    StudyOption,
+)
 from cta_data.cli.output import console, error_console, print_json
+from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.study import CONFIGURATION, ENVIRONMENT, EVALUATION, open_study
 
@@ -36,6 +43,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Where to write; else `evaluation`, of the study or here.")
     ] = None,
+    overwrite: OverwriteOption = False,
     jobs: JobsOption = 1,
     as_json: JsonOption = False,
     study: StudyOption = None,
@@ -66,10 +74,14 @@ def evaluate(
             commit=not replay,
         )
     else:
+        from cta_data.steps.evaluate import NAMES, convention_folder
         from cta_data.steps.evaluate import evaluate as run
 
         place = out or Path(EVALUATION)
         found = _find(references, predictions, study, note)
+        folder = convention_folder(place, chosen)
+        read = [references, predictions, *_masks_of(found)]
+        require_folder_place(folder, read, NAMES, overwrite=overwrite)
         done = run(found, place, chosen, jobs=jobs, note=note)
     return _tell(done, place, note, as_json=as_json)
 
@@ -96,6 +108,12 @@ def _find(
     from cta_data.steps.evaluate_study import find_predictions
 
     return find_predictions(open_study(study), references, predictions, note=note)
+
+
+def _masks_of(found: Predictions) -> list[Path]:
+    """Return the folders of the masks that are read, and the masks where they are links."""
+    pairs = [path for one in found.sets for both in one.pairing.files.values() for path in both]
+    return [*dict.fromkeys(path.parent for path in pairs), *filter(Path.is_symlink, pairs)]
 
 
 def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json: bool) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.configuration import TrainingSection
+from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study import Study, open_study
@@ -27,11 +28,17 @@ def predict_folder_command(
     lesions: list[str],
     stripped: bool,
     probabilities: bool,
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Predict a folder and print what came of it."""
     from cta_data.nnunet.environment import require_device, require_training_packages
-    from cta_data.steps.predict_folder import find_model, predict_folder
+    from cta_data.steps.predict_folder import (
+        find_model,
+        folder_content,
+        output_names,
+        predict_folder,
+    )
     from cta_data.steps.training import machine_for
 
     if out is None:
@@ -42,6 +49,8 @@ def predict_folder_command(
     require_device(device)
     opened = open_study(study) if model is None else _study_if_any(study)
     path = model if model is not None else _model_of_study(opened, settings[0], changes)
+    names = output_names(folder_content(source))
+    require_folder_place(out, (source, path), names, overwrite=overwrite)
     found = find_model(path, out / ".model")
     training = _training(opened, changes)
     errors = error_console()
@@ -88,6 +97,7 @@ def _model_of_study(study: Study | None, setting: str, changes: dict[str, Any]) 
 
     assert study is not None
     model = model_of(study, setting, training_section(study, changes))
+    study.require(model.folder)
     folder = study.root / model.folder
     if not folder.is_dir():
         raise ConfigurationError(

@@ -14,6 +14,7 @@ from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.cohorts import parse_card, read_card, shipped_card_text
 from cta_data.cohorts.card import Card
+from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLimits
@@ -74,6 +75,8 @@ def add(
     if source is None:
         print_access(_card_to_be(opened, cohort, card), own_card=card)
         return 0
+    # Neither the study's own raw files are a source, nor a folder that holds them.
+    require_folder_place(opened.root / opened.sourcedata_path(cohort), [source])
     if dry_run:
         rules = _card_to_be(opened, cohort, card)
     else:

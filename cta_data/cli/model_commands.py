@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cta_data.cli.options import JsonOption, StudyOption
+from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
 from cta_data.cli.output import console, print_frame, print_json
 from cta_data.cli.train_commands import ConfigurationOption, PlannerOption, training_section
+from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study import open_study
@@ -50,6 +51,7 @@ def export(
     archive: Annotated[Path, typer.Argument(help="The zip file to write.")],
     configuration: ConfigurationOption = "",
     planner: PlannerOption = "",
+    overwrite: OverwriteOption = False,
     study: StudyOption = None,
 ) -> int:
     """Write a model as a zip that `nnUNetv2_install_pretrained_model_from_zip` installs."""
@@ -69,6 +71,7 @@ def export(
             f"model {model.name} is not trained",
             next_step=f"Run `cta-data train --setting {setting}`",
         )
+    require_file_place(archive, [opened.root / MODELS], overwrite=overwrite)
     wanted = [p for p in sorted((opened.root / model.folder).glob("**/*")) if not p.is_dir()]
     fetch(opened.root, [path.relative_to(opened.root).as_posix() for path in wanted])
     folder = model.folder.removeprefix(f"{MODELS}/")

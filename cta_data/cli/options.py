@@ -49,6 +49,10 @@ ReplayOption = Annotated[
         help="Recompute everything and leave the commit to the caller (used by datalad rerun).",
     ),
 ]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace files that are there; never those that are read."),
+]
 RecomputeOption = Annotated[
     bool, typer.Option("--recompute", help="Run every unit, whether or not it is needed.")
 ]

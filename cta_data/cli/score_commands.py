@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cta_data.cli.options import JobsOption, JsonOption, NiftiFormOption, form_choice
+from cta_data.cli.options import (
+    JobsOption,
+    JsonOption,
+    NiftiFormOption,
+    OverwriteOption,
+    form_choice,
+)
 from cta_data.cli.output import console, error_console, print_json
+from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 
@@ -59,17 +66,20 @@ def score(
         Path | None,
         typer.Option(help="Parquet file of cases; lesions go to FILE.lesions.parquet beside it."),
     ] = None,
+    overwrite: OverwriteOption = False,
     jobs: JobsOption = 1,
     as_json: JsonOption = False,
 ) -> int:
     """Score masks lesion by lesion, as the paper does or by rules of your own."""
     from cta_data.evaluation.scoring.collection import pair_files, score_pairs
+    from cta_data.evaluation.scoring.output import beside_of
     from cta_data.evaluation.scoring.workers import open_workers
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
     choice = form_choice(nifti_form)
     if out is not None:
         _require_place(out)
+        require_file_place(out, (reference, prediction), beside_of(out), overwrite=overwrite)
     pairing = pair_files(reference, prediction)
     with open_workers(min(jobs, len(pairing.files))) as workers:
         scores = score_pairs(

@@ -11,8 +11,9 @@ import SimpleITK as sitk
 import typer
 from rich.table import Table
 
-from cta_data.cli.options import JsonOption, NiftiFormOption, form_choice
+from cta_data.cli.options import JsonOption, NiftiFormOption, OverwriteOption, form_choice
 from cta_data.cli.output import console, error_console, print_json
+from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
@@ -43,6 +44,7 @@ def rasterize(
         typer.Option(help="Refuse contours that do not belong to the image."),
     ] = True,
     nifti_form: NiftiFormOption = "",
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Turn the contours of one structure set into masks on the grid of an image.
@@ -53,6 +55,7 @@ def rasterize(
     _check_pattern(roi)
     _check_masks_output(out)
     _require_inputs(rtstruct, image)
+    _require_masks_place(out, (rtstruct, image), (), overwrite=overwrite)
     structure_set = read_structure_set(rtstruct)
     referenced = structure_set.referenced_series_uids
     grid, identity = read_reference_image(image, referenced, form_choice(nifti_form))
@@ -66,6 +69,8 @@ def rasterize(
             error.what, where=str(rtstruct), why=error.why, next_step=error.next_step
         ) from error
     made = [one for one in rasterized if one.status != REFUSED]
+    files = [_mask_name(one) for one in made]
+    _require_masks_place(out, (rtstruct, image), files, overwrite=overwrite)
     written = _write_masks(made, grid, out) if made else {}
     _print_rois(rasterized, written, as_json=as_json)
     return 0 if all(one.status == "ok" for one in rasterized) else EXIT_FAILED
@@ -88,6 +93,7 @@ def transfer_mask(
         str, typer.Option("--kind", help="rigid or affine, where the images are registered.")
     ] = "rigid",
     nifti_form: NiftiFormOption = "",
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Carry one mask from one technique to another, lesion by lesion."""
@@ -95,6 +101,7 @@ def transfer_mask(
 
     _check_output(out)
     _require_inputs(mask, moving_image, fixed_image)
+    require_file_place(out, (mask, moving_image, fixed_image, transform), overwrite=overwrite)
     choice = form_choice(nifti_form)
     moving, _ = read_reference_image(moving_image, choice=choice)
     fixed, _ = read_reference_image(fixed_image, choice=choice)
@@ -153,7 +160,7 @@ def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dic
 
     A region that was refused has no mask: an empty one would say that there is nothing.
     """
-    if out.name.endswith((".nii", ".nii.gz")):
+    if _is_one_mask(out):
         _check_output(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         union = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
@@ -167,11 +174,28 @@ def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dic
     out.mkdir(parents=True, exist_ok=True)
     written = {}
     for one in rois:
-        label = re.sub(r"\W+", "_", one.name).strip("_") or "roi"
-        path = out / f"{one.number:03d}_{label}.nii.gz"
+        path = out / _mask_name(one)
         write_image(one.mask(image), path)
         written[one.number] = str(path)
     return written
+
+
+def _is_one_mask(out: Path) -> bool:
+    return out.name.endswith((".nii", ".nii.gz"))
+
+
+def _mask_name(one: RasterizedRoi) -> str:
+    label = re.sub(r"\W+", "_", one.name).strip("_") or "roi"
+    return f"{one.number:03d}_{label}.nii.gz"
+
+
+def _require_masks_place(
+    out: Path, inputs: tuple[Path, ...], names: list[str] | tuple[()], *, overwrite: bool
+) -> None:
+    if _is_one_mask(out):
+        require_file_place(out, inputs, overwrite=overwrite)
+    else:
+        require_folder_place(out, inputs, names, overwrite=overwrite)
 
 
 def _print_rois(rois: list[RasterizedRoi], written: dict[int, str], *, as_json: bool) -> None:

@@ -32,6 +32,8 @@ def print_status(content: dict[str, Any]) -> None:
     partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
     told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
     out.print(f"{len(content['sessions'])} subject-sessions: {told or 'none'}")
+    for cohort, why in content["not_available"].items():
+        out.print(f"{cohort}: not available here: {why}", soft_wrap=True)
     for build in content["builds"]:
         reason = f": {build['reason']}" if build["reason"] else ""
         out.print(f"build {build['build']}: {build['status']}{reason}", soft_wrap=True)

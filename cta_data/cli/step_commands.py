@@ -155,7 +155,7 @@ def run_request(study: Study, steps: list[Step], request: Request, command: list
 
 def _tell_absent_sources(study: Study, request: Request) -> None:
     """Say whose raw files are not here: what was converted from them is kept as it is."""
-    for cohort in request.cohorts or study.cohorts:
+    for cohort in request.cohorts or study.cohorts_here:
         if not study.has_sourcedata(cohort):
             told = f"note: the raw files of {cohort} are not to be had here; what was converted"
             error_console().print(f"{told} from them is kept", soft_wrap=True)

@@ -13,6 +13,7 @@ from cta_data.cli.options import (
     DryRunOption,
     JobsOption,
     JsonOption,
+    OverwriteOption,
     RecomputeOption,
     ReplayOption,
     SchedulerOption,
@@ -295,6 +296,7 @@ def predict(
     dry_run: DryRunOption = False,
     jobs: JobsOption = 1,
     as_json: JsonOption = False,
+    overwrite: OverwriteOption = False,
     study: StudyOption = None,
     replay: ReplayOption = False,
     recompute: RecomputeOption = False,
@@ -310,7 +312,8 @@ def predict(
         )
         return predict_folder_command(
             setting or [], model, source, out, study, device=device, changes=changes,
-            lesions=lesion or [], stripped=stripped, probabilities=probabilities, as_json=as_json,
+            lesions=lesion or [], stripped=stripped, probabilities=probabilities,
+            overwrite=overwrite, as_json=as_json,
         )  # fmt: skip
     if lesion:
         raise ConfigurationError("--lesion needs --input: a study's own models have one label")

@@ -6,7 +6,6 @@ It is the only process that touches a shared file or commits.
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, as_completed
@@ -117,6 +116,9 @@ def run_steps(
         for step in steps:
             decisions = _decide_step(study, step, options)
             watcher.step_planned(step.name, decisions)
+            for decision in decisions:
+                if decision.action == "run" and isinstance(decision.unit, Unit):
+                    report.inputs.update(entry.path for entry in decision.unit.inputs)
             _run_step(study, step, decisions, pool, record, watcher)
         finish(report)
     return report
@@ -158,7 +160,7 @@ def _decide_step(study: Study, step: Step, options: RunOptions) -> list[Decision
         decide(
             unit,
             rows.get(unit.id.key),
-            lambda path: os.path.lexists(study.root / path),
+            study.has,
             recompute=options.recompute,
         )
         for unit in step.plan(study, options.selection)
@@ -319,6 +321,8 @@ def _unit_row(result: Result) -> dict:
         "reason": result.record.reason or None,
         "step_version": unit.version,
         "parameters": unit.parameters_digest,
+        "inputs": [entry.path for entry in unit.inputs],
+        "input_keys": [entry.key for entry in unit.inputs],
         "outputs": result.outputs,
     }
 
@@ -330,6 +334,8 @@ def _blocked_row(decision: Decision) -> dict:
         "reason": decision.reason,
         "step_version": decision.unit.version,
         "parameters": "",
+        "inputs": [],
+        "input_keys": [],
         "outputs": [],
     }
 

@@ -38,9 +38,10 @@ class Record:
 
 @dataclass
 class Report:
-    """All records of a command."""
+    """All records of a command, and the files that its units read (from the top of the study)."""
 
     records: list[Record] = field(default_factory=list)
+    inputs: set[str] = field(default_factory=set)
 
     def add(self, record: Record) -> None:
         """Take one more record."""

@@ -12,6 +12,8 @@ import pandas as pd
 
 METASTASIS = "metastasis"
 VERDICTS = (METASTASIS, "vessel", "aneurysm", "other")
+DISAGREED = "readers disagree"
+"""Stands for the verdict where readers do not say the same; it counts as none of theirs."""
 BIAS = "biased in the model's favour: only false positives were looked at again"
 KEY = ["test_set", "model", "case", "predicted_lesion"]
 ABOUT = ["technique", "cohort", "subject", "session"]
@@ -28,18 +30,48 @@ def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
         One row a lesion of the reference and one a false positive, as `cta-data evaluate` keeps
         them.
     audits
-        Verdicts that hold: columns of the key, verdict, reader, decided_on, note.
+        Verdicts that hold, a row a reader: columns of the key, verdict, reader, decided_on, note.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `verdict` is what all its readers say, or `DISAGREED`; `reader` and `note` name all of them,
+        `decided_on` is the last day, and `verdicts` holds what each one said.
     """
     sizes = {"predicted_voxels": "voxels", "predicted_volume_mm3": "volume_mm3"}
     told = lesions[lesions["status"] == "false"]
     told = told.reindex(columns=[*KEY, *ABOUT, *sizes, "centroid_ras_mm"])
     told = told.rename(columns=sizes)
     told = told.astype({"predicted_lesion": "int64"})
-    names = [*KEY, "verdict", "reader", "decided_on", "note"]
-    joined = told.merge(audits.reindex(columns=names), how="left", on=KEY)
+    joined = told.merge(_together(audits), how="left", on=KEY)
     joined["open"] = joined["verdict"].isna()
     order = joined.sort_values(["open", *KEY], ascending=[False, *[True] * len(KEY)])
     return order.drop(columns="open").reset_index(drop=True)
+
+
+def _together(audits: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a false lesion, of what its readers say."""
+    said = ["reader", "verdict", "decided_on", "note"]
+    rows = []
+    for key, part in audits.reindex(columns=[*KEY, *said]).groupby(KEY, sort=True):
+        readings = part.sort_values("reader")[said].to_dict("records")
+        verdicts = sorted({str(one["verdict"]) for one in readings})
+        notes = [str(one["note"]) for one in readings if pd.notna(one["note"]) and one["note"]]
+        rows.append(
+            dict(zip(KEY, key, strict=True))
+            | {
+                "verdict": verdicts[0] if len(verdicts) == 1 else DISAGREED,
+                "reader": ", ".join(str(one["reader"]) for one in readings),
+                "decided_on": max(str(one["decided_on"]) for one in readings),
+                "note": "; ".join(notes) or None,
+                "verdicts": [
+                    {name: None if pd.isna(value) else value for name, value in one.items()}
+                    for one in readings
+                ],
+            }
+        )
+    columns = [*KEY, "verdict", "reader", "decided_on", "note", "verdicts"]
+    return pd.DataFrame(rows, columns=columns).astype({"predicted_lesion": "int64"})
 
 
 def with_verdicts(cases: pd.DataFrame, false_positives: pd.DataFrame) -> pd.DataFrame:

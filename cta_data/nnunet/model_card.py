@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from cta_data.engine.log import software_versions
 LEARNING = ("torch", "nnunetv2", "dynamic_network_architectures", "batchgeneratorsv2")
 NOT_SHOWN = ("cases", "patients", "definition", "study")
 """Parameters that stand elsewhere in a card."""
+COST = (
+    "resumed_after_epochs", "sessions", "seconds", "gpu_energy_kilowatt_hours", "hardware",
+)  # fmt: skip
+"""What a card tells of how its weights were first made: no other time gives the same."""
 CURVES = {
     "train_losses": "Loss, training",
     "val_losses": "Loss, validation",
@@ -65,6 +70,20 @@ def fold_card(
         "validation_cases": len(summary["metric_per_case"]),
         "curves": {name: [float(v) for v in log[name]] for name in CURVES if name in log},
     }
+
+
+def with_first_cost(card: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card whose cost is that of the first time, where the same weights were made again.
+
+    So a training that is repeated bit for bit repeats its card, too.
+
+    Parameters
+    ----------
+    earlier
+        The card that was there; empty where there was none.
+    """
+    same = all(earlier.get(name) == card[name] for name in ("unit_key", "checkpoint_key"))
+    return card | {name: earlier[name] for name in COST if name in earlier} if same else card
 
 
 def write_curves(curves: dict[str, list[float]], path: Path) -> None:

@@ -23,6 +23,8 @@ from cta_data.nnunet.plans import TRAINER
 LATEST = "checkpoint_latest.pth"
 FINAL = "checkpoint_final.pth"
 _PLOT_EVERY_SECONDS = 60.0
+_CLOCKS = ("epoch_start_timestamps", "epoch_end_timestamps")
+"""What nnU-Net logs of the clock; its checkpoints hold the log, and its picture shows it."""
 
 
 class SeededTrainer(OriginalTrainer):
@@ -40,6 +42,7 @@ class SeededTrainer(OriginalTrainer):
         self.num_val_iterations_per_epoch = options["validation_iterations"]
         self.save_every = options["checkpoint_every"]
         self.seed = options["seed"]
+        self.reproducible = options["reproducible"]
         self._plotted = time.monotonic()
         self.resumed_at: list[int] = []
         self._plot = self.logger.plot_progress_png
@@ -64,7 +67,13 @@ class SeededTrainer(OriginalTrainer):
         self._plot(self.output_folder)
 
     def save_checkpoint(self, filename: str) -> None:
-        """Write a checkpoint under another name first, so that none is ever half written."""
+        """Write a checkpoint under another name first, so that none is ever half written.
+
+        A training that is to be repeated bit for bit holds no time of day.
+        """
+        if self.reproducible:
+            log = self.logger.local_logger.my_fantastic_logging
+            log.update({name: [0.0] * len(log[name]) for name in _CLOCKS})
         part = f"{filename}.part"
         super().save_checkpoint(part)
         if os.path.exists(part):

@@ -58,7 +58,7 @@ def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
                 reason = row["reason"] or row["status"]
                 named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
                 reasons.setdefault((cohort, subject, session), named)
-    uncertain = {c: courses_that_differ(study, c) for c in study.cohorts}
+    uncertain = {c: courses_that_differ(study, c) for c in study.cohorts_here}
     for key, row in study.tables.by_key("subjects").items():
         if row.get("form") == DICOM and key[1] in uncertain.get(key[0], {}):
             reasons.setdefault(key, uncertain[key[0]][key[1]])
@@ -70,7 +70,7 @@ def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
 
 def not_evaluated(study: Study, cohort: str, session: str) -> str:
     """Return why a session is left out by its cohort's card, or an empty text."""
-    if cohort not in study.cohorts:
+    if cohort not in study.cohorts_here:
         return ""
     section = study.card(cohort).sessions
     if not section.evaluated or re.search(section.evaluated, session):
@@ -101,8 +101,28 @@ def usable_patients(study: Study) -> list[Patient]:
 def build_cohorts(study: Study) -> set[str]:
     """Return the cohorts that are partitioned: those named in study.toml, else all trials."""
     named = study.configuration.build.cohorts
-    trials = (c for c in study.cohorts if study.card(c).cohort.partition == "trial")
-    return set(named or trials)
+    return set(named or (c for c in study.cohorts if not is_external(study, c)))
+
+
+def is_external(study: Study, cohort: str) -> bool:
+    """Tell whether a cohort only tests: by its card or, where that is not here, its patients."""
+    if cohort in study.not_available:
+        rows = study.tables.index("subjects", ("cohort",)).get((cohort,), [])
+        # A trial's patients train or test, or wait for the first build: these have no partition.
+        return not any(row["partition"] in (None, "train", "test") for row in rows)
+    return study.card(cohort).cohort.partition == "external"
+
+
+def require_build_cohorts(study: Study) -> None:
+    """Refuse to partition patients where a cohort that belongs to the partition is not here.
+
+    Raises
+    ------
+    NotAvailable
+        One of the build's cohorts is not available here.
+    """
+    for cohort in sorted(build_cohorts(study) & study.not_available.keys()):
+        raise study.not_available[cohort]
 
 
 def study_partition(study: Study) -> list[Assignment]:
@@ -119,21 +139,27 @@ def account(study: Study) -> None:
     """Bring partitions and reasons in the table `subjects` up to date.
 
     A session that could not be converted gets a row, so that no subject is missing from the table.
+    Rows of cohorts that are not available here stay as they are, and partitions where one of the
+    build's cohorts is not: nobody could tell how its patients are to be counted.
     """
     reasons = exclusions(study)
     built = any(step.startswith("build_") for step, *_ in study.tables.by_key("units"))
+    whole = not build_cohorts(study) & study.not_available.keys()
     assigned = {
-        (a.patient.cohort, a.patient.subject): a for a in (study_partition(study) if built else [])
+        (a.patient.cohort, a.patient.subject): a
+        for a in (study_partition(study) if built and whole else [])
     }
     rows = dict(study.tables.by_key("subjects"))
     for step, cohort, subject, session in study.tables.by_key("units"):
-        if step == "convert":
+        if step == "convert" and cohort not in study.not_available:
             identity = {"cohort": cohort, "subject": subject, "session": session}
             licence = study.card(cohort).cohort.licence
             rows.setdefault((cohort, subject, session), identity | {"licence": licence})
     updated = []
     for key, row in rows.items():
         told: dict[str, Any]
+        if key[0] in study.not_available:
+            continue
         reason = reasons.get(key)
         assignment = assigned.get(key[:2])
         if reason:
@@ -142,8 +168,10 @@ def account(study: Study) -> None:
             why = assignment.reason or None
             told = {"partition": assignment.partition, "exclusion_reason": why}
         else:
-            external = study.card(key[0]).cohort.partition == "external"
-            told = {"partition": "external" if external else None, "exclusion_reason": None}
+            partition_now = "external" if is_external(study, key[0]) else None
+            if not whole and row.get("partition") in ("train", "test"):
+                partition_now = row["partition"]
+            told = {"partition": partition_now, "exclusion_reason": None}
         updated.append(row | told)
     study.tables.upsert("subjects", updated)
 

@@ -12,9 +12,11 @@ from cta_data.engine.datasets import require_identity
 from cta_data.engine.driver import study_lock
 from cta_data.engine.keys import content_key
 from cta_data.engine.provenance import commit_run
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.evaluation.audit import KEY, VERDICTS, false_lesions
 from cta_data.evaluation.scoring.mask_files import ENDINGS
+from cta_data.steps.models import PREDICTIONS
+from cta_data.steps.prediction_record import NAME
 from cta_data.study import EVALUATION, Study
 
 
@@ -86,7 +88,8 @@ def judge(
 ) -> bool:
     """Write a verdict into the table `audits` and commit it; tell whether there is such a lesion.
 
-    A later verdict replaces an earlier one.
+    A reader's later verdict replaces that reader's earlier one, and nobody else's. It is about one
+    mask: its key is known from git, whether or not its content is here.
 
     Parameters
     ----------
@@ -99,6 +102,10 @@ def judge(
     ------
     ConfigurationError
         The verdict is none of those known, there is no reader, or the study was not evaluated.
+    DataRefused
+        The predicted mask is not in the study, so that nobody could say what was looked at.
+    NotAvailable
+        The predictions' dataset cannot be installed here.
     CtaError
         Another command works on the study, or the commit failed.
     """
@@ -118,18 +125,39 @@ def judge(
         if rows.empty:
             return False
         key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
+        if key is None:
+            raise DataRefused(
+                "the prediction is not in the study: a verdict is about a mask that is there",
+                where=lesion.name,
+                next_step="Predict again, or put the mask back, and run `cta-data evaluate`",
+            )
         row = {**vars(lesion), **vars(reading), "prediction_key": key, "convention": convention}
         study.tables.upsert("audits", [row])
         study.tables.flush()
         if commit:
             told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"
-            commit_run(study.root, list(command), told, ["manifests"], 0)
+            read = _read_for(study, lesion, convention)
+            commit_run(study.root, list(command), told, ["manifests"], 0, inputs=read)
     return True
 
 
+def _read_for(study: Study, lesion: FalseLesion, convention: str) -> list[str]:
+    """Return what a verdict rests on: the scores, and the record that lies beside the mask."""
+    record = f"{PREDICTIONS}/{lesion.model}/{lesion.test_set}/{NAME}"
+    paths = [f"{EVALUATION}/{convention}/scores.lesions.parquet", record]
+    return [path for path in paths if (study.root / path).exists()]
+
+
 def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | None:
-    """Return the content key of a predicted mask, or None where it is not there."""
-    folder = study.root / EVALUATION / "predictions" / model / test_set
+    """Return the content key of a predicted mask, or None where it is not there.
+
+    Raises
+    ------
+    NotAvailable
+        The predictions' dataset cannot be installed here.
+    """
+    study.require(PREDICTIONS)
+    folder = study.root / PREDICTIONS / model / test_set
     keys = (content_key(folder / f"{case}{ending}") for ending in ENDINGS)
     return next((key for key in keys if key), None)
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from cta_data.bids.files import write_text
+from cta_data.bids.files import write_bytes, write_text
 from cta_data.engine.driver import study_lock
+from cta_data.engine.provenance import commit_of
 from cta_data.errors import CtaError, DataRefused
 from cta_data.evaluation.audit_page import FalseEntry, audit_html
 from cta_data.evaluation.figures.findings import strip_figure
+from cta_data.evaluation.origin import origin_text, stamped
 from cta_data.evaluation.scoring import CONVENTIONS, Convention
 from cta_data.evaluation.transfer_pictures import png_bytes
 from cta_data.steps.audit import evaluated_cases
 from cta_data.steps.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
 from cta_data.steps.finding_figures import overlap_in_words
-from cta_data.study import Study
+from cta_data.study import EVALUATION, Study
 
 FOLDER = "evaluation/audit"
 IGNORE_ALL = "# Made by `cta-data audit`; pictures of patients are not committed.\n*\n"
@@ -84,7 +86,9 @@ def write_audit_page(
         folder.mkdir(parents=True, exist_ok=True)
         write_text(IGNORE_ALL, folder / ".gitignore")
         page, notice = f"{convention}.html", study.configuration.study.notice
-        write_text(audit_html(entries, convention, selection, notice, told), folder / page)
+        text = audit_html(entries, convention, selection, notice, told).encode()
+        origin = origin_text(commit_of(study.root, [f"{EVALUATION}/{convention}"]))
+        write_bytes(stamped(text, ".html", origin), folder / page)
     return AuditPage(f"{FOLDER}/{page}", entries)
 
 
@@ -95,10 +99,8 @@ def _key(entry: FalseEntry) -> tuple[str, str, str]:
 def _entry(row: Mapping[Any, Any]) -> FalseEntry:
     truth = row.get("truth")
     told = (f"In truth, {truth}.",) if isinstance(truth, str) else ()
-    verdict = ""
-    if isinstance(row["verdict"], str):
-        verdict = f"{row['verdict']}, by {row['reader']} on {row['decided_on']}"
-        verdict += f": {row['note']}" if isinstance(row["note"], str) and row["note"] else ""
+    readings = row["verdicts"] if isinstance(row["verdict"], str) else []
+    verdict = "; ".join(_in_words(one) for one in readings)
     x, y, z = (float(value) for value in row["centroid_ras_mm"])
     return FalseEntry(
         row["test_set"],
@@ -111,6 +113,11 @@ def _entry(row: Mapping[Any, Any]) -> FalseEntry:
         remarks=told,
         technique=row["technique"] if isinstance(row["technique"], str) else "",
     )
+
+
+def _in_words(reading: Mapping[str, str]) -> str:
+    told = f"{reading['verdict']}, by {reading['reader']} on {reading['decided_on']}"
+    return told + (f": {reading['note']}" if reading["note"] else "")
 
 
 def _masks(study: Study, key: tuple[str, str, str], scored: pd.DataFrame) -> Masks | None:

@@ -21,7 +21,12 @@ from cta_data.formats.nifti import (
 )
 from cta_data.formats.nifti_geometry import grid_of_itk
 from cta_data.formats.voxel_values import count_not_finite
-from cta_data.steps.accounting import not_evaluated, partition_options, study_partition
+from cta_data.steps.accounting import (
+    not_evaluated,
+    partition_options,
+    require_build_cohorts,
+    study_partition,
+)
 from cta_data.steps.overlap import in_training, rejected_subjects, shared_patients
 from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, make_unit, setting_image
@@ -47,7 +52,10 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
     ------
     ConfigurationError
         The study has no such setting.
+    NotAvailable
+        A cohort whose patients are partitioned is not available here.
     """
+    require_build_cohorts(study)
     settings = study.configuration.build.settings
     if name not in settings:
         raise ConfigurationError(

@@ -158,7 +158,7 @@ def list_rows_without_session(study: Study) -> None:
     """
     units = study.tables.by_key("units")
     converted = {k[1:] for k, row in units.items() if k[0] == "convert" and row["status"] == "ok"}
-    for cohort in study.cohorts:
+    for cohort in study.cohorts_here:
         if not any(table.lesions for table in study.card(cohort).clinical):
             continue
         told = ToldOf(study, cohort)
@@ -262,7 +262,7 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
 
     BIDS knows one row a participant there: tables with a row a session are kept from its validator.
     """
-    for cohort in study.cohorts:
+    for cohort in study.cohorts_here:
         told = ToldOf(study, cohort)
         folder = study.root / study.cohort_path(cohort)
         if told.clinical is None or not (folder / ".git").exists():

@@ -35,6 +35,7 @@ from cta_data.evaluation.experiment.score_text import score_html, score_latex, s
 from cta_data.evaluation.experiment.sets import all_cases, all_lesions
 from cta_data.evaluation.experiment.text_table import table_page, table_section, table_tex
 from cta_data.evaluation.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
+from cta_data.evaluation.origin import STAMPED, origin_text, stamped
 from cta_data.evaluation.scoring import Convention
 from cta_data.evaluation.scoring.output import write_frames
 
@@ -144,6 +145,7 @@ def evaluate(
     jobs: int = 1,
     note: Callable[[str], None] = lambda text: None,
     illustrate: Illustrate = lambda folder, sets: Illustration(),
+    commit: str = "",
 ) -> Evaluation:
     """Score all predictions and write scores, tables, figures and a page.
 
@@ -154,6 +156,8 @@ def evaluate(
         nothing is written, and what an earlier evaluation wrote is removed.
     illustrate
         Adds what masks alone cannot tell.
+    commit
+        That the masks came with; pages and figures name it.
     """
     sets = score_sets(predictions, convention, jobs=jobs, note=note)
     told = Evaluation(
@@ -165,7 +169,7 @@ def evaluate(
         accounting=tuple(one.accounting for one in sets),
     )
     scored = [one for one in sets if one.scores.cases]
-    folder = out / convention.name.replace(", ", "-")
+    folder = convention_folder(out, convention)
     if not scored:
         # Tables of an earlier evaluation would show what cannot be scored any more.
         old = _remove_all_but(folder, [])
@@ -173,6 +177,9 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     added = illustrate(folder, scored)
     written = _write(folder, scored, told, convention.name, added)
+    for path in written:
+        if path.suffix in STAMPED:
+            write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
     old = _remove_all_but(folder, written)
     files, removed = (
         tuple(sorted(path.relative_to(out).as_posix() for path in paths))
@@ -180,6 +187,11 @@ def evaluate(
     )
     names = tuple((one.name, len(one.scores.cases)) for one in scored)
     return replace(told, sets=names, files=files, removed=removed)
+
+
+def convention_folder(out: Path, convention: Convention) -> Path:
+    """Return the folder of an evaluation by a convention, in the folder of all evaluations."""
+    return out / convention.name.replace(", ", "-")
 
 
 def _remove_all_but(folder: Path, written: Sequence[Path]) -> list[Path]:

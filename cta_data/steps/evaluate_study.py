@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from cta_data.engine.datasets import fetch, is_modified, require_identity, save
 from cta_data.engine.driver import study_lock
-from cta_data.engine.provenance import commit_run
+from cta_data.engine.provenance import commit_of, commit_run
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.evaluation.experiment import Predictions, predictions_in_folders
 from cta_data.evaluation.scoring import Convention
 from cta_data.steps.evaluate import Evaluation, evaluate
 from cta_data.steps.evaluation_sets import place_references
 from cta_data.steps.illustrate import illustrator
-from cta_data.steps.models import REFERENCES
+from cta_data.steps.models import MODELS, PREDICTIONS, REFERENCES, kept_at
 from cta_data.steps.predicted_sets import StudyPredictions
-from cta_data.study import EVALUATION, Study
+from cta_data.study import CONFIGURATION, EVALUATION, Study
 
+MADE_FROM = (
+    CONFIGURATION,
+    *(f"manifests/{name}.parquet" for name in ("subjects", "variants", "lesions")),
+    "builds",
+    MODELS,
+    PREDICTIONS,
+)
+"""What an evaluation is made from: the commit that last changed any of it stands on its pages."""
 UNCHECKED = (
     "folders were given: nothing was held against the study, so that it is not known whether a "
     "model saw a case, whether a prediction is stale, and whether a patient is still in the study"
@@ -64,7 +71,10 @@ def evaluate_study(
     with study_lock(study.root):
         found = find_predictions(study, references, predictions, note=note)
         illustrate = illustrator(study, convention, note)
-        done = evaluate(found, out, convention, jobs=jobs, note=note, illustrate=illustrate)
+        origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
+        done = evaluate(
+            found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
+        )
         written = out / convention.name
         places = [place for place in (written, study.root / REFERENCES) if place.exists()]
         if not commit or not any(is_modified(place) for place in places):
@@ -75,7 +85,7 @@ def evaluate_study(
         if command:
             code = EXIT_FAILED if done.missing else EXIT_OK
             paths = [place.relative_to(study.root).as_posix() for place in places]
-            commit_run(study.root, command, told, paths, code)
+            commit_run(study.root, command, told, paths, code, inputs=_inside(study.root, found))
         else:
             save(study.root, told, places)
     return done
@@ -120,9 +130,7 @@ def fetch_masks(
 
     What cannot be fetched is told with the reason; its cases are then not scored.
     """
-    top = root.resolve()
-    inside = [path for path in _masks(predictions) if path.parent.resolve().is_relative_to(top)]
-    fetched = fetch(root, [_kept_at(path.parent.resolve() / path.name, top) for path in inside])
+    fetched = fetch(root, _inside(root, predictions))
     if fetched.paths:
         note(f"fetched the content of {len(fetched.paths)} files")
     for path, reason in fetched.failed.items():
@@ -130,6 +138,13 @@ def fetch_masks(
             f"not fetched: {path}: {reason}. `git annex whereis` tells where it should be; "
             "add that place as a sibling"
         )
+
+
+def _inside(root: Path, predictions: Predictions) -> list[str]:
+    """Return the masks that lie in a study, from its top, where its datasets keep them."""
+    top = root.resolve()
+    inside = [path for path in _masks(predictions) if path.parent.resolve().is_relative_to(top)]
+    return [kept_at(path.parent.resolve() / path.name, top) for path in inside]
 
 
 def _masks(predictions: Predictions) -> Iterator[Path]:
@@ -141,13 +156,6 @@ def _masks(predictions: Predictions) -> Iterator[Path]:
             if path not in seen:
                 seen.add(path)
                 yield path
-
-
-def _kept_at(path: Path, top: Path) -> str:
-    """Return where a dataset of the study keeps a file, which a link of ours may point to."""
-    if path.is_symlink() and ".git" not in Path(os.readlink(path)).parts:
-        path = Path(os.path.normpath(path.parent / os.readlink(path)))
-    return path.relative_to(top).as_posix()
 
 
 def _command(

@@ -15,8 +15,9 @@ from pathlib import Path
 from cta_data.configuration import Setting
 from cta_data.engine import Selection, UnitId
 from cta_data.errors import ConfigurationError
-from cta_data.steps.accounting import study_partition
+from cta_data.steps.accounting import build_cohorts, study_partition
 from cta_data.steps.models import REFERENCES
+from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, setting_image
 from cta_data.study import Study
 
@@ -104,7 +105,7 @@ class EvaluationSets:
         made: dict[str, EvaluationSet] = {}
         qualities = {
             (a.patient.cohort, a.patient.subject): a.patient.quality
-            for a in study_partition(self.study)
+            for a in self._partition
             if a.partition == "test"
         }
         for quality in sorted(set(qualities.values()), reverse=True):
@@ -118,7 +119,7 @@ class EvaluationSets:
             if sessions:
                 name = f"{INTERNAL}-{quality}"
                 made[name] = EvaluationSet(name, quality, False, sessions)
-        for cohort in self.study.cohorts:
+        for cohort in self.study.cohorts_here:
             own = tuple(
                 unit
                 for unit in self._measured
@@ -127,6 +128,13 @@ class EvaluationSets:
             if own:
                 made[cohort] = EvaluationSet(cohort, "", True, own)
         return made
+
+    @cached_property
+    def _partition(self) -> list[Assignment]:
+        """The partition; empty where one of its cohorts is not here, and it cannot be told."""
+        if build_cohorts(self.study) & self.study.not_available.keys():
+            return []
+        return study_partition(self.study)
 
     @cached_property
     def _measured(self) -> list[UnitId]:
@@ -201,6 +209,8 @@ class EvaluationSets:
         for name in names:
             known = [n for n, one in self.by_name.items() if name == n or name in one.cohorts]
             group = [n for n in usual if _is_in(name, self.by_name[n])]
+            if not known and not group and name in self.study.not_available:
+                raise self.study.not_available[name]
             if not known and not group and name not in GROUPS:
                 raise ConfigurationError(
                     f"there is no test set {name!r}",
@@ -224,7 +234,8 @@ def place_references(study: Study, sets: Iterable[SetForModel]) -> list[str]:
     """Point `evaluation/references/<test set>/<technique>/<case>.nii.gz` at the masks.
 
     They are relative links: no mask is copied, and whoever has the study has them. Links of cases,
-    techniques and test sets that are no longer there are removed.
+    techniques and test sets that are no longer there are removed; not those into a cohort that is
+    not available here, of which nobody can say so.
 
     Returns
     -------
@@ -237,7 +248,7 @@ def place_references(study: Study, sets: Iterable[SetForModel]) -> list[str]:
     changed = []
     for path in _placed(study.root / REFERENCES):
         name = path.relative_to(study.root).as_posix()
-        if name not in wanted:
+        if name not in wanted and _leads_to(path, study) not in study.not_available:
             path.unlink()
             _remove_empty(path.parent, study.root / REFERENCES)
             changed.append(name)
@@ -251,6 +262,13 @@ def place_references(study: Study, sets: Iterable[SetForModel]) -> list[str]:
         path.symlink_to(target)
         changed.append(name)
     return changed
+
+
+def _leads_to(link: Path, study: Study) -> str:
+    """Return the cohort that a link leads into; an empty text for any other."""
+    target = os.path.normpath(link.parent / os.readlink(link))
+    parts = Path(os.path.relpath(target, study.root)).parts
+    return parts[1] if len(parts) > 1 and parts[0] == "datasets" else ""
 
 
 def _placed(folder: Path) -> Iterator[Path]:

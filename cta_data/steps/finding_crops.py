@@ -24,6 +24,7 @@ from cta_data.evaluation.scoring.instance_labels import instance_labels
 from cta_data.evaluation.scoring.mask_files import ENDINGS, read_mask
 from cta_data.formats.nifti import read_grid, same_grid
 from cta_data.imaging.grid import Grid
+from cta_data.steps.models import kept_at
 from cta_data.steps.session_images import SessionImages, require_files
 from cta_data.steps.sessions import Upstream, require_outputs
 from cta_data.study import Study
@@ -149,7 +150,7 @@ class CaseFinder:
             except CtaError:
                 continue  # told where its crops are asked for
             inside = [p for p in masks.paths.values() if p.is_relative_to(root)]
-            wanted.update(path.relative_to(root).as_posix() for path in inside)
+            wanted.update(kept_at(path, root) for path in inside)
         there = [path for path in sorted(wanted) if os.path.lexists(root / path)]
         fetched = fetch(root, there)
         if fetched.paths:

@@ -16,6 +16,7 @@ from cta_data.study import Study
 
 def read_cards(study: Study) -> list[dict[str, Any]]:
     """Return one row a trained fold: what its card tells at a glance."""
+    study.require(MODELS)
     rows = []
     for path in sorted((study.root / MODELS).glob("*/*/fold_*/card.json")):
         card = json.loads(path.read_text("utf-8"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.configuration import Setting, TrainingSection
-from cta_data.engine.datasets import create_dataset, install, save, write_attributes
+from cta_data.engine.datasets import create_dataset, save, write_attributes
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.plans import model_folder
 from cta_data.steps.build import dataset_folder
@@ -75,14 +76,30 @@ def model_of(study: Study, setting: str, training: TrainingSection) -> Model:
     return Model.of(setting, settings[setting], training.configuration, training.planner)
 
 
+def kept_at(path: Path, top: Path) -> str:
+    """Return where a dataset of the study keeps a file, which a link of ours may point to.
+
+    Parameters
+    ----------
+    top
+        The study.
+    """
+    if path.is_symlink() and ".git" not in Path(os.readlink(path)).parts:
+        path = Path(os.path.normpath(path.parent / os.readlink(path)))
+    return path.relative_to(top).as_posix()
+
+
 def ensure_dataset(study: Study, path: str, annexed: Iterable[str]) -> None:
-    """Make the subdataset at a path where it is missing, or install it."""
-    folder = study.root / path
+    """Make the subdataset at a path where it is missing, or install it.
+
+    Raises
+    ------
+    NotAvailable
+        The study has it, and it cannot be installed here.
+    """
+    study.require(path)
+    folder, modules = study.root / path, study.root / ".gitmodules"
     if (folder / ".git").exists():
-        return
-    modules = study.root / ".gitmodules"
-    if modules.exists() and f"path = {path}\n" in modules.read_text("utf-8"):
-        install(study.root, folder)
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_attributes(folder, annexed)

@@ -49,8 +49,8 @@ def shared_patients(study: Study) -> list[SharedPatient]:
     """
     inventories = {
         cohort: inventory
-        for cohort in study.cohorts
-        if study.has_sourcedata(cohort) and (inventory := read_cohort_inventory(study, cohort))
+        for cohort in study.cohorts_here
+        if (inventory := read_cohort_inventory(study, cohort))
     }
     different = _different(study)
     evidence: dict[tuple[Label, Label], set[str]] = {}
@@ -110,7 +110,7 @@ def different_labels(study: Study, cohort: str) -> frozenset[Pair]:
 def other_cohorts(study: Study, cohort: str) -> tuple[OtherCohort, ...]:
     """Return what the other cohorts of a study know of their patients, where it is here."""
     others = []
-    for name in study.cohorts:
+    for name in study.cohorts_here:
         salt = study.root / study.sourcedata_path(name) / SALT
         if name != cohort and study.has_sourcedata(name) and salt.is_file():
             inventory = read_cohort_inventory(study, name)

@@ -7,15 +7,20 @@ from typing import Any
 
 from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.log import read_timings
+from cta_data.errors import NotAvailable
 from cta_data.steps.build import build_step
 from cta_data.steps.sessions import STEP_NAMES, source_sessions
 from cta_data.study import Study
+
+NOT_AVAILABLE = "not available here"
 
 
 def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     """Return the stage of every subject-session, and the state of builds, folds and predictions.
 
-    Sessions that were added and never converted are listed too, where sourcedata is here.
+    `not_available` holds the cohorts whose datasets cannot be installed here, and why: what is told
+    of their sessions is what the tables know. Sessions that were added and never converted are
+    listed too, where sourcedata is here.
     """
     units = study.tables.by_key("units")
     timings = read_timings(study.root) if timing else {}
@@ -33,6 +38,7 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
         "sessions": rows,
         "builds": builds,
         "models": _models(units),
+        "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
     }
 
 
@@ -55,10 +61,16 @@ def _models(units: Mapping[tuple[str, ...], Mapping[str, Any]]) -> list[dict[str
 
 
 def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the state of a build: `outdated` where it would be made anew."""
+    """Return the state of a build: `outdated` where it would be made anew.
+
+    `not available here` where a cohort that it is made of is not.
+    """
     status, reason = row["status"], row["reason"]
     if name in study.configuration.build.settings:
-        [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
+        try:
+            [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
+        except NotAvailable as error:
+            return {"build": name, "status": NOT_AVAILABLE, "reason": str(error)}
         if decision.action == "run" or (status == "ok" and decision.action == "impossible"):
             status, reason = "outdated", decision.reason
     return {"build": name, "status": status, "reason": reason}
@@ -70,10 +82,9 @@ def _known(study: Study) -> list[tuple[str, str, str]]:
 
 def _added(study: Study) -> list[tuple[str, str, str]]:
     found = []
-    for cohort in study.cohorts:
-        if study.has_sourcedata(cohort):
-            for session in source_sessions(study, cohort) or []:
-                found.append((cohort, session.subject, session.session))
+    for cohort in study.cohorts_here:
+        for session in source_sessions(study, cohort) or []:
+            found.append((cohort, session.subject, session.session))
     return found
 
 

@@ -13,7 +13,9 @@ from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import in_words, is_held_back
 from cta_data.engine.datasets import fetch
 from cta_data.engine.driver import study_lock
+from cta_data.engine.provenance import commit_of
 from cta_data.errors import CtaError
+from cta_data.evaluation.origin import origin_text, stamped
 from cta_data.evaluation.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.evaluation.transfer_pictures import draw_session, png_bytes
 from cta_data.steps.acceptance import JUDGED
@@ -24,6 +26,11 @@ from cta_data.study import Study
 
 FOLDER = "evaluation/pictures"
 PAGE = "index.html"
+MADE_FROM = tuple(
+    f"manifests/{name}.parquet"
+    for name in ("images", "transforms", "variants", "transfer_checks", "lesions", "acceptances")
+)
+"""The commit that last changed any of these stands on the page."""
 IGNORE_ALL = "# Made by `cta-data pictures`; pictures of patients are not committed.\n*\n"
 
 
@@ -102,7 +109,8 @@ def make_pictures(
         left_out = LeftOut(*counted, tuple(failed))
         notice = study.configuration.study.notice
         page = pictures_html(entries, left_out, _in_words(selection), notice)
-        write_text(page, folder / PAGE)
+        origin = origin_text(commit_of(study.root, MADE_FROM))
+        write_bytes(stamped(page.encode(), ".html", origin), folder / PAGE)
         if not selection.cohorts and not selection.subjects:
             _remove_others(folder, {f"{_entry(files).anchor}.png" for files in found.files})
     return Pictures(f"{FOLDER}/{PAGE}", tuple(worst_first(entries)), left_out)

@@ -71,6 +71,8 @@ def execute(
         if commit:
             _commit_configuration(study)
         watcher = observer or Observer()
+        for cohort in study.not_available:
+            watcher.noted(f"{cohort} is not available here: what was made of it is kept as it is")
         emptied = remove_emptied_outputs(study)
         if emptied:
             watcher.noted(f"{len(emptied)} outputs had lost their content and are made again")
@@ -103,21 +105,28 @@ def _commit_configuration(study: Study) -> None:
     A record can only be run again from a state that holds the configuration it was made with.
     """
     files = [study.root / CONFIGURATION]
-    files += [study.root / study.cohort_path(cohort) / "card.toml" for cohort in study.cohorts]
+    files += [study.root / study.cohort_path(cohort) / "card.toml" for cohort in study.cohorts_here]
     changed = [path for path in files if path.is_file() and is_modified(path)]
     if changed:
-        for cohort in study.cohorts:
+        for cohort in study.cohorts_here:
             study.card(cohort)  # what does not validate is not committed
         save(study.root, "Configuration", changed)
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
     paths = ["manifests", "builds", MODELS, PREDICTIONS, REFERENCES]
-    paths += [study.cohort_path(c) for c in study.cohorts]
+    paths += [study.cohort_path(c) for c in study.cohorts_here]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)
-    commit_run(study.root, command, _message(report, command), installed, report.exit_code())
-    for cohort in study.cohorts:
+    commit_run(
+        study.root,
+        command,
+        _message(report, command),
+        installed,
+        report.exit_code(),
+        inputs=report.inputs,
+    )
+    for cohort in study.cohorts_here:
         restrict_cohort(study, cohort)
     (study.root / UNCOMMITTED).unlink()
 

@@ -84,6 +84,7 @@ def _plan_all(
     study: Study,
     selection: Selection,
 ) -> Iterator[Unit | Blocked]:
+    study.require(PREDICTIONS)
     same_person = [patient.labels for patient in shared_patients(study)]
     for task in tasks:
         yield _plan(task, options, study, same_person)

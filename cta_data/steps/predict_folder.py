@@ -22,7 +22,13 @@ from cta_data.imaging.brain_extraction import extract_brain
 from cta_data.imaging.brain_masks import apply_mask
 from cta_data.nnunet.archive import CHECKPOINT, import_model
 from cta_data.nnunet.model_facts import read_model_facts, require_single_stage
-from cta_data.nnunet.prediction_files import write_lesion_table
+from cta_data.nnunet.prediction_files import (
+    INSTANCES,
+    LESIONS,
+    PREVIEWS,
+    PROBABILITIES,
+    write_lesion_table,
+)
 from cta_data.steps.predict import run_prediction
 from cta_data.steps.train import Machine
 
@@ -152,6 +158,14 @@ def folder_content(folder: Path) -> FolderContent:
             f"there is no image ({', '.join(ENDINGS)}) in the folder", where=str(folder)
         )
     return FolderContent(cases, unreadable, tuple(others))
+
+
+def output_names(content: FolderContent) -> list[str]:
+    """Return the names of all that a prediction of a folder may write."""
+    folders = ("", *(f"{name}/" for name in (INSTANCES, PREVIEWS, PROBABILITIES)))
+    masks = [f"{folder}{case}{ENDING}" for folder in folders for case in content.cases]
+    pictures = [f"{PREVIEWS}/{case}.png" for case in content.cases]
+    return [*masks, *pictures, LESIONS, ".work", ".model"]
 
 
 def predict_folder(

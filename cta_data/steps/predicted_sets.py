@@ -24,7 +24,7 @@ from cta_data.evaluation.experiment.predictions import (
 )
 from cta_data.evaluation.scoring.collection import Pairing, pair_files
 from cta_data.steps.evaluation_sets import EvaluationCase, EvaluationSets, SetForModel
-from cta_data.steps.models import PREDICTIONS, REFERENCES, Model
+from cta_data.steps.models import MODELS, PREDICTIONS, REFERENCES, Model
 from cta_data.steps.overlap import shared_patients
 from cta_data.steps.prediction_record import NAME, PredictionRecord, read_record
 from cta_data.steps.train import build_key
@@ -53,6 +53,8 @@ class StudyPredictions:
     """The predictions in a study's folder `evaluation/predictions`."""
 
     def __init__(self, study: Study) -> None:
+        study.require(PREDICTIONS)
+        study.require(MODELS)
         self.study = study
         self.sets = EvaluationSets(study)
         self._unscored: list[str] = []
@@ -121,13 +123,20 @@ class StudyPredictions:
                 scored.append(self._held_against_the_study(one))
             else:
                 name = f"model {one.record.model} on {one.record.test_set}"
-                where = one.folder.relative_to(self.study.root)
-                told = f"the study has no such test set now: remove {where}"
-                self._unscored.append(f"{name}: {told}")
+                self._unscored.append(f"{name}: {self._why_no_set(one)}")
         ordered = tuple(sorted(scored, key=lambda one: (one.test_set, one.model)))
         return Predictions(
             ordered, tuple(self._unscored), tuple(self._not_predicted()), tuple(self._notes)
         )
+
+    def _why_no_set(self, one: _Found) -> str:
+        """Return why a prediction is of no test set that the study has here."""
+        cohorts = {image.path.split("/")[1] for image in one.record.images.values()}
+        absent = sorted(cohorts & self.study.not_available.keys())
+        if absent:
+            return f"cohort {', '.join(absent)} is not available here"
+        where = one.folder.relative_to(self.study.root)
+        return f"the study has no such test set now: remove {where}"
 
     def _held_against_the_study(self, one: _Found) -> PredictedSet:
         record = one.record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,16 +11,19 @@ import pandas as pd
 from cta_data.bids.files import write_text
 from cta_data.engine.datasets import is_modified, require_identity
 from cta_data.engine.driver import study_lock
-from cta_data.engine.provenance import commit_run
+from cta_data.engine.provenance import commit_of, commit_run
 from cta_data.errors import ConfigurationError
 from cta_data.evaluation.citations import Citation, citation_of, citations_markdown
+from cta_data.evaluation.origin import origin_text, stamped
 from cta_data.evaluation.population_table import population_table
 from cta_data.evaluation.populations import assign_populations, patients_left_out
 from cta_data.evaluation.published import published_table_1
 from cta_data.evaluation.rendering import table_csv, table_html, table_latex
-from cta_data.study import EVALUATION, Study
+from cta_data.study import CONFIGURATION, EVALUATION, Study
 
 REPORTS = ("table1",)
+TABLES = tuple(f"manifests/{name}.parquet" for name in ("subjects", "images", "lesions"))
+"""What reports are made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +85,28 @@ def make_reports(
     known = published_table_1()["population"].unique()
     left_out = patients_left_out(assign_populations(subjects, images, known))
     used = sorted(subjects["cohort"].unique())
-    citations = tuple(citation_of(study.card(cohort).cohort) for cohort in used)
+    citations = tuple(_citation(study, cohort, subjects) for cohort in used)
     files = {
         f"{EVALUATION}/table_1.html": table_html(table, left_out, study.configuration.study.notice),
         f"{EVALUATION}/table_1.csv": table_csv(table),
         f"{EVALUATION}/table_1.tex": table_latex(table),
         f"{EVALUATION}/citations.md": citations_markdown(citations),
     }
-    return Reports(table, left_out, citations, files)
+    origin = origin_text(commit_of(study.root, (CONFIGURATION, *TABLES)))
+    own = {
+        name: stamped(text.encode(), Path(name).suffix, origin).decode()
+        for name, text in files.items()
+    }
+    return Reports(table, left_out, citations, own)
+
+
+def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:
+    """Return what a cohort's card says of its source; of one that is not here, what tables know."""
+    if cohort not in study.not_available:
+        return citation_of(study.card(cohort).cohort)
+    licence = subjects.loc[subjects["cohort"] == cohort, "licence"].dropna().unique()
+    known = Citation(cohort, "its card is not available here", "", "", "", "", "", "")
+    return replace(known, licence=str(licence[0]) if len(licence) else "")
 
 
 def write_reports(
@@ -124,5 +141,5 @@ def write_reports(
                 write_text(text, path)
         if commit and any(is_modified(path) for path in paths):
             told = f"{' '.join(command[:2])}: {', '.join(path.name for path in paths)}"
-            commit_run(study.root, list(command), told, list(reports.files), 0)
+            commit_run(study.root, list(command), told, list(reports.files), 0, inputs=TABLES)
     return paths

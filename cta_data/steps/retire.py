@@ -21,8 +21,8 @@ def retire_sessions(study: Study) -> list[tuple[str, str, str]]:
     """
     gone: set[tuple[str, str, str]] = set()
     units = study.tables.by_key("units")
-    for cohort in study.cohorts:
-        sessions = source_sessions(study, cohort) if study.has_sourcedata(cohort) else None
+    for cohort in study.cohorts_here:
+        sessions = source_sessions(study, cohort)
         here = {(cohort, one.subject, one.session) for one in sessions or ()}
         if here:
             known = {key[1:] for key in units if key[0] == "convert" and key[1] == cohort}

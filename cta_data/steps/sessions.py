@@ -8,7 +8,6 @@ from typing import Any
 
 from cta_data.configuration import Setting
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
-from cta_data.errors import CtaError
 from cta_data.intake import Inventory, SeriesRow, read_inventory
 from cta_data.intake.inventory import ACCEPTED
 from cta_data.steps.phases import LATEST_FIRST, phase_order, phase_rank, space_of
@@ -34,16 +33,19 @@ class SourceSession:
 
 
 def selected_cohorts(study: Study, selection: Selection) -> list[str]:
-    """Return the cohorts that were asked for.
+    """Return the cohorts that were asked for; without names, those that are available here.
 
     Raises
     ------
     ConfigurationError
         One of them is not in the study.
+    NotAvailable
+        One of them is not available here.
     """
     for cohort in selection.cohorts:
         study.card(cohort)
-    return [c for c in study.cohorts if not selection.cohorts or c in selection.cohorts]
+        require_outputs(study, cohort)
+    return [c for c in study.cohorts_here if not selection.cohorts or c in selection.cohorts]
 
 
 def require_outputs(study: Study, cohort: str) -> None:
@@ -51,7 +53,7 @@ def require_outputs(study: Study, cohort: str) -> None:
 
     Raises
     ------
-    CtaError
+    NotAvailable
         One of them is not to be had; nothing may be planned then.
     """
     study.require(study.cohort_path(cohort))
@@ -126,10 +128,7 @@ def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
 
 def read_cohort_inventory(study: Study, cohort: str) -> Inventory | None:
     """Read what is in a cohort's sourcedata; None where its dataset is not to be had."""
-    try:
-        study.require(study.sourcedata_path(cohort))
-    except CtaError:
-        # Raw files may be restricted: who has none works on with what was converted.
+    if not study.has_sourcedata(cohort):
         return None
     return read_inventory(study.root / study.sourcedata_path(cohort))
 
@@ -150,13 +149,12 @@ class Upstream:
     def sessions(self, selection: Selection) -> Iterator[UnitId]:
         """Yield this step's unit for every session that was ever to be converted.
 
-        The datasets that hold outputs are installed first: in one that is not, every output would
-        seem to be gone.
+        Not of cohorts that are not available here: in a dataset that is not installed, every
+        output would seem to be gone.
         """
-        for cohort in selected_cohorts(self.study, selection):
-            require_outputs(self.study, cohort)
+        here = set(selected_cohorts(self.study, selection))
         for step, cohort, subject, session in sorted(self._units):
-            if step == "convert" and selection.takes(cohort, subject):
+            if step == "convert" and cohort in here and selection.takes(cohort, subject):
                 yield UnitId(self.step, cohort, subject, session)
 
     def blocked_by(self, unit: UnitId, *steps: str) -> str:

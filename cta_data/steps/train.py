@@ -26,10 +26,10 @@ from cta_data.engine import (
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.environment import nnunet_environment
 from cta_data.nnunet.gpus import LOCKS, one_gpu
-from cta_data.nnunet.model_card import fold_card, write_curves
+from cta_data.nnunet.model_card import fold_card, with_first_cost, write_curves
 from cta_data.nnunet.plans import require_fitting_patch
 from cta_data.nnunet.process import run_job
-from cta_data.steps.models import WORK, Model
+from cta_data.steps.models import MODELS, WORK, Model
 from cta_data.steps.sessions import make_unit
 from cta_data.steps.trained_models import (
     definition_of,
@@ -77,6 +77,7 @@ def training_steps(
     ConfigurationError
         One of the folds is not there, or the patch does not fit the network.
     """
+    study.require(MODELS)
     require_fitting_patch(training.configuration, training.patch_size, training.features)
     count = study.configuration.build.folds
     for fold in folds:
@@ -319,11 +320,20 @@ def _keep(
     _write(workspace, f"{target}/validation/summary.json", without_folders(summary))
     sessions = done["sessions"]
     card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
+    card = with_first_cost(card, _card_there(workspace.read(f"{target}/card.json")))
     _write(workspace, f"{target}/card.json", card)
     write_curves(card["curves"], workspace.write(f"{target}/curves.png"))
     begun = [one["first_epoch"] for one in sessions if one["first_epoch"]]
     notes = [f"resumed after epoch {', '.join(map(str, begun))}"] if begun else []
     return Outcome(notes=notes)
+
+
+def _card_there(path: Path) -> dict[str, Any]:
+    """Return the card that an earlier training left; empty where there is none to be read."""
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def without_folders(summary: Any) -> Any:

@@ -14,7 +14,7 @@ from cta_data.configuration import Setting
 from cta_data.engine import Unit, digest
 from cta_data.engine.keys import content_key
 from cta_data.errors import DataRefused
-from cta_data.steps.models import Model
+from cta_data.steps.models import MODELS, Model
 from cta_data.study import Study
 
 _DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)
@@ -107,7 +107,14 @@ def checkpoint_file(model: Model, fold: int) -> str:
 
 
 def trained_folds(study: Study, model: Model) -> list[int]:
-    """Return the folds of a model that are trained; their content may be elsewhere."""
+    """Return the folds of a model that are trained; their content may be elsewhere.
+
+    Raises
+    ------
+    NotAvailable
+        The study has models, and their dataset cannot be installed here.
+    """
+    study.require(MODELS)
     found = []
     for path in (study.root / model.folder).glob("fold_*"):
         number = path.name.removeprefix("fold_")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers.command_line import Cta
 
+from cta_data.evaluation.audit import DISAGREED
 from cta_data.formats.nifti import write_voxels
 from cta_data.study import Study
 
@@ -38,12 +39,12 @@ def study(cta: Cta, new_study: Callable[[str], Path]) -> Path:
 
 def test_verdicts_are_recorded_and_change_what_is_shown(cta: Cta, study: Path) -> None:
     """Listed open, judged, listed with reader; F1 with and without, and the bias by name."""
-    listed = cta("audit", study=study)
+    listed = cta("audit", "--no-page", study=study)
     assert listed.code == 0 and "2 false positives, 2 open" in listed.out
     words = ("audit", "c1", "3", "--model", "B", "--test-set", "SUSM", "--reader", "A. Reader")
     done = cta(*words, "--verdict", "metastasis", "--date", "2026-03-01", study=study)
     assert done.code == 0, done.text
-    told = json.loads(cta("audit", "--json", study=study).out)
+    told = json.loads(cta("audit", "--no-page", "--json", study=study).out)
     assert [row["verdict"] for row in told["false_positives"]] == [None, "metastasis"]
     [case] = told["cases"]
     assert (case["tp"], case["tp_audited"], case["fp_audited"]) == (1, 2, 1)
@@ -56,10 +57,35 @@ def test_verdicts_are_recorded_and_change_what_is_shown(cta: Cta, study: Path) -
     assert "lesion 3: metastasis, by A. Reader" in log.stdout
 
 
+def test_a_second_reader_has_a_verdict_of_their_own(cta: Cta, study: Path) -> None:
+    """Both are kept; where they differ the lesion counts as before; a reader may change their own.
+
+    A mask that is not there can be judged by nobody: exit code 3, and the table stays.
+    """
+    words = ("audit", "c1", "3", "--model", "B", "--test-set", "SUSM", "--date", "2026-03-02")
+    assert cta(*words, "--reader", "B", "--verdict", "vessel", study=study).code == 0
+    told = json.loads(cta("audit", "--no-page", "--json", study=study).out)
+    [row] = [row for row in told["false_positives"] if row["predicted_lesion"] == 3]
+    readings = {one["reader"]: one["verdict"] for one in row["verdicts"]}
+    assert readings == {"A. Reader": "metastasis", "B": "vessel"} and row["verdict"] == DISAGREED
+    assert told["cases"][0]["tp_audited"] == 1
+    mask = study / "evaluation/predictions/B/SUSM/c1.nii.gz"
+    mask.rename(mask.with_suffix(".away"))
+    assert cta(*words, "--reader", "B", "--verdict", "metastasis", study=study).code == 3
+    mask.with_suffix(".away").rename(mask)
+    assert cta(*words, "--reader", "B", "--verdict", "metastasis", study=study).code == 0
+    told = json.loads(cta("audit", "--no-page", "--json", study=study).out)
+    assert [row["verdict"] for row in told["false_positives"]] == [None, "metastasis"]
+    assert len(Study(study).table("audits")) == 2
+
+
 def test_the_page_lists_all_false_positives(cta: Cta, study: Path) -> None:
-    """Each is a section, those that cannot be drawn with the reason; git does not see the page."""
+    """Each is a section, those that cannot be drawn with the reason; git does not see the page.
+
+    The exit code tells that some could not be drawn.
+    """
     listed = cta("audit", study=study)
-    assert listed.code == 0 and "Written: " in listed.out
+    assert listed.code == 3 and "Written: " in listed.out
     page = (study / "evaluation/audit/article.html").read_text("utf-8")
     told = json.loads(cta("audit", "--json", study=study).out)
     assert page.count("<section ") == len(told["false_positives"]) == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cta_data.engine.datasets import Fetched, create_dataset, fetch, save, write_attributes
-from cta_data.engine.provenance import REPLAY, commit_run
+from cta_data.engine.provenance import MOST_IN_MESSAGE, REPLAY, commit_run
 
 SCRIPT = 'mkdir -p builds; echo made > builds/a.json; echo "$0" > .replayed'
 COMMAND = ["sh", "-c", SCRIPT]
@@ -43,12 +43,14 @@ def test_a_command_is_one_commit_that_datalad_can_repeat(dataset: Path) -> None:
     """The record holds command and exit code; a rerun gives the same tree and adds no commit.
 
     The recorded command carries the option that makes it recompute and leave the commit alone.
+    What it made itself is no input.
     """
     before = int(git(dataset, "rev-list", "--count", "HEAD"))
     (dataset / "builds").mkdir()
     (dataset / "builds" / "a.json").write_text("made\n")
     (dataset / "inner" / "x.nii.gz").write_bytes(b"image")
-    commit_run(dataset, COMMAND, "toy: 2 ok", ["builds", "inner"], 0)
+    read = [".gitattributes", "builds/a.json"]
+    commit_run(dataset, COMMAND, "toy: 2 ok", ["builds", "inner"], 0, inputs=read)
     assert int(git(dataset, "rev-list", "--count", "HEAD")) == before + 1
     assert git(dataset, "status", "--porcelain") == ""
     assert (dataset / "inner" / "x.nii.gz").is_symlink()
@@ -59,7 +61,9 @@ def test_a_command_is_one_commit_that_datalad_can_repeat(dataset: Path) -> None:
     record = json.loads(message.split(start)[1].split(end)[0])
     assert record["exit"] == 0
     assert record["cmd"].endswith(f" {REPLAY}")
-    assert record["outputs"] == [] and record["pwd"] == "."
+    assert record["inputs"] == [".gitattributes"] and record["pwd"] == "."
+    assert record["outputs"] == ["builds/a.json", "inner/x.nii.gz"]
+    assert record["cta_data"]["after"] == git(dataset, "rev-parse", "HEAD~1")
 
     report = subprocess.run(
         ["datalad", "-f", "json", "rerun", "--report"],
@@ -108,3 +112,24 @@ def test_content_that_no_source_has_is_named(dataset: Path) -> None:
     assert fetched.paths == ()
     assert set(fetched.failed) == {"inner/x.nii.gz"}
     assert fetched.failed["inner/x.nii.gz"]
+
+
+@pytest.mark.slow
+def test_a_long_record_is_a_file_and_names_mean_themselves(dataset: Path) -> None:
+    """Of many files the commit names the record alone; braces and brackets are no patterns."""
+    (dataset / "builds").mkdir()
+    names = [f"builds/{n}.json" for n in range(MOST_IN_MESSAGE)] + ["builds/[a]{b}.json"]
+    for name in names:
+        (dataset / name).write_text("made")
+    commit_run(dataset, COMMAND, "toy: many", ["builds"], 0)
+    assert len(git(dataset, "log", "-1", "--format=%B")) < 500
+    assert git(dataset, "status", "--porcelain") == ""
+    report = subprocess.run(
+        ["datalad", "-f", "json", "rerun", "--report"],
+        cwd=dataset,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    record = json.loads(report.stdout.splitlines()[0])["run_info"]
+    assert len(record["outputs"]) == len(names) and "builds/[[]a]{{b}}.json" in record["outputs"]

@@ -68,11 +68,12 @@ def same(one: Path, other: Path) -> bool:
 
 
 def test_the_same_seed_gives_the_same_weights_and_scores(place: Path, first: Path) -> None:
-    """Bit for bit, validation's masks and metrics too; another seed gives others."""
+    """Bit for bit: masks, and the files of weights and curves; another seed gives others."""
     second = train(place, "second")
     assert same(first, second)
-    masks = [(fold / "validation/c4.nii.gz").read_bytes() for fold in (first, second)]
-    assert masks[0] == masks[1]
+    for name in ("validation/c4.nii.gz", "checkpoint_final.pth", "progress.png"):
+        once, again = ((fold / name).read_bytes() for fold in (first, second))
+        assert once == again, name
     assert not same(first, train(place, "other", seed=8))
 
 

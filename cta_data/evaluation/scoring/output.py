@@ -173,19 +173,26 @@ def _overlap(pair: PairScore | None) -> dict[str, Any]:
     return shared | _surface(pair.surface)
 
 
+def beside_of(path: Path) -> tuple[str, str, str]:
+    """Return the names of what joins the scores of cases: lesions, and both as CSV."""
+    stem = path.name.removesuffix(".parquet")
+    return f"{stem}.lesions.parquet", f"{stem}.csv", f"{stem}.lesions.csv"
+
+
 def write_frames(cases: pd.DataFrame, lesions: pd.DataFrame, path: Path) -> tuple[Path, ...]:
     """Write scores of cases to ``path`` and lesions beside it, as Parquet and as CSV.
 
     ``scores.parquet`` is joined by ``scores.lesions.parquet``, ``scores.csv`` and
     ``scores.lesions.csv``. In a CSV, the numbers of a list are apart by blanks.
     """
-    stem = path.name.removesuffix(".parquet")
+    of_lesions, plain_cases, plain_lesions = map(path.with_name, beside_of(path))
     written = []
-    for frame, name in ((cases, stem), (lesions, f"{stem}.lesions")):
-        target = path.with_name(f"{name}.parquet")
+    for frame, target, plain in (
+        (cases, path, plain_cases),
+        (lesions, of_lesions, plain_lesions),
+    ):
         with written_whole(target) as unfinished:
             frame.to_parquet(unfinished, index=False)
-        plain = target.with_suffix(".csv")
         with written_whole(plain) as unfinished:
             _plain(frame).to_csv(unfinished, index=False, lineterminator="\n")
         written += [target, plain]

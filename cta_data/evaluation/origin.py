@@ -1,0 +1,50 @@
+"""What a figure or a page says of itself: the version that made it, and the commit it is made from.
+
+The same content and origin give the same bytes. See docs/decisions/0043.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from html import escape
+from importlib import metadata
+
+_HEADER_END = 8 + 25
+"""Bytes of a PNG's signature and of its chunk IHDR, which is always the first."""
+STAMPED = (".html", ".svg", ".png", ".tex")
+
+
+def origin_text(commit: str = "") -> str:
+    """Return the line: the package's version, and the commit that the inputs came with, if any."""
+    version = f"cta_data {metadata.version('cta_data')}"
+    return f"Made by {version}" + (f" from commit {commit}" if commit else "")
+
+
+def stamped(content: bytes, ending: str, origin: str) -> bytes:
+    """Return a file's content with its origin: on a page as its footer, in an image as metadata.
+
+    Parameters
+    ----------
+    ending
+        With its dot; content of others than `STAMPED` is returned as it is.
+    """
+    if ending == ".png":
+        return _stamped_png(content, origin)
+    text = escape(origin)
+    if ending == ".html":
+        footer = f"<footer><p><small>{text}</small></p></footer>\n</body>"
+        return footer.encode().join(content.rsplit(b"</body>", 1))
+    if ending == ".svg":
+        start, opening, rest = content.partition(b"<svg ")
+        attributes, end, drawing = rest.partition(b">")
+        return b"".join(
+            (start, opening, attributes, end, f"\n <desc>{text}</desc>".encode(), drawing)
+        )
+    return f"% {origin}\n".encode() + content if ending == ".tex" else content
+
+
+def _stamped_png(content: bytes, origin: str) -> bytes:
+    data = b"tEXtSoftware\0" + origin.encode("latin-1", "replace")
+    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    return content[:_HEADER_END] + chunk + content[_HEADER_END:]
