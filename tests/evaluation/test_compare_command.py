@@ -149,7 +149,8 @@ def test_what_is_kept_is_what_is_printed(
     assert list(frame["metric"]) == [row["metric"] for row in found["metrics"]]
     assert frame["wilcoxon_p"][0] == found["metrics"][0]["wilcoxon_p"]
     before = out.read_bytes()
-    compared(*pair, "--out", out)
+    assert run_cta("compare", *pair, "--out", out).code == 1
+    compared(*pair, "--out", out, "--overwrite")
     assert out.read_bytes() == before
     assert list(out.parent.iterdir()) == [out]
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def evaluated(folder: Path, *words: object) -> tuple[int, dict, str]:
     places = [w for name in FOLDERS for w in (f"--{name}", folder / name)]
-    outcome = run_cta("evaluate", *places, "--out", folder / "out", "--json", *words)
+    outcome = run_cta("evaluate", *places, "--out", folder / "out", "--overwrite", "--json", *words)
     return outcome.code, json.loads(outcome.out or "{}"), outcome.text
 
 
