@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cta_data.engine.committed import require_committed
 from cta_data.engine.datasets import datalad_errors, quiet_datalad, require_space
 from cta_data.errors import CtaError
 
@@ -37,10 +38,11 @@ def commit_run(
     Raises
     ------
     CtaError
-        DataLad could not commit.
+        DataLad could not commit, or git left something out of the commit.
     """
+    places = sorted({str(root / path) for path in paths})
     require_space(root)
-    quiet_datalad()
+    quiet_datalad(root)
     from datalad.core.local.run import run_command
     from datalad.distribution.dataset import Dataset
 
@@ -50,7 +52,7 @@ def commit_run(
             run_command(
                 shlex.join([*command, REPLAY]),
                 dataset=Dataset(str(root)),
-                outputs=sorted({str(root / path) for path in paths}),
+                outputs=places,
                 explicit=True,
                 message=message,
                 inject=True,
@@ -61,6 +63,7 @@ def commit_run(
     if failed:
         where = str(failed[0].get("path", root))
         raise CtaError(FAILED, where=where, why=_text(failed[0]), next_step=next_step)
+    require_committed(root, map(Path, places))
 
 
 def _text(result: dict[str, Any]) -> str:

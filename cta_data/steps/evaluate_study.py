@@ -61,7 +61,7 @@ def evaluate_study(
     if commit:
         require_identity(study.root)
     out = study.root / EVALUATION
-    with study_lock(study.root):
+    with study_lock(study):
         found = find_predictions(study, references, predictions, note=note)
         illustrate = illustrator(study, convention, note)
         done = evaluate(found, out, convention, jobs=jobs, note=note, illustrate=illustrate)

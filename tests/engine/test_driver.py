@@ -253,10 +253,10 @@ def test_an_interrupted_command_leaves_no_trace_in_the_next(tmp_path: Path) -> N
 def test_a_second_command_at_the_same_time_is_refused(tmp_path: Path) -> None:
     """One command at a time; afterwards the study is free again, also after an error."""
     study = make_study(tmp_path, s1="one")
-    with study_lock(tmp_path), pytest.raises(CtaError, match="another cta-data command"):
+    with study_lock(study), pytest.raises(CtaError, match="another cta-data command"):
         execute(study)
     assert files(tmp_path) == {}
-    with pytest.raises(RuntimeError), study_lock(tmp_path):
+    with pytest.raises(RuntimeError), study_lock(study):
         raise RuntimeError
     assert statuses(execute(study)) == {"s1": "ok"}
 
@@ -323,7 +323,7 @@ def test_what_follows_the_steps_is_done_under_the_lock(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def finish(report: object) -> None:
-        with pytest.raises(CtaError, match="another"), study_lock(tmp_path):
+        with pytest.raises(CtaError, match="another"), study_lock(study):
             pass
         seen.append(len(report.records))  # type: ignore[attr-defined]
 
