@@ -103,7 +103,11 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _identity() -> Finding:
-    if git_identity(Path.cwd()):
+    try:
+        known = git_identity(Path.cwd())
+    except CtaError as error:
+        return Finding("error", "git identity", str(error))
+    if known:
         return Finding("ok", "git identity", "set")
     return Finding(
         "error",

@@ -65,13 +65,12 @@ def datasets_of(root: Path) -> Iterator[Path]:
 
 def _left_out(root: Path, paths: list[Path]) -> Iterator[str]:
     for dataset in datasets_of(root):
-        # A path above the dataset means all of it; of one in a nested dataset, its commit counts.
-        inside = [os.path.relpath(p, dataset) for p in paths if p.is_relative_to(dataset)]
+        inside = {_seen_from(dataset, path) for path in paths if path.is_relative_to(dataset)}
         if any(dataset.is_relative_to(path) for path in paths):
-            inside = ["."]
+            inside = {dataset}
         if not inside:
             continue
-        specs = ["--", *(f":(literal){path}" for path in _outside_of_nested(dataset, inside))]
+        specs = ["--", *(f":(literal){os.path.relpath(path, dataset)}" for path in inside)]
         status = ("status", "-z", "--porcelain", "--untracked-files=no", "--no-renames")
         changed = _listed(dataset, *status, "--ignore-submodules=dirty", *specs)
         others = ("ls-files", "-z", "--others", "--exclude-per-directory=.gitignore")
@@ -79,16 +78,11 @@ def _left_out(root: Path, paths: list[Path]) -> Iterator[str]:
         yield from (os.path.relpath(dataset / name, root) for name in found)
 
 
-def _outside_of_nested(dataset: Path, inside: list[str]) -> set[str]:
-    """Return paths as the dataset knows them: what lies in a nested one is that one."""
-    if "." in inside:
-        return {"."}
-    nested = [path for path in datasets_of(dataset) if path != dataset]
-    known = set()
-    for path in inside:
-        above = [one for one in nested if (dataset / path).is_relative_to(one)]
-        known.add(os.path.relpath(above[0], dataset) if above else path)
-    return known
+def _seen_from(dataset: Path, path: Path) -> Path:
+    """Return what a dataset knows of a path inside it: of a nested dataset, that dataset alone."""
+    parts = path.relative_to(dataset).parts
+    above = (dataset.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1))
+    return next((folder for folder in above if (folder / ".git").exists()), path)
 
 
 def _listed(folder: Path, *arguments: str) -> list[str]:

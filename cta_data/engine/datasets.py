@@ -25,6 +25,7 @@ _DISK_FULL = ("no space left", "out of diskspace", "disk i/o error")
 def quiet_datalad(root: Path) -> Any:
     """Import DataLad's Python interface, silent and with the study's own settings of git."""
     os.environ.setdefault("DATALAD_UI_PROGRESSBAR", "none")
+    _require_annex()
     use_own_settings(root)
     import datalad.api as api
     from datalad.log import lgr
@@ -188,14 +189,25 @@ def fetch(root: Path, paths: Iterable[str]) -> Fetched:
     return Fetched(tuple(path for path in absent if path not in failed), failed)
 
 
+def _require_annex() -> None:
+    if shutil.which("git-annex") is None:
+        raise CtaError(
+            "git-annex is not found",
+            where="PATH",
+            next_step="Activate the environment that cta_data is installed in, or install "
+            "git-annex (`pip install git-annex`); `cta-data doctor` checks it",
+        )
+
+
 def require_identity(root: Path) -> None:
-    """Refuse to work where git does not know who commits.
+    """Refuse to work where no commit is possible: before anything is written.
 
     Raises
     ------
     CtaError
-        Neither git's configuration nor the environment names an author.
+        git-annex is missing, or neither git's settings nor the environment name an author.
     """
+    _require_annex()
     if not git_identity(root):
         raise CtaError(
             "git does not know who you are",

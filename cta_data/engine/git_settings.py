@@ -49,7 +49,7 @@ def use_own_settings(folder: Path) -> None:
     Parameters
     ----------
     folder
-        The study; conditional settings are read as they are for a repository there.
+        The study; conditional settings (`includeIf`) are read as they are for it.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def _write_settings(settings: Iterable[Setting]) -> str:
 
 def _kept_settings(folder: Path) -> Iterator[Setting]:
     """Read what the user, the system and the environment set, and may set."""
-    # The folder need not be a repository yet for its conditional settings to be found.
+    # Conditional settings are those of a repository in this folder, not of one that is around it.
     environment = {k: v for k, v in os.environ.items() if not _is_foreign(k) or "CONFIG" in k}
     environment["GIT_DIR"] = str(folder / ".git")
     command = ["git", "config", "--list", "--null", "--show-scope"]

@@ -261,6 +261,18 @@ def test_a_second_command_at_the_same_time_is_refused(tmp_path: Path) -> None:
     assert statuses(execute(study)) == {"s1": "ok"}
 
 
+def test_rows_of_a_command_that_ran_meanwhile_are_kept(tmp_path: Path) -> None:
+    """A command that had read the tables before another one ran plans and writes on top of it."""
+    study = make_study(tmp_path, s1="one", s2="two")
+    assert study.tables.rows("units") == []
+    execute(Study(tmp_path), subjects=("s1",))
+    options = RunOptions(selection=Selection((), ("s2",)))
+    assert statuses(run_steps(study, (toy_step(),), options)) == {"s2": "ok"}
+    assert {row["subject"] for row in Study(tmp_path).tables.rows("units")} == {"s1", "s2"}
+    again = run_steps(study, (toy_step(),), RunOptions())
+    assert statuses(again) == {"s1": "notneeded", "s2": "notneeded"}
+
+
 def fetch_fails(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(
         "cta_data.engine.driver.fetch", lambda root, paths: Fetched((), {path: "no place has it"})
