@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from cta_data.bids.dataset import write_bidsignore, write_dataset_description, w
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.configuration import initial_toml
 from cta_data.engine.datasets import create_dataset, require_identity, save, write_attributes
+from cta_data.engine.driver import study_lock
 from cta_data.errors import ConfigurationError
 from cta_data.study import CONFIGURATION, Study
 
@@ -59,6 +62,17 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     cards = {cohort: shipped_card_text(cohort) for cohort in cohorts}
     path.mkdir(parents=True, exist_ok=True)
     require_identity(path)
+    try:
+        _fill_study(path, name, cards)
+    except BaseException:
+        # The folder was empty: nothing half-made is left in the way of the next attempt.
+        for made in path.iterdir():
+            shutil.rmtree(made) if made.is_dir() else made.unlink()
+        raise
+    return Study(path)
+
+
+def _fill_study(path: Path, name: str, cards: Mapping[str, str]) -> None:
     write_attributes(path, ())
     (path / ".gitignore").write_text(".cta/\n", encoding="utf-8")
     (path / CONFIGURATION).write_text(initial_toml(name), encoding="utf-8")
@@ -66,8 +80,7 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     create_dataset(path)
     for cohort, text in cards.items():
         _create_cohort_datasets(path, parse_card(text, cohort, "card.toml"), text)
-    save(path, f"Study {name} with {', '.join(cohorts) or 'no cohort'}")
-    return Study(path)
+    save(path, f"Study {name} with {', '.join(cards) or 'no cohort'}")
 
 
 def _require_no_study_above(path: Path) -> None:
@@ -92,7 +105,14 @@ def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> S
     ------
     ConfigurationError
         There is no card, or it does not validate.
+    CtaError
+        Another command works on the study, or git does not know who commits.
     """
+    with study_lock(study):
+        return _ensure_cohort(Study(study.root), cohort, card_file)
+
+
+def _ensure_cohort(study: Study, cohort: str, card_file: Path | None) -> Study:
     own = study.root / study.cohort_path(cohort) / "card.toml"
     if cohort in study.cohorts:
         study.require(study.cohort_path(cohort))
@@ -124,23 +144,30 @@ def _card_text(cohort: str, card_file: Path | None, own: Path) -> str:
 
 
 def _create_cohort_datasets(root: Path, card: Card, card_text: str) -> None:
-    """Create one cohort's dataset with its two subdatasets: raw files, and what is derived."""
+    """Create one cohort's dataset with its two subdatasets: raw files, and what is derived.
+
+    Nothing of it is part of the study before all of it is there: what dies on the way is gone on
+    with by the next call.
+    """
     folder = root / "datasets" / card.cohort.name
     folder.mkdir(parents=True, exist_ok=True)
     write_attributes(folder, ANNEXED_IMAGES)
     (folder / "card.toml").write_text(card_text, encoding="utf-8")
-    create_dataset(folder, root)
+    create_dataset(folder)
     source = folder / "sourcedata"
     source.mkdir(exist_ok=True)
     write_attributes(source, ANNEXED_SOURCE)
     # The salt makes labels irreversible for anyone who has the study without its sourcedata.
-    (source / SALT).write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
-    create_dataset(source, folder)
+    if not (source / SALT).exists():
+        (source / SALT).write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
+    create_dataset(source)
     derivatives = folder / "derivatives" / "cta"
-    derivatives.mkdir(parents=True)
+    derivatives.mkdir(parents=True, exist_ok=True)
     write_attributes(derivatives, ANNEXED_DERIVATIVES)
-    create_dataset(derivatives, folder)
+    create_dataset(derivatives)
     _write_bids_files(folder, derivatives, card)
+    for dataset in (source, derivatives, folder):
+        save(dataset, f"Cohort {card.cohort.name}")
 
 
 def _write_bids_files(folder: Path, derivatives: Path, card: Card) -> None:

@@ -12,12 +12,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from cta_data.engine.committed import untracked
+from cta_data.engine.datasets import git_identity
 from cta_data.engine.distribution import cohort_datasets, known_siblings, restriction
-from cta_data.engine.keys import content_key
+from cta_data.engine.ownership import require_trusted
 from cta_data.engine.push_guard import has_guard
 from cta_data.errors import CtaError
+from cta_data.intake.consistency import inconsistencies, subject_files
 from cta_data.steps.clinical import problems_of
 from cta_data.steps.overlap import shared_patients
+from cta_data.steps.recorded import changed_files, recorded_outputs
 from cta_data.study import ENVIRONMENT, Study, open_study
 
 NEEDED = ("datalad", "pydicom", "dicom2nifti", "SimpleITK", "pandas", "pyarrow", "duckdb")
@@ -43,6 +47,10 @@ def diagnose(study: Path | None) -> list[Finding]:
         named = study is not None or os.environ.get(ENVIRONMENT)
         findings.append(Finding("error" if named else "ok", "study", str(error)))
         return findings
+    try:
+        require_trusted(opened.root)
+    except CtaError as error:
+        return [*findings, Finding("error", "study", str(error))]
     for check in (
         _configuration,
         _cohorts,
@@ -51,6 +59,8 @@ def diagnose(study: Path | None) -> list[Finding]:
         _distribution,
         _disk,
         _units,
+        _committed,
+        _sourcedata,
         _orphans,
         _interrupted,
     ):
@@ -72,7 +82,11 @@ def _programs() -> Iterator[Finding]:
             yield Finding("error", program, "not found on PATH; activate the environment it is in")
             continue
         command = [program, "version"] if program == "git-annex" else [program, "--version"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            yield Finding("error", program, f"{where} does not start: {error.strerror}")
+            continue
         yield Finding("ok", program, (done.stdout or done.stderr).splitlines()[0])
 
 
@@ -89,10 +103,11 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _identity() -> Finding:
-    done = subprocess.run(
-        ["git", "config", "user.email"], capture_output=True, text=True, check=False
-    )
-    if done.stdout.strip() or os.environ.get("GIT_AUTHOR_EMAIL"):
+    try:
+        known = git_identity(Path.cwd())
+    except CtaError as error:
+        return Finding("error", "git identity", str(error))
+    if known:
         return Finding("ok", "git identity", "set")
     return Finding(
         "error",
@@ -153,7 +168,7 @@ def _disk(study: Study) -> Iterator[Finding]:
 
 def _units(study: Study) -> Iterator[Finding]:
     rows = study.tables.rows("units")
-    gone = [path for row in rows for path in row["outputs"] if not study.has(path)]
+    gone = [path for path in recorded_outputs(study) if not study.has(path)]
     failed = [row for row in rows if row["status"] == "error"]
     if gone:
         text = f"{len(gone)} outputs are gone, such as {gone[0]}; the next command makes them again"
@@ -161,13 +176,7 @@ def _units(study: Study) -> Iterator[Finding]:
     if failed:
         text = f"{len(failed)} units failed; the next command tries them again"
         yield Finding("warning", "units", text)
-    keyed = [row for table in ("images", "variants") for row in study.tables.rows(table)]
-    changed = [
-        path
-        for row in keyed
-        if (path := row.get("path") or row.get("mask_path"))
-        and content_key(study.root / path) not in (row["annex_key"], None)
-    ]
+    changed = changed_files(study)
     if changed:
         text = f"{len(changed)} files differ from what the tables say, such as {changed[0]}"
         yield Finding("error", "content", f"{text}; run the step again with --recompute")
@@ -175,9 +184,32 @@ def _units(study: Study) -> Iterator[Finding]:
         yield Finding("ok", "units", f"{len(rows)} units, outputs in place and as recorded")
 
 
+def _committed(study: Study) -> Iterator[Finding]:
+    """Find what a command made or took in that git does not hold: no clone would have it."""
+    if not (study.root / ".git").exists():
+        return
+    files = [path for path in recorded_outputs(study) if os.path.lexists(study.root / path)]
+    for cohort in study.cohorts_here:
+        source = study.sourcedata_path(cohort)
+        if study.has_sourcedata(cohort):
+            files += [f"{source}/{name}" for name in subject_files(study.root / source)]
+    left = untracked(study.root, files)
+    if left:
+        text = f"{len(left)} files are in no commit, such as {left[0]}; no clone has them"
+        yield Finding("error", "git", f"{text}: run the command that made them again")
+
+
+def _sourcedata(study: Study) -> Iterator[Finding]:
+    """Hold the tables about the raw files against the files themselves."""
+    for cohort in study.cohorts_here:
+        if study.has_sourcedata(cohort):
+            for text in inconsistencies(study.root / study.sourcedata_path(cohort)):
+                yield Finding("error", f"cohort {cohort}", text)
+
+
 def _orphans(study: Study) -> Iterator[Finding]:
     """Find files beside the outputs that no unit accounts for."""
-    known = {path for row in study.tables.rows("units") for path in row["outputs"]}
+    known = set(recorded_outputs(study))
     for cohort in study.cohorts_here:
         folder = study.root / study.derivatives_path(cohort)
         stray = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from cta_data.cli.days import day_of
 from cta_data.cli.options import CohortOption, JsonOption, ReplayOption, StudyOption, SubjectOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine import Selection
+from cta_data.engine.datasets import git_identity
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study import Study, open_study
@@ -97,6 +97,4 @@ def _listed(found: list[HeldBack], *, as_json: bool) -> int:
 
 
 def _git_user(study: Study) -> str:
-    command = ["git", "-C", str(study.root), "var", "GIT_AUTHOR_IDENT"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.split(" <")[0].strip()
+    return git_identity(study.root).partition(" <")[0]

@@ -59,7 +59,7 @@ def distribution(
         error_console().print("No cohort of the study is here.")
         return EXIT_NOTHING
     rows = []
-    with study_lock(opened.root):
+    with study_lock(opened):
         for name in cohorts:
             _protect(opened, name)
             _change(opened, name, allowed or [], forbidden or [])

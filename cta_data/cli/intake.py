@@ -92,7 +92,7 @@ def add(
         replace=replace,
         limits=UnpackLimits(total_bytes=int(limit * GIBIBYTE)),
     )
-    with open_addition(opened, cohort, rules, source, options) as plan:
+    with open_addition(opened, cohort, rules, source, options, dry_run=dry_run) as plan:
         rows = preview(plan, rules)
         told = {} if as_json else implausible_persons(plan)
         left_out = Counter(row.left_out for row in rows if row.left_out and not as_json)

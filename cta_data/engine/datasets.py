@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cta_data.engine.committed import require_committed
+from cta_data.engine.git_settings import run_git, use_own_settings
 from cta_data.engine.keys import is_fetched
 from cta_data.errors import CtaError
 
 LEAST_FREE_BYTES = 16 << 20
+AS_THEY_ARE = "* -text -ident !filter !working-tree-encoding"
+"""Attributes of files whose bytes git stores and writes as they are: no line ends, no filters."""
 _DISK_FULL = ("no space left", "out of diskspace", "disk i/o error")
 
 
-def quiet_datalad() -> Any:
-    """Import DataLad's Python interface with its progress output silenced."""
+def quiet_datalad(root: Path) -> Any:
+    """Import DataLad's Python interface, silent and with the study's own settings of git."""
     os.environ.setdefault("DATALAD_UI_PROGRESSBAR", "none")
-    _let_annex_use_all_cores()
+    _require_annex()
+    use_own_settings(root)
     import datalad.api as api
     from datalad.log import lgr
 
@@ -29,31 +34,26 @@ def quiet_datalad() -> Any:
     return api
 
 
-def _let_annex_use_all_cores() -> None:
-    """Have git-annex hash and fetch files side by side, through git's own environment."""
-    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    if "annex.jobs" in (os.environ.get(f"GIT_CONFIG_KEY_{i}") for i in range(count)):
-        return
-    os.environ[f"GIT_CONFIG_KEY_{count}"] = "annex.jobs"
-    os.environ[f"GIT_CONFIG_VALUE_{count}"] = "cpus"
-    os.environ["GIT_CONFIG_COUNT"] = str(count + 1)
-
-
 def create_dataset(path: Path, parent: Path | None = None) -> None:
-    """Create a DataLad dataset, registered in `parent` where that is given.
+    """Create a DataLad dataset where none is yet, registered in `parent` where that is given.
 
-    Content rules come first, so that no file is ever annexed or committed against them.
+    Without `parent`, a `save` of the dataset around it registers it. Content rules come first, so
+    that no file is ever annexed or committed against them.
     """
-    api = quiet_datalad()
+    begun = (path / ".git").exists()
+    if begun and not run_git(path, "cat-file", "-e", "HEAD:.datalad/config").returncode:
+        return
+    api = quiet_datalad(path)
     _results(api.create, path=str(path), dataset=str(parent) if parent else None, force=True)
 
 
 def write_attributes(path: Path, annexed: Iterable[str]) -> None:
     """Say which files of a dataset go to the annex; all others go to git.
 
-    The back end MD5E keeps a key the same whoever computes it.
+    The back end MD5E keeps a key the same whoever computes it; git changes no byte of any file,
+    whatever the settings of who clones the dataset say.
     """
-    lines = ["* annex.backend=MD5E", "* annex.largefiles=nothing"]
+    lines = [AS_THEY_ARE, "* annex.backend=MD5E", "* annex.largefiles=nothing"]
     lines += [f"{pattern} annex.largefiles=anything" for pattern in annexed]
     (path / ".gitattributes").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -85,18 +85,19 @@ def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
     Raises
     ------
     CtaError
-        The disk is full, or DataLad could not commit.
+        The disk is full, DataLad could not commit, or git left something out of the commit.
     """
     require_space(root)
-    chosen = None if paths is None else [str(path) for path in paths]
+    places = None if paths is None else list(paths)
     _results(
-        quiet_datalad().save,
+        quiet_datalad(root).save,
         dataset=str(root),
-        path=chosen,
+        path=None if places is None else [str(path) for path in places],
         message=message,
         recursive=True,
         jobs=0,  # one dataset after the other, deepest first; its threads would sleep in between
     )
+    require_committed(root, [root] if places is None else places)
 
 
 def is_modified(path: Path) -> bool:
@@ -107,13 +108,7 @@ def is_modified(path: Path) -> bool:
     CtaError
         The disk is full, which git's filters need some of, or git cannot tell.
     """
-    done = subprocess.run(
-        ["git", "status", "--porcelain", "--", path.name],
-        cwd=path.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_git(path.parent, "status", "--porcelain", "--", path.name)
     if done.returncode:
         require_space(path.parent)
         why = _telling_line(done.stderr)
@@ -128,6 +123,7 @@ def annexing(dataset: Path) -> Iterator[Callable[[Path], None]]:
     Yields a function that takes a path relative to the dataset. What git-annex did not take is
     annexed by the next `save`, which also reports what is wrong.
     """
+    use_own_settings(dataset)
     process = subprocess.Popen(
         ["git", "annex", "add", "--batch", "--quiet"],
         cwd=dataset,
@@ -160,7 +156,7 @@ def install(root: Path, path: Path) -> None:
     if (path / ".git").exists():
         return
     _results(
-        quiet_datalad().get, dataset=str(root), path=str(path), get_data=False, recursive=False
+        quiet_datalad(root).get, dataset=str(root), path=str(path), get_data=False, recursive=False
     )
 
 
@@ -177,7 +173,7 @@ def fetch(root: Path, paths: Iterable[str]) -> Fetched:
     absent = sorted({path for path in paths if not is_fetched(root / path)})
     if not absent:
         return Fetched((), {})
-    results = quiet_datalad().get(
+    results = quiet_datalad(root).get(
         dataset=str(root), path=[str(root / path) for path in absent], **_PLAIN_RESULTS
     )
     reasons = {
@@ -193,26 +189,40 @@ def fetch(root: Path, paths: Iterable[str]) -> Fetched:
     return Fetched(tuple(path for path in absent if path not in failed), failed)
 
 
-def require_identity(root: Path | None = None) -> None:
-    """Refuse to work where git does not know who commits.
+def _require_annex() -> None:
+    if shutil.which("git-annex") is None:
+        raise CtaError(
+            "git-annex is not found",
+            where="PATH",
+            next_step="Activate the environment that cta_data is installed in, or install "
+            "git-annex (`pip install git-annex`); `cta-data doctor` checks it",
+        )
+
+
+def require_identity(root: Path) -> None:
+    """Refuse to work where no commit is possible: before anything is written.
 
     Raises
     ------
     CtaError
-        Neither git's configuration nor the environment names an author.
+        git-annex is missing, or neither git's settings nor the environment name an author.
     """
-    answer = subprocess.run(
-        ["git", "var", "GIT_AUTHOR_IDENT"], cwd=root, capture_output=True, text=True, check=False
-    )
-    known = subprocess.run(
-        ["git", "config", "user.email"], cwd=root, capture_output=True, text=True, check=False
-    )
-    if answer.returncode or not (known.stdout.strip() or os.environ.get("GIT_AUTHOR_EMAIL")):
+    _require_annex()
+    if not git_identity(root):
         raise CtaError(
             "git does not know who you are",
             next_step="Run `git config --global user.name NAME` and "
             "`git config --global user.email ADDRESS`",
         )
+
+
+def git_identity(folder: Path) -> str:
+    """Return the name and address that git would commit with; empty where it knows none."""
+    # Without an address git makes one up of the machine's name, and then may refuse it.
+    address = run_git(folder, "config", "user.email").stdout.strip()
+    if not (address or os.environ.get("GIT_AUTHOR_EMAIL")):
+        return ""
+    return run_git(folder, "var", "GIT_AUTHOR_IDENT").stdout.strip()
 
 
 _PLAIN_RESULTS: dict[str, Any] = {

@@ -8,14 +8,14 @@ is not held back.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cta_data.engine.git_settings import run_git
 from cta_data.engine.push_guard import CLOSED, DENY, FIELD, GROUP, MEET, READ_ONLY, install_guard
-from cta_data.errors import ConfigurationError, CtaError
+from cta_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cta_data.study import Study
@@ -264,15 +264,4 @@ def _annex(dataset: Path, *arguments: str, check: bool = True) -> str:
 
 
 def _git(dataset: Path, *arguments: str, check: bool = True) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=dataset, capture_output=True, text=True, check=False
-    )
-    if check and done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise CtaError(
-            f"`git {' '.join(arguments[:2])}` failed",
-            where=str(dataset),
-            why=lines[-1] if lines else "",
-            next_step="Mend the cause and run the same command again",
-        )
-    return done.stdout.strip()
+    return run_git(dataset, *arguments, check=check).stdout.strip()

@@ -12,13 +12,14 @@ from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from cta_data.engine.acceptance import decided
 from cta_data.engine.datasets import fetch
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, open_executor
 from cta_data.engine.log import LOG, RunLog
+from cta_data.engine.ownership import require_trusted
 from cta_data.engine.records import Record, Report
 from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
@@ -100,7 +101,7 @@ def run_steps(
     report = Report()
     limit_threads()
     with ExitStack() as stack:
-        stack.enter_context(study_lock(study.root))
+        stack.enter_context(study_lock(study))
         clear_staging(study.root)
         prepare()
         log = RunLog(study.root, list(options.command))
@@ -132,17 +133,20 @@ def _awaits(unit: UnitId, running: set[tuple[str, str, str]]) -> bool:
 
 
 @contextmanager
-def study_lock(root: Path) -> Iterator[None]:
+def study_lock(study: Study) -> Iterator[None]:
     """Hold the study's lock: one command at a time may change it.
+
+    What was read of its tables before is forgotten, since another command may have changed them
+    meanwhile: plan under the lock.
 
     Raises
     ------
     CtaError
-        Another command holds it.
+        Another command holds it, or git does not work here.
     """
-    folder = root / ".cta"
-    folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w", encoding="utf-8") as file:
+    root = study.root
+    require_trusted(root)
+    with _open_lock(root) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -151,7 +155,22 @@ def study_lock(root: Path) -> Iterator[None]:
                 where=str(root),
                 next_step="Wait until it has ended",
             ) from error
+        study.tables.forget()
         yield
+
+
+def _open_lock(root: Path) -> IO[str]:
+    try:
+        (root / ".cta").mkdir(exist_ok=True)
+        return open(root / ".cta" / "lock", "w", encoding="utf-8")
+    except OSError as error:
+        raise CtaError(
+            "this study cannot be changed",
+            where=str(root),
+            why=f"{error.filename}: {error.strerror}",
+            next_step="Get permission to write to the study, or clone it "
+            "(`datalad clone`) and work in the clone; `status` and `query` only read",
+        ) from error
 
 
 def _decide_step(study: Study, step: Step, options: RunOptions) -> list[Decision]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import glob
-import re
 import shlex
-import subprocess
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from cta_data.engine.committed import datasets_of, require_committed
 from cta_data.engine.datasets import datalad_errors, quiet_datalad, require_space
+from cta_data.engine.git_settings import run_git
 from cta_data.engine.log import software_versions
 from cta_data.errors import CtaError
 
@@ -52,14 +52,15 @@ def commit_run(
     Raises
     ------
     CtaError
-        DataLad could not commit.
+        DataLad could not commit, or git left something out of the commit.
     """
     require_space(root)
-    quiet_datalad()
+    quiet_datalad(root)
     from datalad.core.local.run import run_command
     from datalad.distribution.dataset import Dataset
 
     chosen = sorted(set(paths))
+    places = [str(root / path) for path in chosen]
     next_step = "Mend the cause and run the same command again: nothing will be redone"
     made = changed_files(root, chosen)
     read = sorted(set(inputs) - set(made))
@@ -68,7 +69,7 @@ def commit_run(
             run_command(
                 shlex.join([*command, REPLAY]),
                 dataset=Dataset(str(root)),
-                outputs=[str(root / path) for path in chosen],
+                outputs=places,
                 explicit=True,
                 message=message,
                 inject=True,
@@ -89,6 +90,7 @@ def commit_run(
     if failed:
         where = str(failed[0].get("path", root))
         raise CtaError(FAILED, where=where, why=_text(failed[0]), next_step=next_step)
+    require_committed(root, map(Path, places))
 
 
 def commit_of(root: Path, paths: Iterable[str]) -> str:
@@ -118,7 +120,7 @@ def changed_files(root: Path, paths: Collection[str]) -> list[str]:
         The study, from the top of which all paths are.
     """
     found = []
-    for dataset in _installed(root):
+    for dataset in datasets_of(root):
         top = dataset.relative_to(root)
         listed = _git(
             dataset, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames",
@@ -132,29 +134,13 @@ def changed_files(root: Path, paths: Collection[str]) -> list[str]:
     return sorted(found)
 
 
-def _installed(dataset: Path) -> Iterator[Path]:
-    """Yield a dataset and all that are installed inside it."""
-    yield dataset
-    modules = dataset / ".gitmodules"
-    text = modules.read_text("utf-8") if modules.exists() else ""
-    for name in re.findall(r"^\s*path = (.+?)\s*$", text, re.MULTILINE):
-        if (dataset / name / ".git").exists():
-            yield from _installed(dataset / name)
-
-
 def _literal(path: str) -> str:
     """Return a path as a record names it: DataLad takes it for a pattern, and formats it."""
     return glob.escape(path).replace("{", "{{").replace("}", "}}")
 
 
 def _git(dataset: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=dataset, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or [""])[-1]
-        raise CtaError(f"`git {arguments[0]}` failed", where=str(dataset), why=why)
-    return done.stdout.rstrip("\n")
+    return run_git(dataset, *arguments, check=True).stdout.rstrip("\n")
 
 
 def _text(result: dict[str, Any]) -> str:

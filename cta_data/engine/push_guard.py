@@ -10,8 +10,9 @@ content leaves.
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
+
+from cta_data.engine.git_settings import run_git
 
 FIELD = "distribution-restrictions"
 DENY = f"not metadata={FIELD}=*"
@@ -110,20 +111,12 @@ def has_guard(dataset: Path) -> bool:
 
 
 def _hook_path(dataset: Path) -> Path:
-    answer = subprocess.run(
-        ["git", "rev-parse", "--git-path", "hooks/pre-push"],
-        cwd=dataset,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    answer = run_git(dataset, "rev-parse", "--git-path", "hooks/pre-push", check=True)
     return dataset / answer.stdout.strip()
 
 
 def _configure(dataset: Path, key: str, value: str) -> None:
     # Written only where it differs: git rewrites the whole file otherwise.
-    known = subprocess.run(
-        ["git", "config", "--local", key], cwd=dataset, capture_output=True, text=True, check=False
-    )
+    known = run_git(dataset, "config", "--local", key)
     if known.stdout.rstrip("\n") != value:
-        subprocess.run(["git", "config", "--local", key, value], cwd=dataset, check=True)
+        run_git(dataset, "config", "--local", key, value, check=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import lzma
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cta_data.engine.git_settings import run_git
 from cta_data.engine.provenance import OURS, REPLAY
 
 _RECORD = re.compile(
@@ -43,8 +43,8 @@ class RunRecord:
 
 def run_records(root: Path) -> Iterator[RunRecord]:
     """Yield the records of a study's history, the newest first."""
-    command = ["git", "log", "--format=%H%n%B%x00", "--fixed-strings", "--grep=[DATALAD RUNCMD]"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    chosen = ("--format=%H%n%B%x00", "--fixed-strings", "--grep=[DATALAD RUNCMD]")
+    done = run_git(root, "log", *chosen, check=True)
     for entry in done.stdout.split("\0"):
         commit, _, message = entry.strip().partition("\n")
         found = _RECORD.search(message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import shutil
 import tarfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from cta_data.errors import CtaError, DataRefused
+from cta_data.intake.consistency import instances_digest
 from cta_data.intake.instances import TAR, content_digest
 from cta_data.intake.inventory import (
     ACCEPTED,
@@ -230,9 +230,6 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _series_row(series: SeriesPlan) -> SeriesRow:
-    digest = hashlib.sha256()
-    for row in series.rows:
-        digest.update(f"{row.sop_uid} {row.digest}\n".encode())
     return SeriesRow(
         subject=series.subject,
         session=series.session,
@@ -247,7 +244,7 @@ def _series_row(series: SeriesPlan) -> SeriesRow:
         frame_of_reference_uid=series.frame_of_reference_uid,
         study_date=series.study_date,
         acquired=series.acquired,
-        digest=digest.hexdigest(),
+        digest=instances_digest((row.sop_uid, row.digest) for row in series.rows),
         header=series.header,
         pixels=image_digest(row.pixels for row in series.rows),
     )

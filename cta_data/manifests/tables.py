@@ -78,6 +78,10 @@ class Tables:
             groups.setdefault(tuple(row[column] for column in columns), []).append(row)
         return groups
 
+    def forget(self) -> None:
+        """Read every table again when it is next asked for, but those that are to be written."""
+        self._rows = {table: self._rows[table] for table in self._changed}
+
     def changed(self) -> bool:
         """Tell whether any table differs from its file."""
         return bool(self._changed)

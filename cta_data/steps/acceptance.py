@@ -128,7 +128,7 @@ def decide_about(
             raise ConfigurationError(f"a decision needs its {name}", next_step=f"Give --{name}")
     if commit:
         require_identity(study.root)
-    with study_lock(study.root):
+    with study_lock(study):
         chosen = _chosen(study, selection, verdict, step)
         for key in chosen:
             _write(study, key, verdict)

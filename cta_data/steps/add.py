@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,41 @@ class Preview:
 
 @contextmanager
 def open_addition(
-    study: Study, cohort: str, card: Card, source: Path, options: AdditionOptions
+    study: Study,
+    cohort: str,
+    card: Card,
+    source: Path,
+    options: AdditionOptions,
+    *,
+    dry_run: bool = False,
 ) -> Iterator[AdditionPlan]:
     """Find out what a source holds; the unpacked files are removed at the end.
+
+    The study is locked from the plan to the end: who is who follows from tables that another
+    addition would change.
+
+    Parameters
+    ----------
+    dry_run
+        Plan alone, beside whatever works on the study.
 
     Raises
     ------
     CtaError
-        The source is missing, empty, or an archive that is not safe.
+        Another command works on the study, or the source is missing, empty, or an archive that is
+        not safe.
     """
+    with (
+        nullcontext() if dry_run else study_lock(study),
+        _planned(study, cohort, card, source, options) as plan,
+    ):
+        yield plan
+
+
+@contextmanager
+def _planned(
+    study: Study, cohort: str, card: Card, source: Path, options: AdditionOptions
+) -> Iterator[AdditionPlan]:
     work = study.root / ".cta" / "unpacked"
     work.mkdir(parents=True, exist_ok=True)
     remove_abandoned_work(work)
@@ -183,27 +209,28 @@ def implausible_persons(plan: AdditionPlan) -> Counter[str]:
 def add_source(study: Study, cohort: str, plan: AdditionPlan) -> dict[str, Any]:
     """Take the planned files in and commit them; return what was done.
 
+    It belongs inside `open_addition`, which holds the lock under which the plan is true.
+
     Raises
     ------
     CtaError
-        Another command works on the study, content cannot be fetched, or the disk is full.
+        Content cannot be fetched, or the disk is full.
     """
     require_identity(study.root)
     source = study.sourcedata_path(cohort)
-    with study_lock(study.root):
-        needed = [str(path.relative_to(study.root)) for path in needed_content(plan)]
-        fetched = fetch(study.root, needed)
-        with annexing(study.root / source) as annex:
-            result = execute_addition(plan, annex)
-        # An addition that died before its commit left nothing to write, but something to commit.
-        parts = (study.root / source, study.root / study.cohort_path(cohort))
-        if result.written or any(is_modified(part) for part in parts):
-            accepted, refused = (plan.counts[f"subjects_{n}"] for n in ("accepted", "refused"))
-            kept = plan.counts["series_new"] + plan.counts["series_merge"]
-            # The source's path stays out of the history: it may hold a name.
-            message = f"add {cohort}: {kept} series of {accepted} subjects, {refused} refused"
-            save(study.root, message, [study.root / source])
-            restrict_cohort(study, cohort)
+    needed = [str(path.relative_to(study.root)) for path in needed_content(plan)]
+    fetched = fetch(study.root, needed)
+    with annexing(study.root / source) as annex:
+        result = execute_addition(plan, annex)
+    # An addition that died before its commit left nothing to write, but something to commit.
+    parts = (study.root / source, study.root / study.cohort_path(cohort))
+    if result.written or any(is_modified(part) for part in parts):
+        accepted, refused = (plan.counts[f"subjects_{n}"] for n in ("accepted", "refused"))
+        kept = plan.counts["series_new"] + plan.counts["series_merge"]
+        # The source's path stays out of the history: it may hold a name.
+        message = f"add {cohort}: {kept} series of {accepted} subjects, {refused} refused"
+        save(study.root, message, [study.root / source])
+        restrict_cohort(study, cohort)
     return {
         "counts": dict(sorted(plan.counts.items())),
         "files_written": len(result.written),

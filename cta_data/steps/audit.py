@@ -118,7 +118,7 @@ def judge(
         raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
     if commit:
         require_identity(study.root)
-    with study_lock(study.root):
+    with study_lock(study):
         known = _lesions(study, convention)
         wanted = [known[name] == getattr(lesion, name) for name in KEY]
         rows = known[(known["status"] == "false") & wanted[0] & wanted[1] & wanted[2] & wanted[3]]

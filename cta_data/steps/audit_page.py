@@ -69,7 +69,7 @@ def write_audit_page(
     """
     listed = [_entry(row) for row in rows.to_dict("records")]
     scored = evaluated_cases(study, convention)
-    with study_lock(study.root):
+    with study_lock(study):
         cases = {_key(one) for one in listed}
         masks = {key: _masks(study, key, scored) for key in sorted(cases)}
         finder = CaseFinder(study)

@@ -68,7 +68,7 @@ def evaluate_study(
     if commit:
         require_identity(study.root)
     out = study.root / EVALUATION
-    with study_lock(study.root):
+    with study_lock(study):
         found = find_predictions(study, references, predictions, note=note)
         illustrate = illustrator(study, convention, note)
         origin = "" if references or predictions else commit_of(study.root, MADE_FROM)

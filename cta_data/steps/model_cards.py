@@ -61,7 +61,7 @@ def take_model(study: Study, archive: Path) -> Archived:
         The commit failed.
     """
     require_identity(study.root)
-    with study_lock(study.root):
+    with study_lock(study):
         ensure_dataset(study, MODELS, ANNEXED_MODELS)
         taken = import_model(archive, study.root / MODELS)
         save(study.root, f"Model {taken.folder} from an archive", [study.root / MODELS])

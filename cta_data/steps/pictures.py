@@ -85,7 +85,7 @@ def make_pictures(
     ConfigurationError
         A cohort is not in the study.
     """
-    with study_lock(study.root):
+    with study_lock(study):
         found = _find(study, selection)
         counted = (found.without_annotation, found.excluded, found.not_transferred)
         if not found.files and not any(counted):

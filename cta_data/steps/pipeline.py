@@ -19,6 +19,7 @@ from cta_data.steps.convert import CONVERT
 from cta_data.steps.extract_brain import STRIP, backend_options
 from cta_data.steps.measure import MEASURE
 from cta_data.steps.models import MODELS, PREDICTIONS, REFERENCES
+from cta_data.steps.recorded import require_recorded
 from cta_data.steps.recovery import remove_emptied_outputs
 from cta_data.steps.register import REGISTER
 from cta_data.steps.retire import retire_sessions
@@ -128,6 +129,7 @@ def _commit(study: Study, report: Report, options: RunOptions) -> None:
     )
     for cohort in study.cohorts_here:
         restrict_cohort(study, cohort)
+    require_recorded(study, report.records)
     (study.root / UNCOMMITTED).unlink()
 
 

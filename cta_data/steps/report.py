@@ -134,7 +134,7 @@ def write_reports(
     if commit:
         require_identity(study.root)
     paths = [study.root / name for name in reports.files]
-    with study_lock(study.root):
+    with study_lock(study):
         (study.root / EVALUATION).mkdir(exist_ok=True)
         for path, text in zip(paths, reports.files.values(), strict=True):
             if not path.exists() or path.read_bytes() != text.encode():

@@ -126,7 +126,7 @@ def train_models(
         told(model, found)
     if any(not check.passed for found in checks.values() for check in found):
         return Trained(checks, None)
-    with study_lock(study.root):
+    with study_lock(study):
         ensure_dataset(study, MODELS, ANNEXED_MODELS)
     options = RunOptions(
         executor=request.executor, recompute=request.recompute, command=request.command
@@ -153,7 +153,7 @@ def predict_sets(
     """
     require_training_packages()
     require_device(request.machine.device)
-    with study_lock(study.root):
+    with study_lock(study):
         ensure_dataset(study, PREDICTIONS, ANNEXED_PREDICTIONS)
         if place_references(study, StudyPredictions(study).judged_sets(t.test_set for t in tasks)):
             mark_uncommitted(study.root)

@@ -18,6 +18,7 @@ from helpers.command_line import CARD, Cta
 
 from cta_data.cli.application import use_environment_tools
 from cta_data.engine.driver import study_lock
+from cta_data.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +210,7 @@ def test_a_study_is_never_made_over_something(cta: Cta, study: Path, tmp_path: P
 
 def test_while_another_command_works(cta: Cta, study: Path, patients: list[Path]) -> None:
     """A second command does nothing and says so."""
-    with study_lock(study):
+    with study_lock(Study(study)):
         for words in (("convert",), ("build", "--setting", "A"), ("add", "internal", patients[0])):
             outcome = cta(*words, study=study)
             assert outcome.code == 1

@@ -83,8 +83,8 @@ def add_clone(dataset: Path, folder: Path, name: str = "clone") -> Path:
 @pytest.fixture(autouse=True)
 def one_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Push as from a shell, where git-annex works on one file at a time unless told otherwise."""
-    monkeypatch.setattr("cta_data.engine.datasets._let_annex_use_all_cores", lambda: None)
-    monkeypatch.delenv("GIT_CONFIG_COUNT", raising=False)
+    monkeypatch.setattr("cta_data.engine.git_settings.DEFAULTS", ())
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -255,12 +255,24 @@ def test_an_interrupted_command_leaves_no_trace_in_the_next(tmp_path: Path) -> N
 def test_a_second_command_at_the_same_time_is_refused(tmp_path: Path) -> None:
     """One command at a time; afterwards the study is free again, also after an error."""
     study = make_study(tmp_path, s1="one")
-    with study_lock(tmp_path), pytest.raises(CtaError, match="another cta-data command"):
+    with study_lock(study), pytest.raises(CtaError, match="another cta-data command"):
         execute(study)
     assert files(tmp_path) == {}
-    with pytest.raises(RuntimeError), study_lock(tmp_path):
+    with pytest.raises(RuntimeError), study_lock(study):
         raise RuntimeError
     assert statuses(execute(study)) == {"s1": "ok"}
+
+
+def test_rows_of_a_command_that_ran_meanwhile_are_kept(tmp_path: Path) -> None:
+    """A command that had read the tables before another one ran plans and writes on top of it."""
+    study = make_study(tmp_path, s1="one", s2="two")
+    assert study.tables.rows("units") == []
+    execute(Study(tmp_path), subjects=("s1",))
+    options = RunOptions(selection=Selection((), ("s2",)))
+    assert statuses(run_steps(study, (toy_step(),), options)) == {"s2": "ok"}
+    assert {row["subject"] for row in Study(tmp_path).tables.rows("units")} == {"s1", "s2"}
+    again = run_steps(study, (toy_step(),), RunOptions())
+    assert statuses(again) == {"s1": "notneeded", "s2": "notneeded"}
 
 
 def fetch_fails(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
@@ -325,7 +337,7 @@ def test_what_follows_the_steps_is_done_under_the_lock(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def finish(report: object) -> None:
-        with pytest.raises(CtaError, match="another"), study_lock(tmp_path):
+        with pytest.raises(CtaError, match="another"), study_lock(study):
             pass
         seen.append(len(report.records))  # type: ignore[attr-defined]
 
