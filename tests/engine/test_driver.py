@@ -263,6 +263,23 @@ def test_a_second_command_at_the_same_time_is_refused(tmp_path: Path) -> None:
     assert statuses(execute(study)) == {"s1": "ok"}
 
 
+def test_a_study_that_may_not_be_written_is_refused_by_name(tmp_path: Path) -> None:
+    """A read-only study, or one of somebody else: one error that names it, and nothing is made."""
+    study = make_study(tmp_path / "study", s1="one")
+    study.root.chmod(0o555)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)  # root may write everywhere
+        with pytest.raises(CtaError, match="cannot be changed") as caught, study_lock(study):
+            pass
+    finally:
+        os.seteuid(user)
+        study.root.chmod(0o755)
+    assert caught.value.where == str(study.root) and "ermission" in caught.value.why
+    assert not (study.root / ".cta").exists()
+
+
 def test_rows_of_a_command_that_ran_meanwhile_are_kept(tmp_path: Path) -> None:
     """A command that had read the tables before another one ran plans and writes on top of it."""
     study = make_study(tmp_path, s1="one", s2="two")
