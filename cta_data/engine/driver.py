@@ -145,8 +145,8 @@ def study_lock(study: Study) -> Iterator[None]:
         Another command holds it, or git does not work here.
     """
     root = study.root
-    require_trusted(root)
     with _open_lock(root) as file:
+        require_trusted(root)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

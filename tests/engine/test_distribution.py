@@ -39,7 +39,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def push(dataset: Path, sibling: str, **options: Any) -> list[dict]:
     """Push as `datalad push` does; return the results about content."""
-    results = quiet_datalad().push(
+    results = quiet_datalad(dataset).push(
         dataset=str(dataset),
         to=sibling,
         result_renderer="disabled",
@@ -63,7 +63,7 @@ def contents(folder: Path) -> list[Path]:
 
 
 def add_store(dataset: Path, folder: Path) -> Path:
-    quiet_datalad().create_sibling_ria(
+    quiet_datalad(dataset).create_sibling_ria(
         f"ria+file://{folder}",
         name="store",
         dataset=str(dataset),
