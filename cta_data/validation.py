@@ -51,6 +51,9 @@ def parse_toml(text: str, model: type[Model], *, where: str) -> Model:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError("this is not valid TOML", where=where, why=str(error)) from error
+    except RecursionError as error:
+        why = "its tables or arrays are nested too deeply"
+        raise ConfigurationError("this TOML cannot be read", where=where, why=why) from error
     try:
         return model.model_validate(content)
     except ValidationError as error:

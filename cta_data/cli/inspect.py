@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from cta_data.cli.options import JsonOption, StudyOption
-from cta_data.cli.output import print_frame
+from cta_data.cli.output import print_frame, print_records
 from cta_data.study import open_study
 
 
@@ -26,8 +25,7 @@ def query(
     """Run SQL over the tables of the study with DuckDB."""
     frame = open_study(study).query(sql)
     if as_json:
-        records = json.loads(frame.to_json(orient="records", date_format="iso"))
-        typer.echo(json.dumps(records, indent=1))
+        print_records(frame)
     elif as_csv:
         typer.echo(frame.to_csv(index=False), nl=False)
     else:

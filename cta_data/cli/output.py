@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
@@ -142,6 +146,30 @@ def print_plan(decisions: list[Decision], *, as_json: bool) -> None:
 def print_json(content: Any) -> None:
     """Print JSON for other programs."""
     typer.echo(json.dumps(content, indent=1, sort_keys=True, default=str))
+
+
+def print_records(frame: pd.DataFrame) -> None:
+    """Print the rows of a DataFrame as JSON, numbers with all their digits."""
+    typer.echo(json.dumps([_plain(row) for row in frame.to_dict("records")], indent=1))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a table as JSON has it: what is not known is null, bytes are digits."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if value is None or pd.isna(value) or (isinstance(value, float) and math.isinf(value)):
+        return None
+    if isinstance(value, bytes | bytearray):
+        return value.hex()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bool | int | float | str):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def print_frame(frame: pd.DataFrame) -> None:

@@ -134,34 +134,52 @@ def write_rows(folder: Path, table: str, rows: list[Row]) -> None:
 
 
 def read_arrow(folder: Path, table: str) -> pa.Table:
-    """Read one table with its present schema; a table without a file is empty."""
-    schema, key = table_schemas()[table].arrow, table_schemas()[table].key
+    """Read one table with its present schema; a table without a file is empty.
+
+    Raises
+    ------
+    CtaError
+        The file is damaged, lacks a column, or holds what its column may not: never is something
+        that cannot be read taken for nothing.
+    """
+    schema = table_schemas()[table].arrow
     path = folder / f"{table}.parquet"
     if not path.exists():
         return schema.empty_table()
-    next_step = "Restore it with `git checkout -- manifests` and run the command again"
     try:
-        stored = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        why = f"{error}".split(":")[-1].strip()
-        raise CtaError(
-            "the table cannot be read", where=str(path), why=why, next_step=next_step
-        ) from error
-    absent = sorted(set(key) - set(stored.column_names))
+        stored = pq.ParquetFile(path).read()
+        stored.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        why = f"{error}".splitlines()[0].split(":")[-1].strip()
+        raise _damaged(path, "the table cannot be read", why) from error
+    absent = [name for name in schema.names if name not in stored.column_names]
     if absent:
-        raise CtaError(
-            f"this is not the table {table}",
-            where=str(path),
-            why=f"it has no column {', '.join(absent)}",
-            next_step=next_step,
-        )
-    columns = [
-        stored[field.name].cast(field.type)
-        if field.name in stored.column_names
-        else pa.nulls(len(stored), field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+        why = f"it has no column {', '.join(absent)}"
+        raise _damaged(path, f"this is not the table {table} of this version", why)
+    columns = [_column(path, stored[field.name], field) for field in schema]
+    content = pa.Table.from_arrays(columns, schema=schema)
+    key = list(table_schemas()[table].key)
+    if content.group_by(key).aggregate([]).num_rows < content.num_rows:
+        raise _damaged(path, "the table is damaged", f"two rows have one {', '.join(key)}")
+    return content
+
+
+def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Return a column as its schema has it."""
+    try:
+        column = stored.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        why = f"column {field.name} holds {stored.type}, not {field.type}"
+        raise _damaged(path, "the table is damaged", why) from error
+    if column.null_count and not field.nullable:
+        why = f"column {field.name} is part of the key, and {column.null_count} rows lack it"
+        raise _damaged(path, "the table is damaged", why)
+    return column
+
+
+def _damaged(path: Path, what: str, why: str) -> CtaError:
+    next_step = "Restore it with `git checkout -- manifests` and run the command again"
+    return CtaError(what, where=str(path), why=why, next_step=next_step)
 
 
 def read_frame(folder: Path, table: str) -> pd.DataFrame:

@@ -65,11 +65,24 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
         )
     setting = settings[name]
     if technique and technique != setting.technique:
+        _require_known(study, technique)
         number = _number_on(study, setting, technique)
         changes = {"technique": technique, "grid": "", "dataset_id": number}
         setting = setting.model_copy(update=changes)
         name = f"{name}on{technique}"
     return Step(f"build_{name}", _planner(name, setting), run, _owner(name))
+
+
+def _require_known(study: Study, technique: str) -> None:
+    """Refuse a technique that nothing in the study is of: it becomes part of names and paths."""
+    images = {row["technique"] for row in study.tables.rows("images")}
+    known = images | set(study.configuration.transfer.grids)
+    if technique not in known:
+        raise ConfigurationError(
+            f"the study has no images of technique {technique!r}",
+            why=f"it has {', '.join(sorted(known))}",
+            next_step="Name one of those, or a technique of transfer.grids in study.toml",
+        )
 
 
 def _number_on(study: Study, setting: Setting, technique: str) -> int:

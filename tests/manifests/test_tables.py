@@ -45,6 +45,10 @@ def image(technique: str, **more: Any) -> Row:
     return SESSION | {"technique": technique, "contrast_phase": "late", "description": ""} | more
 
 
+def as_arrow(rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=table_schemas()["lesions"].arrow)
+
+
 @pytest.mark.parametrize("table", sorted(table_schemas()))
 def test_every_table_is_described(table: str) -> None:
     """Each column has a description, key columns exist and cannot be null, units travel along."""
@@ -230,13 +234,44 @@ def test_a_table_without_a_file_is_empty_and_typed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_table_of_an_older_version_is_read_with_the_present_schema(tmp_path: Path) -> None:
-    """Columns that have been added since are null; columns that are gone are left out."""
-    old = pa.table({**{k: [v] for k, v in lesion(1).items()}, "gone": ["x"]})
-    pq.write_table(old, tmp_path / "lesions.parquet")
-    content = read_arrow(tmp_path, "lesions")
-    assert content.schema == table_schemas()["lesions"].arrow
-    assert content.to_pylist()[0]["cnr"] is None
+def test_columns_that_are_gone_are_left_out(tmp_path: Path) -> None:
+    """A column that the schema does not have is not read."""
+    more = as_arrow([lesion(1)]).append_column("gone", pa.array(["x"]))
+    pq.write_table(more, tmp_path / "lesions.parquet")
+    assert read_arrow(tmp_path, "lesions").schema == table_schemas()["lesions"].arrow
+
+
+@pytest.mark.parametrize(
+    ("column", "damaged"),
+    [
+        ("volume_mm3", None),
+        ("volume_mm3", pa.array([["a list"]])),
+        ("volume_mm3", pa.array(["text"])),
+        ("lesion_id", pa.array([1.5])),
+        ("lesion_id", pa.array([None], pa.int64())),
+        ("cohort", pa.array([None], pa.string())),
+        ("cohort", pa.array([{"x": 1}])),
+        ("source_roi", pa.array([b"\xff\xfe"], pa.binary())),
+    ],
+    ids=lambda value: str(getattr(value, "type", value)),
+)
+def test_a_damaged_column_is_named(tmp_path: Path, column: str, damaged: pa.Array | None) -> None:
+    """Wrong types, nulls in a key and absent columns are one error that names table and column."""
+    whole = as_arrow([lesion(1)])
+    at = whole.column_names.index(column)
+    broken = whole.remove_column(at)
+    broken = broken if damaged is None else broken.add_column(at, column, damaged)
+    pq.write_table(broken, tmp_path / "lesions.parquet")
+    with pytest.raises(CtaError) as caught:
+        read_arrow(tmp_path, "lesions")
+    assert caught.value.where.endswith("lesions.parquet") and column in caught.value.why
+
+
+def test_a_row_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    """Rows are known by their key: of two with one key neither is dropped in silence."""
+    pq.write_table(as_arrow([lesion(1), lesion(1)]), tmp_path / "lesions.parquet")
+    with pytest.raises(CtaError, match="two rows"):
+        read_arrow(tmp_path, "lesions")
 
 
 def test_where_the_study_lies_does_not_matter(tmp_path: Path) -> None:
