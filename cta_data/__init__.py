@@ -1,8 +1,30 @@
-"""Data management and curation for cross-technique annotation of brain metastases."""
+"""Data management and curation for cross-technique annotation of brain metastases.
 
-from importlib import metadata
+What is named here is loaded when it is first used: `import cta_data` itself costs nearly nothing.
+"""
 
-from cta_data.study import Study, open_study
+from __future__ import annotations
 
-__version__ = metadata.version("cta_data")
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cta_data.study import Study, open_study
+
+    __version__: str
+
 __all__ = ["Study", "__version__", "open_study"]
+
+_PLACES = {"Study": "cta_data.study", "open_study": "cta_data.study"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return metadata.version("cta_data")
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -37,7 +37,6 @@ from cta_data.cli.output import error_console
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import CtaError, DataRefused
 
-EXIT_INTERRUPTED = 130
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
 
@@ -87,8 +86,8 @@ def _global_options(
     """Data management and curation for cross-technique annotation of brain metastases."""
 
 
-def main() -> None:
-    """Run the command line; the exit code is 0, 1, 2 or 3 as the reference says."""
+def run() -> None:
+    """Run the command that was given; leaves with its exit code: 0, 1, 2 or 3."""
     use_environment_tools()
     _show_log()
     if not sys.warnoptions:
@@ -108,9 +107,8 @@ def main() -> None:
         why = error.strerror or str(error)
         _print_error(f"{where}{why}. Mend that and run the command again: what was done is kept")
         sys.exit(EXIT_USAGE)
-    except (typer.Abort, KeyboardInterrupt):
-        error_console().print("Interrupted: what was finished is kept; run the command again.")
-        sys.exit(EXIT_INTERRUPTED)
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
     except UsageError as error:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)

@@ -6,6 +6,7 @@ It is the only process that touches a shared file or commits.
 from __future__ import annotations
 
 import fcntl
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, as_completed
@@ -18,6 +19,7 @@ from cta_data.engine.acceptance import decided
 from cta_data.engine.datasets import fetch
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, open_executor
+from cta_data.engine.leftovers import children_that_end, clear_leftovers
 from cta_data.engine.log import LOG, RunLog
 from cta_data.engine.ownership import require_trusted
 from cta_data.engine.records import Record, Report
@@ -29,6 +31,7 @@ from cta_data.errors import CtaError
 if TYPE_CHECKING:
     from cta_data.study import Study
 
+LOGGER = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0
 UNCOMMITTED = Path(".cta") / "uncommitted"
 
@@ -155,8 +158,11 @@ def study_lock(study: Study) -> Iterator[None]:
                 where=str(root),
                 next_step="Wait until it has ended",
             ) from error
-        study.tables.forget()
-        yield
+        with children_that_end():
+            for done in clear_leftovers(root):
+                LOGGER.info(done)
+            study.tables.forget()
+            yield
 
 
 def _open_lock(root: Path) -> IO[str]:
@@ -211,14 +217,17 @@ def _run_step(
                 pending.results.append(_placed(study, result))
         mark_uncommitted(study.root)
     last_flush = time.monotonic()
-    for result in _results(step, units, str(study.root), pool):
-        result = _placed(study, result)
-        record(result.record)
-        pending.results.append(result)
-        if time.monotonic() - last_flush > FLUSH_SECONDS:
-            _tabulate(study, step, pending)
-            last_flush = time.monotonic()
-    _tabulate(study, step, pending)
+    try:
+        for result in _results(step, units, str(study.root), pool):
+            result = _placed(study, result)
+            record(result.record)
+            pending.results.append(result)
+            if time.monotonic() - last_flush > FLUSH_SECONDS:
+                _tabulate(study, step, pending)
+                last_flush = time.monotonic()
+    finally:
+        # Whoever interrupts keeps what was finished.
+        _tabulate(study, step, pending)
 
 
 def _fetch_inputs(

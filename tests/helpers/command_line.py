@@ -15,7 +15,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from cta_data.cli.application import main
+from cta_data.cli.application import run
 
 CARD = """
 [cohort]
@@ -54,7 +54,7 @@ def run_cta(*words: object, study: Path | None = None) -> Outcome:
         patch.setattr(sys, "argv", ["cta-data", *arguments])
         patch.setenv("PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS", "default"))
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-            main()
+            run()
     code = ended.value.code
     return Outcome(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
 

@@ -32,8 +32,8 @@ import sys
 sys.path.insert(0, {helpers!r})
 from helpers.stand_in_network import stand_in
 stand_in(setattr)
-from cta_data.cli.application import main
-main()
+from cta_data.cli.application import run
+run()
 """
 
 

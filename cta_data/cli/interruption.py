@@ -1,0 +1,37 @@
+"""What happens when a user or a batch system stops a command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+MESSAGE = "Interrupted: what was finished is kept; run the command again."
+_EXIT_OF_SIGNAL = 128
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end what runs inside in order, with one line and their exit code."""
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A command in the background of a script is not to be stopped by Ctrl-C.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        yield
+    except BaseException as error:
+        # Libraries turn the exception into others of their own.
+        if not received and not isinstance(error, KeyboardInterrupt):
+            raise
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        print(MESSAGE, file=sys.stderr, flush=True)
+        raise SystemExit(_EXIT_OF_SIGNAL + (received or [signal.SIGINT])[0]) from None
