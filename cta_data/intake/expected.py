@@ -16,7 +16,10 @@ from cta_data.intake.sop_classes import FILE_CLASS, IMAGE_KINDS
 
 NO_IMAGE = "none of its series or files is an image that the card's rules know"
 NO_DICOM = "is DICOM, and the card has no rules for DICOM ([[series]])"
-NOT_OF_COLLECTION = "is DICOM of a patient who is not of the collection (subjects.pattern)"
+NOT_OF_COLLECTION = (
+    "is DICOM of a patient who is not of the collection (subjects.pattern; --subject-map names "
+    "those that are)"
+)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _planned(
         others=other_cohorts(study, cohort),
     )
     sourcedata = study.root / study.sourcedata_path(cohort)
-    with plan_addition(source, sourcedata, chosen, expected_of(card)) as plan:
+    with plan_addition(source, sourcedata, chosen, expected_of(card, chosen)) as plan:
         yield plan
 
 
@@ -152,8 +152,9 @@ def recogniser(card: Card) -> Recognise:
     return recognise
 
 
-def expected_of(card: Card) -> Expected:
-    """Return what may enter a cohort by its card."""
+def expected_of(card: Card, options: AdditionOptions | None = None) -> Expected:
+    """Return what may enter a cohort by its card, and by what a user says of who is who."""
+    said = options is not None and bool(options.subject or options.subject_map)
     public = card.cohort.access != "restricted"
 
     def is_image(series: SeriesPlan) -> bool:
@@ -164,8 +165,9 @@ def expected_of(card: Card) -> Expected:
         return series.kind in IMAGE_KINDS and takes(card.series, series.header)
 
     def of_collection(number: str) -> bool:
-        named = bool(card.subjects.pattern) and card.cohort.access == "public"
-        return not named or is_public(card.subjects.pattern, number)
+        # A pattern says that all numbers are of a collection; a user may say otherwise of one.
+        pattern = card.subjects.pattern
+        return said or not pattern or is_public(pattern, number)
 
     return Expected(is_image, bool(card.series), of_collection, public)
 

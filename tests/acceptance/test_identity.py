@@ -125,6 +125,8 @@ def searched(
     assert cta("add", "internal", source.parent, study=study).code == 3
     outcome = cta("build", "--setting", "A", "-j", "2", study=study)
     assert outcome.code == 3 and "build_A" not in outcome.err.split("Not done")[1]
+    for page in ("pictures",), ("report", "table1"):
+        assert cta(*page, study=study).code == 0
     return study, needles
 
 
@@ -137,10 +139,10 @@ def test_there_is_something_to_find(searched: tuple[Path, Needles]) -> None:
 
 
 def test_no_identity_in_files_and_their_names(searched: tuple[Path, Needles]) -> None:
-    """Content, names, gzip headers and NIfTI headers of all files, the unversioned log too."""
+    """Content, names, gzip and NIfTI headers of all files; pages and the unversioned log too."""
     study, needles = searched
     hits, seen = search_files(study, needles)
-    assert seen > 100
+    assert seen > 100 and len(list(study.rglob("*.html"))) >= 2
     assert hits == {}
 
 

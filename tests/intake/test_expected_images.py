@@ -67,8 +67,8 @@ def patients(make_series: MakeSeries, source: Path, **descriptions: str) -> None
         )
 
 
-@pytest.mark.parametrize("cohort", ["ynhh", "susm", "ukhd"])
-def test_a_hospital_s_dicom_never_enters_a_collection_of_other_files(
+@pytest.mark.parametrize("cohort", ["ynhh", "susm", "ukhd", "ummc"])
+def test_a_hospital_s_dicom_never_enters_a_collection(
     cohort: str, tmp_path: Path, make_series: MakeSeries
 ) -> None:
     """Nothing is stored, and the command fails."""
