@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from helpers.command_line import Cta, run_cta
+from helpers.made_once import made_once
 
-from cta_data.phantom import VoxelSizes, write_trial
+from cta_data.phantom import VoxelSizes, WrittenPatient, write_trial
 
 COARSE = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
 
@@ -27,8 +28,12 @@ def cta() -> Iterator[Cta]:
 @pytest.fixture(scope="session")
 def new_study(cta: Cta, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Make empty studies with the cohort `internal`: copies of one that `init` made."""
-    first = tmp_path_factory.mktemp("study") / "first"
-    assert cta("init", first).code == 0
+
+    def init(folder: Path) -> Path:
+        assert cta("init", folder / "study").code == 0
+        return folder / "study"
+
+    first = made_once(tmp_path_factory, "new-study", init)
 
     def make(name: str) -> Path:
         path = tmp_path_factory.mktemp(name) / "study"
@@ -39,8 +44,16 @@ def new_study(cta: Cta, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 
 
 @pytest.fixture(scope="session")
-def patients(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Exports of seven digital patients, a folder each. Not to be changed: copy them."""
-    folder = tmp_path_factory.mktemp("trial")
-    written = write_trial(folder, n_naq=4, n_haq=3, seed=3, voxel_sizes=COARSE)
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[WrittenPatient]:
+    """Seven digital patients: exports and truth. Not to be changed: copy them."""
+
+    def make(folder: Path) -> list[WrittenPatient]:
+        return write_trial(folder, n_naq=4, n_haq=3, seed=3, voxel_sizes=COARSE)
+
+    return made_once(tmp_path_factory, "patients", make)
+
+
+@pytest.fixture(scope="session")
+def patients(written: list[WrittenPatient]) -> list[Path]:
+    """Exports of the seven digital patients, a folder each. Not to be changed: copy them."""
     return [patient.raw for patient in written]

@@ -14,12 +14,11 @@ import pytest
 from helpers.command_line import Cta, Outcome, copy_patients, edit, files_of
 from pydicom.dataset import Dataset
 
-from cta_data.phantom import VoxelSizes, WrittenPatient, write_trial
+from cta_data.phantom import WrittenPatient
 from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
 
-SIZES = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
 CASES = ("swapped", "contradicted", "mirrored", "swapped_frame", "cropped", "emptied", "cut")
 HELD_AT = {
     "swapped": "register",
@@ -103,11 +102,13 @@ def lesions_left_mm(patient: WrittenPatient) -> list[float]:
 
 @pytest.fixture(scope="module")
 def adversarial(
-    cta: Cta, new_study: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    cta: Cta,
+    new_study: Callable[[str], Path],
+    written: list[WrittenPatient],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Adversarial:
     """All of them in one study, taken as far as `measure`."""
-    folder, raw = tmp_path_factory.mktemp("written"), tmp_path_factory.mktemp("raw")
-    written = write_trial(folder, n_naq=4, n_haq=3, seed=3, voxel_sizes=SIZES)
+    raw = tmp_path_factory.mktemp("raw")
     copies = dict(zip(CASES, copy_patients([one.raw for one in written], raw), strict=True))
     # Another patient's pixels behind this one's headers; and a sagittal series from left to right.
     replace_pixels(copies["swapped"], a_little_changed(pixels_of(written[2].raw)))

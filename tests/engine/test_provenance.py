@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,10 +23,10 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def dataset(tmp_path: Path, annex_on_path: None) -> Path:
-    """A DataLad dataset with one dataset inside it, as a study has them."""
-    root = tmp_path / "study"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, annex_on_path: None) -> Path:
+    """A DataLad dataset with one dataset inside it, as a study has them; tests copy it."""
+    root = tmp_path_factory.mktemp("made") / "study"
     root.mkdir()
     write_attributes(root, ())
     (root / ".gitignore").write_text(".replayed\n")
@@ -36,6 +37,12 @@ def dataset(tmp_path: Path, annex_on_path: None) -> Path:
     create_dataset(inner, root)
     save(root, "start")
     return root
+
+
+@pytest.fixture
+def dataset(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(made, tmp_path / "study", symlinks=True))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers.made_once import made_once
 from helpers.trial_study import SIZES, build_all, make_study
 
 from cta_data.cli.application import use_environment_tools
@@ -26,8 +27,11 @@ def tools() -> None:
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[WrittenPatient]]:
     """Six digital patients at 2.5 mm: three drawn on MPRAGE, three on SPACE."""
-    folder = tmp_path_factory.mktemp("trial")
-    return folder, write_trial(folder, n_naq=3, n_haq=3, seed=5, voxel_sizes=SIZES)
+
+    def make(folder: Path) -> tuple[Path, list[WrittenPatient]]:
+        return folder, write_trial(folder, n_naq=3, n_haq=3, seed=5, voxel_sizes=SIZES)
+
+    return made_once(tmp_path_factory, "trial", make)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,10 @@ def built(
     trial: tuple[Path, list[WrittenPatient]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Study, Report]:
     """The study with all four settings built from the trial; tests must not change it."""
-    study = make_study(tmp_path_factory.mktemp("study") / "study", trial[0] / "raw")
-    report = build_all(study)
-    return Study(study.root), report
+
+    def make(folder: Path) -> tuple[Path, Report]:
+        study = make_study(folder / "study", trial[0] / "raw")
+        return study.root, build_all(study)
+
+    root, report = made_once(tmp_path_factory, "built", make)
+    return Study(root), report

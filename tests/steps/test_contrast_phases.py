@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from helpers.trial_study import SIZES, make_study
 from cta_data.cohorts import shipped_card_text
 from cta_data.cohorts.card import Card
 from cta_data.engine import RunOptions, UnitId
-from cta_data.phantom import generate_patient
+from cta_data.phantom import DigitalPatient, generate_patient
 from cta_data.phantom.trial import write_patient
 from cta_data.steps.phases import phase_order, phase_rank, space_of
 from cta_data.steps.picture_content import SessionFiles
@@ -23,6 +24,7 @@ from cta_data.validation import parse_toml
 
 SEED = 3  # SPACE shares the frame of MPRAGE, and there is no registration object
 SHIFT_MM = 10.0
+PHASES = ("early", "late")
 
 
 def middle_of(labels: sitk.Image) -> np.ndarray:
@@ -32,22 +34,18 @@ def middle_of(labels: sitk.Image) -> np.ndarray:
     return np.mean(points, axis=0)
 
 
-def transferred(folder: Path, *, moved: bool) -> tuple[Study, np.ndarray]:
-    """Contours on the early phase, the late one elsewhere or not; how far labels are off (mm)."""
-    patient = generate_patient(SEED, quality="NAQ", voxel_sizes=SIZES)
-    written = write_patient(folder, seed=SEED, quality="NAQ", voxel_sizes=SIZES)
-    early = written.series["MPRAGE-early"]
-    refer_to(written.structure_set, early, patient.between("CT", "MPRAGE").matrix())
-    if moved:
-        move_series(written.series["MPRAGE-late"], (SHIFT_MM, 0, 0), "late")
-    study = make_study(folder / "study", written.raw.parent)
+def transferred(
+    folder: Path, raw: Path, patient: DigitalPatient, *, moved_mm: float
+) -> tuple[Study, np.ndarray]:
+    """A study of contours on the early phase, and how far labels on the late one are off (mm)."""
+    study = make_study(folder, raw)
     steps = [step for step in SUBJECT_STEPS if step.name in ("convert", "register", "transfer")]
     execute(study, steps, RunOptions(command=("cta-data", "transfer")))
     study = Study(study.root)
     [row] = study.table("variants").query("grid == 'MPRAGE'").to_dict("records")
     labels = sitk.ReadImage(str(study.root / row["labels_path"]))
     assert row["n_arrived"] == row["n_drawn"] > 0
-    truth = middle_of(patient.lesion_labels["MPRAGE"]) + np.array([SHIFT_MM * moved, 0, 0])
+    truth = middle_of(patient.lesion_labels["MPRAGE"]) + np.array([moved_mm, 0, 0])
     return study, middle_of(labels) - truth
 
 
@@ -58,12 +56,19 @@ def test_labels_follow_a_phase_that_lies_elsewhere(tmp_path: Path) -> None:
     A reader's outlines are off by a millimetre anyway; the labels of phases in one frame of
     reference say by how much.
     """
-    study, off = transferred(tmp_path / "moved", moved=True)
-    rows = {row["moving"]: row for row in study.transforms().to_dict("records")}
-    assert rows["MPRAGEEarly"]["source"] == "computed" and rows["MPRAGEEarly"]["accepted"]
-    still, usual = transferred(tmp_path / "still", moved=False)
+    of_both: dict[str, Any] = {"quality": "NAQ", "voxel_sizes": SIZES, "phases": PHASES}
+    patient = generate_patient(SEED, **of_both)
+    written = write_patient(tmp_path, seed=SEED, **of_both)
+    early = written.series["MPRAGE-early"]
+    refer_to(written.structure_set, early, patient.between("CT", "MPRAGE").matrix())
+    raw = written.raw.parent
+    still, usual = transferred(tmp_path / "still", raw, patient, moved_mm=0)
     rows = {row["moving"]: row for row in still.transforms().to_dict("records")}
     assert rows["MPRAGEEarly"]["source"] == "identity" and rows["MPRAGEEarly"]["accepted"]
+    move_series(written.series["MPRAGE-late"], (SHIFT_MM, 0, 0), "late")
+    study, off = transferred(tmp_path / "moved", raw, patient, moved_mm=SHIFT_MM)
+    rows = {row["moving"]: row for row in study.transforms().to_dict("records")}
+    assert rows["MPRAGEEarly"]["source"] == "computed" and rows["MPRAGEEarly"]["accepted"]
     assert np.linalg.norm(off - usual) < 1.0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import highdicom as hd
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.command_line import CARD, run_cta
 from helpers.segmentation_objects import make_segmentation, make_series
@@ -161,32 +162,38 @@ def converted(work: Path) -> Study:
     return convert(work / "study", work / "raw", CARD.format(name="mine") + RULES, CASES)
 
 
-def convert(study: Path, raw: Path, card: str, cases: object) -> Study:
+def convert(study: Path, raw: Path, card: str, cases: Iterable[str]) -> Study:
     create_study(study, "segmentations", ())
-    file = study.parent / f"{study.name}.toml"
+    file = study.parent / f"card_of_{study.name}.toml"
     file.write_text(card, "utf-8")
     place = ("--study", str(study))
-    for case in list(cases):  # type: ignore[call-overload]
-        source = write(raw, case)
-        label = case.replace("_", "")
-        added = run_cta("add", "mine", source, "--id", label, "--card", file, *place)
-        assert added.code == 0, added.text
+    for case in cases:
+        write(raw, case)
+    added = run_cta("add", "mine", raw, "--card", file, *place)
+    assert added.code == 0, added.text
     run_cta("convert", *place)
     return Study(study)
+
+
+def subject_of(study: Study, case: str) -> str:
+    """The label that `add` gave to a case."""
+    table = pd.read_csv(study.root / "datasets/mine/sourcedata/subjects.tsv", sep="\t", dtype=str)
+    [subject] = table.loc[table["source_id"] == case, "subject"]
+    return str(subject)
 
 
 def reason(study: Study, case: str) -> str:
     units = study.query(
         "select subject, status, coalesce(reason, '') reason from units where step = 'convert'"
     )
-    [row] = units[units["subject"] == case.replace("_", "")].to_dict("records")
+    [row] = units[units["subject"] == subject_of(study, case)].to_dict("records")
     assert (row["status"] == "ok") == (not row["reason"])
     return str(row["reason"])
 
 
 def voxels(study: Study, case: str) -> list[int]:
     rows = study.query("select subject, n_voxels from annotations where selected")
-    own = rows[rows["subject"] == case.replace("_", "")]
+    own = rows[rows["subject"] == subject_of(study, case)]
     return sorted(int(n) for n in own["n_voxels"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,11 +11,10 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
-from helpers.trial_study import build_all, make_study
 
+from cta_data.engine import Report
 from cta_data.engine.datasets import save
 from cta_data.engine.keys import content_key
-from cta_data.phantom import WrittenPatient
 from cta_data.study import Study
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
@@ -45,17 +45,14 @@ def commits(study: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    trial: tuple[Path, list[WrittenPatient]], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def trained(built: tuple[Study, Report], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study whose setting B went through the whole experiment."""
     root = tmp_path_factory.mktemp("experiment") / "study"
-    study = make_study(root, trial[0] / "raw")
+    shutil.copytree(built[0].root, root, symlinks=True)
     path = root / "study.toml"
     text = path.read_text("utf-8").replace("[study]\n", f'[study]\nnotice = "{NOTICE}"\n', 1)
     path.write_text(text + TRAINING, "utf-8")
     save(root, "tiny", [path])
-    build_all(Study(study.root))
     outcome = run_cta(*COMMAND, study=root)
     assert outcome.code == 0, outcome.text
     return root

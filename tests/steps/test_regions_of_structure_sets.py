@@ -42,7 +42,7 @@ def empty_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
     def make(name: str, rois: list[DrawnRoi], heights: list[float], card: str = CARD) -> Path:
         folder = tmp_path_factory.mktemp(name)
         study, raw, own = folder / "study", folder / "raw", folder / "own.toml"
-        assert run_cta("init", study).code == 0
+        assert run_cta("init", study, "--empty").code == 0
         toml = (study / "study.toml").read_text("utf-8")
         toml = toml.replace('backend = "morphology"', 'backend = "none"')
         toml = toml.replace(

@@ -180,7 +180,7 @@ def test_no_case_is_scored_by_a_model_that_saw_it(
     use_stand_in(monkeypatch)
     machine = type("Run", (Tampering,), {"empty": empty, "folder": tmp_path})
     options = settings(
-        max_examples=25,
+        max_examples=12,
         stateful_step_count=12,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -189,16 +189,25 @@ def test_no_case_is_scored_by_a_model_that_saw_it(
     machine.TestCase().runTest()
 
 
-@pytest.fixture
-def study(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+@pytest.fixture(scope="module")
+def predicted(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten patients of the trial, built, with models A, B and C of both folds, predicted."""
+    made = with_patients(copy_of(empty, tmp_path_factory.mktemp("predicted")))
+    with pytest.MonkeyPatch.context() as patch:
+        use_stand_in(patch)
+        for setting in MODELS:
+            assert build(made, setting).startswith("ok")
+            train(made, setting, (0, 1), epochs=1)
+            assert all(told.startswith("ok") for told in predict(made, setting).values())
+    made.tables.flush()
+    return made.root
+
+
+@pytest.fixture
+def study(predicted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A copy of the predicted study that a test may change."""
     use_stand_in(monkeypatch)
-    made = with_patients(copy_of(empty, tmp_path))
-    for setting in MODELS:
-        assert build(made, setting).startswith("ok")
-        train(made, setting, (0, 1), epochs=1)
-        assert all(told.startswith("ok") for told in predict(made, setting).values())
-    return made
+    return copy_of(predicted, tmp_path)
 
 
 def cases_of(study: Study, model: str, test_set: str) -> set[str]:
