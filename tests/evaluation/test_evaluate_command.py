@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.command_line import run_cta
+from helpers.made_once import made_once
 
 from cta_data.formats.nifti import write_voxels
 
 FOLDERS = ("references", "predictions")
+CONVENTIONS = ("article", "tables")
+Both = tuple[Path, dict[str, tuple[int, dict]]]
 
 
 def write(path: Path, *starts: int) -> None:
@@ -28,13 +31,29 @@ def write(path: Path, *starts: int) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two models on two test sets of three cases."""
+    return written(tmp_path)
+
+
+def written(folder: Path) -> Path:
     for test_set in ("SPACE", "SUSM"):
         for case in range(3):
             name = f"{test_set}/c{case}.nii.gz"
-            write(tmp_path / "references" / name, 2, 20, 30)
-            write(tmp_path / "predictions" / "A" / name, 2)
-            write(tmp_path / "predictions" / "B" / name, 2, 20 + case)
-    return tmp_path
+            write(folder / "references" / name, 2, 20, 30)
+            write(folder / "predictions" / "A" / name, 2)
+            write(folder / "predictions" / "B" / name, 2, 20 + case)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """The same, evaluated by each convention; exit codes and what was told. Not to be changed."""
+
+    def make(folder: Path) -> Both:
+        written(folder)
+        outcomes = {name: evaluated(folder, "--convention", name) for name in CONVENTIONS}
+        return folder, {name: (code, told) for name, (code, told, _) in outcomes.items()}
+
+    return made_once(tmp_path_factory, "evaluated_by_both", make)
 
 
 def evaluated(folder: Path, *words: object) -> tuple[int, dict, str]:
@@ -43,9 +62,10 @@ def evaluated(folder: Path, *words: object) -> tuple[int, dict, str]:
     return outcome.code, json.loads(outcome.out or "{}"), outcome.text
 
 
-def test_everything_is_written_and_cases_are_conserved(folder: Path) -> None:
+def test_everything_is_written_and_cases_are_conserved(both: Both, tmp_path: Path) -> None:
     """Scores of every case, tables 2, 3, 4 and S1, counts, figures and the page; again the same."""
-    code, told, _ = evaluated(folder)
+    folder = Path(shutil.copytree(both[0], tmp_path / "copy"))
+    code, told = both[1]["article"]
     assert code == 0 and told["missing"] == []
     assert sum(told["sets"].values()) == 12
     names = {Path(name).name for name in told["files"]}
@@ -71,9 +91,9 @@ def test_everything_is_written_and_cases_are_conserved(folder: Path) -> None:
     assert before == {name: (folder / "out" / name).read_bytes() for name in told["files"]}
 
 
-def test_outside_a_study_the_page_says_why_there_are_no_crops(folder: Path) -> None:
+def test_outside_a_study_the_page_says_why_there_are_no_crops(both: Both) -> None:
     """Masks have no images and no patients: findings are chosen, and nothing is drawn of them."""
-    _, told, _ = evaluated(folder)
+    folder, (_, told) = both[0], both[1]["article"]
     page = (folder / "out/article/report.html").read_text("utf-8")
     assert "Inside a study" in page and "<h2>Findings</h2>" in page
     assert not any("crops" in name or "flow" in name for name in told["files"])
@@ -96,18 +116,18 @@ def test_what_is_missing_is_told_and_stands_on_the_page(folder: Path) -> None:
     assert "<th>n</th>" in (folder / "out/article/report.html").read_text("utf-8")
 
 
-def test_both_conventions_lie_side_by_side(folder: Path) -> None:
+def test_both_conventions_lie_side_by_side(both: Both) -> None:
     """Each has a folder of its own, and every table names its own."""
-    assert evaluated(folder)[0] == 0
-    assert evaluated(folder, "--convention", "tables")[0] == 0
-    for name in ("article", "tables"):
+    folder, outcomes = both
+    for name in CONVENTIONS:
+        assert outcomes[name][0] == 0
         assert f"convention “{name}”" in (folder / f"out/{name}/table_2.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize("convention", ["article", "tables"])
-def test_every_table_names_its_convention(folder: Path, convention: str) -> None:
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_every_table_names_its_convention(both: Both, convention: str) -> None:
     """A column in every CSV and in both Parquet files, the caption in HTML and LaTeX."""
-    _, told, _ = evaluated(folder, "--convention", convention)
+    folder, (_, told) = both[0], both[1][convention]
     seen = 0
     for path in (folder / "out" / name for name in told["files"]):
         if path.suffix in (".csv", ".parquet"):

@@ -52,13 +52,12 @@ def instances(mask: np.ndarray, tables: bool) -> list[set[Voxel]]:
     """Instances as the convention's row `components` says."""
     if not tables:
         return flood(mask, 26)
-    wide = np.zeros_like(mask, dtype=bool)
-    for z, y, x in np.argwhere(mask):
-        for a, b, c in itertools.product(range(-3, 4), repeat=3):
-            at = (z + a, y + b, x + c)
-            inside = all(0 <= v < n for v, n in zip(at, mask.shape, strict=True))
-            if a * a + b * b + c * c <= 9 and inside:
-                wide[at] = True
+    edge = np.pad(mask.astype(bool), 3)
+    wide = np.zeros(mask.shape, dtype=bool)
+    for a, b, c in itertools.product(range(7), repeat=3):
+        if (a - 3) ** 2 + (b - 3) ** 2 + (c - 3) ** 2 <= 9:
+            z, y, x = (slice(v, v + n) for v, n in zip((a, b, c), mask.shape, strict=True))
+            wide |= edge[z, y, x]
     own = {tuple(int(i) for i in v) for v in np.argwhere(mask)}
     return sorted((part & own for part in flood(wide, 18) if part & own), key=min)
 
@@ -90,7 +89,10 @@ def best_matching(
 
 
 def best_matchings(first: list[set[Voxel]], second: list[set[Voxel]]) -> list[list[Pair]]:
-    """All one-to-one matchings of overlapping instances with the largest sum of Dice."""
+    """All one-to-one matchings of overlapping instances with the largest sum of Dice.
+
+    Sums are whole numbers over one denominator; what cannot reach the largest sum is not followed.
+    """
     options = [
         [
             Pair(i, j, len(a & b), Fraction(2 * len(a & b), len(a) + len(b)))
@@ -99,23 +101,26 @@ def best_matchings(first: list[set[Voxel]], second: list[set[Voxel]]) -> list[li
         ]
         for i, a in enumerate(first)
     ]
-    best: tuple[Fraction, list[list[Pair]]] = (Fraction(-1), [])
+    whole = math.lcm(*(pair.dice.denominator for row in options for pair in row))
+    shares = [[int(pair.dice * whole) for pair in row] for row in options]
+    most = [sum(max(row, default=0) for row in shares[i:]) for i in range(len(first) + 1)]
+    best: tuple[int, list[list[Pair]]] = (-1, [])
 
-    def extend(i: int, taken: list[Pair]) -> None:
+    def extend(i: int, taken: list[Pair], total: int) -> None:
         nonlocal best
-        if i == len(first):
-            total = sum((p.dice for p in taken), Fraction(0))
-            if total > best[0]:
-                best = (total, [list(taken)])
-            elif total == best[0]:
-                best[1].append(list(taken))
+        if total + most[i] < best[0]:
             return
-        extend(i + 1, taken)
-        for pair in options[i]:
+        if i == len(first):
+            if total > best[0]:
+                best = (total, [])
+            best[1].append(list(taken))
+            return
+        for pair, share in zip(options[i], shares[i], strict=True):
             if all(pair.predicted != other.predicted for other in taken):
-                extend(i + 1, [*taken, pair])
+                extend(i + 1, [*taken, pair], total + share)
+        extend(i + 1, taken, total)
 
-    extend(0, [])
+    extend(0, [], 0)
     return best[1]
 
 

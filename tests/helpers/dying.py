@@ -6,8 +6,6 @@ import os
 import signal
 from pathlib import Path
 
-from cta_data.evaluation.scoring.collection import _score
-
 DEADLY = "deadly"
 
 
@@ -30,4 +28,7 @@ def score_or_die(item, **rules):  # type: ignore[no-untyped-def]
     """Score a case; the process is killed by the one with the deadly name."""
     if item[0] == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
+    # Here, since each new process would otherwise import what few of them need.
+    from cta_data.evaluation.scoring.collection import _score
+
     return _score(item, **rules)

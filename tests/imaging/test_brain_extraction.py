@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -14,7 +16,12 @@ from helpers.archives import extract_all
 from scipy import ndimage
 
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.imaging.brain_extraction import BACK_ENDS, extract_brain, hd_bet
+from cta_data.imaging.brain_extraction import (
+    BACK_ENDS,
+    BrainExtraction,
+    extract_brain,
+    hd_bet,
+)
 from cta_data.imaging.resampling import resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
@@ -23,6 +30,19 @@ from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patien
 def patient() -> DigitalPatient:
     sizes = VoxelSizes(mprage=2.0, space=2.0, ct_in_plane=2.0, ct_slice=2.0)
     return generate_patient(1, voxel_sizes=sizes, phases=("none", "late"))
+
+
+@pytest.fixture(scope="module")
+def found(patient: DigitalPatient) -> Callable[[str], BrainExtraction]:
+    """What morphology finds on each series of the phantom, once for all tests."""
+    return cache(lambda series: extract_brain(patient.images[series], "morphology"))
+
+
+@cache
+def _real(path: Path) -> tuple[sitk.Image, sitk.Image]:
+    """A real head and the brain that morphology finds in it, once for all tests."""
+    image = sitk.ReadImage(str(path))
+    return image, extract_brain(image).mask
 
 
 def _dice(first: sitk.Image, second: sitk.Image) -> float:
@@ -38,13 +58,15 @@ def _small() -> sitk.Image:
 
 
 @pytest.mark.parametrize("series", ["MPRAGE-none", "MPRAGE-late", "SPACE"])
-def test_morphology_finds_the_phantom_brain(patient: DigitalPatient, series: str) -> None:
+def test_morphology_finds_the_phantom_brain(
+    patient: DigitalPatient, found: Callable[[str], BrainExtraction], series: str
+) -> None:
     """With and without contrast, on both techniques, Dice with the true brain is 0.96 or more."""
-    found = extract_brain(patient.images[series], "morphology")
+    mask = found(series).mask
     true = patient.brain_masks[series.split("-")[0]]
-    assert found.mask.GetPixelID() == sitk.sitkUInt8
-    assert found.mask.GetSize() == patient.images[series].GetSize()
-    assert _dice(found.mask, true) >= 0.96
+    assert mask.GetPixelID() == sitk.sitkUInt8
+    assert mask.GetSize() == patient.images[series].GetSize()
+    assert _dice(mask, true) >= 0.96
 
 
 def test_morphology_survives_a_strong_bias_field(patient: DigitalPatient) -> None:
@@ -56,12 +78,14 @@ def test_morphology_survives_a_strong_bias_field(patient: DigitalPatient) -> Non
     assert _dice(extract_brain(tilted).mask, patient.brain_masks["MPRAGE"]) >= 0.94
 
 
-def test_morphology_gives_the_same_bits_twice(patient: DigitalPatient) -> None:
+def test_morphology_gives_the_same_bits_twice(
+    patient: DigitalPatient, found: Callable[[str], BrainExtraction]
+) -> None:
     """Two runs with different default threads give identical masks."""
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    first = sitk.GetArrayFromImage(extract_brain(patient.images["SPACE"]).mask)
+    first = sitk.GetArrayFromImage(found("SPACE").mask)
     try:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(4)
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before + 3)
         second = sitk.GetArrayFromImage(extract_brain(patient.images["SPACE"]).mask)
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
@@ -93,13 +117,13 @@ def test_morphology_leaves_muscle_that_blurred_bone_joins_to_the_brain(
 
 
 def test_morphology_gives_the_same_voxels_however_the_image_is_stored(
-    patient: DigitalPatient,
+    patient: DigitalPatient, found: Callable[[str], BrainExtraction]
 ) -> None:
     """Permuted and flipped axes move no voxel of the mask in space."""
     image = patient.images["SPACE"]
     turned = sitk.DICOMOrient(image, "ASL")
     back = sitk.DICOMOrient(extract_brain(turned).mask, _orientation(image))
-    straight = sitk.GetArrayFromImage(extract_brain(image).mask)
+    straight = sitk.GetArrayFromImage(found("SPACE").mask)
     assert np.array_equal(sitk.GetArrayFromImage(back), straight)
 
 
@@ -118,8 +142,8 @@ def _orientation(image: sitk.Image) -> str:
 )
 def test_morphology_on_real_heads(shared_data: Path, name: str) -> None:
     """A real head gives one component of a brain's size."""
-    image = sitk.ReadImage(str(shared_data / name))
-    mask = sitk.GetArrayFromImage(extract_brain(image).mask)
+    image, brain = _real(shared_data / name)
+    mask = sitk.GetArrayFromImage(brain)
     volume = mask.sum() * float(np.prod(image.GetSpacing())) / 1000
     sizes = np.bincount(cc3d.connected_components(mask, connectivity=26).ravel())[1:]
     assert 900 <= volume <= 1800
@@ -130,10 +154,10 @@ def test_morphology_on_real_heads(shared_data: Path, name: str) -> None:
 def test_two_techniques_of_one_visit_give_one_brain(shared_data: Path, visit: str) -> None:
     """Masks of a real T1 and FLAIR, 3 mm slices, brought together as published, agree by 0.94."""
     folder = shared_data / "nii_openms_p12" / "raw" / "patient12"
-    t1, flair = (sitk.ReadImage(str(folder / f"{visit}_{n}.nii.gz")) for n in ("T1W", "FLAIR"))
+    (_, t1), (flair, of_flair) = (_real(folder / f"{visit}_{n}.nii.gz") for n in ("T1W", "FLAIR"))
     published = sitk.ReadTransform(str(folder / f"{visit}_T1W_intrastudy_to_FLAIR.txt"))
-    carried = resample(extract_brain(t1).mask, flair, published, "nearest")
-    assert _dice(carried, extract_brain(flair).mask) >= 0.94
+    carried = resample(t1, flair, published, "nearest")
+    assert _dice(carried, of_flair) >= 0.94
 
 
 def test_morphology_on_the_real_sagittal_mprage(shared_data: Path, tmp_path: Path) -> None:

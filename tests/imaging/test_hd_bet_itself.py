@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from helpers.tiny_hd_bet import SPACING_MM, train_tiny_model
 
-from cta_data.imaging.brain_extraction import BACK_ENDS
+from cta_data.imaging.brain_extraction import BACK_ENDS, BrainExtraction
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 pytestmark = [
@@ -39,12 +39,23 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_another_head_s_brain_is_found_in_any_orientation(weights: Path) -> None:
+@pytest.fixture(scope="module")
+def patient() -> DigitalPatient:
+    return digital(8, 3.0)
+
+
+@pytest.fixture(scope="module")
+def found(weights: Path, patient: DigitalPatient) -> BrainExtraction:
+    """The brain of a head that the model was not trained on, with the default options."""
+    return FIND(patient.images["MPRAGE-late"], {"weights_folder": str(weights)})
+
+
+def test_another_head_s_brain_is_found_in_any_orientation(
+    weights: Path, patient: DigitalPatient, found: BrainExtraction
+) -> None:
     """Dice above 0.8 with the known brain, on the image's own grid, and the same bits again."""
-    patient = digital(8, 3.0)
     image, brain = patient.images["MPRAGE-late"], patient.brain_masks["MPRAGE"]
     options = {"weights_folder": str(weights)}
-    found = FIND(image, options)
     assert found.mask.GetSize() == image.GetSize()
     assert found.mask.GetPixelID() == sitk.sitkUInt8
     mask = sitk.GetArrayFromImage(found.mask)
@@ -59,14 +70,13 @@ def test_another_head_s_brain_is_found_in_any_orientation(weights: Path) -> None
     assert (sitk.GetArrayFromImage(back) == mask).mean() > 0.9999
 
 
-def test_options_reach_the_predictor(weights: Path) -> None:
+def test_options_reach_the_predictor(
+    weights: Path, patient: DigitalPatient, found: BrainExtraction
+) -> None:
     """With test-time augmentation the mask differs a little, and the note says so."""
-    patient = digital(8, 3.0)
-    image = patient.images["MPRAGE-late"]
     options = {"weights_folder": str(weights), "test_time_augmentation": True}
-    found = FIND(image, options)
-    plain = FIND(image, {"weights_folder": str(weights)})
-    first, second = (sitk.GetArrayFromImage(one.mask) for one in (found, plain))
-    assert "test-time augmentation on" in found.notes
+    augmented = FIND(patient.images["MPRAGE-late"], options)
+    first, second = (sitk.GetArrayFromImage(one.mask) for one in (augmented, found))
+    assert "test-time augmentation on" in augmented.notes
     assert (first != second).any()
     assert (first == second).mean() > 0.97

@@ -36,7 +36,7 @@ def ball(grid: Grid, radius_mm: float) -> np.ndarray:
 def test_a_shape_keeps_volume_and_place_of_its_voxels() -> None:
     """Of balls from one voxel to a thousand, on cubes and on thick slices."""
     for spacing in ((1.0, 1.0, 1.0), (0.9, 0.9, 3.0)):
-        grid = grid_of(spacing)
+        grid = grid_of(spacing, 24)
         for radius in (1.0, 1.7, 3.0, 6.0):
             voxels = ball(grid, radius)
             assert voxels.any()
@@ -72,10 +72,10 @@ def test_a_shape_is_nearer_to_the_ball_than_its_voxels_are() -> None:
 def test_on_the_same_voxels_a_mask_is_not_touched(seed: int, axis: int, shift: int) -> None:
     """Whatever the mask: cropped, turned by a right angle or mirrored in storage, values stay."""
     rng = np.random.default_rng(seed)
-    voxels = (rng.random((12, 12, 12)) < 0.1).astype(np.uint8) * rng.integers(1, 3, (12, 12, 12))
-    mask = grid_of((0.8, 1.1, 2.0), 12).image(voxels.astype(np.uint8))
+    voxels = (rng.random((8, 8, 8)) < 0.1).astype(np.uint8) * rng.integers(1, 3, (8, 8, 8))
+    mask = grid_of((0.8, 1.1, 2.0), 8).image(voxels.astype(np.uint8))
     target = sitk.Flip(mask, [axis == i for i in range(3)])
-    target = sitk.PermuteAxes(target, [1, 2, 0])[2:, :, : 12 + min(shift, 0)]
+    target = sitk.PermuteAxes(target, [1, 2, 0])[2:, :, : 8 + min(shift, 0)]
     moved = transfer_mask(mask, mask, target, IDENTITY).mask
     assert (sitk.GetArrayViewFromImage(moved) == sitk.GetArrayViewFromImage(target)).all()
 

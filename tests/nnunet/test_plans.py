@@ -11,6 +11,7 @@ from helpers.tiny_training_set import CASES, environment_of, image_of, job_of, w
 
 from cta_data.errors import ConfigurationError
 from cta_data.nnunet.plans import adapted, require_fitting_patch
+from cta_data.nnunet.prediction import predict_job
 from cta_data.nnunet.process import run_job
 
 PLANS = {
@@ -37,8 +38,7 @@ def test_other_plans_train_and_predict(place: Path, name: str, network: str, axe
     """The planner's own kind of network is trained, validated and predicts from its checkpoint."""
     job = job_of(place, name, epochs=1) | PLANS[name]
     job["prepared"] += name
-    environment = environment_of(job)
-    done = run_job("train", job, place / f"{name}.jobs", environment)
+    done = run_job("train", job, place / f"{name}.jobs", environment_of(job))
     prepared = Path(job["prepared"])
     plans = json.loads(next(prepared.rglob("nnUNet*Plans.json")).read_text("utf-8"))
     own = plans["configurations"][job["configuration"]]
@@ -46,9 +46,8 @@ def test_other_plans_train_and_predict(place: Path, name: str, network: str, axe
     assert own["patch_size"] == [16] * axes
     fold = Path(done["fold_folder"])
     assert [p.name for p in (fold / "validation").glob("*.nii.gz")] == ["c4.nii.gz"]
-    told = run_job(
-        "predict", prediction_of(place, done, prepared), place / f"{name}.jobs", environment
-    )
+    # In this process: other tests predict in one of its own, and importing nnU-Net takes longest.
+    told = predict_job(prediction_of(place, done, prepared))
     assert told["failed"] == {}
     assert {p.name for p in (place / f"{name}.out").glob("c?.nii.gz")} == {
         f"{case}.nii.gz" for case in CASES

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.made_once import made_once
 from helpers.tiny_training_set import (
     CASES,
     NAME,
@@ -40,15 +41,17 @@ run_job("train", job, Path(folder), environment)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("training")
-    write_training_set(folder)
-    return folder
+    def make(folder: Path) -> Path:
+        write_training_set(folder)
+        return folder
+
+    return made_once(tmp_path_factory, "training", make)
 
 
 @pytest.fixture(scope="module")
-def first(place: Path) -> Path:
+def first(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fold 0, trained without an interruption."""
-    return train(place, "first")
+    return made_once(tmp_path_factory, "trained_first", lambda _: train(place, "first"))
 
 
 def train(place: Path, name: str, **options: Any) -> Path:

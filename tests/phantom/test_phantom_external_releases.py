@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from helpers.made_once import made_once
 from PIL import Image
 from scipy import ndimage
 
@@ -24,15 +25,12 @@ Write = Callable[..., WrittenCohort]
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Write:
     """Cohorts of three patients, each written once."""
-    made: dict[tuple[str, str], WrittenCohort] = {}
 
     def write(name: str, form: str = "") -> WrittenCohort:
-        if (name, form) not in made:
-            folder = tmp_path_factory.mktemp(f"{name}{form}")
-            made[name, form] = write_cohort(
-                folder, name, form=form, patients=3, seed=1, voxel_mm=VOXEL_MM
-            )
-        return made[name, form]
+        def make(folder: Path) -> WrittenCohort:
+            return write_cohort(folder, name, form=form, patients=3, seed=1, voxel_mm=VOXEL_MM)
+
+        return made_once(tmp_path_factory, f"released_{name}{form}", make)
 
     return write
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pydicom
 import pytest
 import SimpleITK as sitk
+from helpers.made_once import made_once
 
 from cta_data.formats.rtdose import read_dose
 from cta_data.formats.rtstruct import read_structure_set
@@ -27,11 +28,13 @@ STEM = re.compile(r"^GK\.(\d{3})_(\d+)_(.+)\.nrrd$")
 
 @pytest.fixture(scope="module")
 def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, WrittenCohort]:
-    folder = tmp_path_factory.mktemp("ummc")
-    return {
-        form: write_cohort(folder / form, "ummc", form=form, patients=3, seed=2, voxel_mm=2.0)
-        for form in ("dicom", "nrrd")
-    }
+    def make(folder: Path) -> dict[str, WrittenCohort]:
+        return {
+            form: write_cohort(folder / form, "ummc", form=form, patients=3, seed=2, voxel_mm=2.0)
+            for form in ("dicom", "nrrd")
+        }
+
+    return made_once(tmp_path_factory, "ummc_forms", make)
 
 
 def _truth(case: WrittenCase) -> dict[str, object]:

@@ -13,21 +13,20 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from helpers.made_once import made_once
 
 from cta_data.errors import ConfigurationError
 from cta_data.phantom import VoxelSizes, WrittenPatient, write_patient, write_trial
 
-SIZES = VoxelSizes(mprage=2.0, space=2.0, ct_in_plane=2.0, ct_slice=1.5)
+SIZES = VoxelSizes(mprage=3.0, space=3.0, ct_in_plane=3.0, ct_slice=2.0)
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("phantom")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> list[WrittenPatient]:
+    def make(folder: Path) -> list[WrittenPatient]:
+        return write_trial(folder, n_naq=2, n_haq=2, seed=0, voxel_sizes=SIZES, workers=2)
 
-
-@pytest.fixture(scope="session")
-def trial(folder: Path) -> list[WrittenPatient]:
-    return write_trial(folder, n_naq=2, n_haq=2, seed=0, voxel_sizes=SIZES, workers=2)
+    return made_once(tmp_path_factory, "phantom_trial", make)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -39,9 +38,7 @@ def _truth(patient: WrittenPatient, name: str) -> dict[str, object]:
     return loaded
 
 
-def test_another_process_writes_the_same_bytes(
-    trial: list[WrittenPatient], folder: Path, tmp_path: Path
-) -> None:
+def test_another_process_writes_the_same_bytes(trial: list[WrittenPatient], tmp_path: Path) -> None:
     """Bytes depend on the seed and the parameters alone: one process or two, all files agree."""
     first = trial[0]
     again = write_patient(tmp_path, seed=first.seed, quality=first.quality, voxel_sizes=SIZES)
@@ -165,7 +162,7 @@ def test_structure_set_outlines_what_the_reader_drew(trial: list[WrittenPatient]
                 uid = str(item.ContourImageSequence[0].ReferencedSOPInstanceUID)
                 assert np.allclose(points[:, 2], slices[uid], atol=1e-3)
                 x, y = points[:, 0], points[:, 1]
-                volume += abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2 * 1.5
+                volume += abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2 * SIZES.ct_slice
             expected = float(row["drawn"]["volume_mm3"])  # type: ignore[index]
             assert volume == pytest.approx(expected, rel=0.6 if expected < 60 else 0.15)
 
