@@ -253,11 +253,12 @@ def _nothing_found(source: Path, found: Discovery, options: AdditionOptions) -> 
 
 
 def _nothing_expected(source: Path, patients: int, strangers: list[Problem]) -> DataRefused:
-    first = f"; {strangers[0].file} {strangers[0].reason}" if strangers else ""
+    told = [f"{patients} patients without such an image"] if patients else []
+    told += [f"{one.file} {one.reason}" for one in strangers[:1]]
     return DataRefused(
         "nothing in the source is an image that the card's rules know",
         where=str(source),
-        why=f"{patients} patients without such an image{first}",
+        why="; ".join(told),
         next_step="Check the name of the cohort and the source, or the rules in the cohort's card; "
         "nothing was stored",
     )
