@@ -152,9 +152,10 @@ class Upstream:
         Not of cohorts that are not available here: in a dataset that is not installed, every
         output would seem to be gone.
         """
-        here = set(selected_cohorts(self.study, selection))
+        selected_cohorts(self.study, selection)
+        away = self.study.not_available
         for step, cohort, subject, session in sorted(self._units):
-            if step == "convert" and cohort in here and selection.takes(cohort, subject):
+            if step == "convert" and cohort not in away and selection.takes(cohort, subject):
                 yield UnitId(self.step, cohort, subject, session)
 
     def blocked_by(self, unit: UnitId, *steps: str) -> str:
