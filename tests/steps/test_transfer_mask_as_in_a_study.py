@@ -51,7 +51,8 @@ def test_the_standalone_command_gives_a_study_s_voxels(built: Built, tmp_path: P
         used = tmp_path / "study.tfm"
         sitk.WriteTransform(transform, str(used))
         arguments = (names["mask"], names[source], names[target])
-        by_study, alone = tmp_path / "study.nii.gz", tmp_path / "alone.nii.gz"
+        by_study = tmp_path / f"study_{source}.nii.gz"
+        alone = tmp_path / f"alone_{source}.nii.gz"
         assert run_cta("transfer-mask", *arguments, by_study, "--transform", used).code == 0
         done = run_cta("transfer-mask", *arguments, alone)
         assert done.code == 0, done.text
