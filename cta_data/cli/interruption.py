@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ def interruptible() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        # What libraries say of workers that end with the command is no news.
+        logging.disable()
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):

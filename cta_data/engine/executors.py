@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +47,37 @@ def open_executor(options: ExecutorOptions) -> Iterator[Executor]:
         with _slurm_cluster(options) as cluster, _client(cluster) as client:
             yield client.get_executor(retries=0, pure=False)
     elif options.jobs > 1:
-        with _local_cluster(options.jobs) as cluster, _client(cluster) as client:
+        with _interrupts_held_back():
+            cluster = _local_cluster(options.jobs)
+        with cluster, _client(cluster) as client:
             yield client.get_executor(retries=0, pure=False)
     else:
         yield SerialExecutor()
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start processes and threads that Ctrl-C does not reach: who started them ends them.
+
+    A terminal interrupts all processes of a command at once, and each would print what it makes
+    of it. For this thread an interrupt waits until the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # The first process that is spawned would start it, and let interrupts through afterwards.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _configure_dask() -> None:
+    # Workers set up their logging when they start, before dask hands them its configuration. What
+    # they lose when a command is interrupted is told by the driver.
+    os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "critical")
     import dask
 
     dask.config.set(
