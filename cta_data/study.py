@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pandas as pd
 from cta_data.cohorts import Card, read_card
 from cta_data.cohorts.clinical import Clinical, read_clinical
 from cta_data.configuration import StudyConfiguration
+from cta_data.engine.committed import registered_datasets
 from cta_data.engine.datasets import install
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.manifests import Tables, query, read_frame
@@ -72,7 +72,7 @@ class Study:
     @cached_property
     def cohorts(self) -> list[str]:
         """Names of the cohorts that the study holds, installed here or not."""
-        parts = (path.split("/") for path in _subdatasets(self.root))
+        parts = (path.split("/") for path in registered_datasets(self.root))
         return sorted(names[1] for names in parts if len(names) == 2 and names[0] == "datasets")
 
     @cached_property
@@ -150,7 +150,7 @@ class Study:
             folder = self.root.joinpath(*parts[:depth])
             if (folder / ".git").exists():
                 top = folder
-            elif folder.relative_to(top).as_posix() in _subdatasets(top):
+            elif folder.relative_to(top).as_posix() in registered_datasets(top):
                 self._install(folder)
                 top = folder
 
@@ -244,13 +244,6 @@ class Study:
     def query(self, sql: str) -> pd.DataFrame:
         """Run SQL over the tables; see `cta_data.manifests.query`."""
         return query(self.root / "manifests", sql)
-
-
-def _subdatasets(dataset: Path) -> set[str]:
-    """Return the paths of the datasets that are registered in one, installed or not."""
-    modules = dataset / ".gitmodules"
-    text = modules.read_text("utf-8") if modules.exists() else ""
-    return set(re.findall(r"^\s*path = (.+?)\s*$", text, re.MULTILINE))
 
 
 def open_study(path: Path | str | None = None) -> Study:

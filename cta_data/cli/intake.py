@@ -94,20 +94,31 @@ def add(
     )
     with open_addition(opened, cohort, rules, source, options, dry_run=dry_run) as plan:
         rows = preview(plan, rules)
-        told = {} if as_json else implausible_persons(plan)
-        left_out = Counter(row.left_out for row in rows if row.left_out and not as_json)
+        notes = [] if as_json else _notes(plan, rows)
         done = {} if dry_run else add_source(opened, cohort, plan)
         _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
-        for note, number in sorted(told.items()):
-            error_console().print(f"note: {note} ({number} sessions)", soft_wrap=True)
-        for note, number in sorted(left_out.items()):
-            error_console().print(f"note: {note}: {number} series", soft_wrap=True)
+        for note in notes:
+            error_console().print(f"note: {note}", soft_wrap=True)
         _tell_shared(opened, cohort, quiet=dry_run or as_json)
         _tell_clinical(opened, cohort, quiet=dry_run or as_json)
-        failed = plan.counts["subjects_refused"] + plan.counts["series_refuse"]
-        failed += sum(action == REFUSE for _, action in plan.cohort_files)
-        failed += len(plan.problems) + done.get("series_failed", 0)
+        failed = _number_refused(plan) + done.get("series_failed", 0)
     return EXIT_FAILED if failed else 0
+
+
+def _notes(plan: AdditionPlan, rows: list[Preview]) -> list[str]:
+    """Return what is to be told of persons and of series that rules leave out."""
+    persons = sorted(implausible_persons(plan).items())
+    left_out = sorted(Counter(row.left_out for row in rows if row.left_out).items())
+    return [f"{note} ({number} sessions)" for note, number in persons] + [
+        f"{note}: {number} series" for note, number in left_out
+    ]
+
+
+def _number_refused(plan: AdditionPlan) -> int:
+    """Return how many subjects, series, files of the cohort and other files were refused."""
+    refused = plan.counts["subjects_refused"] + plan.counts["series_refuse"]
+    refused += sum(action == REFUSE for _, action in plan.cohort_files)
+    return refused + len(plan.problems)
 
 
 def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:

@@ -145,7 +145,7 @@ def print_plan(decisions: list[Decision], *, as_json: bool) -> None:
 
 def print_json(content: Any) -> None:
     """Print JSON for other programs."""
-    typer.echo(json.dumps(content, indent=1, sort_keys=True, default=str))
+    typer.echo(json.dumps(_plain(content), indent=1, sort_keys=True))
 
 
 def print_records(frame: pd.DataFrame) -> None:
@@ -154,7 +154,7 @@ def print_records(frame: pd.DataFrame) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of a table as JSON has it: what is not known is null, bytes are digits."""
+    """Return a value as JSON has it: what is not known is null, bytes are digits."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

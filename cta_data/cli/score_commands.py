@@ -92,12 +92,11 @@ def score(
         )
     _tell(scores, out, as_json=as_json)
     if not pairing.files:
-        error_console().print(
-            f"no pair: {reference} and {prediction} share no name of a mask",
-            soft_wrap=True,
-        )
-        return EXIT_FAILED if not scores.complete else EXIT_NOTHING
-    return EXIT_OK if scores.complete else EXIT_FAILED
+        none = f"no pair: {reference} and {prediction} share no name of a mask"
+        error_console().print(none, soft_wrap=True)
+    if not scores.complete:
+        return EXIT_FAILED
+    return EXIT_OK if pairing.files else EXIT_NOTHING
 
 
 def _require_place(out: Path) -> None:

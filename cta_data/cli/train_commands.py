@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,6 +36,7 @@ from cta_data.study import Study, open_study
 
 if TYPE_CHECKING:
     from cta_data.steps.models import Model
+    from cta_data.steps.predict import PredictionTask
     from cta_data.steps.training import TrainingRequest
     from cta_data.steps.training_checks import Check
 
@@ -315,35 +317,24 @@ def predict(
             lesions=lesion or [], stripped=stripped, probabilities=probabilities,
             overwrite=overwrite, as_json=as_json,
         )  # fmt: skip
-    if lesion:
-        raise ConfigurationError("--lesion needs --input: a study's own models have one label")
-    if not setting:
-        raise ConfigurationError(
-            "no model is named",
-            next_step="Give --setting, or --model with --input and --output",
-        )
+    named = _settings_of_test_sets(setting, lesion)
     from cta_data.steps.predict import prediction_step
     from cta_data.steps.training import predict_sets, prediction_options, prediction_tasks
 
     opened = open_study(study)
-    command = ["predict", *(w for name in setting for w in ("--setting", name))]
+    command = ["predict", *(w for name in named for w in ("--setting", name))]
     command += [w for name in on or [] for w in ("--on", name)]
     command += ["--fold", fold] if fold != "all" else []
     command += ["--unequal-folds"] if unequal_folds else []
     command += ["--probabilities"] if probabilities else []
     request = make_request(
-        opened, setting, folds_named(fold), device, num_gpus, command,
+        opened, named, folds_named(fold), device, num_gpus, command,
         configuration=configuration, planner=planner, mirroring=mirroring, tile_step=tile_step,
         executor=ExecutorOptions(jobs), replay=replay, recompute=recompute,
     )  # fmt: skip
     request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
     tasks = prediction_tasks(opened, request, on or [])
-    for told in dict.fromkeys(
-        f"{task.test_set.name}: {case}: {why}"
-        for task in tasks
-        for case, why in task.test_set.lacking.items()
-    ):
-        error_console().print(f"note: {told}", soft_wrap=True)
+    _tell_lacking(tasks)
     if dry_run:
         step = prediction_step(tasks, prediction_options(request), request.machine)
         print_plan(plan_steps(opened, [step], RunOptions()), as_json=as_json)
@@ -353,3 +344,25 @@ def predict(
     print_report(report, as_json=as_json)
     _print_notes(report, as_json=as_json)
     return report.exit_code()
+
+
+def _settings_of_test_sets(setting: list[str] | None, lesion: list[str] | None) -> list[str]:
+    """Return the settings whose models predict test sets; refuse what only a folder takes."""
+    if lesion:
+        raise ConfigurationError("--lesion needs --input: a study's own models have one label")
+    if not setting:
+        raise ConfigurationError(
+            "no model is named",
+            next_step="Give --setting, or --model with --input and --output",
+        )
+    return setting
+
+
+def _tell_lacking(tasks: Sequence[PredictionTask]) -> None:
+    """Say which cases of the test sets are not predicted, and why, each once."""
+    for told in dict.fromkeys(
+        f"{task.test_set.name}: {case}: {why}"
+        for task in tasks
+        for case, why in task.test_set.lacking.items()
+    ):
+        error_console().print(f"note: {told}", soft_wrap=True)

@@ -7,6 +7,7 @@ git leaves out without a word what a rule ignores. The rules that a dataset hold
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -53,14 +54,17 @@ def untracked(root: Path, files: Iterable[str]) -> list[str]:
 def datasets_of(root: Path) -> Iterator[Path]:
     """Yield a dataset and those inside it that are installed, each before its own."""
     yield root
-    modules = root / ".gitmodules"
-    if not modules.is_file():
-        return
-    paths = _listed(root, "config", "-z", "--file", modules.name, "--get-regexp", r"\.path$")
-    for entry in sorted(paths):
-        inside = root / entry.partition("\n")[2]
+    for path in sorted(registered_datasets(root)):
+        inside = root / path
         if (inside / ".git").exists():
             yield from datasets_of(inside)
+
+
+def registered_datasets(dataset: Path) -> set[str]:
+    """Return the paths of the datasets that are registered in one, installed or not."""
+    modules = dataset / ".gitmodules"
+    text = modules.read_text("utf-8") if modules.exists() else ""
+    return set(re.findall(r"^\s*path = (.+?)\s*$", text, re.MULTILINE))
 
 
 def _left_out(root: Path, paths: list[Path]) -> Iterator[str]:

@@ -108,7 +108,12 @@ def _locks_of(dataset: Path) -> list[Path]:
 
 def _end_orphans() -> None:
     """End marked processes whose command is gone."""
-    orphans = [process for process in psutil.process_iter() if _is_orphan(process)]
+    # What a process does not let us see is None; who is gone meanwhile is not listed.
+    marks = {
+        process: (process.info["environ"] or {}).get(MARK, "")
+        for process in psutil.process_iter(["environ"])
+    }
+    orphans = [process for process, mark in marks.items() if _is_of_the_dead(mark)]
     for process in orphans:
         _send(process, kill=False)
     _, left = psutil.wait_procs(orphans, timeout=_GRACE_SECONDS)
@@ -118,11 +123,8 @@ def _end_orphans() -> None:
         time.sleep(0.1)
 
 
-def _is_orphan(process: psutil.Process) -> bool:
-    try:
-        mark = process.environ().get(MARK, "")
-    except (psutil.Error, OSError):
-        return False
+def _is_of_the_dead(mark: str) -> bool:
+    """Tell whether the command that a mark names is gone."""
     return mark.isdigit() and int(mark) != os.getpid() and not psutil.pid_exists(int(mark))
 
 
@@ -133,11 +135,10 @@ def _send(process: psutil.Process, *, kill: bool) -> None:
 
 def _of_git(root: Path) -> list[psutil.Process]:
     """The processes of git that work inside a study."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.name().startswith("git") and Path(process.cwd()).is_relative_to(root):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["name", "cwd"])
+        if (process.info["name"] or "").startswith("git")
+        and process.info["cwd"]
+        and Path(process.info["cwd"]).is_relative_to(root)
+    ]

@@ -62,8 +62,8 @@ def commit_run(
     chosen = sorted(set(paths))
     places = [str(root / path) for path in chosen]
     next_step = "Mend the cause and run the same command again: nothing will be redone"
-    made = changed_files(root, chosen)
-    read = sorted(set(inputs) - set(made))
+    record = _record(root, exit_code, set(inputs), changed_files(root, chosen))
+    files = len(record["inputs"]) + len(record["outputs"])
     with datalad_errors(FAILED, next_step):
         results = list(
             run_command(
@@ -73,17 +73,8 @@ def commit_run(
                 explicit=True,
                 message=message,
                 inject=True,
-                sidecar=len(read) + len(made) > MOST_IN_MESSAGE,
-                extra_info={
-                    "exit": exit_code,
-                    "inputs": [_literal(path) for path in read],
-                    "outputs": [_literal(path) for path in made],
-                    "pwd": ".",
-                    OURS: {
-                        "after": _git(root, "rev-parse", "HEAD"),
-                        "software": software_versions(),
-                    },
-                },
+                sidecar=files > MOST_IN_MESSAGE,
+                extra_info=record,
             )
         )
     failed = [result for result in results if result["status"] in ("error", "impossible")]
@@ -91,6 +82,17 @@ def commit_run(
         where = str(failed[0].get("path", root))
         raise CtaError(FAILED, where=where, why=_text(failed[0]), next_step=next_step)
     require_committed(root, map(Path, places))
+
+
+def _record(root: Path, exit_code: int, inputs: set[str], made: list[str]) -> dict[str, Any]:
+    """Return what the record holds beside the command; what was made is no input."""
+    return {
+        "exit": exit_code,
+        "inputs": [_literal(path) for path in sorted(inputs - set(made))],
+        "outputs": [_literal(path) for path in made],
+        "pwd": ".",
+        OURS: {"after": _git(root, "rev-parse", "HEAD"), "software": software_versions()},
+    }
 
 
 def commit_of(root: Path, paths: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, Problem, discover
 from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import ACCEPTED, CLINICAL, Inventory, read_inventory
+from cta_data.intake.inventory import ACCEPTED, CLINICAL, Inventory, PersonRow, read_inventory
 from cta_data.intake.likeness import likenesses
 from cta_data.intake.persons import persons_elsewhere
 from cta_data.intake.plain_files import SESSION_STUDY, CohortFile, recognise_nothing
@@ -102,14 +102,7 @@ def plan_addition(
             sourcedata, known_subjects=bool(inventory.subjects), given=options.salt
         )
         patients, plans = _plan_patients(source, found, inventory, options, expected, salt)
-        persons = [
-            row
-            for one, planned in zip(patients, plans, strict=True)
-            if planned.subject.status == ACCEPTED
-            for row in persons_elsewhere(
-                one.label, one.numbers, options.others, options.identity_attributes
-            )
-        ]
+        persons = _persons_elsewhere(patients, plans, options)
     except OSError as error:
         work.cleanup()
         raise CtaError(
@@ -124,6 +117,20 @@ def plan_addition(
     plan = _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
     plan.persons = persons
     return plan
+
+
+def _persons_elsewhere(
+    patients: list[Patient], plans: list[PatientPlan], options: AdditionOptions
+) -> list[PersonRow]:
+    """Return which of the accepted patients are subjects of other cohorts as well."""
+    return [
+        row
+        for one, planned in zip(patients, plans, strict=True)
+        if planned.subject.status == ACCEPTED
+        for row in persons_elsewhere(
+            one.label, one.numbers, options.others, options.identity_attributes
+        )
+    ]
 
 
 def _plan_patients(

@@ -109,13 +109,7 @@ def judge(
     CtaError
         Another command works on the study, or the commit failed.
     """
-    if reading.verdict not in VERDICTS:
-        raise ConfigurationError(
-            f"there is no verdict {reading.verdict!r}",
-            next_step=f"Say one of {', '.join(VERDICTS)}",
-        )
-    if not reading.reader.strip():
-        raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
+    _require_complete(reading)
     if commit:
         require_identity(study.root)
     with study_lock(study):
@@ -139,6 +133,17 @@ def judge(
             read = _read_for(study, lesion, convention)
             commit_run(study.root, list(command), told, ["manifests"], 0, inputs=read)
     return True
+
+
+def _require_complete(reading: Reading) -> None:
+    """Refuse a verdict that is none of those known, or is nobody's."""
+    if reading.verdict not in VERDICTS:
+        raise ConfigurationError(
+            f"there is no verdict {reading.verdict!r}",
+            next_step=f"Say one of {', '.join(VERDICTS)}",
+        )
+    if not reading.reader.strip():
+        raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
 
 
 def _read_for(study: Study, lesion: FalseLesion, convention: str) -> list[str]:

@@ -127,11 +127,8 @@ def wait_for(process: subprocess.Popen[str], reached: object) -> None:
 
 def of_command(number: int) -> list[psutil.Process]:
     """The living processes that a command started."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(number):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get(MARK) == str(number)
+    ]

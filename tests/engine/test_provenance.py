@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,14 @@ def dataset(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "study", symlinks=True))
 
 
+def reported(dataset: Path) -> dict[str, Any]:
+    """What `datalad rerun` says that it would do with the last commit."""
+    command = ["datalad", "-f", "json", "rerun", "--report"]
+    done = subprocess.run(command, cwd=dataset, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    return found
+
+
 @pytest.mark.slow
 def test_a_command_is_one_commit_that_datalad_can_repeat(dataset: Path) -> None:
     """The record holds command and exit code; a rerun gives the same tree and adds no commit.
@@ -72,14 +81,7 @@ def test_a_command_is_one_commit_that_datalad_can_repeat(dataset: Path) -> None:
     assert record["outputs"] == ["builds/a.json", "inner/x.nii.gz"]
     assert record["cta_data"]["after"] == git(dataset, "rev-parse", "HEAD~1")
 
-    report = subprocess.run(
-        ["datalad", "-f", "json", "rerun", "--report"],
-        cwd=dataset,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(report.stdout.splitlines()[0])["rerun_action"] == "run"
+    assert reported(dataset)["rerun_action"] == "run"
     tree = git(dataset, "rev-parse", "HEAD^{tree}")
     subprocess.run(["datalad", "rerun"], cwd=dataset, capture_output=True, check=True)
     assert (dataset / ".replayed").read_text().strip() == REPLAY
@@ -131,12 +133,5 @@ def test_a_long_record_is_a_file_and_names_mean_themselves(dataset: Path) -> Non
     commit_run(dataset, COMMAND, "toy: many", ["builds"], 0)
     assert len(git(dataset, "log", "-1", "--format=%B")) < 500
     assert git(dataset, "status", "--porcelain") == ""
-    report = subprocess.run(
-        ["datalad", "-f", "json", "rerun", "--report"],
-        cwd=dataset,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    record = json.loads(report.stdout.splitlines()[0])["run_info"]
+    record = reported(dataset)["run_info"]
     assert len(record["outputs"]) == len(names) and "builds/[[]a]{{b}}.json" in record["outputs"]

@@ -11,13 +11,14 @@ from helpers.command_line import CARD
 
 RULES = r"""
 [subjects]
-pattern = '^(?P<id>[a-z]+)$'
+pattern = '{pattern}'
 
 [geometry]
 skull_stripped = true
+{geometry}
 
 [[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/t1\.nii\.gz$'
+path = '(?:^|/)(?P<subject>[^/]+)/t1\.{ending}$'
 role = "image"
 technique = "MPRAGE"
 phase = "post"
@@ -34,9 +35,25 @@ drawn_on = "MPRAGE"
 """
 
 
+def plain_card(
+    cohort: str,
+    *,
+    partition: str = "external",
+    pattern: str = "^(?P<id>[a-z]+)$",
+    geometry: str = "",
+    ending: str = r"nii\.gz",
+) -> str:
+    """Return a card of a T1 image and a mask of NAQ for each patient, in a folder of the number.
+
+    `pattern` and `ending` are regular expressions; `geometry` holds further keys of that section.
+    """
+    head = CARD.format(name=cohort).replace('"external"', f'"{partition}"')
+    return head + RULES.format(pattern=pattern, geometry=geometry, ending=ending)
+
+
 def write_plain_card(path: Path, cohort: str = "mine") -> Path:
     """Write the card of the cohort; return its path."""
-    path.write_text(CARD.format(name=cohort) + RULES, "utf-8")
+    path.write_text(plain_card(cohort), "utf-8")
     return path
 
 

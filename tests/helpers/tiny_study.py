@@ -11,41 +11,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from helpers.command_line import run_cta
+from helpers.plain_study import plain_card
 
 TRIAL = "trial"
 EXTERNAL = ("north", "south")
 PATIENTS = 4
-CARD = """
-[cohort]
-name = "{name}"
-title = "Cohort {name}"
-licence = "CC0-1.0"
-access = "public"
-how_to_get = "It is on this disk."
-partition = "{partition}"
-
-[subjects]
-pattern = '(?P<id>[a-z]+[0-9]+)'
-
-[geometry]
-skull_stripped = true
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/t1\\.nii\\.gz$'
-role = "image"
-technique = "MPRAGE"
-phase = "post"
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/seg\\.nii\\.gz$'
-role = "mask"
-
-[masks]
-lesion_values = [1]
-
-[groups.NAQ]
-drawn_on = "MPRAGE"
-"""
+NUMBER = "(?P<id>[a-z]+[0-9]+)"
 
 
 def write_raw(folder: Path, cohort: str, patients: int, seed: int) -> None:
@@ -61,7 +32,7 @@ def write_raw(folder: Path, cohort: str, patients: int, seed: int) -> None:
         nib.save(nib.Nifti1Image(image + 100 * mask, np.eye(4)), place / "t1.nii.gz")
         nib.save(nib.Nifti1Image(mask, np.eye(4)), place / "seg.nii.gz")
     partition = "trial" if cohort == TRIAL else "external"
-    card = CARD.format(name=cohort, partition=partition)
+    card = plain_card(cohort, partition=partition, pattern=NUMBER)
     (folder / f"{cohort}.toml").write_text(card, "utf-8")
 
 

@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.command_line import CARD, run_cta
+from helpers.command_line import run_cta
+from helpers.plain_study import plain_card
 
 from cta_data.creation import create_study
 from cta_data.formats.nifti_geometry import grid_of_itk
@@ -16,30 +17,6 @@ from cta_data.study import Study
 
 pytestmark = pytest.mark.slow
 
-RULES = """
-[subjects]
-pattern = '^(?P<id>[a-z]+)$'
-
-[geometry]
-skull_stripped = true
-{geometry}
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/t1\\.(nii\\.gz|nrrd)$'
-role = "image"
-technique = "MPRAGE"
-phase = "post"
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/seg\\.nii\\.gz$'
-role = "mask"
-
-[masks]
-lesion_values = [1]
-
-[groups.NAQ]
-drawn_on = "MPRAGE"
-"""
 AFFINE = np.array([[-1.3, 0, 0, 20], [0, -1.3, 0, 30], [0, 0, 5.0, -10], [0, 0, 0, 1]])
 GREY = np.zeros((12, 12, 12), np.float32)
 GREY[2:10, 2:10, 2:10] = np.arange(512).reshape(8, 8, 8) + 1
@@ -96,7 +73,7 @@ def convert(work: Path, cases: list[str], geometry: str = "") -> Study:
     for case in cases:
         write(work / "raw" / case, case)
     card = work / "mine.toml"
-    card.write_text(CARD.format(name="mine") + RULES.format(geometry=geometry), "utf-8")
+    card.write_text(plain_card("mine", geometry=geometry, ending=r"(nii\.gz|nrrd)"), "utf-8")
     create_study(work / "study", "refused", ())
     place = ("--study", str(work / "study"))
     added = run_cta("add", "mine", work / "raw", "--card", card, *place)

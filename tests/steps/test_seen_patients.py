@@ -23,7 +23,13 @@ from helpers.light_study import (
 )
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from cta_data.evaluation.experiment import ScoredSet
 from cta_data.evaluation.scoring import CONVENTIONS
@@ -91,6 +97,7 @@ class Tampering(RuleBasedStateMachine):
     empty: Path
     folder: Path
     runs = 0
+    looked_at = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,6 +168,7 @@ class Tampering(RuleBasedStateMachine):
             record = json.loads((folder / "prediction.json").read_text("utf-8"))
             for fold in map(int, record["folds"]):
                 assert case not in self.observed[weights(self.study, fold)], (test_set, case)
+                type(self).looked_at += 1
 
     @invariant()
     def all_that_is_scored_is_in_its_test_set_now(self) -> None:
@@ -178,15 +186,15 @@ def test_no_case_is_scored_by_a_model_that_saw_it(
 ) -> None:
     """Whatever is accepted, rejected, added or withdrawn between build, train and predict."""
     use_stand_in(monkeypatch)
-    machine = type("Run", (Tampering,), {"empty": empty, "folder": tmp_path})
+    machine = type("Run", (Tampering,), {"empty": empty, "folder": tmp_path, "looked_at": 0})
     options = settings(
-        max_examples=12,
+        max_examples=25,
         stateful_step_count=12,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    machine.TestCase.settings = options
-    machine.TestCase().runTest()
+    run_state_machine_as_test(machine, settings=options)
+    assert machine.looked_at > machine.runs
 
 
 @pytest.fixture(scope="module")
