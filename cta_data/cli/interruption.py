@@ -13,6 +13,14 @@ MESSAGE = "Interrupted: what was finished is kept; run the command again."
 _EXIT_OF_SIGNAL = 128
 
 
+class _Stopped(KeyboardInterrupt):
+    """A signal that came.
+
+    A plain KeyboardInterrupt in code that is run from a string, as imports make classes, ends
+    `python -m` by SIGINT in place of the exit code, though it was caught.
+    """
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGINT and SIGTERM end what runs inside in order, with one line and their exit code."""
@@ -22,7 +30,7 @@ def interruptible() -> Iterator[None]:
         received.append(number)
         # What libraries say of workers that end with the command is no news.
         logging.disable()
-        raise KeyboardInterrupt
+        raise _Stopped
 
     for number in (signal.SIGINT, signal.SIGTERM):
         # A command in the background of a script is not to be stopped by Ctrl-C.

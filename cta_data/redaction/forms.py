@@ -84,10 +84,15 @@ def number_forms(number: str) -> Iterator[Form]:
 
 
 def date_forms(date: str) -> Iterator[Form]:
-    """Yield the forms of a date (`YYYYMMDD`), those without a day, and the year alone."""
+    """Yield the forms of a date (`YYYYMMDD`), those without a day, and the year alone.
+
+    What is no date is what someone typed into its field: a name, a number or part of a date.
+    """
     try:
-        day = datetime.datetime.strptime(date, "%Y%m%d").date()
+        day = datetime.datetime.strptime(re.sub("[.-]", "", date), "%Y%m%d").date()
     except ValueError:
+        if date.strip("0"):
+            yield from number_forms(date)
         return
     year, short = f"{day.year:04d}", f"{day.year % 100:02d}"
     two = {"m": f"{day.month:02d}", "d": f"{day.day:02d}"}

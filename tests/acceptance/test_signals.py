@@ -62,6 +62,19 @@ def test_while_it_starts(study: Path, number: int, code: int, after: float) -> N
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)
+def test_while_a_class_is_made_from_text(tmp_path: Path, number: int, code: int) -> None:
+    """As imports of dataclasses do: the exit code is the signal's, not that of Python's own end."""
+    (tmp_path / "stopped.py").write_text(f"""
+from cta_data.cli.interruption import interruptible
+with interruptible():
+    exec("import os; os.kill(os.getpid(), {number})")
+""")
+    command = [sys.executable, "-m", "stopped"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.strip()) == (code, MESSAGE)
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_while_units_run(study: Path, number: int, code: int, jobs: str) -> None:
     """In a unit, the whole group as a terminal does: the study can be worked on at once."""

@@ -101,6 +101,20 @@ def test_what_is_no_birth_date_stays(written: str) -> None:
     assert Redactor(Identity(birth_dates=dates)).redact(written) == written
 
 
+@pytest.mark.parametrize(
+    ("birth_date", "name", "left"),
+    [
+        ("1937.02.19", "GTV 19.02.1937", "GTV ***"),
+        ("Mueller^Hans", "Müller left", "*** left"),
+        ("1937", "GTV 1937", "GTV ***"),
+        ("00000000", "GTV 0 1", "GTV 0 1"),
+    ],
+)
+def test_whatever_was_typed_as_birth_date_is_found(birth_date: str, name: str, left: str) -> None:
+    """An old way to write it, a name in the wrong field, a year; zeros say that there is none."""
+    assert Redactor(Identity(birth_dates=frozenset({birth_date}))).redact(name) == left
+
+
 def test_a_public_collection_s_identifiers_stay() -> None:
     """`sub-147` leads back to `GK_147` on purpose, so names of its rows and files stay whole."""
     redactor = of_identifier("GK_147", public=is_public(PATTERN, "GK_147"))
