@@ -12,11 +12,23 @@ from cta_data.bids.dataset import write_bidsignore, write_dataset_description, w
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.configuration import initial_toml
 from cta_data.engine.datasets import create_dataset, require_identity, save, write_attributes
-from cta_data.engine.driver import study_lock
+from cta_data.engine.driver import folder_lock, study_lock
 from cta_data.errors import ConfigurationError
-from cta_data.study import CONFIGURATION, Study
+from cta_data.study import CONFIGURATION, UNFINISHED, Study
 
 SALT = "pseudonyms.salt"
+NEW_FOLDER = "Name a new folder, or use the study that is there"
+MADE = (
+    ".git",
+    ".datalad",
+    ".gitattributes",
+    ".gitignore",
+    ".gitmodules",
+    "README.md",
+    "datasets",
+    CONFIGURATION,
+)
+"""All that is in a new study."""
 ANNEXED_SOURCE = ("*.tar", "*.nii.gz", "*.nii", "*.nrrd", "*.png")
 ANNEXED_IMAGES = ("*.nii.gz",)
 ANNEXED_DERIVATIVES = ("*.nii.gz", "*_contours.json")
@@ -52,24 +64,46 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     CtaError
         git does not know who commits.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigurationError(
-            "the folder is not empty" if path.is_dir() else "this is no folder",
-            where=str(path),
-            next_step="Name a new folder, or use the study that is there",
-        )
+    if path.exists() and not path.is_dir():
+        raise ConfigurationError("this is no folder", where=str(path), next_step=NEW_FOLDER)
     _require_no_study_above(path)
     cards = {cohort: shipped_card_text(cohort) for cohort in cohorts}
-    path.mkdir(parents=True, exist_ok=True)
-    require_identity(path)
-    try:
-        _fill_study(path, name, cards)
-    except BaseException:
-        # The folder was empty: nothing half-made is left in the way of the next attempt.
-        for made in path.iterdir():
-            shutil.rmtree(made) if made.is_dir() else made.unlink()
-        raise
+    if path.exists() and any(path.iterdir()) and not (path / UNFINISHED).exists():
+        raise ConfigurationError("the folder is not empty", where=str(path), next_step=NEW_FOLDER)
+    (path / UNFINISHED).parent.mkdir(parents=True, exist_ok=True)
+    (path / UNFINISHED).touch()
+    with folder_lock(path):
+        _clear(path)
+        try:
+            require_identity(path)
+            _fill_study(path, name, cards)
+        except BaseException:
+            # Nothing half-made is left in the way of the next attempt.
+            _clear(path)
+            shutil.rmtree(path / UNFINISHED.parent)
+            raise
+        (path / UNFINISHED).unlink()
     return Study(path)
+
+
+def _clear(path: Path) -> None:
+    """Remove what a command that was stopped has made of a study, and nothing else.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder holds something of the user's.
+    """
+    others = sorted({one.name for one in path.iterdir()} - {*MADE, UNFINISHED.parts[0]})
+    if others:
+        raise ConfigurationError(
+            "the folder is not empty", where=str(path), why=others[0], next_step=NEW_FOLDER
+        )
+    for made in (path / name for name in MADE):
+        if made.is_dir():
+            shutil.rmtree(made)
+        else:
+            made.unlink(missing_ok=True)
 
 
 def _fill_study(path: Path, name: str, cards: Mapping[str, str]) -> None:

@@ -21,6 +21,8 @@ from cta_data.validation import read_toml
 LOGGER = logging.getLogger(__name__)
 """Says which datasets of a study were installed; the command line shows it."""
 CONFIGURATION = "study.toml"
+UNFINISHED = Path(".cta") / "unfinished"
+"""There from the first moment of a study until it is made."""
 ENVIRONMENT = "CTA_STUDY"
 EVALUATION = "evaluation"
 """Folder of a study with masks to score, and all that is made of them."""
@@ -37,11 +39,17 @@ class Study:
     Raises
     ------
     ConfigurationError
-        study.toml is missing or does not validate.
+        study.toml is missing or does not validate, or the command that made the study was killed.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        if (root / UNFINISHED).exists():
+            raise ConfigurationError(
+                "the study was not made to its end",
+                where=str(root),
+                next_step=f"Run `cta-data init {root.name}` again, which begins anew",
+            )
         self.configuration = read_toml(root / CONFIGURATION, StudyConfiguration)
         self.tables = Tables(root / "manifests")
         self._cards: dict[str, Card] = {}

@@ -31,3 +31,10 @@ def git_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Test Author")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let more damaged files be tried than the few of every run."""
+    parser.addoption(
+        "--mutations", type=int, default=6, help="damaged files of each reader and mutation"
+    )

@@ -16,7 +16,7 @@ from cta_data.engine import content_key
 from cta_data.engine.datasets import save
 from cta_data.engine.keys import is_fetched
 from cta_data.errors import ConfigurationError, CtaError
-from cta_data.study import Study, open_study
+from cta_data.study import UNFINISHED, Study, open_study
 
 pytestmark = pytest.mark.slow
 IMAGE = "datasets/internal/sub-001/ses-1/anat/sub-001_ses-1_T1w.nii.gz"
@@ -117,6 +117,20 @@ def test_a_study_is_not_made_where_it_would_do_harm(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'internal'"):
         create_study(tmp_path / "new", "x", ("intern",))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
+
+
+def test_what_a_killed_command_made_of_a_study_is_made_anew(tmp_path: Path) -> None:
+    """Until it is made it is no study for other commands; files of the user's stay in the way."""
+    create_study(tmp_path / "study", "x", ())
+    (tmp_path / "study" / UNFINISHED).touch()
+    with pytest.raises(ConfigurationError, match="not made to its end"):
+        open_study(tmp_path / "study")
+    (tmp_path / "study" / "thesis.txt").write_text("x")
+    with pytest.raises(ConfigurationError, match="not empty"):
+        create_study(tmp_path / "study", "x", ())
+    (tmp_path / "study" / "thesis.txt").unlink()
+    assert create_study(tmp_path / "study", "y", ()).configuration.study.name == "y"
+    assert open_study(tmp_path / "study").root == tmp_path / "study"
 
 
 def test_without_an_identity_nothing_is_made_half(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from types import FrameType
 
 MESSAGE = "Interrupted: what was finished is kept; run the command again."
 _EXIT_OF_SIGNAL = 128
+_AGAIN_SECONDS = 0.02
 
 
 class _Stopped(KeyboardInterrupt):
@@ -36,6 +39,16 @@ def interruptible() -> Iterator[None]:
         # A command in the background of a script is not to be stopped by Ctrl-C.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
+    others_hook = sys.unraisablehook
+
+    def again(ignored: sys.UnraisableHookArgs) -> None:
+        if not isinstance(ignored.exc_value, _Stopped):
+            others_hook(ignored)
+            return
+        # It came in a callback of Python's own, which no exception can leave.
+        Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), received[0])).start()
+
+    sys.unraisablehook = again
     try:
         yield
     except BaseException as error:
@@ -46,3 +59,5 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         print(MESSAGE, file=sys.stderr, flush=True)
         raise SystemExit(_EXIT_OF_SIGNAL + (received or [signal.SIGINT])[0]) from None
+    finally:
+        sys.unraisablehook = others_hook

@@ -19,6 +19,7 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti import read_image, write_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.formats.rtstruct import read_structure_set
+from cta_data.formats.transforms import read_transform
 from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization import REFUSED, RasterizedRoi
 from cta_data.imaging.structure_set_masks import rasterize_structure_set
@@ -137,12 +138,7 @@ def _transform(
 ) -> tuple[sitk.Transform, bool, list[str]]:
     """Return the transform that was given or found, and whether it is accepted."""
     if path is not None:
-        try:
-            return sitk.ReadTransform(str(path)), True, []
-        except RuntimeError as error:
-            raise ConfigurationError(
-                "this is not an ITK transform", where=str(path), why=str(error).splitlines()[-1]
-            ) from error
+        return read_transform(path), True, []
     if kind not in ("rigid", "affine"):
         raise ConfigurationError(f"unknown kind {kind!r}", next_step="Use rigid or affine")
     from cta_data.imaging.registration import RegistrationSettings, register_images

@@ -147,7 +147,14 @@ def study_lock(study: Study) -> Iterator[None]:
     CtaError
         Another command holds it, or git does not work here.
     """
-    root = study.root
+    with folder_lock(study.root):
+        study.tables.forget()
+        yield
+
+
+@contextmanager
+def folder_lock(root: Path) -> Iterator[None]:
+    """Hold the lock of a study's folder, be it finished or not; see `study_lock`."""
     with _open_lock(root) as file:
         require_trusted(root)
         try:
@@ -161,7 +168,6 @@ def study_lock(study: Study) -> Iterator[None]:
         with children_that_end():
             for done in clear_leftovers(root):
                 LOGGER.info(done)
-            study.tables.forget()
             yield
 
 

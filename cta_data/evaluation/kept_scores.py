@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.evaluation.scoring.summary import METRICS
+from cta_data.json_files import read_json
 
 EXPECTED = "Give what `cta-data score … --json` printed, or the file of its --out"
 PARQUET_START = b"PAR1"
@@ -106,9 +106,9 @@ def _chosen(
 
 def _from_json(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:  # of the encoding, too
-        raise _not_scores(path, f"neither JSON nor Parquet: {error}") from error
+        content = read_json(path)
+    except DataRefused as error:
+        raise _not_scores(path, f"neither JSON nor Parquet: {error.why or error.what}") from error
     if not isinstance(content, dict) or not isinstance(content.get("convention"), str):
         raise _not_scores(path, "it names no convention")
     rows, options = content.get("cases"), content.get("options")

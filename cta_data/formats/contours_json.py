@@ -40,7 +40,7 @@ def read_contours(path: Path) -> tuple[Roi, ...]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataRefused("contours cannot be read", where=str(path), why=str(error)) from error
     return contours_from_json(text, where=str(path))
 
@@ -102,7 +102,7 @@ def contours_from_json(text: str, *, where: str = "contours") -> tuple[Roi, ...]
     """
     try:
         content: Any = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataRefused("not a contours file", where=where, why=str(error)) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataRefused("not a contours file", where=where, why=f"its schema is not {SCHEMA}")

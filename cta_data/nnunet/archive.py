@@ -6,16 +6,15 @@ checkpoints are read without executing anything.
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from cta_data.errors import DataRefused
+from cta_data.json_files import read_json_object
 from cta_data.nnunet.checkpoints import read_checkpoint
 from cta_data.whole_files import written_whole
 
@@ -107,7 +106,7 @@ def import_model(archive: Path, results: Path) -> Archived:
                 taken = [entry for entry in entries if _is_taken(entry.filename, top)]
                 for entry in taken:
                     _unpack(packed, entry, part / entry.filename)
-                _check_model(part / top)
+                _check_model(part / top, archive.name)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (part / top).rename(target)
             finally:
@@ -169,15 +168,21 @@ def _unpack(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> No
         shutil.copyfileobj(source, file, 1 << 20)
 
 
-def _check_model(folder: Path) -> None:
+def _check_model(folder: Path, archive: str) -> None:
     for name in _SHARED[:2]:
         try:
-            content: Any = json.loads((folder / name).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            why = f"{type(error).__name__}: {error}" if (folder / name).exists() else "it lacks"
-            raise DataRefused("the model is not whole", where=name, why=why) from error
-        if not isinstance(content, dict):
-            raise DataRefused("the model is not whole", where=name, why="it is no mapping")
+            read_json_object(folder / name)
+        except DataRefused as error:
+            why = error.why or "it lacks"
+            raise DataRefused(
+                "the model is not whole", where=f"{archive}: {name}", why=why
+            ) from error
     # All of them, not only those that are predicted with: nnU-Net executes what it loads.
     for path in sorted(folder.rglob("*.pth")):
-        read_checkpoint(path)
+        try:
+            read_checkpoint(path)
+        except DataRefused as error:
+            where = f"{archive}: {path.relative_to(folder)}"
+            raise DataRefused(
+                error.what, where=where, why=error.why, next_step=error.next_step
+            ) from error

@@ -7,6 +7,7 @@ without a restriction. Here nothing but weights and plain values is ever built.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     scalar = import_module("numpy._core.multiarray").scalar
     plain = [scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
     try:
+        _require_checksums(path)
         with torch.serialization.safe_globals(plain):
             content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
@@ -45,6 +47,15 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
             "this is no checkpoint of nnU-Net v2", where=path.name, why=f"without {missing[0]}"
         )
     return dict(content)
+
+
+def _require_checksums(path: Path) -> None:
+    """Hold every member against its checksum, which torch does not look at."""
+    if zipfile.is_zipfile(path):  # older files are one pickle
+        with zipfile.ZipFile(path) as packed:
+            damaged = packed.testzip()
+        if damaged:
+            raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 def _refusal(name: str, error: Exception) -> DataRefused:

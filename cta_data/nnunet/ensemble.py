@@ -5,7 +5,6 @@ This module imports nnU-Net and torch: import it in a job only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cta_data.errors import DataRefused
+from cta_data.json_files import read_json_object
 from cta_data.nnunet.checkpoints import read_checkpoint
 from cta_data.nnunet.model_facts import cascade_refused
 from cta_data.nnunet.plans import TRAINER
@@ -117,8 +117,6 @@ def _network(
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        raise DataRefused(
-            "the model is not whole", where=path.name, why=f"{type(error).__name__}: {error}"
-        ) from error
+        return read_json_object(path)
+    except DataRefused as error:
+        raise DataRefused("the model is not whole", where=path.name, why=error.why) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.json_files import read_json_object
 
 _NOT_LESION = ("background", "ignore")
 
@@ -66,9 +66,9 @@ def require_single_stage(model: Path) -> None:
         plans.json says that the configuration of the folder's name has a previous stage.
     """
     try:
-        plans = json.loads((model / "plans.json").read_text("utf-8"))
+        plans = read_json_object(model / "plans.json")
         own = plans["configurations"].get(model.name.split("__")[-1], {})
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (DataRefused, KeyError, AttributeError):
         return  # told where the model is loaded
     if own.get("previous_stage"):
         raise cascade_refused(model.name)
@@ -84,11 +84,13 @@ def read_model_facts(model: Path) -> ModelFacts:
     """
     path = model / "dataset.json"
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json_object(path)
         channels = content.get("channel_names") or content["modality"]
         labels = dict(content["labels"])
         ordered = tuple(str(channels[key]) for key in sorted(channels, key=int))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DataRefused as error:
+        raise DataRefused("the model is not whole", where=path.name, why=error.why) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataRefused(
             "the model is not whole", where=path.name, why=f"{type(error).__name__}: {error}"
         ) from error

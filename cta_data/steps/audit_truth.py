@@ -6,7 +6,6 @@ drawn on, a model may find on another: that is then no false positive, and the p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from cta_data.evaluation.scoring.instances import instances_of_voxels
 from cta_data.evaluation.scoring.mask_files import MaskVoxels, read_mask
 from cta_data.formats.nifti import same_grid
 from cta_data.intake.inventory import ACCEPTED
+from cta_data.json_files import read_json
 from cta_data.steps.finding_crops import mask_path
 from cta_data.steps.models import PREDICTIONS
 from cta_data.steps.sessions import read_cohort_inventory
@@ -155,7 +155,7 @@ def _of_case(
     labels = read_mask(patient / f"lesions_{about['technique']}.nii.gz")
     if not same_grid(mask.grid, labels.grid):
         raise DataRefused("truth and prediction lie on different grids", where=about["case"])
-    rows = json.loads((patient / "lesions.json").read_text("utf-8"))
+    rows = read_json(patient / "lesions.json")
     drawn = {int(row["id"]): bool(row["seen_by_reader"]) for row in rows}
     lesions = [TrueLesion(number, voxels, drawn[number]) for number, voxels in _by_value(labels)]
     instances = instances_of_voxels(mask.index, mask.shape, convention)

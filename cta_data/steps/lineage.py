@@ -6,7 +6,6 @@ history. Both are in git, so that nothing has to be fetched.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 from cta_data.engine.keys import content_key, is_fetched
 from cta_data.engine.run_records import RunRecord, run_records
 from cta_data.errors import ConfigurationError, NotAvailable
+from cta_data.json_files import read_json_object
 from cta_data.study import Study
 
 RAW, MADE, KEPT = "raw", "made", "kept"
@@ -224,5 +224,5 @@ class _Tracer:
         names = DETAILS.get(path.rpartition("/")[2], ())
         file = self._study.root / path
         if names and file.is_file():
-            content = json.loads(file.read_text("utf-8"))
+            content = read_json_object(file)
             yield from ((name, content[name]) for name in names if name in content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace, 
 from cta_data.formats.nifti import read_image
 from cta_data.imaging.brain_masks import lesions_cut_by_mask
 from cta_data.imaging.lesion_measurement import LesionMeasurement, measure_lesions
+from cta_data.json_files import read_json_object
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.steps.transfer import report_path
 from cta_data.study import Study
@@ -54,7 +54,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         labels = read_image(workspace.read(path))
         image = read_image(workspace.read(unit.path(f"image:{grid}")))
         mask = read_image(workspace.read(masks[grid])) if grid in masks else None
-        account = json.loads(workspace.read(unit.path(f"transfer:{grid}")).read_text("utf-8"))
+        account = read_json_object(workspace.read(unit.path(f"transfer:{grid}")))
         measured = {m.lesion_id: m for m in measure_lesions(labels, image, mask)}
         outside = _outside(labels, mask)
         for lesion in account["lesions"]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cta_data.engine.datasets import require_identity, save
 from cta_data.engine.driver import study_lock
+from cta_data.json_files import read_json_object
 from cta_data.nnunet.archive import Archived, import_model
 from cta_data.steps.models import ANNEXED_MODELS, MODELS, Model, ensure_dataset
 from cta_data.steps.train import build_key
@@ -19,7 +19,7 @@ def read_cards(study: Study) -> list[dict[str, Any]]:
     study.require(MODELS)
     rows = []
     for path in sorted((study.root / MODELS).glob("*/*/fold_*/card.json")):
-        card = json.loads(path.read_text("utf-8"))
+        card = read_json_object(path)
         rows.append(
             {
                 "model": card["model"],

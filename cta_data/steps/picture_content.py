@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from cta_data.evaluation.picture_planes import (
 from cta_data.evaluation.pictures_page import LesionEntry, SessionEntry
 from cta_data.evaluation.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
 from cta_data.formats.nifti import read_image
+from cta_data.json_files import read_json_object
 from cta_data.steps.session_images import SessionImages
 from cta_data.steps.transfer import report_path
 
@@ -93,7 +93,7 @@ def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
     """Read what became of each lesion on each grid; the worst `MOST_LESIONS` are to be drawn."""
     entries = []
     for variant in files.variants:
-        account = json.loads((root / files.account_path(variant)).read_text("utf-8"))
+        account = read_json_object(root / files.account_path(variant))
         for lesion in account["lesions"]:
             key = (lesion["id"], variant["quality"], variant["grid"])
             entries.append(

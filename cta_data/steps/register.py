@@ -23,6 +23,7 @@ from cta_data.engine import (
 )
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti import read_grid, read_image, same_grid
+from cta_data.formats.transforms import read_transform
 from cta_data.imaging.inverse import inverse_of
 from cta_data.imaging.registration import RegistrationSettings, register_images
 from cta_data.imaging.registration_quality import (
@@ -205,9 +206,9 @@ def _from_registration_object(
     forward = unit.paths("dicom:").get(technique)
     backward = unit.paths("dicom_inverse:").get(technique)
     if forward:
-        return sitk.ReadTransform(str(workspace.read(forward)))
+        return read_transform(workspace.read(forward))
     if backward:
-        return inverse_of(sitk.ReadTransform(str(workspace.read(backward))))
+        return inverse_of(read_transform(workspace.read(backward)))
     return None
 
 

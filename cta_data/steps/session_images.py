@@ -20,6 +20,7 @@ from cta_data.evaluation.picture_planes import (
     show,
 )
 from cta_data.formats.nifti import read_image, same_grid
+from cta_data.formats.transforms import read_transform
 from cta_data.steps.transform_chain import TransformChain
 
 CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
@@ -56,8 +57,7 @@ class SessionImages:
         }
         self._frames = {t: row["frame"] for t, row in images.items()}
         given = {
-            (row["fixed"], row["moving"]): sitk.ReadTransform(str(root / row["path"]))
-            for row in transforms
+            (row["fixed"], row["moving"]): read_transform(root / row["path"]) for row in transforms
         }
         self._registered = {technique for pair in given for technique in pair}
         self._chain = TransformChain(given)

@@ -23,7 +23,8 @@ from cta_data.engine import (
     digest,
     existing_inputs,
 )
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.json_files import read_json, read_json_object
 from cta_data.nnunet.environment import nnunet_environment
 from cta_data.nnunet.gpus import LOCKS, one_gpu
 from cta_data.nnunet.model_card import fold_card, with_first_cost, write_curves
@@ -126,7 +127,7 @@ def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
 
 def _read_build(study: Study, model: Model) -> dict[str, Any]:
     path = study.builds / model.dataset / "build.json"
-    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+    return read_json_object(path) if path.is_file() else {}
 
 
 def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
@@ -242,7 +243,7 @@ def _job(unit: Unit, workspace: Workspace, machine: Machine) -> dict[str, Any]:
         "prepared": str(work / "prepared" / prepared),
         "pool": str(work / "cases"),
         "cases": cases,
-        "splits": json.loads(workspace.read(unit.path("splits")).read_text("utf-8")),
+        "splits": read_json(workspace.read(unit.path("splits"))),
         "processes": machine.processes,
         **planning,
     }
@@ -316,7 +317,7 @@ def _keep(
         _link(source / name, workspace.write(f"{target}/{name}"))
     for path in sorted((source / "validation").glob("*.nii.gz")):
         _link(path, workspace.write(f"{target}/validation/{path.name}"))
-    summary = json.loads((source / "validation" / "summary.json").read_text("utf-8"))
+    summary = read_json_object(source / "validation" / "summary.json")
     _write(workspace, f"{target}/validation/summary.json", without_folders(summary))
     sessions = done["sessions"]
     card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
@@ -331,8 +332,8 @@ def _keep(
 def _card_there(path: Path) -> dict[str, Any]:
     """Return the card that an earlier training left; empty where there is none to be read."""
     try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_json_object(path)
+    except DataRefused:
         return {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from cta_data.configuration import TrainingSection
 from cta_data.engine.datasets import fetch
 from cta_data.errors import CtaError
 from cta_data.formats.nifti import describe_grid_difference, read_grid, read_image, same_grid
+from cta_data.json_files import read_json
 from cta_data.nnunet.environment import require_device, require_training_packages
 from cta_data.steps.build import leaks
 from cta_data.steps.models import WORK, Model
@@ -119,7 +119,7 @@ def _build(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
 def _splits(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
     """Hold splits_final.json against the build: nnU-Net would use whatever is in it."""
     path = study.builds / model.dataset / "splits_final.json"
-    splits = json.loads(path.read_text("utf-8"))
+    splits = read_json(path)
     patients = {c["case"]: (c["cohort"], c["subject"]) for c in cases if c["partition"] == "train"}
     for number, fold in enumerate(splits):
         named = [*fold["train"], *fold["val"]]

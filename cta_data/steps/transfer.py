@@ -30,6 +30,7 @@ from cta_data.imaging.label_transfer import TransferResult, as_drawn, transfer_l
 from cta_data.imaging.mask_transfer import lesions_from_labels
 from cta_data.imaging.transfer_checks import TransferCheck, check_transfer, untouched
 from cta_data.imaging.transfer_limits import limits_of
+from cta_data.json_files import read_json_object
 from cta_data.steps.convert_masks import DRAWN
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.steps.transform_chain import read_chain, transform_inputs
@@ -160,8 +161,8 @@ def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
         return Annotation(space, lesions_from_contours(rois, spacing_mm=spacing))
     [(space, path)] = unit.paths("drawn:").items()
     labels = read_image(workspace.read(path))
-    text = workspace.read(unit.path(f"names:{space}")).read_text("utf-8")
-    about = {lesion["id"]: lesion for lesion in json.loads(text)["Lesions"]}
+    named = read_json_object(workspace.read(unit.path(f"names:{space}")))
+    about = {lesion["id"]: lesion for lesion in named["Lesions"]}
     names = {i: (one["region"], one["name"], one["component"]) for i, one in about.items()}
     lesions = lesions_from_labels(labels, names)
     flags = {i: tuple(one["flags"]) for i, one in about.items()}

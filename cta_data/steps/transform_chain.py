@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from cta_data.engine import Workspace
 from cta_data.errors import DataRefused
+from cta_data.formats.transforms import read_transform
 from cta_data.imaging.inverse import inverse_of
 
 MOST_APART_MM = 2.0
@@ -86,7 +87,7 @@ def read_chain(paths: Mapping[str, str], workspace: Workspace) -> TransformChain
     """Read transforms whose roles are `<fixed>:<moving>`."""
     return TransformChain(
         {
-            (role.split(":")[0], role.split(":")[1]): sitk.ReadTransform(str(workspace.read(path)))
+            (role.split(":")[0], role.split(":")[1]): read_transform(workspace.read(path))
             for role, path in paths.items()
         }
     )

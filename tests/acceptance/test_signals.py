@@ -61,14 +61,24 @@ def test_while_it_starts(study: Path, number: int, code: int, after: float) -> N
     assert (process.returncode, said.strip()) in [(code, MESSAGE), (0, "")]
 
 
+PLACES = {
+    "a class made from text": 'exec("import os; os.kill(os.getpid(), {number})")',
+    "a callback": """
+    import gc, os, time, weakref
+    class Gone: pass
+    one = Gone()
+    watch = weakref.ref(one, lambda _: os.kill(os.getpid(), {number}))
+    del one
+    time.sleep(30)""",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("number", "code"), CODES)
-def test_while_a_class_is_made_from_text(tmp_path: Path, number: int, code: int) -> None:
-    """As imports of dataclasses do: the exit code is the signal's, not that of Python's own end."""
-    (tmp_path / "stopped.py").write_text(f"""
-from cta_data.cli.interruption import interruptible
-with interruptible():
-    exec("import os; os.kill(os.getpid(), {number})")
-""")
+def test_in_a_place_of_python_s_own(tmp_path: Path, number: int, code: int, place: str) -> None:
+    """As imports have them: one line, and the exit code of the signal."""
+    head = "from cta_data.cli.interruption import interruptible\nwith interruptible():\n    "
+    (tmp_path / "stopped.py").write_text(head + PLACES[place].format(number=number))
     command = [sys.executable, "-m", "stopped"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr.strip()) == (code, MESSAGE)
