@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ tile_step = 1.0
 """
 DAY = ("--date", "2026-01-01")
 MODEL = ("--setting", "B", "--device", "cpu")
+NEW_COHORT = "cohort"
+"""Its salt is drawn anew, and with it the names of series: files are compared by number."""
 LONGEST_S = 600.0
 """A command that takes longer hangs."""
 WAYS = ("group", "main")
@@ -56,11 +59,12 @@ Words = tuple[str, ...]
 
 def commands(work: Path) -> dict[str, Words]:
     """Return the commands by name, in their order; each finds what those before have made."""
-    add = ("add", "tiny", str(work / "raw"), "--card", str(work / "tiny.toml"))
+    cohort = ("add", "tiny", str(work / "first"), "--card", str(work / "tiny.toml"))
     accept = ("accept", "tiny", "--subject", "001", "--reject", "--reason", "looked at")
     return {
         "init": ("init", "{study}", "--empty", "--name", "killed"),
-        "add": add,
+        NEW_COHORT: cohort,
+        "add": ("add", "tiny", str(work / "raw")),
         "convert": ("convert", "-j", "2"),
         "register": ("register",),
         "transfer": ("transfer",),
@@ -100,8 +104,11 @@ class State:
             faults += [f"{name}: {line}" for line in faults_of(dataset)]
         return cls(files, tuple(faults))
 
-    def unlike(self, other: State) -> list[str]:
+    def unlike(self, other: State, *, salted: bool) -> list[str]:
         """Name what differs from another state, and what is wrong with this one."""
+        if salted:
+            mine, theirs = (Counter(map(without_series, one.files)) for one in (self, other))
+            return [*(mine - theirs), *(theirs - mine), *self.faults]
         paths = sorted(self.files.keys() | other.files.keys())
         differ = [path for path in paths if self.files.get(path) != other.files.get(path)]
         return [*differ, *self.faults]
@@ -110,6 +117,11 @@ class State:
 def without_ids(text: str) -> str:
     """Return a text without the identifiers that DataLad draws for every dataset anew."""
     return re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", text)
+
+
+def without_series(path: str) -> str:
+    """Return a path without what its cohort's salt has made of a series."""
+    return re.sub(r"series-[0-9a-f]{8}", "series", path)
 
 
 def faults_of(dataset: Path) -> list[str]:
@@ -231,6 +243,7 @@ class Course:
 def undisturbed(work: Path, last: str) -> Course:
     """Run every command once, up to the last that is asked for; keep a copy before each."""
     write_raw(work / "raw")
+    shutil.copytree(work / "raw" / "P0", work / "first" / "P0")
     card = CARD.replace('access = "restricted"', 'access = "restricted"\npartition = "trial"')
     (work / "tiny.toml").write_text(card, "utf-8")
     course = Course(commands(work), {}, {}, {}, {})
@@ -285,7 +298,9 @@ def one(course: Course, kill: Kill, work: Path) -> dict[str, object]:
         configure(study)
     if code != course.codes[kill.command]:
         problems.append(f"exit {code}: {said[-2000:]}")
-    problems += State.of(study).unlike(course.after[kill.command])
+    problems += State.of(study).unlike(
+        course.after[kill.command], salted=kill.command == NEW_COHORT
+    )
     row = {"command": kill.command, "killed": kill.way, "moment": kill.moment}
     return row | {"was_running": killed, "problems": problems}
 

@@ -133,6 +133,13 @@ def _content(path: Path) -> bytes:
             why=error.strerror or str(error),
             next_step="Fetch its content with `datalad get`, or check its permissions",
         ) from error
+    if not content.strip(b"\0"):
+        raise DataRefused(
+            "the table cannot be read",
+            where=path.name,
+            why="the file is empty",
+            next_step="Get it again: a table has at least its header",
+        )
     if content.startswith(_OLD_OFFICE):
         raise DataRefused(
             "the workbook cannot be read",

@@ -48,7 +48,7 @@ from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.contours import Contour, Roi
 from cta_data.intake.archives import UnpackBudget, UnpackLimits, unpack
-from cta_data.intake.instances import read_instance
+from cta_data.intake.instances import Unreadable, read_instance
 from cta_data.manifests.tables import Tables, read_arrow
 from cta_data.nnunet.archive import import_model
 from cta_data.nnunet.checkpoints import read_checkpoint
@@ -73,6 +73,8 @@ class Reader:
         Changes of its structure, by name, beside those of its bytes.
     checked
         Whether its container has checksums, so that no changed byte may be read as a value.
+    has_end
+        Whether a file tells where it ends, so that one cut off may not be read as a value.
     names_file
         Whether its refusals name the file; else its caller does, which knows patient and series.
     """
@@ -81,6 +83,7 @@ class Reader:
     read: Callable[[Path], object]
     structure: Mapping[str, Mutation] = field(default_factory=dict)
     checked: bool = False
+    has_end: bool = True
     names_file: bool = True
 
     @property
@@ -292,7 +295,10 @@ def _convert_all(path: Path) -> object:
 
 
 def _seen(path: Path) -> object:
-    return read_instance(path, path.name, ("PatientName",))
+    instance = read_instance(path, path.name, ("PatientName",))
+    if instance.fault:
+        raise Unreadable(instance.fault)
+    return instance
 
 
 def _read_dose(path: Path) -> object:
@@ -302,12 +308,7 @@ def _read_dose(path: Path) -> object:
 DICOM = {"element": dicom_changed}
 READERS: dict[str, Reader] = {
     "DICOM image": Reader(_slices, _convert_all, DICOM, names_file=False),
-    "DICOM file in intake": Reader(
-        _series,
-        lambda path: read_instance(path, path.name, ("PatientName",)),
-        DICOM,
-        names_file=False,
-    ),
+    "DICOM file in intake": Reader(_series, _seen, DICOM, names_file=False),
     "RTSTRUCT": Reader(_structure_set, read_structure_set, DICOM),
     "SEG": Reader(_segmentation, _segments, DICOM, names_file=False),
     "REG": Reader(_registration, read_spatial_registration, DICOM),
@@ -328,7 +329,7 @@ READERS: dict[str, Reader] = {
         names_file=False,
     ),
     "workbook": Reader(_workbook, read_sheet, {"member": inside_zip}, checked=True),
-    "delimited table": Reader(_delimited, read_sheet, {"line": line_changed}),
+    "delimited table": Reader(_delimited, read_sheet, {"line": line_changed}, has_end=False),
     "Parquet": Reader(
         _table, lambda path: read_arrow(path.parent, path.stem), {"column": parquet_changed}
     ),

@@ -44,8 +44,6 @@ class Outcome(StrEnum):
 
 
 GOOD = (Outcome.RIGHT, Outcome.OTHER, Outcome.REFUSED)
-TOLD = ("truncated", "emptied")
-"""What makes a file shorter is never read as another value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +90,8 @@ def judge(reader: Reader, folder: Path, mutation: str, seed: int) -> Judged:
 def _of_value(reader: Reader, mutation: str, equal: bool) -> Outcome:
     if equal:
         return Outcome.RIGHT
-    must_be_seen = mutation in TOLD or (reader.checked and mutation in BYTES)
+    cut_off = mutation in ("truncated", "emptied") and reader.has_end
+    must_be_seen = cut_off or (reader.checked and mutation in BYTES)
     return Outcome.WRONG if must_be_seen else Outcome.OTHER
 
 

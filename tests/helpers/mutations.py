@@ -89,7 +89,7 @@ BYTES: dict[str, Mutation] = {
         of_another_kind,
     )
 }
-"""Changes to any file. After the first, nothing but the old value may be read."""
+"""Changes to any file."""
 
 
 def value_changed(value: Any, chance: random.Random) -> Any:
