@@ -305,6 +305,13 @@ def one(course: Course, kill: Kill, work: Path) -> dict[str, object]:
     return row | {"was_running": killed, "problems": problems}
 
 
+def as_benchmark() -> None:
+    """Let git commit under a name of the benchmark's own."""
+    for role in ("AUTHOR", "COMMITTER"):
+        os.environ[f"GIT_{role}_NAME"] = "Benchmark"
+        os.environ[f"GIT_{role}_EMAIL"] = "benchmark@example.org"
+
+
 def main() -> int:
     """Kill, compare, print; exit 1 where a study differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -314,9 +321,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="work here, and keep what differs")
     chosen = parser.parse_args()
     use_environment_tools()
-    for role in ("AUTHOR", "COMMITTER"):
-        os.environ[f"GIT_{role}_NAME"] = "Benchmark"
-        os.environ[f"GIT_{role}_EMAIL"] = "benchmark@example.org"
+    as_benchmark()
     work = chosen.folder or Path(tempfile.mkdtemp(prefix="cta-kill-"))
     work.mkdir(parents=True, exist_ok=True)
     every = list(commands(work))
