@@ -41,6 +41,10 @@ class DataRefused(CtaError):
     """Input data that cannot be used as it is; it costs its own subject and nothing else."""
 
 
+class TooLarge(DataRefused):
+    """Data that asks for more than a limit or this machine allows: elsewhere it may be used."""
+
+
 class ConfigurationError(CtaError):
     """A mistake in study.toml, in a cohort's card or on the command line."""
 

@@ -26,6 +26,8 @@ _HEADER_WITHIN = 20
 """Rows among which the header is looked for, below titles and notes."""
 _LARGEST_COLUMNS, _LARGEST_ROWS = 2_000, 200_000
 """Past these a sheet is no clinical table, but a sheet that was formatted to its edge."""
+_LARGEST_BYTES = 1 << 27
+"""Of a table, as a file and unpacked: some ten million cells."""
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 """First bytes of the .xls format, and of a workbook with a password."""
 _DAMAGE = (
@@ -125,6 +127,7 @@ def cell_text(value: Any) -> str:
 
 def _content(path: Path) -> bytes:
     try:
+        _require_size(path.stat().st_size, path)
         content = path.read_bytes()
     except OSError as error:
         raise DataRefused(
@@ -150,10 +153,23 @@ def _content(path: Path) -> bytes:
     return content
 
 
+def _require_size(size: int, path: Path) -> None:
+    if size > _LARGEST_BYTES:
+        raise DataRefused(
+            "the table is too large",
+            where=path.name,
+            why=f"it takes {size >> 20} MiB, and {_LARGEST_BYTES >> 20} are the limit",
+            next_step="Leave in it what the card asks for, and save it again",
+        )
+
+
 def _workbook_rows(path: Path, content: bytes, sheet: str) -> tuple[str, list[list[str]]]:
     import openpyxl  # a fifth of a second that only workbooks have to pay
 
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            # No member is read beyond the size that is stated of it.
+            _require_size(sum(member.file_size for member in packed.infolist()), path)
         with warnings.catch_warnings():
             # It warns of validations and extensions that it does not read, and we do not need.
             warnings.simplefilter("ignore")

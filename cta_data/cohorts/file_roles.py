@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cta_data.cohorts.file_card import CONTAINERS, FileRule
+from cta_data.formats.slice_numbers import is_slice_number
 
 DICOM = "dicom"
 """Name of the form of files whose headers say what they are."""
@@ -25,8 +26,8 @@ class FileMatch:
         The part of the path that the rule matched: the same wherever the source lies.
     subject
         As the path has it; see `SubjectNaming`.
-    slice_number
-        Number of a slice of a stack, or None.
+    slice_text
+        Number of a slice of a stack as it stands in the path, or empty.
     roi
         Name of what a mask shows, or empty.
     """
@@ -38,8 +39,13 @@ class FileMatch:
     extension: str
     subject: str
     session: str
-    slice_number: int | None
+    slice_text: str
     roi: str
+
+    @property
+    def slice_number(self) -> int | None:
+        """Number of a slice of a stack; None of other files, and where the text is no number."""
+        return int(self.slice_text) if is_slice_number(self.slice_text) else None
 
     @property
     def stack(self) -> str:
@@ -61,7 +67,6 @@ def match_file(path: str, rules: Iterable[FileRule]) -> FileMatch | None:
         if not found or (rule.role != "ignore" and not extension):
             continue
         groups = {name: text or "" for name, text in found.groupdict().items()}
-        digits = groups.get("slice", "")
         return FileMatch(
             rule,
             number,
@@ -70,7 +75,7 @@ def match_file(path: str, rules: Iterable[FileRule]) -> FileMatch | None:
             extension,
             groups.get("subject", ""),
             groups.get("session", "") or SINGLE_SESSION,
-            int(digits) if digits else None,
+            groups.get("slice", ""),
             groups.get("roi", "").strip(),
         )
     return None

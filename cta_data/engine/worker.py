@@ -16,7 +16,8 @@ from cta_data.engine.log import LOG
 from cta_data.engine.records import Record, Status
 from cta_data.engine.staging import Workspace, staging_folder
 from cta_data.engine.units import Outcome, Step, Unit
-from cta_data.errors import CtaError, DataRefused
+from cta_data.errors import CtaError, DataRefused, TooLarge
+from cta_data.memory import GIBIBYTE, free_bytes, is_out_of_memory, memory_bounded
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -40,13 +41,17 @@ def run_unit(step: Step, unit: Unit, root: str) -> Result:
     try:
         staging.mkdir(parents=True)
         workspace = Workspace(Path(root), staging)
-        outcome = step.run(unit, workspace)
+        with memory_bounded():
+            outcome = step.run(unit, workspace)
         outputs = workspace.outputs()
         seconds, notes = time.perf_counter() - started, tuple(outcome.notes)
         status: Status = "impossible" if outcome.refused else "ok"
         reason = _without_folders(outcome.refused, root, staging)
         record = Record(unit.id, status, reason, seconds, _peak(), notes)
         return Result(unit, record, outcome, outputs)
+    except TooLarge as error:  # not for ever: with another limit it may be done
+        reason = _without_folders(_refusal(error, unit), root, staging)
+        record = Record(unit.id, "error", reason, time.perf_counter() - started, _peak())
     except DataRefused as error:
         reason = _without_folders(_refusal(error, unit), root, staging)
         seconds = time.perf_counter() - started
@@ -87,6 +92,9 @@ def _explain(error: Exception) -> str:
         return "the disk is full. Free some space and run the command again"
     if isinstance(error, CtaError):
         return str(error)
+    if is_out_of_memory(error):
+        free = f"{free_bytes() / GIBIBYTE:.1f} GiB are free"
+        return f"it needs more memory than this machine has: {free}. Run it where there is more"
     # Its text may repeat a value of a header: it is in the log alone, which is not versioned.
     known = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
     return f"{type(error).__name__}{known} in {_place(error)}. The log under {LOG} says more"

@@ -46,6 +46,7 @@ UNREADABLE = (
     IndexError,
     AttributeError,
     NotImplementedError,
+    OverflowError,
     RecursionError,
     struct.error,
     zlib.error,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cta_data.formats.dicom_geometry import SeriesGeometry
+from cta_data.size_limit import require_allowed
 
 NEGLIGIBLE_MM = 1e-3
 
@@ -53,6 +54,7 @@ def _align_within_planes(
     highest = np.ceil(offsets.max(axis=0) / pixel)
     grown = (highest - lowest).astype(int)
     slices, rows, columns = volume.shape
+    require_allowed(4 * slices * int(rows + grown[1]) * int(columns + grown[0]), where="series")
     background = float(volume.min())
     result = np.empty((slices, rows + grown[1], columns + grown[0]), np.float32)
     for number, offset in enumerate(offsets):
@@ -78,6 +80,7 @@ def _even_out(
     distances = geometry.distances
     count = max(int(np.rint(distances[-1] / geometry.step)), 1) + 1
     step = float(distances[-1]) / (count - 1)
+    require_allowed(4 * count * volume[0].size, where="series")
     wanted = np.linspace(0.0, distances[-1], count)
     if count == len(distances) and np.abs(wanted - distances).max() < NEGLIGIBLE_MM:
         return volume, step

@@ -28,6 +28,7 @@ from cta_data.formats.dicom_geometry import (
 )
 from cta_data.formats.dicom_header import header_of, identity_of
 from cta_data.formats.dicom_repair import resample_slices
+from cta_data.formats.dicom_size import require_pixels_allowed
 from cta_data.formats.nifti import LPS_TO_RAS, image_from_array
 
 PIXEL_KEYWORDS = (
@@ -88,6 +89,7 @@ def convert_series(
     """
     repairs = repairs or SeriesRepairs()
     frames = read_frames(datasets)
+    require_pixels_allowed(datasets)
     deviations: list[Deviation] = []
     if repairs.drop_identical_slices:
         frames, dropped = _drop_identical(frames, datasets)

@@ -6,18 +6,24 @@ buffer of both is the same (first axis fastest), so only the header is translate
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
-from isal import igzip, igzip_lib, isal_zlib
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid
+from cta_data.formats.inflation import GZIP_WINDOW
+from cta_data.formats.nifti_content import (
+    header_start,
+    parse_header,
+    read_content,
+    shape_3d,
+    voxel_layout,
+)
 from cta_data.formats.nifti_geometry import (
     NO_CHOICE,
     FormChoice,
@@ -27,13 +33,10 @@ from cta_data.formats.nifti_geometry import (
 )
 from cta_data.formats.voxel_values import require_plausible_scale
 from cta_data.imaging.grid import Placed
+from cta_data.size_limit import require_allowed
 from cta_data.whole_files import written_whole
 
 COMPRESSION_LEVEL = 2
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_WINDOW = (
-    31  # zlib's way to ask for a gzip wrapper; isal writes it without name and with time 0
-)
 
 XYZ_MILLIMETRES = 2
 SCANNER_CODE = 1
@@ -125,6 +128,7 @@ def scaled_voxels(
     voxels = np.frombuffer(content, dtype, count, offset).reshape(shape[::-1])
     slope, intercept = value_scale(header, path)
     if (slope, intercept) != (1.0, 0.0):
+        require_allowed(4 * count, where=str(path))
         voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     return voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
 
@@ -154,15 +158,7 @@ def read_header(path: Path) -> nib.Nifti1Header:
     DataRefused
         When the file is no NIfTI.
     """
-    _require_content(path)
-    with path.open("rb") as stream:
-        start = stream.read(4096)
-    if start.startswith(GZIP_MAGIC):
-        try:
-            start = zlib.decompressobj(wbits=GZIP_WINDOW).decompress(start, 1024)
-        except zlib.error as error:
-            raise _damaged(path, error) from error
-    return _parse_header(start, path)
+    return parse_header(header_start(path), path)
 
 
 def read_grid(path: Path) -> ImageGrid:
@@ -174,7 +170,7 @@ def read_grid(path: Path) -> ImageGrid:
         As `read_image` does for a file that is missing, or whose header places no volume.
     """
     header = read_header(path)
-    shape = _shape_3d(header, path)
+    shape = shape_3d(header, path)
     return ImageGrid.of(shape, placed_affine(header, shape, where=str(path)))
 
 
@@ -234,18 +230,6 @@ def _header_bytes(affine: NDArray[np.float64], voxels: NDArray[np.generic]) -> b
     return bytes(header.binaryblock) + b"\0\0\0\0"
 
 
-def _require_content(path: Path) -> None:
-    if path.exists():
-        return
-    if path.is_symlink():
-        raise CtaError(
-            "the file's content is not here: it was not fetched",
-            where=str(path),
-            next_step=f"Run: datalad get {path}",
-        )
-    raise CtaError("there is no such file", where=str(path))
-
-
 def header_geometry(
     content: bytes, path: Path, choice: FormChoice = NO_CHOICE
 ) -> tuple[nib.Nifti1Header, tuple[int, int, int], NDArray[np.float64]]:
@@ -256,123 +240,6 @@ def header_geometry(
     DataRefused
         As `read_image` does for a file whose header is not that of one placed volume.
     """
-    header = _parse_header(content, path)
-    shape = _shape_3d(header, path)
+    header = parse_header(content, path)
+    shape = shape_3d(header, path)
     return header, shape, placed_affine(header, shape, where=str(path), choice=choice)
-
-
-def voxel_layout(
-    header: nib.Nifti1Header, shape: tuple[int, int, int], content: bytes, path: Path
-) -> tuple[np.dtype[np.generic], int]:
-    """Type of the voxels and the byte at which they begin; they are all there.
-
-    Raises
-    ------
-    DataRefused
-        When the voxels are in another file (`.hdr` and `.img`), are no plain numbers, begin inside
-        the header, or are not all there.
-    """
-    if not bytes(header["magic"]).startswith(b"n+"):
-        raise DataRefused(
-            "the voxels are kept in another file",
-            where=str(path),
-            next_step="Save header and voxels as one .nii.gz file",
-        )
-    dtype = header.get_data_dtype()
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {dtype}")
-    begin = float(header["vox_offset"])
-    if not header.sizeof_hdr + 4 <= begin < float("inf"):
-        raise DataRefused(
-            "the header does not say where the voxels begin",
-            where=str(path),
-            why=f"vox_offset is {begin:g}",
-            next_step="Write the file again with another program",
-        )
-    offset, needed = int(begin), int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if len(content) < offset + needed:
-        raise DataRefused(
-            "the file ends before its voxels do",
-            where=str(path),
-            why=f"{max(len(content) - offset, 0)} of {needed} bytes are there",
-            next_step="Copy or fetch the file again",
-        )
-    return dtype, offset
-
-
-def read_content(path: Path) -> bytes:
-    """Bytes of a file, inflated where it is compressed, and checked.
-
-    Raises
-    ------
-    CtaError
-        When the file is missing, or is a link whose content has not been fetched.
-    DataRefused
-        When the compressed file is truncated or damaged.
-    """
-    _require_content(path)
-    packed = path.read_bytes()
-    if not packed.startswith(GZIP_MAGIC):
-        return packed
-    # The gzip trailer holds the size modulo 2^32: a hint that spares the buffer from growing.
-    hint = struct.unpack("<I", packed[-4:])[0] if len(packed) >= 18 else 0
-    hint = min(hint, 1032 * len(packed))  # no deflate stream expands further than this
-    try:
-        content = igzip_lib.decompress(packed, flag=igzip_lib.DECOMP_GZIP, bufsize=max(hint, 4096))
-        # More than one gzip member (bgzip, concatenation): only the general reader goes on.
-        return content if len(content) == hint else igzip.decompress(packed)
-    except (igzip_lib.IsalError, OSError, EOFError) as error:  # type: ignore[misc]  # isal stub
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> DataRefused:
-    return DataRefused(
-        "the compressed file is truncated or damaged",
-        where=str(path),
-        why=str(error),
-        next_step="Copy or fetch the file again",
-    )
-
-
-class _Remarks(list[tuple[int, str]]):
-    """Takes nibabel's remarks on a header; where it is refused, its error says all."""
-
-    def log(self, level: int, message: str) -> None:
-        self.append((level, message))
-
-
-def _parse_header(content: bytes, path: Path) -> nib.Nifti1Header:
-    start = bytes(content[:540])
-    kind = nib.Nifti2Header if start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Header
-    remarks = _Remarks()
-    try:
-        header = kind(start[: kind.sizeof_hdr], check=False)
-        bits = int(header["bitpix"])
-        header.check_fix(logger=remarks)
-    except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
-        raise DataRefused("this is no NIfTI file", where=str(path), why=str(error)) from error
-    dtype = header.get_data_dtype()
-    if bits != 8 * dtype.itemsize:  # nibabel would believe the type
-        raise DataRefused(
-            "the header contradicts itself about the type of its voxels",
-            where=str(path),
-            why=f"datatype {int(header['datatype'])} ({dtype}) has {8 * dtype.itemsize} bits a "
-            f"voxel, bitpix says {bits}",
-            next_step="Write the file again with another program",
-        )
-    for level, message in remarks:
-        nib.imageglobals.logger.log(level, message)
-    return header
-
-
-def _shape_3d(header: nib.Nifti1Header, path: Path) -> tuple[int, int, int]:
-    shape = [int(n) for n in header.get_data_shape()]
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    if len(shape) != 3 or min(shape) < 1:
-        raise DataRefused(
-            "one three-dimensional volume is needed",
-            where=str(path),
-            why=f"the file's shape is {' × '.join(map(str, header.get_data_shape()))}",
-        )
-    return shape[0], shape[1], shape[2]

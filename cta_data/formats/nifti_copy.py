@@ -18,18 +18,16 @@ from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.image_grid import ImageGrid
+from cta_data.formats.inflation import GZIP_WINDOW
 from cta_data.formats.nifti import (
     COMPRESSION_LEVEL,
-    GZIP_MAGIC,
-    GZIP_WINDOW,
     XYZ_MILLIMETRES,
     header_geometry,
-    read_content,
     same_grid,
     scaled_voxels,
-    voxel_layout,
     write_voxels,
 )
+from cta_data.formats.nifti_content import GZIP_MAGIC, read_content, voxel_layout
 from cta_data.formats.nifti_geometry import (
     NO_CHOICE,
     UNIT_BITS,

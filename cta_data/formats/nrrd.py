@@ -6,19 +6,26 @@ LPS; what it would read without a place, or would not read at all, is refused he
 
 from __future__ import annotations
 
-import bz2
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
-from isal import igzip, igzip_lib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused, without_text
 from cta_data.formats.image_grid import ImageGrid, require_plausible_lengths
+from cta_data.formats.inflation import (
+    DAMAGED,
+    DEFLATE_RATIO,
+    Overfull,
+    inflate_bzip2,
+    inflate_gzip,
+)
 from cta_data.formats.nifti_geometry import SHEAR_TOLERANCE
+from cta_data.size_limit import require_allowed, require_file_allowed
 
 LONGEST_HEADER = 1 << 20
 SPACES = {
@@ -32,6 +39,15 @@ SPACES = {
 """Spaces whose axes ITK brings to LPS."""
 GZIP, BZIP2 = ("gzip", "gz"), ("bzip2", "bz2")
 HEADER_END = re.compile(rb"\n\r?\n")
+TYPE_BYTES = {
+    1: "signed char, int8, int8_t, uchar, unsigned char, uint8, uint8_t",
+    2: "short, short int, signed short, signed short int, int16, int16_t, ushort, unsigned short, "
+    "unsigned short int, uint16, uint16_t",
+    4: "int, signed int, int32, int32_t, uint, unsigned int, uint32, uint32_t, float",
+    8: "longlong, long long, long long int, signed long long, signed long long int, int64, "
+    "int64_t, ulonglong, unsigned long long, unsigned long long int, uint64, uint64_t, double",
+}
+"""Names of the types of voxels, by the bytes that one takes."""
 DTYPES = {
     sitk.sitkInt8: "i1",
     sitk.sitkUInt8: "u1",
@@ -65,19 +81,15 @@ def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], ImageGrid]:
     """
     fields = read_fields(path)
     _require_volume(fields, path)
+    _require_possible(fields, path)
     try:
         if fields.get("encoding", "").lower() in GZIP + BZIP2:
             voxels, geometry = _inflated(fields, path)
         else:
             geometry = sitk.ReadImage(str(path), imageIO="NrrdImageIO")
             voxels = sitk.GetArrayFromImage(geometry)
-    except (RuntimeError, ValueError, igzip_lib.IsalError, OSError, EOFError) as error:  # type: ignore[misc]  # isal stub
-        raise DataRefused(
-            "the file is truncated or damaged",
-            where=str(path),
-            why=without_text(error),
-            next_step="Copy or fetch the file again",
-        ) from error
+    except (RuntimeError, ValueError, *DAMAGED) as error:  # type: ignore[misc]  # isal stub
+        raise _damaged(path, without_text(error)) from error
     voxels = voxels[0] if voxels.ndim == 4 and len(voxels) == 1 else voxels
     if voxels.ndim != 3:
         raise DataRefused(
@@ -142,24 +154,51 @@ def _inflated(fields: dict[str, str], path: Path) -> tuple[NDArray[np.generic], 
     start = blank.end() if blank else len(packed)
     size = reader.GetSize()
     expected = int(np.prod(size)) * dtype.itemsize
-    content = _unpacked(packed[start:], fields["encoding"].lower(), expected)
+    inflate = inflate_bzip2 if fields["encoding"].lower() in BZIP2 else inflate_gzip
+    try:
+        content = inflate(packed[start:], expected)
+    except Overfull as error:
+        raise _damaged(path, f"more than {expected} bytes of voxels are there") from error
     if len(content) != expected:
-        raise DataRefused(
-            "the file is truncated or damaged",
-            where=str(path),
-            why=f"{len(content)} of {expected} bytes of voxels are there",
-            next_step="Copy or fetch the file again",
-        )
+        raise _damaged(path, f"{len(content)} of {expected} bytes of voxels are there")
     voxels = np.frombuffer(content, dtype).reshape(size[::-1])
     return voxels.astype(kind, copy=False), reader
 
 
-def _unpacked(packed: bytes, encoding: str, expected: int) -> bytes:
-    if encoding in BZIP2:
-        return bz2.decompress(packed)  # which ITK cannot
-    content = igzip_lib.decompress(packed, flag=igzip_lib.DECOMP_GZIP, bufsize=max(expected, 4096))
-    # More than one gzip member: only the general reader goes on.
-    return content if len(content) == expected else igzip.decompress(packed)
+def _require_possible(fields: dict[str, str], path: Path) -> None:
+    """Hold the size of the voxels against what the file can hold, and against the limit.
+
+    Raises
+    ------
+    DataRefused
+        The file is too small for them, or they are no plain numbers.
+    TooLarge
+        They are larger than the limit, or the file is.
+    """
+    on_disk = require_file_allowed(path)
+    kind = " ".join(fields.get("type", "").lower().split())
+    each = next((size for size, names in TYPE_BYTES.items() if kind in names.split(", ")), 0)
+    if not each:
+        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {kind!r}")
+    encoding = fields.get("encoding", "").lower()
+    voxels = math.prod(map(int, fields["sizes"].split()))
+    smallest = voxels * each if encoding == "raw" else voxels  # as text, a digit each
+    if encoding in GZIP:
+        smallest = voxels * each // DEFLATE_RATIO
+    elif encoding in BZIP2:
+        smallest = 0
+    if on_disk < smallest:
+        raise _damaged(path, f"{on_disk} bytes cannot hold {voxels} voxels")
+    require_allowed(voxels * each, where=str(path))
+
+
+def _damaged(path: Path, why: str) -> DataRefused:
+    return DataRefused(
+        "the file is truncated or damaged",
+        where=str(path),
+        why=why,
+        next_step="Copy or fetch the file again",
+    )
 
 
 def _grid(geometry: Any, shape: tuple[int, ...]) -> ImageGrid:
@@ -179,7 +218,8 @@ def _require_volume(fields: dict[str, str], path: Path) -> None:
             next_step="Save it as one .nrrd file",
         )
     sizes = fields.get("sizes", "").split()
-    if len(sizes) != 3 and not (len(sizes) == 4 and sizes[3] == "1"):
+    numbers = all(size.isascii() and size.isdigit() and len(size) < 10 for size in sizes)
+    if not numbers or (len(sizes) != 3 and sizes[3:] != ["1"]):
         raise DataRefused(
             "one three-dimensional volume is needed",
             where=str(path),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,37 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from cta_data.errors import DataRefused
+from cta_data.formats.slice_numbers import slice_numbers
+from cta_data.size_limit import require_allowed
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def slice_numbers(names: Iterable[str]) -> list[int]:
-    """Return the numbers of slices named `<number>.png`, ascending.
-
-    Raises
-    ------
-    DataRefused
-        A name is no number, a number comes twice (`1.png` and `01.png`), or one is missing.
-    """
-    paths = [PurePosixPath(name) for name in names]
-    for path in paths:
-        digits = path.stem.isascii() and path.stem.isdigit()
-        if not digits or path.suffix.lower() != ".png":
-            raise DataRefused("a slice's name is no number with .png", why=f"{path.name!r}")
-    numbers = sorted(int(path.stem) for path in paths)
-    if not numbers:
-        raise DataRefused("the stack holds no slice")
-    if len(set(numbers)) < len(numbers):
-        twice = next(n for n in numbers if numbers.count(n) > 1)
-        raise DataRefused("a slice comes twice", why=f"number {twice}")
-    absent = sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
-    if absent:
-        raise DataRefused(
-            "slices of the stack are missing",
-            why=f"{len(absent)} between {numbers[0]} and {numbers[-1]}, the first is {absent[0]}",
-            next_step="Get the missing slices and add them",
-        )
-    return numbers
 
 
 def read_png_stack(
@@ -72,12 +44,16 @@ def read_png_stack(
     ------
     DataRefused
         Numbers are missing or come twice, sizes differ, a slice is in colour or is damaged.
+    TooLarge
+        The slices together are larger than the limit.
     """
     by_number: dict[int, NDArray[np.generic]] = {}
-    names = []
+    names, size = [], 0
     for name, content in slices:
         names.append(name)
         [number] = slice_numbers([name])
+        size += _announced_bytes(content)
+        require_allowed(size, where=f"slice {number}")
         by_number[number] = _grey(content, number)
     numbers = slice_numbers(names)
     first = by_number[numbers[0]]
@@ -91,6 +67,12 @@ def read_png_stack(
     image = sitk.GetImageFromArray(np.stack([by_number[number] for number in numbers]))
     image.SetSpacing(spacing_mm)
     return image
+
+
+def _announced_bytes(content: bytes) -> int:
+    """Bytes that a slice takes by its header, at 16 bits a pixel; 0 where it has none."""
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    return 2 * width * height if content[12:16] == b"IHDR" else 0
 
 
 def _describe(pixels: NDArray[np.generic]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom_series import convert_series
+from cta_data.formats.dicom_size import open_dicom
 from cta_data.formats.image_grid import require_plausible_lengths
-from cta_data.formats.nifti import GZIP_MAGIC, read_image
+from cta_data.formats.nifti import read_image
+from cta_data.formats.nifti_content import GZIP_MAGIC
 from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.rtstruct import read_dicom_object
 from cta_data.imaging.contours import ImageIdentity
+from cta_data.size_limit import require_allowed
 
 
 def read_reference_image(
@@ -86,6 +90,7 @@ def _few_slices(datasets: Sequence[pydicom.Dataset]) -> sitk.Image:
     if thickness == 0 or any(not np.allclose(grid[1], axes, atol=1e-4) for grid in grids):
         raise DataRefused("the slices are not parallel, or lie on each other", where="image")
     size = [int(ordered[0].Columns), int(ordered[0].Rows), len(ordered)]
+    require_allowed(math.prod(size), where="image")
     image = sitk.Image(size, sitk.sitkUInt8)
     image.SetOrigin(origin.tolist())
     image.SetSpacing([*spacing, thickness])
@@ -131,7 +136,8 @@ def _is_compressed(path: Path) -> bool:
 
 def _is_dicom_image(file: Path) -> bool:
     try:
-        header = pydicom.dcmread(file, specific_tags=["Rows"], stop_before_pixels=True)
+        with open_dicom(file) as stream:
+            header = pydicom.dcmread(stream, specific_tags=["Rows"], stop_before_pixels=True)
     except InvalidDicomError:
         return False
     return "Rows" in header and header.file_meta.get("MediaStorageSOPClassUID") != (

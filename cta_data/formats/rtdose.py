@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom_header import damage_refused
+from cta_data.formats.dicom_size import require_pixels_allowed
 from cta_data.formats.image_grid import require_plausible_lengths
 from cta_data.formats.voxel_values import require_plausible_scale
 
@@ -45,6 +46,7 @@ def read_dose(dataset: Dataset) -> sitk.Image:
     missing = [keyword for keyword in _NEEDED if dataset.get(keyword) in (None, "")]
     if missing:
         raise DataRefused("the dose grid cannot be placed", why=f"it has no {', '.join(missing)}")
+    require_pixels_allowed([dataset], where="dose grid")
     try:
         stored = np.asarray(dataset.pixel_array)
     except (ValueError, AttributeError, NotImplementedError, RuntimeError) as error:

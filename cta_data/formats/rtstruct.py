@@ -19,7 +19,8 @@ from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.coded_values import codes_of
-from cta_data.formats.dicom_header import damage_refused, object_name
+from cta_data.formats.dicom_header import UNREADABLE, damage_refused, object_name
+from cta_data.formats.dicom_size import open_dicom
 from cta_data.imaging.contour_faults import fault_of
 from cta_data.imaging.contours import KNOWN_TYPES, Contour, Roi, StructureSet
 
@@ -80,12 +81,13 @@ def read_dicom_object(path: Path) -> pydicom.Dataset:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            dataset = pydicom.dcmread(path)
+            with open_dicom(path) as stream:
+                dataset = pydicom.dcmread(stream)
     except InvalidDicomError as error:
         raise DataRefused(
             "not a DICOM file", where=str(path), next_step="Give a DICOM file with its preamble"
         ) from error
-    except (EOFError, OSError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise DataRefused(
             "cannot be read as DICOM",
             where=str(path),

@@ -20,6 +20,8 @@ from pydicom.uid import UID
 
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom_header import UNREADABLE, object_name
+from cta_data.formats.dicom_size import require_pixels_allowed
+from cta_data.size_limit import require_allowed
 
 if TYPE_CHECKING:
     import highdicom as hd
@@ -82,6 +84,7 @@ class Segmentation:
         """
         if number not in {segment.number for segment in self.segments}:
             raise DataRefused(f"there is no segment {number}")
+        _require_volume_allowed(self._dataset)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -119,6 +122,7 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # highdicom remarks on tolerated deviations
+            require_pixels_allowed([dataset], where="segmentation")
             _complete_spacing(dataset)
             segmentation = Segmentation(hd.seg.Segmentation.from_dataset(dataset, copy=False))
             used = _numbers_used(dataset)
@@ -132,6 +136,20 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
             next_step="Export the segmentation again",
         )
     return segmentation
+
+
+def _require_volume_allowed(dataset: Dataset) -> None:
+    """Refuse frames so far apart that the slices between them, which are empty, fill the memory."""
+    positions, normals = _frames(dataset)
+    measures = [m for g in _groups(dataset) for m in g.get("PixelMeasuresSequence") or ()]
+    steps = [float(m.get("SpacingBetweenSlices") or 0) for m in measures]
+    if not (positions.size and normals.size and steps) or min(steps) <= 0:
+        return
+    slices = np.ptp(positions @ normals[0]) / min(steps) + 1
+    if np.isfinite(slices):
+        require_allowed(
+            int(slices) * int(dataset.Rows) * int(dataset.Columns), where="segmentation"
+        )
 
 
 def _is_label_map(dataset: Dataset) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from cta_data.formats.nifti import read_content
+from cta_data.formats.nifti_content import read_content
 
 
 def voxel_digest(path: Path) -> str | None:

@@ -17,19 +17,23 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from cta_data.errors import DataRefused
 
 GIBIBYTE = 1024**3
 _CHUNK = 1024 * 1024
+_LONGEST_LINK = 4096
+"""Bytes of the place that a link leads to: longer ones lead nowhere on any system."""
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"\xfd7zXZ\x00": lzma.open,
     b"BZh": bz2.open,
 }
+_UNPACK = "Unpack it yourself, and add the folder"
 _COMPRESSED_MAGIC = tuple(_OPENERS)
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _BROKEN = (
@@ -187,16 +191,39 @@ def _opener(start: bytes) -> Callable[..., Any] | None:
 
 def _opens_as_tar(path: Path) -> bool:
     try:
-        with tarfile.open(path, "r:*"):
+        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r:"):
             return True
     except (*_BROKEN, OSError):
         return False
 
 
+class _HeadersBounded:
+    """What tarfile reads from: it takes the length of a long name from the archive itself."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.tell, self.seek = stream.tell, stream.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """Read what no header, and no part of a member that is read here, is longer than."""
+        if not 0 <= size <= _CHUNK + tarfile.BLOCKSIZE:
+            raise tarfile.ReadError("the header of a member is too long")
+        return self._stream.read(size)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[IO[bytes]]:
+    """Open a tar, inflated where it is compressed, for tarfile."""
+    with archive.open("rb") as start:
+        opener = _opener(start.read(8)) or open
+    with opener(archive, "rb") as stream:
+        yield cast("IO[bytes]", _HeadersBounded(stream))
+
+
 def _unpack_tar(archive: Path, into: Path, budget: UnpackBudget, name: str) -> list[UnpackedFile]:
     writer = _Writer(into, budget, name, archive.stat().st_size)
     # One pass: a compressed tar is too long to be read twice.
-    with tarfile.open(archive, "r:*") as tar:
+    with _opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for member in tar:
             writer.admit(member.name)
             if member.issym():
@@ -210,7 +237,25 @@ def _unpack_tar(archive: Path, into: Path, budget: UnpackBudget, name: str) -> l
                 writer.write(member.name, member.size, content)
             elif not member.isdir():
                 raise _refuse(name, member.name, "is a device or a pipe")
+        _read_to_the_end(stream, tar, writer)
     return writer.files
+
+
+def _read_to_the_end(stream: IO[bytes], tar: tarfile.TarFile, writer: _Writer) -> None:
+    """Require the mark of a tar's end, and what follows: a checksum is behind the last byte.
+
+    Without the mark tarfile takes an archive that was cut off between two members for a whole one.
+
+    Raises
+    ------
+    EOFError, OSError, DataRefused
+        The archive was cut off or is damaged, or holds more than the budget behind its end.
+    """
+    stream.seek(tar.offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise EOFError("it has no mark of its end")
+    while padding := stream.read(_CHUNK):
+        writer.skip(len(padding))
 
 
 def _unpack_zip(archive: Path, into: Path, budget: UnpackBudget, name: str) -> list[UnpackedFile]:
@@ -223,8 +268,15 @@ def _unpack_zip(archive: Path, into: Path, budget: UnpackBudget, name: str) -> l
             mode = member.external_attr >> 16
             if member.flag_bits & 0x1:
                 raise _refuse(name, place, "is encrypted", "Unpack it with its password")
+            if member.compress_type == zipfile.ZIP_BZIP2:
+                # zipfile inflates a piece of it at once, which may be a millionth of what it gives.
+                raise _refuse(name, place, "is compressed with bzip2", _UNPACK)
             if stat.S_ISLNK(mode):
-                target = zipped.read(member).decode("utf-8", "replace")
+                with zipped.open(member) as content:
+                    link = content.read(_LONGEST_LINK + 1)
+                if len(link) > _LONGEST_LINK:
+                    raise _refuse(name, place, "is a link to a place that has too long a name")
+                target = link.decode("utf-8", "replace")
                 _check_link(name, place, str(Path(place).parent), target)
             elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _refuse(name, place, "is a device or a pipe")
@@ -265,6 +317,12 @@ class _Writer:
                 self._bytes_here += len(chunk)
                 target.write(chunk)
         self.files.append(UnpackedFile(path, member))
+
+    def skip(self, size: int) -> None:
+        """Count bytes that are read and not kept."""
+        self._check_size("the end of the archive", size)
+        self._budget.bytes_used += size
+        self._bytes_here += size
 
     def _check_size(self, member: str, more: int) -> None:
         limits = self._budget.limits

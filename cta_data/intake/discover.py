@@ -149,7 +149,13 @@ class _Walker:
             self.visit(source, source.name, depth=0)
 
     def visit(self, path: Path, name: str, depth: int) -> None:
-        """Classify one file."""
+        """Classify one file; what it asks of this machine beyond its memory costs it alone."""
+        try:
+            self._visit(path, name, depth)
+        except (MemoryError, RecursionError, OverflowError) as error:
+            self._unreadable(name, f"cannot be read in the memory that is free ({_kind(error)})")
+
+    def _visit(self, path: Path, name: str, depth: int) -> None:
         place = self._recognise(name)
         if place is not None:
             self._visit_plain(path, name, place)
@@ -194,6 +200,8 @@ class _Walker:
             self.found.cohort_files.append(read_cohort_file(path, name))
         except OSError as error:
             self._unreadable(name, _os_reason(error))
+        except Unreadable as error:
+            self._unreadable(name, str(error))
         else:
             self._count("recognised")
 
@@ -252,6 +260,10 @@ class _Walker:
     def _count(self, what: str) -> None:
         self.found.counts["files"] += 1
         self.found.counts[what] += 1
+
+
+def _kind(error: BaseException) -> str:
+    return type(error).__name__
 
 
 def _os_reason(error: OSError) -> str:

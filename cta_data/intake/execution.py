@@ -14,6 +14,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from cta_data.errors import CtaError, DataRefused
+from cta_data.formats.dicom_size import plain_dicom
 from cta_data.intake.consistency import instances_digest
 from cta_data.intake.instances import TAR, content_digest
 from cta_data.intake.inventory import (
@@ -141,6 +142,10 @@ def _write_all_series(
             except DataRefused as error:
                 failed.append((series, error))
                 continue
+            except MemoryError:
+                what = "it cannot be packed in the memory that is free"
+                failed.append((series, DataRefused(what, where=series.file)))
+                continue
             written.append(Path(series.file))
             packed(Path(series.file))
             done[series.series] = series
@@ -215,7 +220,7 @@ def _members(
     members: dict[str, tarfile.TarInfo] = {}
     for member in tar:
         dataset = dcmread(
-            io.BytesIO(_content(tar, member)),
+            io.BytesIO(plain_dicom(_content(tar, member))[0]),
             stop_before_pixels=True,
             force=True,
             specific_tags=["SOPInstanceUID"],

@@ -14,16 +14,16 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from cta_data.errors import without_text
 from cta_data.formats.dicom_header import UNREADABLE
+from cta_data.formats.dicom_size import HEADER_BYTES, plain_dicom
 from cta_data.intake.pixel_extent import pixel_digest, pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
+from cta_data.size_limit import VARIABLE, largest_image_bytes
 
 TAR = ".tar"
-PREAMBLE_BYTES = 132
-"""What pydicom raises on bytes that are no DICOM, or no longer."""
+LARGER = f"is larger than the limit for one image ({VARIABLE})"
 
 _PLACE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _TAGS = (
@@ -140,10 +140,12 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
     Unreadable
         If it is damaged so that its place is not known, with the reason.
     """
-    content = path.read_bytes()
+    content, large = _read_bounded(path)
     has_preamble = content[128:132] == b"DICM"
-    stream = _WatchedBytes(content)
     try:
+        plain, whole = plain_dicom(content)
+        large = large or ("" if whole else LARGER)
+        stream = _WatchedBytes(plain)
         dataset = dcmread(
             stream,
             stop_before_pixels=True,
@@ -153,7 +155,7 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
         facts = {keyword: _text(dataset, keyword) for keyword in (*_TAGS, *identity_attributes)}
         missing = [keyword for keyword in _PLACE if not facts[keyword]]
         pixels_at = stream.tell()
-        fault = _fault(content, stream, dataset, facts)
+        fault = large or _fault(plain, stream, dataset, facts)
     except UNREADABLE as error:
         if not has_preamble:
             raise NotDicom from error
@@ -166,7 +168,14 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
     if fault or KINDS.get(one.sop_class) not in IMAGE_KINDS:
         return one
     implicit = bool(dataset.original_encoding[0])
-    return replace(one, pixels=pixel_digest(content, pixels_at, implicit=implicit))
+    return replace(one, pixels=pixel_digest(plain, pixels_at, implicit=implicit))
+
+
+def _read_bounded(path: Path) -> tuple[bytes, str]:
+    """Bytes of a file, and what is wrong with its size; then its beginning, with its header."""
+    large = path.stat().st_size > largest_image_bytes()
+    with path.open("rb") as stream:
+        return stream.read(HEADER_BYTES if large else -1), LARGER if large else ""
 
 
 def _instance(
@@ -226,16 +235,14 @@ def _fault(
     content: bytes, stream: _WatchedBytes, dataset: FileDataset, facts: Mapping[str, str]
 ) -> str:
     """Why the file is not whole, or an empty string."""
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
-    deflated = syntax == DeflatedExplicitVRLittleEndian
     end = stream.tell()
-    if not deflated and (end > len(content) or (end == len(content) and stream.short)):
+    if end > len(content) or (end == len(content) and stream.short):
         return f"is truncated: it ends at byte {len(content)}, inside an element"
     sop_class = facts["SOPClassUID"]
     absent = [k for k in _REQUIRED_SEQUENCES.get(sop_class, ()) if k not in dataset]
     if absent:
         return f"is truncated or incomplete: it has no {' and no '.join(absent)}"
-    if deflated or KINDS.get(sop_class) not in IMAGE_KINDS:
+    if KINDS.get(sop_class) not in IMAGE_KINDS:
         return ""
     implicit, little_endian = dataset.original_encoding
     return pixel_fault(

@@ -13,6 +13,8 @@ from pydicom.dataset import FileDataset
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.dicom_header import UNREADABLE
+from cta_data.formats.dicom_size import plain_dicom
+from cta_data.size_limit import require_allowed, require_file_allowed
 
 
 def write_series(contents: Iterable[tuple[str, bytes]], target: Path, staging: Path) -> int:
@@ -75,6 +77,8 @@ def read_members(tar_path: Path) -> Iterator[tuple[str, bytes]]:
     ------
     DataRefused
         If the tar is absent, not fetched, or damaged.
+    TooLarge
+        It is larger than the limit for one image.
     """
     if not tar_path.exists():
         fetched = "its content was not fetched" if tar_path.is_symlink() else "it does not exist"
@@ -84,6 +88,7 @@ def read_members(tar_path: Path) -> Iterator[tuple[str, bytes]]:
             why=fetched,
             next_step=f"datalad get {tar_path}",
         )
+    require_file_allowed(tar_path)
     try:
         with tarfile.open(tar_path, "r:") as tar:
             for member in tar:
@@ -104,9 +109,13 @@ def open_datasets(tar_path: Path) -> list[FileDataset]:
         If the tar or one of its instances cannot be read.
     """
     datasets: list[FileDataset] = []
+    size = 0
     for number, content in enumerate(read_series(tar_path), start=1):
         try:
-            datasets.append(dcmread(io.BytesIO(content), force=True))
+            plain, _ = plain_dicom(content)
+            size += len(plain)
+            require_allowed(size, where=str(tar_path))
+            datasets.append(dcmread(io.BytesIO(plain), force=True))
         except UNREADABLE as error:
             raise DataRefused(
                 "an instance cannot be read",

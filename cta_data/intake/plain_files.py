@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cta_data.intake.instances import Instance
+from cta_data.intake.instances import LARGER, Instance, Unreadable
 from cta_data.intake.sop_classes import FILE_CLASS
+from cta_data.size_limit import largest_image_bytes
 
 SESSION_STUDY = "session:"
 """Begins the study of plain files, which follows from their session and not the reverse."""
@@ -89,6 +90,8 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
             fault = "is a link whose content is not here"
         elif not path.is_file():
             fault = "is no file"
+        elif path.stat().st_size > largest_image_bytes():
+            fault = LARGER
         else:
             content = path.read_bytes()
             fault = "" if content else "is empty"
@@ -118,5 +121,15 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
 
 
 def read_cohort_file(path: Path, name: str) -> CohortFile:
-    """Read a file about the whole cohort."""
+    """Read a file about the whole cohort.
+
+    Raises
+    ------
+    Unreadable
+        It is larger than the limit.
+    OSError
+        It cannot be read.
+    """
+    if path.stat().st_size > largest_image_bytes():
+        raise Unreadable(LARGER)
     return CohortFile(path, name, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from cta_data.formats.dicom_header import header_of
+from cta_data.errors import without_text
+from cta_data.formats.dicom_header import UNREADABLE, header_of
+from cta_data.formats.dicom_size import open_dicom
 from cta_data.intake.group import SeriesGroup
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import InstanceRow, Inventory, SeriesRow
@@ -77,6 +79,22 @@ def plan_series(
     session: str,
 ) -> SeriesPlan:
     """Plan one kept series of an accepted subject (conflicts were settled before)."""
+    try:
+        return _plan(group, short, known, inventory, subject, session)
+    except (*UNREADABLE, MemoryError) as error:  # in a part that was not read before
+        reason = f"its header cannot be read ({without_text(error)})"
+        names = tuple(one.name for one in group.ordered())
+        return refused_series(group, subject, session, reason, names)
+
+
+def _plan(
+    group: SeriesGroup,
+    short: str,
+    known: KnownSeries,
+    inventory: Inventory,
+    subject: str,
+    session: str,
+) -> SeriesPlan:
     row = known.rows.get(short)
     stored = known.instances.get(short, {})
     blocking = [one for one in group.damaged if one.sop_uid not in stored]
@@ -142,7 +160,7 @@ def refused_series(
         file="",
         n_instances=len(group.instances),
         n_total=0,
-        header=_header(ordered[0]) if ordered and not ordered[0].fault else {},
+        header=_readable_header(ordered[0]) if ordered and not ordered[0].fault else {},
     )
 
 
@@ -194,6 +212,14 @@ def _written(
     )
 
 
+def _readable_header(instance: Instance) -> dict[str, str]:
+    """Header of what is refused anyway; empty where that is because it cannot be read."""
+    try:
+        return _header(instance)
+    except (*UNREADABLE, MemoryError):
+        return {}
+
+
 def _header(instance: Instance | None) -> dict[str, str]:
     if instance is None:
         return {}
@@ -201,7 +227,8 @@ def _header(instance: Instance | None) -> dict[str, str]:
         return dict(instance.header)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom remarks on every odd value
-        return header_of(dcmread(instance.path, stop_before_pixels=True, force=True))
+        with open_dicom(instance.path) as stream:
+            return header_of(dcmread(stream, stop_before_pixels=True, force=True))
 
 
 def _first(values: Iterable[str]) -> str:

@@ -32,6 +32,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     # What nnU-Net's log holds beside plain values.
     scalar = import_module("numpy._core.multiarray").scalar
     plain = [scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
+    _require_as_stored(path)
     try:
         _require_checksums(path)
         with torch.serialization.safe_globals(plain):
@@ -56,6 +57,30 @@ def _require_checksums(path: Path) -> None:
             damaged = packed.testzip()
         if damaged:
             raise ValueError(f"the checksum of {damaged} is wrong")
+
+
+def _require_as_stored(path: Path) -> None:
+    """Refuse a checkpoint that inflates: PyTorch stores weights as they are, and reads any.
+
+    Raises
+    ------
+    DataRefused
+        It would take more memory than its file has bytes.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(member.file_size for member in packed.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _refusal(path.name, error) from error
+    if size > path.stat().st_size:
+        raise DataRefused(
+            "the checkpoint is compressed",
+            where=path.name,
+            why=f"its {path.stat().st_size} bytes would become {size}",
+            next_step="Have it saved by nnU-Net again",
+        )
 
 
 def _refusal(name: str, error: Exception) -> DataRefused:

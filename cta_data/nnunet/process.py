@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.memory import lift_memory_bound
 from cta_data.whole_files import written_whole
 
 JOBS = {
@@ -77,7 +78,7 @@ def run_job(
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_begin,
             check=False,
         )
     content = json.loads(answer.read_text("utf-8")) if answer.is_file() else None
@@ -89,6 +90,11 @@ def run_job(
         error = content["error"]
         raise _KINDS[error.pop("kind")](error.pop("what"), **error)
     return dict(content)
+
+
+def _begin() -> None:
+    _die_with_parent()
+    lift_memory_bound()  # it takes what it needs, and dies alone
 
 
 def _die_with_parent() -> None:

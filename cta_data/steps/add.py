@@ -12,7 +12,7 @@ from typing import Any
 
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
 from cta_data.cohorts.clinical import find_clinical_files
-from cta_data.cohorts.file_roles import match_file
+from cta_data.cohorts.file_roles import FileMatch, match_file
 from cta_data.cohorts.series_roles import LEFT_OUT, asked_values, takes
 from cta_data.engine.datasets import annexing, fetch, is_modified, require_identity, save
 from cta_data.engine.distribution import restrict_cohort
@@ -29,6 +29,7 @@ from cta_data.intake.addition import remove_abandoned_work
 from cta_data.intake.expected import Expected
 from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
+from cta_data.memory import memory_bounded
 from cta_data.redaction.identity import is_public
 from cta_data.steps.overlap import different_labels, other_cohorts
 from cta_data.steps.person import person_of
@@ -40,6 +41,10 @@ LABEL = re.compile(r"[0-9A-Za-z]+")
 NO_SESSION = (
     "has in its path a session that is not of letters and digits alone "
     "(the group session of its rule under [[files]])"
+)
+NO_SLICE = (
+    "has in its path a slice number that is none of up to nine digits "
+    "(the group slice of its rule under [[files]])"
 )
 LONGEST_VALUE = 40
 """Characters of a header's value that are shown."""
@@ -115,7 +120,9 @@ def _planned(
         others=other_cohorts(study, cohort),
     )
     sourcedata = study.root / study.sourcedata_path(cohort)
-    with plan_addition(source, sourcedata, chosen, expected_of(card, chosen)) as plan:
+    with memory_bounded():
+        plan = plan_addition(source, sourcedata, chosen, expected_of(card, chosen))
+    with plan:
         yield plan
 
 
@@ -145,11 +152,18 @@ def recogniser(card: Card) -> Recognise:
             naming.canonical(match.subject),
             match.session if named else "",
             match.slice_number or 0,
-            "" if named else NO_SESSION,
+            _path_fault(match),
             is_image=match.rule.role == "image" and match.rule.modality != DOSE,
         )
 
     return recognise
+
+
+def _path_fault(match: FileMatch) -> str:
+    """Say what is wrong with what a path says, or return an empty text."""
+    if not LABEL.fullmatch(match.session):
+        return NO_SESSION
+    return NO_SLICE if match.slice_text and match.slice_number is None else ""
 
 
 def expected_of(card: Card, options: AdditionOptions | None = None) -> Expected:

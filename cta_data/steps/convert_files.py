@@ -30,7 +30,8 @@ from cta_data.formats.nifti import (
 from cta_data.formats.nifti_copy import place_nifti
 from cta_data.formats.nifti_geometry import FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
-from cta_data.formats.png_stack import read_png_stack, slice_numbers
+from cta_data.formats.png_stack import read_png_stack
+from cta_data.formats.slice_numbers import slice_numbers
 from cta_data.formats.voxel_digest import voxel_digest
 from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.intake import read_members
@@ -193,7 +194,7 @@ def _check_slices(files: Iterable[SessionFile]) -> None:
 
 def _of(file: SessionFile, error: DataRefused) -> DataRefused:
     """The same refusal, saying which file of the session it is about."""
-    return DataRefused(f"{file.name}: {error.what}", why=error.why, next_step=error.next_step)
+    return type(error)(f"{file.name}: {error.what}", why=error.why, next_step=error.next_step)
 
 
 def _span(numbers: list[int]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import zipfile
 from datetime import date, datetime, time
 from pathlib import Path
 
@@ -153,3 +155,21 @@ def test_a_mangled_workbook_is_read_or_refused(
     except DataRefused:
         return
     assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+
+
+def test_a_workbook_that_unpacks_to_much_is_refused_unread(tmp_path: Path) -> None:
+    """Members are counted as they say, since none is read beyond that."""
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/sharedStrings.xml", bytes(1 << 28))
+    with pytest.raises(DataRefused, match="too large"):
+        read_sheet(path)
+
+
+def test_a_table_with_a_hole_is_refused_unread(tmp_path: Path) -> None:
+    """A sparse file takes no disk, and as much memory as it says."""
+    path = tmp_path / "a.tsv"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(DataRefused, match="too large"):
+        read_sheet(path)

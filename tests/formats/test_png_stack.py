@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cta_data.errors import DataRefused
-from cta_data.formats.png_stack import read_png_stack, slice_numbers
+from cta_data.formats.png_stack import read_png_stack
+from cta_data.formats.slice_numbers import slice_numbers
 
 SPACING = (0.94, 0.94, 1.0)
 NOISE = np.random.default_rng(0).integers(0, 255, (20, 30)).astype(np.uint8)
@@ -124,7 +125,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ((60000, 60000, 8, 0, 0, 0, 0), "cannot be read.*limit"),
+        ((60000, 60000, 8, 0, 0, 0, 0), "larger than the limit"),
         ((4, 3, 16, 2, 0, 0, 0), "16 bits and more than one channel"),
     ],
 )

@@ -264,3 +264,18 @@ def test_one_image_under_several_identifiers_is_refused(
     different = frozenset(map(frozenset, combinations(["own01", "own03", "own04"], 2)))
     counts, _ = add(source, into, card, different=different)
     assert counts["subjects_refused"] == 0
+
+
+@pytest.mark.parametrize("number", ["1" * 10, "9" * 200, "9" * 5000])
+def test_a_slice_number_that_is_none_costs_its_own_subject(
+    source: Path, tmp_path: Path, card: Card, number: str
+) -> None:
+    """However many digits a path has, the subject is refused with the reason; others are kept."""
+    place = recogniser(card)(f"release/P01/ses1/seg/{number}.png")
+    assert place is not None and "nine digits" in place.fault and place.subject == "P01"
+    if len(number) > 200:
+        return  # longer than a name on disk can be, but not in an archive
+    (source / f"release/P01/ses1/seg/{number}.png").write_bytes(b"slice")
+    counts, written = add(source, tmp_path / "sourcedata", card)
+    assert counts["series_refuse"] >= 1
+    assert any("sub-own02" in str(path) for path in written)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,16 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "gone.pth")
     with pytest.raises(DataRefused, match="cannot be read"):
         read_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_that_inflates_is_refused(tmp_path: Path) -> None:
+    """PyTorch stores weights as they are; packed ones would take what they like."""
+    path = write_checkpoint(tmp_path / "c.pth")
+    with (
+        zipfile.ZipFile(path) as source,
+        zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in source.namelist():
+            packed.writestr(name, source.read(name) + bytes(1 << 20))
+    with pytest.raises(DataRefused, match="compressed"):
+        read_checkpoint(tmp_path / "packed.pth")

@@ -26,14 +26,14 @@ from cta_data.formats.nifti import (
     describe_grid_difference,
     header_geometry,
     ras_affine,
-    read_content,
     same_grid,
     value_scale,
-    voxel_layout,
 )
+from cta_data.formats.nifti_content import read_content, voxel_layout
 from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.imaging.label_values import whole_numbers
+from cta_data.size_limit import require_allowed
 
 NRRD = (".nrrd", ".nhdr")
 ENDINGS = (".nii.gz", ".nii", *NRRD)
@@ -133,6 +133,7 @@ def _from_nifti(path: Path, choice: FormChoice) -> _Stored:
     slope, intercept = value_scale(header, path)
     if intercept:
         # What is stored as 0 means something else here: every voxel has to be looked at.
+        require_allowed(8 * nx * ny * nz, where=str(path))
         voxels, slope = whole_numbers(voxels.astype(np.float64) * slope + intercept, str(path)), 1.0
     return _Stored(voxels, (nz, ny, nx), affine, slope)
 

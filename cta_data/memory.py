@@ -1,0 +1,75 @@
+"""The memory of one piece of work: what this machine does not have fails, instead of the command.
+
+Where memory runs out, the system ends a process of its choice, and with it all that it does. A
+limit at what is free turns that into an error of the work that asked for too much.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+GIBIBYTE = 1 << 30
+_GROUPS = Path("/sys/fs/cgroup")
+_ALLOCATION = ("bad_alloc", "bad allocation", "allocate memory", "out of memory")
+"""What libraries that are not Python's say of it."""
+
+
+def free_bytes() -> int:
+    """Bytes that this process could still take: free on the machine, and allowed by its group."""
+    free = psutil.virtual_memory().available + psutil.swap_memory().free
+    return int(min([free, *_left_to_groups()]))
+
+
+def _left_to_groups() -> Iterator[int]:
+    """What is left of the limits of this process's control groups (version 2), as Slurm sets."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text("ascii").splitlines()
+        own = next((line[3:] for line in lines if line.startswith("0::")), "/")
+        group = _GROUPS / own.lstrip("/")
+        for folder in (group, *group.parents):
+            if folder.is_relative_to(_GROUPS) and (folder / "memory.max").is_file():
+                most = (folder / "memory.max").read_text("ascii").strip()
+                used = int((folder / "memory.current").read_text("ascii"))
+                if most != "max":
+                    yield max(int(most) - used, 0)
+    except (OSError, ValueError):
+        return
+
+
+@contextmanager
+def memory_bounded() -> Iterator[None]:
+    """Have what asks for more memory than is free fail with `MemoryError` meanwhile.
+
+    The limit is on data (RLIMIT_DATA), as Linux counts it: what is mapped from files and what is
+    reserved without being usable, as by PyTorch, is free. Elsewhere there is no limit.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = psutil.Process().memory_info().data + free_bytes()
+    allowed = [limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(allowed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def lift_memory_bound() -> None:
+    """Take the limit from a process of its own, such as one that trains on a GPU."""
+    if sys.platform == "linux":
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error, of whatever library, is that memory could not be had."""
+    told = isinstance(error, RuntimeError) and str(error).lower()
+    return isinstance(error, MemoryError) or bool(told and any(w in told for w in _ALLOCATION))
