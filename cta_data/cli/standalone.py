@@ -23,6 +23,7 @@ from cta_data.formats.transforms import read_transform
 from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization import REFUSED, RasterizedRoi
 from cta_data.imaging.structure_set_masks import rasterize_structure_set
+from cta_data.patterns import require_pattern
 
 
 def register(app: typer.Typer) -> None:
@@ -247,8 +248,6 @@ def _require_inputs(*paths: Path) -> None:
 
 def _check_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ConfigurationError(
-            "--roi is not a regular expression", where=pattern, why=str(error)
-        ) from error
+        require_pattern(pattern)
+    except ValueError as error:
+        raise ConfigurationError(str(error), where="--roi") from error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from cta_data.cohorts.clinical_card import ClinicalTable, TargetRule
 from cta_data.cohorts.file_card import (
@@ -16,6 +15,7 @@ from cta_data.cohorts.file_card import (
     Pattern,
     Suffix,
 )
+from cta_data.patterns import CardPattern, groups_of
 from cta_data.validation import StrictModel
 
 
@@ -68,7 +68,7 @@ class SubjectSection(StrictModel):
 
     @model_validator(mode="after")
     def _names_the_part(self) -> SubjectSection:
-        if self.pattern and "id" not in re.compile(self.pattern).groupindex:
+        if self.pattern and "id" not in groups_of(self.pattern):
             raise ValueError("pattern needs the group (?P<id>…)")
         for template in (self.source_id, self.label):
             if "{id}" not in template or "{" in template.replace("{id}", ""):
@@ -159,7 +159,7 @@ class PairingSection(StrictModel):
     @field_validator("pattern")
     @classmethod
     def _has_both_parts(cls, pattern: str) -> str:
-        if not {"kind", "token"} <= set(re.compile(pattern).groupindex):
+        if not {"kind", "token"} <= groups_of(pattern):
             raise ValueError("the pattern needs the groups (?P<kind>…) and (?P<token>…)")
         return pattern
 
@@ -224,6 +224,11 @@ class Card(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _patterns_know_their_place(self) -> Card:
+        _tell_places(self, f"the card of {self.cohort.name}, ")
+        return self
+
+    @model_validator(mode="after")
     def _one_quality_for_a_technique(self) -> Card:
         drawn_on = [group.drawn_on for group in self.groups.values()]
         twice = sorted({technique for technique in drawn_on if drawn_on.count(technique) > 1})
@@ -240,3 +245,18 @@ class Card(StrictModel):
     def quality_of(self, technique: str | None) -> str | None:
         """Return the quality of annotations drawn on a technique, or None where no group has it."""
         return next((q for q, group in self.groups.items() if group.drawn_on == technique), None)
+
+
+def _tell_places(part: Any, before: str) -> None:
+    """Tell the patterns of a card by which keys they stand, so that a message can say it."""
+    if isinstance(part, CardPattern):
+        part.where = before.rstrip(".")
+    elif isinstance(part, BaseModel):
+        for key, value in part:
+            _tell_places(value, f"{before}{key}.")
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            _tell_places(value, f"{before}{key}.")
+    elif isinstance(part, tuple):
+        for number, value in enumerate(part):
+            _tell_places(value, f"{before}{number}.")

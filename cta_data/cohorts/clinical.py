@@ -38,6 +38,7 @@ from cta_data.cohorts.vocabulary import (
     read_term,
 )
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.patterns import search
 
 __all__ = [
     "Clinical",
@@ -216,7 +217,7 @@ def _candidates(section: Sequence[ClinicalTable], names: Iterable[str]) -> dict[
         )
     tables = [name for name in names if name.lower().endswith(EXTENSIONS) and not _is_lock(name)]
     ordered = sorted(tables, key=lambda name: (name.count("/"), name))
-    return {card.name: [n for n in ordered if re.search(card.file, n)] for card in section}
+    return {card.name: [n for n in ordered if search(card.file, n)] for card in section}
 
 
 def _is_lock(name: str) -> bool:
@@ -267,7 +268,7 @@ def _second(table: KeyedTable, row: KeyedRow, field: str) -> str | None:
     text = fold(table.cell(row, f"{field}{SECOND}"))
     if fallback is None or not text:
         return None
-    found = (rule.value for rule in fallback.patterns if re.search(rule.pattern, text))
+    found = (rule.value for rule in fallback.patterns if search(rule.pattern, text))
     value = next(found, NOT_GIVEN)
     return None if value == NOT_GIVEN else value
 

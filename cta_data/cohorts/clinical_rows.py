@@ -10,6 +10,7 @@ from typing import Literal
 
 from cta_data.cohorts.clinical_card import ClinicalTable
 from cta_data.cohorts.clinical_tables import Sheet
+from cta_data.patterns import search
 
 SECOND = "_fallback"
 """Ends what the column of a field's fallback is called among the positions of a table."""
@@ -127,11 +128,11 @@ def key_rows(card: ClinicalTable, sheet: Sheet) -> KeyedTable:
 
 def matching_columns(sheet: Sheet, patterns: Iterable[str]) -> tuple[int, ...]:
     """Return positions of columns whose header any pattern fits, in the order of the sheet."""
-    found = [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+    wanted = list(patterns)
     return tuple(
         i
         for i, column in enumerate(sheet.columns)
-        if any(pattern.search(column.header) for pattern in found)
+        if any(search(pattern, column.header, ignore_case=True) for pattern in wanted)
     )
 
 
@@ -167,7 +168,7 @@ def _position(card: ClinicalTable, sheet: Sheet, field: str, pattern: str) -> in
 def _identifier(card: ClinicalTable, cell: str) -> str:
     value = plain_value(cell)
     if card.keys.subject_value:
-        found = re.search(card.keys.subject_value, value)
+        found = search(card.keys.subject_value, value)
         value = (found[1] if found.re.groups else found[0]) if found else ""
     return card.keys.subject_id.format(value=value) if value else ""
 

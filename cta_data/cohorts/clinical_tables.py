@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import DataRefused
+from cta_data.patterns import search
 
 WORKBOOKS = (".xlsx", ".xlsm")
 DELIMITED = (".csv", ".tsv", ".txt")
@@ -253,7 +254,7 @@ def _counts(header: str) -> bool:
 def _header_at(rows: Sequence[Sequence[str]], header: str) -> int:
     if header:
         for at, row in enumerate(rows[:_HEADER_WITHIN]):
-            if any(re.search(header, " ".join(cell.split())) for cell in row if cell):
+            if any(search(header, " ".join(cell.split())) for cell in row if cell):
                 return at
     return 0
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from cta_data.cohorts.card import Conditions, Range
+from cta_data.patterns import search
 
 
 def holds(conditions: Conditions, header: Mapping[str, str]) -> bool:
@@ -27,7 +27,7 @@ def _meets(value: str, condition: str | Range) -> bool:
     if not value:
         return False
     if isinstance(condition, str):
-        return re.search(condition, value) is not None
+        return search(condition, value) is not None
     try:
         number = float(value.split("\\")[0])
     except ValueError:

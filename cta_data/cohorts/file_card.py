@@ -7,25 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from cta_data.patterns import groups_of, require_pattern
 from cta_data.validation import StrictModel
 
-
-def compiles(pattern: str) -> str:
-    """Return a regular expression that is one.
-
-    Raises
-    ------
-    ValueError
-        Otherwise; pydantic reports it with the key that holds it.
-    """
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(compiles)]
+Pattern = Annotated[str, AfterValidator(require_pattern)]
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
 LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$")]
 Suffix = Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"]
@@ -60,7 +45,7 @@ class FileRule(StrictModel):
 
     @model_validator(mode="after")
     def _says_enough(self) -> FileRule:
-        groups = set(re.compile(self.path).groupindex)
+        groups = groups_of(self.path)
         if self.role != "ignore" and "subject" not in groups:
             raise ValueError("path needs the group (?P<subject>…)")
         if self.role == "image" and not self.technique:

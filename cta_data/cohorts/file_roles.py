@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cta_data.cohorts.file_card import CONTAINERS, FileRule
 from cta_data.formats.slice_numbers import is_slice_number
+from cta_data.patterns import search
 
 DICOM = "dicom"
 """Name of the form of files whose headers say what they are."""
@@ -63,7 +63,7 @@ def match_file(path: str, rules: Iterable[FileRule]) -> FileMatch | None:
     """
     extension = next((e for e in CONTAINERS if path.lower().endswith(e)), "")
     for number, rule in enumerate(rules):
-        found = re.search(rule.path, path)
+        found = search(rule.path, path)
         if not found or (rule.role != "ignore" and not extension):
             continue
         groups = {name: text or "" for name, text in found.groupdict().items()}

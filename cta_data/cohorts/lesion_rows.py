@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cta_data.cohorts.clinical_card import TargetRule
+from cta_data.patterns import search
 
 Status = Literal["matched", "row_without_roi", "roi_without_row", "ambiguous"]
 Rule = Literal["exact", "case", "key", "date", "prefix", "order", ""]
@@ -120,7 +121,7 @@ def target_type(name: str, location: str, rules: Sequence[TargetRule] = DEFAULT_
     Without one it is a `metastasis`.
     """
     for rule in rules:
-        if re.search(rule.pattern, name) or re.search(rule.pattern, location):
+        if search(rule.pattern, name) or search(rule.pattern, location):
             return rule.type
     return "metastasis"
 

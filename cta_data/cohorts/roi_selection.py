@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cta_data.cohorts.card import AnnotationSection, PairingSection, RoiRule
 from cta_data.cohorts.conditions import holds
+from cta_data.patterns import search
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def technique_drawn_on(
 
 
 def _matches(rule: RoiRule, roi: RoiName) -> bool:
-    if not re.search(rule.pattern, roi.name.strip()):
+    if not search(rule.pattern, roi.name.strip()):
         return False
-    return not rule.interpreted_type or bool(re.search(rule.interpreted_type, roi.interpreted_type))
+    return not rule.interpreted_type or bool(search(rule.interpreted_type, roi.interpreted_type))
 
 
 def _decide(roi: RoiName, rule: RoiRule) -> Selection:
@@ -133,7 +134,7 @@ def _unpaired(decisions: list[Selection], pairing: PairingSection) -> list[RoiNa
     tokens: dict[str, set[str]] = {}
     named: dict[str, list[RoiName]] = {}
     for decision in decisions:
-        match = re.search(pairing.pattern, decision.roi.name.strip())
+        match = search(pairing.pattern, decision.roi.name.strip())
         if match:
             token = re.sub(r"[\W_]+", "", match["token"]).lower()
             tokens.setdefault(token, set()).add(match["kind"].upper())

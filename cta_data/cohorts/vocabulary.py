@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from cta_data.patterns import search
+
 SEX = ("female", "male", "other")
 UNKNOWN = "unknown"
 PRIMARY_TUMOUR = ("lung", "melanoma", "breast", "kidney", UNKNOWN, "others")
@@ -150,7 +152,7 @@ def read_term(
         return Reading(None)
     group = (spellings or {}).get(folded)
     if group is None:
-        group = next((g for pattern, g in patterns if re.search(pattern, folded)), None)
+        group = next((g for pattern, g in patterns if search(pattern, folded)), None)
     if group is None:
         group = _DEFAULTS[field].get(folded)
     if group is None:

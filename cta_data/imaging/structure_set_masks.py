@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import SimpleITK as sitk
@@ -20,6 +19,7 @@ from cta_data.imaging.rasterization import (
     spacing_along_axes,
     without_mask,
 )
+from cta_data.patterns import require_pattern, search
 
 _UNCHECKED = ReferenceMatch("unchecked")
 
@@ -82,12 +82,10 @@ def rasterize_structure_set(
 
 def _matching(structure_set: StructureSet, roi_pattern: str) -> list[Roi]:
     try:
-        pattern = re.compile(roi_pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ConfigurationError(
-            f"not a regular expression: {roi_pattern!r}", why=str(error)
-        ) from error
-    rois = [roi for roi in structure_set.rois if pattern.search(roi.name)]
+        require_pattern(roi_pattern)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    rois = [roi for roi in structure_set.rois if search(roi_pattern, roi.name, ignore_case=True)]
     if not rois:
         names = ", ".join(repr(roi.name) for roi in structure_set.rois) or "none"
         raise DataRefused(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from cta_data.patterns import fullmatch
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,12 @@ class SubjectNaming:
 
     def canonical(self, identifier: str) -> str:
         """Return the one spelling of an identifier; what is not recognised stays as it is."""
-        found = re.fullmatch(self.pattern, identifier) if self.pattern else None
+        found = fullmatch(self.pattern, identifier) if self.pattern else None
         return self.source_id.replace("{id}", found["id"]) if found else identifier
 
     def label_of(self, identifier: str) -> str:
         """Return the label of an identifier in its one spelling, or an empty text."""
-        found = re.fullmatch(self.pattern, identifier) if self.pattern else None
+        found = fullmatch(self.pattern, identifier) if self.pattern else None
         return self.label.replace("{id}", found["id"]) if found else ""
 
     def identifier_of(self, label: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from cta_data.patterns import fullmatch
 
 NAMES = (
     "PatientName",
@@ -75,7 +76,7 @@ class Identity:
 
 def is_public(pattern: str, identifier: str) -> bool:
     """Tell whether an identifier is one of a public collection (`subjects.pattern` of its card)."""
-    return bool(pattern and re.fullmatch(pattern, identifier))
+    return bool(pattern and fullmatch(pattern, identifier))
 
 
 def _values(header: Mapping[str, str], keywords: Iterable[str]) -> set[str]:

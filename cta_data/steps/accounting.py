@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from cta_data.bids.dataset import write_participants
 from cta_data.cohorts.file_roles import DICOM
 from cta_data.configuration import BuildSection
 from cta_data.engine.driver import mark_uncommitted
+from cta_data.patterns import search
 from cta_data.steps.clinical import courses_that_differ, write_phenotypes
 from cta_data.steps.partition import Assignment, PartitionOptions, Patient, partition
 from cta_data.steps.sessions import STEP_NAMES
@@ -73,7 +73,7 @@ def not_evaluated(study: Study, cohort: str, session: str) -> str:
     if cohort not in study.cohorts_here:
         return ""
     section = study.card(cohort).sessions
-    if not section.evaluated or re.search(section.evaluated, session):
+    if not section.evaluated or search(section.evaluated, session):
         return ""
     return section.not_evaluated
 

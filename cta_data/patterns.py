@@ -1,0 +1,84 @@
+"""Regular expressions that a user wrote, matched in bounded time: one matcher for all of them.
+
+A pattern such as `(a|aa)+$` takes twice as long for every letter more. The engine is that of the
+package `regex`, which reads what Python's `re` reads and can be stopped.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import regex
+
+from cta_data.errors import ConfigurationError
+
+SECONDS = 1.0
+"""Of processor time for one text. Patterns of paths and names need some microseconds."""
+
+
+class CardPattern(str):
+    """A pattern that knows its place.
+
+    Attributes
+    ----------
+    where
+        The card and the key that hold it.
+    """
+
+    where: str = ""
+
+
+def require_pattern(pattern: str) -> CardPattern:
+    """Return a regular expression that is one.
+
+    Raises
+    ------
+    ValueError
+        Otherwise, with what is wrong.
+    """
+    try:
+        _compiled(pattern)
+    except (regex.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    return CardPattern(pattern)
+
+
+def groups_of(pattern: str) -> set[str]:
+    """Return the names of a pattern's groups."""
+    return set(_compiled(pattern).groupindex)
+
+
+def search(pattern: str, text: str, *, ignore_case: bool = False) -> regex.Match[str] | None:
+    """Return where a pattern is first found in a text, or None.
+
+    Raises
+    ------
+    ConfigurationError
+        It had not decided in time; the message names the pattern and its place, not the text.
+    """
+    try:
+        return _compiled(pattern, ignore_case).search(text, timeout=SECONDS)
+    except TimeoutError as error:
+        raise _too_slow(pattern, text) from error
+
+
+def fullmatch(pattern: str, text: str) -> regex.Match[str] | None:
+    """Return how a pattern fits a whole text, or None; as `search`."""
+    try:
+        return _compiled(pattern).fullmatch(text, timeout=SECONDS)
+    except TimeoutError as error:
+        raise _too_slow(pattern, text) from error
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str, ignore_case: bool = False) -> regex.Pattern[str]:
+    return regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)
+
+
+def _too_slow(pattern: str, text: str) -> ConfigurationError:
+    return ConfigurationError(
+        "a regular expression takes too long",
+        where=getattr(pattern, "where", ""),
+        why=f"{str(pattern)!r} had not decided after {SECONDS:g} s about {len(text)} characters",
+        next_step="Write it without repetitions inside of repetitions, such as (a+)+",
+    )
