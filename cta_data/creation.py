@@ -14,9 +14,11 @@ from cta_data.configuration import initial_toml
 from cta_data.engine.datasets import create_dataset, require_identity, save, write_attributes
 from cta_data.engine.driver import folder_lock, study_lock
 from cta_data.errors import ConfigurationError
+from cta_data.names import require_plain_name, require_short_dataset
 from cta_data.study import CONFIGURATION, UNFINISHED, Study
 
 SALT = "pseudonyms.salt"
+DERIVATIVES = Path("derivatives") / "cta"
 NEW_FOLDER = "Name a new folder, or use the study that is there"
 MADE = (
     ".git",
@@ -64,6 +66,7 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     CtaError
         git does not know who commits.
     """
+    _require_place(path, name, cohorts)
     if path.exists() and not path.is_dir():
         raise ConfigurationError("this is no folder", where=str(path), next_step=NEW_FOLDER)
     _require_no_study_above(path)
@@ -115,6 +118,19 @@ def _fill_study(path: Path, name: str, cards: Mapping[str, str]) -> None:
     for cohort, text in cards.items():
         _create_cohort_datasets(path, parse_card(text, cohort, "card.toml"), text)
     save(path, f"Study {name} with {', '.join(cards) or 'no cohort'}")
+
+
+def _require_place(path: Path, name: str, cohorts: tuple[str, ...]) -> None:
+    """Refuse a path or name that a study cannot have."""
+    require_plain_name(str(path), what="the path of the study")
+    require_plain_name(name, what="the name of the study")
+    require_short_dataset(path)
+    for cohort in cohorts:
+        _require_short(path, cohort)
+
+
+def _require_short(root: Path, cohort: str) -> None:
+    require_short_dataset(root / "datasets" / cohort / DERIVATIVES)
 
 
 def _require_no_study_above(path: Path) -> None:
@@ -183,6 +199,7 @@ def _create_cohort_datasets(root: Path, card: Card, card_text: str) -> None:
     Nothing of it is part of the study before all of it is there: what dies on the way is gone on
     with by the next call.
     """
+    _require_short(root, card.cohort.name)
     folder = root / "datasets" / card.cohort.name
     folder.mkdir(parents=True, exist_ok=True)
     write_attributes(folder, ANNEXED_IMAGES)
@@ -195,7 +212,7 @@ def _create_cohort_datasets(root: Path, card: Card, card_text: str) -> None:
     if not (source / SALT).exists():
         (source / SALT).write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
     create_dataset(source)
-    derivatives = folder / "derivatives" / "cta"
+    derivatives = folder / DERIVATIVES
     derivatives.mkdir(parents=True, exist_ok=True)
     write_attributes(derivatives, ANNEXED_DERIVATIVES)
     create_dataset(derivatives)

@@ -6,6 +6,7 @@ Links, relative paths and hard links that lead to the same place are the same pl
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
@@ -48,6 +49,16 @@ def require_file_place(
     _require_new([out, *map(out.with_name, beside)], inputs, overwrite=overwrite)
 
 
+def _require_possible(path: Path) -> None:
+    """Refuse a path that the file system cannot have, before anything is worked on."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            why = f"{len(os.fsencode(path))} bytes; a name in it has 255 at most"
+            raise _refusal(path, "the path is too long for this file system", why) from error
+
+
 def require_folder_place(
     out: Path,
     inputs: Collection[Path | None],
@@ -76,6 +87,7 @@ def require_folder_place(
             raise _refusal(out, "the output lies in a folder that is read", f"{read} is read")
         if _is_below(read, out):
             raise _refusal(out, "the output folder holds what is read", f"{read} is read")
+    _require_possible(out)
     if os.path.lexists(out) and not out.is_dir():
         raise _refusal(out, "the output is a folder, and this is none", "")
     _require_new([out / name for name in names], inputs, overwrite=overwrite)
@@ -85,6 +97,9 @@ def _require_new(
     paths: Iterable[Path], inputs: Collection[Path | None], *, overwrite: bool
 ) -> None:
     """Refuse to replace files unasked, and those that links in the inputs lead to at all."""
+    paths = list(paths)
+    for path in paths:
+        _require_possible(path)
     there = [path for path in paths if os.path.lexists(path)]
     if not there:
         return

@@ -12,9 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from cta_data.engine.committed import untracked
+from cta_data.engine.committed import datasets_of, untracked
 from cta_data.engine.datasets import git_identity
 from cta_data.engine.distribution import cohort_datasets, known_siblings, restriction
+from cta_data.engine.leftovers import stale_locks
+from cta_data.engine.lost_content import lost_content
 from cta_data.engine.ownership import require_trusted
 from cta_data.engine.push_guard import has_guard
 from cta_data.errors import CtaError
@@ -27,6 +29,12 @@ from cta_data.study import ENVIRONMENT, Study, open_study
 NEEDED = ("datalad", "pydicom", "dicom2nifti", "SimpleITK", "pandas", "pyarrow", "duckdb")
 EXTRAS = {"nnunetv2": "train", "hd-bet": "brain", "dask-jobqueue": "cluster"}
 LEAST_FREE_GB = 5.0
+FILE_COLUMNS = {
+    "images": ("path", "mask_path"),
+    "transforms": ("path",),
+    "variants": ("labels_path", "mask_path"),
+}
+"""Columns of tables that name files, from the top of the study."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,9 @@ def diagnose(study: Path | None) -> list[Finding]:
         _disk,
         _units,
         _committed,
+        _lost,
+        _locks,
+        _rows,
         _sourcedata,
         _orphans,
         _interrupted,
@@ -197,6 +208,39 @@ def _committed(study: Study) -> Iterator[Finding]:
     if left:
         text = f"{len(left)} files are in no commit, such as {left[0]}; no clone has them"
         yield Finding("error", "git", f"{text}: run the command that made them again")
+
+
+def _lost(study: Study) -> Iterator[Finding]:
+    """Find content that no known place has: no clone can get it, and no step can read it."""
+    for dataset in datasets_of(study.root):
+        lost = lost_content(dataset)
+        if lost:
+            example = (dataset / lost[0]).relative_to(study.root)
+            text = f"the content of {len(lost)} files is lost, such as {example}: no known place"
+            yield Finding(
+                "error",
+                "content",
+                f"{text} has it. Restore it from a backup (`git annex reinject`), or remove these "
+                "files and run the commands that made them",
+            )
+
+
+def _locks(study: Study) -> Iterator[Finding]:
+    """Find locks of git that nobody holds any more."""
+    stale = stale_locks(study.root)
+    if stale:
+        text = f"{len(stale)} locks of git that nobody holds, such as {stale[0]}"
+        yield Finding("warning", "git", f"{text}; the next command that changes it removes them")
+
+
+def _rows(study: Study) -> Iterator[Finding]:
+    """Find rows of tables about files that are not there."""
+    for table, columns in FILE_COLUMNS.items():
+        named = (row[column] for row in study.tables.rows(table) for column in columns)
+        gone = sorted({path for path in named if path and not study.has(path)})
+        if gone:
+            text = f"{len(gone)} files that the table {table} names are gone, such as {gone[0]}"
+            yield Finding("error", "tables", f"{text}; the command that made them makes them again")
 
 
 def _sourcedata(study: Study) -> Iterator[Finding]:

@@ -124,3 +124,12 @@ def test_the_commands_ask(images: Path, tmp_path: Path) -> None:
     assert run_cta("score", images, images, "--out", other).code == 0
     done = run_cta("compare", out, other, "--out", out, "--overwrite")
     assert done.code == 1 and "what is read" in done.err
+
+
+@pytest.mark.parametrize("deep", [["e" * 256], ["d" * 200] * 30])
+def test_a_path_that_no_file_system_has_is_refused_at_once(tmp_path: Path, deep: list[str]) -> None:
+    """Before anything is worked on, with how long it is."""
+    out = tmp_path.joinpath(*deep)
+    for check in (require_file_place, require_folder_place):
+        with pytest.raises(ConfigurationError, match="too long"):
+            check(out, [])

@@ -95,6 +95,16 @@ def _start(study: Study, convention: str, *, as_json: bool) -> dict[str, str]:
     return dict(START)
 
 
+def _require_known(name: str, value: str, cases: pd.DataFrame) -> None:
+    """Refuse a model or test set that was not evaluated: it has no false positive to list."""
+    known = sorted(cases[name].unique())
+    if value and value not in known:
+        option = f"--{name.replace('_', '-')}"
+        raise ConfigurationError(
+            f"{option} {value!r} was not evaluated", next_step=f"Name one of {', '.join(known)}"
+        )
+
+
 def _list(
     study: Study,
     convention: str,
@@ -112,6 +122,7 @@ def _list(
     rows = audited(study, convention)
     cases = with_verdicts(evaluated_cases(study, convention), rows)
     for name, value in chosen.items():
+        _require_known(name, value, cases)
         if value:
             rows, cases = rows[rows[name] == value], cases[cases[name] == value]
     made: dict[str, object] = {}

@@ -109,8 +109,10 @@ def _sources(
     Raises
     ------
     ConfigurationError
-        One file without two models would be compared with itself.
+        One file without two models would be compared with itself, or there is no such convention.
     """
+    from cta_data.evaluation.scoring.conventions import convention_named
+
     if len(models) > 2 or (b is None and len(set(models)) != 2):
         raise ConfigurationError(
             "two models are compared",
@@ -118,6 +120,7 @@ def _sources(
             next_step="Give two files, or --model A --model B",
         )
     if a is None:
+        convention_named(convention)
         a = open_study(study).root / EVALUATION / convention / "scores.parquet"
         if not a.exists():
             raise ConfigurationError(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cta_data.steps.training import TrainingRequest
     from cta_data.steps.training_checks import Check
 
+DEVICES = ("cuda", "cpu", "mps")
 _FOLDS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 SettingOption = Annotated[
@@ -143,6 +144,7 @@ def make_request(
     """Return what the command line says; options of this call go before those of study.toml."""
     from cta_data.steps.training import TrainingRequest, machine_for
 
+    require_device(device)
     recorded = ["cta-data", *command, "--device", device]
     changes = _given(
         epochs=epochs, configuration=configuration, planner=planner,
@@ -171,6 +173,19 @@ def make_request(
         recompute=replay or recompute,
         commit=not replay,
     )
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that is none.
+
+    Raises
+    ------
+    ConfigurationError
+        With those that there are.
+    """
+    if device not in DEVICES:
+        why = f"there are {', '.join(DEVICES)}"
+        raise ConfigurationError(f"--device {device!r} is not known", why=why)
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -309,6 +324,7 @@ def predict(
             raise ConfigurationError("--fold and --unequal-folds are of test sets, not of --input")
         from cta_data.cli.folder_prediction import predict_folder_command
 
+        require_device(device)
         changes = _given(
             configuration=configuration, planner=planner, mirroring=mirroring, tile_step=tile_step
         )

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from cta_data.names import LONGEST_LABEL
 from cta_data.patterns import groups_of, require_pattern
 from cta_data.validation import StrictModel
 
 Pattern = Annotated[str, AfterValidator(require_pattern)]
-Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")]
-LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$")]
+Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$", max_length=LONGEST_LABEL)]
+LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$", max_length=LONGEST_LABEL)]
 Suffix = Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"]
 
 CONTAINERS = {".nii.gz": "NIFTI", ".nii": "NIFTI", ".nrrd": "NRRD", ".png": "PNG"}

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from cta_data.engine.acceptance import decided
 from cta_data.engine.datasets import fetch
 from cta_data.engine.decisions import Decision, decide
-from cta_data.engine.executors import ExecutorOptions, open_executor
+from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
 from cta_data.engine.leftovers import children_that_end, clear_leftovers
 from cta_data.engine.log import LOG, RunLog
 from cta_data.engine.ownership import require_trusted
@@ -27,6 +27,7 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
+from cta_data.names import require_short_dataset
 
 if TYPE_CHECKING:
     from cta_data.study import Study
@@ -145,7 +146,7 @@ def study_lock(study: Study) -> Iterator[None]:
     Raises
     ------
     CtaError
-        Another command holds it, or git does not work here.
+        Another command holds it, git does not work here, or git-annex cannot.
     """
     with folder_lock(study.root):
         study.tables.forget()
@@ -157,6 +158,8 @@ def folder_lock(root: Path) -> Iterator[None]:
     """Hold the lock of a study's folder, be it finished or not; see `study_lock`."""
     with _open_lock(root) as file:
         require_trusted(root)
+        for cohort in study.cohorts:  # a study may have been moved
+            require_short_dataset(root / study.derivatives_path(cohort))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -258,7 +261,11 @@ def _fetch_inputs(
 def _results(step: Step, units: list[Unit], root: str, pool: _LazyExecutor) -> Iterator[Result]:
     if not units:
         return
-    executor = pool.get(len(units))
+    try:
+        executor = pool.get(len(units))
+    except WorkersNotStarted as error:
+        yield from (Result(unit, Record(unit.id, "error", str(error))) for unit in units)
+        return
     if executor is None:
         yield from (run_unit(step, unit, root) for unit in units)
         return

@@ -13,7 +13,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, CtaError
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class ExecutorOptions:
     slurm_profile: Path | None = None
     log_folder: Path | None = None
     """Where jobs of a batch system write what they print; else where they start."""
+
+
+class WorkersNotStarted(CtaError):
+    """Processes that were to share the work did not start: nothing of it was tried."""
 
 
 class SerialExecutor(Executor):
@@ -39,7 +43,15 @@ class SerialExecutor(Executor):
 
 @contextmanager
 def open_executor(options: ExecutorOptions) -> Iterator[Executor]:
-    """Open the executor that the options name and close it afterwards."""
+    """Open the executor that the options name and close it afterwards.
+
+    Raises
+    ------
+    ConfigurationError
+        The scheduler or the profile is none.
+    WorkersNotStarted
+        A worker of this machine died at once.
+    """
     if options.scheduler:
         with _client(options.scheduler) as client:
             yield client.get_executor(retries=0, pure=False)
@@ -100,18 +112,25 @@ def _local_cluster(jobs: int) -> Any:
     _configure_dask()
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=jobs,
-        threads_per_worker=1,
-        processes=True,
-        # Any free port of this machine alone: the default one may be taken, with a warning.
-        dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        env={
-            "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        },
-    )
+    try:
+        return LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            processes=True,
+            # Any free port of this machine alone: the default one may be taken, with a warning.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            env={
+                "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+                "OMP_NUM_THREADS": "1",
+            },
+        )
+    except (RuntimeError, OSError) as error:  # a worker died, or had no memory to start in
+        raise WorkersNotStarted(
+            "a worker died while it started",
+            why=str(error),
+            next_step="Run fewer at a time (-j 1 needs none), or free some memory",
+        ) from error
 
 
 def _client(target: Any) -> Any:

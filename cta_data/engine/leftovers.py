@@ -99,6 +99,14 @@ def clear_leftovers(root: Path) -> list[str]:
     return told
 
 
+def stale_locks(root: Path) -> list[str]:
+    """Return the locks of git in a study, from its top, while no process of git works there."""
+    locks = [lock for dataset in datasets_of(root) for lock in _locks_of(dataset)]
+    if not locks or _of_git(root):
+        return []
+    return [lock.relative_to(root).as_posix() for lock in locks if lock.exists()]
+
+
 def _locks_of(dataset: Path) -> list[Path]:
     folder = dataset / ".git"
     if not folder.is_dir():

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from cta_data.errors import DataRefused
+from cta_data.names import hidden_character, shown
 
 GIBIBYTE = 1024**3
 _CHUNK = 1024 * 1024
@@ -349,6 +350,9 @@ def _chunks(content: IO[bytes]) -> Iterator[bytes]:
 
 
 def _check_name(archive: str, member: str) -> None:
+    hidden = hidden_character(member)
+    if hidden:
+        raise _refuse(archive, shown(member), f"has the character {hidden} in its name")
     parts = member.replace("\\", "/").split("/")
     if parts[0] == "" or (len(parts[0]) == 2 and parts[0][1] == ":"):
         raise _refuse(archive, member, "has an absolute path")

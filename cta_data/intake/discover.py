@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cta_data.errors import CtaError, DataRefused
@@ -33,6 +33,7 @@ from cta_data.intake.plain_files import (
     read_plain_file,
     recognise_nothing,
 )
+from cta_data.names import hidden_character, shown
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,16 @@ class _Walker:
 
     def _visit(self, path: Path, name: str, depth: int) -> None:
         place = self._recognise(name)
-        if place is not None:
+        name, hidden = shown(name), hidden_character(name)
+        if place is not None and hidden and place.use != "ignored":
+            self._visit_misnamed(path, name, place, f"has the character {hidden} in its name")
+        elif place is not None:
             self._visit_plain(path, name, place)
-            return
+        else:
+            self._visit_unknown(path, name, depth)
+
+    def _visit_unknown(self, path: Path, name: str, depth: int) -> None:
+        """Take a file by its content."""
         try:
             if not path.is_file() and path.exists():
                 self._unreadable(name, "is not a plain file")
@@ -180,6 +188,23 @@ class _Walker:
         else:
             self._count("not_dicom")
             self.found.unmatched.append(name)
+
+    def _visit_misnamed(self, path: Path, name: str, place: FilePlace, fault: str) -> None:
+        """Refuse a file that is known by its path, where that cannot stand in a table."""
+        if place.use != "subject":
+            self._unreadable(name, fault)
+            return
+        self._visit_plain(
+            path,
+            name,
+            replace(
+                place,
+                place=shown(place.place),
+                series=shown(place.series),
+                subject=shown(place.subject),
+                fault=fault,
+            ),
+        )
 
     def _visit_plain(self, path: Path, name: str, place: FilePlace) -> None:
         if place.use == "ignored":

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from cta_data.errors import DataRefused
 from cta_data.json_files import read_json_object
+from cta_data.names import hidden_character, shown
 from cta_data.nnunet.checkpoints import read_checkpoint
 from cta_data.whole_files import written_whole
 
@@ -126,6 +127,10 @@ def import_model(archive: Path, results: Path) -> Archived:
 def _checked(packed: zipfile.ZipFile, archive: Path) -> Iterator[zipfile.ZipInfo]:
     total = 0
     for entry in packed.infolist():
+        hidden = hidden_character(entry.filename)
+        if hidden:
+            why = f"{shown(entry.filename)!r} has the character {hidden} in its name"
+            raise DataRefused("the archive is not safe", where=archive.name, why=why)
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
             why = f"{entry.filename!r} leads out of the folder"

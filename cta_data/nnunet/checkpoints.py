@@ -71,10 +71,12 @@ def _require_as_stored(path: Path) -> None:
         return
     try:
         with zipfile.ZipFile(path) as packed:
-            size = sum(member.file_size for member in packed.infolist())
+            members = packed.infolist()
     except (OSError, zipfile.BadZipFile) as error:
         raise _refusal(path.name, error) from error
-    if size > path.stat().st_size:
+    packers = {member.compress_type for member in members} - {zipfile.ZIP_STORED}
+    size = sum(member.file_size for member in members)
+    if packers or size > path.stat().st_size:
         raise DataRefused(
             "the checkpoint is compressed",
             where=path.name,

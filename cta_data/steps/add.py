@@ -30,6 +30,7 @@ from cta_data.intake.expected import Expected
 from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
 from cta_data.memory import memory_bounded
+from cta_data.names import LONGEST_LABEL
 from cta_data.redaction.identity import is_public
 from cta_data.steps.overlap import different_labels, other_cohorts
 from cta_data.steps.person import person_of
@@ -39,7 +40,7 @@ from cta_data.study import Study
 IMAGE_KINDS = ("MR", "CT", DOSE)
 LABEL = re.compile(r"[0-9A-Za-z]+")
 NO_SESSION = (
-    "has in its path a session that is not of letters and digits alone "
+    f"has in its path a session that is not of up to {LONGEST_LABEL} letters and digits alone "
     "(the group session of its rule under [[files]])"
 )
 NO_SLICE = (
@@ -161,7 +162,7 @@ def recogniser(card: Card) -> Recognise:
 
 def _path_fault(match: FileMatch) -> str:
     """Say what is wrong with what a path says, or return an empty text."""
-    if not LABEL.fullmatch(match.session):
+    if not LABEL.fullmatch(match.session) or len(match.session) > LONGEST_LABEL:
         return NO_SESSION
     return NO_SLICE if match.slice_text and match.slice_number is None else ""
 

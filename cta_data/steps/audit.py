@@ -14,6 +14,7 @@ from cta_data.engine.keys import content_key
 from cta_data.engine.provenance import commit_run
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.evaluation.audit import KEY, VERDICTS, false_lesions
+from cta_data.evaluation.scoring.conventions import convention_named
 from cta_data.evaluation.scoring.mask_files import ENDINGS
 from cta_data.steps.models import PREDICTIONS
 from cta_data.steps.prediction_record import NAME
@@ -172,7 +173,7 @@ def _lesions(study: Study, convention: str) -> pd.DataFrame:
 
 
 def _read(study: Study, convention: str, name: str) -> pd.DataFrame:
-    path: Path = study.root / EVALUATION / convention / name
+    path: Path = study.root / EVALUATION / convention_named(convention).name / name
     if not path.exists():
         raise ConfigurationError(
             f"the study was not evaluated by the convention {convention!r}",

@@ -20,6 +20,7 @@ from cta_data.formats.nifti import (
 from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.brain_extraction import extract_brain
 from cta_data.imaging.brain_masks import apply_mask
+from cta_data.names import hidden_character, shown
 from cta_data.nnunet.archive import CHECKPOINT, import_model
 from cta_data.nnunet.model_facts import read_model_facts, require_single_stage
 from cta_data.nnunet.prediction_files import (
@@ -140,7 +141,9 @@ def folder_content(folder: Path) -> FolderContent:
         ending = next((end for end in ENDINGS if name.endswith(end)), "")
         if path.name.startswith(".") or path.is_dir():
             continue
-        if ending:
+        if ending and hidden_character(path.name):
+            unreadable[shown(path.name)] = "its name has a character that no path may have"
+        elif ending:
             stems.setdefault(path.name[: -len(ending)], []).append(path)
         elif name.endswith(OTHER_IMAGES):
             unreadable[path.name] = "images are read as NIfTI (.nii, .nii.gz): convert it first"

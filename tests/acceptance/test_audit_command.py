@@ -122,3 +122,8 @@ def test_mistakes(cta: Cta, study: Path) -> None:
     assert cta(*words[:-2], "--verdict", "vessel", study=study).code == 1
     never = cta("audit", "--convention", "tables", study=study)
     assert never.code == 1 and "was not evaluated" in never.text
+    for option in ("--model", "--test-set"):
+        absent = cta("audit", option, "../x", study=study)
+        assert absent.code == 1 and "was not evaluated" in absent.text
+    unknown = cta("audit", "--convention", "../x", study=study)
+    assert unknown.code == 1 and "article" in unknown.text

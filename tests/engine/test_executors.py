@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.toy_steps import execute, make_study, reasons, statuses
 
 from cta_data.engine.executors import ExecutorOptions, open_executor
 from cta_data.errors import ConfigurationError
@@ -33,3 +34,25 @@ def test_one_job_runs_at_once_in_this_process() -> None:
         future = executor.submit(divmod, 7, 2)
         assert future.done()
         assert future.result() == (3, 1)
+
+
+DIES = """
+import os, sys
+if "multiprocessing.spawn" in " ".join(sys.orig_argv):
+    os._exit(3)
+"""
+
+
+def test_a_worker_that_dies_while_it_starts_is_a_record_of_each_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No unit was tried, each says why, and the next command tries them again."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(DIES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    study = make_study(tmp_path / "study", s1="one", s2="two")
+    report = execute(study, jobs=2)
+    assert statuses(report) == {"s1": "error", "s2": "error"}
+    assert all("died while it started" in reason for reason in reasons(report).values())
+    monkeypatch.delenv("PYTHONPATH")
+    assert statuses(execute(study)) == {"s1": "ok", "s2": "ok"}
