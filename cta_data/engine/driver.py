@@ -149,6 +149,8 @@ def study_lock(study: Study) -> Iterator[None]:
         Another command holds it, git does not work here, or git-annex cannot.
     """
     with folder_lock(study.root):
+        for cohort in study.cohorts:  # a study may have been moved
+            require_short_dataset(study.root / study.derivatives_path(cohort))
         study.tables.forget()
         yield
 
@@ -158,8 +160,6 @@ def folder_lock(root: Path) -> Iterator[None]:
     """Hold the lock of a study's folder, be it finished or not; see `study_lock`."""
     with _open_lock(root) as file:
         require_trusted(root)
-        for cohort in study.cohorts:  # a study may have been moved
-            require_short_dataset(root / study.derivatives_path(cohort))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
