@@ -6,8 +6,7 @@ import logging
 import os
 from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cta_data.cohorts import Card, read_card
 from cta_data.cohorts.clinical import Clinical, read_clinical
@@ -17,6 +16,9 @@ from cta_data.engine.datasets import install
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.manifests import Tables, query, read_frame
 from cta_data.validation import read_toml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOGGER = logging.getLogger(__name__)
 """Says which datasets of a study were installed; the command line shows it."""

@@ -32,6 +32,9 @@ STAGING = ".staging"
 CLINICAL = "clinical"
 """Folder of the files about the whole cohort, as they were delivered."""
 
+SOURCE_FILE = "SourceFile"
+"""Attribute of a plain file's header: its place in the source."""
+
 ACCEPTED = "accepted"
 REFUSED = "refused"
 

@@ -9,15 +9,17 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cta_data.errors import CtaError
 from cta_data.manifests.schemas import TableSchema, table_schemas
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
 
@@ -184,6 +186,8 @@ def _damaged(path: Path, what: str, why: str) -> CtaError:
 
 def read_frame(folder: Path, table: str) -> pd.DataFrame:
     """Read one table as a pandas DataFrame with nullable, typed columns."""
+    import pandas as pd  # few commands need it
+
     mapping = {
         pa.string(): pd.StringDtype(),
         pa.bool_(): pd.BooleanDtype(),

@@ -14,7 +14,7 @@ from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeRow
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.intake.plain_files import SOURCE_FILE
+from cta_data.intake.inventory import SOURCE_FILE
 from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions

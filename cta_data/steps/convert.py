@@ -19,7 +19,7 @@ from cta_data.engine import (
     session_scope,
 )
 from cta_data.errors import ConfigurationError
-from cta_data.intake.plain_files import SOURCE_FILE
+from cta_data.intake.inventory import SOURCE_FILE
 from cta_data.steps.clinical import ToldOf, link_rows
 from cta_data.steps.convert_annotations import (
     SessionAnnotations,

@@ -26,11 +26,8 @@ from cta_data.formats.nifti import read_grid, read_image, same_grid
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.inverse import inverse_of
 from cta_data.imaging.registration import RegistrationSettings, register_images
-from cta_data.imaging.registration_quality import (
-    assess_transform,
-    limits_from,
-    reasons_against,
-)
+from cta_data.imaging.registration_limits import limits_from, reasons_against
+from cta_data.imaging.registration_quality import assess_transform
 from cta_data.steps.registration_objects import registration_path
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study

@@ -8,8 +8,7 @@ from typing import Any
 
 from cta_data.configuration import Setting
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
-from cta_data.intake import Inventory, SeriesRow, read_inventory
-from cta_data.intake.inventory import ACCEPTED
+from cta_data.intake.inventory import ACCEPTED, Inventory, SeriesRow, read_inventory
 from cta_data.steps.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study import Study
 
