@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from cta_data.engine.records import summary_line
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cta_data.engine import UnitId
 
 MOST_FAILURES = 20
 
@@ -129,19 +131,29 @@ def _split_failures(failures: list[Record]) -> tuple[list[Record], int]:
     return causes, len(failures) - len(causes)
 
 
-def print_plan(decisions: list[Decision], *, as_json: bool) -> None:
-    """Print what would be done."""
-    if as_json:
-        print_json(
-            [{"unit": str(d.unit.id), "action": d.action, "reason": d.reason} for d in decisions]
-        )
-        return
-    out = console()
+def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
+    """Print what would be done, and return the units that it is about.
+
+    Only they and the lines are kept of what may be many thousand decisions.
+    """
+    units: list[UnitId] = []
+    counts: Counter[str] = Counter()
+    entries: list[dict[str, str]] = []
+    lines: list[str] = []
     for decision in decisions:
-        out.print(f"{decision.action:<11}{decision.unit.id}: {decision.reason}", soft_wrap=True)
-    counts = Counter(decision.action for decision in decisions)
+        unit, action, reason = decision.unit.id, decision.action, decision.reason
+        units.append(unit)
+        counts[action] += 1
+        if as_json:
+            entries.append({"unit": str(unit), "action": action, "reason": reason})
+        else:
+            lines.append(f"{action:<11}{unit}: {reason}")
+    if as_json:
+        print_json(entries)
+        return units
     told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
-    out.print(f"{len(decisions)} units: {told} (nothing was changed)")
+    typer.echo("\n".join([*lines, f"{len(units)} units: {told} (nothing was changed)"]))
+    return units
 
 
 def print_json(content: Any) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cta_data.study import Study
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class UnitId:
     """One step for one subject-session; empty labels for a unit of a whole cohort or study."""
 
@@ -37,7 +37,7 @@ class UnitId:
         return " ".join([self.step, *[name for name in names if name]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """A file that a unit reads: its role, its path from the top of the study, its content key."""
 
@@ -150,8 +150,9 @@ def session_scope(*tables: str, **fixed: Any) -> Callable[[UnitId], Scope]:
 def existing_inputs(root: Path, paths: Mapping[str, str]) -> tuple[tuple[Input, ...], list[str]]:
     """Return the inputs (role to path) with their keys, and the paths that are not there."""
     found, missing = [], []
+    top = f"{root}/"
     for role, path in paths.items():
-        key = content_key(root / path)
+        key = content_key(top + path)
         if key is None:
             missing.append(path)
         else:

@@ -34,7 +34,6 @@ from cta_data.steps.registration_objects import convert_registrations
 from cta_data.steps.sessions import (
     SourceSession,
     make_unit,
-    read_cohort_inventory,
     selected_cohorts,
     source_sessions,
 )
@@ -71,7 +70,7 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
         The card names a table that is not there, that lacks one of the columns, or that gives a
         patient two techniques.
     """
-    inventory = read_cohort_inventory(study, cohort) if table else None
+    inventory = study.inventory(cohort) if table else None
     if inventory is None:
         return {}
     path = study.root / study.sourcedata_path(cohort) / table

@@ -31,6 +31,7 @@ from cta_data.imaging.brain_masks import (
     protect_lesions,
 )
 from cta_data.imaging.resampling import resample
+from cta_data.manifests import StoredRow
 from cta_data.steps.image_rows import grid_columns
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.steps.transform_chain import TransformChain, read_chain, transform_inputs
@@ -77,10 +78,10 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 def _other_phases(
     study: Study,
-    rows: list[dict[str, Any]],
-    images: Mapping[str, dict[str, Any]],
+    rows: list[StoredRow],
+    images: Mapping[str, StoredRow],
     wanted: list[str],
-) -> list[dict[str, Any]]:
+) -> list[StoredRow]:
     """Return images of further contrast phases that a setting trains on.
 
     They take the mask of their technique's image, and so must share its frame of reference.
@@ -102,7 +103,7 @@ def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
     return settings.provided.format(**names)
 
 
-def _inherited(row: dict[str, Any]) -> dict[str, Any]:
+def _inherited(row: StoredRow) -> dict[str, Any]:
     """Return the columns that a brain image has from the image it was made of."""
     own = (
         *("path", "annex_key", "voxels_sha256", "description"),
