@@ -18,6 +18,8 @@ StoredRow = Mapping[str, Any]
 
 def stored_rows(content: pa.Table, key: tuple[str, ...]) -> dict[tuple, StoredRow]:
     """Return the rows of a table by their key, in the order of the table."""
+    if not content.num_rows:
+        return {}
     columns = _Columns(content)
     return {own: _RowView(columns, place) for place, own in enumerate(_keys(columns, key))}
 

@@ -112,7 +112,9 @@ class Tables:
     def _load(self, table: str) -> dict[tuple, StoredRow]:
         if table not in self._rows:
             key = table_schemas()[table].key
-            self._rows[table] = stored_rows(read_arrow(self.folder, table), key)
+            there = (self.folder / f"{table}.parquet").exists()
+            # To make an empty table of Arrow would load pandas.
+            self._rows[table] = stored_rows(read_arrow(self.folder, table), key) if there else {}
         return self._rows[table]
 
 
