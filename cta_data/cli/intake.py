@@ -147,7 +147,7 @@ def _require_decisions(study: Study, cohort: str, card: Card) -> None:
     ConfigurationError
         With the lines to add, and where.
     """
-    from cta_data.steps.convert_masks import ASK_FOR_CODE, require_lesion_values
+    from cta_data.steps.convert import ASK_FOR_CODE, require_lesion_values
 
     undecided = require_lesion_values(card)
     if undecided:

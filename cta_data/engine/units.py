@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,21 @@ class Selection:
 
 Scope = dict[str, dict[str, Any]]
 """Rows that a unit owns: table to the column values that tell them."""
+
+
+@dataclass(frozen=True)
+class RunOf:
+    """The function `run` of a module that is loaded when the first unit runs.
+
+    Planning is frequent, and needs nothing of what reads and computes images.
+    """
+
+    module: str
+
+    def __call__(self, unit: Unit, workspace: Workspace) -> Outcome:
+        """Run one unit."""
+        outcome: Outcome = import_module(self.module).run(unit, workspace)
+        return outcome
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,9 @@ class _RowView(Mapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         return name in self._columns.names
 
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self, **other}
+
     def __repr__(self) -> str:
         return repr(dict(self))
 

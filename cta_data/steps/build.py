@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cta_data.configuration import Setting
-from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
+from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
 from cta_data.errors import ConfigurationError
 from cta_data.steps.accounting import (
     not_evaluated,
@@ -53,7 +53,9 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
         changes = {"technique": technique, "grid": "", "dataset_id": number}
         setting = setting.model_copy(update=changes)
         name = f"{name}on{technique}"
-    return Step(f"build_{name}", _planner(name, setting), _run, _owner(name))
+    return Step(
+        f"build_{name}", _planner(name, setting), RunOf("cta_data.steps.training_set"), _owner(name)
+    )
 
 
 def _require_known(study: Study, technique: str) -> None:
@@ -198,10 +200,3 @@ def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[
         "image": image,
         "label": label,
     }
-
-
-def _run(unit: Unit, workspace: Workspace) -> Outcome:
-    """Write the training set; what reads images is loaded only here, as planning is frequent."""
-    from cta_data.steps.training_set import write_training_set
-
-    return write_training_set(unit, workspace)

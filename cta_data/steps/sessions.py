@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -259,6 +259,15 @@ def make_unit(
         why = f"its input is gone: {missing[0]}; run the step that makes it"
         return Blocked(unit, version, why)
     return Unit(unit, version, tuple(sorted(inputs, key=_by_role)), dict(parameters))
+
+
+def transform_inputs(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the transforms of a session as inputs of a unit.
+
+    One that its checks reject is among them only after a person has accepted it: until then the
+    registration of the session is not done, and nothing is planned on it.
+    """
+    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows}
 
 
 def _by_role(entry: Input) -> tuple[str, str]:

@@ -26,7 +26,7 @@ REACH = "../../"
 """From a training set to the top of the study."""
 
 
-def write_training_set(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit, workspace: Workspace) -> Outcome:
     """Check every case and write dataset.json, splits_final.json and build.json.
 
     Raises
