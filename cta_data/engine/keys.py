@@ -34,8 +34,7 @@ def content_key(path: Path | str) -> str | None:
         return None
     seen = (name, status.st_mtime_ns, status.st_size, status.st_ino)
     if seen not in _hashed:
-        place = Path(name)
-        _hashed[seen] = _pointer_key(place, status.st_size) or _md5e(place, status.st_size)
+        _hashed[seen] = _key_of_file(name, status.st_size)
     return _hashed[seen]
 
 
@@ -54,7 +53,11 @@ def is_fetched(path: Path) -> bool:
     """Tell whether a file's content is here: false for a link or pointer into an empty annex."""
     if os.path.islink(path):
         return os.path.exists(path)
-    return _pointer_key(path, os.stat(path).st_size) is None
+    size = os.stat(path).st_size
+    if size > _POINTER_SIZE:
+        return True
+    with open(path, "rb") as file:
+        return _pointer_key(file.read(_POINTER_SIZE)) is None
 
 
 def digest(content: Any) -> str:
@@ -67,20 +70,30 @@ def unit_key(inputs: Mapping[str, str], parameters_digest: str, version: int) ->
     return digest([sorted(inputs.items()), parameters_digest, version])
 
 
-def _pointer_key(path: Path, size: int) -> str | None:
-    if size > _POINTER_SIZE:
+def _key_of_file(name: str, size: int) -> str:
+    """Return the key that a file points to, or else that of its own bytes."""
+    with open(name, "rb") as file:
+        if size > _POINTER_SIZE:
+            md5 = hashlib.file_digest(file, _md5)
+        else:
+            content = file.read()
+            pointed = _pointer_key(content)
+            if pointed is not None:
+                return pointed
+            md5 = _md5(content)
+    return f"MD5E-s{size}--{md5.hexdigest()}{_extension(os.path.basename(name))}"
+
+
+def _md5(content: bytes = b"") -> Any:
+    return hashlib.md5(content, usedforsecurity=False)
+
+
+def _pointer_key(content: bytes) -> str | None:
+    """Return the key that a file of this content stands for, where git-annex unlocked it."""
+    if not content.startswith(_POINTER):
         return None
-    with open(path, "rb") as file:
-        line = file.readline(_POINTER_SIZE)
-    if not line.startswith(_POINTER):
-        return None
+    line = content.partition(b"\n")[0]
     return line.decode().strip().rsplit("/", 1)[-1]
-
-
-def _md5e(path: Path, size: int) -> str:
-    with open(path, "rb") as file:
-        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    return f"MD5E-s{size}--{md5}{_extension(path.name)}"
 
 
 def _extension(name: str) -> str:

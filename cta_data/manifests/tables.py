@@ -78,11 +78,19 @@ class Tables:
     def index(self, table: str, columns: tuple[str, ...]) -> Mapping[tuple, list[StoredRow]]:
         """Return the rows of a table, grouped by some of its columns."""
         if (table, columns) not in self._groups:
-            groups: dict[tuple, list[StoredRow]] = {}
-            for row in self._load(table).values():
-                groups.setdefault(tuple(row[column] for column in columns), []).append(row)
-            self._groups[table, columns] = groups
+            self._groups[table, columns] = self._grouped(table, columns)
         return self._groups[table, columns]
+
+    def _grouped(self, table: str, columns: tuple[str, ...]) -> dict[tuple, list[StoredRow]]:
+        key = table_schemas()[table].key
+        groups: dict[tuple, list[StoredRow]] = {}
+        if columns == key[: len(columns)]:  # as mostly: nothing has to be looked up in the rows
+            for own, row in self._load(table).items():
+                groups.setdefault(own[: len(columns)], []).append(row)
+            return groups
+        for row in self._load(table).values():
+            groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+        return groups
 
     def forget(self) -> None:
         """Read every table again when it is next asked for, but those that are to be written."""

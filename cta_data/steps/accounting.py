@@ -150,7 +150,8 @@ def account(study: Study) -> None:
         (a.patient.cohort, a.patient.subject): a
         for a in (study_partition(study) if built and whole else [])
     }
-    rows = dict(study.tables.by_key("subjects"))
+    known = study.tables.by_key("subjects")
+    rows = dict(known)
     for step, cohort, subject, session in study.tables.by_key("units"):
         if step == "convert" and cohort not in study.not_available:
             identity = {"cohort": cohort, "subject": subject, "session": session}
@@ -173,7 +174,8 @@ def account(study: Study) -> None:
             if not whole and row.get("partition") in ("train", "test"):
                 partition_now = row["partition"]
             told = {"partition": partition_now, "exclusion_reason": None}
-        updated.append({**row, **told})
+        if any(row.get(name) != value for name, value in told.items()) or key not in known:
+            updated.append({**row, **told})
     study.tables.upsert("subjects", updated)
 
 

@@ -28,6 +28,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a registered session; with protected lesions, a transferred one."""
     upstream = Upstream(study, "strip")
     settings = study.configuration.brain_extraction
+    chosen = settings.model_dump()
     hub = study.configuration.registration.hub
     needs = ("convert", "register") + (("transfer",) if settings.protect_lesions else ())
     for unit in upstream.sessions(selection):
@@ -50,7 +51,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             for variant in upstream.variants(unit):
                 paths[f"labels:{variant['grid']}"] = variant["labels_path"]
         parameters = {
-            "settings": settings.model_dump(),
+            "settings": chosen,
             "stripped": {name: images[name]["skull_stripped"] for name in wanted},
             "hub": hub,
             "techniques": wanted,

@@ -26,6 +26,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a converted session with all techniques that have to meet."""
     upstream = Upstream(study, "register")
     settings = study.configuration.registration
+    chosen = settings.model_dump()
     for unit in upstream.sessions(selection):
         blocked = upstream.blocked_by(unit, "convert")
         images, spaces = upstream.images(unit), upstream.spaces(unit)
@@ -47,7 +48,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if settings.use_dicom_registration and not stated:
             paths |= _registration_objects(unit, settings.hub, frames, made)
         parameters = {
-            "settings": settings.model_dump(),
+            "settings": chosen,
             "hub": settings.hub,
             "techniques": moving,
             "frames": frames,
@@ -84,7 +85,8 @@ def _needed(
     that nothing is carried to is left where it is.
     """
     settings = study.configuration
-    spaces = {parse_name(path.split("/")[-1]).entities.get("space", "") for path in made}
+    names = (path.rpartition("/")[2] for path in made if "_space-" in path)
+    spaces = {parse_name(name).entities["space"] for name in names}
     wanted = {*settings.transfer.grids, *spaces}
     wanted |= {name for name, row in images.items() if row["modality"] == "CT"}
     return sorted((wanted & set(all_spaces)) - {settings.registration.hub})

@@ -27,6 +27,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a registered session with selected contours."""
     upstream = Upstream(study, "transfer")
     grids = study.configuration.transfer.grids
+    limits = asdict(limits_of(study.configuration.transfer.limits))
     subjects = study.tables.by_key("subjects")
     for unit in upstream.sessions(selection):
         blocked = upstream.blocked_by(unit, "convert", "register")
@@ -60,7 +61,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             "quality": quality,
             "grids": present,
             "spacing_mm": {space: spaces[space]["spacing_mm"] for space in drawn_in.values()},
-            "limits": asdict(limits_of(study.configuration.transfer.limits)),
+            "limits": limits,
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
 
