@@ -32,12 +32,12 @@ from registration_cases import (
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.registration import RegistrationSettings, register_images
-from cta_data.imaging.registration_quality import (
+from cta_data.imaging.registration_limits import (
     QualityLimits,
     RegistrationQuality,
-    assess_transform,
     reasons_against,
 )
+from cta_data.imaging.registration_quality import assess_transform
 from cta_data.phantom.patient import DigitalPatient
 
 SUCCESS_MM = 1.0

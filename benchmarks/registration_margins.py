@@ -25,8 +25,8 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti import read_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.imaging.head_mask import find_head
-from cta_data.imaging.registration import SEED, RegistrationSettings, register_volumes
-from cta_data.imaging.registration_quality import QualityLimits
+from cta_data.imaging.registration import RegistrationSettings, register_volumes
+from cta_data.imaging.registration_limits import SEED, QualityLimits
 from cta_data.imaging.registration_volume import prepare_volume
 
 # Quality value, limit, and whether more of it is better.

@@ -196,7 +196,7 @@ def repeat_files(dataset: Path, labels: Iterable[str]) -> None:
                 shutil.copy2(dataset / path, target)
                 plain.append(f"{mode} {blob}\t{copy}")
     git(dataset, "update-index", "--index-info", given="\n".join(plain) + "\n")
-    git(dataset, "add", "--pathspec-from-file=-", given="\n".join(links) + "\n")
+    git(dataset, "update-index", "--add", "--stdin", given="\n".join(links) + "\n")
 
 
 def of_another(text: str, label: str) -> str:

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from cta_data.imaging.registration import SEED
-from cta_data.imaging.registration_quality import QualityLimits
+from cta_data.imaging.registration_limits import SEED, QualityLimits
 from cta_data.imaging.transfer_limits import TransferLimits
 from cta_data.validation import StrictModel, nearest_key
 

@@ -6,8 +6,7 @@ import logging
 import os
 from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cta_data.cohorts import Card, read_card
 from cta_data.cohorts.clinical import Clinical, read_clinical
@@ -15,8 +14,12 @@ from cta_data.configuration import StudyConfiguration
 from cta_data.engine.committed import registered_datasets
 from cta_data.engine.datasets import install
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
+from cta_data.intake.inventory import CLINICAL, Inventory, inventory_stamp, read_inventory
 from cta_data.manifests import Tables, query, read_frame
 from cta_data.validation import read_toml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOGGER = logging.getLogger(__name__)
 """Says which datasets of a study were installed; the command line shows it."""
@@ -54,6 +57,7 @@ class Study:
         self.tables = Tables(root / "manifests")
         self._cards: dict[str, Card] = {}
         self._clinical: dict[str, Clinical | None] = {}
+        self._inventories: dict[str, tuple[object, Inventory]] = {}
         self._not_available: dict[str, NotAvailable] = {}
 
     # Folders -----------------------------------------------------------------------------------
@@ -131,8 +135,6 @@ class Study:
 
         They are read once, however many steps ask.
         """
-        from cta_data.intake.inventory import CLINICAL  # with pydicom, which few commands need
-
         if cohort not in self._clinical:
             tables = self.card(cohort).clinical
             folder = self.root / self.sourcedata_path(cohort) / CLINICAL
@@ -164,7 +166,7 @@ class Study:
 
     def has(self, path: str) -> bool:
         """Tell whether a file is in the study; its content, or its dataset, may be elsewhere."""
-        if os.path.lexists(self.root / path):
+        if os.path.lexists(f"{self.root}/{path}"):
             return True
         try:
             self.require(path)
@@ -202,6 +204,19 @@ class Study:
         except NotAvailable:
             return False
         return (self.root / self.sourcedata_path(cohort) / ".git").exists()
+
+    def inventory(self, cohort: str) -> Inventory | None:
+        """Return what a cohort's sourcedata holds; None where its dataset is not to be had.
+
+        It is read again only where one of its tables was written since.
+        """
+        if not self.has_sourcedata(cohort):
+            return None
+        folder = self.root / self.sourcedata_path(cohort)
+        stamp = inventory_stamp(folder)
+        if cohort not in self._inventories or self._inventories[cohort][0] != stamp:
+            self._inventories[cohort] = (stamp, read_inventory(folder))
+        return self._inventories[cohort][1]
 
     # Tables ------------------------------------------------------------------------------------
 

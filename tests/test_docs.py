@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from cta_data.cli.application import app
 from cta_data.cohorts.card import Card
 from cta_data.configuration import StudyConfiguration
-from cta_data.imaging.registration_quality import QualityLimits
+from cta_data.imaging.registration_limits import QualityLimits
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"

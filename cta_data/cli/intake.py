@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -17,21 +17,11 @@ from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
-from cta_data.intake import AdditionOptions, AdditionPlan, SubjectPlan, UnpackLimits
-from cta_data.intake.addition import IMAGE_ENDINGS
-from cta_data.intake.inventory import ACCEPTED
-from cta_data.intake.plan_model import REFUSE
-from cta_data.steps.add import (
-    Preview,
-    add_source,
-    implausible_persons,
-    open_addition,
-    preview,
-)
-from cta_data.steps.clinical import problems_of
-from cta_data.steps.convert_masks import ASK_FOR_CODE, require_lesion_values
-from cta_data.steps.overlap import shared_patients
 from cta_data.study import Study, open_study
+
+if TYPE_CHECKING:
+    from cta_data.intake import AdditionPlan, SubjectPlan
+    from cta_data.steps.add import Preview
 
 GIBIBYTE = 1 << 30
 MOST_ROWS = 60
@@ -70,6 +60,8 @@ def add(
 ) -> int:
     """Take raw files (folder or archive) into a cohort's sourcedata."""
     from cta_data.creation import ensure_cohort
+    from cta_data.intake import AdditionOptions, UnpackLimits
+    from cta_data.steps.add import add_source, open_addition, preview
 
     opened = open_study(study)
     if source is None:
@@ -107,6 +99,8 @@ def add(
 
 def _notes(plan: AdditionPlan, rows: list[Preview]) -> list[str]:
     """Return what is to be told of persons and of series that rules leave out."""
+    from cta_data.steps.add import implausible_persons
+
     persons = sorted(implausible_persons(plan).items())
     left_out = sorted(Counter(row.left_out for row in rows if row.left_out).items())
     return [f"{note} ({number} sessions)" for note, number in persons] + [
@@ -116,6 +110,8 @@ def _notes(plan: AdditionPlan, rows: list[Preview]) -> list[str]:
 
 def _number_refused(plan: AdditionPlan) -> int:
     """Return how many subjects, series, files of the cohort and other files were refused."""
+    from cta_data.intake.plan_model import REFUSE
+
     refused = plan.counts["subjects_refused"] + plan.counts["series_refuse"]
     refused += sum(action == REFUSE for _, action in plan.cohort_files)
     return refused + len(plan.problems)
@@ -123,6 +119,8 @@ def _number_refused(plan: AdditionPlan) -> int:
 
 def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:
     """Say which patients of a cohort are another subject of the study as well."""
+    from cta_data.steps.overlap import shared_patients
+
     shared = [] if quiet else shared_patients(study)
     mine = [patient for patient in shared if cohort in {c for c, _ in patient.labels}]
     if mine:
@@ -134,6 +132,8 @@ def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:
 
 def _tell_clinical(study: Study, cohort: str, *, quiet: bool) -> None:
     """Say what of the clinical tables could not be used: it stays missing."""
+    from cta_data.steps.clinical import problems_of
+
     problems = [] if quiet else problems_of(Study(study.root), cohort)
     for line in problems[:MOST_ROWS]:
         error_console().print(f"note: {line}", soft_wrap=True)
@@ -147,6 +147,8 @@ def _require_decisions(study: Study, cohort: str, card: Card) -> None:
     ConfigurationError
         With the lines to add, and where.
     """
+    from cta_data.steps.convert import ASK_FOR_CODE, require_lesion_values
+
     undecided = require_lesion_values(card)
     if undecided:
         raise ConfigurationError(
@@ -223,6 +225,8 @@ def _print_series(rows: list[Preview]) -> None:
 
 
 def _print_troubles(plan: AdditionPlan) -> None:
+    from cta_data.intake.plan_model import REFUSE
+
     errors = error_console()
     aside: Counter[str] = Counter()
     for entry in plan.set_aside:
@@ -260,6 +264,8 @@ def unmatched_note(names: list[str]) -> str:
 
     A case whose folder is spelled in another way would else be lost among files of no interest.
     """
+    from cta_data.intake.addition import IMAGE_ENDINGS
+
     images = [name for name in names if name.lower().endswith(IMAGE_ENDINGS)]
     of_folder = {name.rpartition("/")[0]: name for name in reversed(images)}
     shown = (list(reversed(of_folder.values())) or names)[:MOST_NAMED]
@@ -270,6 +276,8 @@ def unmatched_note(names: list[str]) -> str:
 
 
 def _print_known_otherwise(plan: AdditionPlan, subject: SubjectPlan) -> None:
+    from cta_data.intake.inventory import ACCEPTED
+
     known = {
         row.subject
         for row in plan.inventory.subjects

@@ -6,12 +6,10 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -19,6 +17,11 @@ from rich.table import Table
 
 from cta_data.engine import Decision, Observer, Record, Report
 from cta_data.engine.records import summary_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cta_data.engine import UnitId
 
 MOST_FAILURES = 20
 
@@ -128,19 +131,29 @@ def _split_failures(failures: list[Record]) -> tuple[list[Record], int]:
     return causes, len(failures) - len(causes)
 
 
-def print_plan(decisions: list[Decision], *, as_json: bool) -> None:
-    """Print what would be done."""
-    if as_json:
-        print_json(
-            [{"unit": str(d.unit.id), "action": d.action, "reason": d.reason} for d in decisions]
-        )
-        return
-    out = console()
+def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
+    """Print what would be done, and return the units that it is about.
+
+    Only they and the lines are kept of what may be many thousand decisions.
+    """
+    units: list[UnitId] = []
+    counts: Counter[str] = Counter()
+    entries: list[dict[str, str]] = []
+    lines: list[str] = []
     for decision in decisions:
-        out.print(f"{decision.action:<11}{decision.unit.id}: {decision.reason}", soft_wrap=True)
-    counts = Counter(decision.action for decision in decisions)
+        unit, action, reason = decision.unit.id, decision.action, decision.reason
+        units.append(unit)
+        counts[action] += 1
+        if as_json:
+            entries.append({"unit": str(unit), "action": action, "reason": reason})
+        else:
+            lines.append(f"{action:<11}{unit}: {reason}")
+    if as_json:
+        print_json(entries)
+        return units
     told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
-    out.print(f"{len(decisions)} units: {told} (nothing was changed)")
+    typer.echo("\n".join([*lines, f"{len(units)} units: {told} (nothing was changed)"]))
+    return units
 
 
 def print_json(content: Any) -> None:
@@ -155,24 +168,35 @@ def print_records(frame: pd.DataFrame) -> None:
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it: what is not known is null, bytes are digits."""
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(name): _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
-    if value is None or pd.isna(value) or (isinstance(value, float) and math.isinf(value)):
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return _plain_of_tables(value)
+
+
+def _plain_of_tables(value: Any) -> Any:
+    """Return a value of a type that only results of SQL have."""
+    import pandas as pd
+
+    if pd.isna(value):
         return None
     if isinstance(value, bytes | bytearray):
         return value.hex()
     if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, bool | int | float | str):
-        return value
+        return _plain(float(value))
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def print_frame(frame: pd.DataFrame) -> None:
     """Print a DataFrame as a table without its index."""
+    import pandas as pd
+
     with pd.option_context("display.max_columns", None, "display.width", 200):
         typer.echo(frame.to_string(index=False) if len(frame) else "no rows")

@@ -6,7 +6,6 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
 from cta_data.cli.options import CohortOption, JsonOption, ReplayOption, StudyOption
@@ -15,6 +14,8 @@ from cta_data.engine.records import EXIT_NOTHING
 from cta_data.study import Study, open_study
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cta_data.steps.report import Reports
 
 

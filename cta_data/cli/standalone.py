@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import SimpleITK as sitk
 import typer
 from rich.table import Table
 
@@ -16,14 +14,12 @@ from cta_data.cli.output import console, error_console, print_json
 from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.formats.nifti import read_image, write_image
-from cta_data.formats.reference_image import read_reference_image
-from cta_data.formats.rtstruct import read_structure_set
-from cta_data.formats.transforms import read_transform
-from cta_data.formats.voxel_values import usable_values
-from cta_data.imaging.rasterization import REFUSED, RasterizedRoi
-from cta_data.imaging.structure_set_masks import rasterize_structure_set
 from cta_data.patterns import require_pattern
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from cta_data.imaging.rasterization import RasterizedRoi
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +50,11 @@ def rasterize(
     Masks of a NIfTI image have its order of voxels; those of a DICOM series are in RAS order, as
     all images that this program makes of DICOM.
     """
+    from cta_data.formats.reference_image import read_reference_image
+    from cta_data.formats.rtstruct import read_structure_set
+    from cta_data.imaging.rasterization import REFUSED
+    from cta_data.imaging.structure_set_masks import rasterize_structure_set
+
     _check_pattern(roi)
     _check_masks_output(out)
     _require_inputs(rtstruct, image)
@@ -99,6 +100,8 @@ def transfer_mask(
     as_json: JsonOption = False,
 ) -> int:
     """Carry one mask from one technique to another, lesion by lesion."""
+    from cta_data.formats.nifti import read_image, write_image
+    from cta_data.formats.reference_image import read_reference_image
     from cta_data.imaging.mask_transfer import transfer_mask as carry
 
     _check_output(out)
@@ -130,6 +133,8 @@ def transfer_mask(
 
 def _in_voxel_order_of(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
     """Permute and flip a mask's axes into the order of its image: no voxel moves in space."""
+    import SimpleITK as sitk
+
     code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
     return sitk.DICOMOrient(mask, code)
 
@@ -138,10 +143,15 @@ def _transform(
     path: Path | None, fixed: sitk.Image, moving: sitk.Image, kind: str
 ) -> tuple[sitk.Transform, bool, list[str]]:
     """Return the transform that was given or found, and whether it is accepted."""
+    import SimpleITK as sitk
+
+    from cta_data.formats.transforms import read_transform
+
     if path is not None:
         return read_transform(path), True, []
     if kind not in ("rigid", "affine"):
         raise ConfigurationError(f"unknown kind {kind!r}", next_step="Use rigid or affine")
+    from cta_data.formats.voxel_values import usable_values
     from cta_data.imaging.registration import RegistrationSettings, register_images
 
     for image, name in ((fixed, "the fixed image"), (moving, "the moving image")):
@@ -157,16 +167,12 @@ def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dic
 
     A region that was refused has no mask: an empty one would say that there is nothing.
     """
+    from cta_data.formats.nifti import write_image
+
     if _is_one_mask(out):
         _check_output(out)
         out.parent.mkdir(parents=True, exist_ok=True)
-        union = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
-        for one in rois:
-            own = one.mask(image)  # a view does not keep the image alive that it looks into
-            union |= sitk.GetArrayViewFromImage(own)
-        mask = sitk.GetImageFromArray(union)
-        mask.CopyInformation(image)
-        write_image(mask, out)
+        write_image(_union(rois, image), out)
         return {one.number: str(out) for one in rois}
     out.mkdir(parents=True, exist_ok=True)
     written = {}
@@ -175,6 +181,20 @@ def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dic
         write_image(one.mask(image), path)
         written[one.number] = str(path)
     return written
+
+
+def _union(rois: list[RasterizedRoi], image: sitk.Image) -> sitk.Image:
+    """Return one mask of all ROIs on the grid of an image."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    union = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
+    for one in rois:
+        own = one.mask(image)  # a view does not keep the image alive that it looks into
+        union |= sitk.GetArrayViewFromImage(own)
+    mask = sitk.GetImageFromArray(union)
+    mask.CopyInformation(image)
+    return mask
 
 
 def _is_one_mask(out: Path) -> bool:

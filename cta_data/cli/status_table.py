@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from rich.table import Table
-
+from cta_data.cli.long_table import print_long_table
 from cta_data.cli.output import console
 from cta_data.steps.sessions import STEP_NAMES
 
@@ -16,9 +15,8 @@ SHORT = {"ok": "ok", "notneeded": "none", "impossible": "stop", "error": "ERROR"
 def print_status(content: dict[str, Any]) -> None:
     """Print a line a subject-session, then counts, builds and models."""
     columns = ("cohort", "subject", "session", *STEP_NAMES, "quality", "partition", "reason")
-    table = Table(*columns, box=None, title=content["study"], title_justify="left")
-    for row in content["sessions"]:
-        table.add_row(
+    rows = [
+        (
             row["cohort"],
             f"sub-{row['subject']}",
             row["session"],
@@ -27,8 +25,10 @@ def print_status(content: dict[str, Any]) -> None:
             row["partition"] or "",
             row["reason"] or "",
         )
+        for row in content["sessions"]
+    ]
+    print_long_table(content["study"], columns, rows)
     out = console()
-    out.print(table)
     partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
     told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
     out.print(f"{len(content['sessions'])} subject-sessions: {told or 'none'}")

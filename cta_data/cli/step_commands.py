@@ -141,9 +141,8 @@ def run_request(study: Study, steps: list[Step], request: Request, command: list
 
     options = request.options(command)
     if request.dry_run:
-        decisions = plan_steps(study, steps, options)
-        print_plan(decisions, as_json=request.as_json)
-        matched = _matches_anything([d.unit.id for d in decisions], request)
+        planned = print_plan(plan_steps(study, steps, options), as_json=request.as_json)
+        matched = _matches_anything(planned, request)
         return 0 if matched else EXIT_NOTHING
     with ProgressObserver(quiet=request.as_json) as progress:
         report = execute(study, steps, options, progress.observer(), commit=not request.replay)

@@ -65,12 +65,11 @@ class _Pending:
     blocked: list[Decision] = field(default_factory=list)
 
 
-def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> list[Decision]:
-    """Decide about every unit of the steps without doing anything.
+def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> Iterator[Decision]:
+    """Decide about every unit of the steps without doing anything, one after the other.
 
     Units whose input an earlier step would make are planned to run after it.
     """
-    decisions: list[Decision] = []
     running: set[tuple[str, str, str]] = set()
     for step in steps:
         for decision in _decide_step(study, step, options):
@@ -79,8 +78,7 @@ def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> list
                 decision = Decision(decision.unit, "run", "its input is made by an earlier step")
             if decision.action == "run":
                 running.add((unit.cohort, unit.subject, unit.session))
-            decisions.append(decision)
-    return decisions
+            yield decision
 
 
 def run_steps(
@@ -119,7 +117,7 @@ def run_steps(
             watcher.recorded(entry)
 
         for step in steps:
-            decisions = _decide_step(study, step, options)
+            decisions = list(_decide_step(study, step, options))
             watcher.step_planned(step.name, decisions)
             for decision in decisions:
                 if decision.action == "run" and isinstance(decision.unit, Unit):
@@ -188,17 +186,10 @@ def _open_lock(root: Path) -> IO[str]:
         ) from error
 
 
-def _decide_step(study: Study, step: Step, options: RunOptions) -> list[Decision]:
+def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
     rows = study.tables.by_key("units")
-    return [
-        decide(
-            unit,
-            rows.get(unit.id.key),
-            study.has,
-            recompute=options.recompute,
-        )
-        for unit in step.plan(study, options.selection)
-    ]
+    for unit in step.plan(study, options.selection):
+        yield decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
 
 
 def _run_step(

@@ -13,44 +13,56 @@ _POINTER = b"/annex/objects/"
 _POINTER_SIZE = 32 * 1024
 _MOST_EXTENSIONS = 2
 _LONGEST_EXTENSION = 4
+_COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=True)
 
 _hashed: dict[tuple[str, int, int, int], str] = {}
 
 
-def content_key(path: Path) -> str | None:
+def content_key(path: Path | str) -> str | None:
     """Return the git-annex key of a file's content, or None where there is no such file.
 
     An annexed file answers from its link, whether or not its content is here. Any other file is
     hashed as git-annex would (backend MD5E), so that annexing it does not change its key.
     """
+    name = os.fspath(path)
+    target = _link_target(name)
+    if "annex/objects/" in target:
+        return target.rpartition("/")[2]
     try:
-        status = os.lstat(path)
+        status = os.stat(name)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if os.path.islink(path):
-        target = os.readlink(path)
-        if "annex/objects/" in target:
-            return os.path.basename(target)
-        if not os.path.exists(path):
-            return None
-        status = os.stat(path)
-    seen = (str(path), status.st_mtime_ns, status.st_size, status.st_ino)
+    seen = (name, status.st_mtime_ns, status.st_size, status.st_ino)
     if seen not in _hashed:
-        _hashed[seen] = _pointer_key(path, status.st_size) or _md5e(path, status.st_size)
+        _hashed[seen] = _key_of_file(name, status.st_size)
     return _hashed[seen]
+
+
+def _link_target(name: str) -> str:
+    """Return where a link leads; empty where there is no link.
+
+    A study is mostly links, and the system's one call that reads them is all that they cost.
+    """
+    try:
+        return os.readlink(name)
+    except OSError:
+        return ""
 
 
 def is_fetched(path: Path) -> bool:
     """Tell whether a file's content is here: false for a link or pointer into an empty annex."""
     if os.path.islink(path):
         return os.path.exists(path)
-    return _pointer_key(path, os.stat(path).st_size) is None
+    size = os.stat(path).st_size
+    if size > _POINTER_SIZE:
+        return True
+    with open(path, "rb") as file:
+        return _pointer_key(file.read(_POINTER_SIZE)) is None
 
 
 def digest(content: Any) -> str:
     """Return a short hash of JSON content: same content, same text, on every machine."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_COMPACT.encode(content).encode()).hexdigest()[:32]
 
 
 def unit_key(inputs: Mapping[str, str], parameters_digest: str, version: int) -> str:
@@ -58,20 +70,30 @@ def unit_key(inputs: Mapping[str, str], parameters_digest: str, version: int) ->
     return digest([sorted(inputs.items()), parameters_digest, version])
 
 
-def _pointer_key(path: Path, size: int) -> str | None:
-    if size > _POINTER_SIZE:
+def _key_of_file(name: str, size: int) -> str:
+    """Return the key that a file points to, or else that of its own bytes."""
+    with open(name, "rb") as file:
+        if size > _POINTER_SIZE:
+            md5 = hashlib.file_digest(file, _md5)
+        else:
+            content = file.read()
+            pointed = _pointer_key(content)
+            if pointed is not None:
+                return pointed
+            md5 = _md5(content)
+    return f"MD5E-s{size}--{md5.hexdigest()}{_extension(os.path.basename(name))}"
+
+
+def _md5(content: bytes = b"") -> Any:
+    return hashlib.md5(content, usedforsecurity=False)
+
+
+def _pointer_key(content: bytes) -> str | None:
+    """Return the key that a file of this content stands for, where git-annex unlocked it."""
+    if not content.startswith(_POINTER):
         return None
-    with open(path, "rb") as file:
-        line = file.readline(_POINTER_SIZE)
-    if not line.startswith(_POINTER):
-        return None
+    line = content.partition(b"\n")[0]
     return line.decode().strip().rsplit("/", 1)[-1]
-
-
-def _md5e(path: Path, size: int) -> str:
-    with open(path, "rb") as file:
-        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    return f"MD5E-s{size}--{md5}{_extension(path.name)}"
 
 
 def _extension(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cta_data.engine.units import UnitId
@@ -31,9 +31,8 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON content."""
-        content = asdict(self)
-        unit = content.pop("unit")
-        return unit | content
+        own = {name: value for name, value in vars(self).items() if name != "unit"}
+        return dict(zip(("step", "cohort", "subject", "session"), self.unit.key, strict=True)) | own
 
 
 @dataclass

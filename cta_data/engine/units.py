@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cta_data.study import Study
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class UnitId:
     """One step for one subject-session; empty labels for a unit of a whole cohort or study."""
 
@@ -37,7 +38,7 @@ class UnitId:
         return " ".join([self.step, *[name for name in names if name]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """A file that a unit reads: its role, its path from the top of the study, its content key."""
 
@@ -123,6 +124,21 @@ Scope = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class RunOf:
+    """The function `run` of a module that is loaded when the first unit runs.
+
+    Planning is frequent, and needs nothing of what reads and computes images.
+    """
+
+    module: str
+
+    def __call__(self, unit: Unit, workspace: Workspace) -> Outcome:
+        """Run one unit."""
+        outcome: Outcome = import_module(self.module).run(unit, workspace)
+        return outcome
+
+
+@dataclass(frozen=True)
 class Step:
     """One step: a pure plan, and a run for one unit in a worker.
 
@@ -150,8 +166,9 @@ def session_scope(*tables: str, **fixed: Any) -> Callable[[UnitId], Scope]:
 def existing_inputs(root: Path, paths: Mapping[str, str]) -> tuple[tuple[Input, ...], list[str]]:
     """Return the inputs (role to path) with their keys, and the paths that are not there."""
     found, missing = [], []
+    top = f"{root}/"
     for role, path in paths.items():
-        key = content_key(root / path)
+        key = content_key(top + path)
         if key is None:
             missing.append(path)
         else:

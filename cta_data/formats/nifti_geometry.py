@@ -226,16 +226,18 @@ def _contradiction(
     header: nib.Nifti1Header, forms: dict[str, NDArray[np.float64]], shape: Shape
 ) -> str:
     """Both places in words where a header gives two; empty where they agree but for rounding."""
-    told = "; ".join(f"{name}: {describe_affine(affine)}" for name, affine in forms.items())
     if len(forms) == 2:
         apart = forms_apart_mm(forms, shape)
         allowed = FORMS_DIFFER_MM + _quaternion_rounding(header) * _diagonal_mm(forms, shape)
-        return f"{told}; corners up to {apart:.3g} mm apart" if apart > allowed else ""
-    if pixdim_apart_mm(header, _first(forms), shape, where="") <= FORMS_DIFFER_MM:
-        return ""
-    unit = unit_mm(header, where="")
-    lengths = " × ".join(f"{abs(float(v)) * unit:.5g}" for v in header["pixdim"][1:4])
-    return f"{told}; pixdim: {lengths} mm"
+        what = f"corners up to {apart:.3g} mm apart" if apart > allowed else ""
+    elif pixdim_apart_mm(header, _first(forms), shape, where="") > FORMS_DIFFER_MM:
+        unit = unit_mm(header, where="")
+        lengths = " × ".join(f"{abs(float(v)) * unit:.5g}" for v in header["pixdim"][1:4])
+        what = f"pixdim: {lengths} mm"
+    else:
+        what = ""
+    told = [f"{name}: {describe_affine(affine)}" for name, affine in forms.items() if what]
+    return "; ".join([*told, what])
 
 
 def _quaternion_rounding(header: nib.Nifti1Header) -> float:

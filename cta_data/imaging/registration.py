@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, field, replace
 import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.registration_quality import (
+from cta_data.imaging.registration_limits import (
+    SEED,
     QualityLimits,
     RegistrationQuality,
-    assess_volumes,
     reasons_against,
 )
+from cta_data.imaging.registration_quality import assess_volumes
 from cta_data.imaging.registration_stages import (
     EVERY_VOXEL,
     Frame,
@@ -39,8 +40,6 @@ from cta_data.imaging.registration_stages import (
 from cta_data.imaging.registration_volume import RegistrationVolume, prepare_volume
 
 METRIC = "mattes_mutual_information"
-SEED = 20250215
-"""Draws the samples where nobody says otherwise: in a study as for two images alone."""
 COARSE = Level(8.0, 20_000, 8.0, 0.5, 60)
 MIDDLE = Level(4.0, 30_000, 3.0, 0.1, 50)
 RIGID_FINE = (0.8, 0.005, 60)

@@ -1,25 +1,35 @@
-"""Intake: a hospital's files become one tar a series in a cohort's ``sourcedata``."""
+"""Intake: a hospital's files become one tar a series in a cohort's ``sourcedata``.
 
-from cta_data.formats.dicom_header import header_of
-from cta_data.intake.addition import plan_addition
-from cta_data.intake.archives import UnpackLimits
-from cta_data.intake.execution import AdditionResult, execute_addition
-from cta_data.intake.inventory import (
-    Inventory,
-    SeriesRow,
-    SetAsideRow,
-    SubjectRow,
-    read_inventory,
-)
-from cta_data.intake.pack import open_datasets, read_members, read_series
-from cta_data.intake.plan_model import (
-    AdditionOptions,
-    AdditionPlan,
-    SeriesPlan,
-    SetAside,
-    SubjectPlan,
-    needed_content,
-)
+What is named here is loaded when it is first used: who only asks what a cohort holds
+(`cta_data.intake.inventory`) needs nothing that reads DICOM.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cta_data.formats.dicom_header import header_of
+    from cta_data.intake.addition import plan_addition
+    from cta_data.intake.archives import UnpackLimits
+    from cta_data.intake.execution import AdditionResult, execute_addition
+    from cta_data.intake.inventory import (
+        Inventory,
+        SeriesRow,
+        SetAsideRow,
+        SubjectRow,
+        read_inventory,
+    )
+    from cta_data.intake.pack import open_datasets, read_members, read_series
+    from cta_data.intake.plan_model import (
+        AdditionOptions,
+        AdditionPlan,
+        SeriesPlan,
+        SetAside,
+        SubjectPlan,
+        needed_content,
+    )
 
 __all__ = [
     "AdditionOptions",
@@ -42,3 +52,26 @@ __all__ = [
     "read_members",
     "read_series",
 ]
+
+_PLACES = {
+    "cta_data.formats.dicom_header": ("header_of",),
+    "cta_data.intake.addition": ("plan_addition",),
+    "cta_data.intake.archives": ("UnpackLimits",),
+    "cta_data.intake.execution": ("AdditionResult", "execute_addition"),
+    "cta_data.intake.inventory": (
+        *("Inventory", "SeriesRow", "SetAsideRow", "SubjectRow"),
+        "read_inventory",
+    ),
+    "cta_data.intake.pack": ("open_datasets", "read_members", "read_series"),
+    "cta_data.intake.plan_model": (
+        *("AdditionOptions", "AdditionPlan", "SeriesPlan", "SetAside", "SubjectPlan"),
+        "needed_content",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(place), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

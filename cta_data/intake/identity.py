@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cta_data.intake.instances import Instance
 from cta_data.intake.pseudonyms import keyed_hash
+
+if TYPE_CHECKING:
+    from cta_data.intake.instances import Instance
 
 IDENTITY_ATTRIBUTES = ("PatientName", "PatientBirthDate", "PatientSex")
 _FINGERPRINT_DIGITS = 32

@@ -32,6 +32,9 @@ STAGING = ".staging"
 CLINICAL = "clinical"
 """Folder of the files about the whole cohort, as they were delivered."""
 
+SOURCE_FILE = "SourceFile"
+"""Attribute of a plain file's header: its place in the source."""
+
 ACCEPTED = "accepted"
 REFUSED = "refused"
 
@@ -171,6 +174,19 @@ def read_inventory(sourcedata: Path) -> Inventory:
     )
 
 
+def inventory_stamp(sourcedata: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """Return what changes when one of the tables is written again: time, size and file number."""
+    return tuple(_stamp(sourcedata / name) for name in (SUBJECTS, SERIES, SET_ASIDE, PERSONS))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def write_subjects(sourcedata: Path, rows: Iterable[SubjectRow]) -> list[Path]:
     """Write ``subjects.tsv``; returns the names (relative) of the files that changed."""
     ordered = sorted(rows, key=lambda row: (row.subject, row.source_id, row.study_uid))
@@ -249,17 +265,20 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
         )
     if not path.exists():
         return []
-    converters = {column.name: _converter(str(column.type)) for column in fields(row_type)}
     with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, dialect="excel-tab")
+        reader = csv.reader(stream, dialect="excel-tab")
         # The csv module refuses long fields, and a header's text can be long.
         csv.field_size_limit(_LONGEST_FIELD)
         try:
-            return [
-                row_type(**{name: convert(row[name]) for name, convert in converters.items()})
-                for row in reader
+            columns = next(reader, [])
+            places = [
+                (columns.index(column.name), _converter(str(column.type)))
+                for column in fields(row_type)
             ]
-        except (KeyError, ValueError, TypeError, csv.Error) as error:
+            return [
+                row_type(*(convert(row[at]) for at, convert in places)) for row in reader if row
+            ]
+        except (IndexError, ValueError, TypeError, csv.Error) as error:
             raise CtaError(
                 "the table cannot be read",
                 where=f"{path}, line {reader.line_num}",

@@ -9,10 +9,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from cta_data.intake.identity import fingerprint, fingerprints_of
-from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import ACCEPTED, PersonRow, SubjectRow
+
+if TYPE_CHECKING:
+    from cta_data.intake.instances import Instance
 
 NAME, BIRTH_DATE, SEX = "PatientName", "PatientBirthDate", "PatientSex"
 PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {

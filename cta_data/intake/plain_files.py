@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.intake.instances import LARGER, Instance, Unreadable
+from cta_data.intake.inventory import SOURCE_FILE
 from cta_data.intake.sop_classes import FILE_CLASS
 from cta_data.size_limit import largest_image_bytes
 
 SESSION_STUDY = "session:"
 """Begins the study of plain files, which follows from their session and not the reverse."""
-SOURCE_FILE = "SourceFile"
-"""Attribute of a plain file's header: its place in the source."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import duckdb
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cta_data.errors import CtaError
 from cta_data.manifests.schemas import table_schemas
 from cta_data.manifests.tables import read_arrow
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def query(folder: Path, sql: str) -> pd.DataFrame:
@@ -23,6 +24,8 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
     CtaError
         The statement is not valid SQL, or names a table or column that does not exist.
     """
+    import duckdb  # few commands need it
+
     with duckdb.connect(":memory:") as connection:
         for table in table_schemas():
             connection.register(table, read_arrow(folder, table))

@@ -9,17 +9,21 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cta_data.errors import CtaError
 from cta_data.manifests.schemas import TableSchema, table_schemas
+from cta_data.manifests.stored_rows import StoredRow, has_twins, stored_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
+"""A row that a step made; columns that it does not name are null."""
 
 
 class Tables:
@@ -33,19 +37,20 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rows: dict[str, dict[tuple, Row]] = {}
+        self._rows: dict[str, dict[tuple, StoredRow]] = {}
+        self._groups: dict[tuple[str, tuple[str, ...]], dict[tuple, list[StoredRow]]] = {}
         self._changed: set[str] = set()
 
-    def rows(self, table: str) -> list[Row]:
+    def rows(self, table: str) -> list[StoredRow]:
         """Return the rows of a table, in no particular order."""
         return list(self._load(table).values())
 
-    def by_key(self, table: str) -> Mapping[tuple, Row]:
+    def by_key(self, table: str) -> Mapping[tuple, StoredRow]:
         """Return the rows of a table by their key."""
         return self._load(table)
 
     def replace(
-        self, table: str, columns: tuple[str, ...], scopes: set[tuple], rows: Iterable[Row]
+        self, table: str, columns: tuple[str, ...], scopes: set[tuple], rows: Iterable[StoredRow]
     ) -> None:
         """Drop the rows whose `columns` are in `scopes`, then add `rows`.
 
@@ -62,18 +67,27 @@ class Tables:
             kept[tuple(complete[column] for column in schema.key)] = complete
         self._store(table, kept)
 
-    def upsert(self, table: str, rows: Iterable[Row]) -> None:
+    def upsert(self, table: str, rows: Iterable[StoredRow]) -> None:
         """Add rows, each in place of the one with the same key."""
         schema = table_schemas()[table]
-        merged = dict(self._load(table))
-        for row in rows:
-            complete = _complete(schema, row)
-            merged[tuple(complete[column] for column in schema.key)] = complete
-        self._store(table, merged)
+        complete = [_complete(schema, row) for row in rows]
+        if complete:
+            added = {tuple(row[column] for column in schema.key): row for row in complete}
+            self._store(table, {**self._load(table), **added})
 
-    def index(self, table: str, columns: tuple[str, ...]) -> dict[tuple, list[Row]]:
-        """Group the rows of a table by some of its columns."""
-        groups: dict[tuple, list[Row]] = {}
+    def index(self, table: str, columns: tuple[str, ...]) -> Mapping[tuple, list[StoredRow]]:
+        """Return the rows of a table, grouped by some of its columns."""
+        if (table, columns) not in self._groups:
+            self._groups[table, columns] = self._grouped(table, columns)
+        return self._groups[table, columns]
+
+    def _grouped(self, table: str, columns: tuple[str, ...]) -> dict[tuple, list[StoredRow]]:
+        key = table_schemas()[table].key
+        groups: dict[tuple, list[StoredRow]] = {}
+        if columns == key[: len(columns)]:  # as mostly: nothing has to be looked up in the rows
+            for own, row in self._load(table).items():
+                groups.setdefault(own[: len(columns)], []).append(row)
+            return groups
         for row in self._load(table).values():
             groups.setdefault(tuple(row[column] for column in columns), []).append(row)
         return groups
@@ -81,6 +95,7 @@ class Tables:
     def forget(self) -> None:
         """Read every table again when it is next asked for, but those that are to be written."""
         self._rows = {table: self._rows[table] for table in self._changed}
+        self._groups.clear()
 
     def changed(self) -> bool:
         """Tell whether any table differs from its file."""
@@ -96,20 +111,22 @@ class Tables:
         self._changed.clear()
         return written
 
-    def _store(self, table: str, rows: dict[tuple, Row]) -> None:
-        if rows != self._rows[table]:
+    def _store(self, table: str, rows: dict[tuple, StoredRow]) -> None:
+        if rows != self._load(table):
             self._changed.add(table)
             self._rows[table] = rows
+            self._groups = {key: found for key, found in self._groups.items() if key[0] != table}
 
-    def _load(self, table: str) -> dict[tuple, Row]:
+    def _load(self, table: str) -> dict[tuple, StoredRow]:
         if table not in self._rows:
-            schema = table_schemas()[table]
-            rows = read_arrow(self.folder, table).to_pylist()
-            self._rows[table] = {tuple(row[c] for c in schema.key): row for row in rows}
+            key = table_schemas()[table].key
+            there = (self.folder / f"{table}.parquet").exists()
+            # To make an empty table of Arrow would load pandas.
+            self._rows[table] = stored_rows(read_arrow(self.folder, table), key) if there else {}
         return self._rows[table]
 
 
-def write_rows(folder: Path, table: str, rows: list[Row]) -> None:
+def write_rows(folder: Path, table: str, rows: list[StoredRow]) -> None:
     """Write one table atomically, in the order given.
 
     Raises
@@ -158,8 +175,8 @@ def read_arrow(folder: Path, table: str) -> pa.Table:
         raise _damaged(path, f"this is not the table {table} of this version", why)
     columns = [_column(path, stored[field.name], field) for field in schema]
     content = pa.Table.from_arrays(columns, schema=schema)
-    key = list(table_schemas()[table].key)
-    if content.group_by(key).aggregate([]).num_rows < content.num_rows:
+    key = table_schemas()[table].key
+    if has_twins(content, key):
         raise _damaged(path, "the table is damaged", f"two rows have one {', '.join(key)}")
     return content
 
@@ -184,6 +201,8 @@ def _damaged(path: Path, what: str, why: str) -> CtaError:
 
 def read_frame(folder: Path, table: str) -> pd.DataFrame:
     """Read one table as a pandas DataFrame with nullable, typed columns."""
+    import pandas as pd  # few commands need it
+
     mapping = {
         pa.string(): pd.StringDtype(),
         pa.bool_(): pd.BooleanDtype(),
@@ -192,7 +211,7 @@ def read_frame(folder: Path, table: str) -> pd.DataFrame:
     return read_arrow(folder, table).to_pandas(types_mapper=mapping.get)
 
 
-def _complete(schema: TableSchema, row: Row) -> Row:
+def _complete(schema: TableSchema, row: StoredRow) -> Row:
     unknown = set(row) - set(schema.arrow.names)
     if unknown:
         raise CtaError(f"table {schema.name} has no column {', '.join(sorted(unknown))}")

@@ -12,6 +12,7 @@ from cta_data.engine.datasets import require_identity
 from cta_data.engine.driver import study_lock
 from cta_data.engine.provenance import commit_run
 from cta_data.errors import ConfigurationError
+from cta_data.manifests import StoredRow
 from cta_data.steps.accounting import account, write_participant_tables
 from cta_data.steps.sessions import selected_cohorts
 from cta_data.study import Study
@@ -186,9 +187,9 @@ def _write(study: Study, key: Key, verdict: Verdict) -> None:
     }
     study.tables.upsert("acceptances", [decision])
     status = "ok" if verdict.decision == ACCEPTED else "impossible"
-    study.tables.upsert("units", [row | {"status": status, "reason": in_words(decision)}])
+    study.tables.upsert("units", [{**row, "status": status, "reason": in_words(decision)}])
 
 
-def _by_session(entry: tuple[tuple, dict[str, Any]]) -> tuple[Any, ...]:
+def _by_session(entry: tuple[tuple, StoredRow]) -> tuple[Any, ...]:
     step, *session = entry[0]
     return (*session, JUDGED.index(step) if step in JUDGED else -1)

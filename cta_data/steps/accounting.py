@@ -8,6 +8,7 @@ from cta_data.bids.dataset import write_participants
 from cta_data.cohorts.file_roles import DICOM
 from cta_data.configuration import BuildSection
 from cta_data.engine.driver import mark_uncommitted
+from cta_data.manifests import StoredRow
 from cta_data.patterns import search
 from cta_data.steps.clinical import courses_that_differ, write_phenotypes
 from cta_data.steps.partition import Assignment, PartitionOptions, Patient, partition
@@ -149,7 +150,8 @@ def account(study: Study) -> None:
         (a.patient.cohort, a.patient.subject): a
         for a in (study_partition(study) if built and whole else [])
     }
-    rows = dict(study.tables.by_key("subjects"))
+    known = study.tables.by_key("subjects")
+    rows = dict(known)
     for step, cohort, subject, session in study.tables.by_key("units"):
         if step == "convert" and cohort not in study.not_available:
             identity = {"cohort": cohort, "subject": subject, "session": session}
@@ -172,14 +174,15 @@ def account(study: Study) -> None:
             if not whole and row.get("partition") in ("train", "test"):
                 partition_now = row["partition"]
             told = {"partition": partition_now, "exclusion_reason": None}
-        updated.append(row | told)
+        if any(row.get(name) != value for name, value in told.items()) or key not in known:
+            updated.append({**row, **told})
     study.tables.upsert("subjects", updated)
 
 
 def write_participant_tables(study: Study) -> None:
     """Write participants.tsv of every cohort from the table `subjects`, where it changed."""
     converted = {key[1:] for key, r in _units_of(study, "convert").items() if r["status"] == "ok"}
-    by_cohort: dict[str, dict[str, dict[str, Any]]] = {}
+    by_cohort: dict[str, dict[str, StoredRow]] = {}
     for key, row in sorted(study.tables.by_key("subjects").items()):
         if key in converted:
             by_cohort.setdefault(key[0], {}).setdefault(key[1], row)
@@ -207,5 +210,5 @@ def write_participant_tables(study: Study) -> None:
     write_phenotypes(study, converted)
 
 
-def _units_of(study: Study, step: str) -> dict[tuple, dict[str, Any]]:
+def _units_of(study: Study, step: str) -> dict[tuple, StoredRow]:
     return {key: row for key, row in study.tables.by_key("units").items() if key[0] == step}

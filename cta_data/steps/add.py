@@ -27,8 +27,9 @@ from cta_data.intake import (
 )
 from cta_data.intake.addition import remove_abandoned_work
 from cta_data.intake.expected import Expected
+from cta_data.intake.inventory import SOURCE_FILE
 from cta_data.intake.naming import SubjectNaming
-from cta_data.intake.plain_files import SOURCE_FILE, FilePlace, Recognise, recognise_nothing
+from cta_data.intake.plain_files import FilePlace, Recognise, recognise_nothing
 from cta_data.memory import memory_bounded
 from cta_data.names import LONGEST_LABEL
 from cta_data.redaction.identity import is_public

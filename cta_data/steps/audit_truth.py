@@ -22,7 +22,6 @@ from cta_data.intake.inventory import ACCEPTED
 from cta_data.json_files import read_json
 from cta_data.steps.finding_crops import mask_path
 from cta_data.steps.models import PREDICTIONS
-from cta_data.steps.sessions import read_cohort_inventory
 from cta_data.study import Study
 
 MISSED = "a real lesion that the reader missed"
@@ -165,7 +164,7 @@ def _of_case(
 
 
 def _patient_id(study: Study, cohort: str, subject: str) -> str:
-    inventory = read_cohort_inventory(study, cohort)
+    inventory = study.inventory(cohort)
     rows = inventory.subjects if inventory else ()
     found = [r.source_id for r in rows if r.subject == subject and r.status == ACCEPTED]
     if len(found) != 1:

@@ -1,26 +1,13 @@
-"""Build: a training set that nnU-Net takes as it is, images and labels by reference."""
+"""Build: which sessions make a training set, and whether it has to be written (again)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import SimpleITK as sitk
-
 from cta_data.configuration import Setting
-from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
-from cta_data.engine.log import software_versions
-from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.formats.nifti import (
-    describe_grid_difference,
-    read_image,
-    same_grid,
-)
-from cta_data.formats.nifti_geometry import grid_of_itk
-from cta_data.formats.voxel_values import count_not_finite
+from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
+from cta_data.errors import ConfigurationError
 from cta_data.steps.accounting import (
     not_evaluated,
     partition_options,
@@ -34,10 +21,6 @@ from cta_data.study import Study
 
 VERSION = 2
 MOST_NAMED = 5
-READER = "NibabelIOWithReorient"
-"""nnU-Net's reader that turns images to RAS, and masks back: its others ignore orientation."""
-REACH = "../../"
-"""From a training set to the top of the study."""
 
 
 def build_step(study: Study, name: str, technique: str = "") -> Step:
@@ -70,7 +53,9 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
         changes = {"technique": technique, "grid": "", "dataset_id": number}
         setting = setting.model_copy(update=changes)
         name = f"{name}on{technique}"
-    return Step(f"build_{name}", _planner(name, setting), run, _owner(name))
+    return Step(
+        f"build_{name}", _planner(name, setting), RunOf("cta_data.steps.training_set"), _owner(name)
+    )
 
 
 def _require_known(study: Study, technique: str) -> None:
@@ -215,141 +200,3 @@ def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[
         "image": image,
         "label": label,
     }
-
-
-def run(unit: Unit, workspace: Workspace) -> Outcome:
-    """Check every case and write dataset.json, splits_final.json and build.json.
-
-    Raises
-    ------
-    DataRefused
-        A patient is in two partitions or folds, an image and its label differ in their grid, a
-        label is empty or holds other values than 0 and 1. The message lists the cases.
-    """
-    cases = list(unit.parameters["cases"])
-    problems = leaks(cases)
-    for case in cases:
-        problems += _check_case(case, workspace)
-    if problems:
-        number = "1 problem stops" if len(problems) == 1 else f"{len(problems)} problems stop"
-        raise DataRefused(
-            f"{number} the build: {'; '.join(problems)}",
-            where=unit.parameters["folder"],
-            next_step="Correct them, or exclude their subjects",
-        )
-    folder = unit.parameters["folder"]
-    for name, content in (
-        ("dataset.json", _dataset(unit)),
-        ("splits_final.json", _splits(cases, unit.parameters["partition"]["folds"])),
-        ("build.json", _provenance(unit)),
-    ):
-        text = json.dumps(content, indent=2, sort_keys=name != "dataset.json") + "\n"
-        workspace.write(f"{folder}/{name}").write_text(text, encoding="utf-8")
-    return Outcome(tables={"splits": _split_rows(unit)})
-
-
-def leaks(cases: list[dict[str, Any]]) -> list[str]:
-    """Return patients who are in two partitions, or validate in two folds."""
-    places: dict[tuple[str, str], set[tuple]] = {}
-    for case in cases:
-        patient = (case["cohort"], case["subject"])
-        places.setdefault(patient, set()).add((case["partition"], case["fold"]))
-    return [
-        f"{cohort} sub-{subject}: one patient in several partitions or folds {sorted(found)}"
-        for (cohort, subject), found in sorted(places.items())
-        if len(found) > 1
-    ]
-
-
-def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
-    try:
-        image = _as_nnunet_reads(workspace.read(case["image"]))
-        label = _as_nnunet_reads(workspace.read(case["label"]))
-    except DataRefused as error:
-        return [f"{case['case']}: {error}"]
-    problems = []
-    unusable = count_not_finite(sitk.GetArrayViewFromImage(image))
-    if unusable:
-        problems.append(f"{case['case']}: {unusable} voxels of the image are NaN or infinite")
-    if not same_grid(image, label):
-        problems.append(f"{case['case']}: {describe_grid_difference(image, label)}")
-    values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())
-    if not values <= {0, 1}:
-        problems.append(f"{case['case']}: label values {sorted(values)}, only 0 and 1 may be there")
-    elif 1 not in values:
-        problems.append(f"{case['case']}: the label is empty")
-    elif 0 not in values:
-        problems.append(f"{case['case']}: the label has no background")
-    return problems
-
-
-def _as_nnunet_reads(path: Path) -> sitk.Image:
-    """Read an image; refuse it where nnU-Net's reader would put its voxels elsewhere."""
-    image, seen = read_image(path), grid_of_itk(path)
-    if not same_grid(image, seen):
-        raise DataRefused(
-            "nnU-Net's reader sees another grid than the study's tables",
-            where=path.name,
-            why=describe_grid_difference(seen, image),
-            next_step="Convert the session again (`--recompute`)",
-        )
-    return image
-
-
-def _dataset(unit: Unit) -> dict[str, Any]:
-    training = [case for case in unit.parameters["cases"] if case["partition"] == "train"]
-    return {
-        "name": unit.parameters["folder"].split("/")[-1],
-        "description": f"Cross-technique annotation, setting {unit.parameters['setting']}",
-        "channel_names": {"0": unit.parameters["definition"]["technique"]},
-        "labels": {"background": 0, "metastasis": 1},
-        "numTraining": len(training),
-        "file_ending": ".nii.gz",
-        "overwrite_image_reader_writer": READER,
-        "dataset": {
-            case["case"]: {"images": [REACH + case["image"]], "label": REACH + case["label"]}
-            for case in training
-        },
-    }
-
-
-def _splits(cases: list[dict[str, Any]], folds: int) -> list[dict[str, list[str]]]:
-    training = [case for case in cases if case["partition"] == "train"]
-    return [
-        {
-            "train": [case["case"] for case in training if case["fold"] != fold],
-            "val": [case["case"] for case in training if case["fold"] == fold],
-        }
-        for fold in range(folds)
-    ]
-
-
-def _provenance(unit: Unit) -> dict[str, Any]:
-    keys = {entry.path: entry.key for entry in unit.inputs}
-    return {
-        "setting": unit.parameters["setting"],
-        "definition": unit.parameters["definition"],
-        "partition": unit.parameters["partition"],
-        "unit_key": unit.key,
-        "step_version": unit.version,
-        "software": software_versions(),
-        "cases": [
-            case | {"image_key": keys[case["image"]], "label_key": keys[case["label"]]}
-            for case in unit.parameters["cases"]
-        ],
-    }
-
-
-def _split_rows(unit: Unit) -> list[dict[str, Any]]:
-    patients = {(c["cohort"], c["subject"]): c for c in unit.parameters["cases"]}
-    return [
-        {
-            "setting": unit.parameters["setting"],
-            "cohort": case["cohort"],
-            "subject": case["subject"],
-            "partition": case["partition"],
-            "fold": case["fold"],
-            "seed": unit.parameters["partition"]["seed"],
-        }
-        for case in patients.values()
-    ]

@@ -14,10 +14,10 @@ from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeRow
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.engine import Unit
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.intake.plain_files import SOURCE_FILE
+from cta_data.intake.inventory import SOURCE_FILE
 from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
-from cta_data.steps.sessions import SourceSession, read_cohort_inventory, source_sessions
+from cta_data.steps.sessions import SourceSession, source_sessions
 from cta_data.study import Study
 
 SESSION = ("cohort", "subject", "session")
@@ -34,7 +34,7 @@ class ToldOf:
         self._ids: dict[str, list[str]] = {}
         self._pattern = study.card(cohort).subjects.pattern
         self._has_lesions = any(table.lesions for table in study.card(cohort).clinical)
-        inventory = read_cohort_inventory(study, cohort) if self.clinical else None
+        inventory = study.inventory(cohort) if self.clinical else None
         for row in inventory.subjects if inventory else ():
             if row.source_id and row.subject:
                 self._ids.setdefault(row.subject, []).append(row.source_id)

@@ -10,37 +10,30 @@ from cta_data.cohorts.card import Card
 from cta_data.cohorts.file_roles import DICOM, match_file, preferred_form
 from cta_data.engine import (
     Blocked,
-    Outcome,
+    RunOf,
     Selection,
     Step,
     Unit,
     UnitId,
-    Workspace,
     session_scope,
 )
 from cta_data.errors import ConfigurationError
-from cta_data.intake.plain_files import SOURCE_FILE
-from cta_data.steps.clinical import ToldOf, link_rows
-from cta_data.steps.convert_annotations import (
-    SessionAnnotations,
-    convert_annotations,
-)
-from cta_data.steps.convert_files import convert_file_images, session_files
-from cta_data.steps.convert_images import convert_images, read_session
-from cta_data.steps.convert_masks import ASK_FOR_CODE, convert_masks, require_lesion_values
-from cta_data.steps.convert_segmentations import convert_segmentations, segmentations_count
-from cta_data.steps.image_rows import SessionImages
-from cta_data.steps.registration_objects import convert_registrations
+from cta_data.intake.inventory import SOURCE_FILE
+from cta_data.steps.clinical import ToldOf
 from cta_data.steps.sessions import (
     SourceSession,
     make_unit,
-    read_cohort_inventory,
     selected_cohorts,
     source_sessions,
 )
 from cta_data.study import Study
 
 VERSION = 7
+ASK_FOR_CODE = (
+    "say in the card which label value is metastasis, for example\n\n"
+    "    [masks]\n    lesion_values = [1]\n\n"
+    "and under masks.other_values what the other values are"
+)
 NEXT_STEP = "Add it again when that is mended"
 
 
@@ -60,6 +53,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
                 yield _unit(study, session, card, parameters | own)
 
 
+def require_lesion_values(card: Card) -> str:
+    """Return why the masks of a cohort cannot be read, or an empty text."""
+    has_masks = any(rule.role == "mask" for rule in card.files)
+    if has_masks and card.masks.lesion_values is None:
+        return "the card does not say which label value is metastasis, and there is no default"
+    return ""
+
+
 def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
     """Return the technique that lesions were drawn on, by subject, from a cohort's own table.
 
@@ -71,7 +72,7 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
         The card names a table that is not there, that lacks one of the columns, or that gives a
         patient two techniques.
     """
-    inventory = read_cohort_inventory(study, cohort) if table else None
+    inventory = study.inventory(cohort) if table else None
     if inventory is None:
         return {}
     path = study.root / study.sourcedata_path(cohort) / table
@@ -152,73 +153,10 @@ def _parameters(card: Card) -> dict[str, Any]:
     return {"card": content}
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
-    """Convert one session.
-
-    Raises
-    ------
-    DataRefused
-        A required series is missing or ambiguous, or a series is no regular volume.
-    """
-    card = card_from(unit)
-    form = unit.parameters["form"]
-    if form == DICOM:
-        images, annotations = _convert_dicom(unit, card, workspace)
-    else:
-        files = session_files(unit, card, workspace)
-        images = convert_file_images(unit.id, files, card, form, workspace)
-        annotations = convert_masks(unit.id, files, images, card, workspace)
-    if unit.parameters["other_files"]:
-        others = unit.parameters["other_files"]
-        images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
-    subject = {
-        "cohort": unit.id.cohort,
-        "subject": unit.id.subject,
-        "session": unit.id.session,
-        **images.person,
-        **{k: v for k, v in unit.parameters.get("person", {}).items() if v is not None},
-        "annotation_technique": annotations.drawn_on,
-        "quality": card.quality_of(annotations.drawn_on),
-        "form": form,
-        "missing": images.missing,
-        "licence": card.cohort.licence,
-    }
-    return Outcome(
-        tables={
-            "subjects": [subject],
-            "images": images.rows,
-            "annotations": annotations.rows,
-            "clinical_links": link_rows(unit, card, annotations.rows, annotations.names),
-        },
-        notes=images.notes + annotations.notes,
-        refused=annotations.refused,
-    )
-
-
-def _convert_dicom(
-    unit: Unit, card: Card, workspace: Workspace
-) -> tuple[SessionImages, SessionAnnotations]:
-    session = read_session(unit, workspace)
-    images = convert_images(unit.id, session, card, workspace)
-    policy = card.geometry.registration_objects
-    convert_registrations(unit.id, session, images, policy, workspace)
-    counts = segmentations_count(session, card)
-    read = convert_segmentations if counts else convert_annotations
-    listed = unit.parameters["drawn_on"]
-    return images, read(unit.id, session, images, card, workspace, listed=listed)
-
-
-def card_from(unit: Unit) -> Card:
-    """Return the card that a unit carries in its parameters."""
-    content = dict(unit.parameters["card"])
-    about = {"title": "", "how_to_get": ""} | content["cohort"]
-    return Card.model_validate(content | {"cohort": about})
-
-
 def owns(unit: UnitId) -> dict[str, dict[str, Any]]:
     """Return the rows that a session's conversion replaces."""
     base = session_scope("subjects", "annotations", "clinical_links")(unit)
     return base | session_scope("images", description="")(unit)
 
 
-CONVERT = Step("convert", plan, run, owns)
+CONVERT = Step("convert", plan, RunOf("cta_data.steps.convert_session"), owns)

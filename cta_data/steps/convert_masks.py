@@ -9,7 +9,6 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from cta_data.bids.names import variant_name
 from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
 from cta_data.cohorts.roi_selection import select_rois
 from cta_data.engine import UnitId, Workspace
@@ -23,13 +22,12 @@ from cta_data.formats.nifti import (
 from cta_data.imaging.grid import Placed
 from cta_data.imaging.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.steps.annotation_rows import annotation_row, region_rows
+from cta_data.steps.artefacts import drawn_path
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
 from cta_data.steps.convert_files import SessionFile, file_naming, read_mask
 from cta_data.steps.image_rows import PlacedImage, SessionImages
 from cta_data.steps.phases import phase_rank
 
-DRAWN = "drawn"
-"""Label after `desc-` of lesions on the grid that they were drawn on."""
 WHICH_MASK = (
     "two versions of one mask must not be added up. Let a rule of the card ignore one, or name "
     "what each shows (the group roi in the path of the rule)"
@@ -38,25 +36,6 @@ EMPTY_STEP = (
     "Look at the mask and at masks.lesion_values in the cohort's card; where it is right that "
     'there is no lesion, set masks.empty = "accept"'
 )
-ASK_FOR_CODE = (
-    "say in the card which label value is metastasis, for example\n\n"
-    "    [masks]\n    lesion_values = [1]\n\n"
-    "and under masks.other_values what the other values are"
-)
-
-
-def require_lesion_values(card: Card) -> str:
-    """Return why the masks of a cohort cannot be read, or an empty text."""
-    has_masks = any(rule.role == "mask" for rule in card.files)
-    if has_masks and card.masks.lesion_values is None:
-        return "the card does not say which label value is metastasis, and there is no default"
-    return ""
-
-
-def drawn_path(unit: UnitId, technique: str) -> str:
-    """Return where the lesions go, on the grid of the image that they were drawn on."""
-    name = variant_name(unit.subject, unit.session, space=technique, description=DRAWN)
-    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
 
 
 def convert_masks(

@@ -15,6 +15,7 @@ from pathlib import Path
 from cta_data.configuration import Setting
 from cta_data.engine import Selection, UnitId
 from cta_data.errors import ConfigurationError
+from cta_data.manifests import StoredRow
 from cta_data.steps.accounting import build_cohorts, study_partition
 from cta_data.steps.models import REFERENCES
 from cta_data.steps.partition import Assignment
@@ -145,7 +146,7 @@ class EvaluationSets:
             if not upstream.blocked_by(unit, "measure") and not upstream.excused(unit, "measure")
         ]
 
-    def _row(self, unit: UnitId) -> dict:
+    def _row(self, unit: UnitId) -> StoredRow:
         return self._subjects[unit.key[1:]]
 
     def read_by(self, setting: Setting, name: str) -> SetForModel:

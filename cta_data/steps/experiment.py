@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cta_data.configuration import TrainingSection
-from cta_data.engine import Observer, Report, RunOptions, plan_steps
+from cta_data.engine import Decision, Observer, Report, RunOptions, plan_steps
 from cta_data.evaluation.scoring import CONVENTIONS
 from cta_data.steps.build import build_step
 from cta_data.steps.evaluate import Evaluation
@@ -103,14 +103,14 @@ def commands_of(request: TrainingRequest) -> dict[str, list[str]]:
     return {"train": [*train, *shared], "predict": ["cta-data", "predict", *shared]}
 
 
-def plan_experiment(study: Study, request: TrainingRequest) -> list:
+def plan_experiment(study: Study, request: TrainingRequest) -> list[Decision]:
     """Decide about every unit without doing anything."""
     builds = [build_step(study, setting) for setting in request.settings]
     steps = [*SUBJECT_STEPS, *builds, *steps_of(study, request)]
     predicted = replace(request, folds=())
     tasks = prediction_tasks(study, predicted)
     steps.append(prediction_step(tasks, prediction_options(predicted), request.machine))
-    return plan_steps(study, steps, RunOptions())
+    return list(plan_steps(study, steps, RunOptions()))
 
 
 def estimate(study: Study, request: TrainingRequest) -> list[Estimate]:

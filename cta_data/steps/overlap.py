@@ -19,7 +19,6 @@ from cta_data.intake.persons import (
     pairs_of_one_image,
 )
 from cta_data.intake.pseudonyms import SALT
-from cta_data.steps.sessions import read_cohort_inventory
 from cta_data.study import Study
 
 SHORTEST = 6
@@ -48,9 +47,7 @@ def shared_patients(study: Study) -> list[SharedPatient]:
     study.toml states to be different persons are left out.
     """
     inventories = {
-        cohort: inventory
-        for cohort in study.cohorts_here
-        if (inventory := read_cohort_inventory(study, cohort))
+        cohort: inventory for cohort in study.cohorts_here if (inventory := study.inventory(cohort))
     }
     different = _different(study)
     evidence: dict[tuple[Label, Label], set[str]] = {}
@@ -113,7 +110,7 @@ def other_cohorts(study: Study, cohort: str) -> tuple[OtherCohort, ...]:
     for name in study.cohorts_here:
         salt = study.root / study.sourcedata_path(name) / SALT
         if name != cohort and study.has_sourcedata(name) and salt.is_file():
-            inventory = read_cohort_inventory(study, name)
+            inventory = study.inventory(name)
             rows = inventory.subjects if inventory else []
             others.append(OtherCohort(name, salt.read_text("ascii").strip(), tuple(rows)))
     return tuple(others)

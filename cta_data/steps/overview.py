@@ -8,6 +8,7 @@ from typing import Any
 from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.log import read_timings
 from cta_data.errors import NotAvailable
+from cta_data.manifests import StoredRow
 from cta_data.steps.build import build_step
 from cta_data.steps.sessions import STEP_NAMES, source_sessions
 from cta_data.study import Study
@@ -24,18 +25,16 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     """
     units = study.tables.by_key("units")
     timings = read_timings(study.root) if timing else {}
-    sessions: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for key in [*_known(study), *_added(study)]:
-        sessions.setdefault(key, _session(study, key, units, timings))
+    subjects = study.tables.by_key("subjects")
+    keys = sorted({*_known(study), *_added(study)})
     builds = [
         _build(study, step.removeprefix("build_"), row)
         for (step, *_), row in sorted(units.items())
         if step.startswith("build_")
     ]
-    rows = [sessions[key] for key in sorted(sessions)]
     return {
         "study": study.configuration.study.name,
-        "sessions": rows,
+        "sessions": [_session(key, units, subjects.get(key) or {}, timings) for key in keys],
         "builds": builds,
         "models": _models(units),
         "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
@@ -89,9 +88,9 @@ def _added(study: Study) -> list[tuple[str, str, str]]:
 
 
 def _session(
-    study: Study,
     key: tuple[str, str, str],
-    units: Any,
+    units: Mapping[tuple, StoredRow],
+    person: StoredRow,
     timings: dict[tuple[str, str, str, str], dict[str, float]],
 ) -> dict[str, Any]:
     cohort, subject, session = key
@@ -104,7 +103,6 @@ def _session(
             excused = row["status"] == "notneeded"
             stopped = f"{name}: {row['reason']}" if row["reason"] and not excused else ""
             stopped = stopped or row["reason"] or name
-    person = study.tables.by_key("subjects").get(key) or {}
     content = {
         "cohort": cohort,
         "subject": subject,

@@ -23,8 +23,8 @@ from cta_data.evaluation.pictures_page import LesionEntry, SessionEntry
 from cta_data.evaluation.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
 from cta_data.formats.nifti import read_image
 from cta_data.json_files import read_json_object
+from cta_data.steps.artefacts import report_path
 from cta_data.steps.session_images import SessionImages
-from cta_data.steps.transfer import report_path
 
 MOST_LESIONS = 12
 BOARD_MM, BOARD_PIXEL_MM = 220.0, 0.75

@@ -18,6 +18,7 @@ from cta_data.errors import CtaError
 from cta_data.evaluation.origin import origin_text, stamped
 from cta_data.evaluation.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.evaluation.transfer_pictures import draw_session, png_bytes
+from cta_data.manifests import StoredRow
 from cta_data.steps.acceptance import JUDGED
 from cta_data.steps.picture_content import SessionFiles, lesion_entries, session_picture
 from cta_data.steps.session_images import require_files
@@ -140,7 +141,7 @@ def _find(study: Study, selection: Selection) -> _Found:
 
 
 def _files(
-    upstream: Upstream, unit: UnitId, transfer: Mapping[str, Any], lesions: list[dict[str, Any]]
+    upstream: Upstream, unit: UnitId, transfer: Mapping[str, Any], lesions: list[StoredRow]
 ) -> SessionFiles:
     transforms = tuple(sorted(upstream.transforms(unit), key=lambda row: str(row["moving"])))
     registration = upstream.study.tables.by_key("units").get(("register", *unit.key[1:]))

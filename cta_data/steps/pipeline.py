@@ -12,11 +12,11 @@ from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.provenance import commit_run
 from cta_data.engine.records import count_by_step
 from cta_data.engine.units import Step
-from cta_data.imaging.brain_extraction import REQUIREMENTS, require_backend
+from cta_data.errors import ConfigurationError
 from cta_data.steps.accounting import account, write_participant_tables
 from cta_data.steps.clinical import list_rows_without_session
 from cta_data.steps.convert import CONVERT
-from cta_data.steps.extract_brain import STRIP, backend_options
+from cta_data.steps.extract_brain import NEED_MORE, STRIP, backend_options
 from cta_data.steps.measure import MEASURE
 from cta_data.steps.models import MODELS, PREDICTIONS, REFERENCES
 from cta_data.steps.recorded import require_recorded
@@ -93,11 +93,16 @@ def _check_back_end(study: Study, steps: Sequence[Step], options: RunOptions) ->
         A session's brain has to be extracted, and the back end lacks a package or its weights.
     """
     settings = study.configuration.brain_extraction
-    if settings.backend not in REQUIREMENTS:
+    if settings.backend not in NEED_MORE:
         return
-    decisions = plan_steps(study, steps, options)
-    if any(d.unit.id.step == STRIP.name and d.action == "run" for d in decisions):
+    from cta_data.imaging.brain_extraction import require_backend
+
+    try:
         require_backend(settings.backend, backend_options(settings.model_dump()))
+    except ConfigurationError:
+        decisions = plan_steps(study, steps, options)
+        if any(d.unit.id.step == STRIP.name and d.action == "run" for d in decisions):
+            raise
 
 
 def _commit_configuration(study: Study) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from cta_data.bids.names import BidsName
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.imaging.grid import Grid
 from cta_data.imaging.inverse import inverse_of
 from cta_data.steps.annotation_choice import is_later, made_at
+from cta_data.steps.artefacts import registration_path
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 
 SAME_MM = 0.1
@@ -81,20 +81,6 @@ def convert_registrations(
     for one in agreed:
         path = registration_path(unit, one.fixed, one.moving)
         sitk.WriteTransform(one.transform, str(workspace.write(path)))
-
-
-def registration_path(unit: UnitId, fixed: int, moving: int) -> str:
-    """Return where the transform between two frames, taken from a DICOM object, is kept."""
-    entities = {
-        "sub": unit.subject,
-        "ses": unit.session,
-        "from": f"frame{moving}",
-        "to": f"frame{fixed}",
-        "mode": "image",
-        "desc": "dicom",
-    }
-    name = BidsName(entities, "xfm", ".tfm")
-    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
 
 
 def _statements(series: Iterable[RawSeries], images: SessionImages) -> Iterable[Statement]:

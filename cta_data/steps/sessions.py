@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cta_data.configuration import Setting
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
-from cta_data.intake import Inventory, SeriesRow, read_inventory
-from cta_data.intake.inventory import ACCEPTED
+from cta_data.intake.inventory import ACCEPTED, Inventory, SeriesRow
+from cta_data.manifests import StoredRow
 from cta_data.steps.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study import Study
 
@@ -62,7 +62,7 @@ def require_outputs(study: Study, cohort: str) -> None:
 
 def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
     """Return the sessions in a cohort's sourcedata, or None where that cannot be installed."""
-    inventory = read_cohort_inventory(study, cohort)
+    inventory = study.inventory(cohort)
     if inventory is None:
         return None
     grouped: dict[tuple[str, str], list[SeriesRow]] = {}
@@ -126,13 +126,6 @@ def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
     return incomplete
 
 
-def read_cohort_inventory(study: Study, cohort: str) -> Inventory | None:
-    """Read what is in a cohort's sourcedata; None where its dataset is not to be had."""
-    if not study.has_sourcedata(cohort):
-        return None
-    return read_inventory(study.root / study.sourcedata_path(cohort))
-
-
 class Upstream:
     """What earlier steps left for each session, looked up once a plan."""
 
@@ -182,18 +175,18 @@ class Upstream:
         row = self._units.get((step, unit.cohort, unit.subject, unit.session))
         return list(row["outputs"]) if row else []
 
-    def images(self, unit: UnitId, description: str = "") -> dict[str, dict[str, Any]]:
+    def images(self, unit: UnitId, description: str = "") -> dict[str, StoredRow]:
         """Return the image of each technique: of several phases the latest after contrast."""
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
-        chosen: dict[str, dict[str, Any]] = {}
+        chosen: dict[str, StoredRow] = {}
         for technique, own in _by_technique(rows, description).items():
             order = self._phase_order(unit.cohort, technique, own)
             chosen[technique] = min(own, key=lambda r: phase_rank(r["contrast_phase"], order))
         return chosen
 
-    def spaces(self, unit: UnitId) -> dict[str, dict[str, Any]]:
+    def spaces(self, unit: UnitId) -> dict[str, StoredRow]:
         """Return all images as acquired of the unit's session by the names of their spaces."""
-        spaces: dict[str, dict[str, Any]] = {}
+        spaces: dict[str, StoredRow] = {}
         for technique, rows in _by_technique(self.phases(unit), "").items():
             order = self._phase_order(unit.cohort, technique, rows)
             phases = [row["contrast_phase"] for row in rows]
@@ -203,30 +196,28 @@ class Upstream:
             }
         return spaces
 
-    def _phase_order(
-        self, cohort: str, technique: str, rows: list[dict[str, Any]]
-    ) -> tuple[str, ...]:
+    def _phase_order(self, cohort: str, technique: str, rows: list[StoredRow]) -> tuple[str, ...]:
         if {row["contrast_phase"] for row in rows} <= set(LATEST_FIRST):
             return LATEST_FIRST
         return phase_order(self.study.card(cohort), technique)
 
-    def phases(self, unit: UnitId) -> list[dict[str, Any]]:
+    def phases(self, unit: UnitId) -> list[StoredRow]:
         """Return all images as acquired of the unit's session, of every technique and phase."""
         rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
         return [r for r in rows if r["description"] == "" and r["modality"] != DOSE]
 
-    def transforms(self, unit: UnitId) -> list[dict[str, Any]]:
+    def transforms(self, unit: UnitId) -> list[StoredRow]:
         """Return the registrations of the unit's session."""
         return self._transforms.get((unit.cohort, unit.subject, unit.session), [])
 
-    def variants(self, unit: UnitId) -> list[dict[str, Any]]:
+    def variants(self, unit: UnitId) -> list[StoredRow]:
         """Return the label variants of the unit's session."""
         return self._variants.get((unit.cohort, unit.subject, unit.session), [])
 
 
 def setting_image(
     upstream: Upstream, unit: UnitId, setting: Setting, *, stripped: bool
-) -> dict[str, Any] | None:
+) -> StoredRow | None:
     """Return the image of a session that a setting trains on, or None where there is none.
 
     Parameters
@@ -270,13 +261,22 @@ def make_unit(
     return Unit(unit, version, tuple(sorted(inputs, key=_by_role)), dict(parameters))
 
 
+def transform_inputs(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the transforms of a session as inputs of a unit.
+
+    One that its checks reject is among them only after a person has accepted it: until then the
+    registration of the session is not done, and nothing is planned on it.
+    """
+    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows}
+
+
 def _by_role(entry: Input) -> tuple[str, str]:
     return entry.role, entry.path
 
 
-def _by_technique(rows: list[dict[str, Any]], description: str) -> dict[str, list[dict[str, Any]]]:
+def _by_technique(rows: list[StoredRow], description: str) -> dict[str, list[StoredRow]]:
     """Return the images of a session by technique, without doses."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[StoredRow]] = {}
     for row in rows:
         if row["description"] == description and row["modality"] != DOSE:
             found.setdefault(row["technique"], []).append(row)

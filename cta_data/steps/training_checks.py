@@ -18,9 +18,9 @@ from cta_data.errors import CtaError
 from cta_data.formats.nifti import describe_grid_difference, read_grid, read_image, same_grid
 from cta_data.json_files import read_json
 from cta_data.nnunet.environment import require_device, require_training_packages
-from cta_data.steps.build import leaks
 from cta_data.steps.models import WORK, Model
 from cta_data.steps.train import Machine, read_cases
+from cta_data.steps.training_set import leaks
 from cta_data.study import Study
 
 # nnU-Net's planners aim at these; a GPU needs some more for itself.

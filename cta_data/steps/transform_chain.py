@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -91,12 +90,3 @@ def read_chain(paths: Mapping[str, str], workspace: Workspace) -> TransformChain
             for role, path in paths.items()
         }
     )
-
-
-def transform_inputs(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the transforms of a session as inputs of a unit.
-
-    One that its checks reject is among them only after a person has accepted it: until then the
-    registration of the session is not done, and nothing is planned on it.
-    """
-    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows}

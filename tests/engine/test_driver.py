@@ -232,7 +232,7 @@ def test_a_dry_run_changes_nothing_and_looks_ahead(tmp_path: Path) -> None:
     study = make_study(tmp_path, s1="one", s2="blocked")
     second = toy_step("second", source="out", folder="later")
     before = sorted(tmp_path.rglob("*"))
-    decisions = plan_steps(study, (toy_step(), second), RunOptions())
+    decisions = list(plan_steps(study, (toy_step(), second), RunOptions()))
     assert sorted(tmp_path.rglob("*")) == before
     told = {(d.unit.id.step, d.unit.id.subject): d.action for d in decisions}
     assert told == {

@@ -22,7 +22,7 @@ from cta_data.imaging.registration import (
     register_images,
     register_volumes,
 )
-from cta_data.imaging.registration_quality import QualityLimits
+from cta_data.imaging.registration_limits import QualityLimits
 from cta_data.imaging.registration_volume import RegistrationVolume, prepare_volume
 from cta_data.imaging.resampling import resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient

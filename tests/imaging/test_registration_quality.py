@@ -10,14 +10,13 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.imaging.registration_quality import (
+from cta_data.imaging.registration_limits import (
     QualityLimits,
     RegistrationQuality,
-    assess_transform,
     limits_from,
-    linear_part,
     reasons_against,
 )
+from cta_data.imaging.registration_quality import assess_transform, linear_part
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 GOOD = RegistrationQuality(

@@ -15,7 +15,8 @@ from cta_data.engine import Blocked, Record, RunOptions, Selection, Unit, conten
 from cta_data.errors import ConfigurationError
 from cta_data.formats.nifti import image_from_array, write_image
 from cta_data.manifests import Tables
-from cta_data.steps.build import build_step, leaks
+from cta_data.steps.build import build_step
+from cta_data.steps.training_set import leaks
 from cta_data.study import Study
 
 GRID = np.diag([1.0, 1.0, 1.0, 1.0])

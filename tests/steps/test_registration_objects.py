@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 from cta_data.engine import Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_header import header_of
+from cta_data.steps.artefacts import registration_path
 from cta_data.steps.image_rows import RawSeries, RawSession, SessionImages
-from cta_data.steps.registration_objects import convert_registrations, registration_path
+from cta_data.steps.registration_objects import convert_registrations
 
 IMAGES = [image("CT", frame=1), image("MPRAGE", frame=2), image("SPACE", frame=3)]
 OLD, NEW = ("20240101", "120000"), ("20240301", "120000")

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from cta_data.configuration import RegistrationSection
 from cta_data.engine import Input, Unit, UnitId, Workspace
 from cta_data.formats.nifti import write_image
-from cta_data.steps.register import run
+from cta_data.steps.register_session import run
 
 
 def image(origin: tuple[float, float, float]) -> sitk.Image:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cta_data.errors import DataRefused
-from cta_data.steps.extract_brain import supplied_mask
+from cta_data.steps.strip_session import supplied_mask
 
 
 def test_two_forms_that_differ_are_refused(tmp_path: Path) -> None:

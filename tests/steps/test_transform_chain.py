@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cta_data.engine import Workspace
 from cta_data.errors import DataRefused
-from cta_data.steps.transform_chain import TransformChain, read_chain, transform_inputs
+from cta_data.steps.sessions import transform_inputs
+from cta_data.steps.transform_chain import TransformChain, read_chain
 
 POINT = (10.0, -20.0, 30.0)
 COORDINATES = st.floats(-100, 100)

@@ -214,6 +214,9 @@ def _lesion_ids(
 
 def _turned_to_ras(mask: MaskVoxels) -> MaskVoxels:
     """The same voxels with the axes in the order and direction of RAS."""
+    axes = mask.affine[:3, :3]
+    if np.array_equal(axes, np.diag(np.abs(axes.diagonal()))):
+        return mask  # as most are: nothing turned, nothing mirrored
     shape = np.array(mask.shape[::-1])
     orientation = nib.io_orientation(mask.affine)
     if (orientation == nib.orientations.axcodes2ornt("RAS")).all():

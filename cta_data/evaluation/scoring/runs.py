@@ -13,8 +13,6 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Positions = NDArray[np.int64]
 Offset = tuple[int, int, int]
@@ -133,7 +131,7 @@ def _rows_ahead(offsets: set[Offset]) -> tuple[tuple[int, int, int], ...]:
 def component_of_runs(runs: Runs, connectivity: int) -> Positions:
     """Number of the component of each run, from 0 in raster order."""
     pairs = _pairs(runs, neighbour_rows(connectivity))
-    return _connected(pairs, len(runs.first))
+    return connected(pairs, len(runs.first))
 
 
 def joined_by_dilation(runs: Runs, of_run: Positions, connectivity: int, radius: int) -> Positions:
@@ -146,7 +144,7 @@ def joined_by_dilation(runs: Runs, of_run: Positions, connectivity: int, radius:
     some = _runs_near_others(runs, of_run, 2 * radius + 1)
     part = Runs(runs.shape, runs.pad, runs.first[some], runs.last[some])
     a, b = _pairs(part, dilated_rows(connectivity, radius))
-    joined = _connected((of_run[some][a], of_run[some][b]), int(of_run.max()) + 1)
+    joined = connected((of_run[some][a], of_run[some][b]), int(of_run.max()) + 1)
     return in_order_of_appearance(joined[of_run])
 
 
@@ -189,10 +187,24 @@ def _pairs(runs: Runs, rows: tuple[tuple[int, int, int], ...]) -> tuple[Position
     return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
 
 
-def _connected(pairs: tuple[Positions, Positions], count: int) -> Positions:
-    graph = coo_array((np.ones(len(pairs[0]), np.int8), pairs), (count, count))
-    _, found = connected_components(graph, directed=False)
-    return in_order_of_appearance(found)
+def connected(pairs: tuple[Positions, Positions], count: int) -> Positions:
+    """Number of the component of each of `count` things that pairs join, from 0 as they appear.
+
+    Each takes the least number among its partners, and then that of whoever it names, until nobody
+    changes: a few passes, where a sparse matrix costs more to make than to search.
+    """
+    first, second = pairs
+    least = np.arange(count)
+    while True:
+        joined = least.copy()
+        smaller = np.minimum(least[first], least[second])
+        np.minimum.at(joined, least[first], smaller)
+        np.minimum.at(joined, least[second], smaller)
+        while not np.array_equal(further := joined[joined], joined):
+            joined = further
+        if np.array_equal(joined, least):
+            return in_order_of_appearance(least)
+        least = joined
 
 
 def in_order_of_appearance(numbers: NDArray[np.integer]) -> Positions:

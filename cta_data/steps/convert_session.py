@@ -1,0 +1,85 @@
+"""How the raw series of one session become BIDS images, contours and rows."""
+
+from __future__ import annotations
+
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.file_roles import DICOM
+from cta_data.engine import (
+    Outcome,
+    Unit,
+    Workspace,
+)
+from cta_data.steps.clinical import link_rows
+from cta_data.steps.convert_annotations import (
+    SessionAnnotations,
+    convert_annotations,
+)
+from cta_data.steps.convert_files import convert_file_images, session_files
+from cta_data.steps.convert_images import convert_images, read_session
+from cta_data.steps.convert_masks import convert_masks
+from cta_data.steps.convert_segmentations import convert_segmentations, segmentations_count
+from cta_data.steps.image_rows import SessionImages
+from cta_data.steps.registration_objects import convert_registrations
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Convert one session.
+
+    Raises
+    ------
+    DataRefused
+        A required series is missing or ambiguous, or a series is no regular volume.
+    """
+    card = card_from(unit)
+    form = unit.parameters["form"]
+    if form == DICOM:
+        images, annotations = _convert_dicom(unit, card, workspace)
+    else:
+        files = session_files(unit, card, workspace)
+        images = convert_file_images(unit.id, files, card, form, workspace)
+        annotations = convert_masks(unit.id, files, images, card, workspace)
+    if unit.parameters["other_files"]:
+        others = unit.parameters["other_files"]
+        images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
+    subject = {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        **images.person,
+        **{k: v for k, v in unit.parameters.get("person", {}).items() if v is not None},
+        "annotation_technique": annotations.drawn_on,
+        "quality": card.quality_of(annotations.drawn_on),
+        "form": form,
+        "missing": images.missing,
+        "licence": card.cohort.licence,
+    }
+    return Outcome(
+        tables={
+            "subjects": [subject],
+            "images": images.rows,
+            "annotations": annotations.rows,
+            "clinical_links": link_rows(unit, card, annotations.rows, annotations.names),
+        },
+        notes=images.notes + annotations.notes,
+        refused=annotations.refused,
+    )
+
+
+def _convert_dicom(
+    unit: Unit, card: Card, workspace: Workspace
+) -> tuple[SessionImages, SessionAnnotations]:
+    session = read_session(unit, workspace)
+    images = convert_images(unit.id, session, card, workspace)
+    policy = card.geometry.registration_objects
+    convert_registrations(unit.id, session, images, policy, workspace)
+    counts = segmentations_count(session, card)
+    read = convert_segmentations if counts else convert_annotations
+    listed = unit.parameters["drawn_on"]
+    return images, read(unit.id, session, images, card, workspace, listed=listed)
+
+
+def card_from(unit: Unit) -> Card:
+    """Return the card that a unit carries in its parameters."""
+    content = dict(unit.parameters["card"])
+    about = {"title": "", "how_to_get": ""} | content["cohort"]
+    return Card.model_validate(content | {"cohort": about})

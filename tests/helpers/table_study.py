@@ -1,0 +1,76 @@
+"""A study of tables and folders alone: as many sessions as a test of growth asks for, at no cost.
+
+Nothing is under version control, and no image is there; every step has been recorded as done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from helpers.plain_study import plain_card
+
+from cta_data.configuration import initial_toml
+from cta_data.intake.inventory import (
+    SeriesRow,
+    SubjectRow,
+    write_series,
+    write_subjects,
+)
+from cta_data.steps.sessions import STEP_NAMES
+from cta_data.study import Study
+
+COHORT = "mine"
+
+
+def make_table_study(root: Path, sessions: int) -> Study:
+    """Make a study of so many sessions, one a subject, with a build of setting A."""
+    root.mkdir()
+    (root / "study.toml").write_text(initial_toml("tables"), "utf-8")
+    (root / ".gitmodules").write_text(f'[submodule "x"]\n\tpath = datasets/{COHORT}\n', "utf-8")
+    cohort = root / "datasets" / COHORT
+    for folder in (cohort, cohort / "sourcedata", cohort / "derivatives" / "cta"):
+        (folder / ".git").mkdir(parents=True)
+    (cohort / "card.toml").write_text(plain_card(COHORT, partition="trial"), "utf-8")
+    labels = [f"{number:05d}" for number in range(sessions)]
+    write_subjects(
+        cohort / "sourcedata", [SubjectRow(one, f"Q{one}", "accepted") for one in labels]
+    )
+    write_series(cohort / "sourcedata", [_series(label) for label in labels])
+    study = Study(root)
+    keys = [{"cohort": COHORT, "subject": label, "session": "1"} for label in labels]
+    study.tables.upsert("subjects", [key | {"quality": "NAQ", "form": "files"} for key in keys])
+    study.tables.upsert("images", [_image(key, kind) for key in keys for kind in ("", "brain")])
+    study.tables.upsert("variants", [_variant(key) for key in keys])
+    units = [_unit(key, step) for key in keys for step in STEP_NAMES]
+    whole = {"cohort": "", "subject": "", "session": ""}
+    study.tables.upsert("units", [*units, _unit(whole, "build_A")])
+    study.tables.flush()
+    return Study(root)
+
+
+def _series(label: str) -> SeriesRow:
+    place = f"{label}/t1.nii.gz"
+    kind, header = "image", {"SourceFile": place}
+    return SeriesRow(
+        *(label, "1", f"s{label}", f"sub-{label}/{place}", kind, "MR", "", 1),
+        *(f"session:{label}", f"uid{label}", "", "", "", "digest", header),
+    )
+
+
+def _image(key: dict[str, str], description: str) -> dict[str, Any]:
+    name = f"{key['subject']}_{description or 'raw'}.nii.gz"
+    about = {"technique": "MPRAGE", "contrast_phase": "post", "description": description}
+    paths = {"path": f"datasets/{COHORT}/{name}", "mask_path": f"datasets/{COHORT}/mask.nii.gz"}
+    return key | about | paths | {"modality": "MR", "frame": 0}
+
+
+def _variant(key: dict[str, str]) -> dict[str, Any]:
+    paths = {"mask_path": f"{key['subject']}_mask.nii.gz", "labels_path": "labels.nii.gz"}
+    return key | {"quality": "NAQ", "grid": "MPRAGE"} | paths
+
+
+def _unit(key: dict[str, str], step: str) -> dict[str, Any]:
+    lists: dict[str, Any] = {"inputs": [], "input_keys": [], "outputs": []}
+    about = {"status": "ok", "key": "k", "step_version": 1, "parameters": "p"}
+    return key | {"step": step} | about | lists
