@@ -10,6 +10,12 @@ from hypothesis import settings
 
 REPOSITORY = Path(__file__).parent.parent
 
+# Processes of pytest stand beside each other. Threads of one would wait for those of another, and
+# of small arrays torch's wait longer than they work. It is inherited by whatever a test starts.
+for name in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{name}_NUM_THREADS", "1")
+os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("whatever the machine does", deadline=None)
 settings.load_profile("whatever the machine does")
