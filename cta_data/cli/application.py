@@ -6,12 +6,16 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
+from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.main import get_command
 
 from cta_data.cli import (
     acceptance_commands,
@@ -86,6 +90,12 @@ def _global_options(
     """Data management and curation for cross-technique annotation of brain metastases."""
 
 
+@cache
+def _command() -> Callable[..., Any]:
+    """Return all commands with their options: reading these off the functions takes its time."""
+    return get_command(app)
+
+
 def run() -> None:
     """Run the command that was given; leaves with its exit code: 0, 1, 2 or 3."""
     use_environment_tools()
@@ -95,7 +105,7 @@ def run() -> None:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # in workers, too
     try:
-        code = app(standalone_mode=False)
+        code = _command()(standalone_mode=False)
     except DataRefused as error:
         _print_error(str(error))
         sys.exit(EXIT_FAILED)
@@ -131,11 +141,19 @@ def _show_log() -> None:
 
 
 def use_environment_tools() -> None:
-    """Put the environment's own programs first: git-annex is installed beside this command."""
-    folder = str(Path(sys.executable).parent)
-    path = os.environ.get("PATH", "")
-    if folder not in path.split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([folder, path])
+    """Put the environment's own programs first: git-annex is installed beside this command.
+
+    A wheel of git-annex holds its program and a Python script that starts it. Before the script,
+    which takes several times as long as most calls of git to git-annex, comes the program itself.
+    """
+    folders = [Path(sys.executable).parent]
+    wheel = find_spec("git_annex")
+    if wheel and wheel.origin and (program := Path(wheel.origin).with_name("git-annex")).is_file():
+        folders.insert(0, program.parent)
+        os.environ.setdefault("MAGIC", str(program.with_name("magic.mgc")))  # as the script does
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    absent = [str(folder) for folder in folders if str(folder) not in path]
+    os.environ["PATH"] = os.pathsep.join([*absent, *path])
 
 
 def _print_error(text: str) -> None:

@@ -91,8 +91,7 @@ def write_curves(curves: dict[str, list[float]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, 3.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(7.0, 3.0), layout="constrained", dpi=150)
     left, right = figure.subplots(1, 2)
     for name, values in curves.items():
         axes = left if name.endswith("losses") else right
@@ -106,5 +105,5 @@ def write_curves(curves: dict[str, list[float]], path: Path) -> None:
         axes.set_xlabel("epoch", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.legend(fontsize=7, frameon=False)
-    # No date: the same training gives the same picture.
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    # No version: the same training gives the same picture. `savefig` would draw it twice.
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})

@@ -67,10 +67,23 @@ def machine_for(
     checkpoint_every: int = 1,
     recompute: bool = False,
 ) -> Machine:
-    """Return how the cores are shared between so many units at a time."""
-    cores = max(1, (os.cpu_count() or 1) // max(1, jobs))
+    """Return how the cores are shared between so many units at a time.
+
+    The cores are those that this process may use: a batch system may give it a few of many. The
+    threads of a unit are no more than OMP_NUM_THREADS says, where that is set.
+    """
+    cores = max(1, _cores() // max(1, jobs))
+    most = os.environ.get("OMP_NUM_THREADS", "")
+    threads = min(cores, max(1, int(most))) if most.isdecimal() else cores
     processes = min(cores, MOST_PROCESSES)
-    return Machine(device, gpus, processes, cores, checkpoint_every, recompute)
+    return Machine(device, gpus, processes, threads, checkpoint_every, recompute)
+
+
+def _cores() -> int:
+    # Not every system can tell which of its cores a process may use.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def steps_of(study: Study, request: TrainingRequest) -> list[Step]:
