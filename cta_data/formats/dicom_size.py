@@ -22,8 +22,6 @@ HEADER_BYTES = 1 << 24
 _DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
 _PLAIN = str(ExplicitVRLittleEndian).encode().ljust(len(_DEFLATED), b"\0")
 _META_GROUP, _TRANSFER_SYNTAX = b"\x02\x00", b"\x02\x00\x10\x00"
-_META_BYTES = 4096
-"""Within these the file meta group says the transfer syntax."""
 _LONG_VR = (
     b"OB",
     b"OD",
@@ -72,9 +70,7 @@ def open_dicom(path: Path) -> BinaryIO:
         It is damaged, or cannot be read.
     """
     require_file_allowed(path)
-    with path.open("rb") as stream:
-        if not _deflated_at(stream.read(_META_BYTES)):
-            return path.open("rb")
+    # From bytes, since a file that is read by a length of 4 GiB takes that much before it ends.
     content, whole = plain_dicom(path.read_bytes())
     if not whole:
         require_allowed(largest_image_bytes() + 1, where=str(path))

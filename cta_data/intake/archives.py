@@ -27,6 +27,7 @@ from cta_data.names import hidden_character, shown
 
 GIBIBYTE = 1024**3
 _CHUNK = 1024 * 1024
+_EMPTY_ZIP_BYTES = 22
 _LONGEST_LINK = 4096
 """Bytes of the place that a link leads to: longer ones lead nowhere on any system."""
 _OPENERS: dict[bytes, Callable[..., Any]] = {
@@ -262,6 +263,8 @@ def _read_to_the_end(stream: IO[bytes], tar: tarfile.TarFile, writer: _Writer) -
 def _unpack_zip(archive: Path, into: Path, budget: UnpackBudget, name: str) -> list[UnpackedFile]:
     writer = _Writer(into, budget, name, archive.stat().st_size)
     with zipfile.ZipFile(archive) as zipped:
+        if not zipped.infolist() and archive.stat().st_size > _EMPTY_ZIP_BYTES:
+            raise zipfile.BadZipFile("it lists no member, and holds something")
         for member in zipped.infolist():
             # The format knows no backslash in names; programs on Windows write it for a slash.
             place = member.filename.replace("\\", "/")

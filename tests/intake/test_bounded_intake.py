@@ -238,3 +238,16 @@ def test_a_file_that_cannot_be_read_here_costs_itself(
     [problem] = found.problems
     assert problem.file == "1.dcm" and error.__name__ in problem.reason
     assert found.counts["unreadable"] == 1 and found.counts["files"] == 2
+
+
+def test_a_zip_whose_list_of_members_is_gone_is_no_empty_one(tmp_path: Path) -> None:
+    """The record at its end says that there is nothing, and there is."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("image", b"x")
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content[:-18] + bytes(18))
+    with pytest.raises(DataRefused, match="lists no member"):
+        unpacked(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    assert unpacked(tmp_path / "empty.zip") == []
