@@ -83,6 +83,7 @@ def read_dicom_object(path: Path) -> pydicom.Dataset:
             warnings.simplefilter("always")
             with open_dicom(path) as stream:
                 dataset = pydicom.dcmread(stream)
+            missing = _missing_bytes(dataset)
     except InvalidDicomError as error:
         raise DataRefused(
             "not a DICOM file", where=str(path), next_step="Give a DICOM file with its preamble"
@@ -96,7 +97,7 @@ def read_dicom_object(path: Path) -> pydicom.Dataset:
         ) from error
     messages = [str(warning.message) for warning in caught]
     cut = [message for message in messages if "end of file" in message.lower()]
-    why = cut[0] if cut else _missing_bytes(dataset)
+    why = cut[0] if cut else missing
     if why:
         raise DataRefused(
             "the DICOM file is cut off",

@@ -9,6 +9,7 @@ it was not made by a hospital's export.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import shutil
@@ -135,8 +136,11 @@ def unpack(archive: Path, into: Path, budget: UnpackBudget, *, name: str) -> lis
         if zipped:
             return _unpack_zip(archive, into, budget, name)
         return _unpack_tar(archive, into, budget, name)
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
         shutil.rmtree(into)
+        # A place before the start of the file is the archive's fault, a full disk is not.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise DataRefused(
             "the archive cannot be read to its end",
             where=name,
@@ -269,6 +273,8 @@ def _unpack_zip(archive: Path, into: Path, budget: UnpackBudget, name: str) -> l
             # The format knows no backslash in names; programs on Windows write it for a slash.
             place = member.filename.replace("\\", "/")
             writer.admit(place)
+            if "\0" in member.orig_filename or (place.endswith("/") and member.file_size):
+                raise _refuse(name, place, "is named as no file is, and holds something")
             mode = member.external_attr >> 16
             if member.flag_bits & 0x1:
                 raise _refuse(name, place, "is encrypted", "Unpack it with its password")

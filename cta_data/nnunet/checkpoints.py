@@ -32,11 +32,13 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     # What nnU-Net's log holds beside plain values.
     scalar = import_module("numpy._core.multiarray").scalar
     plain = [scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
-    _require_as_stored(path)
     try:
+        _require_as_stored(path)
         _require_checksums(path)
         with torch.serialization.safe_globals(plain):
             content = torch.load(path, map_location=device, weights_only=True)
+    except DataRefused:
+        raise
     except FileNotFoundError as error:
         raise DataRefused("there is no such checkpoint", where=path.name) from error
     except Exception as error:

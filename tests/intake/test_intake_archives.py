@@ -102,6 +102,18 @@ def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
         _unpack(tmp_path / "a.tgz")
 
 
+@pytest.mark.parametrize("name", [b"P1/image.d/c", b"P1/\0mage.dic"])
+def test_a_file_that_is_named_as_a_folder_is_not_lost(tmp_path: Path, name: bytes) -> None:
+    """A damaged name in a zip's list: its file is no folder, and none of the name before a NUL."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr("P1/image.dic", b"x" * 30)
+    content = (tmp_path / "a.zip").read_bytes()
+    damaged = name if b"\0" in name else name[:-1] + b"/"
+    (tmp_path / "a.zip").write_bytes(content.replace(b"P1/image.dic", damaged))
+    with pytest.raises(DataRefused):
+        _unpack(tmp_path / "a.zip")
+
+
 def test_two_members_of_one_name_are_both_kept(tmp_path: Path) -> None:
     """A tar may hold a name twice; neither file is lost."""
     archive = _tar(tmp_path / "a.tar", _member("a", size=1), _member("a", size=2))
