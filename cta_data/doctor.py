@@ -19,6 +19,7 @@ from cta_data.engine.leftovers import stale_locks
 from cta_data.engine.lost_content import lost_content
 from cta_data.engine.ownership import require_trusted
 from cta_data.engine.push_guard import has_guard
+from cta_data.engine.units import UnitId
 from cta_data.errors import CtaError
 from cta_data.intake.consistency import inconsistencies, subject_files
 from cta_data.steps.clinical import problems_of
@@ -191,6 +192,12 @@ def _units(study: Study) -> Iterator[Finding]:
     if changed:
         text = f"{len(changed)} files differ from what the tables say, such as {changed[0]}"
         yield Finding("error", "content", f"{text}; run the step again with --recompute")
+    warned = [(row, text) for row in rows for text in row["warnings"] or ()]
+    if warned:
+        row, text = warned[0]
+        unit = UnitId(row["step"], row["cohort"], row["subject"], row["session"])
+        text = f"{len(warned)} results to look at, such as {unit}: {text}; `cta-data status`"
+        yield Finding("warning", "results", f"{text} lists them")
     if not (gone or failed or changed):
         yield Finding("ok", "units", f"{len(rows)} units, outputs in place and as recorded")
 

@@ -101,6 +101,7 @@ def print_report(report: Report, *, as_json: bool) -> None:
         return
     if report.failures:
         _print_failures(report.failures)
+    _print_warnings(report.warned)
     console().print(summary_line(report.records))
 
 
@@ -118,6 +119,17 @@ def _print_failures(failures: list[Record]) -> None:
         errors.print(f"… and {len(causes) - len(shown)} more: see `cta-data status`")
     if waiting:
         errors.print(f"{waiting} units of later steps wait for these")
+
+
+def _print_warnings(records: list[Record]) -> None:
+    """Print what somebody should look at, though it counts."""
+    warnings = [f"{record.unit}: {one}" for record in records for one in record.warnings]
+    errors = error_console()
+    for warning in warnings[:MOST_FAILURES]:
+        errors.print(f"warning: {warning}", soft_wrap=True)
+    if warnings[MOST_FAILURES:]:
+        more = f"… and {len(warnings) - MOST_FAILURES} more warnings: see `cta-data status`"
+        errors.print(more)
 
 
 def _split_failures(failures: list[Record]) -> tuple[list[Record], int]:

@@ -32,11 +32,17 @@ def print_status(content: dict[str, Any]) -> None:
     partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
     told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
     out.print(f"{len(content['sessions'])} subject-sessions: {told or 'none'}")
+    for row in content["sessions"]:
+        for warning in row["warnings"]:
+            session = f"{row['cohort']} sub-{row['subject']} ses-{row['session']}"
+            out.print(f"warning: {session}: {warning}", soft_wrap=True)
     for cohort, why in content["not_available"].items():
         out.print(f"{cohort}: not available here: {why}", soft_wrap=True)
     for build in content["builds"]:
         reason = f": {build['reason']}" if build["reason"] else ""
         out.print(f"build {build['build']}: {build['status']}{reason}", soft_wrap=True)
+        for warning in build["warnings"]:
+            out.print(f"  {warning}", soft_wrap=True)
     for model in sorted({one["model"] for one in content["models"]}):
         own = [one for one in content["models"] if one["model"] == model]
         counts = Counter(f"{one['work'].split()[0]} {one['status']}" for one in own)

@@ -10,6 +10,8 @@ from cta_data.cohorts.card import AnnotationSection, PairingSection, RoiRule
 from cta_data.cohorts.conditions import holds
 from cta_data.patterns import search
 
+NOT_FILLED = "it has no closed contour"
+
 
 @dataclass(frozen=True)
 class RoiName:
@@ -43,10 +45,15 @@ class Selection:
 
 @dataclass(frozen=True)
 class Selections:
-    """Decisions about all ROIs, and what keeps the structure set from being used."""
+    """Decisions about all ROIs, and what keeps the structure set from being used.
+
+    `unfilled` are ROIs that the rules call lesions, without a contour that is filled: they have
+    none, or points and lines that mark a place.
+    """
 
     decisions: tuple[Selection, ...]
     problems: tuple[str, ...]
+    unfilled: tuple[RoiName, ...] = ()
 
 
 def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
@@ -55,7 +62,7 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
     A selected ROI without a filled contour is rejected with that reason: it cannot become a mask.
     One whose contours cannot be read keeps the structure set from being used: it is not empty.
     """
-    decisions, problems = [], []
+    decisions, problems, unfilled = [], [], []
     for roi in rois:
         matching = [rule for rule in section.rois if _matches(rule, roi)]
         if not matching:
@@ -70,12 +77,14 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
         decisions.append(_decide(roi, matching[0]))
         if matching[0].lesion and roi.unreadable:
             problems.append(f"{roi} cannot be read: {roi.unreadable}")
+        elif matching[0].lesion and roi.n_contours == 0:
+            unfilled.append(roi)
     if section.pairing:
         missing = _unpaired(decisions, section.pairing)
         decisions = [_with_note(d, missing) for d in decisions]
         if section.pairing.unpaired == "refuse":
             problems += [f"{roi} has no {section.pairing.lesion}" for roi in missing]
-    return Selections(tuple(decisions), tuple(problems))
+    return Selections(tuple(decisions), tuple(problems), tuple(unfilled))
 
 
 def technique_drawn_on(
@@ -125,7 +134,7 @@ def _decide(roi: RoiName, rule: RoiRule) -> Selection:
     if roi.unreadable:
         return Selection(roi, False, rule.pattern, f"it cannot be read: {roi.unreadable}")
     if roi.n_contours == 0:
-        return Selection(roi, False, rule.pattern, "it has no closed contour")
+        return Selection(roi, False, rule.pattern, NOT_FILLED)
     return Selection(roi, True, rule.pattern, "")
 
 

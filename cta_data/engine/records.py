@@ -27,6 +27,7 @@ class Record:
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     traceback: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,6 +51,11 @@ class Report:
     def failures(self) -> list[Record]:
         """Records of units that did not get their result."""
         return [r for r in self.records if r.status in ("impossible", "error")]
+
+    @property
+    def warned(self) -> list[Record]:
+        """Records of units whose result somebody should look at."""
+        return [r for r in self.records if r.warnings]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of units by step and status."""

@@ -94,14 +94,16 @@ class Blocked:
 
 @dataclass
 class Outcome:
-    """What a unit made: rows for tables, and notes for the log.
+    """What a unit made: rows for tables, notes for the log, and warnings for people.
 
-    `refused` says why the subject stops here although rows and files tell what was found, as for
-    a registration that is not accepted.
+    A warning is shown on the screen and kept with the unit: the result counts, and somebody should
+    look at it. `refused` says why the subject stops here although rows and files tell what was
+    found, as for a registration that is not accepted.
     """
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     refused: str = ""
 
 

@@ -47,7 +47,8 @@ def run_unit(step: Step, unit: Unit, root: str) -> Result:
         seconds, notes = time.perf_counter() - started, tuple(outcome.notes)
         status: Status = "impossible" if outcome.refused else "ok"
         reason = _without_folders(outcome.refused, root, staging)
-        record = Record(unit.id, status, reason, seconds, _peak(), notes)
+        warnings = tuple(_without_folders(one, root, staging) for one in outcome.warnings)
+        record = Record(unit.id, status, reason, seconds, _peak(), notes, warnings)
         return Result(unit, record, outcome, outputs)
     except TooLarge as error:  # not for ever: with another limit it may be done
         reason = _without_folders(_refusal(error, unit), root, staging)

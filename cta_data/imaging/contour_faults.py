@@ -14,19 +14,25 @@ from numpy.typing import NDArray
 
 from cta_data.imaging.contour_orientation import (
     FLATNESS_MM,
+    LEAST_AREA_MM2,
     angle_degrees,
+    area_vector,
     leaves_plane_mm,
     mean_normal,
     own_normal,
     plane_axes,
 )
 from cta_data.imaging.contours import KNOWN_TYPES, OPEN_TYPES, Contour
+from cta_data.imaging.polygon_fill import outlines_area
+
+NO_AREA = "enclose no area"
 
 
 def fault_of(contours: Iterable[Contour], numbers: Iterable[int] | None = None) -> str:
     """Say why the contours of one region cannot be filled; empty where they can.
 
-    Points, and closed contours of one or two vertices, enclose no area and are no fault.
+    Points, and closed contours of one or two vertices, enclose no area and are no fault: they are
+    markers. A closed contour of three vertices or more was meant to enclose one.
 
     Parameters
     ----------
@@ -39,7 +45,7 @@ def fault_of(contours: Iterable[Contour], numbers: Iterable[int] | None = None) 
         if fault:
             return f"contour {number} {fault}"
     filled = [(number, contour) for number, contour in named if contour.encloses_area]
-    return _tilt(filled) or _contradiction(filled)
+    return _no_area(filled) or _tilt(filled) or _contradiction(filled)
 
 
 def _own_fault(contour: Contour) -> str:
@@ -52,6 +58,23 @@ def _own_fault(contour: Contour) -> str:
         return ""
     leaves = leaves_plane_mm(contour, own_normal(contour))
     return f"is not planar (up to {leaves:.2f} mm out of its plane)" if leaves > FLATNESS_MM else ""
+
+
+def _no_area(filled: Sequence[tuple[int, Contour]]) -> str:
+    """Whether nothing is inside the contours that are to be filled, or inside one of them."""
+    if not filled:
+        return ""
+    normal = mean_normal([contour for _, contour in filled])
+    if normal is None:
+        return f"its contours {NO_AREA}: their vertices lie on a line, or their turns cancel"
+    axes = plane_axes(normal)[:2].T
+    for number, contour in filled:
+        # A contour that crosses itself can have loops whose turns cancel: they are areas still.
+        if np.linalg.norm(area_vector(contour)) <= LEAST_AREA_MM2:
+            area = outlines_area([(contour.points_lps_mm @ axes,)])
+            if area <= LEAST_AREA_MM2:
+                return f"contour {number} encloses no area: its vertices lie on a line"
+    return ""
 
 
 def _tilt(filled: Sequence[tuple[int, Contour]]) -> str:

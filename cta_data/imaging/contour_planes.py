@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.contour_faults import fault_of
-from cta_data.imaging.contour_orientation import mean_normal, plane_axes
+from cta_data.imaging.contour_faults import NO_AREA, fault_of
+from cta_data.imaging.contour_orientation import LEAST_AREA_MM2, mean_normal, plane_axes
 from cta_data.imaging.contour_outlines import ROUNDING_MM, first_of_doubles, group_into_outlines
 from cta_data.imaging.contours import (
     EXCLUSIVE_TYPE,
@@ -94,7 +94,7 @@ class DrawnPlanes:
 
 
 def planes_of_rois(rois: Sequence[Roi], spacing_mm: Sequence[float]) -> list[DrawnPlanes | None]:
-    """The planes of each ROI; None for one whose contours enclose no area.
+    """The planes of each ROI; None for one without a contour that is filled.
 
     One or two planes hardly tell how far apart planes are drawn: for them ROIs that face the same
     way tell it, and where there are none, the slices of the image.
@@ -133,12 +133,16 @@ def require_readable(roi: Roi) -> None:
     """
     why = roi.unreadable or fault_of(roi.contours)
     if why:
-        raise DataRefused(
-            "the contours of a region cannot be read",
-            where=f"ROI {roi.number} {roi.name!r}",
-            why=why,
-            next_step="Export the structure set again, or have the region drawn again",
-        )
+        raise _refused(roi, why)
+
+
+def _refused(roi: Roi, why: str) -> DataRefused:
+    return DataRefused(
+        "the contours of a region cannot be read",
+        where=f"ROI {roi.number} {roi.name!r}",
+        why=why,
+        next_step="Export the structure set again, or have the region drawn again",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +178,10 @@ def _drawn(
     spacing = _told_spacing(planes, axes, grouped.slice_spacing)
     spacing = spacing or _told_spacing(planes, axes, others) or others
     joined = _joined(planes, spacing, roi.acquired_slices, axes[2])
-    return DrawnPlanes(planes, axes, spacing, joined, _notes(roi, grouped, spacing))
+    drawn = DrawnPlanes(planes, axes, spacing, joined, _notes(roi, grouped, spacing))
+    if drawn.volume_mm3 <= LEAST_AREA_MM2 * spacing:
+        raise _refused(roi, f"its contours {NO_AREA}: each is cut out of another")
+    return drawn
 
 
 def _notes(roi: Roi, grouped: _Grouped, spacing: float) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def lesions_from_contours(rois: Sequence[Roi], *, spacing_mm: Sequence[float]) -
     notes: list[str] = []
     for roi, drawn in zip(ordered, planes_of_rois(ordered, spacing_mm), strict=True):
         if drawn is None:
-            why = "its contours enclose no area" if roi.closed_contours else "no closed contour"
+            why = "no closed contour"
             without.append((roi, why))
             notes.append(f"ROI {roi.number} {roi.name!r} gives no lesion: {why}")
             continue

@@ -108,8 +108,7 @@ def rasterize_planes(
     """
     reference = reference or ReferenceMatch("unchecked")
     if drawn is None:
-        note = "its contours enclose no area" if roi.closed_contours else "it has no closed contour"
-        return without_mask(roi, "no_contours", note, reference)
+        return without_mask(roi, "no_contours", "it has no closed contour", reference)
     grid = Grid.of(image)
     _require_possible(roi, drawn, grid)
     filled = _fill(roi, drawn, grid)

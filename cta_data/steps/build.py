@@ -19,7 +19,7 @@ from cta_data.steps.partition import Assignment
 from cta_data.steps.sessions import Upstream, make_unit, setting_image
 from cta_data.study import Study
 
-VERSION = 2
+VERSION = 3
 MOST_NAMED = 5
 
 

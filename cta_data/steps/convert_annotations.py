@@ -7,7 +7,12 @@ from typing import Any
 
 from cta_data.bids.names import BidsName
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.roi_selection import Selections, select_rois, technique_drawn_on
+from cta_data.cohorts.roi_selection import (
+    NOT_FILLED,
+    Selections,
+    select_rois,
+    technique_drawn_on,
+)
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import write_contours
@@ -50,6 +55,7 @@ class SessionAnnotations:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     drawn_on: str | None = None
     lesions: list[DrawnSet] = field(default_factory=list)
     contours: dict[str, list[Roi]] = field(default_factory=dict)
@@ -118,6 +124,7 @@ def _convert_one(
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
     section = card.annotations
     structure_set, selections = _read(one, card, naming, result)
+    result.warnings += [f"{roi} is no lesion: {NOT_FILLED}" for roi in selections.unfilled]
     chosen = {s.roi.number for s in selections.decisions if s.selected}
     rois = [roi for roi in structure_set.rois if roi.number in chosen]
     stated, _ = technique_drawn_on(section, one.raw.header, None, listed)

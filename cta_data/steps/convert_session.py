@@ -61,6 +61,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             "clinical_links": link_rows(unit, card, annotations.rows, annotations.names),
         },
         notes=images.notes + annotations.notes,
+        warnings=images.warnings + annotations.warnings,
         refused=annotations.refused,
     )
 

@@ -72,6 +72,7 @@ class SessionImages:
     rows: list[dict[str, Any]] = field(default_factory=list)
     person: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def frame_of(self, uid: str | None) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cta_data.engine import RunOptions, plan_steps
@@ -69,10 +69,16 @@ def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         try:
             [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
         except NotAvailable as error:
-            return {"build": name, "status": NOT_AVAILABLE, "reason": str(error)}
+            return _build_row(name, NOT_AVAILABLE, str(error))
         if decision.action == "run" or (status == "ok" and decision.action == "impossible"):
             status, reason = "outdated", decision.reason
-    return {"build": name, "status": status, "reason": reason}
+    return _build_row(name, status, reason, row["warnings"] or ())
+
+
+def _build_row(
+    name: str, status: str, reason: str | None, warnings: Iterable[str] = ()
+) -> dict[str, Any]:
+    return {"build": name, "status": status, "reason": reason, "warnings": list(warnings)}
 
 
 def _known(study: Study) -> list[tuple[str, str, str]]:
@@ -96,9 +102,11 @@ def _session(
     cohort, subject, session = key
     steps = {}
     stopped = ""
+    warnings: list[str] = []
     for name in STEP_NAMES:
         row = units.get((name, *key))
         steps[name] = row["status"] if row else "-"
+        warnings += (row["warnings"] or ()) if row else ()
         if row and row["status"] != "ok" and not stopped:
             excused = row["status"] == "notneeded"
             stopped = f"{name}: {row['reason']}" if row["reason"] and not excused else ""
@@ -111,6 +119,7 @@ def _session(
         "quality": person.get("quality"),
         "partition": person.get("partition"),
         "reason": stopped or person.get("exclusion_reason"),
+        "warnings": warnings,
     }
     if timings:
         content["timing"] = {n: timings[(n, *key)] for n in STEP_NAMES if (n, *key) in timings}

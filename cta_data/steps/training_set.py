@@ -29,16 +29,22 @@ REACH = "../../"
 def run(unit: Unit, workspace: Workspace) -> Outcome:
     """Check every case and write dataset.json, splits_final.json and build.json.
 
+    A case that cannot be used is left out with a warning: an image and its label differ in their
+    grid, a label is empty or holds other values than 0 and 1. It costs no other case.
+
     Raises
     ------
     DataRefused
-        A patient is in two partitions or folds, an image and its label differ in their grid, a
-        label is empty or holds other values than 0 and 1. The message lists the cases.
+        A patient is in two partitions or folds, or what is left fills no training set. The message
+        lists the cases.
     """
-    cases = list(unit.parameters["cases"])
-    problems = leaks(cases)
-    for case in cases:
-        problems += _check_case(case, workspace)
+    problems = leaks(unit.parameters["cases"])
+    cases, warnings = [], []
+    for case in unit.parameters["cases"]:
+        found = _check_case(case, workspace)
+        warnings += [f"left out: {problem}" for problem in found]
+        cases += [] if found else [case]
+    problems += _too_few(unit, cases, warnings)
     if problems:
         number = "1 problem stops" if len(problems) == 1 else f"{len(problems)} problems stop"
         raise DataRefused(
@@ -48,13 +54,23 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         )
     folder = unit.parameters["folder"]
     for name, content in (
-        ("dataset.json", _dataset(unit)),
+        ("dataset.json", _dataset(unit, cases)),
         ("splits_final.json", _splits(cases, unit.parameters["partition"]["folds"])),
-        ("build.json", _provenance(unit)),
+        ("build.json", _provenance(unit, cases)),
     ):
         text = json.dumps(content, indent=2, sort_keys=name != "dataset.json") + "\n"
         workspace.write(f"{folder}/{name}").write_text(text, encoding="utf-8")
-    return Outcome(tables={"splits": _split_rows(unit)})
+    return Outcome(tables={"splits": _split_rows(unit, cases)}, warnings=warnings)
+
+
+def _too_few(unit: Unit, cases: list[dict[str, Any]], warnings: list[str]) -> list[str]:
+    """Return why the cases that are left fill no training set, or nothing."""
+    folds = range(unit.parameters["partition"]["folds"])
+    filled = {case["fold"] for case in cases if case["partition"] == "train"}
+    empty = [str(fold) for fold in folds if fold not in filled]
+    if not warnings or not empty:
+        return []
+    return [f"fold {' and '.join(empty)} would have no case", *warnings]
 
 
 def leaks(cases: list[dict[str, Any]]) -> list[str]:
@@ -105,8 +121,8 @@ def _as_nnunet_reads(path: Path) -> sitk.Image:
     return image
 
 
-def _dataset(unit: Unit) -> dict[str, Any]:
-    training = [case for case in unit.parameters["cases"] if case["partition"] == "train"]
+def _dataset(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
+    training = [case for case in cases if case["partition"] == "train"]
     return {
         "name": unit.parameters["folder"].split("/")[-1],
         "description": f"Cross-technique annotation, setting {unit.parameters['setting']}",
@@ -133,7 +149,7 @@ def _splits(cases: list[dict[str, Any]], folds: int) -> list[dict[str, list[str]
     ]
 
 
-def _provenance(unit: Unit) -> dict[str, Any]:
+def _provenance(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
     keys = {entry.path: entry.key for entry in unit.inputs}
     return {
         "setting": unit.parameters["setting"],
@@ -144,13 +160,13 @@ def _provenance(unit: Unit) -> dict[str, Any]:
         "software": software_versions(),
         "cases": [
             case | {"image_key": keys[case["image"]], "label_key": keys[case["label"]]}
-            for case in unit.parameters["cases"]
+            for case in cases
         ],
     }
 
 
-def _split_rows(unit: Unit) -> list[dict[str, Any]]:
-    patients = {(c["cohort"], c["subject"]): c for c in unit.parameters["cases"]}
+def _split_rows(unit: Unit, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    patients = {(c["cohort"], c["subject"]): c for c in cases}
     return [
         {
             "setting": unit.parameters["setting"],

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.contour_faults import fault_of
 from cta_data.imaging.contours import Contour, Roi
 from cta_data.imaging.drawn_lesions import lesions_from_contours
 from cta_data.imaging.label_transfer import TransferResult, transfer_lesions
@@ -217,15 +218,54 @@ def test_volume_as_drawn_is_area_times_spacing() -> None:
 
 
 def test_rois_without_a_lesion_are_listed() -> None:
-    """An ROI without contours and one whose contour is a line are listed with a reason."""
-    line = Contour(np.array([[0.0, 0, 0], [1, 1, 0], [2, 2, 0]]))
+    """An ROI without contours, or with a marker of two vertices alone, is listed with a reason."""
+    marker = Contour(np.array([[0.0, 0, 0], [1, 1, 0]]))
     drawn = lesions_from_contours([Roi(1, "none"), sphere(3, (0, 0, 0), 3)], spacing_mm=MM)
     assert [(roi.name, reason) for roi, reason in drawn.without_lesion] == [
         ("none", "no closed contour")
     ]
     assert [lesion.source_roi for lesion in drawn.lesions] == [3]
-    flat = lesions_from_contours([Roi(2, "line", contours=(line,))], spacing_mm=MM)
-    assert flat.lesions == () and flat.without_lesion[0][0].name == "line"
+    flat = lesions_from_contours([Roi(2, "marker", contours=(marker,))], spacing_mm=MM)
+    assert flat.lesions == () and flat.without_lesion[0][0].name == "marker"
+
+
+EIGHT = [(-3.0, -3.0), (3.0, 3.0), (3.0, -3.0), (-3.0, 3.0)]
+LINE = [(-3.0, 0.0), (0.0, 0.0), (3.0, 0.0)]
+
+
+def flat_roi(outline: list[tuple[float, float]]) -> Roi:
+    """The same outline on three planes."""
+    contours = [Contour(np.array([(x, y, z) for x, y in outline])) for z in (-1.0, 0.0, 1.0)]
+    return Roi(1, "GTV", contours=tuple(contours))
+
+
+@pytest.mark.parametrize("outline", [EIGHT, LINE])
+def test_closed_contours_without_an_area_are_a_fault(outline: list[tuple[float, float]]) -> None:
+    """A figure of eight whose turns cancel, and vertices on a line, are refused."""
+    with pytest.raises(DataRefused, match="no area"):
+        lesions_from_contours([flat_roi(outline)], spacing_mm=MM)
+
+
+def test_a_line_among_contours_is_a_fault() -> None:
+    """One of three contours that encloses nothing refuses the region: a slice would be lost."""
+    square = [(-3.0, -3.0), (3.0, -3.0), (3.0, 3.0), (-3.0, 3.0)]
+    contours = list(flat_roi(square).contours)
+    assert fault_of(contours) == ""
+    contours[1] = flat_roi(LINE).contours[1]
+    assert "contour 2 encloses no area" in fault_of(contours)
+    # The two loops of an eight are areas, and the planes beside it tell which way it faces.
+    contours[1] = flat_roi(EIGHT).contours[1]
+    assert fault_of(contours) == ""
+
+
+def test_contours_that_cut_each_other_out_are_a_fault() -> None:
+    """Three CLOSEDPLANAR_XOR contours of which one is the sum of the others leave nothing."""
+    left = np.array([(-4.0, -3, 0), (0, -3, 0), (0, 3, 0), (-4, 3, 0)])
+    shift = np.array([4.0, 0, 0])
+    right, both = left + shift, left * (2, 1, 1) + shift
+    roi = Roi(1, "GTV", contours=tuple(Contour(p, "CLOSEDPLANAR_XOR") for p in (left, right, both)))
+    with pytest.raises(DataRefused, match="no area"):
+        lesions_from_contours([roi], spacing_mm=MM)
 
 
 @pytest.mark.parametrize(

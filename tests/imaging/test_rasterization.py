@@ -202,7 +202,8 @@ def test_what_is_outside_the_image_is_reported() -> None:
     assert half.status == "ok" and half.fraction_inside == pytest.approx(0.5, abs=0.05)
     assert rasterize_roi(Roi(1, "a"), image).status == "no_contours"
     line = Contour(np.array([[0.0, 0, 4], [1, 1, 4], [2, 2, 4]]))
-    assert rasterize_roi(Roi(1, "a", contours=(line,)), image).status == "no_contours"
+    with pytest.raises(DataRefused, match="no area"):
+        rasterize_roi(Roi(1, "a", contours=(line,)), image)
 
 
 @pytest.mark.parametrize("area", [0.001, 0.008, 0.2])

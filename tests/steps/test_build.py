@@ -16,6 +16,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.formats.nifti import image_from_array, write_image
 from cta_data.manifests import Tables
 from cta_data.steps.build import build_step
+from cta_data.steps.overview import study_status
 from cta_data.steps.training_set import leaks
 from cta_data.study import Study
 
@@ -258,40 +259,53 @@ def break_label(root: Path, subject: str, array: np.ndarray, affine: np.ndarray 
     ],
 )
 @pytest.mark.parametrize("partition", ["train", "test"])
-def test_a_label_that_would_harm_training_stops_the_build(
+def test_a_label_that_would_harm_training_is_left_out(
     tmp_path: Path, array: np.ndarray, affine: np.ndarray, said: str, partition: str
 ) -> None:
-    """Empty, other values, another grid: the case is named, in training and test alike.
+    """Empty, other values, another grid: that case is left out by name, and the rest is built."""
+    study = make_study(tmp_path)
+    case = case_beside_others(study, partition)
+    break_label(tmp_path, case["subject"], array, affine)
+    record = build(study)
+    assert record.status == "ok"
+    [warning] = record.warnings
+    assert case["case"] in warning and said in warning and str(tmp_path) not in warning
+    found = content(study)
+    assert case["case"] not in found["dataset.json"]["dataset"]
+    assert case["case"] not in {one["case"] for one in found["build.json"]["cases"]}
+    assert not any(case["case"] in fold["val"] for fold in found["splits_final.json"])
+    assert len(found["dataset.json"]["dataset"]) == (7 if partition == "train" else 8)
+    after = Study(tmp_path)
+    assert case["subject"] not in after.splits()["subject"].tolist()
+    [row] = study_status(after)["builds"]
+    assert row["warnings"] == [warning]
 
-    Nothing of the training set is written.
-    """
+
+def case_beside_others(study: Study, partition: str) -> dict[str, Any]:
+    """A case whose fold holds another one as well."""
+    unit = plan(study)
+    assert isinstance(unit, Unit)
+    mine = [c for c in unit.parameters["cases"] if c["partition"] == partition]
+    folds = Counter(c["fold"] for c in mine)
+    return next(c for c in mine if folds[c["fold"]] > 1)
+
+
+def test_a_fold_without_a_case_stops_the_build(tmp_path: Path) -> None:
+    """Every case is named, also one whose file cannot be read, and nothing is written."""
     study = make_study(tmp_path)
     unit = plan(study)
     assert isinstance(unit, Unit)
-    case = next(c for c in unit.parameters["cases"] if c["partition"] == partition)
-    break_label(tmp_path, case["subject"], array, affine)
+    cases = [c for c in unit.parameters["cases"] if c["fold"] == 0]
+    for case in cases[1:]:
+        break_label(tmp_path, case["subject"], voxels(0, 3))
+    (tmp_path / mask_path(cases[0]["subject"])).write_bytes(b"\x1f\x8bno NIfTI at all")
     record = build(study)
-    assert record.status == "impossible"
-    assert "1 problem stops the build" in record.reason
-    assert case["case"] in record.reason
-    assert said in record.reason
+    assert record.status == "impossible" and "fold 0 would have no case" in record.reason
     assert str(tmp_path) not in record.reason
+    for case in cases:
+        assert case["case"] in record.reason
     assert not (tmp_path / "builds").exists() or not list((tmp_path / "builds").rglob("*.json"))
     assert Study(tmp_path).tables.rows("splits") == []
-
-
-def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
-    """One round of correction is enough: all cases are named, also beside an unreadable file."""
-    study = make_study(tmp_path)
-    break_label(tmp_path, "h01", voxels())
-    break_label(tmp_path, "h02", voxels(0, 3))
-    (tmp_path / mask_path("h03")).write_bytes(b"\x1f\x8bno NIfTI at all")
-    record = build(study)
-    assert record.status == "impossible"
-    assert "3 problems stop the build" in record.reason
-    assert str(tmp_path) not in record.reason
-    for subject in ("h01", "h02", "h03"):
-        assert f"internal_sub-{subject}_ses-1" in record.reason
 
 
 def test_a_session_without_image_or_label_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Regions of structure sets that enclose nothing, or that no ROI describes, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from helpers.session_in_memory import card, converted, image, structure_set
+from pydicom.dataset import Dataset
+
+EIGHT = [(-5.0, -5.0), (5.0, 5.0), (5.0, -5.0), (-5.0, 5.0)]
+LINE = [(-5.0, 0.0), (0.0, 0.0), (5.0, 0.0)]
+
+
+def two_lesions(*, second: Sequence[tuple[float, float]], kind: str = "CLOSED_PLANAR") -> Dataset:
+    """A structure set of a square and of a second ROI with this outline around (20, 20, 0)."""
+    made = structure_set("1", rois={"GTV 1": (0, 0, 0), "GTV 2": (20, 20, 0)}, slices="MPRAGE.late")
+    [contour] = made.ROIContourSequence[1].ContourSequence
+    contour.ContourGeometricType = kind
+    contour.NumberOfContourPoints = len(second)
+    contour.ContourData = [f"{v:.3f}" for x, y in second for v in (x + 20, y + 20, 0.0)]
+    return made
+
+
+@pytest.mark.parametrize("outline", [EIGHT, LINE])
+@pytest.mark.parametrize("required", [True, False])
+def test_closed_contours_without_an_area_refuse_the_session(
+    tmp_path: Path, outline: list[tuple[float, float]], required: bool
+) -> None:
+    """The ROI's row has the cause, the other lesion does not stand for both, nothing is written."""
+    annotation = two_lesions(second=outline)
+    rules = card(required=required)
+    result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], rules)
+    assert "GTV 2" in result.refused and "no area" in result.refused
+    rows = {row["source_roi"]: row for row in result.rows}
+    assert rows["GTV 1"]["selected"] and not rows["GTV 2"]["selected"]
+    assert "no area" in rows["GTV 2"]["rejected_reason"]
+    assert workspace.outputs() == []
+
+
+@pytest.mark.parametrize(
+    ("outline", "kind"), [([(0.0, 0.0)], "POINT"), ([(0.0, 0.0), (1.0, 1.0)], "CLOSED_PLANAR")]
+)
+def test_a_marker_is_no_lesion_and_is_shown(
+    tmp_path: Path, outline: list[tuple[float, float]], kind: str
+) -> None:
+    """A point, or a contour of two vertices: the rest counts, row and screen name the ROI."""
+    annotation = two_lesions(second=outline, kind=kind)
+    result, _ = converted(tmp_path, [image("MPRAGE")], [annotation], card())
+    assert not result.refused
+    [warning] = result.warnings
+    assert "GTV 2" in warning
+    rows = {row["source_roi"]: row for row in result.rows}
+    assert not rows["GTV 2"]["selected"] and rows["GTV 2"]["rejected_reason"]
+    assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
