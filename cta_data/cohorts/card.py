@@ -94,7 +94,10 @@ class PhaseSection(StrictModel):
     """How contrast phases of one technique are told apart."""
 
     contrast: tuple[Conditions, ...] = ()
-    """A series that meets any of these was acquired after contrast."""
+    """A series that meets any of these was acquired after contrast.
+
+    A ContrastBolusAgent that names none (`0 ml`, `-`, `keine`) meets nothing.
+    """
     no_contrast: tuple[Conditions, ...] = ()
     """A series that meets any of these was acquired before contrast; this wins."""
     post: tuple[str, ...] = Field(default=("early", "late"), min_length=1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cta_data.cohorts.acquisition_times import DAY, acquisition_time
 from cta_data.cohorts.card import PhaseSection, SeriesRule
 from cta_data.cohorts.conditions import holds
-
-DAY = 8
-"""Digits of the date that an acquisition time begins with."""
+from cta_data.cohorts.contrast_agent import agent_in_words, without_denial
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,6 @@ class Injection:
         if _same_day(time, self.before) and time < self.before:
             return False
         return None
-
-
-def acquisition_time(header: Mapping[str, str]) -> str:
-    """Return a text that sorts series by when they were acquired, as far as the header tells."""
-    joined = header.get("AcquisitionDateTime", "")
-    if joined:
-        return joined
-    dates = ("AcquisitionDate", "SeriesDate", "ContentDate", "StudyDate")
-    times = ("AcquisitionTime", "SeriesTime", "ContentTime", "StudyTime")
-    date = next((header[d] for d in dates if header.get(d)), "")
-    return date + next((header[t] for t in times if header.get(t)), "")
 
 
 def _same_day(one: str, other: str) -> bool:
@@ -117,13 +105,13 @@ def phase_roles(
     if len(after) > len(names) and rule.several == "refuse":
         return roles, [
             *problems,
-            f"{len(after)} series of {rule.technique} after contrast, but the card names "
-            f"{len(names)} phases ({', '.join(names)})",
+            f"{len(after)} series of {rule.technique} after contrast{_by_agents(after)}, but the "
+            f"card names {len(names)} phases ({', '.join(names)})",
         ]
     surplus = after[len(names) - 1 : -1] if rule.several == "last" else after[len(names) :]
     chosen = [one for one in after if one not in surplus]
     for name, one in zip(names, chosen, strict=False):
-        reason = f"{name} after contrast, by acquisition time"
+        reason = f"{name} after contrast{_by_agents([one])}, by acquisition time"
         roles.append(Role(one.identifier, rule.technique, name, reason))
     roles += [Role(one.identifier, None, "", "one series too many") for one in surplus]
     return roles, problems
@@ -136,7 +124,7 @@ def _split_by_contrast(
     after = [
         one
         for one in series
-        if any(holds(c, one.header) for c in phases.contrast)
+        if any(holds(c, without_denial(one.header)) for c in phases.contrast)
         and not any(holds(c, one.header) for c in phases.no_contrast)
     ]
     plain = [one for one in series if any(holds(c, one.header) for c in phases.no_contrast)]
@@ -172,7 +160,8 @@ def _by_injection(
         (late if tells and not marked else own).append(one)
     if any(injected.tells(acquisition_time(one.header)) is False for one in after):
         problem = (
-            f"{what} with contrast in its header was acquired before {injected.technique} without"
+            f"{what} with contrast in its header{_by_agents(after)} was acquired before "
+            f"{injected.technique} without"
         )
     late.sort(key=lambda one: (acquisition_time(one.header), one.identifier))
     return own, late, problem
@@ -189,16 +178,22 @@ def _contradiction(rule: SeriesRule, before: list[SeriesHeader], after: list[Ser
         )
     if 1 < len(after) < len(rule.phases.post):
         return (
-            f"{len(after)} series of {rule.technique} after contrast, but the card names "
-            f"{len(rule.phases.post)} phases ({', '.join(rule.phases.post)})"
+            f"{len(after)} series of {rule.technique} after contrast{_by_agents(after)}, but the "
+            f"card names {len(rule.phases.post)} phases ({', '.join(rule.phases.post)})"
         )
     latest = max((acquisition_time(one.header) for one in before), default="")
     if latest and times and times[0] and latest > times[0]:
         return (
             f"a series of {rule.technique} without contrast in its header was acquired after one "
-            "with contrast"
+            f"with contrast{_by_agents(after)}"
         )
     return ""
+
+
+def _by_agents(series: Iterable[SeriesHeader]) -> str:
+    """What was taken for an agent, in brackets; empty where no header names one."""
+    agents = dict.fromkeys(filter(None, (agent_in_words(one.header) for one in series)))
+    return f" ({', '.join(agents)})" if agents else ""
 
 
 def _one_of(

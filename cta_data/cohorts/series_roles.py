@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from cta_data.cohorts.acquisition_times import (
+    acquisition_time,
+    in_one_zone,
+    why_uncertain,
+    zone_named,
+)
 from cta_data.cohorts.card import SeriesRule
 from cta_data.cohorts.conditions import holds, meeting
 from cta_data.cohorts.contrast_phases import (
     Role,
     SeriesHeader,
-    acquisition_time,
     injection,
     phase_roles,
 )
@@ -40,6 +45,8 @@ def assign_roles(series: list[SeriesHeader], rules: tuple[SeriesRule, ...]) -> R
     where the rule says so. What is ambiguous is a problem, never a guess; the series that it
     concerns get no role.
     """
+    zone = zone_named(one.header for one in series)
+    series = [replace(one, header=in_one_zone(one.header, zone)) for one in series]
     taken: list[list[SeriesHeader]] = [[] for _ in rules]
     roles: list[Role] = []
     for one in sorted(series, key=lambda s: (acquisition_time(s.header), s.identifier)):
@@ -48,7 +55,9 @@ def assign_roles(series: list[SeriesHeader], rules: tuple[SeriesRule, ...]) -> R
             roles.append(Role(one.identifier, None, "", why_not(rules, one.header)))
         else:
             taken[number].append(one)
-    problems: list[str] = []
+    problems = _uncertain_times(rules, taken)
+    if problems:
+        return Roles(tuple(roles), tuple(problems))
     unclear: set[str] = set()
     times = {one.identifier: acquisition_time(one.header) for one in series}
     # Techniques that are timed by another come after it.
@@ -60,6 +69,27 @@ def assign_roles(series: list[SeriesHeader], rules: tuple[SeriesRule, ...]) -> R
     problems += _taken_twice(roles)
     problems += _missing([rule for rule in rules if rule.technique not in unclear], roles)
     return Roles(tuple(roles), tuple(problems))
+
+
+def _uncertain_times(rules: tuple[SeriesRule, ...], taken: list[list[SeriesHeader]]) -> list[str]:
+    """Name the techniques whose phases follow from times that do not tell an order."""
+    problems = []
+    for rule, mine in zip(rules, taken, strict=True):
+        if rule.phases is None and len(mine) < 2:
+            continue
+        timer = rule.phases.timed_by if rule.phases else ""
+        compared = [rule.technique, *([timer] if timer else [])]
+        headers = [
+            one.header
+            for other, series in zip(rules, taken, strict=True)
+            if other.technique in compared
+            for one in series
+        ]
+        why = why_uncertain(headers) if mine else ""
+        if why:
+            named = " and ".join(compared)
+            problems.append(f"the acquisition times of {named} tell no order: {why}")
+    return problems
 
 
 def _taken_twice(roles: list[Role]) -> list[str]:

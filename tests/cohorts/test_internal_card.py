@@ -204,6 +204,11 @@ BEFORE = [
     header("t1_mprage", ContrastBolusAgent="No contrast"),
     header("t1_mprage", ContrastBolusAgent="n/a"),
     header("t1_mprage", ContrastBolusAgent="keines"),
+    *(
+        header("t1_mprage", ContrastBolusAgent=text)
+        for text in ("0 ml", "0", "-", "--", ".", "0,0 ml", "0ml Gadovist", "keine Gabe", "N.A.")
+    ),
+    *(header("t1_mprage", ContrastBolusAgent=text) for text in ("not given", "W/O", "?", "sans")),
     header("BRAVO IR-Prep posterior fossa"),
 ]
 

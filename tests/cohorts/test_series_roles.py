@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.cohorts import SeriesHeader, assign_roles
+from cta_data.cohorts.acquisition_times import acquisition_time
 from cta_data.cohorts.card import PhaseSection, SeriesRule
-from cta_data.cohorts.series_roles import Roles, acquisition_time
+from cta_data.cohorts.series_roles import Roles
 
 PHASES = PhaseSection(
     contrast=({"Agent": "."},),
@@ -242,3 +243,72 @@ def test_equal_times_tell_no_first_and_no_last(several: str, times: tuple[str, s
     both = [series(name, "spc", time=time) for name, time in zip("12", times, strict=True)]
     roles = assign_roles(both, (rule,))
     assert roles.problems and not roles.images
+
+
+def after_midnight(**more: str) -> list[SeriesHeader]:
+    """Two series after contrast, 23:55 and 00:05, whose AcquisitionDate is not there."""
+    told = {"AcquisitionDate": "", "SeriesDate": "20200101", "Agent": "Gadovist", **more}
+    return [series("2min", time="235500", **told), series("10min", time="000500", **told)]
+
+
+def test_a_day_that_may_have_changed_is_no_order() -> None:
+    """23:55 and 00:05 without dates of their own are refused, and the date is named."""
+    [problem] = assign_roles(after_midnight(), (MPRAGE,)).problems
+    assert "AcquisitionDate" in problem
+    dated = after_midnight()
+    dates = ("20200101", "20200102")
+    dated = [
+        SeriesHeader(one.identifier, {**one.header, "AcquisitionDate": date})
+        for one, date in zip(dated, dates, strict=True)
+    ]
+    roles = assign_roles(dated, (MPRAGE,))
+    assert named(roles) == {"2min": ("MPRAGE", "early"), "10min": ("MPRAGE", "late")}
+    # By day the date of the series will do: no clock shows that another day began.
+    by_day = [series(n, time=t, AcquisitionDate="", SeriesDate="20200101", Agent="Gadovist")
+              for n, t in (("2min", "100000"), ("10min", "100800"))]  # fmt: skip
+    assert named(assign_roles(by_day, (MPRAGE,))) == named(roles)
+
+
+@pytest.mark.parametrize(
+    ("zones", "order"),
+    [(("+0000", "-0500"), ("2", "1")), (("", ""), ("1", "2")), (("+0000", ""), ())],
+)
+def test_phases_are_in_order_in_any_time_zone(
+    zones: tuple[str, str], order: tuple[str, ...]
+) -> None:
+    """10:20 in London comes after 05:10 in New York; a zone that one alone names is no order."""
+    times = ("102000", "051000") if zones[1] else ("102000", "103000")
+    both = [
+        series(name, time=time, Agent="Gadovist", TimezoneOffsetFromUTC=zone)
+        for name, time, zone in zip("12", times, zones, strict=True)
+    ]
+    roles = assign_roles(both, (MPRAGE,))
+    found = {role.phase: role.identifier for role in roles.images}
+    assert bool(roles.problems) is not bool(order)
+    assert not order or (found["early"], found["late"]) == order
+
+
+@pytest.mark.parametrize("text", ["0 ml", "-", "keine", "NONE\\0"])
+def test_a_text_that_denies_an_agent_is_none(text: str) -> None:
+    """The first of two series is native, whatever the rule's own pattern."""
+    agent = PhaseSection(contrast=({"ContrastBolusAgent": r"\S"},))
+    rule = SeriesRule(technique="MPRAGE", where={"Sequence": "mpr"}, phases=agent)
+    both = [
+        series("1", time="100000", ContrastBolusAgent=text),
+        series("2", time="101000", ContrastBolusAgent="Gadovist 7.5 ml"),
+    ]
+    roles = assign_roles(both, (rule,))
+    assert roles.problems == ()
+    assert named(roles) == {"1": ("MPRAGE", "none"), "2": ("MPRAGE", "late")}
+    [late] = [role for role in roles.images if role.phase == "late"]
+    assert "Gadovist 7.5 ml" in late.reason
+
+
+def test_what_was_taken_for_an_agent_is_named_and_no_name_is() -> None:
+    """A contradiction tells the text that made it, where that is no free text."""
+    agent = PhaseSection(contrast=({"ContrastBolusAgent": "."},))
+    rule = SeriesRule(technique="MPRAGE", where={"Sequence": "mpr"}, phases=agent)
+    for text, shown in (("Dotarem", True), ("Frida Kahlo", False)):
+        both = [series("1", time="100000", ContrastBolusAgent=text), series("2", time="101000")]
+        [problem] = assign_roles(both, (rule,)).problems
+        assert (text in problem) is shown and "ContrastBolusAgent" in problem
