@@ -60,6 +60,8 @@ def rasterize(
     _require_inputs(rtstruct, image)
     _require_masks_place(out, (rtstruct, image), (), overwrite=overwrite)
     structure_set = read_structure_set(rtstruct)
+    for number in structure_set.orphans:
+        error_console().print(f"warning: contours of ROI number {number} belong to no ROI")
     referenced = structure_set.referenced_series_uids
     grid, identity = read_reference_image(image, referenced, form_choice(nifti_form))
     try:

@@ -52,8 +52,10 @@ def _structure_set(dataset: pydicom.Dataset, where: str) -> StructureSet:
     _require_structure_set(dataset, where)
     notes: list[str] = []
     frames, series, images = _references(dataset, notes)
+    rois, orphans = _rois(dataset, where, notes)
     return StructureSet(
-        rois=_rois(dataset, where, notes),
+        rois=rois,
+        orphans=orphans,
         label=_text(dataset, "StructureSetLabel"),
         name=_text(dataset, "StructureSetName"),
         description=_text(dataset, "StructureSetDescription"),
@@ -169,7 +171,10 @@ def _references(
     )
 
 
-def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, ...]:
+def _rois(
+    dataset: pydicom.Dataset, where: str, notes: list[str]
+) -> tuple[tuple[Roi, ...], tuple[int, ...]]:
+    """The ROIs, and the ROI numbers of contours that none of them has."""
     described = _sequence(dataset, "StructureSetROISequence")
     drawn = _contours_by_roi(dataset, where)
     types = {
@@ -195,8 +200,9 @@ def _rois(dataset: pydicom.Dataset, where: str, notes: list[str]) -> tuple[Roi, 
             notes.append(f"{where_drawn} cannot be read: {fault}")
         frame = _text(item, "ReferencedFrameOfReferenceUID") or None
         rois.append(Roi(number, name, types.get(number) or None, frame, contours, fault))
-    notes.extend(f"contours of ROI number {number} left out: no ROI has it" for number in drawn)
-    return tuple(rois)
+    orphans = tuple(sorted(number for number, contours in drawn.items() if contours))
+    notes.extend(f"contours of ROI number {number} left out: no ROI has it" for number in orphans)
+    return tuple(rois), orphans
 
 
 def _type(item: pydicom.Dataset) -> str:

@@ -87,10 +87,12 @@ class Roi:
 class StructureSet:
     """A structure set: its regions of interest and the images that it refers to.
 
-    ``notes`` says, one sentence each, what was tolerated while reading.
+    ``orphans`` are numbers under which there are contours and no ROI. ``notes`` says, one sentence
+    each, what was tolerated while reading.
     """
 
     rois: tuple[Roi, ...]
+    orphans: tuple[int, ...] = ()
     label: str = ""
     name: str = ""
     description: str = ""

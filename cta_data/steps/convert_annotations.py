@@ -20,7 +20,7 @@ from cta_data.formats.rtstruct import read_structure_set
 from cta_data.imaging.contour_reference import same_contours, two_versions
 from cta_data.imaging.contours import Roi, StructureSet
 from cta_data.redaction import Identity, Redactor
-from cta_data.steps.annotation_choice import Numbered, choose_objects
+from cta_data.steps.annotation_choice import REJECTED, Numbered, choose_objects
 from cta_data.steps.annotation_rows import annotation_row
 from cta_data.steps.contour_images import ContourImage, image_of_contours
 from cta_data.steps.image_rows import PlacedImage, RawSession, SessionImages
@@ -94,6 +94,11 @@ def convert_annotations(
     naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
     for one in choice.left:
         _list_left(unit, one, choice.reason, card, naming, result)
+    for one in choice.rejected:
+        _list_left(unit, one, REJECTED, card, naming, result)
+    if choice.taken and choice.rejected:
+        n = len(choice.rejected)
+        result.warnings.append(f"{n} structure set{'s' * (n > 1)} left out: {REJECTED}")
     if choice.taken and choice.left:
         result.notes.append(f"the latest of {len(choice.left) + 1} structure sets was taken")
     result.refused = choice.problem
@@ -104,7 +109,7 @@ def convert_annotations(
     if not result.refused:
         for space, rois in result.contours.items():
             write_contours(rois, workspace.write(contours_path(unit, space)))
-    if not (choice.taken or choice.left) and section.required:
+    if not (choice.taken or choice.left or choice.rejected) and section.required:
         result.refused = "the session has no structure set"
     selected = any(row["selected"] for row in result.rows)
     if choice.taken and not selected and section.required and not result.refused:
@@ -133,7 +138,7 @@ def _convert_one(
         found = image_of_contours(structure_set, rois, images.placed, stated)
     drawn_on, how = technique_drawn_on(section, one.raw.header, found.technique, listed)
     result.rows += _rows(unit, one.number, selections, drawn_on, found.image)
-    problems = list(selections.problems)
+    problems = [*selections.problems, *_orphaned(structure_set, selections, result)]
     if rois:
         problems += [found.problem] if found.problem else [] if drawn_on else [how]
     if problems:
@@ -147,6 +152,24 @@ def _convert_one(
             result.notes.append(f"the contours themselves refer to {found.image.name}")
         placed = [replace(roi, acquired_slices=found.image.acquired_slices) for roi in rois]
         result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, placed))
+
+
+def _orphaned(
+    structure_set: StructureSet, selections: Selections, result: SessionAnnotations
+) -> list[str]:
+    """Return why contours that no ROI owns refuse the set: a lesion without contours may own them.
+
+    Where every lesion has contours of its own they are a warning.
+    """
+    if not structure_set.orphans:
+        return []
+    numbers = " and ".join(map(str, structure_set.orphans))
+    stray = f"contours of ROI number {numbers} belong to no ROI"
+    if not selections.unfilled:
+        result.warnings.append(f"{stray} and are left out")
+        return []
+    lacking = " and ".join(map(str, selections.unfilled))
+    return [f"{stray}, and {lacking} has none: nothing tells whose they are"]
 
 
 def _list_left(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
@@ -22,11 +21,13 @@ from cta_data.cohorts.roi_selection import (
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom_header import header_of
+from cta_data.formats.dicom_time import Moment, in_order, is_later
 from cta_data.formats.nifti import describe_grid_difference
 from cta_data.formats.segmentation import Segmentation, read_segmentation
 from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
 from cta_data.imaging.mask_placement import onto_voxels
 from cta_data.redaction import Redactor
+from cta_data.steps.annotation_choice import REJECTED, is_rejected, made_at, one_is_latest
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.contour_images import image_of_segmentation
 from cta_data.steps.convert_annotations import (
@@ -38,6 +39,7 @@ from cta_data.steps.convert_masks import write_drawn
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.steps.roi_names import RoiNaming
 
+MADE, DRAWN = ("ContentDate", "ContentTime"), ("StructureSetDate", "StructureSetTime")
 HOW_MANY = (
     'annotations.structure_sets in the cohort\'s card: "latest" takes the latest, "all" takes the '
     "segments of all"
@@ -117,13 +119,13 @@ def segmentations_count(session: RawSession, card: Card) -> bool:
     """
     segmentations = [d for one in session.of_kind("SEG") for d in one.datasets]
     structure_sets = [d for one in session.of_kind("RTSTRUCT") for d in one.datasets]
-    if not (segmentations and structure_sets):
-        return bool(segmentations)
+    counting = [d for d in segmentations if not is_rejected(d)]
+    drawn = [made_at(d, DRAWN) for d in structure_sets if not is_rejected(d)]
+    if not (counting and drawn):
+        return bool(counting) or not structure_sets
     if card.annotations.objects:
         return card.annotations.objects == "segmentations"
-    made = max(_made_at(dataset)[0] for dataset in segmentations)
-    drawn = max(_stamp(d, "StructureSetDate", "StructureSetTime") for d in structure_sets)
-    if not made or made > drawn:
+    if not all(_is_older(made_at(d, MADE), drawn) for d in counting):
         raise DataRefused(
             "the session has structure sets and a later segmentation",
             why=f"{len(structure_sets)} structure sets, {len(segmentations)} segmentations",
@@ -131,6 +133,11 @@ def segmentations_count(session: RawSession, card: Card) -> bool:
             '"structure_sets" or "segmentations"',
         )
     return False
+
+
+def _is_older(made: Moment | None, drawn: Iterable[Moment | None]) -> bool:
+    """Tell whether a segmentation is no later than one of the structure sets, for certain."""
+    return made is not None and any(one == made or is_later(one, made) for one in drawn)
 
 
 def _segments(
@@ -207,9 +214,15 @@ def _rejected_rows(
 def _chosen(series: Sequence[RawSeries], card: Card, result: SessionAnnotations) -> list[RawSeries]:
     """Return the segmentation objects to read, by the card's policy for several of them."""
     single = [RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets]
-    ordered = sorted(single, key=lambda raw: _made_at(raw.datasets[0]))
+    counting = [raw for raw in single if not is_rejected(raw.datasets[0])]
+    ordered = sorted(counting, key=lambda raw: (in_order(_made(raw)), _identifier(raw)))
     policy = card.annotations.structure_sets
-    if not ordered and card.annotations.required:
+    if len(counting) < len(single):
+        left = len(single) - len(counting)
+        result.warnings.append(f"{left} of {len(single)} segmentations left out: {REJECTED}")
+    if not ordered and single:
+        result.refused = f"all {len(single)} segmentations are rejected (ApprovalStatus)"
+    elif not ordered and card.annotations.required:
         result.refused = "the session has no structure set and no segmentation"
     if len(ordered) < 2 or policy == "all":
         return ordered
@@ -229,22 +242,21 @@ def _chosen(series: Sequence[RawSeries], card: Card, result: SessionAnnotations)
 
 def _undecided(ordered: Sequence[RawSeries]) -> str:
     """Return why the latest of several segmentations is not known, or an empty text."""
-    stamps = [_made_at(raw.datasets[0])[0] for raw in ordered]
-    if "" in stamps:
-        return f"{stamps.count('')} of {len(ordered)} segmentations have no date (ContentDate)"
-    if stamps.count(stamps[-1]) > 1:
-        return f"{stamps.count(stamps[-1])} of {len(ordered)} segmentations are the latest"
-    return ""
+    stamps = [_made(raw) for raw in ordered]
+    if None in stamps:
+        return f"{stamps.count(None)} of {len(ordered)} segmentations have no date (ContentDate)"
+    if one_is_latest(stamps):
+        return ""
+    several = 1 + sum(not is_later(stamps[-1], one) for one in stamps[:-1])
+    return f"{several} of {len(ordered)} segmentations may be the latest"
 
 
-def _made_at(dataset: pydicom.Dataset) -> tuple[str, str]:
-    return _stamp(dataset, "ContentDate", "ContentTime"), str(dataset.get("SOPInstanceUID", ""))
+def _made(raw: RawSeries) -> Moment | None:
+    return made_at(raw.datasets[0], MADE)
 
 
-def _stamp(dataset: pydicom.Dataset, date: str, time: str) -> str:
-    """Date and time as text that sorts by time; empty where there is no date."""
-    day = dataset.get(date) or ""
-    return f"{day}{dataset.get(time) or ''}" if day else ""
+def _identifier(raw: RawSeries) -> str:
+    return str(raw.datasets[0].get("SOPInstanceUID", ""))
 
 
 def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic]:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
+from cta_data.formats.dicom_time import Moment, in_order, is_later
 from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.imaging.grid import Grid
 from cta_data.imaging.inverse import inverse_of
-from cta_data.steps.annotation_choice import is_later, made_at
+from cta_data.steps.annotation_choice import made_at
 from cta_data.steps.artefacts import registration_path
 from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 
@@ -42,7 +43,7 @@ class Statement:
     fixed: int
     moving: int
     transform: sitk.Transform
-    made: tuple[str, str]
+    made: Moment | None
 
     @property
     def pair(self) -> frozenset[int]:
@@ -92,7 +93,7 @@ def _statements(series: Iterable[RawSeries], images: SessionImages) -> Iterable[
             for fixed, moving in (pair, pair[::-1]):
                 if registration.connects(frames[fixed], frames[moving]):
                     transform = registration.transform(frames[fixed], frames[moving])
-                    yield Statement(fixed, moving, transform, made_at(raw, MADE))
+                    yield Statement(fixed, moving, transform, made_at(raw.datasets[0], MADE))
                     break
 
 
@@ -117,7 +118,7 @@ def _agreed(
     told_of = f"{len(told)} objects that bring {names[first.moving]} to {names[first.fixed]}"
     found = f"{told_of} are up to {apart:.1f} mm apart within the head: {_in_numbers(told, points)}"
     if policy == "latest":
-        ordered = sorted(told, key=lambda one: one.made)
+        ordered = sorted(told, key=lambda one: in_order(one.made))
         newest = ordered[-1]
         if all(is_later(newest.made, other.made) for other in ordered[:-1]):
             notes.append(f"the latest of {found}")

@@ -54,3 +54,18 @@ def test_a_marker_is_no_lesion_and_is_shown(
     rows = {row["source_roi"]: row for row in result.rows}
     assert not rows["GTV 2"]["selected"] and rows["GTV 2"]["rejected_reason"]
     assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_contours_that_no_roi_owns(tmp_path: Path, described: bool) -> None:
+    """Beside a lesion without contours they refuse the session; else they are a warning."""
+    annotation = two_lesions(second=EIGHT)
+    annotation.ROIContourSequence[1].ReferencedROINumber = 77
+    if not described:
+        del annotation.StructureSetROISequence[1]
+    result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], card())
+    if not described:
+        assert not result.refused and "77" in " ".join(result.warnings)
+    else:
+        assert "77" in result.refused and "GTV 2" in result.refused
+        assert workspace.outputs() == []

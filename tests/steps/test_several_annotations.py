@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from helpers.session_in_memory import card, converted, image, structure_set
+from pydicom.dataset import Dataset
+
+from cta_data.steps.annotation_choice import REJECTED
 
 MPRAGE, SPACE = image("MPRAGE"), image("SPACE")
 IMAGES = [MPRAGE, SPACE]
@@ -94,3 +97,50 @@ def test_one_lesion_in_two_sets_is_one_lesion(tmp_path: Path) -> None:
     apart = [on("SPACE", "1", GTV=(0, 0, 0)), on("SPACE", "2", SECOND, GTV=(30, 0, 0))]
     result, _ = converted(tmp_path / "apart", IMAGES, apart, policy)
     assert len(result.contours["SPACE"]) == 2
+
+
+def rejected(made: Dataset) -> Dataset:
+    made.ApprovalStatus = "REJECTED"
+    return made
+
+
+@pytest.mark.parametrize("policy", ["latest", "all", "refuse"])
+def test_a_rejected_set_never_counts(tmp_path: Path, policy: str) -> None:
+    """Whatever the policy: its ROIs are listed with the reason, and the older set is taken."""
+    sets = [on("MPRAGE", "1", GTV_1=(0, 0, 0)), on("MPRAGE", "2", SECOND, GTV_2=(30, 0, 0))]
+    rejected(sets[1])
+    result, _ = converted(tmp_path, IMAGES, sets, card(structure_sets=policy))
+    assert not result.refused and len(result.warnings) == 1
+    assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
+    rows = {row["source_roi"]: row for row in result.rows}
+    assert not rows["GTV 2"]["selected"] and rows["GTV 2"]["rejected_reason"] == REJECTED
+
+
+def test_a_session_whose_sets_are_all_rejected_waits(tmp_path: Path) -> None:
+    """Nothing is written, also where the card does not require an annotation."""
+    sets = [rejected(on("MPRAGE", "1", GTV_1=(0, 0, 0)))]
+    result, workspace = converted(tmp_path, IMAGES, sets, card(required=False))
+    assert "rejected" in result.refused and not any(row["selected"] for row in result.rows)
+    assert workspace.outputs() == []
+
+
+@pytest.mark.parametrize(
+    ("zones", "taken"), [(("+0000", "-0500"), "GTV 2"), (("-0500", "+0000"), "GTV 1"),
+                         (("+0000", ""), None), (("", ""), "GTV 1")]
+)  # fmt: skip
+def test_the_latest_is_latest_in_any_time_zone(
+    tmp_path: Path, zones: tuple[str, str], taken: str | None
+) -> None:
+    """12:00 in London is before 11:00 in New York; a zone that one alone names tells nothing."""
+    sets = [
+        on("MPRAGE", "1", ("20240101", "120000"), GTV_1=(0, 0, 0)),
+        on("MPRAGE", "2", ("20240101", "110000"), GTV_2=(30, 0, 0)),
+    ]
+    for one, zone in zip(sets, zones, strict=True):
+        if zone:
+            one.TimezoneOffsetFromUTC = zone
+    result, _ = converted(tmp_path, IMAGES, sets, card())
+    assert bool(result.refused) is (taken is None)
+    assert [roi.name for rois in result.contours.values() for roi in rois] == (
+        [taken] if taken else []
+    )
