@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from cta_data.formats.nifti_content import read_content
+from cta_data.formats.slice_digests import slice_digests
 
 
-def voxel_digest(path: Path) -> str | None:
-    """SHA-256 (hex) of a NIfTI image's values as float32 in RAS order, with its shape.
+@dataclass(frozen=True)
+class VoxelDigests:
+    """What tells an image's copies.
 
-    Neither compression nor storage type, voxel order or voxel size change it, so that copies under
-    other names are found. None where all values are equal: that shows nothing.
+    Attributes
+    ----------
+    whole
+        SHA-256 (hex) of the values as float32 in RAS order, with the shape. Neither compression nor
+        storage type, voxel order or voxel size change it. None where all values are equal: that
+        shows nothing.
+    slices
+        A sample of the digests of its slices; see `slice_digests`.
+    """
+
+    whole: str | None = None
+    slices: tuple[str, ...] = ()
+
+
+def voxel_digests(path: Path) -> VoxelDigests:
+    """Digest the voxels of a NIfTI image, so that copies under other names are found.
 
     Raises
     ------
@@ -26,7 +43,7 @@ def voxel_digest(path: Path) -> str | None:
     # Adding zero makes the two zeros one.
     voxels = np.ascontiguousarray(image.get_fdata(dtype=np.float32)) + np.float32(0)
     if voxels.min() == voxels.max():
-        return None
+        return VoxelDigests()
     digest = hashlib.sha256(repr(voxels.shape).encode())
     digest.update(voxels.data)
-    return digest.hexdigest()
+    return VoxelDigests(digest.hexdigest(), tuple(slice_digests(voxels)))

@@ -37,7 +37,7 @@ from cta_data.intake.inventory import (
 )
 from cta_data.intake.pack import write_series as write_tar
 from cta_data.intake.pack import write_single
-from cta_data.intake.persons import image_digest
+from cta_data.intake.persons import image_digest, sample_of_slices
 from cta_data.intake.plan_model import (
     MERGE,
     NEW,
@@ -252,6 +252,7 @@ def _series_row(series: SeriesPlan) -> SeriesRow:
         digest=instances_digest((row.sop_uid, row.digest) for row in series.rows),
         header=series.header,
         pixels=image_digest(row.pixels for row in series.rows),
+        slices=" ".join(sample_of_slices(row.pixels for row in series.rows)),
     )
 
 

@@ -84,6 +84,8 @@ class SeriesRow:
         `header_of` its first instance.
     pixels
         Digest of its pixels alone, equal for copies under other names; empty where it is no image.
+    slices
+        A sample of the digests of its slices, with blanks between: copies share most of them.
     """
 
     subject: str
@@ -102,6 +104,7 @@ class SeriesRow:
     digest: str
     header: Mapping[str, str] = field(default_factory=dict)
     pixels: str = ""
+    slices: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,19 @@ from cta_data.intake.inventory import ACCEPTED, Inventory
 from cta_data.intake.persons import (
     Fingerprints,
     Pair,
-    image_digests,
+    image_digest,
+    pairs_of_alike_images,
     pairs_of_one_identity,
     pairs_of_one_image,
+    pixels_of_images,
+    sample_of_slices,
 )
 from cta_data.intake.plan_model import AdditionOptions
 from cta_data.intake.subject_plan import Patient
 
 SAME_IDENTITY = "name and birth date are those of {}"
 SAME_IMAGE = "has the same image as {}"
+ALIKE_IMAGE = "has an image that shares most of its slices with one of {}"
 MOST_NAMED = 5
 
 
@@ -39,12 +43,17 @@ def likenesses(
         for files in one.numbers.values()
     ]
     people += [(r.subject, r.identity) for r in inventory.subjects if r.status == ACCEPTED]
-    images = [(one.label, digest) for one in mine for digest in image_digests(one.instances)]
+    pixels = [(one.label, found) for one in mine for found in pixels_of_images(one.instances)]
+    images = [(label, image_digest(found)) for label, found in pixels]
     images += [(row.subject, row.pixels) for row in inventory.series]
+    slices = [(label, sample_of_slices(found)) for label, found in pixels]
+    slices += [(row.subject, row.slices.split()) for row in inventory.series]
+    same = pairs_of_one_image(images)
     reasons: dict[str, list[str]] = {}
     for sentence, pairs in (
         (SAME_IDENTITY, pairs_of_one_identity(people, salt)),
-        (SAME_IMAGE, pairs_of_one_image(images)),
+        (SAME_IMAGE, same),
+        (ALIKE_IMAGE, pairs_of_alike_images(slices) - same),
     ):
         for label, others in _partners(pairs - options.different, waiting).items():
             shown = " and ".join(f"sub-{other}" for other in others[:MOST_NAMED])

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from cta_data.intake.identity import fingerprint, fingerprints_of
+from cta_data.formats.slice_samples import are_copies, sample
+from cta_data.intake.identity import SHORTER, fingerprint, fingerprints_of
 from cta_data.intake.inventory import ACCEPTED, PersonRow, SubjectRow
 
 if TYPE_CHECKING:
     from cta_data.intake.instances import Instance
 
 NAME, BIRTH_DATE, SEX = "PatientName", "PatientBirthDate", "PatientSex"
+SLICE_DIGITS = 12
 PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {
     NAME: (
         *("anon", "anonym", "anonymous", "anonymized", "anonymised", "anonymous anonymous"),
@@ -71,6 +73,8 @@ def placeholders(salt: str) -> frozenset[str]:
 def pairs_of_one_identity(people: Iterable[tuple[str, Fingerprints]], salt: str) -> set[Pair]:
     """Pairs of subjects with the same name and birth date, and nothing that contradicts.
 
+    Where birth date and sex are the same, a name may have one part more than the other.
+
     Parameters
     ----------
     people
@@ -79,17 +83,28 @@ def pairs_of_one_identity(people: Iterable[tuple[str, Fingerprints]], salt: str)
         Key of the fingerprints.
     """
     nobody = placeholders(salt)
-    alike: dict[tuple[str, str], list[tuple[str, Fingerprints]]] = {}
+    born: dict[str, list[tuple[str, Fingerprints]]] = {}
     for subject, one in people:
         key = (one.get(NAME, ""), one.get(BIRTH_DATE, ""))
         if all(key) and nobody.isdisjoint(key):
-            alike.setdefault(key, []).append((subject, one))
+            born.setdefault(one[BIRTH_DATE], []).append((subject, one))
     return {
         frozenset((first, second))
-        for group in alike.values()
+        for group in born.values()
         for (first, one), (second, other) in combinations(group, 2)
-        if first != second and all(one[k] == other[k] for k in one.keys() & other.keys())
+        if first != second and _may_be_one(one, other)
     }
+
+
+def _may_be_one(one: Fingerprints, other: Fingerprints) -> bool:
+    """Tell whether two persons with one birth date may be the same."""
+    shared = (one.keys() & other.keys()) - {NAME, SHORTER}
+    if any(one[name] != other[name] for name in shared):
+        return False
+    if one[NAME] == other[NAME]:
+        return True
+    longer = one[NAME] in other.get(SHORTER, "").split()
+    return SEX in shared and (longer or other[NAME] in one.get(SHORTER, "").split())
 
 
 def pairs_of_one_image(images: Iterable[tuple[str, str]]) -> set[Pair]:
@@ -115,14 +130,34 @@ def image_digest(pixels: Iterable[str]) -> str:
     return hashlib.sha256(" ".join(known).encode()).hexdigest() if known else ""
 
 
-def image_digests(instances: Iterable[Instance]) -> set[str]:
-    """Digest of every image among the instances of a source."""
+def sample_of_slices(pixels: Iterable[str]) -> list[str]:
+    """A sample of the digests of a series' slices; see `cta_data.formats.slice_digests`."""
+    return sample(one[:SLICE_DIGITS] for one in pixels if one)
+
+
+def pixels_of_images(instances: Iterable[Instance]) -> list[list[str]]:
+    """`Instance.pixels` of every image among the instances of a source."""
     series: dict[tuple[str, str], dict[str, str]] = {}
     for one in instances:
         if not one.fault:
             pixels = series.setdefault((one.series_uid, one.sop_class), {})
             pixels[one.sop_uid] = one.pixels
-    return {image_digest(pixels.values()) for pixels in series.values()} - {""}
+    return [list(pixels.values()) for pixels in series.values()]
+
+
+def pairs_of_alike_images(images: Iterable[tuple[str, Iterable[str]]]) -> set[Pair]:
+    """Pairs of subjects with images that share most slices; each is a subject and a sample."""
+    known = [(subject, frozenset(slices)) for subject, slices in images]
+    holders: dict[str, set[int]] = {}
+    for number, (_, slices) in enumerate(known):
+        for one in slices:
+            holders.setdefault(one, set()).add(number)
+    near = {pair for found in holders.values() for pair in combinations(sorted(found), 2)}
+    return {
+        frozenset((known[first][0], known[second][0]))
+        for first, second in near
+        if known[first][0] != known[second][0] and are_copies(known[first][1], known[second][1])
+    }
 
 
 def persons_elsewhere(

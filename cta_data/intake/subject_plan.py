@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cta_data.errors import DataRefused
 from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
-from cta_data.intake.identity import check_identity
+from cta_data.intake.identity import SHORTER, check_identity
 from cta_data.intake.instances import Instance
 from cta_data.intake.inventory import ACCEPTED, REFUSED, Inventory, SubjectRow
 from cta_data.intake.persons import NAME, SEX, placeholders
@@ -222,7 +222,7 @@ def _check_between(
     values: dict[str, set[str]] = {}
     for one in identities.values():
         for attribute, value in one.items():
-            if attribute != NAME and value not in nobody:
+            if attribute not in (NAME, SHORTER) and value not in nobody:
                 values.setdefault(attribute, set()).add(value)
     differing = [attribute for attribute, different in values.items() if len(different) > 1]
     if differing and not refusals.reasons:

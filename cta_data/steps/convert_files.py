@@ -32,7 +32,7 @@ from cta_data.formats.nifti_geometry import FormChoice
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.png_stack import read_png_stack
 from cta_data.formats.slice_numbers import slice_numbers
-from cta_data.formats.voxel_digest import voxel_digest
+from cta_data.formats.voxel_digest import VoxelDigests, voxel_digests
 from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.intake import read_members
 from cta_data.redaction import Identity, Redactor
@@ -266,6 +266,7 @@ def _write(
         )
     )
     images.notes += [f"{rule.technique}: {note}" for note in notes]
+    digests = VoxelDigests() if rule.modality == DOSE else voxel_digests(target)
     return {
         "cohort": unit.cohort,
         "subject": unit.subject,
@@ -276,7 +277,8 @@ def _write(
         "modality": rule.modality,
         "path": path,
         "annex_key": content_key(target),
-        "voxels_sha256": None if rule.modality == DOSE else voxel_digest(target),
+        "voxels_sha256": digests.whole,
+        "slice_digests": list(digests.slices),
         "frame": frame,
         "skull_stripped": card.geometry.skull_stripped,
         "geometry_source": source,

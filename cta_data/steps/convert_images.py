@@ -15,7 +15,7 @@ from cta_data.formats.dicom_geometry import SeriesRepairs
 from cta_data.formats.dicom_header import measured
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
 from cta_data.formats.nifti import write_image
-from cta_data.formats.voxel_digest import voxel_digest
+from cta_data.formats.voxel_digest import voxel_digests
 from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
@@ -140,7 +140,7 @@ def _write(
         extra={"ContrastPhase": role.phase, "Technique": role.technique},
     )
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
-    header = converted.header
+    header, digests = converted.header, voxel_digests(target)
     return {
         "cohort": unit.cohort,
         "subject": unit.subject,
@@ -151,7 +151,8 @@ def _write(
         "modality": modality,
         "path": path,
         "annex_key": content_key(target),
-        "voxels_sha256": voxel_digest(target),
+        "voxels_sha256": digests.whole,
+        "slice_digests": list(digests.slices),
         "frame": frame,
         "manufacturer": sidecar.get("Manufacturer"),
         "model": sidecar.get("ManufacturersModelName"),

@@ -91,7 +91,7 @@ def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
 def _inherited(row: StoredRow) -> dict[str, Any]:
     """Return the columns that a brain image has from the image it was made of."""
     own = (
-        *("path", "annex_key", "voxels_sha256", "description"),
+        *("path", "annex_key", "voxels_sha256", "slice_digests", "description"),
         *("skull_stripped", "geometry_source", "notes"),
     )
     return {name: value for name, value in row.items() if name not in own}

@@ -15,6 +15,7 @@ from cta_data.intake.inventory import ACCEPTED, Inventory
 from cta_data.intake.persons import (
     OtherCohort,
     Pair,
+    pairs_of_alike_images,
     pairs_of_one_identity,
     pairs_of_one_image,
 )
@@ -24,6 +25,7 @@ from cta_data.study import Study
 SHORTEST = 6
 """Characters; shorter identifiers, such as `12`, are the same in many hospitals by chance."""
 IDENTIFIER, IDENTITY, IMAGE = "same identifier", "same name and birth date", "same image"
+ALIKE = "images that share most slices"
 Label = tuple[str, str]
 """Cohort and subject."""
 
@@ -50,11 +52,13 @@ def shared_patients(study: Study) -> list[SharedPatient]:
         cohort: inventory for cohort in study.cohorts_here if (inventory := study.inventory(cohort))
     }
     different = _different(study)
+    same = set(_by_image(study, inventories))
     evidence: dict[tuple[Label, Label], set[str]] = {}
     for kind, pair in (
         *((IDENTIFIER, pair) for pair in _by_identifier(inventories)),
         *((IDENTITY, pair) for pair in _by_identity(study, inventories)),
-        *((IMAGE, pair) for pair in _by_image(study, inventories)),
+        *((IMAGE, pair) for pair in same),
+        *((ALIKE, pair) for pair in _by_slices(study, inventories) if pair not in same),
     ):
         if pair not in different:
             evidence.setdefault(tuple(sorted(pair)), set()).add(kind)  # type: ignore[arg-type]
@@ -162,6 +166,24 @@ def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[froze
         for row in study.tables.rows("images")
         if row["description"] == ""
     ]
-    for pair in pairs_of_one_image(images):
-        first, second = (name.split("/") for name in pair)
-        yield frozenset(((first[0], first[1]), (second[0], second[1])))
+    yield from map(_labels, pairs_of_one_image(images))
+
+
+def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+    """Pairs whose images share most slices, as delivered, or once they are converted."""
+    delivered = [
+        (f"{cohort}/{row.subject}", row.slices.split())
+        for cohort, inventory in inventories.items()
+        for row in inventory.series
+    ]
+    converted = [
+        (f"{row['cohort']}/{row['subject']}", row.get("slice_digests") or ())
+        for row in study.tables.rows("images")
+        if row["description"] == ""
+    ]
+    yield from map(_labels, pairs_of_alike_images(delivered) | pairs_of_alike_images(converted))
+
+
+def _labels(pair: Pair) -> frozenset[Label]:
+    first, second = (name.split("/") for name in pair)
+    return frozenset(((first[0], first[1]), (second[0], second[1])))

@@ -33,7 +33,7 @@ def dicom_bytes(number: int = 1, series: str = "1.2.3.1.1", **changes: Any) -> b
     dataset.FrameOfReferenceUID = "1.2.3.9"
     dataset.PatientID = "HOSPITAL-4711"
     number_of_patient = changes.get("PatientID", "")
-    dataset.PatientName = f"Doe^Jane {number_of_patient}" if number_of_patient else "Doe^Jane"
+    dataset.PatientName = "Doe^Jane" + "".join(filter(str.isalnum, number_of_patient or ""))
     dataset.PatientBirthDate = "19600203"
     dataset.PatientSex = "F"
     dataset.Modality = "MR"

@@ -206,3 +206,55 @@ def test_sex_alone_shows_nobody(tmp_path: Path, make_series: MakeSeries) -> None
     )
     plan = _add(tmp_path / "b", tmp_path / "out", subject="001")
     assert "nothing shows that they are the same person" in plan.subjects[0].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Müller^Anna", "Mueller^Anna"),
+        ("Müller^Anna", "Mu\u0308ller^Anna"),
+        ("MÜLLER^ANNA", "Muller^Anna"),
+        ("Doe^Jane", "Jane Doe"),
+        ("Doe^Jane", "Doe^Jane^Marie"),
+        ("Meyer-Schmidt^Eva", "Meyer^Eva"),
+        ("O'Neil^Pat", "ONeil^Pat"),
+    ],
+)
+def test_a_name_in_two_spellings_is_one_person(
+    tmp_path: Path, make_series: MakeSeries, name: str, other: str
+) -> None:
+    """Umlauts, accents, order, a name more: asked within a source, and of who was added before."""
+    text = {"SpecificCharacterSet": "ISO_IR 192"}
+    make_series(tmp_path / "a", PatientID="A", PatientName=name, **text)
+    make_series(tmp_path / "b", series="1.2.3.2.1", PatientID="B", PatientName=other, **text)
+    _add(tmp_path / "a", tmp_path / "out")
+    assert set(_labels(_add(tmp_path / "b", tmp_path / "out")).values()) == {"refused"}
+    make_series(tmp_path / "c", PatientID="A", PatientName=name, PatientSex="", **text)
+    make_series(tmp_path / "c", series="1.2.3.2.1", PatientID="B", PatientName="Roe^Jane", **text)
+    assert set(_labels(_add(tmp_path / "c", tmp_path / "other")).values()) == {"accepted"}
+
+
+def test_one_number_may_spell_its_name_in_two_ways(tmp_path: Path, make_series: MakeSeries) -> None:
+    """Composed and decomposed umlauts under one patient number are one patient."""
+    text = {"PatientID": "A", "SpecificCharacterSet": "ISO_IR 192"}
+    make_series(tmp_path / "in", PatientName="Müller^Anna", **text)
+    make_series(tmp_path / "in", series="1.2.3.1.2", PatientName="Mu\u0308ller^Anna", **text)
+    assert set(_labels(_add(tmp_path / "in", tmp_path / "out")).values()) == {"accepted"}
+
+
+@pytest.mark.parametrize("change", ["one slice fewer", "one pixel changed", "another person"])
+def test_series_that_share_most_slices(tmp_path: Path, make_dicom: MakeDicom, change: str) -> None:
+    """Anonymised copies of one series under two numbers are refused, in one addition and later."""
+    pixels = np.random.default_rng(1).integers(0, 999, (8, 4, 4)).astype(np.uint16)
+    other = np.random.default_rng(2).integers(0, 999, (8, 4, 4)).astype(np.uint16)
+    copy = {"one slice fewer": pixels[:-1], "another person": other}.get(change, pixels.copy())
+    copy[0, 0, 0] += 1
+    for folder, series, voxels in (("a", "1.2.3.1.1", pixels), ("b", "1.2.3.2.1", copy)):
+        (tmp_path / folder).mkdir()
+        who = {"PatientID": folder, "PatientName": f"anon{folder}", "PatientBirthDate": ""}
+        for number, plane in enumerate(voxels, start=1):
+            content = make_dicom(number, series, PixelData=plane.tobytes(), **who)
+            (tmp_path / folder / f"{number}.dcm").write_bytes(content)
+    _add(tmp_path / "a", tmp_path / "out")
+    [status] = _labels(_add(tmp_path / "b", tmp_path / "out")).values()
+    assert status == ("accepted" if change == "another person" else "refused")
