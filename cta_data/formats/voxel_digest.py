@@ -25,10 +25,13 @@ class VoxelDigests:
         shows nothing.
     slices
         A sample of the digests of its slices; see `slice_digests`.
+    binary
+        Whether there are two values alone, as in a mask.
     """
 
     whole: str | None = None
     slices: tuple[str, ...] = ()
+    binary: bool = False
 
 
 def voxel_digests(path: Path) -> VoxelDigests:
@@ -42,8 +45,10 @@ def voxel_digests(path: Path) -> VoxelDigests:
     image = nib.as_closest_canonical(nib.Nifti1Image.from_bytes(read_content(path)))
     # Adding zero makes the two zeros one.
     voxels = np.ascontiguousarray(image.get_fdata(dtype=np.float32)) + np.float32(0)
-    if voxels.min() == voxels.max():
+    low, high = voxels.min(), voxels.max()
+    if low == high:
         return VoxelDigests()
     digest = hashlib.sha256(repr(voxels.shape).encode())
     digest.update(voxels.data)
-    return VoxelDigests(digest.hexdigest(), tuple(slice_digests(voxels)))
+    binary = bool(((voxels == low) | (voxels == high)).all())
+    return VoxelDigests(digest.hexdigest(), tuple(slice_digests(voxels)), binary)

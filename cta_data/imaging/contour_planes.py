@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class DrawnPlanes:
         """Where the planes lie along the normal."""
         return np.array([plane.position_mm for plane in self.planes])
 
-    @property
+    @cached_property
     def volume_mm3(self) -> float:
         """Area inside the contours times the extent of their planes, mm³."""
         areas = np.array([outlines_area(plane.polygons(self.axes)) for plane in self.planes])

@@ -82,6 +82,11 @@ class MaskLesions:
     regions: tuple[Region, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def impossible(self) -> str:
+        """Why the labels cannot be lesions of a brain; empty where they can."""
+        return "the masks have no background: every voxel is lesion" if self.labels.all() else ""
+
 
 @dataclass(frozen=True, eq=False)
 class _Part:

@@ -17,8 +17,12 @@ from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import write_contours
 from cta_data.formats.rtstruct import read_structure_set
+from cta_data.imaging.contour_planes import planes_of_rois
 from cta_data.imaging.contour_reference import same_contours, two_versions
 from cta_data.imaging.contours import Roi, StructureSet
+from cta_data.imaging.grid import Grid
+from cta_data.imaging.label_plausibility import planes_apart
+from cta_data.imaging.rasterization import spacing_along_axes
 from cta_data.redaction import Identity, Redactor
 from cta_data.steps.annotation_choice import REJECTED, Numbered, choose_objects
 from cta_data.steps.annotation_rows import annotation_row
@@ -147,11 +151,30 @@ def _convert_one(
         result.refused = result.refused or told
         return
     if found.image and drawn_on:
+        _check_planes(rois, found.image, result)
+    if found.image and drawn_on and not result.refused:
         result.notes += [f"drawn on {drawn_on}: {how}", *found.notes]
         if found.technique not in (None, drawn_on):
             result.notes.append(f"the contours themselves refer to {found.image.name}")
         placed = [replace(roi, acquired_slices=found.image.acquired_slices) for roi in rois]
         result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, placed))
+
+
+def _check_planes(rois: list[Roi], image: PlacedImage, result: SessionAnnotations) -> None:
+    """Hold the distance of contours' planes against the slices of the image they lie on."""
+    grid = Grid.of(image.grid)
+    try:
+        planes = planes_of_rois(rois, spacing_along_axes(grid))
+    except DataRefused as error:
+        result.refused = result.refused or f"{error}"
+        return
+    for roi, drawn in zip(rois, planes, strict=True):
+        if drawn is None:
+            continue
+        slice_mm = float(grid.spacing[grid.facing(drawn.axes[2]).axes[2]])
+        impossible, look_at = planes_apart(f"ROI {roi.name!r}", drawn, slice_mm)
+        result.refused = result.refused or impossible
+        result.warnings += [look_at] if look_at else []
 
 
 def _orphaned(

@@ -39,6 +39,7 @@ from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.steps.convert_dose import DOSE
 from cta_data.steps.image_rows import (
+    TWO_VALUES,
     PlacedImage,
     SessionImages,
     grid_columns,
@@ -267,6 +268,7 @@ def _write(
     )
     images.notes += [f"{rule.technique}: {note}" for note in notes]
     digests = VoxelDigests() if rule.modality == DOSE else voxel_digests(target)
+    images.warnings += [f"{file.name} {TWO_VALUES}"] if digests.binary else []
     return {
         "cohort": unit.cohort,
         "subject": unit.subject,

@@ -21,6 +21,7 @@ from cta_data.imaging.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.steps.convert_dose import DOSE, convert_dose
 from cta_data.steps.image_rows import (
+    TWO_VALUES,
     PlacedImage,
     RawSeries,
     RawSession,
@@ -83,7 +84,7 @@ def convert_images(
             images.rows.append(convert_dose(unit, role, raw, frame, workspace))
             continue
         converted = _convert(raw, role, card.repairs, unit)
-        images.rows.append(_write(unit, role, raw, converted, frame, workspace))
+        images.rows.append(_write(unit, role, raw, converted, frame, workspace, images))
         space = _space(role, roles.images, card)
         images.placed.append(_placed(role, raw, converted, (frame, frame_uid), space))
         images.notes += [f"{role.technique}: {d.kind} {d.measured}" for d in converted.deviations]
@@ -124,6 +125,7 @@ def _write(
     converted: ConvertedSeries,
     frame: int,
     workspace: Workspace,
+    images: SessionImages,
 ) -> dict[str, Any]:
     """Write one image with its sidecar; return its row."""
     assert role.technique
@@ -141,6 +143,7 @@ def _write(
     )
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
     header, digests = converted.header, voxel_digests(target)
+    images.warnings += [f"{role.technique} ({role.phase}) {TWO_VALUES}"] if digests.binary else []
     return {
         "cohort": unit.cohort,
         "subject": unit.subject,

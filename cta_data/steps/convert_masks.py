@@ -95,6 +95,7 @@ def convert_masks(
             result.refused = f"{nothing}. {EMPTY_STEP}"
         else:
             result.notes.append(nothing)
+    result.refused = result.refused or lesions.impossible
     if not result.refused:
         write_drawn(unit, technique, lesions, image.grid, workspace)
     return result

@@ -174,6 +174,7 @@ def _write_lesions(
     decisions = [decision for one in read for decision in one.selections.decisions]
     problems = [problem for one in read for problem in one.selections.problems]
     problems += [] if drawn_on else [how]
+    problems += [lesions.impossible] if lesions.impossible else []
     result.drawn_on = drawn_on
     result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
     rules = {d.roi.published: d.rule for d in decisions}

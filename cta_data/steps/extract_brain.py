@@ -19,7 +19,7 @@ from cta_data.manifests import StoredRow
 from cta_data.steps.sessions import Upstream, make_unit, transform_inputs
 from cta_data.study import Study
 
-VERSION = 2
+VERSION = 3
 NEED_MORE = ("hd-bet",)
 """Back ends that need more than this package: it is looked for before any step begins."""
 

@@ -15,6 +15,7 @@ from cta_data.formats.nifti import ras_affine
 from cta_data.imaging.contours import AcquiredSlices
 from cta_data.imaging.grid import Placed
 
+TWO_VALUES = "holds two values alone: is it a mask?"
 SUFFIX_OF_MODALITY = {"CT": "ct", "RTDOSE": "dose"}
 
 

@@ -9,7 +9,7 @@ from cta_data.steps.artefacts import report_path
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.study import Study
 
-VERSION = 1
+VERSION = 2
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from cta_data.engine import Outcome, Unit, Workspace
 from cta_data.formats.nifti import read_image
 from cta_data.imaging.brain_masks import lesions_cut_by_mask
+from cta_data.imaging.label_plausibility import MOST_OUTSIDE, lesions_too_large
 from cta_data.imaging.lesion_measurement import LesionMeasurement, measure_lesions
 from cta_data.json_files import read_json_object
+
+MOST_NAMED = 3
+NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject` leaves it out"
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
@@ -29,8 +34,23 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             outcome.tables["lesions"].append(row)
             if row["outside_brain_fraction"]:
                 share = f"{100 * row['outside_brain_fraction']:.0f} %"
-                outcome.notes.append(f"lesion {lesion['id']}: {share} outside the brain on {grid}")
+                told = f"lesion {lesion['id']}: {share} outside the brain on {grid}"
+                outcome.notes.append(told)
+                if row["outside_brain_fraction"] > MOST_OUTSIDE:
+                    outcome.warnings.append(told)
+        outcome.refused = outcome.refused or _too_large(measured, mask)
     return outcome
+
+
+def _too_large(measured: dict[int, LesionMeasurement], mask: sitk.Image | None) -> str:
+    """Return why lesions cannot be metastases of this brain, or an empty text."""
+    if mask is None:
+        return ""
+    count = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
+    brain_cm3 = count * float(np.prod(mask.GetSpacing())) / 1000
+    volumes = {number: lesion.volume_cm3 for number, lesion in measured.items()}
+    found = lesions_too_large(volumes, brain_cm3)
+    return f"{'; '.join(found[:MOST_NAMED])}. {NEXT_STEP}" if found else ""
 
 
 def _outside(labels: sitk.Image, mask: sitk.Image | None) -> dict[int, float]:

@@ -24,9 +24,11 @@ from cta_data.imaging.brain_masks import (
     lesions_cut_by_mask,
     protect_lesions,
 )
+from cta_data.imaging.label_plausibility import brain_size
 from cta_data.imaging.resampling import resample
 from cta_data.steps.extract_brain import backend_options
 from cta_data.steps.image_rows import grid_columns
+from cta_data.steps.sessions import held_back
 from cta_data.steps.transform_chain import TransformChain, read_chain
 
 
@@ -61,8 +63,12 @@ def _take_as_delivered(
 ) -> Outcome:
     """Take the brain of images that were delivered without the skull: what is not zero in them."""
     outcome = Outcome(tables={"images": []}, notes=["the brain was extracted before delivery"])
+    findings: list[str] = []
     for technique in unit.parameters["techniques"]:
         mask = delivered_mask(images[technique])
+        impossible, look_at = brain_size(mask)
+        findings += [f"{technique}: {impossible}"] if impossible else []
+        outcome.warnings += [f"{technique}: {look_at}"] if look_at else []
         source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
         outcome.tables["images"].append(_write(unit, source, None, mask, workspace))
         for inherited in unit.parameters["phases"]:
@@ -70,6 +76,7 @@ def _take_as_delivered(
                 path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
                 row = _write(unit, (path, inherited), None, mask, workspace)
                 outcome.tables["images"].append(row)
+    outcome.refused = held_back(findings)
     return outcome
 
 

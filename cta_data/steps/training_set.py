@@ -19,6 +19,7 @@ from cta_data.formats.nifti import (
 )
 from cta_data.formats.nifti_geometry import grid_of_itk
 from cta_data.formats.voxel_values import count_not_finite
+from cta_data.imaging.label_plausibility import alike_labels, share_without_image
 
 READER = "NibabelIOWithReorient"
 """nnU-Net's reader that turns images to RAS, and masks back: its others ignore orientation."""
@@ -45,6 +46,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         warnings += [f"left out: {problem}" for problem in found]
         cases += [] if found else [case]
     problems += _too_few(unit, cases, warnings)
+    warnings += _alike(unit)
     if problems:
         number = "1 problem stops" if len(problems) == 1 else f"{len(problems)} problems stop"
         raise DataRefused(
@@ -105,7 +107,20 @@ def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
         problems.append(f"{case['case']}: the label is empty")
     elif 0 not in values:
         problems.append(f"{case['case']}: the label has no background")
+    if not problems and share_without_image(label, image) == 1:
+        problems.append(f"{case['case']}: the image is 0 wherever the label is")
     return problems
+
+
+def _alike(unit: Unit) -> list[str]:
+    """Return whose labels are the same though their images differ."""
+    keys = {entry.path: entry.key for entry in unit.inputs}
+    return alike_labels(
+        [
+            (c["case"], f"{c['cohort']}/{c['subject']}", keys[c["image"]], keys[c["label"]])
+            for c in unit.parameters["cases"]
+        ]
+    )
 
 
 def _as_nnunet_reads(path: Path) -> sitk.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,17 @@ def test_contours_that_no_roi_owns(tmp_path: Path, described: bool) -> None:
     else:
         assert "77" in result.refused and "GTV 2" in result.refused
         assert workspace.outputs() == []
+
+
+def test_contours_in_another_unit_refuse_the_session(tmp_path: Path) -> None:
+    """Planes of 0.5 mm on slices of 5 mm: the coordinates are in cm."""
+    annotation = structure_set("1", rois={"GTV": (0, 0, 0)}, slices="MPRAGE.late")
+    [drawn] = annotation.ROIContourSequence
+    for height in (0.5, 1.0):
+        contour = deepcopy(drawn.ContourSequence[0])
+        contour.ContourData = [
+            f"{height:.3f}" if n % 3 == 2 else v for n, v in enumerate(contour.ContourData)
+        ]
+        drawn.ContourSequence.append(contour)
+    result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], card())
+    assert "0.50 mm apart" in result.refused and workspace.outputs() == []
