@@ -104,6 +104,13 @@ def _require_grey_image(dataset: pydicom.Dataset, where: str) -> None:
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if not photometric.startswith("MONOCHROME"):
         raise DataRefused("only grey images can be used", where=where, why=photometric)
+    if photometric.strip() != "MONOCHROME2":
+        # PS3.3 C.7.6.3.1.2: its lowest values are white, so that bright tissue has low values.
+        raise DataRefused(
+            "the values of an inverted image (MONOCHROME1) are not those of the others",
+            where=where,
+            next_step="Export the original series, whose PhotometricInterpretation is MONOCHROME2",
+        )
     if "MOSAIC" in _image_type(dataset):
         raise DataRefused(
             "a mosaic holds all slices in one picture and cannot be placed in space reliably",

@@ -60,7 +60,7 @@ class Deviation:
 
     kind: str
     measured: str
-    action: Literal["tolerated", "repaired"]
+    action: Literal["tolerated", "repaired", "replaced"]
     method: str = ""
 
     def as_record(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -30,6 +31,8 @@ from cta_data.formats.dicom_header import header_of, identity_of
 from cta_data.formats.dicom_repair import resample_slices
 from cta_data.formats.dicom_size import require_pixels_allowed
 from cta_data.formats.nifti import LPS_TO_RAS, image_from_array
+from cta_data.formats.pixel_padding import fill_padding
+from cta_data.formats.series_parameters import mixed_parameters
 
 PIXEL_KEYWORDS = (
     "SamplesPerPixel",
@@ -96,7 +99,12 @@ def convert_series(
         deviations += dropped
     geometry = measure_frames(frames)
     deviations += check_geometry(geometry, repairs)
-    volume = _values(datasets, [frames[i] for i in geometry.order])
+    deviations += mixed_parameters(datasets)
+    ordered = [frames[i] for i in geometry.order]
+    volume, filled = fill_padding(_values(datasets, ordered), datasets, ordered)
+    if filled and np.issubdtype(volume.dtype, np.integer):
+        volume = _smallest_type(cast("NDArray[np.integer]", volume))
+    deviations += filled
     first, step = geometry.positions[0], geometry.distances[-1] / (geometry.slices - 1)
     if any(found.action == "repaired" and found.kind != "identical_slices" for found in deviations):
         volume, first, step = resample_slices(volume, geometry)

@@ -15,6 +15,7 @@ from cta_data.formats.dicom_geometry import SeriesRepairs
 from cta_data.formats.dicom_header import measured
 from cta_data.formats.dicom_series import ConvertedSeries, convert_series
 from cta_data.formats.nifti import write_image
+from cta_data.formats.series_parameters import MIXED
 from cta_data.formats.voxel_digest import voxel_digests
 from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.contours import AcquiredSlices
@@ -88,6 +89,8 @@ def convert_images(
         space = _space(role, roles.images, card)
         images.placed.append(_placed(role, raw, converted, (frame, frame_uid), space))
         images.notes += [f"{role.technique}: {d.kind} {d.measured}" for d in converted.deviations]
+        mixed = [d.measured for d in converted.deviations if d.kind == MIXED]
+        images.warnings += [f"{role.technique} ({role.phase}): {one}" for one in mixed]
     unused = [role for role in roles.roles if not role.technique]
     images.notes += [f"one series not converted: {role.reason}" for role in unused]
     return images
