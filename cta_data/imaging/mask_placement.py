@@ -11,6 +11,8 @@ from cta_data.imaging.grid import Grid, Placed
 
 OFF_GRID_VOXELS = 0.1
 """How far a mask's voxel may lie from its image's: positions and spacings are written rounded."""
+SAME_PLACE_MM = 1e-2
+"""As for images that lie on one grid."""
 Box = tuple[slice, slice, slice]
 
 
@@ -50,6 +52,21 @@ def onto_voxels(mask: sitk.Image, image: Placed) -> NDArray[np.generic]:
     target: Box = tuple(slice(a, b + 1) for a, b in zip(first[::-1], last[::-1], strict=True))  # type: ignore[assignment]
     placed[target] = _turned(voxels[box], axes)
     return placed
+
+
+def reordered(
+    voxels: NDArray[np.generic], placed: Placed, image: Placed
+) -> NDArray[np.generic] | None:
+    """Return a mask's voxels (z, y, x) in the storage order of its image; None where they differ.
+
+    Both have to have the same voxels in the world, up to `SAME_PLACE_MM`: nothing is resampled.
+    """
+    own, grid = Grid.of(placed), Grid.of(image)
+    to_ras, of_image = own.towards_ras(), grid.towards_ras()
+    if own.arranged(to_ras).differs_from(grid.arranged(of_image), SAME_PLACE_MM):
+        return None
+    turned, _ = of_image.undo(to_ras.apply(voxels), (0, 0, 0), grid.size)
+    return turned
 
 
 def _matching_axes(own: Grid, grid: Grid) -> tuple[NDArray[np.int64], bool]:

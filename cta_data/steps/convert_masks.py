@@ -21,6 +21,7 @@ from cta_data.formats.nifti import (
 )
 from cta_data.imaging.grid import Placed
 from cta_data.imaging.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
+from cta_data.imaging.mask_placement import reordered
 from cta_data.steps.annotation_rows import annotation_row, region_rows
 from cta_data.steps.artefacts import drawn_path
 from cta_data.steps.convert_annotations import NEXT_STEP, SessionAnnotations
@@ -147,6 +148,7 @@ def _select(
 
 
 def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.generic]:
+    """Return the voxels of a mask in the order of its image's, which both have to share."""
     try:
         mask, grid = read_mask(file, card)
     except DataRefused as error:
@@ -154,6 +156,9 @@ def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.ge
             f"{file.name}: {error.what}", why=error.why, next_step=error.next_step
         ) from error
     if not same_grid(grid, image.grid):
+        turned = reordered(mask, grid, image.grid)
+        if turned is not None:
+            return turned
         raise DataRefused(
             f"{file.name}: the mask does not lie on the grid of {image.technique}",
             why=describe_grid_difference(grid, image.grid),

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
 from cta_data.formats.image_grid import ImageGrid
-from cta_data.imaging.mask_placement import onto_voxels
+from cta_data.imaging.mask_placement import onto_voxels, reordered
 
 GRID = ImageGrid(
     (9, 8, 7), (0.9, 1.1, 2.0), (-11.0, 4.0, 30.0), (0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1)
@@ -34,6 +34,16 @@ def test_every_order_and_direction_of_axes_gives_the_same_voxels(
     stored = sitk.PermuteAxes(drawn, axes)
     stored = sitk.Flip(stored, flips)
     assert np.array_equal(onto_voxels(stored, GRID), sitk.GetArrayFromImage(drawn))
+    voxels = reordered(sitk.GetArrayFromImage(stored), stored, GRID)
+    assert voxels is not None and np.array_equal(voxels, sitk.GetArrayFromImage(drawn))
+
+
+def test_another_world_is_no_other_order(drawn: sitk.Image) -> None:
+    """A part of the slices, or a shift of a tenth of a millimetre, is not reordered."""
+    part, moved = drawn[1:8, :, 2:5], sitk.Image(drawn)
+    moved.SetOrigin([value + 0.1 for value in drawn.GetOrigin()])
+    for other in (part, moved):
+        assert reordered(sitk.GetArrayFromImage(other), other, GRID) is None
 
 
 def test_a_part_of_the_slices_is_enough(drawn: sitk.Image) -> None:
