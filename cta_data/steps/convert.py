@@ -28,7 +28,7 @@ from cta_data.steps.sessions import (
 )
 from cta_data.study import Study
 
-VERSION = 7
+VERSION = 8
 ASK_FOR_CODE = (
     "say in the card which label value is metastasis, for example\n\n"
     "    [masks]\n    lesion_values = [1]\n\n"
