@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.intake.instances import LARGER, Instance, Unreadable
-from cta_data.intake.inventory import SOURCE_FILE
+from cta_data.intake.inventory import SESSION_STUDY, SOURCE_FILE
 from cta_data.intake.sop_classes import FILE_CLASS
 from cta_data.size_limit import largest_image_bytes
-
-SESSION_STUDY = "session:"
-"""Begins the study of plain files, which follows from their session and not the reverse."""
 
 
 @dataclass(frozen=True)

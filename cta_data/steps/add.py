@@ -116,6 +116,7 @@ def _planned(
         recognise=recogniser(card),
         naming=naming_of(card),
         session_rule=card.sessions.rule,
+        number_sessions=card.numbers_sessions,
         identity_attributes=card.subjects.same_patient,
         work_folder=work,
         different=different_labels(study, cohort),
@@ -144,7 +145,7 @@ def recogniser(card: Card) -> Recognise:
         if match.rule.role == "ignore":
             return FilePlace("ignored", match.place)
         stack = match.slice_number is not None
-        named = LABEL.fullmatch(match.session) is not None
+        named = card.numbers_sessions or LABEL.fullmatch(match.session) is not None
         return FilePlace(
             "subject",
             match.place,

@@ -13,10 +13,11 @@ from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.cohorts.vocabulary import WORDS
 from cta_data.engine import Unit
 from cta_data.intake.inventory import SOURCE_FILE
+from cta_data.intake.session_labels import is_safe
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.steps.phenotype import phenotype_problems
-from cta_data.steps.sessions import SourceSession, source_sessions
+from cta_data.steps.sessions import SourceSession, session_labels, source_sessions
 from cta_data.study import Study
 
 SESSION = ("cohort", "subject", "session")
@@ -33,6 +34,7 @@ class ToldOf:
         self._pattern = card.subjects.pattern
         self._has_lesions = any(table.lesions for table in card.clinical)
         inventory = study.inventory(cohort) if self.clinical else None
+        self.labels = session_labels(inventory)
         for row in inventory.subjects if inventory else ():
             if row.source_id and row.subject:
                 self._ids.setdefault(row.subject, []).append(row.source_id)
@@ -55,6 +57,16 @@ class ToldOf:
         """Return the subject label of every identifier in the source."""
         return {one: subject for subject, ids in self._ids.items() for one in ids}
 
+    def session_of(self, identifier: str, delivered: str) -> tuple[str, str]:
+        """Return the labels of a patient and a session of a table; empty where none may be told.
+
+        A session that is not in the source has no label: in a restricted cohort its own may be a
+        date.
+        """
+        subject = self.subject_of().get(identifier, "")
+        unknown = delivered if not self.is_restricted or is_safe(delivered) else ""
+        return subject, self.labels.get((subject, delivered), unknown)
+
     def redactor(self, identifier: str) -> Redactor | CellRedactor:
         """Return what removes identity from rows of a patient: in a restricted cohort, anybody's.
 
@@ -72,11 +84,11 @@ class ToldOf:
         told: dict[str, Any] = {"person": {}}
         rows: list[LesionRow] = []
         for identifier in self.identifiers(session.subject):
-            person = self.clinical.person(identifier, session.session)
+            person = self.clinical.person(identifier, session.delivered)
             told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
             rows += [
                 _without_identity(row, self.redactor(identifier).redact)
-                for row in self.clinical.lesion_rows(identifier, session.session)
+                for row in self.clinical.lesion_rows(identifier, session.delivered)
             ]
         if self._has_lesions:
             told["lesion_rows"] = [
@@ -178,13 +190,12 @@ def list_rows_without_session(study: Study) -> None:
         told = ToldOf(study, cohort)
         if told.clinical is None:
             continue
-        label = told.subject_of()
         card = study.card(cohort)
         rows = [
-            _link(card, label.get(row.source_id, ""), row.session, row)
-            | {**NO_REGION, "status": "row_without_roi"}
+            _link(card, subject, session, row) | {**NO_REGION, "status": "row_without_roi"}
             for row in _all_rows(told, told.clinical)
-            if (cohort, label.get(row.source_id, ""), row.session) not in converted
+            for subject, session in (told.session_of(row.source_id, row.session),)
+            if (cohort, subject, session) not in converted
         ]
         before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
         stale = (before - converted) | {(cohort, r["subject"], r["session"]) for r in rows}

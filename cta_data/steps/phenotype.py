@@ -11,9 +11,11 @@ from cta_data.bids.phenotype import write_phenotype
 from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeColumn, PhenotypeRow
 from cta_data.cohorts.vocabulary import WORDS, read_age
 from cta_data.engine.driver import mark_uncommitted
+from cta_data.intake.inventory import Inventory
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.cells import LONG_NUMBER
 from cta_data.redaction.identity import is_public
+from cta_data.steps.sessions import session_labels
 from cta_data.study import Study
 
 ABOVE_OLDEST = re.compile(r"(?<![\d.,])(?:9\d|1[01]\d|120)(?:[.,]\d+)?(?![\d.,])")
@@ -74,7 +76,8 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
         published = _published(study, cohort, clinical)
         if published is None:
             continue
-        label = dict(_labels(study, cohort))
+        inventory = study.inventory(cohort)
+        label, session_of = dict(_labels(inventory)), session_labels(inventory)
         sessions: dict[str, set[str]] = {}
         for one_cohort, subject, session in converted:
             if one_cohort == cohort:
@@ -82,10 +85,11 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
         by_session: list[str] = []
         for table in (one.table for one in published):
             rows = [
-                (label[row.source_id], row.session, row.values)
+                (subject, session, row.values)
                 for row in table.rows
-                if label.get(row.source_id) in sessions
-                and (not row.session or row.session in sessions[label[row.source_id]])
+                for subject in (label.get(row.source_id, ""),)
+                for session in (session_of.get((subject, row.session), row.session),)
+                if subject in sessions and (not session or session in sessions[subject])
             ]
             columns = [column.name for column in table.columns]
             if len({subject for subject, *_ in rows}) < len(rows):
@@ -98,9 +102,8 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
             mark_uncommitted(study.root)
 
 
-def _labels(study: Study, cohort: str) -> Iterator[tuple[str, str]]:
+def _labels(inventory: Inventory | None) -> Iterator[tuple[str, str]]:
     """Yield every identifier in the source with its subject label."""
-    inventory = study.inventory(cohort)
     for row in inventory.subjects if inventory else ():
         if row.source_id and row.subject:
             yield row.source_id, row.subject
