@@ -16,7 +16,7 @@ from cta_data.engine.git_settings import run_git, use_own_settings
 from cta_data.engine.keys import is_fetched
 from cta_data.errors import CtaError
 
-DESCRIPTION = "cta-data study"
+DESCRIPTION = "a study of cta_data"
 """What git-annex calls a copy of a dataset: by itself it writes `user@host:/path` into the branch
 `git-annex`, which goes to every sibling and is never forgotten."""
 LEAST_FREE_BYTES = 16 << 20

@@ -155,16 +155,16 @@ def recogniser(card: Card) -> Recognise:
             naming.canonical(match.subject),
             match.session if named else "",
             match.slice_number or 0,
-            _path_fault(match),
+            _path_fault(match, named=named),
             is_image=match.rule.role == "image" and match.rule.modality != DOSE,
         )
 
     return recognise
 
 
-def _path_fault(match: FileMatch) -> str:
+def _path_fault(match: FileMatch, *, named: bool) -> str:
     """Say what is wrong with what a path says, or return an empty text."""
-    if not LABEL.fullmatch(match.session) or len(match.session) > LONGEST_LABEL:
+    if not named or len(match.session) > LONGEST_LABEL:
         return NO_SESSION
     return NO_SLICE if match.slice_text and match.slice_number is None else ""
 
