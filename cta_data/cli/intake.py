@@ -12,9 +12,9 @@ from rich.table import Table
 from cta_data.cli.access import print_access
 from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
-from cta_data.cohorts import parse_card, read_card, shipped_card_text
 from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
+from cta_data.engine.datasets import require_identity
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
 from cta_data.study import Study, open_study
@@ -59,18 +59,28 @@ def add(
     study: StudyOption = None,
 ) -> int:
     """Take raw files (folder or archive) into a cohort's sourcedata."""
-    from cta_data.creation import ensure_cohort
+    from cta_data.creation import (
+        card_to_be,
+        ensure_cohort,
+        ensure_cohort_of_locked,
+        require_cohort_name,
+    )
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.steps.add import add_source, open_addition, preview
 
     opened = open_study(study)
+    require_cohort_name(opened, cohort)
     if source is None:
-        print_access(_card_to_be(opened, cohort, card), own_card=card)
+        print_access(card_to_be(opened, cohort, card), own_card=card)
         return 0
     # Neither the study's own raw files are a source, nor a folder that holds them.
     require_folder_place(opened.root / opened.sourcedata_path(cohort), [source])
-    if dry_run:
-        rules = _card_to_be(opened, cohort, card)
+    is_new = cohort not in opened.cohorts
+    if dry_run or is_new:
+        # A cohort is made for a source that has something for it.
+        rules = card_to_be(opened, cohort, card)
+        if not dry_run:
+            require_identity(opened.root)
     else:
         opened = ensure_cohort(opened, cohort, card)
         opened.require(opened.sourcedata_path(cohort))
@@ -87,6 +97,8 @@ def add(
     with open_addition(opened, cohort, rules, source, options, dry_run=dry_run) as plan:
         rows = preview(plan, rules)
         notes = [] if as_json else _notes(plan, rows)
+        if is_new and not dry_run:
+            opened = ensure_cohort_of_locked(opened, cohort, card)
         done = {} if dry_run else add_source(opened, cohort, plan)
         _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
         for note in notes:
@@ -156,18 +168,6 @@ def _require_decisions(study: Study, cohort: str, card: Card) -> None:
             where=f"{study.cohort_path(cohort)}/card.toml",
             next_step=ASK_FOR_CODE[0].upper() + ASK_FOR_CODE[1:],
         )
-
-
-def _card_to_be(study: Study, cohort: str, card: Path | None) -> Card:
-    """Return the card that `add` would use, without making the cohort."""
-    if card is not None:
-        return read_card(card, cohort)
-    if cohort in study.cohorts:
-        return study.card(cohort)
-    own = study.root / study.cohort_path(cohort) / "card.toml"
-    if own.is_file():
-        return read_card(own, cohort)
-    return parse_card(shipped_card_text(cohort), cohort, "card.toml")
 
 
 def _print(

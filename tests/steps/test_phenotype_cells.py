@@ -48,7 +48,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     added = run_cta("add", "mine", work / "raw", "--card", work / "mine.toml", study=root)
     assert added.code == 0, added.text
     assert run_cta("convert", study=root).code == 0
-    return root, added.text
+    return root, added.err
 
 
 def test_cells_and_headers_name_nobody(study: tuple[Path, str]) -> None:
@@ -70,7 +70,8 @@ def test_cells_and_headers_name_nobody(study: tuple[Path, str]) -> None:
 
 def test_columns_that_needed_it_are_told(study: tuple[Path, str]) -> None:
     """When they are added, and by `doctor`."""
-    for text in (study[1], run_cta("doctor", study=study[0]).text):
+    doctor = run_cta("doctor", study=study[0])
+    for text in (study[1], doctor.out + doctor.err):
         line = next(one for one in text.splitlines() if "were replaced in" in one)
         assert all(column in line for column in ("'age'", "'histology'", "'survival'"))
         assert "'sex'" not in line
