@@ -14,9 +14,9 @@ from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
-from cta_data.engine.datasets import require_identity
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
+from cta_data.given_paths import require_given_file
 from cta_data.study import Study, open_study
 
 if TYPE_CHECKING:
@@ -65,11 +65,15 @@ def add(
         ensure_cohort_of_locked,
         require_cohort_name,
     )
+    from cta_data.engine.datasets import require_identity
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.steps.add import add_source, open_addition, preview
 
     opened = open_study(study)
     require_cohort_name(opened, cohort)
+    for given, what in ((card, "the card"), (subject_map, "the table of labels")):
+        if given is not None:
+            require_given_file(given, what)
     if source is None:
         print_access(card_to_be(opened, cohort, card), own_card=card)
         return 0
@@ -216,8 +220,8 @@ def _print(
 def _print_series(rows: list[Preview]) -> None:
     table = Table("subject", "session", "kind", "instances", "action", "becomes", box=None)
     for row in rows[:MOST_ROWS]:
-        subject = f"sub-{row.subject}" if row.subject else "?"
-        note = row.becomes if row.action != "refuse" else row.reason
+        subject = f"sub-{row.subject}" if row.subject else "no label"
+        note = row.becomes if row.action != "refuse" else f"{row.reason} ({row.first_file})"
         table.add_row(subject, row.session, row.kind, str(row.n_instances), row.action, note)
     console().print(table)
     if len(rows) > MOST_ROWS:
@@ -246,17 +250,23 @@ def _print_troubles(plan: AdditionPlan) -> None:
         # Where the whole subject is refused, one line says so for all of its series.
         if row.action == "refuse" and row.subject not in whole:
             files = f" ({', '.join(row.files[:4])})" if row.files else ""
-            told = f"refused: {row.kind} series of sub-{row.subject or '?'}: {row.reason}{files}"
+            told = f"refused: {row.kind} series of sub-{row.subject}: {row.reason}{files}"
             errors.print(told, soft_wrap=True)
     for subject in plan.subjects:
         _print_known_otherwise(plan, subject)
         if subject.status == "refused":
-            label = f"sub-{subject.subject}" if subject.subject else "a subject"
+            label = f"sub-{subject.subject}" if subject.subject else _number_of(subject)
             files = f" ({', '.join(subject.files[:4])})" if subject.files else ""
             told = f"refused: {label}: {subject.reason}{files}"
             errors.print(told, soft_wrap=True)
     if plan.problems or plan.counts["subjects_refused"] or plan.counts["series_refuse"]:
         errors.print("Mend these and add the source again: what was taken in is kept as it is.")
+
+
+def _number_of(subject: SubjectPlan) -> str:
+    """Name a subject without a label by its number: on the screen alone, for who exported it."""
+    numbers = ", ".join(filter(None, subject.source_ids))
+    return f"the patient {numbers}" if numbers else "a patient without a number"
 
 
 def unmatched_note(names: list[str]) -> str:

@@ -58,7 +58,8 @@ BESIDE = "._"
 class Preview:
     """One series of a source: what it is, what is done with it, what it would become.
 
-    `left_out` says why a series becomes no image of the technique that it seems to be of.
+    `left_out` says why a series becomes no image of the technique that it seems to be of;
+    `first_file` is the first file of the source that a refusal is about.
     """
 
     subject: str
@@ -69,6 +70,7 @@ class Preview:
     becomes: str
     reason: str
     left_out: str = ""
+    first_file: str = ""
 
 
 @contextmanager
@@ -211,6 +213,7 @@ def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
             becomes.get(series.file, ""),
             series.reason,
             left_out.get(series.file, ""),
+            next(iter(series.files), ""),
         )
         for series in plan.series
     ]

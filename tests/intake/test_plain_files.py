@@ -331,3 +331,19 @@ def test_a_file_that_is_not_what_its_name_says_refuses_its_series(
     (source / "release/P01/ses1" / name).write_bytes(content)
     counts, _ = add(source, tmp_path / "sourcedata", card)
     assert counts["damaged"] == 1 and counts["series_refuse"] == 1
+
+
+def test_who_cannot_have_a_label_is_told_by_a_file(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A second label is refused: the reason names nobody, and the file says whom it is about."""
+    into = tmp_path / "sourcedata"
+    add(source, into, card)
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("source_id\tsubject\nP01\tother\n", "utf-8")
+    chosen = AdditionOptions(recognise=recogniser(card), naming=naming_of(card), subject_map=labels)
+    with plan_addition(source, into, chosen) as plan:
+        [refused] = [one for one in plan.subjects if one.status == "refused"]
+    assert "cannot become other" in refused.reason
+    assert refused.files == ("release/P01/ses1/seg/10.png",)
+    assert refused.source_ids == ("P01",)
