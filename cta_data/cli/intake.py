@@ -59,13 +59,7 @@ def add(
     study: StudyOption = None,
 ) -> int:
     """Take raw files (folder or archive) into a cohort's sourcedata."""
-    from cta_data.creation import (
-        card_to_be,
-        ensure_cohort,
-        ensure_cohort_of_locked,
-        require_cohort_name,
-    )
-    from cta_data.engine.datasets import require_identity
+    from cta_data.creation import card_to_be, ensure_cohort_of_locked, require_cohort_name
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.steps.add import add_source, open_addition, preview
 
@@ -80,15 +74,7 @@ def add(
     # Neither the study's own raw files are a source, nor a folder that holds them.
     require_folder_place(opened.root / opened.sourcedata_path(cohort), [source])
     is_new = cohort not in opened.cohorts
-    if dry_run or is_new:
-        # A cohort is made for a source that has something for it.
-        rules = card_to_be(opened, cohort, card)
-        if not dry_run:
-            require_identity(opened.root)
-    else:
-        opened = ensure_cohort(opened, cohort, card)
-        opened.require(opened.sourcedata_path(cohort))
-        rules = opened.card(cohort)
+    opened, rules = _opened_cohort(opened, cohort, card, dry_run=dry_run)
     _require_decisions(opened, cohort, rules)
     options = AdditionOptions(
         subject=subject_id,
@@ -111,6 +97,22 @@ def add(
         _tell_clinical(opened, cohort, quiet=dry_run or as_json)
         failed = _number_refused(plan) + done.get("series_failed", 0)
     return EXIT_FAILED if failed else 0
+
+
+def _opened_cohort(
+    study: Study, cohort: str, card: Path | None, *, dry_run: bool
+) -> tuple[Study, Card]:
+    """Return the study and the cohort's card; a new cohort is made once its source was planned."""
+    from cta_data.creation import card_to_be, ensure_cohort
+    from cta_data.engine.datasets import require_identity
+
+    if not dry_run and cohort in study.cohorts:
+        study = ensure_cohort(study, cohort, card)
+        study.require(study.sourcedata_path(cohort))
+        return study, study.card(cohort)
+    if not dry_run:
+        require_identity(study.root)
+    return study, card_to_be(study, cohort, card)
 
 
 def _notes(plan: AdditionPlan, rows: list[Preview]) -> list[str]:

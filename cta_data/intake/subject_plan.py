@@ -136,8 +136,7 @@ def plan_patient(
     rows = [row for row in inventory.subjects if row.subject == patient.label and patient.label]
     refusals = _Refusals()
     if patient.refusal:
-        # Whom it is about is told by a file: the reason goes to tables, and names nobody.
-        refusals.add(patient.refusal, {min((one.name for one in patient.instances), default="")})
+        refusals.add(patient.refusal, sorted(one.name for one in patient.instances)[:1])
     identities = _check_numbers(patient, rows, options, salt, refusals)
     for likeness in likenesses:
         refusals.add(likeness, advice=[ONE_PERSON, TWO_PERSONS])
