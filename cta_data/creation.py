@@ -14,6 +14,7 @@ from cta_data.configuration import initial_toml
 from cta_data.engine.datasets import create_dataset, require_identity, save, write_attributes
 from cta_data.engine.driver import folder_lock, study_lock
 from cta_data.errors import ConfigurationError
+from cta_data.given_names import GROUPS, check_name
 from cta_data.names import require_plain_name, require_short_dataset
 from cta_data.study import CONFIGURATION, UNFINISHED, Study
 
@@ -154,15 +155,29 @@ def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> S
     Raises
     ------
     ConfigurationError
-        There is no card, or it does not validate.
+        There is no card, it does not validate, or the name cannot be given to a cohort.
     CtaError
         Another command works on the study, or git does not know who commits.
     """
     with study_lock(study):
-        return _ensure_cohort(Study(study.root), cohort, card_file)
+        return ensure_cohort_of_locked(Study(study.root), cohort, card_file)
 
 
-def _ensure_cohort(study: Study, cohort: str, card_file: Path | None) -> Study:
+def require_cohort_name(study: Study, cohort: str) -> None:
+    """Refuse a new cohort whose name cannot be a folder everywhere, or is a word of commands.
+
+    Raises
+    ------
+    ConfigurationError
+        With the reason.
+    """
+    if cohort not in study.cohorts:
+        check_name(cohort, "cohort", taken=study.cohorts, reserved=GROUPS)
+
+
+def ensure_cohort_of_locked(study: Study, cohort: str, card_file: Path | None) -> Study:
+    """Do what `ensure_cohort` does in a study that the caller has locked."""
+    require_cohort_name(study, cohort)
     own = study.root / study.cohort_path(cohort) / "card.toml"
     if cohort in study.cohorts:
         study.require(study.cohort_path(cohort))
@@ -180,6 +195,21 @@ def _ensure_cohort(study: Study, cohort: str, card_file: Path | None) -> Study:
     _create_cohort_datasets(study.root, card, text)
     save(study.root, f"Cohort {cohort}", [study.root / "datasets", study.root / ".gitmodules"])
     return Study(study.root)
+
+
+def card_to_be(study: Study, cohort: str, card_file: Path | None = None) -> Card:
+    """Return the card that `ensure_cohort` would use, without making the cohort.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none, or it does not validate.
+    """
+    if card_file is None and cohort in study.cohorts:
+        return study.card(cohort)
+    own = study.root / study.cohort_path(cohort) / "card.toml"
+    where = card_file or (own if own.is_file() else "card.toml")
+    return parse_card(_card_text(cohort, card_file, own), cohort, str(where))
 
 
 def _card_text(cohort: str, card_file: Path | None, own: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Literal
 from cta_data.engine.committed import datasets_of, untracked
 from cta_data.engine.datasets import git_identity
 from cta_data.engine.distribution import cohort_datasets, known_siblings, restriction
+from cta_data.engine.git_settings import settings_set_aside
 from cta_data.engine.leftovers import stale_locks
 from cta_data.engine.lost_content import lost_content
 from cta_data.engine.ownership import require_trusted
@@ -62,6 +63,7 @@ def diagnose(study: Path | None) -> list[Finding]:
         return [*findings, Finding("error", "study", str(error))]
     for check in (
         _configuration,
+        _settings,
         _cohorts,
         _clinical,
         _shared,
@@ -137,6 +139,14 @@ def _configuration(study: Study) -> Iterator[Finding]:
         yield Finding(
             "warning", "study.toml", f"build.cohorts names {', '.join(sorted(unknown))}, not added"
         )
+
+
+def _settings(study: Study) -> Iterator[Finding]:
+    aside = settings_set_aside(study.root)
+    if aside:
+        told = f"`datalad rerun` commits with your settings of git, our commands do not: {aside[0]}"
+        told += "".join(f", {name}" for name in aside[1:])
+        yield Finding("warning", "git settings", f"{told}. Run `cta-data doctor` after a rerun")
 
 
 def _cohorts(study: Study) -> Iterator[Finding]:

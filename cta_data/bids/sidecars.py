@@ -1,6 +1,7 @@
 """JSON sidecars: what a DICOM header may tell, and nothing else.
 
-Only attributes on the list below are taken over, and of coded ones only codes. Free text
+Only attributes on the list below are taken over: of coded ones only codes, of devices only known
+makers, and models and versions that are made of known words and codes. Free text
 (descriptions, protocol names, comments), names, dates, places, serial numbers and identifiers are
 never on it, since any of them can lead back to a patient.
 """
@@ -14,6 +15,7 @@ from typing import Any
 
 from cta_data.bids.files import json_text, write_text
 from cta_data.formats.coded_values import codes_of
+from cta_data.formats.device_names import maker, model, version
 from cta_data.formats.dicom_header import measured
 from cta_data.redaction import Identity, Redactor
 
@@ -24,14 +26,16 @@ LONG_NUMBER = 6
 Header = Mapping[str, str]
 
 
-def _text(header: Header, keyword: str) -> str | None:
-    return " ".join(header[keyword].replace("\\", " ").split()) or None
+def _maker(header: Header, keyword: str) -> str | None:
+    return maker(header[keyword])
+
+
+def _model(header: Header, keyword: str) -> str | None:
+    return model(header[keyword])
 
 
 def _version(header: Header, keyword: str) -> str | None:
-    """Versions have a digit in them; a name has none."""
-    text = _text(header, keyword)
-    return text if text and re.search(r"\d", text) else None
+    return version(header[keyword])
 
 
 def _codes(header: Header, keyword: str) -> str | list[str] | None:
@@ -60,8 +64,8 @@ def _whole(number: float | None) -> float | int | None:
 # mm, degrees, T, Hz per pixel, kV, mA, mAs.
 ALLOWED: Mapping[str, tuple[str, Callable[[Header, str], Any]]] = {
     "Modality": ("Modality", _codes),
-    "Manufacturer": ("Manufacturer", _text),
-    "ManufacturerModelName": ("ManufacturersModelName", _text),
+    "Manufacturer": ("Manufacturer", _maker),
+    "ManufacturerModelName": ("ManufacturersModelName", _model),
     "SoftwareVersions": ("SoftwareVersions", _version),
     "PatientPosition": ("PatientPosition", _codes),
     "SliceThickness": ("SliceThickness", _number),
@@ -116,8 +120,9 @@ def build_sidecar(
     -------
     dict
         BIDS names and units (seconds, where DICOM has milliseconds). A value that cannot be read
-        as its kind, that is no code of a coded attribute (`CODES`), that means "not given"
-        (`measured`), or that holds a piece of the patient's identity, is left out.
+        as its kind, that is no code of a coded attribute (`CODES`), that names no known device
+        (`device_names`), that means "not given" (`measured`), or that holds a piece of the
+        patient's identity, is left out.
     """
     redactor = Redactor(Identity.of_headers([header]))
     sidecar: dict[str, Any] = {

@@ -12,6 +12,7 @@ from cta_data.cli.output import error_console, print_json
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING
 from cta_data.errors import ConfigurationError
+from cta_data.given_paths import require_given_file
 from cta_data.study import EVALUATION, open_study
 from cta_data.whole_files import written_whole
 
@@ -119,6 +120,8 @@ def _sources(
             why=f"--model was given {len(models)} times",
             next_step="Give two files, or --model A --model B",
         )
+    for given in filter(None, (a, b)):
+        require_given_file(given, "the scores")
     if a is None:
         convention_named(convention)
         a = open_study(study).root / EVALUATION / convention / "scores.parquet"

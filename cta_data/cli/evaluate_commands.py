@@ -19,6 +19,7 @@ from cta_data.cli.options import (
 from cta_data.cli.output import console, error_console, print_json
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
+from cta_data.given_paths import require_given_folder
 from cta_data.study import CONFIGURATION, ENVIRONMENT, EVALUATION, open_study
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def evaluate(
         if not as_json:
             errors.print(text, soft_wrap=True)
 
+    for given in filter(None, (references, predictions)):
+        require_given_folder(given, "the masks")
     if out is None and not (references and predictions and _is_standalone(study)):
         from cta_data.steps.evaluate_study import evaluate_study
 

@@ -12,11 +12,11 @@ from rich.table import Table
 from cta_data.cli.access import print_access
 from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
 from cta_data.cli.output import console, error_console, print_json
-from cta_data.cohorts import parse_card, read_card, shipped_card_text
 from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
+from cta_data.given_paths import require_given_file
 from cta_data.study import Study, open_study
 
 if TYPE_CHECKING:
@@ -59,22 +59,22 @@ def add(
     study: StudyOption = None,
 ) -> int:
     """Take raw files (folder or archive) into a cohort's sourcedata."""
-    from cta_data.creation import ensure_cohort
+    from cta_data.creation import card_to_be, ensure_cohort_of_locked, require_cohort_name
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.steps.add import add_source, open_addition, preview
 
     opened = open_study(study)
+    require_cohort_name(opened, cohort)
+    for given, what in ((card, "the card"), (subject_map, "the table of labels")):
+        if given is not None:
+            require_given_file(given, what)
     if source is None:
-        print_access(_card_to_be(opened, cohort, card), own_card=card)
+        print_access(card_to_be(opened, cohort, card), own_card=card)
         return 0
     # Neither the study's own raw files are a source, nor a folder that holds them.
     require_folder_place(opened.root / opened.sourcedata_path(cohort), [source])
-    if dry_run:
-        rules = _card_to_be(opened, cohort, card)
-    else:
-        opened = ensure_cohort(opened, cohort, card)
-        opened.require(opened.sourcedata_path(cohort))
-        rules = opened.card(cohort)
+    is_new = cohort not in opened.cohorts
+    opened, rules = _opened_cohort(opened, cohort, card, dry_run=dry_run)
     _require_decisions(opened, cohort, rules)
     options = AdditionOptions(
         subject=subject_id,
@@ -87,6 +87,8 @@ def add(
     with open_addition(opened, cohort, rules, source, options, dry_run=dry_run) as plan:
         rows = preview(plan, rules)
         notes = [] if as_json else _notes(plan, rows)
+        if is_new and not dry_run:
+            opened = ensure_cohort_of_locked(opened, cohort, card)
         done = {} if dry_run else add_source(opened, cohort, plan)
         _print(plan, rows, done, dry_run=dry_run, as_json=as_json)
         for note in notes:
@@ -95,6 +97,22 @@ def add(
         _tell_clinical(opened, cohort, quiet=dry_run or as_json)
         failed = _number_refused(plan) + done.get("series_failed", 0)
     return EXIT_FAILED if failed else 0
+
+
+def _opened_cohort(
+    study: Study, cohort: str, card: Path | None, *, dry_run: bool
+) -> tuple[Study, Card]:
+    """Return the study and the cohort's card; a new cohort is made once its source was planned."""
+    from cta_data.creation import card_to_be, ensure_cohort
+    from cta_data.engine.datasets import require_identity
+
+    if not dry_run and cohort in study.cohorts:
+        study = ensure_cohort(study, cohort, card)
+        study.require(study.sourcedata_path(cohort))
+        return study, study.card(cohort)
+    if not dry_run:
+        require_identity(study.root)
+    return study, card_to_be(study, cohort, card)
 
 
 def _notes(plan: AdditionPlan, rows: list[Preview]) -> list[str]:
@@ -158,18 +176,6 @@ def _require_decisions(study: Study, cohort: str, card: Card) -> None:
         )
 
 
-def _card_to_be(study: Study, cohort: str, card: Path | None) -> Card:
-    """Return the card that `add` would use, without making the cohort."""
-    if card is not None:
-        return read_card(card, cohort)
-    if cohort in study.cohorts:
-        return study.card(cohort)
-    own = study.root / study.cohort_path(cohort) / "card.toml"
-    if own.is_file():
-        return read_card(own, cohort)
-    return parse_card(shipped_card_text(cohort), cohort, "card.toml")
-
-
 def _print(
     plan: AdditionPlan, rows: list[Preview], done: dict, *, dry_run: bool, as_json: bool
 ) -> None:
@@ -216,8 +222,8 @@ def _print(
 def _print_series(rows: list[Preview]) -> None:
     table = Table("subject", "session", "kind", "instances", "action", "becomes", box=None)
     for row in rows[:MOST_ROWS]:
-        subject = f"sub-{row.subject}" if row.subject else "?"
-        note = row.becomes if row.action != "refuse" else row.reason
+        subject = f"sub-{row.subject}" if row.subject else "no label"
+        note = row.becomes if row.action != "refuse" else f"{row.reason} ({row.first_file})"
         table.add_row(subject, row.session, row.kind, str(row.n_instances), row.action, note)
     console().print(table)
     if len(rows) > MOST_ROWS:
@@ -246,17 +252,23 @@ def _print_troubles(plan: AdditionPlan) -> None:
         # Where the whole subject is refused, one line says so for all of its series.
         if row.action == "refuse" and row.subject not in whole:
             files = f" ({', '.join(row.files[:4])})" if row.files else ""
-            told = f"refused: {row.kind} series of sub-{row.subject or '?'}: {row.reason}{files}"
+            told = f"refused: {row.kind} series of sub-{row.subject}: {row.reason}{files}"
             errors.print(told, soft_wrap=True)
     for subject in plan.subjects:
         _print_known_otherwise(plan, subject)
         if subject.status == "refused":
-            label = f"sub-{subject.subject}" if subject.subject else "a subject"
+            label = f"sub-{subject.subject}" if subject.subject else _number_of(subject)
             files = f" ({', '.join(subject.files[:4])})" if subject.files else ""
             told = f"refused: {label}: {subject.reason}{files}"
             errors.print(told, soft_wrap=True)
     if plan.problems or plan.counts["subjects_refused"] or plan.counts["series_refuse"]:
         errors.print("Mend these and add the source again: what was taken in is kept as it is.")
+
+
+def _number_of(subject: SubjectPlan) -> str:
+    """Name a subject without a label by its number: on the screen alone, for who exported it."""
+    numbers = ", ".join(filter(None, subject.source_ids))
+    return f"the patient {numbers}" if numbers else "a patient without a number"
 
 
 def unmatched_note(names: list[str]) -> str:

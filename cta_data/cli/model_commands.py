@@ -13,6 +13,7 @@ from cta_data.cli.train_commands import ConfigurationOption, PlannerOption, trai
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
+from cta_data.given_paths import require_given_file
 from cta_data.study import open_study
 
 models = typer.Typer(
@@ -90,8 +91,7 @@ def import_(
     from cta_data.steps.model_cards import take_model
 
     require_training_packages()
-    if not archive.is_file():
-        raise ConfigurationError("there is no such file", where=str(archive))
+    require_given_file(archive, "the exported model")
     opened = open_study(study)
     taken = take_model(opened, archive)
     console().print(f"models/{taken.folder}: folds {', '.join(taken.folds)}", soft_wrap=True)

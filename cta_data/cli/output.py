@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -107,18 +108,21 @@ def print_report(report: Report, *, as_json: bool) -> None:
 
 def _print_failures(failures: list[Record]) -> None:
     table = Table("unit", "status", "reason", title="Not done", title_justify="left", box=None)
-    causes, waiting = _split_failures(failures)
+    causes, waiting = split_failures(failures)
     # A unit of the whole study is what the user asked for: its reason is never cut off.
     shown = [r for r in causes if r.unit.subject][:MOST_FAILURES]
     shown += [r for r in causes if not r.unit.subject]
     for record in shown:
         table.add_row(str(record.unit), record.status, record.reason)
     errors = error_console()
-    errors.print(table)
+    if shown:
+        errors.print(table)
     if len(causes) > len(shown):
         errors.print(f"… and {len(causes) - len(shown)} more: see `cta-data status`")
-    if waiting:
-        errors.print(f"{waiting} units of later steps wait for these")
+    for earlier, steps in waiting.items():
+        units = ", ".join(f"{number} {step}" for step, number in steps.items())
+        told = f"waiting for {earlier}: {units} (`cta-data status` lists them with the reason)"
+        errors.print(told, soft_wrap=True)
 
 
 def _print_warnings(records: list[Record]) -> None:
@@ -132,15 +136,22 @@ def _print_warnings(records: list[Record]) -> None:
         errors.print(more)
 
 
-def _split_failures(failures: list[Record]) -> tuple[list[Record], int]:
-    """Return the failures that are causes, and how many only hand on the reason of one of them."""
-    failed = {record.unit.key for record in failures}
-    causes = [
-        record
-        for record in failures
-        if (record.reason.split(":")[0], *record.unit.key[1:]) not in failed
-    ]
-    return causes, len(failures) - len(causes)
+def split_failures(failures: list[Record]) -> tuple[list[Record], dict[str, Counter[str]]]:
+    """Return the failures that are causes, and how many units of which steps wait for a step.
+
+    The earlier step told its reasons when it ran, or tells them in the same report.
+    """
+    from cta_data.steps.sessions import STEP_NAMES
+
+    causes: list[Record] = []
+    waiting: dict[str, Counter[str]] = {}
+    for record in failures:
+        earlier = re.split("[ :]", record.reason, maxsplit=1)[0]
+        if record.unit.subject and earlier in STEP_NAMES and earlier != record.unit.step:
+            waiting.setdefault(earlier, Counter())[record.unit.step] += 1
+        else:
+            causes.append(record)
+    return causes, waiting
 
 
 def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:

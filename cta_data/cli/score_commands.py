@@ -64,7 +64,10 @@ def score(
     nifti_form: NiftiFormOption = "",
     out: Annotated[
         Path | None,
-        typer.Option(help="Parquet file of cases; lesions go to FILE.lesions.parquet beside it."),
+        typer.Option(
+            help="Parquet file of cases, such as a.parquet; beside it go a.lesions.parquet and "
+            "both as CSV: a.csv and a.lesions.csv."
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     jobs: JobsOption = 1,

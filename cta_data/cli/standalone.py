@@ -14,6 +14,7 @@ from cta_data.cli.output import console, error_console, print_json
 from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.given_paths import require_given, require_given_file
 from cta_data.patterns import require_pattern
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def rasterize(
 
     _check_pattern(roi)
     _check_masks_output(out)
-    _require_inputs(rtstruct, image)
+    require_given_file(rtstruct, "the structure set")
+    require_given(image)
     _require_masks_place(out, (rtstruct, image), (), overwrite=overwrite)
     structure_set = read_structure_set(rtstruct)
     for number in structure_set.orphans:
@@ -107,7 +109,10 @@ def transfer_mask(
     from cta_data.imaging.mask_transfer import transfer_mask as carry
 
     _check_output(out)
-    _require_inputs(mask, moving_image, fixed_image)
+    require_given_file(mask, "the mask")
+    require_given(moving_image, fixed_image)
+    if transform is not None:
+        require_given_file(transform, "the transform")
     require_file_place(out, (mask, moving_image, fixed_image, transform), overwrite=overwrite)
     choice = form_choice(nifti_form)
     moving, _ = read_reference_image(moving_image, choice=choice)
@@ -255,17 +260,6 @@ def _check_output(out: Path) -> None:
         raise ConfigurationError(
             "the output is a .nii.gz file", where=str(out), next_step="Name it so"
         )
-
-
-def _require_inputs(*paths: Path) -> None:
-    for path in paths:
-        if not path.exists():
-            link = path.is_symlink()
-            raise ConfigurationError(
-                "the file is a link whose content is not here" if link else "there is no such file",
-                where=str(path),
-                next_step=f"Fetch it: datalad get {path}" if link else "Check the path",
-            )
 
 
 def _check_pattern(pattern: str) -> None:

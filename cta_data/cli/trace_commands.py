@@ -40,7 +40,7 @@ def trace(
     as_json: JsonOption = False,
     study: StudyOption = None,
 ) -> int:
-    """Tell where a file comes from: every step back to the raw series; nothing is fetched."""
+    """Tell where a file comes from, step by step back to the raw series; nothing is fetched."""
     from cta_data.bids.files import write_text
     from cta_data.steps.lineage import trace as trace_back
     from cta_data.steps.lineage_graph import WRITERS, graph_text
@@ -90,8 +90,13 @@ def _print(lineage: Lineage) -> None:
     raw = [file.path for file in lineage.files.values() if file.origin == RAW]
     told = f"{len(lineage.steps)} steps back to {len(raw)} raw files"
     out.print(f"{lineage.path}: {told}", soft_wrap=True)
+    alike: dict[tuple[int, str], list[LineageStep]] = {}
     for step in lineage.steps:
-        _print_step(step)
+        alike.setdefault((step.level, step.kind), []).append(step)
+    for steps in alike.values():
+        _print_step(steps[0])
+        if len(steps) > 1:
+            out.print(f"   and {len(steps) - 1} more of {steps[0].kind}: --json lists all")
     others = [f.path for f in lineage.files.values() if f.step is None and f.origin == "kept"]
     for title, paths in (("raw files", raw), ("files that no step made", others)):
         if paths:

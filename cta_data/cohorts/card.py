@@ -80,6 +80,12 @@ class SessionSection(StrictModel):
     """How studies become sessions."""
 
     rule: Literal["single", "study_date_rank"] = "single"
+    labels: Literal["", "published", "numbered"] = ""
+    """Whether labels in paths of plain files leave the raw data as they are.
+
+    `numbered`: those that do more than count become numbers in the order of time. Empty: so in a
+    restricted cohort, where they may be dates or names; others are published.
+    """
     refused_series: Literal["refuse", "ignore"] = "refuse"
     """What a series that could not be taken in, as it is damaged, means for its session.
 
@@ -244,6 +250,12 @@ class Card(StrictModel):
         """Whether a number takes the place of a region's name outside of the raw data."""
         said = self.annotations.roi_names
         return said == "withheld" or (not said and self.cohort.access == "restricted")
+
+    @property
+    def numbers_sessions(self) -> bool:
+        """Whether labels of sessions that do more than count stay with the raw data."""
+        said = self.sessions.labels
+        return said == "numbered" or (not said and self.cohort.access == "restricted")
 
     def quality_of(self, technique: str | None) -> str | None:
         """Return the quality of annotations drawn on a technique, or None where no group has it."""

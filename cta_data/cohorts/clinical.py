@@ -15,6 +15,7 @@ from cta_data.cohorts.clinical_phenotype import (
     PhenotypeColumn,
     PhenotypeRow,
     make_phenotype,
+    named_people,
 )
 from cta_data.cohorts.clinical_rows import (
     SECOND,
@@ -137,6 +138,11 @@ class Clinical:
         Of tables of lesions, what may leave goes with the lesion rows.
         """
         return [make_phenotype(table) for table in self._tables if not table.card.lesions]
+
+    def named_people(self) -> frozenset[str]:
+        """Return the names in columns of names of all tables but those of lesions."""
+        tables = (table for table in self._tables if not table.card.lesions)
+        return frozenset().union(*map(named_people, tables))
 
     def subjects(self) -> list[str]:
         """Return the patients whom any table names, sorted."""

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cta_data.cohorts.clinical_rows import KeyedTable, matching_columns
+from cta_data.cohorts.vocabulary import fold
 
 LEVELS_UP_TO = 20
 """Columns with no more texts than this are told by listing them."""
 _OURS = ("participant_id", "session_id")
+AGE = re.compile(r"(?:^|[^a-z])(?:age|alter|âge|edad|età|idade)(?:[^a-z]|$)")
+"""Recognises the header of a column of ages, in lower case."""
+NAME = re.compile(
+    r"(?:(?:patient|patients|patienten|pat)[ _.-]*)?"
+    r"(?:(?:sur|last|first|full|given|family|vor|nach)[ _-]*)?name"
+    r"|(?:pré)?nom|(?:cog)?nome|apellidos?|nombre"
+)
+"""Recognises the header of a column of names."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,14 @@ class PhenotypeColumn:
         The header as the source has it.
     levels
         The texts that stand in it, sorted; None where there are many.
+    is_age
+        Whether it holds ages.
     """
 
     name: str
     header: str
     levels: tuple[str, ...] | None
+    is_age: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,16 +83,47 @@ class Phenotype:
                 described[column.name]["Levels"] = {level: level for level in column.levels}
         return described
 
+    def with_cells(self, cell: Callable[[PhenotypeRow, PhenotypeColumn, str], str]) -> Phenotype:
+        """Return the table with other texts in its cells, and the levels that follow from them."""
+        rows = tuple(
+            replace(
+                row,
+                values=tuple(
+                    cell(row, column, text)
+                    for column, text in zip(self.columns, row.values, strict=True)
+                ),
+            )
+            for row in self.rows
+        )
+        columns = tuple(
+            replace(column, levels=tuple(sorted({row.values[i] for row in rows} - {""})))
+            if column.levels is not None
+            else column
+            for i, column in enumerate(self.columns)
+        )
+        return replace(self, columns=columns, rows=rows)
+
+    def with_headers(self, header: Callable[[str], str]) -> Phenotype:
+        """Return the table with other headers; a column whose header changes is only numbered."""
+        columns = tuple(
+            replace(column, name=f"column_{number}", header=header(column.header))
+            if header(column.header) != column.header
+            else column
+            for number, column in enumerate(self.columns, start=1)
+        )
+        return replace(self, columns=columns)
+
 
 def make_phenotype(table: KeyedTable) -> Phenotype:
     """Return the columns of a table that its card publishes, without those that name patients.
 
-    Columns without any cell are left out. A column names patients if it is their key, or if each
-    of its cells holds the row's own identifier, as names of files do.
+    Columns without any cell are left out. A column names patients if it is their key, if its header
+    says so (`NAME`), or if each of its cells holds the row's own identifier, as names of files do.
     """
     columns = table.sheet.columns
     names = {table.positions[field] for field in ("subject",) if field in table.positions}
     names |= {i for i in range(len(columns)) if _names_patients(table, i)}
+    names |= _columns_of_names(table)
     published = set(matching_columns(table.sheet, table.card.publish)) - names
     filled = [i for i in range(len(columns)) if any(row.cells[i] for row in table.rows)]
     kept = [i for i in filled if i in published]
@@ -94,12 +138,23 @@ def make_phenotype(table: KeyedTable) -> Phenotype:
     )
 
 
+def named_people(table: KeyedTable) -> frozenset[str]:
+    """Return the names in a table's columns of names, published or not."""
+    columns = _columns_of_names(table)
+    return frozenset(row.cells[i] for row in table.rows for i in columns if row.cells[i])
+
+
+def _columns_of_names(table: KeyedTable) -> set[int]:
+    return {i for i, one in enumerate(table.sheet.columns) if NAME.fullmatch(fold(one.header))}
+
+
 def _column(table: KeyedTable, position: int) -> PhenotypeColumn:
     column = table.sheet.columns[position]
     name = f"source_{column.name}" if column.name.casefold() in _OURS else column.name
     levels = sorted({row.cells[position] for row in table.rows} - {""})
     few = len(levels) <= LEVELS_UP_TO
-    return PhenotypeColumn(name, column.header, tuple(levels) if few else None)
+    is_age = table.positions.get("age_years") == position or bool(AGE.search(fold(column.header)))
+    return PhenotypeColumn(name, column.header, tuple(levels) if few else None, is_age)
 
 
 def _names_patients(table: KeyedTable, position: int) -> bool:

@@ -101,6 +101,14 @@ _DEFAULTS = {
     for field, groups in _SPELLINGS.items()
 }
 
+WORDS = frozenset(
+    word
+    for groups in _SPELLINGS.values()
+    for known in groups.values()
+    for spelling in known
+    for word in re.findall(r"[^\W\d_]+", spelling)
+)
+"""Words of all spellings."""
 _YEARS_IN_UNIT = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 _AGE = re.compile(
     r"(?P<number>[+-]?\d+(?:[.,]\d+)?)\s*"

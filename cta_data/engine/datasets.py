@@ -16,6 +16,9 @@ from cta_data.engine.git_settings import run_git, use_own_settings
 from cta_data.engine.keys import is_fetched
 from cta_data.errors import CtaError
 
+DESCRIPTION = "a study of cta_data"
+"""What git-annex calls a copy of a dataset: by itself it writes `user@host:/path` into the branch
+`git-annex`, which goes to every sibling and is never forgotten."""
 LEAST_FREE_BYTES = 16 << 20
 AS_THEY_ARE = "* -text -ident !filter !working-tree-encoding"
 """Attributes of files whose bytes git stores and writes as they are: no line ends, no filters."""
@@ -44,7 +47,13 @@ def create_dataset(path: Path, parent: Path | None = None) -> None:
     if begun and not run_git(path, "cat-file", "-e", "HEAD:.datalad/config").returncode:
         return
     api = quiet_datalad(path)
-    _results(api.create, path=str(path), dataset=str(parent) if parent else None, force=True)
+    _results(
+        api.create,
+        path=str(path),
+        dataset=str(parent) if parent else None,
+        description=DESCRIPTION,
+        force=True,
+    )
 
 
 def write_attributes(path: Path, annexed: Iterable[str]) -> None:
@@ -156,7 +165,12 @@ def install(root: Path, path: Path) -> None:
     if (path / ".git").exists():
         return
     _results(
-        quiet_datalad(root).get, dataset=str(root), path=str(path), get_data=False, recursive=False
+        quiet_datalad(root).get,
+        dataset=str(root),
+        path=str(path),
+        get_data=False,
+        recursive=False,
+        description=DESCRIPTION,
     )
 
 
@@ -174,7 +188,10 @@ def fetch(root: Path, paths: Iterable[str]) -> Fetched:
     if not absent:
         return Fetched((), {})
     results = quiet_datalad(root).get(
-        dataset=str(root), path=[str(root / path) for path in absent], **_PLAIN_RESULTS
+        dataset=str(root),
+        path=[str(root / path) for path in absent],
+        description=DESCRIPTION,
+        **_PLAIN_RESULTS,
     )
     reasons = {
         os.path.relpath(r["path"], root): _message(r)

@@ -27,6 +27,12 @@ KEPT_SETTINGS = re.compile(
     r"|datalad\.(credential|clone|ssh)\..+",
     re.IGNORECASE,
 )
+COMMIT_SETTINGS = re.compile(
+    r"core\.(excludesfile|attributesfile|autocrlf|eol|safecrlf|hookspath|filemode|symlinks|ignorecase"
+    r"|precomposeunicode)|commit\.gpgsign|filter\..+|annex\..+",
+    re.IGNORECASE,
+)
+"""Settings that decide what a commit holds, or whether there is one."""
 KEPT_VARIABLES = re.compile(
     r"GIT_((AUTHOR|COMMITTER|SSH|SSL|HTTP|PROXY|CURL|TRACE|PROTOCOL|ANNEX|TEST)(_.+|\d.*)?"
     r"|ASKPASS|TERMINAL_PROMPT|ALLOW_PROTOCOL|EXEC_PATH)"
@@ -39,6 +45,7 @@ OWN_SETTINGS: tuple[Setting, ...] = (
 )
 _GLOBAL = "GIT_CONFIG_GLOBAL"
 _written: set[str] = set()
+_set_aside: dict[str, None] = {}
 
 
 def use_own_settings(folder: Path) -> None:
@@ -64,6 +71,17 @@ def use_own_settings(folder: Path) -> None:
     os.environ[_GLOBAL] = settings_file
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
     os.environ["GIT_ATTR_NOSYSTEM"] = "1"
+
+
+def settings_set_aside(folder: Path) -> list[str]:
+    """Return what of the user's settings would change commits, and counts for no command of ours.
+
+    `datalad rerun`, and any other program that commits into the study, does work with them.
+    """
+    use_own_settings(folder)
+    place = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git"
+    files = [place / name for name in ("ignore", "attributes")]
+    return [*_set_aside, *(str(path) for path in files if path.is_file() and path.stat().st_size)]
 
 
 def run_git(folder: Path, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
@@ -122,8 +140,12 @@ def _kept_settings(folder: Path) -> Iterator[Setting]:
     entries = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     for scope, entry in zip(entries[::2], entries[1::2], strict=False):
         name, has_value, value = entry.partition("\n")
-        if scope in ("system", "global", "command") and KEPT_SETTINGS.fullmatch(name):
+        if scope not in ("system", "global", "command"):
+            continue
+        if KEPT_SETTINGS.fullmatch(name):
             yield name, value if has_value else None
+        elif COMMIT_SETTINGS.fullmatch(name) and not name.startswith("filter.lfs."):
+            _set_aside[name] = None
 
 
 def _lines(settings: Iterable[Setting]) -> Iterator[str]:

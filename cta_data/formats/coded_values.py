@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_VENDORS_OPTIONS = (
-    r"[A-Z]{1,3}\d{0,2}|[A-Z0-9]{1,8}(?:_[A-Z0-9]{1,8})?_GEMS|HELI(?:X|CAL MODE)|AXIAL MODE"
-    r"|NORMAL_CT|SPIRAL_CT|SCOUT MODE|CINE MODE"
+_GE_OPTIONS = (
+    r"(?:ACC|ACC_ASSET|ARC|ASSET|CS|EDR|EXT|FAST|FC|FC_FREQ_AX|FC_SLICE_AX|FILTERED|FLEX|FLUORO|FR|FS"
+    r"|FSL|FSS|HS|HYPERSENSE|IDEAL|IFLOW|IRP|MP|MULTIPHASE|NPW|NPW_TRF|PFF|PFP|PROP|RG|RTIA|SAT|SEQ"
+    r"|SPSP|SS|STIR|T1FLAIR|T2PREP|TRF|TRICKS|VASCTOF|VB|ZIP2|ZIP4|ZIP512|ZIP1024)_GEMS"
+)
+# PS3.3 C.8.3.1.1.6, and what Siemens, GE and Philips write beside.
+_OPTIONS = (
+    r"PER|RG|CG|PPG|FC|PFF|PFP|SP|FS|IR|IRW|WE|WS|DB|MT|MTC|NPW?|SAT\d?|T2P|PAT|SENSE|SPIR|SPAIR"
+    rf"|NONE|OTHER|HELIX|(?:HELICAL|AXIAL|SCOUT|CINE) MODE|NORMAL_CT|SPIRAL_CT|{_GE_OPTIONS}"
 )
 _KERNELS = (
     r"[A-Z]{1,3}\d{1,3}[a-z]{0,3}|[A-H]|Y[A-D]|\d{1,2}|(?:STANDARD|SOFT|DETAIL|BONE|LUNG|CHEST|EDGE"
@@ -26,7 +32,7 @@ CODES: Mapping[str, str] = {
     "MRAcquisitionType": r"1D|2D|3D",
     "ScanningSequence": r"SE|IR|GR|EP|RM",
     "SequenceVariant": r"SK|MTC|SS|TRSS|SP|MP|OSP|TOF|NONE",
-    "ScanOptions": _VENDORS_OPTIONS,
+    "ScanOptions": _OPTIONS,
     "InPlanePhaseEncodingDirection": r"ROW|COL|COLUMN|OBLIQUE|OTHER",
     "ContrastBolusIngredient": r"IODINE|GADOLINIUM|CARBON DIOXIDE|BARIUM|XENON|IRON|MANGANESE",
     "ConvolutionKernel": _KERNELS,

@@ -16,10 +16,17 @@ from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, Problem, discover
 from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import ACCEPTED, CLINICAL, Inventory, PersonRow, read_inventory
+from cta_data.intake.inventory import (
+    ACCEPTED,
+    CLINICAL,
+    SESSION_STUDY,
+    Inventory,
+    PersonRow,
+    read_inventory,
+)
 from cta_data.intake.likeness import likenesses
 from cta_data.intake.persons import persons_elsewhere
-from cta_data.intake.plain_files import SESSION_STUDY, CohortFile, recognise_nothing
+from cta_data.intake.plain_files import CohortFile, recognise_nothing
 from cta_data.intake.plan_model import NEW, NOT_NEEDED, REFUSE, AdditionOptions, AdditionPlan
 from cta_data.intake.pseudonyms import (
     Labelling,

@@ -25,6 +25,7 @@ from cta_data.intake.instances import (
     looks_like_dicom,
     read_instance,
 )
+from cta_data.intake.links import LEADS_OUT, leads_out
 from cta_data.intake.plain_files import (
     CohortFile,
     FilePlace,
@@ -88,7 +89,7 @@ def discover(
     Parameters
     ----------
     source
-        A folder, or a zip or tar file.
+        A folder, or a zip or tar file; links in it that lead out of it are not read.
     work
         Existing folder that archives are unpacked into.
     budget
@@ -107,7 +108,7 @@ def discover(
         If the source itself is an archive that cannot be unpacked safely. An unsafe or broken
         archive inside the source costs itself only, and is a `Problem`.
     """
-    walker = _Walker(work, budget, identity_attributes, recognise)
+    walker = _Walker(source, work, budget, identity_attributes, recognise)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom remarks on every odd value
         if source.is_dir():
@@ -129,11 +130,13 @@ def discover(
 class _Walker:
     def __init__(
         self,
+        source: Path,
         work: Path,
         budget: UnpackBudget,
         identity_attributes: tuple[str, ...],
         recognise: Recognise,
     ) -> None:
+        self._source = source
         self._work = work
         self._budget = budget
         self._recognise = recognise
@@ -168,6 +171,9 @@ class _Walker:
 
     def _visit_unknown(self, path: Path, name: str, depth: int) -> None:
         """Take a file by its content."""
+        if leads_out(path, self._source):
+            self._unreadable(name, LEADS_OUT)
+            return
         try:
             if not path.is_file() and path.exists():
                 self._unreadable(name, "is not a plain file")
@@ -202,6 +208,7 @@ class _Walker:
                 place=shown(place.place),
                 series=shown(place.series),
                 subject=shown(place.subject),
+                session=shown(place.session),
                 fault=fault,
             ),
         )
@@ -210,12 +217,18 @@ class _Walker:
         if place.use == "ignored":
             self._count("ignored")
             return
+        out = leads_out(path, self._source)
+        if out and place.use == "subject":
+            place = replace(place, fault=LEADS_OUT)
         if place.use == "subject":
             instance = read_plain_file(path, name, place)
             self.found.instances.append(instance)
             if instance.fault:
                 self.found.problems.append(Problem(name, instance.fault))
             self._count("recognised")
+            return
+        if out:
+            self._unreadable(name, LEADS_OUT)
             return
         try:
             if not path.is_file():

@@ -32,6 +32,8 @@ STAGING = ".staging"
 CLINICAL = "clinical"
 """Folder of the files about the whole cohort, as they were delivered."""
 
+SESSION_STUDY = "session:"
+"""Begins the study of plain files, which follows from their session and not the reverse."""
 SOURCE_FILE = "SourceFile"
 """Attribute of a plain file's header: its place in the source."""
 

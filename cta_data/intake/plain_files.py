@@ -7,17 +7,24 @@ instance, a stack of PNG slices a series of many.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.intake.instances import LARGER, Instance, Unreadable
-from cta_data.intake.inventory import SOURCE_FILE
+from cta_data.intake.inventory import SESSION_STUDY, SOURCE_FILE
 from cta_data.intake.sop_classes import FILE_CLASS
 from cta_data.size_limit import largest_image_bytes
 
-SESSION_STUDY = "session:"
-"""Begins the study of plain files, which follows from their session and not the reverse."""
+BEGINS: Mapping[str, tuple[bytes, ...]] = {
+    "NIFTI": (
+        b"\x1f\x8b",
+        *(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big")),
+    ),
+    "NRRD": (b"NRRD",),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+}
+"""How files begin, by container: NIfTI compressed, or with the size of its header."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +86,16 @@ def recognise_nothing(name: str) -> FilePlace | None:
 
 
 def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
-    """Read one file of a subject; its content is not looked into.
+    """Read one file of a subject; of its content only the first bytes are looked at.
 
-    One that cannot be read is a fault of its session, which else would seem to be without it.
+    One whose path says too little is not opened. One that cannot be read is a fault of its session,
+    which else would seem to be without it.
     """
     content = b""
     try:
-        if path.is_symlink() and not path.exists():
+        if place.fault:
+            fault = place.fault
+        elif path.is_symlink() and not path.exists():
             fault = "is a link whose content is not here"
         elif not path.is_file():
             fault = "is no file"
@@ -93,7 +103,7 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
             fault = LARGER
         else:
             content = path.read_bytes()
-            fault = "" if content else "is empty"
+            fault = _fault_of(content, place) if content else "is empty"
     except OSError as error:
         fault = f"cannot be read: {error.strerror or error}"
     digest = hashlib.sha256(content).hexdigest()
@@ -112,11 +122,19 @@ def read_plain_file(path: Path, name: str, place: FilePlace) -> Instance:
         frame_of_reference_uid="",
         acquired="",
         identity={},
-        fault=place.fault or fault,
+        fault=fault,
         extension=place.extension,
         header={SOURCE_FILE: place.place},
         pixels=digest if place.is_image and content else "",
     )
+
+
+def _fault_of(content: bytes, place: FilePlace) -> str:
+    """Return why a file is not what its name says, by its first bytes."""
+    begins = BEGINS.get(place.container, ())
+    if not begins or content.startswith(begins):
+        return ""
+    return f"is no {place.container}, whatever it is called"
 
 
 def read_cohort_file(path: Path, name: str) -> CohortFile:

@@ -39,6 +39,8 @@ class AdditionOptions:
         See `assign_labels`.
     session_rule, session_gap_days
         See `assign_sessions`.
+    number_sessions
+        Whether labels of sessions in paths may lead back to a patient (see `session_labels`).
     identity_attributes
         DICOM keywords that must agree within one patient.
     replace
@@ -66,6 +68,7 @@ class AdditionOptions:
     separate_labels: bool = False
     session_rule: str = SINGLE
     session_gap_days: int = 0
+    number_sessions: bool = False
     identity_attributes: tuple[str, ...] = IDENTITY_ATTRIBUTES
     replace: bool = False
     extra_kinds: Mapping[str, str] = field(default_factory=dict)

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, CtaError
+from cta_data.given_names import check_name
 from cta_data.intake.inventory import ACCEPTED, SubjectRow
-from cta_data.names import LONGEST_LABEL
 
 SALT = "pseudonyms.salt"
-_LABEL = re.compile(r"[A-Za-z0-9]+")
 _SALT_TEXT = re.compile(r"[0-9a-f]{64}")
 _WIDTH = 3
 
@@ -83,23 +82,9 @@ def check_label(label: str) -> str:
     Raises
     ------
     ConfigurationError
-        If it is not made of letters and digits (BIDS), or of too many.
+        If it is not made of letters and digits (BIDS), is too long, or a word of Windows.
     """
-    bare = label.removeprefix("sub-")
-    if not _LABEL.fullmatch(bare):
-        raise ConfigurationError(
-            "a subject label may hold letters and digits only",
-            where=repr(label),
-            next_step="Choose another, for example 001",
-        )
-    if len(bare) > LONGEST_LABEL:
-        raise ConfigurationError(
-            "the subject label is too long",
-            where=f"{bare[:LONGEST_LABEL]}…",
-            why=f"{len(bare)} characters, and {LONGEST_LABEL} are the limit",
-            next_step="Choose another, for example 001",
-        )
-    return bare
+    return check_name(label.removeprefix("sub-"), "subject")
 
 
 def read_subject_map(path: Path) -> dict[str, str]:

@@ -11,9 +11,8 @@ from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
 from cta_data.intake.identity import SHORTER, check_identity
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import ACCEPTED, REFUSED, Inventory, SubjectRow
+from cta_data.intake.inventory import ACCEPTED, REFUSED, SESSION_STUDY, Inventory, SubjectRow
 from cta_data.intake.persons import NAME, SEX, placeholders
-from cta_data.intake.plain_files import SESSION_STUDY
 from cta_data.intake.plan_model import (
     REFUSE,
     AdditionOptions,
@@ -29,6 +28,7 @@ from cta_data.intake.series_plan import (
     series_hash,
     stored_conflicts,
 )
+from cta_data.intake.session_labels import numbered_sessions
 from cta_data.intake.sessions import assign_sessions
 from cta_data.intake.sop_classes import FILE_CLASS, reason_set_aside
 
@@ -136,7 +136,7 @@ def plan_patient(
     rows = [row for row in inventory.subjects if row.subject == patient.label and patient.label]
     refusals = _Refusals()
     if patient.refusal:
-        refusals.add(patient.refusal)
+        refusals.add(patient.refusal, sorted(one.name for one in patient.instances)[:1])
     identities = _check_numbers(patient, rows, options, salt, refusals)
     for likeness in likenesses:
         refusals.add(likeness, advice=[ONE_PERSON, TWO_PERSONS])
@@ -311,6 +311,12 @@ def _sessions(
             told[group.study_uid] = group.study_uid.removeprefix(SESSION_STUDY)
         else:
             dates.setdefault(group.study_uid, []).append(group.study_date())
+    try:
+        told = _labels_of(told, known, options)
+    except DataRefused as error:
+        why = f" ({error.why})" if error.why else ""
+        refusals.add(error.what + why, advice=[error.next_step] if error.next_step else [])
+        return {}
     labels = {*told.values(), *(row.session for row in known.rows.values())}
     if len({label.casefold() for label in labels}) < len(labels):
         refusals.add("two of its sessions differ in case alone, and on some disks are one folder")
@@ -330,6 +336,21 @@ def _sessions(
     except DataRefused as error:
         refusals.add(str(error))
         return {}
+
+
+def _labels_of(
+    told: Mapping[str, str], known: KnownSeries, options: AdditionOptions
+) -> dict[str, str]:
+    """Return the label of every session of plain files, by its study, as it may be published."""
+    if not options.number_sessions:
+        return dict(told)
+    before = {
+        row.study_uid: row.session
+        for row in known.rows.values()
+        if row.study_uid.startswith(SESSION_STUDY)
+    }
+    delivered = {study: study.removeprefix(SESSION_STUDY) for study in before}
+    return numbered_sessions(delivered | dict(told), before)
 
 
 def _set_aside(label: str, grouping: Grouping) -> list[SetAside]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from cta_data.redaction.folding import JOINT, TURN, Folded, fold
@@ -16,9 +16,16 @@ WORD = re.compile(rf"(?:{LETTER}|[{JOINT}{TURN}])+")
 
 
 class Redactor:
-    """Finds the identity of one patient in texts, in any of its written forms."""
+    """Finds an identity in texts, in any of its written forms.
 
-    def __init__(self, identity: Identity) -> None:
+    Parameters
+    ----------
+    words
+        Words that the texts are made of beside those of regions: a name that is a piece of one is
+        not cut out of it.
+    """
+
+    def __init__(self, identity: Identity, words: Iterable[str] = ()) -> None:
         forms = chain(
             *map(name_forms, identity.names),
             *map(number_forms, identity.numbers),
@@ -26,6 +33,7 @@ class Redactor:
         )
         unique = sorted(set(forms), key=lambda form: (form.pattern, form.whole))
         self._patterns = [(re.compile(_bounded(form)), form) for form in unique]
+        self._words = ROI_WORDS | {fold(word).text.replace(TURN, "") for word in words}
 
     def redact(self, text: str) -> str:
         """Return a text with `***` in the place of every piece of identity."""
@@ -43,8 +51,19 @@ class Redactor:
         folded = fold(text)
         for pattern, form in self._patterns:
             for found in pattern.finditer(folded.text):
-                if form.whole or not _in_roi_word(folded, *found.span()):
+                if form.whole or not self._in_word(folded, *found.span()):
                     yield folded.span(*found.span())
+
+    def _in_word(self, folded: Folded, start: int, end: int) -> bool:
+        """Tell whether a piece stands inside of a word that the texts are made of.
+
+        The word as a whole counts: it may be the patient's name.
+        """
+        for word in WORD.finditer(folded.text):
+            if word.start() <= start and end <= word.end():
+                letters = re.sub(rf"[{JOINT}{TURN}]", "", word[0])
+                return letters in self._words and end - start < len(word[0].strip(JOINT + TURN))
+        return False
 
 
 def _bounded(form: Form) -> str:
@@ -56,18 +75,6 @@ def _bounded(form: Form) -> str:
     before = letters if re.match(LETTER, form.pattern[0]) else digits
     after = rf"(?!{LETTER})" if re.match(LETTER, form.pattern[-1]) else r"(?!\d)"
     return f"{before}(?:{form.pattern}){after}"
-
-
-def _in_roi_word(folded: Folded, start: int, end: int) -> bool:
-    """Tell whether a piece stands inside of a word that names of regions are made of.
-
-    The word as a whole counts: it may be the patient's name.
-    """
-    for word in WORD.finditer(folded.text):
-        if word.start() <= start and end <= word.end():
-            letters = re.sub(rf"[{JOINT}{TURN}]", "", word[0])
-            return letters in ROI_WORDS and end - start < len(word[0].strip(JOINT + TURN))
-    return False
 
 
 def _merged(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -10,8 +10,9 @@ from cta_data.configuration import BuildSection
 from cta_data.engine.driver import mark_uncommitted
 from cta_data.manifests import StoredRow
 from cta_data.patterns import search
-from cta_data.steps.clinical import courses_that_differ, write_phenotypes
+from cta_data.steps.clinical import courses_that_differ
 from cta_data.steps.partition import Assignment, PartitionOptions, Patient, partition
+from cta_data.steps.phenotype import write_phenotypes
 from cta_data.steps.sessions import STEP_NAMES
 from cta_data.study import Study
 

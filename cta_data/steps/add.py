@@ -58,7 +58,8 @@ BESIDE = "._"
 class Preview:
     """One series of a source: what it is, what is done with it, what it would become.
 
-    `left_out` says why a series becomes no image of the technique that it seems to be of.
+    `left_out` says why a series becomes no image of the technique that it seems to be of;
+    `first_file` is the first file of the source that a refusal is about.
     """
 
     subject: str
@@ -69,6 +70,7 @@ class Preview:
     becomes: str
     reason: str
     left_out: str = ""
+    first_file: str = ""
 
 
 @contextmanager
@@ -116,6 +118,7 @@ def _planned(
         recognise=recogniser(card),
         naming=naming_of(card),
         session_rule=card.sessions.rule,
+        number_sessions=card.numbers_sessions,
         identity_attributes=card.subjects.same_patient,
         work_folder=work,
         different=different_labels(study, cohort),
@@ -144,7 +147,7 @@ def recogniser(card: Card) -> Recognise:
         if match.rule.role == "ignore":
             return FilePlace("ignored", match.place)
         stack = match.slice_number is not None
-        named = LABEL.fullmatch(match.session) is not None
+        named = card.numbers_sessions or LABEL.fullmatch(match.session) is not None
         return FilePlace(
             "subject",
             match.place,
@@ -154,16 +157,16 @@ def recogniser(card: Card) -> Recognise:
             naming.canonical(match.subject),
             match.session if named else "",
             match.slice_number or 0,
-            _path_fault(match),
+            _path_fault(match, named=named),
             is_image=match.rule.role == "image" and match.rule.modality != DOSE,
         )
 
     return recognise
 
 
-def _path_fault(match: FileMatch) -> str:
+def _path_fault(match: FileMatch, *, named: bool) -> str:
     """Say what is wrong with what a path says, or return an empty text."""
-    if not LABEL.fullmatch(match.session) or len(match.session) > LONGEST_LABEL:
+    if not named or len(match.session) > LONGEST_LABEL:
         return NO_SESSION
     return NO_SLICE if match.slice_text and match.slice_number is None else ""
 
@@ -210,6 +213,7 @@ def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
             becomes.get(series.file, ""),
             series.reason,
             left_out.get(series.file, ""),
+            next(iter(series.files), ""),
         )
         for series in plan.series
     ]

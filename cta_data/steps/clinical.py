@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cta_data.bids.dataset import write_bidsignore
-from cta_data.bids.phenotype import write_phenotype
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeRow
+from cta_data.cohorts.clinical import Clinical
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
+from cta_data.cohorts.vocabulary import WORDS
 from cta_data.engine import Unit
-from cta_data.engine.driver import mark_uncommitted
 from cta_data.intake.inventory import SOURCE_FILE
-from cta_data.redaction import Identity, Redactor
+from cta_data.intake.session_labels import is_safe
+from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.identity import is_public
-from cta_data.steps.sessions import SourceSession, source_sessions
+from cta_data.steps.phenotype import phenotype_problems
+from cta_data.steps.sessions import SourceSession, session_labels, source_sessions
 from cta_data.study import Study
 
 SESSION = ("cohort", "subject", "session")
-LONG_NUMBER = 6
-"""Digits of a number that a measurement does not equal by chance."""
 NO_REGION: Mapping[str, Any] = {"structure_set": 0, "roi_number": 0, "source_roi": None}
 
 
@@ -32,12 +30,24 @@ class ToldOf:
     def __init__(self, study: Study, cohort: str) -> None:
         self.clinical: Clinical | None = study.clinical(cohort)
         self._ids: dict[str, list[str]] = {}
-        self._pattern = study.card(cohort).subjects.pattern
-        self._has_lesions = any(table.lesions for table in study.card(cohort).clinical)
+        card = study.card(cohort)
+        self._pattern = card.subjects.pattern
+        self._has_lesions = any(table.lesions for table in card.clinical)
         inventory = study.inventory(cohort) if self.clinical else None
+        self.labels = session_labels(inventory)
         for row in inventory.subjects if inventory else ():
             if row.source_id and row.subject:
                 self._ids.setdefault(row.subject, []).append(row.source_id)
+        self.is_restricted = card.cohort.access == "restricted"
+        self._anybody = self._redactor_of_all() if self.is_restricted else None
+
+    def _redactor_of_all(self) -> CellRedactor | None:
+        """Return what finds the patients whom tables name; headers are asked at conversion."""
+        if self.clinical is None or not self._has_lesions:
+            return None
+        numbers = {*self.clinical.subjects(), *(one for ids in self._ids.values() for one in ids)}
+        secret = frozenset(one for one in numbers if not is_public(self._pattern, one))
+        return CellRedactor(Identity(self.clinical.named_people(), secret), WORDS)
 
     def identifiers(self, subject: str) -> list[str]:
         """Return the identifiers of a subject in the source."""
@@ -47,6 +57,26 @@ class ToldOf:
         """Return the subject label of every identifier in the source."""
         return {one: subject for subject, ids in self._ids.items() for one in ids}
 
+    def session_of(self, identifier: str, delivered: str) -> tuple[str, str]:
+        """Return the labels of a patient and a session of a table; empty where none may be told.
+
+        A session that is not in the source has no label: in a restricted cohort its own may be a
+        date.
+        """
+        subject = self.subject_of().get(identifier, "")
+        unknown = delivered if not self.is_restricted or is_safe(delivered) else ""
+        return subject, self.labels.get((subject, delivered), unknown)
+
+    def redactor(self, identifier: str) -> Redactor | CellRedactor:
+        """Return what removes identity from rows of a patient: in a restricted cohort, anybody's.
+
+        Identifiers that are public are left in.
+        """
+        if self._anybody:
+            return self._anybody
+        public = is_public(self._pattern, identifier)
+        return Redactor(Identity.of_identifier(identifier, public=public))
+
     def parameters(self, session: SourceSession) -> dict[str, Any]:
         """Return what conversion depends on: a changed row runs its own session again, no other."""
         if self.clinical is None:
@@ -54,11 +84,11 @@ class ToldOf:
         told: dict[str, Any] = {"person": {}}
         rows: list[LesionRow] = []
         for identifier in self.identifiers(session.subject):
-            person = self.clinical.person(identifier, session.session)
+            person = self.clinical.person(identifier, session.delivered)
             told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
             rows += [
-                _without_identity(row, identifier, self._pattern)
-                for row in self.clinical.lesion_rows(identifier, session.session)
+                _without_identity(row, self.redactor(identifier).redact)
+                for row in self.clinical.lesion_rows(identifier, session.delivered)
             ]
         if self._has_lesions:
             told["lesion_rows"] = [
@@ -73,16 +103,9 @@ class ToldOf:
         return told
 
 
-def _without_identity(row: LesionRow, identifier: str, pattern: str) -> LesionRow:
-    """Return a row whose texts do not hold the patient's identifier, unless that is public."""
-    redact = _redactor(identifier, pattern).redact
+def _without_identity(row: LesionRow, redact: Callable[[str], str]) -> LesionRow:
     values = {name: redact(text) for name, text in row.values.items()}
     return replace(row, name=redact(row.name), location=redact(row.location), values=values)
-
-
-def _redactor(identifier: str, pattern: str) -> Redactor:
-    public = is_public(pattern, identifier)
-    return Redactor(Identity.of_identifier(identifier, public=public))
 
 
 def link_rows(
@@ -90,11 +113,13 @@ def link_rows(
     card: Card,
     annotations: list[dict[str, Any]],
     names: Mapping[tuple[int, str], str] | None = None,
+    redactor: Redactor | None = None,
 ) -> list[dict[str, Any]]:
     """Join a session's lesion rows with its selected regions; tell what kind of target each is.
 
     The rows of the table `annotations` get their `target_type`. Regions that are no lesion take no
-    part. `names` are those of regions by structure set and published name, where they differ.
+    part. `names` are those of regions by structure set and published name, where they differ;
+    `redactor` finds the session's patient.
     """
 
     def name_of(region: Mapping[str, Any]) -> str:
@@ -102,10 +127,11 @@ def link_rows(
         return (names or {}).get((region["structure_set"], published), published)
 
     selected = [row for row in annotations if row["selected"]]
-    listed = [
+    rows = [
         LesionRow(row["number"], "", unit.id.session, row["name"], row["location"], row["values"])
         for row in unit.parameters.get("lesion_rows", ())
     ]
+    listed = [_without_identity(row, redactor.redact) for row in rows] if redactor else rows
     links: list[dict[str, Any]] = []
     places: dict[int, str] = {}
     if "lesion_rows" in unit.parameters:
@@ -164,24 +190,27 @@ def list_rows_without_session(study: Study) -> None:
         told = ToldOf(study, cohort)
         if told.clinical is None:
             continue
-        label = told.subject_of()
         card = study.card(cohort)
         rows = [
-            _link(card, label.get(row.source_id, ""), row.session, row)
-            | {**NO_REGION, "status": "row_without_roi"}
-            for row in _all_rows(told.clinical, card.subjects.pattern)
-            if (cohort, label.get(row.source_id, ""), row.session) not in converted
+            _link(card, subject, session, row) | {**NO_REGION, "status": "row_without_roi"}
+            for row in _all_rows(told, told.clinical)
+            for subject, session in (told.session_of(row.source_id, row.session),)
+            if (cohort, subject, session) not in converted
         ]
         before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
         stale = (before - converted) | {(cohort, r["subject"], r["session"]) for r in rows}
         study.tables.replace("clinical_links", SESSION, stale, rows)
 
 
-def _all_rows(clinical: Clinical, pattern: str) -> Iterator[LesionRow]:
+def _all_rows(told: ToldOf, clinical: Clinical) -> Iterator[LesionRow]:
+    """Yield all lesion rows; of a restricted cohort without texts, as no header was asked."""
     for identifier in clinical.subjects():
         for session in clinical.sessions(identifier):
             for row in clinical.lesion_rows(identifier, session):
-                yield _without_identity(row, identifier, pattern)
+                if told.is_restricted:
+                    yield replace(row, name="", location="", values={})
+                else:
+                    yield _without_identity(row, told.redactor(identifier).redact)
 
 
 def problems_of(study: Study, cohort: str) -> list[str]:
@@ -193,14 +222,7 @@ def problems_of(study: Study, cohort: str) -> list[str]:
         value = f": {one.value!r}" if one.value else ""
         times = f" ({one.count} rows)" if one.count else ""
         lines.append(f"clinical table {one.table}{column}{value}{times}: {one.message}")
-    for table in clinical.phenotypes() if clinical else ():
-        if _comes_twice(table):
-            told = "several rows a patient and session, so BIDS has no place for it in phenotype/"
-            lines.append(f"clinical table {table.name}: {told}")
-        if table.withheld:
-            columns = ", ".join(map(repr, table.withheld))
-            told = f"stay in sourcedata, as `publish` of its card lists no such column: {columns}"
-            lines.append(f"clinical table {table.name}: {told}")
+    lines += phenotype_problems(study, cohort)
     uncertain = courses_that_differ(study, cohort)
     return lines + [f"sub-{subject}: {reason}" for subject, reason in uncertain.items()]
 
@@ -228,67 +250,3 @@ def courses_that_differ(study: Study, cohort: str) -> dict[str, str]:
                 f"by date, but the clinical tables know {', '.join(sorted(known))}"
             )
     return reasons
-
-
-def _comes_twice(table: Phenotype) -> bool:
-    keys = [(row.source_id, row.session) for row in table.rows]
-    return len(set(keys)) < len(keys)
-
-
-def _without_names(table: Phenotype, pattern: str) -> Phenotype:
-    """Return a table whose texts do not hold the identifier of the patient whom they are about.
-
-    A public collection's identifiers are no secret, and its labels lead back to them. Short
-    numbers stay: they are parts of other numbers by chance.
-    """
-
-    def shown(row: PhenotypeRow) -> PhenotypeRow:
-        if row.source_id.isdigit() and len(row.source_id) < LONG_NUMBER:
-            return row
-        return replace(row, values=tuple(map(_redactor(row.source_id, pattern).redact, row.values)))
-
-    rows = tuple(map(shown, table.rows))
-    columns = tuple(
-        replace(column, levels=tuple(sorted({row.values[i] for row in rows} - {""})))
-        if column.levels
-        else column
-        for i, column in enumerate(table.columns)
-    )
-    return replace(table, columns=columns, rows=rows)
-
-
-def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None:
-    """Write phenotype/<table>.tsv of every cohort whose clinical tables are here.
-
-    BIDS knows one row a participant there: tables with a row a session are kept from its validator.
-    """
-    for cohort in study.cohorts_here:
-        told = ToldOf(study, cohort)
-        folder = study.root / study.cohort_path(cohort)
-        if told.clinical is None or not (folder / ".git").exists():
-            continue
-        label = told.subject_of()
-        sessions: dict[str, set[str]] = {}
-        for one_cohort, subject, session in converted:
-            if one_cohort == cohort:
-                sessions.setdefault(subject, set()).add(session)
-        by_session: list[str] = []
-        for table in told.clinical.phenotypes():
-            if _comes_twice(table):
-                continue
-            table = _without_names(table, study.card(cohort).subjects.pattern)
-            rows = [
-                (label[row.source_id], row.session, row.values)
-                for row in table.rows
-                if label.get(row.source_id) in sessions
-                and (not row.session or row.session in sessions[label[row.source_id]])
-            ]
-            columns = [column.name for column in table.columns]
-            if len({subject for subject, *_ in rows}) < len(rows):
-                by_session.append(f"phenotype/{table.name}.*")
-            if columns and write_phenotype(folder, table.name, columns, rows, table.sidecar()):
-                mark_uncommitted(study.root)
-        before = (folder / ".bidsignore").read_bytes()
-        write_bidsignore(folder, by_session)
-        if (folder / ".bidsignore").read_bytes() != before:
-            mark_uncommitted(study.root)

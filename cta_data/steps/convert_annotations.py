@@ -54,7 +54,7 @@ class SessionAnnotations:
     """What the structure sets of a session gave; `contours` are by the space they lie in.
 
     `names` are the names of regions without identity, by structure set and published name: to join
-    tables by, not to be kept.
+    tables by, not to be kept. `redactor` finds the session's patient.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -65,6 +65,7 @@ class SessionAnnotations:
     contours: dict[str, list[Roi]] = field(default_factory=dict)
     names: dict[tuple[int, str], str] = field(default_factory=dict)
     refused: str = ""
+    redactor: Redactor | None = None
 
 
 def contours_path(unit: UnitId, space: str) -> str:
@@ -96,6 +97,7 @@ def convert_annotations(
         session.of_kind("RTSTRUCT"), section.structure_sets, "structure sets", MADE
     )
     naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
+    result.redactor = naming.redactor
     for one in choice.left:
         _list_left(unit, one, choice.reason, card, naming, result)
     for one in choice.rejected:

@@ -81,6 +81,7 @@ def convert_segmentations(
     """
     result = SessionAnnotations()
     naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
+    result.redactor = naming.redactor
     read: list[_Segments] = []
     chosen = _chosen(session.of_kind("SEG"), card, result)
     for raw in chosen:

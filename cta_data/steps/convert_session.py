@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from cta_data.bids.dataset import OLDEST_AGE_YEARS
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.file_roles import DICOM
 from cta_data.engine import (
@@ -45,8 +49,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         "cohort": unit.id.cohort,
         "subject": unit.id.subject,
         "session": unit.id.session,
-        **images.person,
-        **{k: v for k, v in unit.parameters.get("person", {}).items() if v is not None},
+        **_published(images.person | unit.parameters.get("person", {})),
         "annotation_technique": annotations.drawn_on,
         "quality": card.quality_of(annotations.drawn_on),
         "form": form,
@@ -58,12 +61,21 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             "subjects": [subject],
             "images": images.rows,
             "annotations": annotations.rows,
-            "clinical_links": link_rows(unit, card, annotations.rows, annotations.names),
+            "clinical_links": link_rows(
+                unit, card, annotations.rows, annotations.names, annotations.redactor
+            ),
         },
         notes=images.notes + annotations.notes,
         warnings=images.warnings + annotations.warnings,
         refused=annotations.refused,
     )
+
+
+def _published(person: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a person: the oldest are as old as BIDS has them at most."""
+    age = person.get("age_years")
+    capped = age if age is None else min(float(age), OLDEST_AGE_YEARS)
+    return {**person, "age_years": capped}
 
 
 def _convert_dicom(

@@ -15,6 +15,7 @@ from pathlib import Path
 from cta_data.configuration import Setting
 from cta_data.engine import Selection, UnitId
 from cta_data.errors import ConfigurationError
+from cta_data.given_names import GROUPS
 from cta_data.manifests import StoredRow
 from cta_data.steps.accounting import build_cohorts, study_partition
 from cta_data.steps.models import REFERENCES
@@ -220,9 +221,6 @@ class EvaluationSets:
                 )
             chosen |= dict.fromkeys([*known, *group])
         return list(chosen)
-
-
-GROUPS = ("all", "test", "external")
 
 
 def _is_in(group: str, one: EvaluationSet) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from cta_data.engine.keys import content_key, is_fetched
 from cta_data.engine.run_records import RunRecord, run_records
 from cta_data.errors import ConfigurationError, NotAvailable
 from cta_data.json_files import read_json_object
+from cta_data.steps.lineage_order import levels
 from cta_data.study import Study
 
 RAW, MADE, KEPT = "raw", "made", "kept"
@@ -57,6 +58,8 @@ class LineageStep:
 
     Attributes
     ----------
+    number
+        Place in the order of `Lineage.steps`: after all steps that use what it made.
     commit, command
         Of the record that holds the step; empty where the history has none.
     parameters
@@ -65,6 +68,8 @@ class LineageStep:
         Path to the content key that was read.
     changed
         Inputs whose content is another one in the study now.
+    level
+        1 for what made the file itself, more for what made its inputs, and so on.
     """
 
     number: int
@@ -77,6 +82,7 @@ class LineageStep:
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    level: int = 1
 
     @property
     def kind(self) -> str:
@@ -118,6 +124,7 @@ class _Tracer:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._files: dict[str, LineageFile] = {}
+        self._links: dict[str, str] = {}
         self._steps: dict[tuple[str, ...], LineageStep] = {}
 
     def trace(self, path: str) -> Lineage:
@@ -134,7 +141,32 @@ class _Tracer:
         waiting = deque(starts)
         while waiting:
             waiting += self._look_at(waiting.popleft())
-        return Lineage(path, dict(sorted(self._files.items())), list(self._steps.values()))
+        return self._in_order(path, starts)
+
+    def _in_order(self, path: str, starts: list[str]) -> Lineage:
+        """Return what was found, with the steps in the order of what depends on what."""
+        steps = {step.number: step for step in self._steps.values()}
+        before = {
+            number: [made for one in step.inputs if (made := self._maker(one)) is not None]
+            for number, step in steps.items()
+        }
+        first = [made for one in starts if (made := self._maker(one)) is not None]
+        ordered: list[LineageStep] = []
+        renumbered: dict[int | None, int] = {}
+        for number, level in levels(before, first).items():
+            renumbered[number] = len(ordered) + 1
+            steps[number].number, steps[number].level = renumbered[number], level
+            ordered.append(steps[number])
+        files = {
+            name: replace(file, step=renumbered.get(file.step))
+            for name, file in sorted(self._files.items())
+        }
+        return Lineage(path, files, ordered)
+
+    def _maker(self, path: str) -> int | None:
+        """Return the number of the step that made a file, or what a link of ours points to."""
+        file = self._files.get(self._links.get(path, path))
+        return file.step if file else None
 
     @cached_property
     def _unit_of(self) -> dict[str, tuple[str, ...]]:
@@ -161,6 +193,7 @@ class _Tracer:
         key, fetched = self._content(path)
         self._files[path] = LineageFile(path, origin, key, fetched, step.number if step else None)
         if link:
+            self._links[path] = link
             return [link]
         return list(step.inputs) if step else []
 

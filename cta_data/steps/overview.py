@@ -116,7 +116,8 @@ def _session(
         "subject": subject,
         "session": session,
         "steps": steps,
-        "quality": person.get("quality"),
+        # What was refused has no annotation of a quality, though its row tells what it was read as.
+        "quality": person.get("quality") if steps["convert"] == "ok" else None,
         "partition": person.get("partition"),
         "reason": stopped or person.get("exclusion_reason"),
         "warnings": warnings,

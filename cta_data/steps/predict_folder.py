@@ -18,6 +18,7 @@ from cta_data.formats.nifti import (
     write_image,
 )
 from cta_data.formats.voxel_values import usable_values
+from cta_data.given_paths import require_given_folder
 from cta_data.imaging.brain_extraction import extract_brain
 from cta_data.imaging.brain_masks import apply_mask
 from cta_data.names import hidden_character, shown
@@ -131,8 +132,7 @@ def folder_content(folder: Path) -> FolderContent:
     ConfigurationError
         There is no such folder, or no NIfTI image in it.
     """
-    if not folder.is_dir():
-        raise ConfigurationError("there is no such folder", where=str(folder))
+    require_given_folder(folder, "the images")
     stems: dict[str, list[Path]] = {}
     unreadable: dict[str, str] = {}
     others: list[str] = []

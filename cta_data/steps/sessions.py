@@ -8,7 +8,7 @@ from typing import Any
 
 from cta_data.configuration import Setting
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
-from cta_data.intake.inventory import ACCEPTED, Inventory, SeriesRow
+from cta_data.intake.inventory import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
 from cta_data.manifests import StoredRow
 from cta_data.steps.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study import Study
@@ -30,6 +30,23 @@ class SourceSession:
     def unit(self, step: str) -> UnitId:
         """Return the unit of a step for this session."""
         return UnitId(step, self.cohort, self.subject, self.session)
+
+    @property
+    def delivered(self) -> str:
+        """Its label in the source, by which clinical tables know it."""
+        return next(filter(None, map(delivered_session, self.series)), self.session)
+
+
+def delivered_session(series: SeriesRow) -> str:
+    """Return the session that the path of a plain file says; empty for DICOM."""
+    study = series.study_uid
+    return study.removeprefix(SESSION_STUDY) if study.startswith(SESSION_STUDY) else ""
+
+
+def session_labels(inventory: Inventory | None) -> dict[tuple[str, str], str]:
+    """Return the label of every session by its subject and its label in the source."""
+    series = inventory.series if inventory else ()
+    return {(row.subject, delivered_session(row) or row.session): row.session for row in series}
 
 
 def selected_cohorts(study: Study, selection: Selection) -> list[str]:

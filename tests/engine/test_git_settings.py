@@ -10,7 +10,7 @@ import pytest
 
 from cta_data.engine.committed import datasets_of, require_committed, untracked
 from cta_data.engine.datasets import AS_THEY_ARE, write_attributes
-from cta_data.engine.git_settings import run_git
+from cta_data.engine.git_settings import run_git, settings_set_aside
 from cta_data.engine.ownership import require_trusted
 from cta_data.errors import CtaError
 
@@ -153,3 +153,16 @@ def test_a_study_of_another_user_is_refused_with_gits_remedy(repository: Path) -
     add = ("config", "--file", settings, "--add", "safe.directory", str(repository))
     run_git(repository.parent, *add, check=True)
     require_trusted(repository)
+
+
+def test_settings_that_a_commit_of_the_user_s_would_have_are_told(
+    home: Path, tmp_path: Path
+) -> None:
+    """`datalad rerun` commits with them: `doctor` names them, and files that git reads."""
+    ignore = tmp_path / ".config/git/ignore"
+    ignore.parent.mkdir(parents=True)
+    ignore.write_text("*.gz\n", "utf-8")
+    told = settings_set_aside(tmp_path)
+    expected = {"core.excludesfile", "core.hookspath", "commit.gpgsign", "annex.largefiles"}
+    assert {*expected, "annex.thin", str(ignore)} <= set(told)
+    assert not [name for name in told if name.startswith(("user.", "safe.", "url.", "http."))]

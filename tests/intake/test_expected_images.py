@@ -83,8 +83,8 @@ def test_foreign_files_are_no_patients_of_a_collection(tmp_path: Path) -> None:
     for number in range(3):
         folder = tmp_path / "in" / f"Mets_00{number}"
         folder.mkdir(parents=True)
-        (folder / "seg.nii.gz").write_bytes(b"mask")
-        (folder / "t2_foreign.nii.gz").write_bytes(b"image")
+        (folder / "seg.nii.gz").write_bytes(b"\x1f\x8bmask")
+        (folder / "t2_foreign.nii.gz").write_bytes(b"\x1f\x8bimage")
     with pytest.raises(DataRefused, match="nothing in the source is an image"):
         add(tmp_path / "in", tmp_path / "out", shipped("susm"))
     assert stored(tmp_path / "out") == b""
@@ -95,7 +95,7 @@ def test_dicom_beside_a_collection_s_files_is_left(tmp_path: Path, make_series: 
     patients(make_series, tmp_path / "in", STRANGER="t1_mprage")
     folder = tmp_path / "in" / "Mets_001"
     folder.mkdir(parents=True)
-    (folder / "bravo.nii.gz").write_bytes(b"image")
+    (folder / "bravo.nii.gz").write_bytes(b"\x1f\x8bimage")
     plan = add(tmp_path / "in", tmp_path / "out", shipped("susm"))
     assert [one.status for one in plan.subjects] == ["accepted"]
     assert [one.reason.split(",")[0] for one in plan.problems] == ["is DICOM"]

@@ -48,6 +48,7 @@ reason = "notes"
 [masks]
 lesion_values = [1]
 """
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture()
@@ -66,7 +67,7 @@ def source(tmp_path: Path) -> Path:
             (place / "t1.nii.gz").write_bytes(content)
             for number in range(9, 12):
                 (place / "seg" / f"{number}.png").write_bytes(
-                    f"{subject}{session}{number}".encode()
+                    PNG + f"{subject}{session}{number}".encode()
                 )
     (folder / "notes_about.txt").write_text("ignored")
     (folder / "readme.md").write_text("nobody knows this")
@@ -279,3 +280,70 @@ def test_a_slice_number_that_is_none_costs_its_own_subject(
     counts, written = add(source, tmp_path / "sourcedata", card)
     assert counts["series_refuse"] >= 1
     assert any("sub-own02" in str(path) for path in written)
+
+
+OUT = "is a link that leads out of the source"
+
+
+@pytest.mark.parametrize("name", ["t1.nii.gz", "seg/9.png"])
+def test_a_link_that_leads_out_of_the_source_is_not_followed(
+    name: str, source: Path, tmp_path: Path, card: Card
+) -> None:
+    """Whatever lies there would be taken in as the patient's: its series is refused, unread."""
+    outside = tmp_path / "elsewhere"
+    late = source / "release/P01/ses1" / name
+    late.rename(outside)
+    late.symlink_to(outside)
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, card)
+    assert counts["damaged"] == 1 and counts["series_refuse"] == 1
+    [aside] = read_inventory(into).set_aside
+    assert OUT in aside.reason
+
+
+@pytest.mark.parametrize("target", ["release/P01/ses1/t1.nii.gz", "annex", "submodule"])
+def test_links_within_the_source_and_into_its_annex_are_followed(
+    target: str, source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A dataset of git-annex, or a folder of one, is full of links to where the content is kept."""
+    late = source / "release/P02/ses1/t1.nii.gz"
+    content = late.read_bytes()
+    kept = source / "release/P02/kept"
+    if target == "annex":
+        kept = tmp_path / ".git/annex/objects/aa/key"
+    if target == "submodule":
+        kept = tmp_path / "super/modules/x/annex/objects/aa/key"
+        (source / ".git").write_text("gitdir: ../super/modules/x\n", "utf-8")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    late.unlink()
+    kept.write_bytes(content)
+    late.symlink_to(kept)
+    counts, _ = add(source, tmp_path / "sourcedata", card)
+    assert counts["damaged"] == 0 and counts["subjects_accepted"] == 2
+
+
+@pytest.mark.parametrize("name", ["t1.nii.gz", "seg/9.png"])
+@pytest.mark.parametrize("content", [b"root:x:0:0:", b"<html>", b"NRRD0004", b"PK\x03\x04"])
+def test_a_file_that_is_not_what_its_name_says_refuses_its_series(
+    name: str, content: bytes, source: Path, tmp_path: Path, card: Card
+) -> None:
+    """By its first bytes: a page of a portal, or a file that was renamed."""
+    (source / "release/P01/ses1" / name).write_bytes(content)
+    counts, _ = add(source, tmp_path / "sourcedata", card)
+    assert counts["damaged"] == 1 and counts["series_refuse"] == 1
+
+
+def test_who_cannot_have_a_label_is_told_by_a_file(
+    source: Path, tmp_path: Path, card: Card
+) -> None:
+    """A second label is refused: the reason names nobody, and the file says whom it is about."""
+    into = tmp_path / "sourcedata"
+    add(source, into, card)
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("source_id\tsubject\nP01\tother\n", "utf-8")
+    chosen = AdditionOptions(recognise=recogniser(card), naming=naming_of(card), subject_map=labels)
+    with plan_addition(source, into, chosen) as plan:
+        [refused] = [one for one in plan.subjects if one.status == "refused"]
+    assert "cannot become other" in refused.reason
+    assert refused.files == ("release/P01/ses1/seg/10.png",)
+    assert refused.source_ids == ("P01",)
