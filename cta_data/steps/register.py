@@ -34,7 +34,7 @@ from cta_data.steps.registration_objects import registration_path
 from cta_data.steps.sessions import Upstream, held_back, make_unit
 from cta_data.study import Study
 
-VERSION = 4
+VERSION = 5
 NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = false in its card"
 _log = logging.getLogger(__name__)
 
