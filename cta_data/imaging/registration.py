@@ -9,6 +9,7 @@ exchanging them inverts the result exactly.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
@@ -49,6 +50,8 @@ AFFINE_FINE = (0.4, 0.005, 60)
 WAY_BACK = Level(3.0, EVERY_VOXEL, 3.0, 0.05, 50)
 _SECOND_STARTS_DEGREES = (25.0, 45.0)
 _SECOND_STARTS_KEPT = 3
+_SAME_PLACE_MM = 3.0  # most starts of a pair that does not fit end within it of each other
+_LEAST_OF_BEST = 0.8  # of the best mutual information; what is far below is no other fit
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,9 @@ def register_images(
     """Find the transform that maps points of ``fixed`` to points of ``moving`` (LPS mm).
 
     The same images and settings give the same bits, whatever runs beside; exchanged images give the
-    inverse. A first result that
-    fails its own checks is tried again from turned starts; the better of all is returned, accepted
-    or not. That takes ten times as long: ``notify`` is called with a sentence before it begins.
+    inverse. A first result that fails its own checks is tried again from turned starts; the better
+    of all is returned, accepted or not. That takes up to five times as long: ``notify`` is called
+    with a sentence before it begins.
 
     Raises
     ------
@@ -184,11 +187,15 @@ class _Search:
         exchanged = self.frame.exchanged()
         self.way_back = LevelImages(self.moving, self.fixed, exchanged, WAY_BACK)
         self.fine_affine = Level(settings.finest_mm, settings.samples, *AFFINE_FINE)
+        self.refined: list[LinearTransform] = []
 
     def first(self) -> _Solution | None:
         """Start from the centres of the heads laid onto each other."""
         coarse = self._coarse(rotation_start((0.0, 0.0, 1.0), 0.0))
-        return None if coarse is None else self._refined(*coarse)
+        solution = None if coarse is None else self._refined(*coarse)
+        if coarse is not None and solution is not None:
+            self.refined.append(coarse[0])
+        return solution
 
     def again(self, before: _Solution | None) -> _Solution | None:
         """Try turned starts; the first solution without reasons wins, else the sharpest peak."""
@@ -196,7 +203,7 @@ class _Search:
         coarse.sort(key=lambda found: -found[1].metric)
         tried = [] if before is None else [before]
         note = f"{len(_turned_starts())} turned starts tried"
-        for transform, report in coarse[:_SECOND_STARTS_KEPT]:
+        for transform, report in self._elsewhere(coarse)[:_SECOND_STARTS_KEPT]:
             solution = self._refined(transform, report)
             if solution is None:
                 continue
@@ -205,6 +212,21 @@ class _Search:
             tried.append(solution)
         best = max(tried, key=lambda one: (-len(one.reasons), one.quality.peak), default=None)
         return None if best is None else _with_note(best, f"{note}, none passes the checks")
+
+    def _elsewhere(
+        self, coarse: list[tuple[LinearTransform, StageReport]]
+    ) -> list[tuple[LinearTransform, StageReport]]:
+        """Return the good ones of these, best first, that end apart from each other and the first.
+
+        To refine a place once more takes as long as the first time and finds the same.
+        """
+        kept: list[tuple[LinearTransform, StageReport]] = []
+        for found in coarse:
+            there = [*self.refined, *(transform for transform, _ in kept)]
+            apart = [self.frame.unit_mm * mean_distance(found[0], other) for other in there]
+            if found[1].metric >= _LEAST_OF_BEST * coarse[0][1].metric:
+                kept += [found] if min(apart, default=math.inf) > _SAME_PLACE_MM else []
+        return kept
 
     def _coarse(self, start: LinearTransform) -> tuple[LinearTransform, StageReport] | None:
         return self._attempt(lambda: optimise(self.levels[0], start, self.frame, self._seed(0)))

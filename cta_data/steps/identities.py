@@ -42,11 +42,11 @@ def identity_of_cohort(inventory: Inventory, clinical: Clinical, pattern: str) -
     found |= Identity(names=clinical.named_people(), numbers=frozenset(numbers))
     nobody = PLACEHOLDERS[NAME]
     return Identity(
-        frozenset(name for name in found.names if normalise(name) not in nobody),
+        frozenset(name for name in found.names if normalise(NAME, name) not in nobody),
         frozenset(
             number
             for number in found.numbers
-            if normalise(number) not in nobody and not is_public(pattern, number)
+            if normalise(NAME, number) not in nobody and not is_public(pattern, number)
         ),
         found.birth_dates,
     )

@@ -19,7 +19,7 @@ from cta_data.steps.artefacts import registration_path
 from cta_data.steps.sessions import Upstream, make_unit
 from cta_data.study import Study
 
-VERSION = 4
+VERSION = 5
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from cta_data.imaging.registration import (
     register_volumes,
 )
 from cta_data.imaging.registration_limits import QualityLimits
+from cta_data.imaging.registration_stages import mean_distance
 from cta_data.imaging.registration_volume import RegistrationVolume, prepare_volume
 from cta_data.imaging.resampling import resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
@@ -186,15 +188,29 @@ def test_global_thread_setting_is_left_alone(patient: DigitalPatient) -> None:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
-def test_mirrored_image_is_rejected(patient: DigitalPatient) -> None:
+def test_mirrored_image_is_rejected(
+    patient: DigitalPatient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An image stored with left and right exchanged is not accepted, and the reason says so.
 
-    Left and right are told apart on voxels of 8 and 4 mm, whatever the last level is.
+    Left and right are told apart on voxels of 8 and 4 mm, whatever the last level is. Turned starts
+    that end within 3 mm of each other, or of the first, are not refined again.
     """
+    search, refine = registration._Search, registration._Search._refined
+    places: list[tuple[float, sitk.Transform]] = []
+
+    def noted(self: Any, transform: Any, report: Any) -> Any:
+        places.append((self.frame.unit_mm, transform))
+        return refine(self, transform, report)
+
+    monkeypatch.setattr(search, "_refined", noted)
     mirrored = _mirrored(_image(patient, "SPACE"))
     result = register_images(_image(patient, "MPRAGE"), mirrored, RegistrationSettings(**COARSER))
     assert not result.accepted
     assert any("left and right" in reason for reason in result.reasons)
+    assert 1 < len(places) <= 4
+    for (unit, one), (_, other) in combinations(places, 2):
+        assert unit * mean_distance(one, other) > 3.0
 
 
 def test_a_second_try_is_announced_and_noted(
