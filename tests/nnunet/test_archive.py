@@ -297,7 +297,7 @@ def test_a_model_without_usable_plans_is_refused(
     changed = {**entries, f"{TOP}/{name}": value}
     error = refused(packed({k: v for k, v in changed.items() if v is not None}), tmp_path)
     assert error.what == "the model is not whole"
-    assert error.where == name
+    assert error.where == f"given.zip: {name}"
 
 
 def test_an_archive_of_two_models_or_none_is_refused(
