@@ -253,7 +253,8 @@ def test_what_is_not_allowed_to_be_written(cta: Cta, new_study: Callable[[str], 
     """A study that cannot be written is an error in one line, and can still be looked at."""
     study = new_study("locked")
     lock = study / ".cta" / "lock"
-    lock.mkdir(parents=True)  # as good as a read-only disk, also where the tester is root
+    lock.unlink()
+    lock.mkdir()  # as good as a read-only disk, also where the tester is root
     outcome = cta("convert", study=study)
     assert outcome.code == 1
     assert str(lock) in outcome.text and one_line(outcome.err)
