@@ -76,17 +76,17 @@ def test_every_table_is_read_once_a_command(
 ) -> None:
     """However many sessions and steps ask, a table's file, and one of sourcedata, is read once."""
     read: Counter[str] = Counter()
-    arrow, text = tables.read_arrow, inventory._read
+    arrow, text = tables._read_checked, inventory._read
 
-    def counted_arrow(folder: Path, table: str) -> object:
+    def counted_arrow(path: Path, table: str) -> object:
         read[table] += 1
-        return arrow(folder, table)
+        return arrow(path, table)
 
     def counted_text(path: Path, row_type: type) -> list:
         read[path.name] += 1
         return text(path, row_type)
 
-    monkeypatch.setattr(tables, "read_arrow", counted_arrow)
+    monkeypatch.setattr(tables, "_read_checked", counted_arrow)
     monkeypatch.setattr(inventory, "_read", counted_text)
     command(Study(small))
     assert read["units"] == read["series.tsv"] == 1

@@ -55,6 +55,9 @@ def add(
         float, typer.Option("--unpacked-limit", min=0.001, help="GiB that archives may unpack to.")
     ] = 200.0,
     dry_run: DryRunOption = False,
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", min=1, help="Processes that read the source's headers.")
+    ] = 1,
     as_json: JsonOption = False,
     study: StudyOption = None,
 ) -> int:
@@ -83,6 +86,7 @@ def add(
         separate_labels=bool(subject_id),
         replace=replace,
         limits=UnpackLimits(total_bytes=int(limit * GIBIBYTE)),
+        jobs=jobs,
     )
     with open_addition(opened, cohort, rules, source, options, dry_run=dry_run) as plan:
         rows = preview(plan, rules)

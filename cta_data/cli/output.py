@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cta_data.engine import UnitId
 
 MOST_FAILURES = 20
+LINES_AT_ONCE = 1000
 
 
 WIDE = 240
@@ -175,7 +176,9 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
         print_json(entries)
         return units
     told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
-    typer.echo("\n".join([*lines, f"{len(units)} units: {told} (nothing was changed)"]))
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        typer.echo("\n".join(lines[start : start + LINES_AT_ONCE]))
+    typer.echo(f"{len(units)} units: {told} (nothing was changed)")
     return units
 
 

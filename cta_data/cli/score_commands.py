@@ -76,7 +76,7 @@ def score(
     """Score masks lesion by lesion, as the paper does or by rules of your own."""
     from cta_data.evaluation.scoring.collection import pair_files, score_pairs
     from cta_data.evaluation.scoring.output import beside_of
-    from cta_data.evaluation.scoring.workers import open_workers
+    from cta_data.processes import open_workers
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
     choice = form_choice(nifti_form)

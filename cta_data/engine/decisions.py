@@ -6,18 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cta_data.engine.units import Blocked, Unit
+from cta_data.engine.units import Blocked, Settled, Unit
 
 Action = Literal["run", "notneeded", "impossible"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What is to be done about a unit, and why."""
 
-    unit: Unit | Blocked
+    unit: Unit | Blocked | Settled
     action: Action
     reason: str
+
+    def kept(self) -> Decision:
+        """Return the decision with as much of its unit as is needed from now on."""
+        if self.action == "run" or not isinstance(self.unit, Unit):
+            return self
+        return Decision(Settled(self.unit.id, self.unit.version), self.action, self.reason)
 
 
 def decide(

@@ -189,7 +189,8 @@ def _open_lock(root: Path) -> IO[str]:
 def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
     rows = study.tables.by_key("units")
     for unit in step.plan(study, options.selection):
-        yield decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
+        decision = decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
+        yield decision.kept()
 
 
 def _run_step(

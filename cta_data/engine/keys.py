@@ -16,6 +16,7 @@ _LONGEST_EXTENSION = 4
 _COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=True)
 
 _hashed: dict[tuple[str, int, int, int], str] = {}
+"""Keys of large files that are in no annex yet, by name, time, size and file number."""
 
 
 def content_key(path: Path | str) -> str | None:
@@ -32,6 +33,8 @@ def content_key(path: Path | str) -> str | None:
         status = os.stat(name)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if status.st_size <= _POINTER_SIZE:
+        return _key_of_file(name, status.st_size)
     seen = (name, status.st_mtime_ns, status.st_size, status.st_ino)
     if seen not in _hashed:
         _hashed[seen] = _key_of_file(name, status.st_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from cta_data.engine.units import UnitId
@@ -17,7 +17,7 @@ EXIT_NOTHING = 2
 EXIT_FAILED = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """How one unit ended."""
 
@@ -32,8 +32,9 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON content."""
-        own = {name: value for name, value in vars(self).items() if name != "unit"}
-        return dict(zip(("step", "cohort", "subject", "session"), self.unit.key, strict=True)) | own
+        unit = dict(zip(("step", "cohort", "subject", "session"), self.unit.key, strict=True))
+        names = (field.name for field in fields(self) if field.name != "unit")
+        return unit | {name: getattr(self, name) for name in names}
 
 
 @dataclass

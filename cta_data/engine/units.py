@@ -92,6 +92,14 @@ class Blocked:
     expected: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A unit that was planned and need not run: its inputs are not kept, as there are many."""
+
+    id: UnitId
+    version: int
+
+
 @dataclass
 class Outcome:
     """What a unit made: rows for tables, notes for the log, and warnings for people.

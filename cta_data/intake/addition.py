@@ -180,7 +180,9 @@ def _discover_something(source: Path, work: Path, options: AdditionOptions) -> D
         The source does not exist, or holds nothing that is known.
     """
     budget = UnpackBudget(options.limits)
-    found = discover(source, work, budget, options.identity_attributes, options.recognise)
+    found = discover(
+        source, work, budget, options.identity_attributes, options.recognise, options.jobs
+    )
     images = any(name.lower().endswith(IMAGE_ENDINGS) for name in found.unmatched)
     if not found.instances and (images or not found.cohort_files):
         raise _nothing_found(source, found, options)

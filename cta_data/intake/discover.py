@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,21 +16,14 @@ from cta_data.intake.archives import (
     unpack,
     unpack_file,
 )
-from cta_data.intake.instances import (
-    Instance,
-    NotDicom,
-    Unreadable,
-    is_directory_file,
-    looks_like_dicom,
-    read_instance,
-)
+from cta_data.intake.headers import HeaderFile, read_headers
+from cta_data.intake.instances import Instance, Unreadable, is_directory_file, looks_like_dicom
 from cta_data.intake.links import LEADS_OUT, leads_out
 from cta_data.intake.plain_files import (
     CohortFile,
     FilePlace,
     Recognise,
     read_cohort_file,
-    read_plain_file,
     recognise_nothing,
 )
 from cta_data.names import hidden_character, shown
@@ -83,6 +75,7 @@ def discover(
     budget: UnpackBudget,
     identity_attributes: tuple[str, ...],
     recognise: Recognise = recognise_nothing,
+    jobs: int = 1,
 ) -> Discovery:
     """Read every header under a folder or in an archive.
 
@@ -99,6 +92,8 @@ def discover(
     recognise
         What the paths of files that are no DICOM say. Such files are never opened as archives: a
         workbook is a zip file.
+    jobs
+        Processes that read headers.
 
     Raises
     ------
@@ -108,41 +103,49 @@ def discover(
         If the source itself is an archive that cannot be unpacked safely. An unsafe or broken
         archive inside the source costs itself only, and is a `Problem`.
     """
-    walker = _Walker(source, work, budget, identity_attributes, recognise)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom remarks on every odd value
-        if source.is_dir():
-            for path, name in _files_below(source, walker.found):
-                walker.visit(path, name, depth=0)
-        elif source.is_file():
-            walker.visit_source(source)
-        else:
-            raise CtaError(
-                "the source does not exist",
-                where=str(source),
-                next_step="Give a folder, a zip or a tar file",
-            )
+    walker = _Walker(source, work, budget, recognise)
+    if source.is_dir():
+        for path, name in _files_below(source, walker.found):
+            walker.visit(path, name, depth=0)
+    elif source.is_file():
+        walker.visit_source(source)
+    else:
+        raise CtaError(
+            "the source does not exist",
+            where=str(source),
+            next_step="Give a folder, a zip or a tar file",
+        )
+    walker.read(identity_attributes, jobs)
     walker.found.instances.sort(key=lambda instance: instance.name)
     walker.found.problems.sort(key=lambda problem: (problem.file, problem.reason))
     return walker.found
 
 
 class _Walker:
+    """Finds the files of a source, opens archives, and then has the headers read."""
+
     def __init__(
-        self,
-        source: Path,
-        work: Path,
-        budget: UnpackBudget,
-        identity_attributes: tuple[str, ...],
-        recognise: Recognise,
+        self, source: Path, work: Path, budget: UnpackBudget, recognise: Recognise
     ) -> None:
         self._source = source
         self._work = work
         self._budget = budget
         self._recognise = recognise
-        self._identity_attributes = identity_attributes
         self._archives = 0
+        self._files: list[HeaderFile] = []
         self.found = Discovery()
+
+    def read(self, identity_attributes: tuple[str, ...], jobs: int) -> None:
+        """Read the headers of all files that were found."""
+        for header in read_headers(self._files, identity_attributes, jobs):
+            if header.kind == "unreadable":
+                self._unreadable(header.name, header.reason)
+                continue
+            self._count(header.kind)
+            if header.instance is not None:
+                self.found.instances.append(header.instance)
+                if header.instance.fault:
+                    self.found.problems.append(Problem(header.name, header.instance.fault))
 
     def visit_source(self, source: Path) -> None:
         """Take a source that is a file: here an archive that is refused refuses everything."""
@@ -221,11 +224,7 @@ class _Walker:
         if out and place.use == "subject":
             place = replace(place, fault=LEADS_OUT)
         if place.use == "subject":
-            instance = read_plain_file(path, name, place)
-            self.found.instances.append(instance)
-            if instance.fault:
-                self.found.problems.append(Problem(name, instance.fault))
-            self._count("recognised")
+            self._files.append(HeaderFile(path, name, place))
             return
         if out:
             self._unreadable(name, LEADS_OUT)
@@ -246,20 +245,8 @@ class _Walker:
     def _visit_dicom(self, path: Path, name: str, start: bytes) -> None:
         if is_directory_file(start):
             self._count("dicomdir")
-            return
-        try:
-            instance = read_instance(path, name, self._identity_attributes)
-        except NotDicom:
-            self._count("not_dicom")
-        except Unreadable as error:
-            self._unreadable(name, str(error))
-        except OSError as error:
-            self._unreadable(name, _os_reason(error))
         else:
-            self._count("dicom")
-            self.found.instances.append(instance)
-            if instance.fault:
-                self.found.problems.append(Problem(name, instance.fault))
+            self._files.append(HeaderFile(path, name))
 
     def _visit_packed_dicom(self, path: Path, name: str, start: bytes) -> None:
         """Take a DICOM file that was compressed on its own, such as `0001.dcm.gz`."""

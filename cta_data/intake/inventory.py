@@ -17,6 +17,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -41,7 +42,7 @@ ACCEPTED = "accepted"
 REFUSED = "refused"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SubjectRow:
     """One patient number of one subject (a subject known by two numbers has two rows).
 
@@ -70,7 +71,7 @@ class SubjectRow:
     identity: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SeriesRow:
     """One kept series: one tar.
 
@@ -109,7 +110,7 @@ class SeriesRow:
     slices: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SetAsideRow:
     """Objects that were seen and not kept; ``n_instances`` is the most seen in one addition."""
 
@@ -122,7 +123,7 @@ class SetAsideRow:
     n_instances: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class InstanceRow:
     """One instance of a series; ``series`` is the short hash of the tar's name."""
 
@@ -133,7 +134,7 @@ class InstanceRow:
     pixels: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PersonRow:
     """A subject who is, by name and birth date, the subject ``other`` of another cohort."""
 
@@ -298,6 +299,16 @@ _LONGEST_FIELD = 64 * 1024 * 1024
 def _converter(kind: str) -> Callable[[str], Any]:
     if kind == "int":
         return int
-    if kind.startswith("Mapping"):
-        return json.loads
-    return str
+    # Equal texts of many rows are one object in memory.
+    return _interned_mapping if kind.startswith("Mapping") else sys.intern
+
+
+def _interned_mapping(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_interned)
+
+
+def _interned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {
+        sys.intern(name): sys.intern(value) if isinstance(value, str) else value
+        for name, value in pairs
+    }

@@ -61,6 +61,8 @@ class AdditionOptions:
         Pairs of subjects of this cohort that are different persons, on the user's word.
     others
         Other cohorts whose patients are looked for in the source.
+    jobs
+        Processes that read the headers of the source's files.
     """
 
     subject: str = ""
@@ -79,6 +81,7 @@ class AdditionOptions:
     naming: SubjectNaming = SubjectNaming()
     different: frozenset[Pair] = frozenset()
     others: tuple[OtherCohort, ...] = ()
+    jobs: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """Rows of a table as it was read: views into its columns, converted when somebody looks at them.
 
 A study of 10,000 sessions has 100,000 rows of up to 26 columns, of which a plan looks at a few.
-Equal texts of a column are one object in memory, and lists stay with Arrow until they are asked
-for.
+Equal texts of a column are one object in memory; columns of lists are read when somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,18 +15,30 @@ StoredRow = Mapping[str, Any]
 """A row of a table: read from its file, or to be written to it."""
 
 
-def stored_rows(content: pa.Table, key: tuple[str, ...]) -> dict[tuple, StoredRow]:
-    """Return the rows of a table by their key, in the order of the table."""
+def stored_rows(
+    content: pa.Table,
+    key: tuple[str, ...],
+    names: Sequence[str],
+    read: Callable[[str], pa.ChunkedArray],
+) -> dict[tuple, StoredRow]:
+    """Return the rows of a table by their key, in the order of the table.
+
+    Parameters
+    ----------
+    names
+        All columns of a row; `read` gives those that are not in `content`.
+    """
     if not content.num_rows:
         return {}
-    columns = _Columns(content)
+    columns = _Columns(content, names, read)
     return {own: _RowView(columns, place) for place, own in enumerate(_keys(columns, key))}
 
 
 def has_twins(content: pa.Table, key: tuple[str, ...]) -> bool:
     """Tell whether two rows of a table have one key."""
     # Arrow's own grouping would load pandas for it.
-    return len(set(_keys(_Columns(content), key))) < content.num_rows
+    texts = (_values(content[name]) for name in key)
+    return len(set(zip(*texts, strict=True))) < content.num_rows
 
 
 def _keys(columns: _Columns, key: tuple[str, ...]) -> Iterator[tuple]:
@@ -37,13 +48,19 @@ def _keys(columns: _Columns, key: tuple[str, ...]) -> Iterator[tuple]:
 class _Columns(dict[str, Sequence[Any]]):
     """The columns of a table by name, each converted when it is first asked for."""
 
-    def __init__(self, content: pa.Table) -> None:
+    def __init__(
+        self, content: pa.Table, names: Sequence[str], read: Callable[[str], pa.ChunkedArray]
+    ) -> None:
         super().__init__()
         self._content = content
-        self.names: tuple[str, ...] = tuple(content.column_names)
+        self._read = read
+        self.names = tuple(names)
 
     def __missing__(self, name: str) -> Sequence[Any]:
-        self[name] = values = _values(self._content[name])
+        if name not in self.names:
+            raise KeyError(name)
+        here = name in self._content.column_names
+        self[name] = values = _values(self._content[name] if here else self._read(name))
         return values
 
 

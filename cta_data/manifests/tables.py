@@ -119,10 +119,9 @@ class Tables:
 
     def _load(self, table: str) -> dict[tuple, StoredRow]:
         if table not in self._rows:
-            key = table_schemas()[table].key
-            there = (self.folder / f"{table}.parquet").exists()
+            path = self.folder / f"{table}.parquet"
             # To make an empty table of Arrow would load pandas.
-            self._rows[table] = stored_rows(read_arrow(self.folder, table), key) if there else {}
+            self._rows[table] = _read_rows(path, table) if path.exists() else {}
         return self._rows[table]
 
 
@@ -159,12 +158,47 @@ def read_arrow(folder: Path, table: str) -> pa.Table:
         The file is damaged, lacks a column, or holds what its column may not: never is something
         that cannot be read taken for nothing.
     """
-    schema = table_schemas()[table].arrow
     path = folder / f"{table}.parquet"
     if not path.exists():
-        return schema.empty_table()
+        return table_schemas()[table].arrow.empty_table()
+    content, _ = _read_checked(path, table)
+    key = table_schemas()[table].key
+    if has_twins(content, key):
+        raise _twins(path, key)
+    return content
+
+
+def _read_rows(path: Path, table: str) -> dict[tuple, StoredRow]:
+    """Return the rows of a file; lists are most of some tables, and are read when asked for."""
+    content, file = _read_checked(path, table)
+    schema = table_schemas()[table]
+    lists = {field.name: field for field in schema.arrow if pa.types.is_list(field.type)}
+
+    def read_lists(name: str) -> pa.ChunkedArray:
+        column = file.read(columns=[name], use_threads=False)[name]
+        return _column(path, column, lists[name])
+
+    rows = stored_rows(
+        content.drop_columns(list(lists)), schema.key, schema.arrow.names, read_lists
+    )
+    if len(rows) < content.num_rows:
+        raise _twins(path, schema.key)
+    del content
+    # What was checked and is not kept goes back to the system only where Arrow is told.
+    pa.default_memory_pool().release_unused()
+    return rows
+
+
+def _read_checked(path: Path, table: str) -> tuple[pa.Table, pq.ParquetFile]:
+    """Return what a file holds with the present schema, all but its keys checked, and the file.
+
+    The open file stays as it was read, also where another one takes its place.
+    """
+    schema = table_schemas()[table].arrow
     try:
-        stored = pq.ParquetFile(path).read()
+        file = pq.ParquetFile(path)
+        # Threads would each keep memory of their own.
+        stored = file.read(use_threads=False)
         stored.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         why = f"{error}".splitlines()[0].split(":")[-1].strip()
@@ -174,11 +208,7 @@ def read_arrow(folder: Path, table: str) -> pa.Table:
         why = f"it has no column {', '.join(absent)}"
         raise _damaged(path, f"this is not the table {table} of this version", why)
     columns = [_column(path, stored[field.name], field) for field in schema]
-    content = pa.Table.from_arrays(columns, schema=schema)
-    key = table_schemas()[table].key
-    if has_twins(content, key):
-        raise _damaged(path, "the table is damaged", f"two rows have one {', '.join(key)}")
-    return content
+    return pa.Table.from_arrays(columns, schema=schema), file
 
 
 def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
@@ -192,6 +222,10 @@ def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedA
         why = f"column {field.name} is part of the key, and {column.null_count} rows lack it"
         raise _damaged(path, "the table is damaged", why)
     return column
+
+
+def _twins(path: Path, key: tuple[str, ...]) -> CtaError:
+    return _damaged(path, "the table is damaged", f"two rows have one {', '.join(key)}")
 
 
 def _damaged(path: Path, what: str, why: str) -> CtaError:

@@ -17,7 +17,7 @@ DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceSession:
     """A subject-session in sourcedata; `refused` says why it may not be used."""
 

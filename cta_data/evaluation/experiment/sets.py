@@ -11,7 +11,7 @@ from cta_data.evaluation.experiment.predictions import Patient, PredictedSet, Pr
 from cta_data.evaluation.scoring import Convention
 from cta_data.evaluation.scoring.collection import Scores, score_pairs
 from cta_data.evaluation.scoring.output import case_frame, lesion_frame
-from cta_data.evaluation.scoring.workers import open_workers
+from cta_data.processes import open_workers
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from cta_data.evaluation.scoring.case import CaseScore
 from cta_data.evaluation.scoring.conventions import Convention
 from cta_data.evaluation.scoring.mask_files import ENDINGS, Label, score_files
 from cta_data.evaluation.scoring.summary import METRICS, Summary, summarise
-from cta_data.evaluation.scoring.workers import Workers
 from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
+from cta_data.processes import Workers
 
 Item = tuple[str, tuple[Path, Path]]
 

@@ -1,4 +1,4 @@
-"""Processes that share cases: one that dies costs the case that it died of, and no other."""
+"""Processes that share work: one that dies costs what it died of, and nothing else."""
 
 from __future__ import annotations
 
