@@ -94,13 +94,15 @@ def make_study(folder: Path, root: Path, sessions: int) -> None:
 def run(*words: str) -> None:
     """Run a command of this package."""
     command = [sys.executable, "-m", "cta_data", *words]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
 
 
-def write_raw(raw: Path) -> None:
-    """Write a few patients: two images and a mask of three lesions each."""
+def write_raw(raw: Path, patients: int = REAL) -> None:
+    """Write patients with two images and a mask of three lesions each."""
     random = np.random.default_rng(0)
-    for number in range(REAL):
+    for number in range(patients):
         folder = raw / f"P{number}"
         folder.mkdir(parents=True)
         mask = np.zeros((16, 16, 16), np.uint8)
@@ -203,6 +205,11 @@ def relabelled(row: dict[str, Any], label: str) -> dict[str, Any]:
 def git(folder: Path, *words: str, given: str = "", check: bool = True) -> str:
     """Run git in a dataset."""
     done = subprocess.run(
-        ["git", *words], cwd=folder, input=given, capture_output=True, text=True, check=check
+        ["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", *words],
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=check,
     )
     return done.stdout
