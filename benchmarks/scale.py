@@ -1,92 +1,80 @@
-"""How commands grow with the number of sessions: time and memory at 1,000, 3,000 and 10,000.
+"""How commands grow: processor time and memory with sessions, files to add, and cases to score.
 
-Run ``python benchmarks/scale.py [--sessions 1000 3000 10000] [--folder FOLDER]``. A study of a few
-tiny sessions goes through every step for real; its rows, links and files are then repeated under
-other labels, as if all of them had. No content lies behind the repeated links, as in a clone.
-Every command runs in a process of its own; what is printed is its wall time (of it processor
-time) and its peak memory.
+Run ``python benchmarks/scale.py``. Options: ``--sessions 1000 3000 10000`` (studies, made by
+`scale_study`), ``--files 10000`` (DICOM files of 16 × 16 voxels to add), ``--cases 2000`` (masks to
+evaluate), 0 to leave one out, ``--folder FOLDER`` to keep what is made. Every command runs in a
+process of its own. Processor time is of the command and of all that it starts; memory is the most
+that one of them held. The exponent is that of the growth of processor time beyond start-up: 1 is
+linear. A study of 10,000 sessions is 600,000 files and takes a quarter of an hour to make.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import math
 import os
-import re
-import resource
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from scale_study import make_study, run
 
 from cta_data.cli.application import use_environment_tools
-from cta_data.configuration import initial_toml
-from cta_data.creation import create_study
-from cta_data.engine import RunOptions, plan_steps
-from cta_data.engine.units import Unit
-from cta_data.steps.build import build_step
-from cta_data.steps.pipeline import SUBJECT_STEPS
-from cta_data.study import Study
 
-REAL = 8
-CARD = """
-[cohort]
-name = "tiny"
-title = "Tiny images"
-licence = "none"
-access = "restricted"
-how_to_get = "Made by this benchmark."
-
-[geometry]
-skull_stripped = true
-coregistered = true
-shows_head = false
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/mprage\\.nii\\.gz$'
-role = "image"
-technique = "MPRAGE"
-phase = "post"
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/space\\.nii\\.gz$'
-role = "image"
-technique = "SPACE"
-phase = "post"
-
-[[files]]
-path = '(?:^|/)(?P<subject>[^/]+)/seg\\.nii\\.gz$'
-role = "mask"
-
-[masks]
-drawn_on = "SPACE"
-lesion_values = [1]
-
-[groups.HAQ]
-drawn_on = "SPACE"
-"""
+STEPS = ("convert", "register", "transfer", "strip", "measure")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "status --json": ("status", "--json"),
     "query": ("query", "select count(*) from lesions"),
+    **{f"{step} --dry-run": (step, "--dry-run") for step in STEPS},
     "build --dry-run": ("build", "--setting", "B", "--dry-run"),
-    "build (nothing to do)": ("build", "--setting", "B"),
+    "build, nothing to do": ("build", "--setting", "B"),
 }
+SLICES = 50
+SHAPE = (128, 128, 96)
+LESIONS = 6
+LEAST_GROWTH_S = 0.3
+"""Growth of processor time that tells nothing of its exponent."""
+MEASURE = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command took."""
+
+    code: int
+    cpu_s: float
+    wall_s: float
+    peak_mib: float
+
+    def __str__(self) -> str:
+        told = f"{self.cpu_s:.1f} s {self.peak_mib:.0f} MiB"
+        return told if self.code == 0 else f"{told} exit {self.code}"
 
 
 def main() -> None:
-    """Make the studies, run every command in each, and print what it took."""
+    """Make what is measured, measure it, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1000, 3000, 10000])
-    parser.add_argument("--folder", type=Path, help="keep the studies here")
+    parser.add_argument("--sessions", type=int, nargs="*", default=[1000, 3000, 10000])
+    parser.add_argument("--files", type=int, default=10000)
+    parser.add_argument("--cases", type=int, default=2000)
+    parser.add_argument("--folder", type=Path, help="keep what is made here")
     chosen = parser.parse_args()
     use_environment_tools()
     for role in ("AUTHOR", "COMMITTER"):
@@ -94,183 +82,151 @@ def main() -> None:
         os.environ.setdefault(f"GIT_{role}_EMAIL", "benchmark@example.org")
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="cta-scale-"))
     folder.mkdir(parents=True, exist_ok=True)
-    measured = []
-    for sessions in chosen.sessions:
-        root = folder / f"study_{sessions}"
-        if not root.exists():
-            make_study(folder, root, sessions)
-        measured += [measure(root, sessions, name) for name in COMMANDS]
-    table = pd.DataFrame(measured)
-    print(table.to_string(index=False))
+    print_setting()
+    if chosen.sessions:
+        print_sessions(folder, [count for count in chosen.sessions if count])
+    if chosen.files:
+        print_addition(folder, chosen.files)
+    if chosen.cases:
+        print_evaluation(folder, chosen.cases)
     if not chosen.folder:
+        subprocess.run(["chmod", "-R", "u+w", str(folder)], check=False)
         shutil.rmtree(folder)
 
 
-def measure(root: Path, sessions: int, name: str) -> dict[str, Any]:
-    """Run one command in a process of its own."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
-    words = [sys.executable, "-m", "cta_data", *COMMANDS[name], "--study", str(root)]
-    script = "import os, subprocess, sys; r = subprocess.run(sys.argv[1:], stdout=-3, stderr=-3)"
-    script += "; import resource; u = resource.getrusage(resource.RUSAGE_CHILDREN)"
-    script += "; print(r.returncode, u.ru_maxrss)"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=True
+def print_setting() -> None:
+    """Print what the figures depend on; a busy machine takes more processor time, too."""
+    started = time.process_time()
+    total = 0
+    for number in range(10**7):
+        total += number
+    loop = time.process_time() - started
+    load = os.getloadavg()[0]
+    print(
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, load "
+        f"{load:.1f}; a loop of ten million turns takes {loop:.2f} s of processor time\n",
+        flush=True,
     )
-    seconds = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code, peak_kib = (int(word) for word in done.stdout.split())
-    row = {
-        "sessions": sessions,
-        "command": name,
-        "exit": code,
-        "wall_s": round(seconds, 1),
-        "cpu_s": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
-        "peak_mib": peak_kib // 1024,
-    }
-    print(row, flush=True)
-    return row
 
 
-def make_study(folder: Path, root: Path, sessions: int) -> None:
-    """Make a study whose sessions have all been through every step, but for their content."""
-    raw = folder / "raw"
+def print_sessions(folder: Path, counts: Sequence[int]) -> None:
+    """Print processor time and memory of every command at every number of sessions."""
+    startup = measure("--version")
+    print(f"start-up (--version): {startup}")
+    columns = [f"{count:,} sessions" for count in counts]
+    print(f"{'command':<22}" + "".join(f"{name:>22}" for name in columns) + f"{'exponent':>10}")
+    costs: dict[str, list[Cost]] = {name: [] for name in COMMANDS}
+    for count in counts:
+        root = folder / f"study_{count}"
+        if not root.exists():
+            make_study(folder, root, count)
+        for name, words in COMMANDS.items():
+            costs[name].append(measure(*words, "--study", str(root)))
+    for name, found in costs.items():
+        seconds = [cost.cpu_s - startup.cpu_s for cost in found]
+        cells = "".join(f"{cost!s:>22}" for cost in found)
+        print(f"{name:<22}{cells}{exponent(counts, seconds):>10}", flush=True)
+    print()
+
+
+def exponent(counts: Sequence[int], seconds: Sequence[float]) -> str:
+    """Return how time grows from the first to the last count, as a power of it."""
+    first, last = max(seconds[0], 1e-3), max(seconds[-1], 1e-3)
+    if len(counts) < 2 or last - first < LEAST_GROWTH_S:
+        return "-"
+    return f"{math.log(last / first) / math.log(counts[-1] / counts[0]):.2f}"
+
+
+def print_addition(folder: Path, files: int) -> None:
+    """Print what it takes to add small files, with one process and with two."""
+    raw = folder / f"dicom_{files}"
     if not raw.exists():
-        write_raw(raw)
-    (folder / "tiny.toml").write_text(CARD, "utf-8")
-    create_study(root, "scale", ())
-    text = initial_toml("scale").replace("equalise_groups = true", "equalise_groups = false")
-    (root / "study.toml").write_text(text, "utf-8")
-    for words in (
-        ("add", "tiny", str(raw), "--card", str(folder / "tiny.toml")),
-        ("build", "--setting", "B"),
-    ):
-        subprocess.run(
-            [sys.executable, "-m", "cta_data", *words, "--study", str(root)],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-    labels = [f"{number:05d}" for number in range(1, sessions - REAL + 1)]
-    cohort = root / "datasets" / "tiny"
-    repeat_files(cohort / "sourcedata", labels)
-    repeat_files(cohort / "derivatives" / "cta", labels)
-    repeat_files(cohort, labels)
-    repeat_text_tables(cohort / "sourcedata", labels)
-    repeat_tables(root, labels)
-    for dataset in (cohort / "sourcedata", cohort / "derivatives" / "cta", cohort, root):
-        git(dataset, "add", "--update")
-        git(dataset, "commit", "--quiet", "--no-verify", "--message", "repeated", check=False)
+        write_slices(raw, files)
+    for jobs in (1, 2):
+        study = folder / f"add_{jobs}"
+        shutil.rmtree(study, ignore_errors=True)
+        run("init", str(study), "--cohort", "internal")
+        words = ("add", "internal", str(raw), "--study", str(study), "-j", str(jobs))
+        looked, added = measure(*words, "--dry-run"), measure(*words)
+        print(f"add, {files:,} files, -j {jobs}: {added}, {added.wall_s:.1f} s on the clock; ")
+        print(f"    of it --dry-run: {looked}, {looked.wall_s:.1f} s on the clock", flush=True)
+    print()
 
 
-def write_raw(raw: Path) -> None:
-    """Write a few patients: two images and a mask of three lesions each."""
-    random = np.random.default_rng(0)
-    for number in range(REAL):
-        folder = raw / f"P{number}"
-        folder.mkdir(parents=True)
-        mask = np.zeros((16, 16, 16), np.uint8)
-        for start in (4, 7, 10):
-            mask[start : start + 2, start : start + 2, start : start + 2] = 1
-        for name in ("mprage", "space"):
-            voxels = np.pad(random.integers(50, 900, (12, 12, 12), np.int16), 2)
-            nib.save(nib.Nifti1Image(voxels, np.eye(4)), folder / f"{name}.nii.gz")
-        nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / "seg.nii.gz")
-
-
-def repeat_files(dataset: Path, labels: Iterable[str]) -> None:
-    """Repeat what git has of the first subject under other labels; links lead to other keys."""
-    listed = git(dataset, "ls-files", "--stage", "--", "sub-001").splitlines()
-    plain: list[str] = []
-    links: list[str] = []
-    for label in labels:
-        for line in listed:
-            about, path = line.split("\t")
-            mode, blob, _ = about.split()
-            copy = path.replace("sub-001", f"sub-{label}")
-            target = dataset / copy
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if mode == "120000":
-                os.symlink(of_another(os.readlink(dataset / path), label), target)
-                links.append(copy)
-            else:
-                shutil.copy2(dataset / path, target)
-                plain.append(f"{mode} {blob}\t{copy}")
-    git(dataset, "update-index", "--index-info", given="\n".join(plain) + "\n")
-    git(dataset, "update-index", "--add", "--stdin", given="\n".join(links) + "\n")
-
-
-def of_another(text: str, label: str) -> str:
-    """Return a text under another label, with other hashes: no two patients have one image."""
-    hashed = r"\b[0-9a-f]{32}(?:[0-9a-f]{32})?\b"
-    other = re.sub(hashed, lambda found: renewed(found.group(), label), text)
-    return other.replace("sub-001", f"sub-{label}")
-
-
-def renewed(digest: str, label: str) -> str:
-    """Return a digest of the same length that depends on the label."""
-    return hashlib.sha256(f"{label}{digest}".encode()).hexdigest()[: len(digest)]
-
-
-def repeat_text_tables(source: Path, labels: Iterable[str]) -> None:
-    """Repeat the rows of the first subject in the tables of sourcedata."""
-    for name in ("subjects.tsv", "series.tsv"):
-        lines = (source / name).read_text("utf-8").splitlines()
-        own = [line for line in lines if line.startswith("001\t")]
-        number = own[0].split("\t")[1] if name == "subjects.tsv" else ""
-        for label in labels:
-            for line in own:
-                copy = of_another(line, label).replace("001\t", f"{label}\t", 1)
-                lines.append(copy.replace(f"\t{number}\t", f"\tQ{label}\t", 1) if number else copy)
-        lines[1:] = sorted(lines[1:])
-        (source / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def repeat_tables(root: Path, labels: list[str]) -> None:
-    """Repeat the rows of the first subject in every table, with keys as the plan has them."""
-    study = Study(root)
-    for table in ("subjects", "images", "annotations", "transforms", "variants"):
-        repeat_rows(study, table, labels)
-    for table in ("transfer_checks", "lesions", "units"):
-        repeat_rows(study, table, labels)
-    study.tables.flush()
-    for _ in range(6):  # a step's plan needs the step before it
-        study = Study(root)
-        rows = []
-        steps = (*SUBJECT_STEPS, build_step(study, "B"))
-        for decision in plan_steps(study, steps, RunOptions()):
-            unit = decision.unit
-            old = study.tables.by_key("units").get(unit.id.key)
-            if isinstance(unit, Unit) and old and old["key"] != unit.key:
-                rows.append(old | {"key": unit.key, "parameters": unit.parameters_digest})
-        if not rows:
-            return
-        study.tables.upsert("units", rows)
-        study.tables.flush()
-
-
-def repeat_rows(study: Study, table: str, labels: list[str]) -> None:
-    """Repeat the rows of the first subject in one table."""
-    own = [row for row in study.tables.rows(table) if row.get("subject") == "001"]
-    study.tables.upsert(table, [relabelled(row, label) for label in labels for row in own])
-
-
-def relabelled(row: dict[str, Any], label: str) -> dict[str, Any]:
-    """Return a row under another label, in its paths, too."""
-
-    def change(value: Any) -> Any:
-        if isinstance(value, str):
-            return of_another(value, label)
-        return [change(entry) for entry in value] if isinstance(value, list) else value
-
-    return {name: change(value) for name, value in row.items()} | {"subject": label}
-
-
-def git(folder: Path, *words: str, given: str = "", check: bool = True) -> str:
-    """Run git in a dataset."""
-    done = subprocess.run(
-        ["git", *words], cwd=folder, input=given, capture_output=True, text=True, check=check
+def print_evaluation(folder: Path, cases: int) -> None:
+    """Print what it takes to score masks and to make tables and figures of the scores."""
+    masks = folder / f"masks_{cases}"
+    if not masks.exists():
+        write_masks(masks, cases)
+    places = (
+        "--references",
+        str(masks / "references"),
+        "--predictions",
+        str(masks / "predictions"),
     )
-    return done.stdout
+    for jobs in (1, 2):
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            cost = measure("evaluate", *places, "--out", out, "-j", str(jobs))
+        told = f"{cost}, {cost.wall_s:.1f} s on the clock"
+        print(f"evaluate, {cases:,} cases of {SHAPE}, -j {jobs}: {told}", flush=True)
+
+
+def measure(*words: str) -> Cost:
+    """Run one command in a process of its own, below one that counts what all of it takes."""
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "cta_data", *words]
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wall = time.monotonic() - started
+    code, seconds, kib = done.stdout.split()
+    return Cost(int(code), float(seconds), wall, float(kib) / 1024)
+
+
+def write_slices(folder: Path, files: int) -> None:
+    """Write series of small slices, two series a patient: one T1 gradient echo, one spin echo."""
+    for number in range(files // SLICES):
+        target = folder / f"{number:04d}"
+        target.mkdir(parents=True)
+        one = Dataset()
+        one.file_meta = FileMetaDataset()
+        one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        one.SOPClassUID = MRImageStorage
+        one.PatientID, one.PatientName = f"PAT{number // 2:04d}", f"Name^{number // 2}"
+        one.StudyInstanceUID, series, one.FrameOfReferenceUID = (generate_uid() for _ in range(3))
+        one.SeriesInstanceUID = series
+        one.Modality = "MR"
+        one.SeriesDescription = "t1_mprage_sag" if number % 2 else "t1_space_sag"
+        one.StudyDate = one.AcquisitionDate = "20200101"
+        one.AcquisitionTime = "120000"
+        one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        one.PixelSpacing = [1, 1]
+        one.Rows = one.Columns = 16
+        one.BitsAllocated = one.BitsStored = 16
+        one.HighBit, one.PixelRepresentation = 15, 1
+        one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
+        for index in range(SLICES):
+            one.SOPInstanceUID = generate_uid()
+            one.InstanceNumber = index + 1
+            one.ImagePositionPatient = [0, 0, float(index)]
+            one.PixelData = np.full(256, index + 1 + SLICES * number, np.int16).tobytes()
+            one.save_as(target / f"{index:04d}.dcm", enforce_file_format=True)
+
+
+def write_masks(folder: Path, cases: int) -> None:
+    """Write five test sets with references, and predictions of two models for each."""
+    random = np.random.default_rng(0)
+    for number in range(cases // 2):
+        mask = np.zeros(SHAPE, np.uint8)
+        for _ in range(LESIONS):
+            z, y, x = (int(random.integers(4, size - 12)) for size in SHAPE)
+            mask[z : z + 6, y : y + 6, x : x + 6] = 1
+        shifted = {model: np.roll(mask, int(random.integers(0, 4)), 0) for model in "AB"}
+        test_set, name = f"set{number % 5}", f"case{number:05d}.nii.gz"
+        for place, voxels in (
+            (folder / "references" / test_set, mask),
+            *((folder / "predictions" / model / test_set, own) for model, own in shifted.items()),
+        ):
+            place.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(voxels, np.eye(4)), place / name)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def likenesses(
     for sentence, pairs in (
         (SAME_IDENTITY, pairs_of_one_identity(people, salt)),
         (SAME_IMAGE, same),
-        (ALIKE_IMAGE, pairs_of_alike_images(slices) - same),
+        (ALIKE_IMAGE, pairs_of_alike_images(lambda: slices) - same),
     ):
         for label, others in _partners(pairs - options.different, waiting).items():
             shown = " and ".join(f"sub-{other}" for other in others[:MOST_NAMED])

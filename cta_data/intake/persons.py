@@ -6,10 +6,12 @@ What is compared are keyed hashes and digests, so that it can be done from the t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cta_data.formats.slice_samples import are_copies, sample
 from cta_data.intake.identity import SHORTER, fingerprint, fingerprints_of
@@ -42,6 +44,8 @@ PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {
 
 Fingerprints = Mapping[str, str]
 Pair = frozenset[str]
+Sample = tuple[str, Iterable[str]]
+"""A subject, and a sample of the digests of the slices of one of the subject's images."""
 
 
 @dataclass(frozen=True)
@@ -145,19 +149,37 @@ def pixels_of_images(instances: Iterable[Instance]) -> list[list[str]]:
     return [list(pixels.values()) for pixels in series.values()]
 
 
-def pairs_of_alike_images(images: Iterable[tuple[str, Iterable[str]]]) -> set[Pair]:
-    """Pairs of subjects with images that share most slices; each is a subject and a sample."""
-    known = [(subject, frozenset(slices)) for subject, slices in images]
+def pairs_of_alike_images(images: Callable[[], Iterable[Sample]]) -> set[Pair]:
+    """Pairs of subjects with images that share most slices.
+
+    Parameters
+    ----------
+    images
+        Gives all images, and is asked twice: digests are many, and few of them come again.
+    """
+    again = _repeated(digest for _, slices in images() for digest in slices)
+    known = [
+        (subject, frozenset(slices))
+        for subject, slices in images()
+        if any(hash(digest) in again for digest in slices)
+    ]
     holders: dict[str, set[int]] = {}
     for number, (_, slices) in enumerate(known):
         for one in slices:
-            holders.setdefault(one, set()).add(number)
+            if hash(one) in again:
+                holders.setdefault(one, set()).add(number)
     near = {pair for found in holders.values() for pair in combinations(sorted(found), 2)}
     return {
         frozenset((known[first][0], known[second][0]))
         for first, second in near
         if known[first][0] != known[second][0] and are_copies(known[first][1], known[second][1])
     }
+
+
+def _repeated(texts: Iterable[str]) -> set[int]:
+    """Hashes of the texts that come more than once; eight bytes are kept of each."""
+    hashes = np.sort(np.fromiter(map(hash, texts), np.int64))
+    return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
 
 def persons_elsewhere(

@@ -15,6 +15,7 @@ from cta_data.intake.inventory import ACCEPTED, Inventory
 from cta_data.intake.persons import (
     OtherCohort,
     Pair,
+    Sample,
     pairs_of_alike_images,
     pairs_of_one_identity,
     pairs_of_one_image,
@@ -171,16 +172,17 @@ def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[froze
 
 def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
     """Pairs whose images share most slices, as delivered, or once they are converted."""
-    delivered = [
-        (f"{cohort}/{row.subject}", row.slices.split())
-        for cohort, inventory in inventories.items()
-        for row in inventory.series
-    ]
-    converted = [
-        (f"{row['cohort']}/{row['subject']}", row.get("slice_digests") or ())
-        for row in study.tables.rows("images")
-        if row["description"] == ""
-    ]
+
+    def delivered() -> Iterator[Sample]:
+        for cohort, inventory in inventories.items():
+            for row in inventory.series:
+                yield f"{cohort}/{row.subject}", row.slices.split()
+
+    def converted() -> Iterator[Sample]:
+        for row in study.tables.rows("images"):
+            if row["description"] == "":
+                yield f"{row['cohort']}/{row['subject']}", row.get("slice_digests") or ()
+
     yield from map(_labels, pairs_of_alike_images(delivered) | pairs_of_alike_images(converted))
 
 
