@@ -17,7 +17,7 @@ demo: $(VENV)/.installed-train
 	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all --train -j $(JOBS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -21,31 +21,27 @@ settings.register_profile("whatever the machine does", deadline=None)
 settings.load_profile("whatever the machine does")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put tests in the order and the groups in which `make test` hands them to its processes.
+LONGEST = (
+    "test_experiment",
+    "test_conformance",
+    "test_adversarial",
+    "test_predict_foreign_model",
+    "test_clones",
+    "test_registration",
+    "test_interruption",
+)
+"""Files that take a minute or more: begun last, one would be waited for at the end."""
 
-    A process takes a group whole, so that what a file makes once is made once, and nobody waits
-    for it. Long groups come first: short ones fill up what is left at the end.
-    """
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-        items.sort(key=_rank)
 
-
-def _group_of(item: pytest.Item) -> str:
-    """Return what is made together: a file; a cohort's study; all that looks at the built trial."""
-    if "built" in item.fixturenames:
-        return "built"
-    case = getattr(item, "callspec", None) and item.callspec.params.get("conformed")
-    return str(case or item.path.stem)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; `make test` gives its processes a file at a time."""
+    items.sort(key=_rank)
 
 
 def _rank(item: pytest.Item) -> int:
-    if "built" in item.fixturenames:
-        return 0
-    return 1 if item.get_closest_marker("slow") else 2
+    if item.path.stem in LONGEST:
+        return LONGEST.index(item.path.stem)
+    return len(LONGEST) + (item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
