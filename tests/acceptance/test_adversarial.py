@@ -61,9 +61,11 @@ def pixels_of(patient: Path) -> list[bytes]:
     return [pydicom.dcmread(paths[0]).PixelData for paths in slices_of(patient)]
 
 
-def a_little_changed(pixels: list[bytes]) -> list[bytes]:
-    """One grey value more in the first pixel: `add` knows the very pixels of another patient."""
-    return [bytes([pixels[0][0] ^ 1]) + pixels[0][1:], *pixels[1:]]
+def acquired_again(pixels: list[bytes], seed: int) -> list[bytes]:
+    """The same head with other noise: `add` knows the very slices of another patient."""
+    random = np.random.default_rng(seed)
+    values = [np.frombuffer(one, np.uint16) for one in pixels]
+    return [(one ^ random.integers(0, 2, one.shape, np.uint16)).tobytes() for one in values]
 
 
 def shift_registration(dataset: Dataset) -> None:
@@ -111,9 +113,9 @@ def adversarial(
     raw = tmp_path_factory.mktemp("raw")
     copies = dict(zip(CASES, copy_patients([one.raw for one in written], raw), strict=True))
     # Another patient's pixels behind this one's headers; and a sagittal series from left to right.
-    replace_pixels(copies["swapped"], a_little_changed(pixels_of(written[2].raw)))
-    replace_pixels(copies["swapped_frame"], a_little_changed(pixels_of(written[5].raw)))
-    replace_pixels(copies["mirrored"], pixels_of(written[2].raw)[::-1])
+    replace_pixels(copies["swapped"], acquired_again(pixels_of(written[2].raw), 1))
+    replace_pixels(copies["swapped_frame"], acquired_again(pixels_of(written[5].raw), 2))
+    replace_pixels(copies["mirrored"], acquired_again(pixels_of(written[2].raw), 3)[::-1])
     edit(files_of(copies["contradicted"], "Fusion")[0], shift_registration)
     edit(files_of(copies["emptied"], "RTSTRUCT")[0], empty_first_roi)
     of = dict(zip(CASES, written, strict=True))
