@@ -62,7 +62,12 @@ def add(
     study: StudyOption = None,
 ) -> int:
     """Take raw files (folder or archive) into a cohort's sourcedata."""
-    from cta_data.creation import card_to_be, ensure_cohort_of_locked, require_cohort_name
+    from cta_data.creation import (
+        card_to_be,
+        ensure_cohort,
+        ensure_cohort_of_locked,
+        require_cohort_name,
+    )
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.steps.add import add_source, open_addition, preview
 
@@ -78,7 +83,12 @@ def add(
     require_folder_place(opened.root / opened.sourcedata_path(cohort), [source])
     is_new = cohort not in opened.cohorts
     opened, rules = _opened_cohort(opened, cohort, card, dry_run=dry_run)
-    _require_decisions(opened, cohort, rules)
+    try:
+        _require_decisions(opened, cohort, rules)
+    except ConfigurationError:
+        if is_new and not dry_run:
+            ensure_cohort(opened, cohort, card)  # with the card that is to be completed
+        raise
     options = AdditionOptions(
         subject=subject_id,
         subject_map=subject_map,

@@ -152,7 +152,7 @@ def test_another_patient_s_image_is_refused(cta: Cta, shared_data: Path, tmp_pat
         ({"structure_set": "absent.dcm"}, "absent.dcm: there is no such file"),
         ({"image": "absent"}, "absent: there is no such file"),
         ({"out": "mask.mha"}, "the output is a .nii.gz file"),
-        ({"roi": "(["}, "--roi is not a regular expression"),
+        ({"roi": "(["}, "is not a regular expression"),
     ],
 )
 def test_mistakes_on_the_command_line(
