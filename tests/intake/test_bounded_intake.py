@@ -16,8 +16,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cta_data.errors import DataRefused
-from cta_data.intake import AdditionOptions, plan_addition
-from cta_data.intake import discover as discovery
+from cta_data.intake import AdditionOptions, headers, plan_addition
 from cta_data.intake.archives import UnpackBudget, UnpackLimits, is_archive, unpack
 from cta_data.intake.discover import discover
 from cta_data.intake.plain_files import FilePlace
@@ -225,14 +224,14 @@ def test_a_file_that_cannot_be_read_here_costs_itself(
     (tmp_path / "work").mkdir()
     for number in (1, 2):
         (tmp_path / "in" / f"{number}.dcm").write_bytes(make_dicom(number))
-    whole = discovery.read_instance
+    whole = headers.read_instance
 
     def read(path: Path, name: str, attributes: tuple[str, ...]):
         if name == "1.dcm":
             raise error
         return whole(path, name, attributes)
 
-    monkeypatch.setattr(discovery, "read_instance", read)
+    monkeypatch.setattr(headers, "read_instance", read)
     found = discover(tmp_path / "in", tmp_path / "work", UnpackBudget(UnpackLimits()), ())
     assert [one.name for one in found.instances] == ["2.dcm"]
     [problem] = found.problems
