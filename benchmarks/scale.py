@@ -122,6 +122,7 @@ def print_sessions(folder: Path, counts: Sequence[int]) -> None:
             make_study(folder, root, count)
         for name, words in COMMANDS.items():
             costs[name].append(measure(*words, "--study", str(root)))
+            print(f"{count}: {name}: {costs[name][-1]}", file=sys.stderr, flush=True)
     for name, found in costs.items():
         seconds = [cost.cpu_s - startup.cpu_s for cost in found]
         cells = "".join(f"{cost!s:>22}" for cost in found)
