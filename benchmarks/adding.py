@@ -21,12 +21,12 @@ import numpy as np
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.creation import create_study
-from cta_data.engine.datasets import annexing, save
 from cta_data.intake import AdditionOptions, execute_addition
-from cta_data.steps.add import open_addition
-from cta_data.study import Study
+from cta_data.intake.add import open_addition
+from cta_data.study.creation import create_study
+from cta_data.study.study import Study
+from cta_data.versioning.datasets import annexing, save
+from cta_data.versioning.tools import use_environment_tools
 
 GOAL_SHARE = 0.10
 SERIES_A_PATIENT = 5

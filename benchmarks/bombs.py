@@ -98,14 +98,14 @@ def _read(name: str, file: str) -> int:
 
 
 def _nifti(path: Path) -> str:
-    from cta_data.formats.nifti_copy import place_nifti
+    from cta_data.formats.nifti.copy import place_nifti
 
     placed = place_nifti(path, path.with_name("placed.nii.gz"))
     return f"image, {'; '.join(placed.notes)}"
 
 
 def _mask(path: Path) -> str:
-    from cta_data.evaluation.scoring.mask_files import read_mask
+    from cta_data.scoring.mask_files import read_mask
 
     return f"mask of {len(read_mask(path).index)} voxels"
 
@@ -164,7 +164,7 @@ def _table(path: Path) -> str:
 
 
 def _weights(path: Path) -> str:
-    from cta_data.nnunet.checkpoints import read_checkpoint
+    from cta_data.training.nnunet.checkpoints import read_checkpoint
 
     return str(read_checkpoint(path).keys())
 

@@ -20,7 +20,7 @@ from registration_cases import image_of, patient_of
 from scipy import ndimage
 
 from cta_data.errors import ConfigurationError
-from cta_data.imaging.brain_extraction import extract_brain, require_backend
+from cta_data.imaging.brain import extract_brain, require_backend
 from cta_data.phantom.patient import DigitalPatient
 
 TECHNIQUES = ("MPRAGE", "SPACE")

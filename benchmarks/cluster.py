@@ -27,11 +27,11 @@ from pathlib import Path
 from scale_study import CARD, run, write_raw
 from slurm_node import missing, running, slurm_node
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.configuration import initial_toml
-from cta_data.creation import create_study
-from cta_data.engine.keys import content_key
-from cta_data.study import Study
+from cta_data.study.configuration import initial_toml
+from cta_data.study.creation import create_study
+from cta_data.study.study import Study
+from cta_data.versioning.keys import content_key
+from cta_data.versioning.tools import use_environment_tools
 
 KILLED_AFTER = (3, 17, 31)
 """Records after which a worker is killed, each in a study of its own."""

@@ -24,18 +24,18 @@ import numpy as np
 import SimpleITK as sitk
 from isal import igzip_lib, isal_zlib
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.creation import create_study, ensure_cohort
 from cta_data.engine import ExecutorOptions, RunOptions
 from cta_data.engine.driver import plan_steps
 from cta_data.engine.log import read_timings
 from cta_data.engine.staging import Workspace
-from cta_data.formats.nifti import write_voxels
+from cta_data.formats.nifti.image import write_voxels
 from cta_data.intake import AdditionOptions
-from cta_data.steps.add import add_source, open_addition
-from cta_data.steps.convert import CONVERT
-from cta_data.steps.pipeline import execute
-from cta_data.study import Study
+from cta_data.intake.add import add_source, open_addition
+from cta_data.pipeline.convert.step import CONVERT
+from cta_data.pipeline.runner import execute
+from cta_data.study.creation import create_study, ensure_cohort
+from cta_data.study.study import Study
+from cta_data.versioning.tools import use_environment_tools
 
 SHAPE = (240, 240, 155)
 LEVEL = 2

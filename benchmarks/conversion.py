@@ -32,8 +32,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.nifti import write_image
+from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.nifti.image import write_image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 THROUGHPUT_SERIES = 8

@@ -35,7 +35,7 @@ from kill import (
     wait_for_git,
 )
 
-from cta_data.cli.application import use_environment_tools
+from cta_data.versioning.tools import use_environment_tools
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIZES = 10

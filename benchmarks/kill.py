@@ -29,9 +29,9 @@ import pandas as pd
 import psutil
 from scale import CARD, write_raw
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.engine.committed import datasets_of
-from cta_data.engine.leftovers import MARK
+from cta_data.versioning.committed import datasets_of
+from cta_data.versioning.leftovers import MARK
+from cta_data.versioning.tools import use_environment_tools
 
 TRAINING = """
 [training]

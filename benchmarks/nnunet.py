@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from cta_data.formats.nifti import image_from_array, write_image
-from cta_data.nnunet.environment import nnunet_environment
+from cta_data.formats.nifti.image import image_from_array, write_image
+from cta_data.training.nnunet.environment import nnunet_environment
 
 NAME = "Dataset901_Cubes"
 SHAPE = (96, 96, 96)
@@ -92,7 +92,7 @@ def prepared_trainer(kind: type, job: dict[str, Any], prepared: dict[str, Any], 
     """Return nnU-Net's trainer, or ours, with the same plan, numbers and seed."""
     import torch
 
-    from cta_data.nnunet.trainer import SeededTrainer, seed_everything
+    from cta_data.training.nnunet.trainer import SeededTrainer, seed_everything
 
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8")) | {"continue_training": False}
     dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
@@ -169,8 +169,8 @@ def compare(job: dict[str, Any], epochs: int, rounds: int) -> None:
     import torch
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-    from cta_data.nnunet.planning import plan_job
-    from cta_data.nnunet.trainer import SeededTrainer, seed_everything
+    from cta_data.training.nnunet.planning import plan_job
+    from cta_data.training.nnunet.trainer import SeededTrainer, seed_everything
 
     class SeededOriginal(nnUNetTrainer):
         """nnU-Net's trainer, seeded as ours is outside of the epoch that it times."""
@@ -206,8 +206,8 @@ def predict(job: dict[str, Any], folder: Path) -> None:
     """Predict all cubes from files, and tell how long the arithmetic waited for one."""
     import shutil
 
-    from cta_data.nnunet.plans import model_folder
-    from cta_data.nnunet.prediction import predict_job
+    from cta_data.training.nnunet.plans import model_folder
+    from cta_data.training.nnunet.prediction import predict_job
 
     model = folder / "results" / model_folder(NAME, job["planner"], job["configuration"])
     ready = folder / "prepared" / NAME

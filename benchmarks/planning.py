@@ -18,14 +18,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.creation import create_study
 from cta_data.engine import RunOptions, Unit, plan_steps
 from cta_data.engine.units import Step
-from cta_data.intake.inventory import SeriesRow, SubjectRow, write_series, write_subjects
-from cta_data.steps.build import build_step
-from cta_data.steps.pipeline import SUBJECT_STEPS
-from cta_data.study import Study
+from cta_data.pipeline.build import build_step
+from cta_data.pipeline.runner import SUBJECT_STEPS
+from cta_data.study.creation import create_study
+from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
+from cta_data.study.study import Study
+from cta_data.versioning.tools import use_environment_tools
 
 KINDS = ("MR", "MR", "MR", "MR", "CT", "RTSTRUCT")
 GOAL_SECONDS = 2.0

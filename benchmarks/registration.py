@@ -24,9 +24,9 @@ import numpy as np
 import SimpleITK as sitk
 from registration_cases import PAIRS, Case, patient_of, plain_case
 
-from cta_data.formats.nifti import read_image
-from cta_data.imaging.registration import RegistrationSettings, register_images
-from cta_data.imaging.registration_quality import assess_transform
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.registration.quality import assess_transform
+from cta_data.imaging.registration.register import RegistrationSettings, register_images
 
 PointMap = Callable[[np.ndarray], np.ndarray]
 Method = Callable[[sitk.Image, sitk.Image], PointMap]

@@ -31,13 +31,9 @@ from registration_cases import (
 )
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.registration import RegistrationSettings, register_images
-from cta_data.imaging.registration_limits import (
-    QualityLimits,
-    RegistrationQuality,
-    reasons_against,
-)
-from cta_data.imaging.registration_quality import assess_transform
+from cta_data.imaging.registration.limits import QualityLimits, RegistrationQuality, reasons_against
+from cta_data.imaging.registration.quality import assess_transform
+from cta_data.imaging.registration.register import RegistrationSettings, register_images
 from cta_data.phantom.patient import DigitalPatient
 
 SUCCESS_MM = 1.0

@@ -22,12 +22,12 @@ import SimpleITK as sitk
 from registration_cases import PAIRS, Case, mirrored, patient_of, plain_case, swapped
 
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti import read_image
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.reference_image import read_reference_image
-from cta_data.imaging.head_mask import find_head
-from cta_data.imaging.registration import RegistrationSettings, register_volumes
-from cta_data.imaging.registration_limits import SEED, QualityLimits
-from cta_data.imaging.registration_volume import prepare_volume
+from cta_data.imaging.brain.head_mask import find_head
+from cta_data.imaging.registration.limits import SEED, QualityLimits
+from cta_data.imaging.registration.register import RegistrationSettings, register_volumes
+from cta_data.imaging.registration.volume import prepare_volume
 
 # Quality value, limit, and whether more of it is better.
 VALUES = (

@@ -30,7 +30,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from scale_study import make_study, run
 
-from cta_data.cli.application import use_environment_tools
+from cta_data.versioning.tools import use_environment_tools
 
 STEPS = ("convert", "register", "transfer", "strip", "measure")
 COMMANDS: dict[str, tuple[str, ...]] = {

@@ -19,13 +19,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from cta_data.configuration import initial_toml
-from cta_data.creation import create_study
 from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.units import Unit
-from cta_data.steps.build import build_step
-from cta_data.steps.pipeline import SUBJECT_STEPS
-from cta_data.study import Study
+from cta_data.pipeline.build import build_step
+from cta_data.pipeline.runner import SUBJECT_STEPS
+from cta_data.study.configuration import initial_toml
+from cta_data.study.creation import create_study
+from cta_data.study.study import Study
 
 REAL = 8
 CARD = """

@@ -25,10 +25,10 @@ from isal import igzip
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
-from cta_data.evaluation.scoring import ARTICLE, TABLES, score_masks
-from cta_data.evaluation.scoring.mask_files import score_files
-from cta_data.formats.nifti import write_voxels
-from cta_data.steps.evaluate import evaluate
+from cta_data.formats.nifti.image import write_voxels
+from cta_data.reports.evaluate import evaluate
+from cta_data.scoring import ARTICLE, TABLES, score_masks
+from cta_data.scoring.mask_files import score_files
 
 SHAPE = (200, 256, 256)
 LESIONS = 60

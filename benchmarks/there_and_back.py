@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from cta_data.formats.nifti import read_image
+from cta_data.formats.dicom.rtstruct import read_structure_set
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.reference_image import read_reference_image
-from cta_data.formats.rtstruct import read_structure_set
-from cta_data.imaging.drawn_lesions import DrawnLesion, lesions_from_contours
-from cta_data.imaging.grid import Grid
-from cta_data.imaging.label_transfer import transfer_lesions
-from cta_data.imaging.mask_transfer import lesions_from_mask
-from cta_data.imaging.transfer_checks import TransferCheck, check_transfer
-from cta_data.imaging.transfer_limits import TransferLimits
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.lesions.drawn_lesions import DrawnLesion, lesions_from_contours
+from cta_data.imaging.lesions.label_transfer import transfer_lesions
+from cta_data.imaging.lesions.mask_transfer import lesions_from_mask
+from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer
+from cta_data.imaging.lesions.transfer_limits import TransferLimits
 
 # From Python 3.11.4 on.
 SAFELY: dict = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

@@ -38,9 +38,9 @@ from transfer_heads import (
     truth_of,
 )
 
-from cta_data.imaging.drawn_lesions import lesions_from_contours
-from cta_data.imaging.label_transfer import transfer_lesions
-from cta_data.imaging.mask_transfer import transfer_mask
+from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
+from cta_data.imaging.lesions.label_transfer import transfer_lesions
+from cta_data.imaging.lesions.mask_transfer import transfer_mask
 from cta_data.phantom.geometry import SAGITTAL, Grid
 from cta_data.phantom.lesions import draw_volumes
 

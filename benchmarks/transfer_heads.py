@@ -14,8 +14,8 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cta_data.imaging.contours import Contour, Roi
-from cta_data.imaging.rasterization import rasterize_roi
+from cta_data.imaging.rasterization.contours import Contour, Roi
+from cta_data.imaging.rasterization.rasterize import rasterize_roi
 from cta_data.phantom.geometry import SAGITTAL, Grid, Rigid, random_rigid
 from cta_data.phantom.lesions import StarShape, shape_of_volume
 from cta_data.phantom.structure_set import shape_contours

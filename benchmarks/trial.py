@@ -22,16 +22,16 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.creation import create_study
 from cta_data.engine import ExecutorOptions, RunOptions
-from cta_data.formats.nifti import read_image
+from cta_data.formats.nifti.image import read_image
 from cta_data.intake import AdditionOptions
+from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import VoxelSizes, write_trial
-from cta_data.steps.add import add_source, open_addition
-from cta_data.steps.build import build_step
-from cta_data.steps.pipeline import SUBJECT_STEPS, execute
-from cta_data.study import Study
+from cta_data.pipeline.build import build_step
+from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.study.creation import create_study
+from cta_data.study.study import Study
+from cta_data.versioning.tools import use_environment_tools
 
 BRAIN_POINTS = 2000
 

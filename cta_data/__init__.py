@@ -9,13 +9,13 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cta_data.study import Study, open_study
+    from cta_data.study.study import Study, open_study
 
     __version__: str
 
 __all__ = ["Study", "__version__", "open_study"]
 
-_PLACES = {"Study": "cta_data.study", "open_study": "cta_data.study"}
+_PLACES = {"Study": "cta_data.study.study", "open_study": "cta_data.study.study"}
 
 
 def __getattr__(name: str) -> Any:

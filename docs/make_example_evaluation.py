@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cta_data.formats.nifti import write_voxels
+from cta_data.formats.nifti.image import write_voxels
 from cta_data.phantom.lesions import draw_volumes
 
 SHAPE = (72, 96, 96)

@@ -10,12 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from cta_data.evaluation.published import published_scores
-from cta_data.evaluation.statistics import (
-    mann_whitney_u,
-    signed_rank_counts,
-    wilcoxon_signed_rank,
-)
+from cta_data.scoring.published import published_scores
+from cta_data.scoring.statistics import mann_whitney_u, signed_rank_counts, wilcoxon_signed_rank
 
 PATIENTS = 15
 """Patients of each of the two test sets of the trial."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from cta_data.versioning.tools import use_environment_tools
+
+if TYPE_CHECKING:
+    from cta_data.engine import Report
+    from cta_data.phantom import WrittenPatient
+    from cta_data.study.study import Study
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -15,6 +23,12 @@ REPOSITORY = Path(__file__).parent.parent
 for name in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+
+# git-annex from the environment, and an identity for commits on a machine where none is set.
+use_environment_tools()
+for role in ("AUTHOR", "COMMITTER"):
+    os.environ.setdefault(f"GIT_{role}_NAME", "Test Author")
+    os.environ.setdefault(f"GIT_{role}_EMAIL", "test@example.org")
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("whatever the machine does", deadline=None)
@@ -54,12 +68,36 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def git_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give git an identity, so that tests commit on a machine where none is set."""
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Test Author")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[WrittenPatient]]:
+    """Six digital patients at 2.5 mm: three drawn on MPRAGE, three on SPACE."""
+    from helpers.made_once import made_once
+    from helpers.trial_study import SIZES
+
+    from cta_data.phantom import write_trial
+
+    def make(folder: Path) -> tuple[Path, list[WrittenPatient]]:
+        return folder, write_trial(folder, n_naq=3, n_haq=3, seed=5, voxel_sizes=SIZES)
+
+    return made_once(tmp_path_factory, "trial", make)
+
+
+@pytest.fixture(scope="session")
+def built(
+    trial: tuple[Path, list[WrittenPatient]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Study, Report]:
+    """The study with all four settings built from the trial; tests must not change it."""
+    from helpers.made_once import made_once
+    from helpers.trial_study import build_all, make_study
+
+    from cta_data.study.study import Study
+
+    def make(folder: Path) -> tuple[Path, Report]:
+        study = make_study(folder / "study", trial[0] / "raw")
+        return study.root, build_all(study)
+
+    root, report = made_once(tmp_path_factory, "built", make)
+    return Study(root), report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,7 +12,7 @@ from helpers.command_line import run_cta
 
 from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.errors import ConfigurationError
-from cta_data.formats.nifti import write_voxels
+from cta_data.formats.nifti.image import write_voxels
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from cta_data.cli.application import app
 from cta_data.cohorts.card import Card
-from cta_data.configuration import StudyConfiguration
-from cta_data.imaging.registration_limits import QualityLimits
+from cta_data.imaging.registration.limits import QualityLimits
+from cta_data.study.configuration import StudyConfiguration
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"

@@ -12,14 +12,15 @@ import pytest
 from helpers.table_study import COHORT, make_table_study
 
 from cta_data.engine import RunOptions, Selection, plan_steps
-from cta_data.imaging.brain_extraction import REQUIREMENTS
-from cta_data.intake import inventory
-from cta_data.manifests import stored_rows, tables
-from cta_data.steps.build import build_step
-from cta_data.steps.extract_brain import NEED_MORE
-from cta_data.steps.overview import study_status
-from cta_data.steps.pipeline import SUBJECT_STEPS
-from cta_data.study import Study
+from cta_data.imaging.brain import REQUIREMENTS
+from cta_data.pipeline.build import build_step
+from cta_data.pipeline.extract_brain import NEED_MORE
+from cta_data.pipeline.overview import study_status
+from cta_data.pipeline.runner import SUBJECT_STEPS
+from cta_data.study import sourcedata as inventory
+from cta_data.study.study import Study
+from cta_data.study.tables import store as tables
+from cta_data.study.tables import stored_rows
 
 IMAGING = {
     *("SimpleITK", "scipy", "nibabel", "pydicom", "highdicom", "cc3d", "skimage", "PIL"),

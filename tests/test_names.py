@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from cta_data.cohorts import parse_card
-from cta_data.creation import create_study
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.intake.archives import UnpackBudget, UnpackLimits, unpack
 from cta_data.intake.discover import discover
 from cta_data.intake.plain_files import FilePlace
 from cta_data.intake.pseudonyms import check_label
 from cta_data.names import hidden_character, require_short_dataset, shown
-from cta_data.nnunet.archive import import_model
-from cta_data.steps.predict_folder import folder_content
+from cta_data.study.creation import create_study
+from cta_data.training.nnunet.archive import import_model
+from cta_data.training.predict_folder import folder_content
 
 HIDDEN = {
     "line feed": "a\nb",

@@ -10,9 +10,9 @@ import pytest
 from helpers.command_line import run_cta
 from helpers.dying import DEADLY, die_once, score_or_die, square_or_die
 
-from cta_data.evaluation.scoring import collection
-from cta_data.formats.nifti import write_voxels
+from cta_data.formats.nifti.image import write_voxels
 from cta_data.processes import open_workers
+from cta_data.scoring import collection
 
 
 def test_a_process_that_dies_costs_its_item_alone() -> None:

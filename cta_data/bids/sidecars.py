@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.bids.files import json_text, write_text
-from cta_data.formats.coded_values import codes_of
-from cta_data.formats.device_names import maker, model, version
-from cta_data.formats.dicom_header import measured
+from cta_data.formats.dicom.coded_values import codes_of
+from cta_data.formats.dicom.device_names import maker, model, version
+from cta_data.formats.dicom.header import measured
 from cta_data.redaction import Identity, Redactor
 
 CONVERSION_SOFTWARE = "cta_data, with dicom2nifti for the voxels"

@@ -9,15 +9,15 @@ import typer
 
 from cta_data.cli.days import day_of
 from cta_data.cli.options import CohortOption, JsonOption, ReplayOption, StudyOption, SubjectOption
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine import Selection
-from cta_data.engine.datasets import git_identity
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.study import Study, open_study
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import console, error_console, print_json
+from cta_data.versioning.datasets import git_identity
 
 if TYPE_CHECKING:
-    from cta_data.steps.acceptance import HeldBack
+    from cta_data.review.acceptance import HeldBack
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def accept(
     replay: ReplayOption = False,
 ) -> int:
     """List registrations and transfers that are held back, or decide about some."""
-    from cta_data.steps.acceptance import JUDGED, Verdict, decide_about, held_back
+    from cta_data.review.acceptance import JUDGED, Verdict, decide_about, held_back
 
     if step and step not in JUDGED:
         raise ConfigurationError(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cta_data.cli.output import console
 from cta_data.cohorts.card import Card
+from cta_data.terminal.output import console
 
 KINDS = {
     "public": "public: anyone may download it",

@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,9 +35,10 @@ from cta_data.cli import (
     trace_commands,
     train_commands,
 )
-from cta_data.cli.output import error_console
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import CtaError, DataRefused
+from cta_data.terminal.output import error_console
+from cta_data.versioning.tools import use_environment_tools
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
@@ -138,22 +137,6 @@ def _show_log() -> None:
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _Messages) for handler in logger.handlers):
         logger.addHandler(_Messages())
-
-
-def use_environment_tools() -> None:
-    """Put the environment's own programs first: git-annex is installed beside this command.
-
-    A wheel of git-annex holds its program and a Python script that starts it. Before the script,
-    which takes several times as long as most calls of git to git-annex, comes the program itself.
-    """
-    folders = [Path(sys.executable).parent]
-    wheel = find_spec("git_annex")
-    if wheel and wheel.origin and (program := Path(wheel.origin).with_name("git-annex")).is_file():
-        folders.insert(0, program.parent)
-        os.environ.setdefault("MAGIC", str(program.with_name("magic.mgc")))  # as the script does
-    path = os.environ.get("PATH", "").split(os.pathsep)
-    absent = [str(folder) for folder in folders if str(folder) not in path]
-    os.environ["PATH"] = os.pathsep.join([*absent, *path])
 
 
 def _print_error(text: str) -> None:

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from cta_data.cli.days import day_of
 from cta_data.cli.options import JsonOption, ReplayOption, StudyOption
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.study import Study, open_study
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def audit(
         if not (model or test_set or everything):
             chosen = _start(opened, convention, as_json=as_json)
         return _list(opened, convention, chosen, truth, page=page, as_json=as_json)
-    from cta_data.steps.audit import FalseLesion, Reading, judge
+    from cta_data.review.audit import FalseLesion, Reading, judge
 
     if not (case and lesion and model and test_set and verdict):
         raise ConfigurationError(
@@ -82,8 +82,8 @@ def audit(
 
 def _start(study: Study, convention: str, *, as_json: bool) -> dict[str, str]:
     """Return where the paper looked, where the study has it; else nothing, which means all."""
-    from cta_data.evaluation.audit import START
-    from cta_data.steps.audit import evaluated_cases
+    from cta_data.review.audit import evaluated_cases
+    from cta_data.scoring.audited import START
 
     cases = evaluated_cases(study, convention)
     of_paper = (cases["model"] == START["model"]) & (cases["test_set"] == START["test_set"])
@@ -114,10 +114,10 @@ def _list(
     page: bool,
     as_json: bool,
 ) -> int:
-    from cta_data.evaluation.audit import BIAS, with_verdicts
-    from cta_data.evaluation.scoring import convention_named
-    from cta_data.steps.audit import audited, evaluated_cases
-    from cta_data.steps.audit_truth import count_truth, truth_in_words, with_truth
+    from cta_data.review.audit import audited, evaluated_cases
+    from cta_data.review.audit_truth import count_truth, truth_in_words, with_truth
+    from cta_data.scoring import convention_named
+    from cta_data.scoring.audited import BIAS, with_verdicts
 
     rows = audited(study, convention)
     cases = with_verdicts(evaluated_cases(study, convention), rows)
@@ -158,7 +158,7 @@ def _write_page(
     as_json: bool,
 ) -> dict[str, object]:
     """Write the page and say where it is; return what JSON says of it."""
-    from cta_data.steps.audit_page import write_audit_page
+    from cta_data.review.audit_page import write_audit_page
 
     errors = error_console()
 
@@ -179,7 +179,7 @@ def _write_page(
 
 
 def _print(rows: pd.DataFrame, cases: pd.DataFrame) -> None:
-    from cta_data.evaluation.audit import BIAS
+    from cta_data.scoring.audited import BIAS
 
     table = Table("test set", "model", "case", "lesion", "cm³", "at RAS mm", "verdict", box=None)
     for row in rows.to_dict("records"):

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
-from cta_data.cli.output import error_console, print_json
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING
 from cta_data.errors import ConfigurationError
 from cta_data.given_paths import require_given_file
-from cta_data.study import EVALUATION, open_study
+from cta_data.study.study import EVALUATION, open_study
+from cta_data.terminal.output import error_console, print_json
 from cta_data.whole_files import written_whole
 
 if TYPE_CHECKING:
-    from cta_data.evaluation.kept_scores import KeptScores
-    from cta_data.evaluation.score_comparison import ScoreComparison
+    from cta_data.scoring.comparison import ScoreComparison
+    from cta_data.scoring.kept_scores import KeptScores
 
 MOST_NAMES = 20
 
@@ -65,14 +65,10 @@ def compare(
     study: StudyOption = None,
 ) -> int:
     """Test whether the scores of B differ from those of A, case by case."""
-    from cta_data.cli.compare_table import print_comparison
-    from cta_data.evaluation.kept_scores import read_scores
-    from cta_data.evaluation.score_comparison import (
-        compare_scores,
-        compared_metrics,
-        require_one_convention,
-    )
-    from cta_data.evaluation.statistics.bootstrap import SEED
+    from cta_data.scoring.comparison import compare_scores, compared_metrics, require_one_convention
+    from cta_data.scoring.kept_scores import read_scores
+    from cta_data.scoring.statistics.bootstrap import SEED
+    from cta_data.terminal.compare_table import print_comparison
 
     if not 0 < confidence < 1:
         raise ConfigurationError("--confidence is between 0 and 1", why=f"{confidence:g}")
@@ -112,7 +108,7 @@ def _sources(
     ConfigurationError
         One file without two models would be compared with itself, or there is no such convention.
     """
-    from cta_data.evaluation.scoring.conventions import convention_named
+    from cta_data.scoring.conventions import convention_named
 
     if len(models) > 2 or (b is None and len(set(models)) != 2):
         raise ConfigurationError(

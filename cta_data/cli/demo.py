@@ -44,7 +44,7 @@ def demo(
 
     With other cohorts, digital patients are written as those are distributed, and join.
     """
-    from cta_data.cli.demonstration import run_demonstration
+    from cta_data.demo.demonstration import run_demonstration
 
     return run_demonstration(
         folder, patients, seed, jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm

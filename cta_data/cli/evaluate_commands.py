@@ -16,15 +16,15 @@ from cta_data.cli.options import (
     ReplayOption,
     StudyOption,
 )
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.given_paths import require_given_folder
-from cta_data.study import CONFIGURATION, ENVIRONMENT, EVALUATION, open_study
+from cta_data.study.study import CONFIGURATION, ENVIRONMENT, EVALUATION, open_study
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
-    from cta_data.evaluation.experiment import Predictions
-    from cta_data.steps.evaluate import Evaluation
+    from cta_data.reports.evaluate import Evaluation
+    from cta_data.scoring.models import Predictions
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def evaluate(
     replay: ReplayOption = False,
 ) -> int:
     """Score all predictions; write the paper's tables and figures from them."""
-    from cta_data.evaluation.scoring import convention_named
+    from cta_data.scoring import convention_named
 
     chosen = convention_named(convention)
     errors = error_console()
@@ -63,7 +63,7 @@ def evaluate(
     for given in filter(None, (references, predictions)):
         require_given_folder(given, "the masks")
     if out is None and not (references and predictions and _is_standalone(study)):
-        from cta_data.steps.evaluate_study import evaluate_study
+        from cta_data.reports.evaluate_study import evaluate_study
 
         opened = open_study(study)
         place = opened.root / EVALUATION
@@ -77,8 +77,8 @@ def evaluate(
             commit=not replay,
         )
     else:
-        from cta_data.steps.evaluate import NAMES, convention_folder
-        from cta_data.steps.evaluate import evaluate as run
+        from cta_data.reports.evaluate import NAMES, convention_folder
+        from cta_data.reports.evaluate import evaluate as run
 
         place = out or Path(EVALUATION)
         found = _find(references, predictions, study, note)
@@ -105,10 +105,10 @@ def _find(
 ) -> Predictions:
     """Return what there is to score: the user's folders, or masks of the study, fetched."""
     if references and predictions:
-        from cta_data.evaluation.experiment import predictions_in_folders
+        from cta_data.scoring.models import predictions_in_folders
 
         return predictions_in_folders(references, predictions)
-    from cta_data.steps.evaluate_study import find_predictions
+    from cta_data.reports.evaluate_study import find_predictions
 
     return find_predictions(open_study(study), references, predictions, note=note)
 

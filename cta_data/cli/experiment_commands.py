@@ -7,14 +7,6 @@ from typing import Annotated
 import typer
 
 from cta_data.cli.options import DryRunOption, JobsOption, JsonOption, StudyOption
-from cta_data.cli.output import (
-    ProgressObserver,
-    console,
-    error_console,
-    print_json,
-    print_plan,
-    print_report,
-)
 from cta_data.cli.train_commands import (
     ConfigurationOption,
     DeviceOption,
@@ -29,7 +21,15 @@ from cta_data.cli.train_commands import (
 from cta_data.engine import ExecutorOptions
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.study import open_study
+from cta_data.study.study import open_study
+from cta_data.terminal.output import (
+    ProgressObserver,
+    console,
+    error_console,
+    print_json,
+    print_plan,
+    print_report,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def experiment(
     study: StudyOption = None,
 ) -> int:
     """Train, predict and evaluate the paper's settings; run again, it goes on where it was."""
-    from cta_data.steps.experiment import run_experiment
+    from cta_data.demo.experiment import run_experiment
 
     if name != "paper":
         raise ConfigurationError(f"there is no experiment {name!r}", next_step="It is `paper`")
@@ -97,7 +97,7 @@ def experiment(
 
 
 def _print_plan(study: object, request: object, *, as_json: bool) -> int:
-    from cta_data.steps.experiment import estimate, plan_experiment
+    from cta_data.demo.experiment import estimate, plan_experiment
 
     decisions = plan_experiment(study, request)  # type: ignore[arg-type]
     estimates = estimate(study, request)  # type: ignore[arg-type]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cta_data.cli.output import console, error_console, print_json
-from cta_data.configuration import TrainingSection
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.study import Study, open_study
+from cta_data.study.configuration import TrainingSection
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
-    from cta_data.steps.predict_folder import BrainOptions
+    from cta_data.training.predict_folder import BrainOptions
 
 
 def predict_folder_command(
@@ -32,14 +32,14 @@ def predict_folder_command(
     as_json: bool,
 ) -> int:
     """Predict a folder and print what came of it."""
-    from cta_data.nnunet.environment import require_device, require_training_packages
-    from cta_data.steps.predict_folder import (
+    from cta_data.training.nnunet.environment import require_device, require_training_packages
+    from cta_data.training.predict_folder import (
         find_model,
         folder_content,
         output_names,
         predict_folder,
     )
-    from cta_data.steps.training import machine_for
+    from cta_data.training.runner import machine_for
 
     if out is None:
         raise ConfigurationError("--input needs --output, a folder for what is predicted")
@@ -92,8 +92,8 @@ def _training(study: Study | None, changes: dict[str, Any]) -> TrainingSection:
 
 def _model_of_study(study: Study | None, setting: str, changes: dict[str, Any]) -> Path:
     from cta_data.cli.train_commands import training_section
-    from cta_data.engine.datasets import fetch
-    from cta_data.steps.models import model_of
+    from cta_data.training.models import model_of
+    from cta_data.versioning.datasets import fetch
 
     assert study is not None
     model = model_of(study, setting, training_section(study, changes))
@@ -111,8 +111,8 @@ def _model_of_study(study: Study | None, setting: str, changes: dict[str, Any]) 
 
 def _brain(study: Study | None, *, stripped: bool) -> BrainOptions:
     """Return how to extract the brain: as the study does, or by default; never twice."""
-    from cta_data.steps.extract_brain import backend_options
-    from cta_data.steps.predict_folder import BrainOptions
+    from cta_data.pipeline.extract_brain import backend_options
+    from cta_data.training.predict_folder import BrainOptions
 
     if stripped:
         return BrainOptions()

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cta_data.cli.options import JsonOption, StudyOption
-from cta_data.cli.output import print_frame, print_records
-from cta_data.study import open_study
+from cta_data.study.study import open_study
+from cta_data.terminal.output import print_frame, print_records
 
 
 def register(app: typer.Typer) -> None:

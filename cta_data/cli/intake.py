@@ -11,17 +11,17 @@ from rich.table import Table
 
 from cta_data.cli.access import print_access
 from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
 from cta_data.given_paths import require_given_file
-from cta_data.study import Study, open_study
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
     from cta_data.intake import AdditionPlan, SubjectPlan
-    from cta_data.steps.add import Preview
+    from cta_data.intake.add import Preview
 
 GIBIBYTE = 1 << 30
 MOST_ROWS = 60
@@ -62,14 +62,14 @@ def add(
     study: StudyOption = None,
 ) -> int:
     """Take raw files (folder or archive) into a cohort's sourcedata."""
-    from cta_data.creation import (
+    from cta_data.intake import AdditionOptions, UnpackLimits
+    from cta_data.intake.add import add_source, open_addition, preview
+    from cta_data.study.creation import (
         card_to_be,
         ensure_cohort,
         ensure_cohort_of_locked,
         require_cohort_name,
     )
-    from cta_data.intake import AdditionOptions, UnpackLimits
-    from cta_data.steps.add import add_source, open_addition, preview
 
     opened = open_study(study)
     require_cohort_name(opened, cohort)
@@ -117,8 +117,8 @@ def _opened_cohort(
     study: Study, cohort: str, card: Path | None, *, dry_run: bool
 ) -> tuple[Study, Card]:
     """Return the study and the cohort's card; a new cohort is made once its source was planned."""
-    from cta_data.creation import card_to_be, ensure_cohort
-    from cta_data.engine.datasets import require_identity
+    from cta_data.study.creation import card_to_be, ensure_cohort
+    from cta_data.versioning.datasets import require_identity
 
     if not dry_run and cohort in study.cohorts:
         study = ensure_cohort(study, cohort, card)
@@ -131,7 +131,7 @@ def _opened_cohort(
 
 def _notes(plan: AdditionPlan, rows: list[Preview]) -> list[str]:
     """Return what is to be told of persons and of series that rules leave out."""
-    from cta_data.steps.add import implausible_persons
+    from cta_data.intake.add import implausible_persons
 
     persons = sorted(implausible_persons(plan).items())
     left_out = sorted(Counter(row.left_out for row in rows if row.left_out).items())
@@ -151,7 +151,7 @@ def _number_refused(plan: AdditionPlan) -> int:
 
 def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:
     """Say which patients of a cohort are another subject of the study as well."""
-    from cta_data.steps.overlap import shared_patients
+    from cta_data.intake.overlap import shared_patients
 
     shared = [] if quiet else shared_patients(study)
     mine = [patient for patient in shared if cohort in {c for c, _ in patient.labels}]
@@ -164,7 +164,7 @@ def _tell_shared(study: Study, cohort: str, *, quiet: bool) -> None:
 
 def _tell_clinical(study: Study, cohort: str, *, quiet: bool) -> None:
     """Say what of the clinical tables could not be used: it stays missing."""
-    from cta_data.steps.clinical import problems_of
+    from cta_data.pipeline.convert.clinical import problems_of
 
     problems = [] if quiet else problems_of(Study(study.root), cohort)
     for line in problems[:MOST_ROWS]:
@@ -179,7 +179,7 @@ def _require_decisions(study: Study, cohort: str, card: Card) -> None:
     ConfigurationError
         With the lines to add, and where.
     """
-    from cta_data.steps.convert import ASK_FOR_CODE, require_lesion_values
+    from cta_data.pipeline.convert.step import ASK_FOR_CODE, require_lesion_values
 
     undecided = require_lesion_values(card)
     if undecided:
@@ -302,7 +302,7 @@ def unmatched_note(names: list[str]) -> str:
 
 
 def _print_known_otherwise(plan: AdditionPlan, subject: SubjectPlan) -> None:
-    from cta_data.intake.inventory import ACCEPTED
+    from cta_data.study.sourcedata import ACCEPTED
 
     known = {
         row.subject

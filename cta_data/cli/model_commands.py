@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
-from cta_data.cli.output import console, print_frame, print_json
 from cta_data.cli.train_commands import ConfigurationOption, PlannerOption, training_section
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.given_paths import require_given_file
-from cta_data.study import open_study
+from cta_data.study.study import open_study
+from cta_data.terminal.output import console, print_frame, print_json
 
 models = typer.Typer(
     name="model",
@@ -34,7 +34,7 @@ def list_models(as_json: JsonOption = False, study: StudyOption = None) -> int:
     """List the models of the study, a line a fold, as their cards tell."""
     import pandas as pd
 
-    from cta_data.steps.model_cards import read_cards
+    from cta_data.training.model_cards import read_cards
 
     cards = read_cards(open_study(study))
     if as_json:
@@ -56,11 +56,11 @@ def export(
     study: StudyOption = None,
 ) -> int:
     """Write a model as a zip that `nnUNetv2_install_pretrained_model_from_zip` installs."""
-    from cta_data.engine.datasets import fetch
-    from cta_data.nnunet.archive import export_model
-    from cta_data.nnunet.environment import require_training_packages
-    from cta_data.steps.models import MODELS, model_of
-    from cta_data.steps.trained_models import trained_folds
+    from cta_data.training.models import MODELS, model_of
+    from cta_data.training.nnunet.archive import export_model
+    from cta_data.training.nnunet.environment import require_training_packages
+    from cta_data.training.trained_models import trained_folds
+    from cta_data.versioning.datasets import fetch
 
     require_training_packages()
     opened = open_study(study)
@@ -87,8 +87,8 @@ def import_(
     study: StudyOption = None,
 ) -> int:
     """Take a model of anyone's nnU-Net into the study; nothing in it is executed."""
-    from cta_data.nnunet.environment import require_training_packages
-    from cta_data.steps.model_cards import take_model
+    from cta_data.training.model_cards import take_model
+    from cta_data.training.nnunet.environment import require_training_packages
 
     require_training_packages()
     require_given_file(archive, "the exported model")

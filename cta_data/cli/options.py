@@ -10,7 +10,7 @@ import typer
 from cta_data.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cta_data.formats.nifti_geometry import Form, FormChoice
+    from cta_data.formats.nifti.geometry import Form, FormChoice
 
 StudyOption = Annotated[
     Path | None,
@@ -66,7 +66,7 @@ def form_choice(text: str) -> FormChoice:
     ConfigurationError
         It names no form.
     """
-    from cta_data.formats.nifti_geometry import FormChoice
+    from cta_data.formats.nifti.geometry import FormChoice
 
     forms: dict[str, Form] = {"": "", "sform": "sform", "qform": "qform"}
     if text not in forms:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cta_data.cli.options import CohortOption, JsonOption, StudyOption, SubjectOption
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine import Selection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.study import open_study
+from cta_data.study.study import open_study
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
-    from cta_data.steps.pictures import Pictures
+    from cta_data.review.pictures import Pictures
 
 MOST_TOLD = 5
 
@@ -35,7 +35,7 @@ def pictures(
     study: StudyOption = None,
 ) -> int:
     """Draw every transfer, worst first: checkerboards, and each lesion on each technique."""
-    from cta_data.steps.pictures import make_pictures
+    from cta_data.review.pictures import make_pictures
 
     opened = open_study(study)
     selection = Selection(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cta_data.cli.options import CohortOption, JsonOption, ReplayOption, StudyOption
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.engine.records import EXIT_NOTHING
-from cta_data.study import Study, open_study
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cta_data.steps.report import Reports
+    from cta_data.reports.report import Reports
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def report(
     replay: ReplayOption = False,
 ) -> int:
     """Describe the study: Table 1 beside the paper's figures, and the sources to cite."""
-    from cta_data.steps.report import make_reports, write_reports
+    from cta_data.reports.report import make_reports, write_reports
 
     opened = open_study(study)
     made = make_reports(opened, names or [], cohort or [])
@@ -56,7 +56,7 @@ def report(
 
 def print_table_1(study: Study) -> bool:
     """Write and print Table 1 and the sources of a study; tell whether it holds a subject."""
-    from cta_data.steps.report import make_reports, write_reports
+    from cta_data.reports.report import make_reports, write_reports
 
     made = make_reports(study, ["table1"])
     if made is None:
@@ -67,7 +67,7 @@ def print_table_1(study: Study) -> bool:
 
 
 def _print(study: Study, reports: Reports) -> None:
-    from cta_data.cli.report_table import print_reports
+    from cta_data.terminal.report_table import print_reports
 
     print_reports(reports)
     console().print("Written:")

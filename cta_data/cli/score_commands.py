@@ -18,15 +18,15 @@ from cta_data.cli.options import (
     OverwriteOption,
     form_choice,
 )
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
-    from cta_data.evaluation.scoring import Convention
-    from cta_data.evaluation.scoring.collection import Scores
-    from cta_data.evaluation.scoring.mask_files import Label
+    from cta_data.scoring import Convention
+    from cta_data.scoring.collection import Scores
+    from cta_data.scoring.mask_files import Label
 
 MOST_CASES = 40
 
@@ -74,9 +74,9 @@ def score(
     as_json: JsonOption = False,
 ) -> int:
     """Score masks lesion by lesion, as the paper does or by rules of your own."""
-    from cta_data.evaluation.scoring.collection import pair_files, score_pairs
-    from cta_data.evaluation.scoring.output import beside_of
     from cta_data.processes import open_workers
+    from cta_data.scoring.collection import pair_files, score_pairs
+    from cta_data.scoring.output import beside_of
 
     rules = _rules(convention, threshold, connectivity, dilate_voxels)
     choice = form_choice(nifti_form)
@@ -111,12 +111,7 @@ def _require_place(out: Path) -> None:
 
 def _tell(scores: Scores, out: Path | None, *, as_json: bool) -> None:
     """Print the scores and what has none, and write the tables that were asked for."""
-    from cta_data.evaluation.scoring.output import (
-        as_content,
-        case_frame,
-        lesion_frame,
-        write_frames,
-    )
+    from cta_data.scoring.output import as_content, case_frame, lesion_frame, write_frames
 
     if as_json:
         print_json(as_content(scores))
@@ -151,7 +146,7 @@ def _label(texts: list[str] | None) -> Label:
 def _rules(
     name: str, threshold: str, connectivity: int | None, dilate_voxels: int | None
 ) -> Convention:
-    from cta_data.evaluation.scoring import convention_named
+    from cta_data.scoring import convention_named
 
     chosen = convention_named(name)
     try:
@@ -167,7 +162,7 @@ def _rules(
 
 
 def _print(scores: Scores) -> None:
-    from cta_data.evaluation.scoring.output import label_text
+    from cta_data.scoring.output import label_text
 
     options = scores.convention.options() | {"label": label_text(scores.label)}
     told = ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)

@@ -10,17 +10,17 @@ import typer
 from rich.table import Table
 
 from cta_data.cli.options import JsonOption, NiftiFormOption, OverwriteOption, form_choice
-from cta_data.cli.output import console, error_console, print_json
 from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.given_paths import require_given, require_given_file
 from cta_data.patterns import require_pattern
+from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from cta_data.imaging.rasterization import RasterizedRoi
+    from cta_data.imaging.rasterization.rasterize import RasterizedRoi
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +51,10 @@ def rasterize(
     Masks of a NIfTI image have its order of voxels; those of a DICOM series are in RAS order, as
     all images that this program makes of DICOM.
     """
+    from cta_data.formats.dicom.rtstruct import read_structure_set
     from cta_data.formats.reference_image import read_reference_image
-    from cta_data.formats.rtstruct import read_structure_set
-    from cta_data.imaging.rasterization import REFUSED
-    from cta_data.imaging.structure_set_masks import rasterize_structure_set
+    from cta_data.imaging.rasterization.rasterize import REFUSED
+    from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
     _check_pattern(roi)
     _check_masks_output(out)
@@ -104,9 +104,9 @@ def transfer_mask(
     as_json: JsonOption = False,
 ) -> int:
     """Carry one mask from one technique to another, lesion by lesion."""
-    from cta_data.formats.nifti import read_image, write_image
+    from cta_data.formats.nifti.image import read_image, write_image
     from cta_data.formats.reference_image import read_reference_image
-    from cta_data.imaging.mask_transfer import transfer_mask as carry
+    from cta_data.imaging.lesions.mask_transfer import transfer_mask as carry
 
     _check_output(out)
     require_given_file(mask, "the mask")
@@ -159,7 +159,7 @@ def _transform(
     if kind not in ("rigid", "affine"):
         raise ConfigurationError(f"unknown kind {kind!r}", next_step="Use rigid or affine")
     from cta_data.formats.voxel_values import usable_values
-    from cta_data.imaging.registration import RegistrationSettings, register_images
+    from cta_data.imaging.registration.register import RegistrationSettings, register_images
 
     for image, name in ((fixed, "the fixed image"), (moving, "the moving image")):
         usable_values(sitk.GetArrayViewFromImage(image), where=name)
@@ -174,7 +174,7 @@ def _write_masks(rois: list[RasterizedRoi], image: sitk.Image, out: Path) -> dic
 
     A region that was refused has no mask: an empty one would say that there is nothing.
     """
-    from cta_data.formats.nifti import write_image
+    from cta_data.formats.nifti.image import write_image
 
     if _is_one_mask(out):
         _check_output(out)

@@ -21,10 +21,10 @@ from cta_data.cli.options import (
     StudyOption,
     SubjectOption,
 )
-from cta_data.cli.output import ProgressObserver, error_console, print_plan, print_report
 from cta_data.engine import ExecutorOptions, RunOptions, Selection, Step, UnitId, plan_steps
 from cta_data.engine.records import EXIT_NOTHING
-from cta_data.study import Study, open_study
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import ProgressObserver, error_console, print_plan, print_report
 
 CohortsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[COHORT]...", help="Cohorts; all without it.")
@@ -90,7 +90,7 @@ def _step_command(name: str) -> Callable[..., int]:
         replay: ReplayOption = False,
         recompute: RecomputeOption = False,
     ) -> int:
-        from cta_data.steps.pipeline import steps_by_name
+        from cta_data.pipeline.runner import steps_by_name
 
         names = [*(cohorts or []), *(cohort or [])]
         request = Request(
@@ -120,8 +120,8 @@ def build(
     recompute: RecomputeOption = False,
 ) -> int:
     """Make training sets: everything up to them that is missing or changed, like make."""
-    from cta_data.steps.build import build_step
-    from cta_data.steps.pipeline import SUBJECT_STEPS
+    from cta_data.pipeline.build import build_step
+    from cta_data.pipeline.runner import SUBJECT_STEPS
 
     opened = open_study(study)
     builds = [build_step(opened, name, technique) for name in setting]
@@ -137,7 +137,7 @@ def build(
 
 def run_request(study: Study, steps: list[Step], request: Request, command: list[str]) -> int:
     """Plan or run steps, print what came of it and return the exit code."""
-    from cta_data.steps.pipeline import execute
+    from cta_data.pipeline.runner import execute
 
     options = request.options(command)
     if request.dry_run:

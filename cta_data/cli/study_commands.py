@@ -9,9 +9,9 @@ import typer
 from rich.markup import escape
 
 from cta_data.cli.options import JsonOption, StudyOption
-from cta_data.cli.output import console, print_json
 from cta_data.engine.records import EXIT_FAILED
-from cta_data.study import open_study
+from cta_data.study.study import open_study
+from cta_data.terminal.output import console, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def init(
     ] = False,
 ) -> int:
     """Make a study: a DataLad superdataset with its cohorts as subdatasets."""
-    from cta_data.creation import create_study
+    from cta_data.study.creation import create_study
 
     folder = study.absolute()
     made = create_study(folder, name or folder.name, () if empty else tuple(cohort or ["internal"]))
@@ -51,8 +51,8 @@ def status(
     ] = False,
 ) -> int:
     """Show every subject's stage, and why it stopped where it did."""
-    from cta_data.cli.status_table import print_status
-    from cta_data.steps.overview import study_status
+    from cta_data.pipeline.overview import study_status
+    from cta_data.terminal.status_table import print_status
 
     content = study_status(open_study(study), timing=timing)
     if as_json:
@@ -64,7 +64,7 @@ def status(
 
 def doctor(study: StudyOption = None, as_json: JsonOption = False) -> int:
     """Check the installation and, inside a study, the study."""
-    from cta_data.doctor import diagnose
+    from cta_data.pipeline.doctor import diagnose
 
     findings = diagnose(study)
     if as_json:

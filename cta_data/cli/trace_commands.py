@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
-from cta_data.cli.output import console, print_json
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.study import Study, open_study
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import console, print_json
 
 if TYPE_CHECKING:
-    from cta_data.steps.lineage import Lineage, LineageStep
+    from cta_data.pipeline.lineage import Lineage, LineageStep
 
 MOST_FILES = 4
 SHORT = 12
@@ -42,8 +42,8 @@ def trace(
 ) -> int:
     """Tell where a file comes from, step by step back to the raw series; nothing is fetched."""
     from cta_data.bids.files import write_text
-    from cta_data.steps.lineage import trace as trace_back
-    from cta_data.steps.lineage_graph import WRITERS, graph_text
+    from cta_data.pipeline.lineage import trace as trace_back
+    from cta_data.pipeline.lineage_graph import WRITERS, graph_text
 
     opened = open_study(study)
     if graph is not None:
@@ -84,7 +84,7 @@ def _from_top(study: Study, path: Path) -> str:
 
 
 def _print(lineage: Lineage) -> None:
-    from cta_data.steps.lineage import RAW
+    from cta_data.pipeline.lineage import RAW
 
     out = console()
     raw = [file.path for file in lineage.files.values() if file.origin == RAW]

@@ -21,7 +21,11 @@ from cta_data.cli.options import (
     SlurmOption,
     StudyOption,
 )
-from cta_data.cli.output import (
+from cta_data.engine import ExecutorOptions, RunOptions, plan_steps
+from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.errors import ConfigurationError
+from cta_data.study.study import Study, open_study
+from cta_data.terminal.output import (
     ProgressObserver,
     console,
     error_console,
@@ -29,16 +33,12 @@ from cta_data.cli.output import (
     print_plan,
     print_report,
 )
-from cta_data.engine import ExecutorOptions, RunOptions, plan_steps
-from cta_data.engine.records import EXIT_FAILED, EXIT_OK
-from cta_data.errors import ConfigurationError
-from cta_data.study import Study, open_study
 
 if TYPE_CHECKING:
-    from cta_data.steps.models import Model
-    from cta_data.steps.predict import PredictionTask
-    from cta_data.steps.training import TrainingRequest
-    from cta_data.steps.training_checks import Check
+    from cta_data.training.checks import Check
+    from cta_data.training.models import Model
+    from cta_data.training.predict import PredictionTask
+    from cta_data.training.runner import TrainingRequest
 
 DEVICES = ("cuda", "cpu", "mps")
 _FOLDS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
@@ -91,8 +91,8 @@ def train(
     recompute: RecomputeOption = False,
 ) -> int:
     """Train nnU-Net on a setting, fold by fold; an interrupted training goes on where it was."""
-    from cta_data.steps.build import build_step
-    from cta_data.steps.training import steps_of, train_models
+    from cta_data.pipeline.build import build_step
+    from cta_data.training.runner import steps_of, train_models
 
     opened = open_study(study)
     command = ["train", *(w for name in setting for w in ("--setting", name)), "--fold", fold]
@@ -142,7 +142,7 @@ def make_request(
     recompute: bool = False,
 ) -> TrainingRequest:
     """Return what the command line says; options of this call go before those of study.toml."""
-    from cta_data.steps.training import TrainingRequest, machine_for
+    from cta_data.training.runner import TrainingRequest, machine_for
 
     require_device(device)
     recorded = ["cta-data", *command, "--device", device]
@@ -334,8 +334,8 @@ def predict(
             overwrite=overwrite, as_json=as_json,
         )  # fmt: skip
     named = _settings_of_test_sets(setting, lesion)
-    from cta_data.steps.predict import prediction_step
-    from cta_data.steps.training import predict_sets, prediction_options, prediction_tasks
+    from cta_data.training.predict import prediction_step
+    from cta_data.training.runner import predict_sets, prediction_options, prediction_tasks
 
     opened = open_study(study)
     command = ["predict", *(w for name in named for w in ("--setting", name))]

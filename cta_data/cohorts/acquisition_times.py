@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from cta_data.formats.dicom_time import Moment, moment_of, zone_of
+from cta_data.formats.dicom.time import Moment, moment_of, zone_of
 
 DAY = 8
 """Digits of the date that an acquisition time begins with."""

@@ -3,7 +3,6 @@
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.driver import Observer, RunOptions, plan_steps, run_steps
 from cta_data.engine.executors import ExecutorOptions
-from cta_data.engine.keys import content_key, digest
 from cta_data.engine.records import Record, Report
 from cta_data.engine.staging import Workspace
 from cta_data.engine.units import (
@@ -18,6 +17,7 @@ from cta_data.engine.units import (
     existing_inputs,
     session_scope,
 )
+from cta_data.versioning.keys import content_key, digest
 
 __all__ = [
     "Blocked",

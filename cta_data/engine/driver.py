@@ -16,21 +16,21 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cta_data.engine.acceptance import decided
-from cta_data.engine.datasets import fetch
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
-from cta_data.engine.leftovers import children_that_end, clear_leftovers
 from cta_data.engine.log import LOG, RunLog
-from cta_data.engine.ownership import require_trusted
 from cta_data.engine.records import Record, Report
 from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
 from cta_data.names import require_short_dataset
+from cta_data.versioning.datasets import fetch
+from cta_data.versioning.leftovers import children_that_end, clear_leftovers
+from cta_data.versioning.ownership import require_trusted
 
 if TYPE_CHECKING:
-    from cta_data.study import Study
+    from cta_data.study.study import Study
 
 LOGGER = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0

@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cta_data.engine.keys import digest
 from cta_data.engine.units import Unit
+from cta_data.versioning.keys import digest
 
 STAGING = Path(".cta") / "staging"
 

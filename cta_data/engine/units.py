@@ -9,12 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cta_data.engine.keys import content_key, digest, unit_key
+from cta_data.versioning.keys import content_key, digest, unit_key
 
 if TYPE_CHECKING:
     from cta_data.engine.staging import Workspace
-    from cta_data.manifests import Row
-    from cta_data.study import Study
+    from cta_data.study.study import Study
+    from cta_data.study.tables import Row
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -24,7 +24,7 @@ from cta_data.formats.inflation import (
     inflate_bzip2,
     inflate_gzip,
 )
-from cta_data.formats.nifti_geometry import SHEAR_TOLERANCE
+from cta_data.formats.nifti.geometry import SHEAR_TOLERANCE
 from cta_data.size_limit import require_allowed, require_file_allowed
 
 LONGEST_HEADER = 1 << 20

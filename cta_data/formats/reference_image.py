@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused, without_text
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.dicom_size import open_dicom
+from cta_data.formats.dicom.rtstruct import read_dicom_object
+from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.dicom.size import open_dicom
 from cta_data.formats.image_grid import require_plausible_lengths
-from cta_data.formats.nifti import read_image
-from cta_data.formats.nifti_content import GZIP_MAGIC
-from cta_data.formats.nifti_geometry import NO_CHOICE, FormChoice
-from cta_data.formats.rtstruct import read_dicom_object
-from cta_data.imaging.contours import ImageIdentity
+from cta_data.formats.nifti.content import GZIP_MAGIC
+from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.rasterization.contours import ImageIdentity
 from cta_data.size_limit import require_allowed
 
 

@@ -1,7 +1,7 @@
 """Intake: a hospital's files become one tar a series in a cohort's ``sourcedata``.
 
 What is named here is loaded when it is first used: who only asks what a cohort holds
-(`cta_data.intake.inventory`) needs nothing that reads DICOM.
+(`cta_data.study.sourcedata`) needs nothing that reads DICOM.
 """
 
 from __future__ import annotations
@@ -10,17 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cta_data.formats.dicom_header import header_of
+    from cta_data.formats.dicom.header import header_of
     from cta_data.intake.addition import plan_addition
     from cta_data.intake.archives import UnpackLimits
     from cta_data.intake.execution import AdditionResult, execute_addition
-    from cta_data.intake.inventory import (
-        Inventory,
-        SeriesRow,
-        SetAsideRow,
-        SubjectRow,
-        read_inventory,
-    )
     from cta_data.intake.pack import open_datasets, read_members, read_series
     from cta_data.intake.plan_model import (
         AdditionOptions,
@@ -29,6 +22,13 @@ if TYPE_CHECKING:
         SetAside,
         SubjectPlan,
         needed_content,
+    )
+    from cta_data.study.sourcedata import (
+        Inventory,
+        SeriesRow,
+        SetAsideRow,
+        SubjectRow,
+        read_inventory,
     )
 
 __all__ = [
@@ -54,11 +54,11 @@ __all__ = [
 ]
 
 _PLACES = {
-    "cta_data.formats.dicom_header": ("header_of",),
+    "cta_data.formats.dicom.header": ("header_of",),
     "cta_data.intake.addition": ("plan_addition",),
     "cta_data.intake.archives": ("UnpackLimits",),
     "cta_data.intake.execution": ("AdditionResult", "execute_addition"),
-    "cta_data.intake.inventory": (
+    "cta_data.study.sourcedata": (
         *("Inventory", "SeriesRow", "SetAsideRow", "SubjectRow"),
         "read_inventory",
     ),

@@ -16,14 +16,6 @@ from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, Problem, discover
 from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import (
-    ACCEPTED,
-    CLINICAL,
-    SESSION_STUDY,
-    Inventory,
-    PersonRow,
-    read_inventory,
-)
 from cta_data.intake.likeness import likenesses
 from cta_data.intake.persons import persons_elsewhere
 from cta_data.intake.plain_files import CohortFile, recognise_nothing
@@ -36,6 +28,14 @@ from cta_data.intake.pseudonyms import (
     read_subject_map,
 )
 from cta_data.intake.subject_plan import Patient, PatientPlan, plan_patient
+from cta_data.study.sourcedata import (
+    ACCEPTED,
+    CLINICAL,
+    SESSION_STUDY,
+    Inventory,
+    PersonRow,
+    read_inventory,
+)
 
 WORK = "cta-intake"
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".png", ".mha", ".mhd", ".hdr")

@@ -7,13 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cta_data.intake.inventory import (
-    ACCEPTED,
-    Inventory,
-    SeriesRow,
-    instances_file,
-    read_inventory,
-)
+from cta_data.study.sourcedata import ACCEPTED, Inventory, SeriesRow, instances_file, read_inventory
 
 
 def inconsistencies(sourcedata: Path) -> list[str]:

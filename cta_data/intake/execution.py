@@ -14,10 +14,24 @@ from pathlib import Path
 from pydicom import dcmread
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.dicom_size import plain_dicom
+from cta_data.formats.dicom.size import plain_dicom
 from cta_data.intake.consistency import instances_digest
 from cta_data.intake.instances import TAR, content_digest
-from cta_data.intake.inventory import (
+from cta_data.intake.pack import write_series as write_tar
+from cta_data.intake.pack import write_single
+from cta_data.intake.persons import image_digest, sample_of_slices
+from cta_data.intake.plan_model import (
+    MERGE,
+    NEW,
+    REFUSE,
+    AdditionPlan,
+    SeriesPlan,
+    SubjectPlan,
+    needed_content,
+)
+from cta_data.intake.pseudonyms import SALT
+from cta_data.intake.sop_classes import FILE_CLASS, kind_of
+from cta_data.study.sourcedata import (
     ACCEPTED,
     CLINICAL,
     REFUSED,
@@ -35,20 +49,6 @@ from cta_data.intake.inventory import (
     write_subjects,
     write_text,
 )
-from cta_data.intake.pack import write_series as write_tar
-from cta_data.intake.pack import write_single
-from cta_data.intake.persons import image_digest, sample_of_slices
-from cta_data.intake.plan_model import (
-    MERGE,
-    NEW,
-    REFUSE,
-    AdditionPlan,
-    SeriesPlan,
-    SubjectPlan,
-    needed_content,
-)
-from cta_data.intake.pseudonyms import SALT
-from cta_data.intake.sop_classes import FILE_CLASS, kind_of
 
 SUBJECTS_A_TABLE = 16
 REFUSED_SERIES = "refused: "

@@ -16,8 +16,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 
 from cta_data.errors import without_text
-from cta_data.formats.dicom_header import UNREADABLE
-from cta_data.formats.dicom_size import HEADER_BYTES, plain_dicom
+from cta_data.formats.dicom.header import UNREADABLE
+from cta_data.formats.dicom.size import HEADER_BYTES, plain_dicom
 from cta_data.intake.pixel_extent import pixel_digest, pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
 from cta_data.size_limit import VARIABLE, largest_image_bytes

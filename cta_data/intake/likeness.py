@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cta_data.intake.identity import fingerprints_of
-from cta_data.intake.inventory import ACCEPTED, Inventory
 from cta_data.intake.persons import (
     Fingerprints,
     Pair,
@@ -18,6 +17,7 @@ from cta_data.intake.persons import (
 )
 from cta_data.intake.plan_model import AdditionOptions
 from cta_data.intake.subject_plan import Patient
+from cta_data.study.sourcedata import ACCEPTED, Inventory
 
 SAME_IDENTITY = "name and birth date are those of {}"
 SAME_IMAGE = "has the same image as {}"

@@ -12,8 +12,8 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.dicom_header import UNREADABLE
-from cta_data.formats.dicom_size import plain_dicom
+from cta_data.formats.dicom.header import UNREADABLE
+from cta_data.formats.dicom.size import plain_dicom
 from cta_data.size_limit import require_allowed, require_file_allowed
 
 

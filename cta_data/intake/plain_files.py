@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.intake.instances import LARGER, Instance, Unreadable
-from cta_data.intake.inventory import SESSION_STUDY, SOURCE_FILE
 from cta_data.intake.sop_classes import FILE_CLASS
 from cta_data.size_limit import largest_image_bytes
+from cta_data.study.sourcedata import SESSION_STUDY, SOURCE_FILE
 
 BEGINS: Mapping[str, tuple[bytes, ...]] = {
     "NIFTI": (

@@ -13,11 +13,11 @@ from cta_data.intake.archives import UnpackLimits
 from cta_data.intake.discover import Problem
 from cta_data.intake.identity import IDENTITY_ATTRIBUTES
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import InstanceRow, Inventory, PersonRow
 from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.persons import OtherCohort, Pair
 from cta_data.intake.plain_files import CohortFile, Recognise, recognise_nothing
 from cta_data.intake.sessions import SINGLE
+from cta_data.study.sourcedata import InstanceRow, Inventory, PersonRow
 
 NEW = "new"
 MERGE = "merge"

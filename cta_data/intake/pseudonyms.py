@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cta_data.errors import ConfigurationError, CtaError
 from cta_data.given_names import check_name
-from cta_data.intake.inventory import ACCEPTED, SubjectRow
+from cta_data.study.sourcedata import ACCEPTED, SubjectRow
 
 SALT = "pseudonyms.salt"
 _SALT_TEXT = re.compile(r"[0-9a-f]{64}")

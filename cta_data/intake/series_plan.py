@@ -11,13 +11,13 @@ from pathlib import Path
 from pydicom import dcmread
 
 from cta_data.errors import without_text
-from cta_data.formats.dicom_header import UNREADABLE, header_of
-from cta_data.formats.dicom_size import open_dicom
+from cta_data.formats.dicom.header import UNREADABLE, header_of
+from cta_data.formats.dicom.size import open_dicom
 from cta_data.intake.group import SeriesGroup
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import InstanceRow, Inventory, SeriesRow
 from cta_data.intake.plan_model import MERGE, NEW, NOT_NEEDED, REFUSE, SeriesPlan
 from cta_data.intake.pseudonyms import keyed_hash
+from cta_data.study.sourcedata import InstanceRow, Inventory, SeriesRow
 
 _HASH_DIGITS = 8
 

@@ -11,7 +11,6 @@ from cta_data.intake.expected import NO_IMAGE, Expected
 from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
 from cta_data.intake.identity import SHORTER, check_identity
 from cta_data.intake.instances import Instance
-from cta_data.intake.inventory import ACCEPTED, REFUSED, SESSION_STUDY, Inventory, SubjectRow
 from cta_data.intake.persons import NAME, SEX, placeholders
 from cta_data.intake.plan_model import (
     REFUSE,
@@ -31,6 +30,7 @@ from cta_data.intake.series_plan import (
 from cta_data.intake.session_labels import numbered_sessions
 from cta_data.intake.sessions import assign_sessions
 from cta_data.intake.sop_classes import FILE_CLASS, reason_set_aside
+from cta_data.study.sourcedata import ACCEPTED, REFUSED, SESSION_STUDY, Inventory, SubjectRow
 
 _FILES_NAMED = 10
 ONE_PERSON = (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from cta_data.imaging.polygon_fill import fill_even_odd
+from cta_data.imaging.rasterization.polygon_fill import fill_even_odd
 from cta_data.phantom import scanner
 from cta_data.phantom.anatomy import Anatomy, anatomical_point
 from cta_data.phantom.external_patient import (

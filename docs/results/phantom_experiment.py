@@ -28,8 +28,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cta_data.engine.datasets import save
-from cta_data.study import Study
+from cta_data.study.study import Study
+from cta_data.versioning.datasets import save
 
 MODELS = ("A", "B", "C")
 SMALL_CM3 = 0.1

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from helpers.command_line import Cta
 
-from cta_data.evaluation.audit import DISAGREED
-from cta_data.formats.nifti import write_voxels
-from cta_data.study import Study
+from cta_data.formats.nifti.image import write_voxels
+from cta_data.scoring.audited import DISAGREED
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from helpers.command_line import Cta, Outcome, copy_patients, edit, files_of
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from helpers.command_line import Cta
 from helpers.stand_in_network import stand_in, write_command
 from helpers.tiny_study import make_tiny_study
 
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 DEVICE = ("--device", "cpu")

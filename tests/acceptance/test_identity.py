@@ -22,7 +22,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from helpers.command_line import Cta
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.engine import datasets
 from cta_data.engine.driver import UNCOMMITTED
-from cta_data.study import Study
+from cta_data.study.study import Study
+from cta_data.versioning import datasets
+from cta_data.versioning.tools import use_environment_tools
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from helpers.archives import extract_all
 from helpers.command_line import CARD, Cta, Outcome
 
 from cta_data.bids.validation import validate
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 

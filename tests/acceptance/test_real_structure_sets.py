@@ -16,7 +16,7 @@ from helpers.command_line import CARD, Cta
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 RULES = """
 [[series]]

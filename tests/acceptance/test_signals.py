@@ -15,10 +15,10 @@ import pytest
 from helpers.command_line import run_cta
 from helpers.plain_study import write_plain_card, write_plain_patients
 
-from cta_data.cli.application import use_environment_tools
 from cta_data.cli.interruption import MESSAGE
-from cta_data.creation import create_study
-from cta_data.engine.leftovers import MARK
+from cta_data.study.creation import create_study
+from cta_data.versioning.leftovers import MARK
+from cta_data.versioning.tools import use_environment_tools
 
 pytestmark = pytest.mark.slow
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]

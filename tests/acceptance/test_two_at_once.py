@@ -9,14 +9,14 @@ import pytest
 from helpers.command_line import run_cta
 from helpers.plain_study import write_plain_card, write_plain_patients
 
-from cta_data import creation
-from cta_data.creation import create_study, ensure_cohort
-from cta_data.doctor import diagnose
 from cta_data.errors import CtaError
 from cta_data.intake import AdditionOptions
-from cta_data.intake.inventory import ACCEPTED, read_inventory
-from cta_data.steps.add import add_source, open_addition
-from cta_data.study import Study
+from cta_data.intake.add import add_source, open_addition
+from cta_data.pipeline.doctor import diagnose
+from cta_data.study import creation
+from cta_data.study.creation import create_study, ensure_cohort
+from cta_data.study.sourcedata import ACCEPTED, read_inventory
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +137,7 @@ def test_without_git_annex_nothing_is_written(
     """A clear error before anything is made, of a new study and of one that is there."""
     real = shutil.which
     monkeypatch.setattr(
-        "cta_data.engine.datasets.shutil.which",
+        "cta_data.versioning.datasets.shutil.which",
         lambda name: None if name == "git-annex" else real(name),
     )
     for words in (("init", tmp_path / "new", "--empty"), ("convert", "--study", study.root)):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from helpers.plain_study import write_plain_card, write_plain_patients
 
-from cta_data.cli.application import use_environment_tools
-from cta_data.engine.committed import datasets_of
+from cta_data.versioning.committed import datasets_of
+from cta_data.versioning.tools import use_environment_tools
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from cta_data.bids.dataset import (
 from cta_data.bids.names import BidsName, raw_name, transform_name, variant_name
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.errors import ConfigurationError
-from cta_data.formats.nifti import write_image
+from cta_data.formats.nifti.image import write_image
 
 MR = {
     "Modality": "MR",

@@ -7,8 +7,8 @@ import pytest
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.cohorts.file_roles import match_file, preferred_form, required_techniques
 from cta_data.errors import ConfigurationError
+from cta_data.intake.add import naming_of
 from cta_data.intake.naming import SubjectNaming
-from cta_data.steps.add import naming_of
 
 
 def card(name: str) -> Card:

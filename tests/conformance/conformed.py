@@ -10,14 +10,14 @@ from typing import Any
 from conformance.cohorts import ConformanceCase
 from conformance.raw_cohort import RawCohort, RawSession
 
-from cta_data.creation import create_study, ensure_cohort
 from cta_data.engine import Report, RunOptions
 from cta_data.intake import AdditionOptions
-from cta_data.intake.inventory import SubjectRow, read_inventory
-from cta_data.steps.add import add_source, open_addition
-from cta_data.steps.convert import CONVERT
-from cta_data.steps.pipeline import SUBJECT_STEPS, execute
-from cta_data.study import Study
+from cta_data.intake.add import add_source, open_addition
+from cta_data.pipeline.convert.step import CONVERT
+from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.study.creation import create_study, ensure_cohort
+from cta_data.study.sourcedata import SubjectRow, read_inventory
+from cta_data.study.study import Study
 
 Heads = dict[str, str]
 

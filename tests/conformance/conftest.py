@@ -13,7 +13,7 @@ import pytest
 from conformance.cohorts import CASES, ConformanceCase
 from conformance.conformed import Conformed, take_through
 
-from cta_data.cli.application import use_environment_tools
+from cta_data.versioning.tools import use_environment_tools
 
 
 @pytest.fixture(scope="session", autouse=True)

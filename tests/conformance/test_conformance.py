@@ -16,8 +16,8 @@ from helpers.raw_volumes import Volume, contour_volumes_mm3, corners, onto_axes
 from numpy.typing import NDArray
 
 from cta_data.bids.validation import validate
-from cta_data.formats.rtstruct import read_structure_set
-from cta_data.steps.add import naming_of
+from cta_data.formats.dicom.rtstruct import read_structure_set
+from cta_data.intake.add import naming_of
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from cta_data.phantom import write_cohort
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 

@@ -10,12 +10,12 @@ import pytest
 from helpers.toy_steps import Seen, execute, files, make_study, reasons, statuses, tables, toy_step
 
 from cta_data.engine import RunOptions, Selection, Unit, plan_steps, run_steps
-from cta_data.engine.datasets import Fetched
 from cta_data.engine.driver import UNCOMMITTED, study_lock
 from cta_data.engine.log import read_timings
 from cta_data.engine.staging import staging_folder
 from cta_data.errors import CtaError
-from cta_data.study import Study
+from cta_data.study.study import Study
+from cta_data.versioning.datasets import Fetched
 
 MIXTURE = {"s1": "one", "s2": "refuse", "s3": "fail", "s4": "doubt", "s5": "blocked", "s6": "full"}
 

@@ -16,7 +16,7 @@ from cta_data.engine import RunOptions, Workspace, run_steps
 from cta_data.engine.units import Outcome, Step, Unit
 from cta_data.engine.worker import run_unit
 from cta_data.errors import TooLarge
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits data")
 

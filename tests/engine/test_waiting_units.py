@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cta_data.cli.output import split_failures
 from cta_data.engine import Record, UnitId
+from cta_data.terminal.output import split_failures
 
 
 def record(step: str, subject: str, reason: str) -> Record:

@@ -25,8 +25,8 @@ from pydicom.uid import (
 )
 
 from cta_data.errors import ConfigurationError, DataRefused, TooLarge
-from cta_data.formats.dicom_size import open_dicom, plain_dicom, require_pixels_allowed
-from cta_data.formats.nifti import read_image
+from cta_data.formats.dicom.size import open_dicom, plain_dicom, require_pixels_allowed
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.nrrd import read_nrrd
 from cta_data.formats.png_stack import read_png_stack
 from cta_data.formats.slice_numbers import slice_numbers

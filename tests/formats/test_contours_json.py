@@ -14,8 +14,8 @@ from cta_data.formats.contours_json import (
     read_contours,
     write_contours,
 )
-from cta_data.formats.rtstruct import read_structure_set
-from cta_data.imaging.contours import AcquiredSlices, Contour, Roi
+from cta_data.formats.dicom.rtstruct import read_structure_set
+from cta_data.imaging.rasterization.contours import AcquiredSlices, Contour, Roi
 
 number = st.floats(allow_nan=False, allow_infinity=False)
 points = st.lists(st.tuples(number, number, number), max_size=6).map(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cta_data.bids.sidecars import build_sidecar
-from cta_data.formats.device_names import maker, model, version
+from cta_data.formats.dicom.device_names import maker, model, version
 
 FREE_TEXT = (
     *("Zaunkoenig", "Frau Zaunkönig", "Dr. Li", "Wilhelmine MR", "Siemens for Rotkehl", "Li Bo"),

@@ -15,10 +15,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom_geometry import SeriesRepairs, measure_geometry
-from cta_data.formats.dicom_header import header_of
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.nifti import ras_affine
+from cta_data.formats.dicom.geometry import SeriesRepairs, measure_geometry
+from cta_data.formats.dicom.header import header_of
+from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.nifti.image import ras_affine
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

@@ -15,8 +15,8 @@ import SimpleITK as sitk
 from helpers.archives import extract_all
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom_series import ConvertedSeries, convert_series
-from cta_data.formats.nifti import ras_affine
+from cta_data.formats.dicom.series import ConvertedSeries, convert_series
+from cta_data.formats.nifti.image import ras_affine
 
 AFFINE_TOLERANCE = 1e-4
 

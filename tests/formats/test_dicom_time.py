@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cta_data.formats.dicom_time import in_order, is_later, moment_of
+from cta_data.formats.dicom.time import in_order, is_later, moment_of
 
 
 @pytest.mark.parametrize(

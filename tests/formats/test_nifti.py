@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.nifti import (
+from cta_data.formats.nifti.image import (
     describe_grid_difference,
     ras_affine,
     read_header,

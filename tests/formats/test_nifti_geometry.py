@@ -12,11 +12,11 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from cta_data.errors import DataRefused
-from cta_data.evaluation.scoring.mask_files import read_mask
-from cta_data.formats.nifti import read_grid, read_image, same_grid
-from cta_data.formats.nifti_copy import place_nifti
-from cta_data.formats.nifti_geometry import FormChoice, grid_of_itk
+from cta_data.formats.nifti.copy import place_nifti
+from cta_data.formats.nifti.geometry import FormChoice, grid_of_itk
+from cta_data.formats.nifti.image import read_grid, read_image, same_grid
 from cta_data.formats.reference_image import read_reference_image
+from cta_data.scoring.mask_files import read_mask
 
 SIZE = (12, 10, 8)
 VOXELS = np.ones(SIZE, np.uint8)

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cta_data.errors import DataRefused
-from cta_data.formats.rtdose import read_dose
+from cta_data.formats.dicom.rtdose import read_dose
 
 PLANES = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
 

@@ -11,7 +11,7 @@ from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
 
 from cta_data.errors import DataRefused
-from cta_data.formats.rtstruct import RT_STRUCTURE_SET_STORAGE, read_structure_set
+from cta_data.formats.dicom.rtstruct import RT_STRUCTURE_SET_STORAGE, read_structure_set
 
 SQUARE = [0, 0, 5, 10, 0, 5, 10, 10, 5, 0, 10, 5]
 

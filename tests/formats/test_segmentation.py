@@ -12,8 +12,8 @@ from helpers.segmentation_objects import make_segmentation, make_series
 from pydicom.dataset import Dataset
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.segmentation import read_segmentation
+from cta_data.formats.dicom.segmentation import read_segmentation
+from cta_data.formats.dicom.series import convert_series
 
 
 def on_series(mask: sitk.Image, series: list[Dataset]) -> np.ndarray:

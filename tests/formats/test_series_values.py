@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.pixel_padding import PADDING
-from cta_data.formats.series_parameters import MIXED
+from cta_data.formats.dicom.pixel_padding import PADDING
+from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.dicom.series_parameters import MIXED
 
 
 def padded(stored: NDArray[np.generic], **elements: object) -> list[Dataset]:

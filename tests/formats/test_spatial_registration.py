@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from cta_data.errors import DataRefused
-from cta_data.formats.spatial_registration import (
+from cta_data.formats.dicom.spatial_registration import (
     DEFORMABLE_SPATIAL_REGISTRATION_STORAGE,
     SPATIAL_REGISTRATION_STORAGE,
     read_spatial_registration,

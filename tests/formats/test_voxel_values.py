@@ -13,9 +13,9 @@ from helpers.segmentation_objects import make_series
 from pydicom.dataset import Dataset
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.nifti import read_image
-from cta_data.formats.nifti_copy import place_nifti
+from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.nifti.copy import place_nifti
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.voxel_values import NotFinite, usable_values
 
 SHAPE = (6, 5, 4)

@@ -29,7 +29,7 @@ def score_or_die(item, **rules):  # type: ignore[no-untyped-def]
     if item[0] == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
     # Here, since each new process would otherwise import what few of them need.
-    from cta_data.evaluation.scoring.collection import _score
+    from cta_data.scoring.collection import _score
 
     return _score(item, **rules)
 

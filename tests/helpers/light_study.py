@@ -13,21 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from cta_data.configuration import TrainingSection
-from cta_data.creation import create_study
 from cta_data.engine import Blocked, Selection, Step, Unit
 from cta_data.engine.staging import place, staging_folder
 from cta_data.engine.worker import run_unit
-from cta_data.formats.nifti import write_voxels
-from cta_data.steps import predict as predicting
-from cta_data.steps.accounting import account
-from cta_data.steps.build import build_step
-from cta_data.steps.evaluation_sets import EvaluationSets
-from cta_data.steps.models import model_of
-from cta_data.steps.predict import PredictionOptions, PredictionTask, prediction_step
-from cta_data.steps.train import Machine, training_steps
-from cta_data.steps.trained_models import checkpoint_file, describe_training
-from cta_data.study import Study
+from cta_data.formats.nifti.image import write_voxels
+from cta_data.pipeline.accounting import account
+from cta_data.pipeline.build import build_step
+from cta_data.study.configuration import TrainingSection
+from cta_data.study.creation import create_study
+from cta_data.study.study import Study
+from cta_data.training import predict as predicting
+from cta_data.training.evaluation_sets import EvaluationSets
+from cta_data.training.models import model_of
+from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
+from cta_data.training.train import Machine, training_steps
+from cta_data.training.trained_models import checkpoint_file, describe_training
 
 STEPS = ("convert", "register", "transfer", "strip", "measure")
 TECHNIQUES = {"NAQ": "MPRAGE", "HAQ": "SPACE"}

@@ -34,25 +34,25 @@ from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage, generate_uid
 
 from cta_data.cohorts.clinical_tables import read_sheet
 from cta_data.cohorts.registry import read_card
-from cta_data.configuration import StudyConfiguration, initial_toml
-from cta_data.evaluation.scoring.mask_files import read_mask
 from cta_data.formats.contours_json import read_contours, write_contours
-from cta_data.formats.dicom_series import convert_series
-from cta_data.formats.nifti import read_image
+from cta_data.formats.dicom.rtdose import read_dose
+from cta_data.formats.dicom.rtstruct import read_dicom_object, read_structure_set
+from cta_data.formats.dicom.segmentation import read_segmentation
+from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.dicom.spatial_registration import read_spatial_registration
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.nrrd import read_nrrd
 from cta_data.formats.png_stack import read_png_stack
-from cta_data.formats.rtdose import read_dose
-from cta_data.formats.rtstruct import read_dicom_object, read_structure_set
-from cta_data.formats.segmentation import read_segmentation
-from cta_data.formats.spatial_registration import read_spatial_registration
 from cta_data.formats.transforms import read_transform
-from cta_data.imaging.contours import Contour, Roi
+from cta_data.imaging.rasterization.contours import Contour, Roi
 from cta_data.intake.archives import UnpackBudget, UnpackLimits, unpack
 from cta_data.intake.instances import Unreadable, read_instance
-from cta_data.manifests.tables import Tables, read_arrow
-from cta_data.nnunet.archive import import_model
-from cta_data.nnunet.checkpoints import read_checkpoint
-from cta_data.nnunet.model_facts import read_model_facts
+from cta_data.scoring.mask_files import read_mask
+from cta_data.study.configuration import StudyConfiguration, initial_toml
+from cta_data.study.tables.store import Tables, read_arrow
+from cta_data.training.nnunet.archive import import_model
+from cta_data.training.nnunet.checkpoints import read_checkpoint
+from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.validation import read_toml
 
 SIZE = (6, 5, 4)

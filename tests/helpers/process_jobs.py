@@ -18,7 +18,7 @@ KINDS = {kind.__name__: kind for kind in (CtaError, DataRefused, ConfigurationEr
 def stand_in(folder: Path) -> dict[str, str]:
     """Return the environment of a child whose job `plan` is the one below."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = "cta_data.nnunet.planning"
+    name = "cta_data.training.nnunet.planning"
     text = (
         f"import sys\nimport helpers.process_jobs\nsys.modules[{name!r}] = helpers.process_jobs\n"
     )

@@ -14,9 +14,9 @@ from pydicom.uid import RTStructureSetStorage, SpatialRegistrationStorage, gener
 
 from cta_data.cohorts.card import Card
 from cta_data.engine import UnitId, Workspace
-from cta_data.formats.dicom_header import header_of
-from cta_data.steps.convert_annotations import SessionAnnotations, convert_annotations
-from cta_data.steps.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.formats.dicom.header import header_of
+from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
+from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 
 UNIT = UnitId("convert", "own", "1", "1")
 ALL_LESIONS = {"pattern": "(?i)gtv", "lesion": True}

@@ -18,7 +18,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from cta_data.formats.nifti import write_voxels
+from cta_data.formats.nifti.image import write_voxels
 
 HELPERS = Path(__file__).parent.parent
 LOG = {"train_losses": [0.5], "val_losses": [0.5], "mean_fg_dice": [0.5], "ema_fg_dice": [0.5]}
@@ -48,8 +48,10 @@ def write_command(folder: Path) -> Path:
 
 def stand_in(put: Callable[[Any, str, Any], Any]) -> None:
     """Replace what needs torch; `put` is `setattr`, or monkeypatch's, which takes it back."""
-    from cta_data.nnunet import checkpoints, environment
-    from cta_data.steps import predict, train, training, training_checks
+    from cta_data.training import checks as training_checks
+    from cta_data.training import predict, train
+    from cta_data.training import runner as training
+    from cta_data.training.nnunet import checkpoints, environment
 
     for module in (train, predict):
         put(module, "run_job", run_job)
@@ -67,7 +69,7 @@ def run_job(
     folder: Path,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Do a job as `cta_data.nnunet.process.run_job` would."""
+    """Do a job as `cta_data.training.nnunet.process.run_job` would."""
     folder.mkdir(parents=True, exist_ok=True)
     return {"plan": _plan, "train": _train, "predict": _predict, "postprocess": _judge}[name](
         job, folder

@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from cta_data.formats.rtstruct import RT_STRUCTURE_SET_STORAGE
+from cta_data.formats.dicom.rtstruct import RT_STRUCTURE_SET_STORAGE
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 CLOSED = "CLOSED_PLANAR"

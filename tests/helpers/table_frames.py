@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from cta_data.manifests import read_frame
-from cta_data.manifests.tables import write_rows
+from cta_data.study.tables import read_frame
+from cta_data.study.tables.store import write_rows
 
 
 def frame_of(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

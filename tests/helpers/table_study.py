@@ -10,15 +10,10 @@ from typing import Any
 
 from helpers.plain_study import plain_card
 
-from cta_data.configuration import initial_toml
-from cta_data.intake.inventory import (
-    SeriesRow,
-    SubjectRow,
-    write_series,
-    write_subjects,
-)
-from cta_data.steps.sessions import STEP_NAMES
-from cta_data.study import Study
+from cta_data.engine.sessions import STEP_NAMES
+from cta_data.study.configuration import initial_toml
+from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
+from cta_data.study.study import Study
 
 COHORT = "mine"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cta_data.formats.nifti import image_from_array, write_image
-from cta_data.nnunet.environment import nnunet_environment
+from cta_data.formats.nifti.image import image_from_array, write_image
+from cta_data.training.nnunet.environment import nnunet_environment
 
 NAME = "Dataset901_Tiny"
 CASES = ("c1", "c2", "c3", "c4")

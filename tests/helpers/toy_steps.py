@@ -29,7 +29,7 @@ from cta_data.engine import (
     session_scope,
 )
 from cta_data.errors import DataRefused
-from cta_data.study import Study
+from cta_data.study.study import Study
 
 
 def make_study(root: Path, **texts: str) -> Study:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cta_data.creation import create_study
 from cta_data.engine import Report, RunOptions
 from cta_data.intake import AdditionOptions
+from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import VoxelSizes
-from cta_data.steps.add import add_source, open_addition
-from cta_data.steps.build import build_step
-from cta_data.steps.pipeline import SUBJECT_STEPS, execute
-from cta_data.study import Study
+from cta_data.pipeline.build import build_step
+from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.study.creation import create_study
+from cta_data.study.study import Study
 
 SIZES = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
 SETTINGS = ("A", "B", "C", "D")

@@ -16,13 +16,8 @@ from helpers.archives import extract_all
 from scipy import ndimage
 
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.imaging.brain_extraction import (
-    BACK_ENDS,
-    BrainExtraction,
-    extract_brain,
-    hd_bet,
-)
-from cta_data.imaging.resampling import resample
+from cta_data.imaging.brain import BACK_ENDS, BrainExtraction, extract_brain, hd_bet
+from cta_data.imaging.geometry.resampling import resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 

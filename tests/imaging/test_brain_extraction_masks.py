@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.brain_masks import apply_mask, lesions_cut_by_mask, protect_lesions
+from cta_data.imaging.brain.masks import apply_mask, lesions_cut_by_mask, protect_lesions
 
 SHAPE = (4, 5, 6)
 LABELS = arrays.arrays(np.uint8, SHAPE, elements=st.integers(0, 3))

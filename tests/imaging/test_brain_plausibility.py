@@ -8,11 +8,11 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
-from cta_data.imaging import brain_extraction
-from cta_data.imaging.brain_extraction import BrainExtraction, extract_brain
-from cta_data.imaging.brain_extraction.plausibility import measure_brain, reasons_against_brain
-from cta_data.imaging.head_mask import find_head
-from cta_data.imaging.resampling import resample
+from cta_data.imaging import brain as brain_extraction
+from cta_data.imaging.brain import BrainExtraction, extract_brain
+from cta_data.imaging.brain.head_mask import find_head
+from cta_data.imaging.brain.plausibility import measure_brain, reasons_against_brain
+from cta_data.imaging.geometry.resampling import resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 VOXEL_MM = 3.0

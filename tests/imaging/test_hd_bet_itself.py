@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from helpers.tiny_hd_bet import SPACING_MM, train_tiny_model
 
-from cta_data.imaging.brain_extraction import BACK_ENDS, BrainExtraction
+from cta_data.imaging.brain import BACK_ENDS, BrainExtraction
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 pytestmark = [

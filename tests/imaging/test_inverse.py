@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.inverse import inverse_of
+from cta_data.imaging.geometry.inverse import inverse_of
 
 SPACING = 6.0
 SIZE = (24, 23, 21)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from cta_data.imaging.contour_planes import planes_of_rois
-from cta_data.imaging.contours import Contour, Roi
-from cta_data.imaging.label_plausibility import (
+from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.imaging.lesions.plausibility import (
     alike_labels,
     brain_size,
     lesions_too_large,
     planes_apart,
     share_without_image,
 )
-from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.imaging.rasterization.contour_planes import planes_of_rois
+from cta_data.imaging.rasterization.contours import Contour, Roi
 
 
 def box(spacing_mm: float, voxels: int = 40) -> sitk.Image:

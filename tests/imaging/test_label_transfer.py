@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.contour_faults import fault_of
-from cta_data.imaging.contours import Contour, Roi
-from cta_data.imaging.drawn_lesions import lesions_from_contours
-from cta_data.imaging.label_transfer import TransferResult, transfer_lesions
-from cta_data.imaging.rasterization import rasterize_roi
+from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
+from cta_data.imaging.lesions.label_transfer import TransferResult, transfer_lesions
+from cta_data.imaging.rasterization.contour_faults import fault_of
+from cta_data.imaging.rasterization.contours import Contour, Roi
+from cta_data.imaging.rasterization.rasterize import rasterize_roi
 
 IDENTITY = sitk.AffineTransform(3)
 MM = (1.0, 1.0, 1.0)

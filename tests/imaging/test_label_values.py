@@ -11,11 +11,11 @@ import pytest
 import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
-from cta_data.evaluation.scoring.mask_files import read_mask
-from cta_data.formats.nifti import read_image
-from cta_data.imaging.label_values import LABEL_TOLERANCE, whole_numbers
-from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
-from cta_data.imaging.mask_transfer import transfer_mask
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.lesions.label_values import LABEL_TOLERANCE, whole_numbers
+from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.imaging.lesions.mask_transfer import transfer_mask
+from cta_data.scoring.mask_files import read_mask
 
 LABELS = np.zeros((6, 5, 4), np.int16)
 LABELS[1:3, 1, 1] = 1

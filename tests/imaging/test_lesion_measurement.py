@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.lesion_measurement import measure_lesions
+from cta_data.imaging.lesions.measurement import measure_lesions
 
 SPACING = (0.9, 0.8, 1.2)
 

@@ -12,9 +12,9 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.label_transfer import as_drawn
-from cta_data.imaging.mask_lesions import MaskMeaning, lesions_of_masks
-from cta_data.imaging.mask_transfer import lesions_from_labels
+from cta_data.imaging.lesions.label_transfer import as_drawn
+from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
+from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 
 YNHH = MaskMeaning((1, 3), {2: "oedema"})
 ONE = MaskMeaning((1,))

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
 from cta_data.formats.image_grid import ImageGrid
-from cta_data.imaging.mask_placement import onto_voxels, reordered
+from cta_data.imaging.lesions.mask_placement import onto_voxels, reordered
 
 GRID = ImageGrid(
     (9, 8, 7), (0.9, 1.1, 2.0), (-11.0, 4.0, 30.0), (0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.mask_transfer import lesions_from_mask, transfer_mask
+from cta_data.imaging.lesions.mask_transfer import lesions_from_mask, transfer_mask
 
 IDENTITY = sitk.AffineTransform(3)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cta_data.imaging.polygon_fill import even_odd_area, fill_even_odd
+from cta_data.imaging.rasterization.polygon_fill import even_odd_area, fill_even_odd
 
 coordinate = st.integers(-40, 240).map(lambda n: n / 20 + 0.013)
 polygon = st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=9).map(np.array)

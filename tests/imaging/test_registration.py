@@ -16,17 +16,17 @@ import SimpleITK as sitk
 from helpers.made_once import made_once
 
 from cta_data.errors import DataRefused
-from cta_data.imaging import registration
-from cta_data.imaging.registration import (
+from cta_data.imaging.geometry.resampling import resample
+from cta_data.imaging.registration import register as registration
+from cta_data.imaging.registration.limits import QualityLimits
+from cta_data.imaging.registration.register import (
     RegistrationResult,
     RegistrationSettings,
     register_images,
     register_volumes,
 )
-from cta_data.imaging.registration_limits import QualityLimits
-from cta_data.imaging.registration_stages import mean_distance
-from cta_data.imaging.registration_volume import RegistrationVolume, prepare_volume
-from cta_data.imaging.resampling import resample
+from cta_data.imaging.registration.stages import mean_distance
+from cta_data.imaging.registration.volume import RegistrationVolume, prepare_volume
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 Register = Callable[[str, str, str], RegistrationResult]

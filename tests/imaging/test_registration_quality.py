@@ -10,13 +10,13 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.imaging.registration_limits import (
+from cta_data.imaging.registration.limits import (
     QualityLimits,
     RegistrationQuality,
     limits_from,
     reasons_against,
 )
-from cta_data.imaging.registration_quality import assess_transform, linear_part
+from cta_data.imaging.registration.quality import assess_transform, linear_part
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 GOOD = RegistrationQuality(

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cta_data.imaging.resampling import isotropic, resample
+from cta_data.imaging.geometry.resampling import isotropic, resample
 
 
 def _ramp(size: tuple[int, int, int], spacing: tuple[float, float, float]) -> sitk.Image:

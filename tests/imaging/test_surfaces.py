@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cta_data.imaging.surfaces import surface_distances
+from cta_data.imaging.geometry.surfaces import surface_distances
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from cta_data.imaging.coverage import PointMap
-from cta_data.imaging.drawn_lesions import DrawnLesion
-from cta_data.imaging.grid import Grid
-from cta_data.imaging.label_transfer import TransferResult, transfer_lesions
-from cta_data.imaging.mask_transfer import lesions_from_mask
-from cta_data.imaging.surface_distance import largest_surface_distance_mm
-from cta_data.imaging.transfer_checks import TransferCheck, check_transfer, untouched
-from cta_data.imaging.transfer_limits import TransferLimits, limits_of
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.lesions.coverage import PointMap
+from cta_data.imaging.lesions.drawn_lesions import DrawnLesion
+from cta_data.imaging.lesions.label_transfer import TransferResult, transfer_lesions
+from cta_data.imaging.lesions.mask_transfer import lesions_from_mask
+from cta_data.imaging.lesions.surface_distance import largest_surface_distance_mm
+from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
+from cta_data.imaging.lesions.transfer_limits import TransferLimits, limits_of
 
 SPACING = (1.0, 1.0, 1.0)
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)

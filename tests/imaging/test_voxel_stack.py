@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cta_data.imaging.grid import Grid
-from cta_data.imaging.mask_transfer import transfer_mask
-from cta_data.imaging.voxel_stack import shape_of_voxels, stack_of_voxels
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.lesions.mask_transfer import transfer_mask
+from cta_data.imaging.lesions.voxel_stack import shape_of_voxels, stack_of_voxels
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 

@@ -11,8 +11,8 @@ from cta_data.cohorts import parse_card, shipped_card_text
 from cta_data.cohorts.card import Card
 from cta_data.errors import DataRefused
 from cta_data.intake import AdditionOptions, AdditionPlan, execute_addition, plan_addition
-from cta_data.intake.inventory import read_inventory
-from cta_data.steps.add import expected_of, naming_of, recogniser
+from cta_data.intake.add import expected_of, naming_of, recogniser
+from cta_data.study.sourcedata import read_inventory
 
 MakeSeries = Callable[..., list[Path]]
 OWN = """

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.intake.inventory import ACCEPTED, SubjectRow
 from cta_data.intake.pseudonyms import (
     assign_labels,
     check_label,
@@ -17,6 +16,7 @@ from cta_data.intake.pseudonyms import (
     read_subject_map,
 )
 from cta_data.intake.sessions import assign_sessions
+from cta_data.study.sourcedata import ACCEPTED, SubjectRow
 
 SALT = "ab" * 32
 ids = st.sets(st.text(min_size=1, max_size=8), min_size=1, max_size=20)

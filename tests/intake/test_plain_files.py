@@ -15,7 +15,7 @@ import pytest
 from cta_data.cohorts import Card, parse_card
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.intake import AdditionOptions, execute_addition, plan_addition, read_inventory
-from cta_data.steps.add import naming_of, recogniser
+from cta_data.intake.add import naming_of, recogniser
 
 CARD = """
 [cohort]

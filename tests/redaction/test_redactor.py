@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from cta_data.formats.dicom_header import identity_of
+from cta_data.formats.dicom.header import identity_of
 from cta_data.redaction import REMOVED, Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.redaction.roi_words import ROI_WORDS

@@ -1,0 +1,93 @@
+"""The demonstration's models: settings A to D, so small that a processor trains them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cta_data.demo.experiment import Experiment, run_experiment
+from cta_data.engine import ExecutorOptions
+from cta_data.review.audit import audited
+from cta_data.review.audit_truth import count_truth, truth_in_words, with_truth
+from cta_data.scoring import CONVENTIONS
+from cta_data.scoring.audited import START
+from cta_data.study.study import CONFIGURATION, Study
+from cta_data.terminal.output import ProgressObserver, console
+from cta_data.training.runner import TrainingRequest, machine_for
+from cta_data.versioning.datasets import save
+
+SETTINGS = ("A", "B", "C", "D")
+FOLD = 0
+CONVENTION = "article"
+NOTICE = "Digital phantoms: simulated heads, not data of any person."
+OF_MODELS = (
+    " The models are tiny and trained for seconds; the figures show that everything runs, and say "
+    "nothing about any method."
+)
+TRAINING = """
+[training]                    # tiny: a processor learns it in less than a minute
+epochs = 8
+iterations_per_epoch = 50
+validation_iterations = 2
+learning_rate = 0.05
+reproducible = true
+patch_size = [24, 24, 24]
+features = [4, 8, 16]
+batch_size = 2
+mirroring = false
+tile_step = 1.0
+"""
+
+
+def configure(study: Study, *, train: bool) -> Study:
+    """Write into study.toml that these are phantoms and, where wanted, how models are trained."""
+    notice, training = (NOTICE + OF_MODELS, TRAINING) if train else (NOTICE, "")
+    path = study.root / CONFIGURATION
+    text = path.read_text("utf-8")
+    first, rest = text.split("[study]\n", 1)
+    path.write_text(f'{first}[study]\nnotice = "{notice}"\n{rest}{training}', encoding="utf-8")
+    save(study.root, "A study of digital phantoms", [path])
+    return Study(study.root)
+
+
+def train_and_evaluate(study: Study, jobs: int) -> Experiment:
+    """Train, predict and evaluate settings A to D on the processor."""
+    training = study.configuration.training
+    request = TrainingRequest(
+        settings=SETTINGS,
+        folds=(FOLD,),
+        training=training,
+        machine=machine_for("cpu", 0, jobs, checkpoint_every=training.epochs),
+        executor=ExecutorOptions(jobs),
+        command=(),
+    )
+    with ProgressObserver() as progress:
+        return run_experiment(study, request, progress.observer())
+
+
+def tell(done: Experiment, folder: Path) -> bool:
+    """Print what was trained and predicted; return whether all of it was."""
+    out = console()
+    reports = [report for report in (done.trained, done.predicted) if report is not None]
+    for report in reports:
+        for record in report.records:
+            if record.status not in ("ok", "notneeded"):
+                out.print(f"   not done: {record.unit}: {record.reason}")
+            for note in record.notes if "predict" in str(record.unit) else ():
+                out.print(f"   {record.unit}: {note}")
+    whole = done.trained is not None and done.evaluation is not None
+    if whole:
+        out.print(f"   {folder}/study/evaluation/article/report.html")
+    return whole and not any(report.failures for report in reports)
+
+
+def tell_truth(study: Study, truth: Path) -> None:
+    """Print what the false positives in the patients annotated on MPRAGE are in truth."""
+    rows = audited(study, CONVENTION)
+    rows = rows[rows["test_set"] == START["test_set"]]
+    if rows.empty:
+        return
+    out = console()
+    out.print("   False positives held against what the phantoms hold (cta-data audit --truth):")
+    told = with_truth(study, rows, truth, CONVENTIONS[CONVENTION])
+    for line in truth_in_words(count_truth(told)):
+        out.print(f"   {line}")

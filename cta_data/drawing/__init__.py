@@ -1,0 +1,1 @@
+"""Pictures of images in memory: planes, crops with outlines, PNG."""

@@ -1,0 +1,160 @@
+"""Planes through images for people to look at: where they lie, and what an image shows there.
+
+Planes are shown as radiologists see them: the patient's right on the left, anterior (axial) or
+superior (coronal, sagittal) at the top. A sagittal plane looks to the left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from cta_data.imaging.geometry.resampling import resample
+
+Vector = NDArray[np.float64]
+Pixels = NDArray[np.float64]
+CT_WINDOW = (-100.0, 200.0)
+_BRIGHT, _DARK = 99.8, 1.0  # percent of the brain's voxels, and of all
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A square of pixels in space.
+
+    Attributes
+    ----------
+    centre
+        Of the square, LPS, mm.
+    right, down
+        Unit vectors (LPS) along the rows and the columns of what is shown.
+    width_mm, pixel_mm
+        Edge of the square and of its pixels.
+    """
+
+    centre: Vector
+    right: Vector
+    down: Vector
+    width_mm: float
+    pixel_mm: float
+
+    @property
+    def n_pixels(self) -> int:
+        """Pixels along each edge."""
+        return round(self.width_mm / self.pixel_mm)
+
+    def grid(self) -> sitk.Image:
+        """Return the plane as an empty image of one slice."""
+        n = self.n_pixels
+        normal = np.cross(self.right, self.down)
+        grid = sitk.Image([n, n, 1], sitk.sitkUInt8)
+        grid.SetSpacing([self.pixel_mm, self.pixel_mm, 1.0])
+        grid.SetDirection(np.column_stack([self.right, self.down, normal]).ravel().tolist())
+        half = (n - 1) / 2 * self.pixel_mm
+        grid.SetOrigin((self.centre - half * (self.right + self.down)).tolist())
+        return grid
+
+
+def anatomical_axes(image: sitk.Image) -> tuple[Vector, Vector, Vector]:
+    """Return the image's own axes (unit vectors, LPS) that point most to left, posterior, superior.
+
+    An oblique image is so shown along its own slices.
+    """
+    columns = np.array(image.GetDirection()).reshape(3, 3).T
+    axes, free = [], [0, 1, 2]
+    for world in range(3):
+        chosen = max(free, key=lambda i: abs(columns[i][world]))
+        free.remove(chosen)
+        axes.append(columns[chosen] * (1.0 if columns[chosen][world] >= 0 else -1.0))
+    return axes[0], axes[1], axes[2]
+
+
+def orthogonal_planes(
+    image: sitk.Image, centre: Vector, width_mm: float, pixel_mm: float
+) -> dict[str, Plane]:
+    """Return the axial, coronal and sagittal plane through a point, along the image's own axes."""
+    left, posterior, superior = anatomical_axes(image)
+    sides = {
+        "axial": (left, posterior),
+        "coronal": (left, -superior),
+        "sagittal": (posterior, -superior),
+    }
+    return {name: Plane(centre, *both, width_mm, pixel_mm) for name, both in sides.items()}
+
+
+def middle(mask: sitk.Image) -> Vector:
+    """Return the centroid (LPS, mm) of what is not 0, or of the image where all is."""
+    inside = np.argwhere(sitk.GetArrayViewFromImage(mask) != 0)
+    index = inside.mean(axis=0)[::-1] if len(inside) else (np.array(mask.GetSize()) - 1) / 2
+    return np.array(mask.TransformContinuousIndexToPhysicalPoint(index.tolist()))
+
+
+def lesion_centre(labels: sitk.Image, lesion_id: int) -> tuple[Vector, float] | None:
+    """Return where to look at a lesion (LPS, mm) and how far it reaches from there in plane (mm).
+
+    The point is the lesion's centroid, moved to the middle of the axial slice in which the lesion
+    is largest (of several, the one nearest to the centroid). None where there is no such lesion.
+    """
+    voxels = np.argwhere(sitk.GetArrayViewFromImage(labels) == lesion_id)[:, ::-1]
+    if not len(voxels):
+        return None
+    superior = anatomical_axes(labels)[2]
+    columns = np.array(labels.GetDirection()).reshape(3, 3).T
+    axis = int(np.argmax(np.abs(columns @ superior)))
+    centre = voxels.mean(axis=0)
+    slices, areas = np.unique(voxels[:, axis], return_counts=True)
+    largest = slices[areas == areas.max()]
+    centre[axis] = largest[np.argmin(np.abs(largest - centre[axis]))]
+    steps = (voxels - voxels.mean(axis=0)) * np.array(labels.GetSpacing())
+    steps[:, axis] = 0
+    reach = float(np.sqrt((steps**2).sum(axis=1)).max())
+    return np.array(labels.TransformContinuousIndexToPhysicalPoint(centre.tolist())), reach
+
+
+def grey_window(
+    image: sitk.Image, brain: sitk.Image | None, modality: str = "MR"
+) -> tuple[float, float]:
+    """Return the values that are shown black and white.
+
+    White is the brightest of the brain (or, without a mask, of what is brighter than the mean), so
+    that an enhancing lesion is white and the brain has its contrast.
+    """
+    if modality == "CT":
+        return CT_WINDOW
+    values = sitk.GetArrayViewFromImage(image)[::2, ::2, ::2].astype(np.float64)
+    inside = values > values.mean()
+    if brain is not None and brain.GetSize() == image.GetSize():
+        of_brain = sitk.GetArrayViewFromImage(brain)[::2, ::2, ::2] != 0
+        inside = of_brain if of_brain.any() else inside
+    low = float(np.percentile(values, _DARK))
+    high = float(np.percentile(values[inside], _BRIGHT)) if inside.any() else low
+    return low, max(high, low + 1e-6)
+
+
+def show(
+    image: sitk.Image,
+    plane: Plane,
+    window: tuple[float, float],
+    transform: sitk.Transform | None = None,
+) -> Pixels:
+    """Return what an image shows in a plane: rows from the top, 0 (black) to 1 (white).
+
+    Parameters
+    ----------
+    transform
+        Maps points of the plane's space to points of the image (LPS, mm); identity without it.
+    """
+    low, high = window
+    floating = sitk.Cast(image, sitk.sitkFloat32)
+    flat = sitk.GetArrayFromImage(resample(floating, plane.grid(), transform, default=low))[0]
+    return np.clip((flat.astype(np.float64) - low) / (high - low), 0, 1)
+
+
+def show_lesion(
+    labels: sitk.Image, lesion_id: int, plane: Plane, transform: sitk.Transform | None = None
+) -> NDArray[np.bool_]:
+    """Return where the voxels of a lesion are cut by a plane, voxel for voxel (not smoothed)."""
+    flat = resample(labels, plane.grid(), transform, interpolation="nearest")
+    return np.asarray(sitk.GetArrayFromImage(flat)[0] == lesion_id)

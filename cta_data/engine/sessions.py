@@ -1,0 +1,300 @@
+"""The sessions that steps work on, and what earlier steps left for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
+from cta_data.study.configuration import Setting
+from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
+from cta_data.study.sourcedata import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
+from cta_data.study.study import Study
+from cta_data.study.tables import StoredRow
+
+DOSE = "RTDOSE"
+"""Modality of images that are not registered and not drawn on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSession:
+    """A subject-session in sourcedata; `refused` says why it may not be used."""
+
+    cohort: str
+    subject: str
+    session: str
+    series: tuple[SeriesRow, ...] = ()
+    refused: str = ""
+
+    def unit(self, step: str) -> UnitId:
+        """Return the unit of a step for this session."""
+        return UnitId(step, self.cohort, self.subject, self.session)
+
+    @property
+    def delivered(self) -> str:
+        """Its label in the source, by which clinical tables know it."""
+        return next(filter(None, map(delivered_session, self.series)), self.session)
+
+
+def delivered_session(series: SeriesRow) -> str:
+    """Return the session that the path of a plain file says; empty for DICOM."""
+    study = series.study_uid
+    return study.removeprefix(SESSION_STUDY) if study.startswith(SESSION_STUDY) else ""
+
+
+def session_labels(inventory: Inventory | None) -> dict[tuple[str, str], str]:
+    """Return the label of every session by its subject and its label in the source."""
+    series = inventory.series if inventory else ()
+    return {(row.subject, delivered_session(row) or row.session): row.session for row in series}
+
+
+def selected_cohorts(study: Study, selection: Selection) -> list[str]:
+    """Return the cohorts that were asked for; without names, those that are available here.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them is not in the study.
+    NotAvailable
+        One of them is not available here.
+    """
+    for cohort in selection.cohorts:
+        study.card(cohort)
+        require_outputs(study, cohort)
+    return [c for c in study.cohorts_here if not selection.cohorts or c in selection.cohorts]
+
+
+def require_outputs(study: Study, cohort: str) -> None:
+    """Install the datasets that hold what was made of a cohort.
+
+    Raises
+    ------
+    NotAvailable
+        One of them is not to be had; nothing may be planned then.
+    """
+    study.require(study.cohort_path(cohort))
+    study.require(study.derivatives_path(cohort))
+
+
+def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
+    """Return the sessions in a cohort's sourcedata, or None where that cannot be installed."""
+    inventory = study.inventory(cohort)
+    if inventory is None:
+        return None
+    grouped: dict[tuple[str, str], list[SeriesRow]] = {}
+    for row in inventory.series:
+        grouped.setdefault((row.subject, row.session), []).append(row)
+    refused = _refused_subjects(inventory)
+    incomplete = _incomplete_sessions(inventory)
+    if study.card(cohort).sessions.refused_series == "ignore":
+        incomplete = {}
+    sessions = [
+        SourceSession(
+            cohort, subject, session, tuple(series), incomplete.get((subject, session), "")
+        )
+        for (subject, session), series in sorted(grouped.items())
+        if subject not in refused
+    ]
+    return sessions + [SourceSession(cohort, s, "", (), why) for s, why in sorted(refused.items())]
+
+
+def _refused_subjects(inventory: Inventory) -> dict[str, str]:
+    """Return why subjects were refused, by label; who has no label of their own gets a number."""
+    accepted = [row for row in inventory.subjects if row.status == ACCEPTED]
+    labels = {row.subject for row in accepted}
+    source_ids = {row.source_id for row in accepted if row.source_id}
+    refused: dict[str, str] = {}
+    nameless = 0
+    for row in inventory.subjects:
+        if row.status == ACCEPTED or row.source_id in source_ids:
+            continue
+        if row.subject and row.subject not in labels:
+            refused[row.subject] = row.refused_reason
+        else:
+            nameless += 1
+            refused[f"unknown{nameless}"] = row.refused_reason
+    return refused
+
+
+def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
+    """Return the sessions that lack a series because it was refused, with the reason.
+
+    Not those whose whole subject was refused at that time: what is kept of it is as it was.
+    """
+    stored = {(row.subject, row.series_uid) for row in inventory.series}
+    of_subject = {(row.subject, f"refused: {row.refused_reason}") for row in inventory.subjects}
+    by_study = {(row.subject, row.study_uid): row.session for row in inventory.series}
+    sessions: dict[str, set[str]] = {}
+    for row in inventory.series:
+        sessions.setdefault(row.subject, set()).add(row.session)
+    incomplete: dict[tuple[str, str], str] = {}
+    for aside in inventory.set_aside:
+        if not aside.reason.startswith("refused: "):
+            continue
+        whole = (aside.subject, aside.reason) in of_subject
+        if whole or (aside.subject, aside.series_uid) in stored:
+            continue
+        known = sessions.get(aside.subject, set())
+        only = next(iter(known)) if len(known) == 1 else ""
+        session = by_study.get((aside.subject, aside.study_uid), only)
+        what = f"a series of it ({aside.kind}, {aside.reason.removeprefix('refused: ')})"
+        incomplete[aside.subject, session] = what
+    return incomplete
+
+
+class Upstream:
+    """What earlier steps left for each session, looked up once a plan."""
+
+    def __init__(self, study: Study, step: str) -> None:
+        self.study = study
+        self.step = step
+        tables = study.tables
+        by_session = ("cohort", "subject", "session")
+        self._units = tables.by_key("units")
+        self._images = tables.index("images", by_session)
+        self._transforms = tables.index("transforms", by_session)
+        self._variants = tables.index("variants", by_session)
+
+    def sessions(self, selection: Selection) -> Iterator[UnitId]:
+        """Yield this step's unit for every session that was ever to be converted.
+
+        Not of cohorts that are not available here: in a dataset that is not installed, every
+        output would seem to be gone.
+        """
+        selected_cohorts(self.study, selection)
+        away = self.study.not_available
+        for step, cohort, subject, session in sorted(self._units):
+            if step == "convert" and cohort not in away and selection.takes(cohort, subject):
+                yield UnitId(self.step, cohort, subject, session)
+
+    def blocked_by(self, unit: UnitId, *steps: str) -> str:
+        """Return why the unit cannot run, or an empty text."""
+        for step in steps:
+            row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+            if row is None:
+                return f"{step} has not been done"
+            if row["status"] == "notneeded":
+                continue
+            if row["status"] != "ok":
+                reason = row["reason"] or row["status"]
+                # A reason that was handed on already names the step it came from.
+                return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
+        return ""
+
+    def excused(self, unit: UnitId, step: str) -> str:
+        """Return why a step has nothing to do for the unit's session, or an empty text."""
+        row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+        return (row["reason"] or "") if row and row["status"] == "notneeded" else ""
+
+    def outputs(self, step: str, unit: UnitId) -> list[str]:
+        """Return the outputs of a step for the unit's session."""
+        row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+        return list(row["outputs"]) if row else []
+
+    def images(self, unit: UnitId, description: str = "") -> dict[str, StoredRow]:
+        """Return the image of each technique: of several phases the latest after contrast."""
+        rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+        chosen: dict[str, StoredRow] = {}
+        for technique, own in _by_technique(rows, description).items():
+            order = self._phase_order(unit.cohort, technique, own)
+            chosen[technique] = min(own, key=lambda r: phase_rank(r["contrast_phase"], order))
+        return chosen
+
+    def spaces(self, unit: UnitId) -> dict[str, StoredRow]:
+        """Return all images as acquired of the unit's session by the names of their spaces."""
+        spaces: dict[str, StoredRow] = {}
+        for technique, rows in _by_technique(self.phases(unit), "").items():
+            order = self._phase_order(unit.cohort, technique, rows)
+            phases = [row["contrast_phase"] for row in rows]
+            spaces |= {
+                space_of(technique, p, phases, order): row
+                for p, row in zip(phases, rows, strict=True)
+            }
+        return spaces
+
+    def _phase_order(self, cohort: str, technique: str, rows: list[StoredRow]) -> tuple[str, ...]:
+        if {row["contrast_phase"] for row in rows} <= set(LATEST_FIRST):
+            return LATEST_FIRST
+        return phase_order(self.study.card(cohort), technique)
+
+    def phases(self, unit: UnitId) -> list[StoredRow]:
+        """Return all images as acquired of the unit's session, of every technique and phase."""
+        rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+        return [r for r in rows if r["description"] == "" and r["modality"] != DOSE]
+
+    def transforms(self, unit: UnitId) -> list[StoredRow]:
+        """Return the registrations of the unit's session."""
+        return self._transforms.get((unit.cohort, unit.subject, unit.session), [])
+
+    def variants(self, unit: UnitId) -> list[StoredRow]:
+        """Return the label variants of the unit's session."""
+        return self._variants.get((unit.cohort, unit.subject, unit.session), [])
+
+
+def setting_image(
+    upstream: Upstream, unit: UnitId, setting: Setting, *, stripped: bool
+) -> StoredRow | None:
+    """Return the image of a session that a setting trains on, or None where there is none.
+
+    Parameters
+    ----------
+    stripped
+        Whether the image whose brain was extracted is wanted.
+    """
+    description = "brain" if stripped else ""
+    chosen = upstream.images(unit, description).get(setting.technique)
+    if setting.contrast_phase:
+        rows = upstream.study.tables.by_key("images")
+        key = (*unit.key[1:], setting.technique, setting.contrast_phase, description)
+        row = rows.get(key)
+        # Labels lie on the phase that is worked on: another frame of reference is another place.
+        return row if row and chosen and row["frame"] == chosen["frame"] else None
+    # Lesions are drawn on images after contrast: a native one never stands for them.
+    return chosen if chosen and chosen["contrast_phase"] != "none" else None
+
+
+STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
+
+
+def held_back(findings: list[str]) -> str:
+    """Return the reason of a session that a person has to look at; empty without a finding."""
+    todo = "Look with `cta-data pictures`, then correct the data, or `cta-data accept` it"
+    return f"held back: {'; '.join(findings)}. {todo}" if findings else ""
+
+
+def make_unit(
+    study: Study,
+    unit: UnitId,
+    version: int,
+    paths: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> Unit | Blocked:
+    """Return the unit with its inputs' keys, or blocked where an input is gone."""
+    inputs, missing = existing_inputs(study.root, paths)
+    if missing:
+        why = f"its input is gone: {missing[0]}; run the step that makes it"
+        return Blocked(unit, version, why)
+    return Unit(unit, version, tuple(sorted(inputs, key=_by_role)), dict(parameters))
+
+
+def transform_inputs(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the transforms of a session as inputs of a unit.
+
+    One that its checks reject is among them only after a person has accepted it: until then the
+    registration of the session is not done, and nothing is planned on it.
+    """
+    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows}
+
+
+def _by_role(entry: Input) -> tuple[str, str]:
+    return entry.role, entry.path
+
+
+def _by_technique(rows: list[StoredRow], description: str) -> dict[str, list[StoredRow]]:
+    """Return the images of a session by technique, without doses."""
+    found: dict[str, list[StoredRow]] = {}
+    for row in rows:
+        if row["description"] == description and row["modality"] != DOSE:
+            found.setdefault(row["technique"], []).append(row)
+    return found

@@ -1,9 +1,0 @@
-"""Figures of the paper, drawn from any scores: vector and PNG, the same bytes every time."""
-
-from cta_data.evaluation.figures.boxes import box_figure
-from cta_data.evaluation.figures.flow import flow_figure
-from cta_data.evaluation.figures.found import found_figure
-from cta_data.evaluation.figures.sensitivity import sensitivity_figure
-from cta_data.evaluation.figures.style import figure_bytes
-
-__all__ = ["box_figure", "figure_bytes", "flow_figure", "found_figure", "sensitivity_figure"]

@@ -1,0 +1,1 @@
+"""DICOM: series, headers, structure sets, segmentations, registrations, doses."""

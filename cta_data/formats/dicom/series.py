@@ -1,0 +1,250 @@
+"""A DICOM series to one image.
+
+`dicom2nifti` turns stored pixels into values; its own checks are switched off by not calling them,
+since ours measure more and say what they measured (`dicom_geometry`). No global setting is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from dicom2nifti import common
+from numpy.typing import NDArray
+from pydicom.uid import ExplicitVRLittleEndian
+
+from cta_data.errors import DataRefused, without_text
+from cta_data.formats.dicom.frames import Frame, read_frames
+from cta_data.formats.dicom.geometry import (
+    Deviation,
+    SeriesGeometry,
+    SeriesRepairs,
+    check_geometry,
+    measure_frames,
+)
+from cta_data.formats.dicom.header import header_of, identity_of
+from cta_data.formats.dicom.pixel_padding import fill_padding
+from cta_data.formats.dicom.repair import resample_slices
+from cta_data.formats.dicom.series_parameters import mixed_parameters
+from cta_data.formats.dicom.size import require_pixels_allowed
+from cta_data.formats.nifti.image import LPS_TO_RAS, image_from_array
+
+PIXEL_KEYWORDS = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ModalityLUTSequence",
+)
+INTEGER_TYPES = (np.int16, np.uint16, np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class ConvertedSeries:
+    """One image made from a series.
+
+    Attributes
+    ----------
+    image
+        Closest-canonical RAS voxel order (index x grows towards Right, y Anterior, z Superior),
+        which in SimpleITK's LPS shows as a direction near diag(-1, -1, 1). Voxels are permuted and
+        flipped only, never interpolated unless a repair says so. int16 where the values fit, else
+        uint16, int32; float32 where slope or intercept are fractions.
+    geometry
+        What was measured of the series as delivered.
+    header
+        Text values by DICOM keyword of the image with the lowest instance number, with the
+        patient's identity, so that a sidecar can be kept free of it: never to be stored.
+    deviations
+        What was tolerated or repaired.
+    """
+
+    image: sitk.Image
+    geometry: SeriesGeometry
+    header: dict[str, str]
+    deviations: tuple[Deviation, ...]
+
+    @property
+    def repairs(self) -> tuple[Deviation, ...]:
+        """The deviations that changed voxels."""
+        return tuple(found for found in self.deviations if found.action == "repaired")
+
+
+def convert_series(
+    datasets: Sequence[pydicom.Dataset], repairs: SeriesRepairs | None = None
+) -> ConvertedSeries:
+    """Convert the datasets of one series, in any order: classic slices or enhanced multi-frame.
+
+    Raises
+    ------
+    DataRefused
+        With what was measured, when the series is no regular volume and `repairs` does not allow
+        to make it one, or when its pixels cannot be decoded.
+    """
+    repairs = repairs or SeriesRepairs()
+    frames = read_frames(datasets)
+    require_pixels_allowed(datasets)
+    deviations: list[Deviation] = []
+    if repairs.drop_identical_slices:
+        frames, dropped = _drop_identical(frames, datasets)
+        deviations += dropped
+    geometry = measure_frames(frames)
+    deviations += check_geometry(geometry, repairs)
+    deviations += mixed_parameters(datasets)
+    ordered = [frames[i] for i in geometry.order]
+    volume, filled = fill_padding(_values(datasets, ordered), datasets, ordered)
+    if filled and np.issubdtype(volume.dtype, np.integer):
+        volume = _smallest_type(cast("NDArray[np.integer]", volume))
+    deviations += filled
+    first, step = geometry.positions[0], geometry.distances[-1] / (geometry.slices - 1)
+    if any(found.action == "repaired" and found.kind != "identical_slices" for found in deviations):
+        volume, first, step = resample_slices(volume, geometry)
+    affine = _ras_affine(geometry, first, float(step))
+    representative = min(datasets, key=_instance_order)
+    return ConvertedSeries(
+        image=_canonical(volume, affine),
+        geometry=geometry,
+        header=header_of(representative) | identity_of(representative),
+        deviations=tuple(deviations),
+    )
+
+
+def _instance_order(dataset: pydicom.Dataset) -> tuple[int, str]:
+    return int(dataset.get("InstanceNumber") or 0), str(dataset.get("SOPInstanceUID", ""))
+
+
+def _drop_identical(
+    frames: list[Frame], datasets: Sequence[pydicom.Dataset]
+) -> tuple[list[Frame], list[Deviation]]:
+    """Keep the first of classic slices that share place and pixels."""
+    seen: set[tuple[object, ...]] = set()
+    kept: list[Frame] = []
+    for frame in frames:
+        pixels = datasets[frame.dataset].get("PixelData", b"")
+        key = (frame.position, frame.orientation, frame.index, pixels)
+        if key not in seen:
+            seen.add(key)
+            kept.append(frame)
+    if len(kept) == len(frames):
+        return frames, []
+    measured = f"{len(frames) - len(kept)} of {len(frames)} slices repeat another's pixels"
+    return kept, [Deviation("identical_slices", measured, "repaired", "one of each kept")]
+
+
+def _values(datasets: Sequence[pydicom.Dataset], frames: Sequence[Frame]) -> NDArray[np.generic]:
+    """Values with axes slice, row, column, in the smallest type that holds them."""
+    rescale = [(f.slope if f.slope is not None else 1.0, f.intercept or 0.0) for f in frames]
+    whole = all(float(slope).is_integer() and float(shift).is_integer() for slope, shift in rescale)
+    try:
+        light = _light_datasets(datasets, frames, with_rescale=not whole)
+        volume = np.asarray(common.get_volume_pixeldata(light)).transpose(2, 1, 0)
+    except (ValueError, RuntimeError, AttributeError, NotImplementedError, TypeError) as error:
+        raise _undecodable(error) from error
+    if volume.dtype.kind == "f":
+        return volume.astype(np.float32)
+    if any(pair != (1.0, 0.0) for pair in rescale):
+        volume = _rescale_whole(volume, rescale)
+    return _smallest_type(volume)
+
+
+def _rescale_whole(
+    volume: NDArray[np.integer], rescale: Sequence[tuple[float, float]]
+) -> NDArray[np.integer]:
+    """Apply whole slopes and intercepts, one pair a slice, without overflow."""
+    limits = np.iinfo(volume.dtype)
+    largest = max(abs(limits.min), limits.max)
+    bound = max(abs(slope) * largest + abs(intercept) for slope, intercept in rescale)
+    dtype = np.dtype(np.int32 if bound <= np.iinfo(np.int32).max else np.int64)
+    factors = np.array(rescale).astype(dtype)
+    scaled: NDArray[np.integer] = np.multiply(volume, factors[:, :1, None], dtype=dtype)
+    return np.add(scaled, factors[:, 1:, None], out=scaled)
+
+
+def _smallest_type(volume: NDArray[np.integer]) -> NDArray[np.generic]:
+    low, high = int(volume.min()), int(volume.max())
+    for dtype in INTEGER_TYPES:
+        limits = np.iinfo(dtype)
+        if limits.min <= low and high <= limits.max:
+            same_size = volume.dtype.itemsize == np.dtype(dtype).itemsize
+            return volume.view(dtype) if same_size else volume.astype(dtype)
+    return volume.astype(np.float32)
+
+
+def _light_datasets(
+    datasets: Sequence[pydicom.Dataset], frames: Sequence[Frame], *, with_rescale: bool
+) -> list[pydicom.Dataset]:
+    """One small dataset a slice, pixels only: dicom2nifti copies each of them deeply."""
+    decoded: dict[int, NDArray[np.generic]] = {}
+    result = []
+    for frame in frames:
+        source = datasets[frame.dataset]
+        if "PixelData" not in source:
+            raise DataRefused(
+                "an image has no pixels",
+                why=f"instance number {source.get('InstanceNumber', 'absent')}",
+                next_step="Copy or fetch the series again",
+            )
+        light = pydicom.Dataset()
+        for keyword in PIXEL_KEYWORDS:
+            if keyword in source:
+                light[keyword] = source[keyword]
+        if with_rescale and "ModalityLUTSequence" not in source:
+            light.RescaleSlope = 1.0 if frame.slope is None else frame.slope
+            light.RescaleIntercept = frame.intercept or 0.0
+        if "PerFrameFunctionalGroupsSequence" in source:
+            if frame.dataset not in decoded:
+                decoded[frame.dataset] = _decode_frames(source)
+            light.file_meta = pydicom.dataset.FileMetaDataset()
+            light.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            light.PixelData = decoded[frame.dataset][frame.index].tobytes()
+            light.BitsStored, light.HighBit = light.BitsAllocated, light.BitsAllocated - 1
+        else:
+            light.file_meta = source.file_meta
+            light["PixelData"] = source["PixelData"]
+        result.append(light)
+    return result
+
+
+def _decode_frames(dataset: pydicom.Dataset) -> NDArray[np.generic]:
+    """Stored values with axes frame, row, column."""
+    try:
+        pixels = np.asarray(dataset.pixel_array)
+    except (ValueError, RuntimeError, AttributeError, NotImplementedError, TypeError) as error:
+        raise _undecodable(error) from error
+    return pixels.reshape(-1, dataset.Rows, dataset.Columns)
+
+
+def _undecodable(error: Exception) -> DataRefused:
+    return DataRefused(
+        "the pixels cannot be decoded",
+        why=without_text(error),
+        next_step="Copy the series again, or export it uncompressed",
+    )
+
+
+def _ras_affine(
+    geometry: SeriesGeometry, first: NDArray[np.float64], step: float
+) -> NDArray[np.float64]:
+    """4 × 4 matrix from index (column, row, slice) to RAS mm; the axes are at right angles."""
+    lps = np.eye(4)
+    scale = np.array([geometry.spacing[1], geometry.spacing[0], step])
+    lps[:3, :3] = geometry.grid_cosines.T * scale
+    lps[:3, 3] = first
+    return LPS_TO_RAS @ lps
+
+
+def _canonical(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> sitk.Image:
+    """Image in closest-canonical RAS order, from axes slice, row, column."""
+    codes = nib.io_orientation(affine)
+    turned = nib.apply_orientation(volume.T, codes)
+    affine = affine @ nib.orientations.inv_ornt_aff(codes, volume.T.shape)
+    return image_from_array(np.ascontiguousarray(turned.T), affine)

@@ -1,0 +1,1 @@
+"""Digests of voxels and slices: equal for equal content, whatever the file."""

@@ -1,0 +1,1 @@
+"""NIfTI: images in and out, and where their voxels lie."""

@@ -1,0 +1,89 @@
+"""Brain extraction by interchangeable back ends, each named in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import SimpleITK as sitk
+
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.imaging.brain import hd_bet, morphology, provided, whole_image
+from cta_data.imaging.brain.plausibility import measure_brain, reasons_against_brain
+from cta_data.imaging.brain.result import BackEnd, BrainExtraction, Options
+
+BACK_ENDS: dict[str, BackEnd] = {
+    "morphology": morphology.extract,
+    "hd-bet": hd_bet.extract,
+    "provided": provided.extract,
+    "none": whole_image.extract,
+}
+
+REQUIREMENTS: dict[str, Callable[[Options], object]] = {"hd-bet": hd_bet.require}
+"""What a back end checks before the first image, where it needs more than this package."""
+
+CHECKED = ("morphology", "hd-bet")
+"""Back ends that find the brain themselves: what they return is checked. The others are told."""
+
+__all__ = ["BACK_ENDS", "BrainExtraction", "extract_brain", "require_backend"]
+
+
+def require_backend(backend: str, options: Options) -> None:
+    """Check that a back end is there with all that it needs, before hours are spent.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such back end, or it lacks something.
+    """
+    _backend(backend)
+    if backend in REQUIREMENTS:
+        REQUIREMENTS[backend](options)
+
+
+def _backend(name: str) -> BackEnd:
+    if name not in BACK_ENDS:
+        raise ConfigurationError(
+            f"unknown brain extraction back end {name!r}",
+            next_step=f"Use one of {', '.join(BACK_ENDS)}",
+        )
+    return BACK_ENDS[name]
+
+
+def extract_brain(
+    image: sitk.Image, backend: str = "morphology", options: Options | None = None
+) -> BrainExtraction:
+    """Return the brain mask of ``image`` (uint8 0/1 on its own grid).
+
+    Parameters
+    ----------
+    image
+        Scalar volume, LPS mm.
+    backend
+        ``morphology`` (no weights), ``hd-bet`` (the extra ``brain``), ``provided`` (a mask of the
+        user's own) or ``none`` (data that is already skull-stripped).
+    options
+        What the back end takes: ``weights_folder``, ``device`` and ``test_time_augmentation`` for
+        ``hd-bet``; ``mask`` (a path or an image) for ``provided``.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such back end, or it lacks something (a package, weights, an option).
+    DataRefused
+        The back end cannot use this image, or what it found cannot be a brain.
+    """
+    found = _backend(backend)(image, options or {})
+    if backend in CHECKED:
+        _require_brain(found, image)
+    return found
+
+
+def _require_brain(found: BrainExtraction, image: sitk.Image) -> None:
+    reasons = reasons_against_brain(measure_brain(found.mask, image))
+    if reasons:
+        raise DataRefused(
+            f"what {found.backend} found cannot be a brain",
+            why="; ".join(reasons),
+            next_step="Look at the image. Where it is a whole head, try another value of "
+            "brain_extraction.backend in study.toml, or give a mask of your own (provided)",
+        )

@@ -1,0 +1,1 @@
+"""Grids, transforms and resampling."""

@@ -1,0 +1,1 @@
+"""Lesions from drawing to another grid: read out of masks, transferred, measured, checked."""

@@ -1,0 +1,191 @@
+"""Persons who are several subjects of a study: whoever trains on one may not be tested on another.
+
+Public collections reuse identifiers: patients of YNHH are in BraTS-METS under the same numbers. One
+person may have two numbers in a hospital, and one image may have been copied under another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from cta_data.engine.acceptance import REJECTED
+from cta_data.intake.persons import (
+    OtherCohort,
+    Pair,
+    Sample,
+    pairs_of_alike_images,
+    pairs_of_one_identity,
+    pairs_of_one_image,
+)
+from cta_data.intake.pseudonyms import SALT
+from cta_data.study.sourcedata import ACCEPTED, Inventory
+from cta_data.study.study import Study
+
+SHORTEST = 6
+"""Characters; shorter identifiers, such as `12`, are the same in many hospitals by chance."""
+IDENTIFIER, IDENTITY, IMAGE = "same identifier", "same name and birth date", "same image"
+ALIKE = "images that share most slices"
+Label = tuple[str, str]
+"""Cohort and subject."""
+
+
+@dataclass(frozen=True)
+class SharedPatient:
+    """One person under several labels, and what shows it."""
+
+    labels: tuple[Label, ...]
+    evidence: tuple[str, ...]
+
+    def __str__(self) -> str:
+        named = " and ".join(f"{cohort} sub-{subject}" for cohort, subject in self.labels)
+        return f"{named} ({', '.join(self.evidence)})"
+
+
+def shared_patients(study: Study) -> list[SharedPatient]:
+    """Return the pairs of subjects of a study who seem to be one person.
+
+    Cohorts whose sourcedata is not here are compared by their converted images alone. Pairs that
+    study.toml states to be different persons are left out.
+    """
+    inventories = {
+        cohort: inventory for cohort in study.cohorts_here if (inventory := study.inventory(cohort))
+    }
+    different = _different(study)
+    same = set(_by_image(study, inventories))
+    evidence: dict[tuple[Label, Label], set[str]] = {}
+    for kind, pair in (
+        *((IDENTIFIER, pair) for pair in _by_identifier(inventories)),
+        *((IDENTITY, pair) for pair in _by_identity(study, inventories)),
+        *((IMAGE, pair) for pair in same),
+        *((ALIKE, pair) for pair in _by_slices(study, inventories) if pair not in same),
+    ):
+        if pair not in different:
+            evidence.setdefault(tuple(sorted(pair)), set()).add(kind)  # type: ignore[arg-type]
+    return [SharedPatient(labels, tuple(sorted(why))) for labels, why in sorted(evidence.items())]
+
+
+def in_training(
+    shared: Iterable[SharedPatient], training: set[Label], unused: Iterable[Label] = ()
+) -> list[SharedPatient]:
+    """Return those of them who train (by cohort and subject) and are there a second time.
+
+    Parameters
+    ----------
+    unused
+        Subjects that neither train nor test, such as those that somebody rejected.
+    """
+    gone = set(unused)
+    return [
+        patient
+        for patient in shared
+        if training & set(patient.labels) and not gone & set(patient.labels)
+    ]
+
+
+def rejected_subjects(study: Study) -> set[Label]:
+    """Return the subjects of whom a person rejected every session."""
+    units = study.tables.by_key("units")
+    rejected = {
+        key[1:]
+        for key, row in study.tables.by_key("acceptances").items()
+        if row["decision"] == REJECTED and key in units and units[key]["key"] == row["unit_key"]
+    }
+    sessions: dict[Label, set[bool]] = {}
+    for step, cohort, subject, session in units:
+        if step == "convert":
+            gone = (cohort, subject, session) in rejected
+            sessions.setdefault((cohort, subject), set()).add(gone)
+    return {subject for subject, gone in sessions.items() if gone == {True}}
+
+
+def different_labels(study: Study, cohort: str) -> frozenset[Pair]:
+    """Return the pairs of subjects of one cohort that study.toml states to be different persons."""
+    return frozenset(
+        frozenset(subject for _, subject in pair)
+        for pair in _different(study)
+        if {name for name, _ in pair} == {cohort}
+    )
+
+
+def other_cohorts(study: Study, cohort: str) -> tuple[OtherCohort, ...]:
+    """Return what the other cohorts of a study know of their patients, where it is here."""
+    others = []
+    for name in study.cohorts_here:
+        salt = study.root / study.sourcedata_path(name) / SALT
+        if name != cohort and study.has_sourcedata(name) and salt.is_file():
+            inventory = study.inventory(name)
+            rows = inventory.subjects if inventory else []
+            others.append(OtherCohort(name, salt.read_text("ascii").strip(), tuple(rows)))
+    return tuple(others)
+
+
+def _different(study: Study) -> set[frozenset[Label]]:
+    pairs = set()
+    for entry in study.configuration.different_persons:
+        labels = [(name.split("/")[0], name.split("/")[1]) for name in entry.subjects]
+        pairs |= {frozenset(pair) for pair in combinations(labels, 2)}
+    return pairs
+
+
+def _by_identifier(inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+    """Pairs across cohorts; within one, a number is split on the user's word alone."""
+    holders: dict[str, set[Label]] = {}
+    for cohort, inventory in inventories.items():
+        for row in inventory.subjects:
+            if row.status == ACCEPTED and len(row.source_id) >= SHORTEST:
+                holders.setdefault(row.source_id.casefold(), set()).add((cohort, row.subject))
+    for found in holders.values():
+        for first, second in combinations(sorted(found), 2):
+            if first[0] != second[0]:
+                yield frozenset((first, second))
+
+
+def _by_identity(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+    """Pairs within each cohort, and those that `add` found across cohorts."""
+    for cohort, inventory in inventories.items():
+        salt = study.root / study.sourcedata_path(cohort) / SALT
+        accepted = [(r.subject, r.identity) for r in inventory.subjects if r.status == ACCEPTED]
+        if salt.is_file():
+            for pair in pairs_of_one_identity(accepted, salt.read_text("ascii").strip()):
+                yield frozenset((cohort, subject) for subject in pair)
+        for row in inventory.persons:
+            if row.cohort in study.cohorts:
+                yield frozenset(((cohort, row.subject), (row.cohort, row.other)))
+
+
+def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+    """Pairs with the same delivered pixels, or with the same voxels once they are converted."""
+    images = [
+        (f"{cohort}/{row.subject}", row.pixels)
+        for cohort, inventory in inventories.items()
+        for row in inventory.series
+    ]
+    images += [
+        (f"{row['cohort']}/{row['subject']}", row.get("voxels_sha256") or "")
+        for row in study.tables.rows("images")
+        if row["description"] == ""
+    ]
+    yield from map(_labels, pairs_of_one_image(images))
+
+
+def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+    """Pairs whose images share most slices, as delivered, or once they are converted."""
+
+    def delivered() -> Iterator[Sample]:
+        for cohort, inventory in inventories.items():
+            for row in inventory.series:
+                yield f"{cohort}/{row.subject}", row.slices.split()
+
+    def converted() -> Iterator[Sample]:
+        for row in study.tables.rows("images"):
+            if row["description"] == "":
+                yield f"{row['cohort']}/{row['subject']}", row.get("slice_digests") or ()
+
+    yield from map(_labels, pairs_of_alike_images(delivered) | pairs_of_alike_images(converted))
+
+
+def _labels(pair: Pair) -> frozenset[Label]:
+    first, second = (name.split("/") for name in pair)
+    return frozenset(((first[0], first[1]), (second[0], second[1])))

@@ -1,0 +1,205 @@
+"""Build: which sessions make a training set, and whether it has to be written (again)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
+from cta_data.engine.sessions import Upstream, make_unit, setting_image
+from cta_data.errors import ConfigurationError
+from cta_data.intake.overlap import in_training, rejected_subjects, shared_patients
+from cta_data.pipeline.accounting import (
+    not_evaluated,
+    partition_options,
+    require_build_cohorts,
+    study_partition,
+)
+from cta_data.pipeline.partition import Assignment
+from cta_data.study.configuration import Setting
+from cta_data.study.study import Study
+
+VERSION = 3
+MOST_NAMED = 5
+
+
+def build_step(study: Study, name: str, technique: str = "") -> Step:
+    """Return the step that builds one setting.
+
+    Parameters
+    ----------
+    technique
+        Train on images of this technique instead of the setting's own.
+
+    Raises
+    ------
+    ConfigurationError
+        The study has no such setting.
+    NotAvailable
+        A cohort whose patients are partitioned is not available here.
+    """
+    require_build_cohorts(study)
+    settings = study.configuration.build.settings
+    if name not in settings:
+        raise ConfigurationError(
+            f"there is no setting {name!r}",
+            why=f"the study has {', '.join(sorted(settings))}",
+            next_step=f"Add [build.settings.{name}] to study.toml",
+        )
+    setting = settings[name]
+    if technique and technique != setting.technique:
+        _require_known(study, technique)
+        number = _number_on(study, setting, technique)
+        changes = {"technique": technique, "grid": "", "dataset_id": number}
+        setting = setting.model_copy(update=changes)
+        name = f"{name}on{technique}"
+    return Step(
+        f"build_{name}",
+        _planner(name, setting),
+        RunOf("cta_data.pipeline.training_set"),
+        _owner(name),
+    )
+
+
+def _require_known(study: Study, technique: str) -> None:
+    """Refuse a technique that nothing in the study is of: it becomes part of names and paths."""
+    images = {row["technique"] for row in study.tables.rows("images")}
+    known = images | set(study.configuration.transfer.grids)
+    if technique not in known:
+        raise ConfigurationError(
+            f"the study has no images of technique {technique!r}",
+            why=f"it has {', '.join(sorted(known))}",
+            next_step="Name one of those, or a technique of transfer.grids in study.toml",
+        )
+
+
+def _number_on(study: Study, setting: Setting, technique: str) -> int:
+    """Return the dataset number of a setting on another technique: nnU-Net finds sets by number."""
+    configuration = study.configuration
+    techniques = sorted({*configuration.transfer.grids, technique})
+    number = setting.dataset_id + 100 * (1 + techniques.index(technique))
+    if any(other.dataset_id == number for other in configuration.build.settings.values()):
+        raise ConfigurationError(
+            f"dataset number {number} is taken by another setting",
+            where="study.toml",
+            next_step=f"Add a setting of its own for {technique} under [build.settings]",
+        )
+    return number
+
+
+def dataset_folder(name: str, setting: Setting) -> str:
+    """Return the path of a training set from the top of the study."""
+    return f"builds/Dataset{setting.dataset_id:03d}_CTA{name}"
+
+
+def _owner(name: str) -> Callable[[UnitId], dict[str, dict[str, Any]]]:
+    return lambda unit: {"splits": {"setting": name}}
+
+
+def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterator[Unit | Blocked]]:
+    def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+        yield _plan_unit(study, name, setting)
+
+    return plan
+
+
+def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
+    unit = UnitId(f"build_{name}")
+    cases, missing = _cases(study, setting)
+    training = [case for case in cases if case["partition"] == "train"]
+    if missing:
+        shown = "; ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
+        return Blocked(unit, VERSION, f"cases without image or label: {shown}")
+    if not training:
+        why = (
+            f"no training patient with {setting.quality} on the {setting.label_grid} grid is ready"
+        )
+        return Blocked(unit, VERSION, why)
+    twice = _trained_twice(study, training)
+    if twice:
+        return Blocked(unit, VERSION, twice)
+    n_patients = len({(case["cohort"], case["subject"]) for case in training})
+    folds = study.configuration.build.folds
+    if n_patients < folds:
+        why = f"{n_patients} training patients are fewer than {folds} folds (build.folds)"
+        return Blocked(unit, VERSION, why)
+    paths: dict[str, str] = {}
+    for case in cases:
+        paths |= {f"image:{case['case']}": case["image"], f"label:{case['case']}": case["label"]}
+    parameters = {
+        "setting": name,
+        "folder": dataset_folder(name, setting),
+        "definition": setting.model_dump() | {"grid": setting.label_grid},
+        "partition": vars(partition_options(study.configuration.build)),
+        "cases": cases,
+    }
+    return make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _trained_twice(study: Study, training: list[dict[str, Any]]) -> str:
+    """Return which training patients are another subject as well, or an empty text."""
+    if study.configuration.build.shared_patients == "accept":
+        return ""
+    people = {(case["cohort"], case["subject"]) for case in training}
+    twice = in_training(shared_patients(study), people, rejected_subjects(study))
+    if not twice:
+        return ""
+    named = "; ".join(str(patient) for patient in twice[:MOST_NAMED])
+    more = f" and {len(twice) - MOST_NAMED} more" if twice[MOST_NAMED:] else ""
+    number = "1 training patient is" if len(twice) == 1 else f"{len(twice)} training patients are"
+    return (
+        f"{number} another subject as well: {named}{more}. Use one of the two: leave a cohort out "
+        "(build.cohorts), or one subject (`cta-data accept --reject`). If they are different "
+        "persons, list them under [[different_persons]] in study.toml; or accept all such "
+        '(build.shared_patients = "accept")'
+    )
+
+
+def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the cases of a setting, and those that lack an image or a label."""
+    upstream = Upstream(study, "build")
+    stripped = study.configuration.build.skull_stripped
+    cases: list[dict[str, Any]] = []
+    missing: list[str] = []
+    assignments = {
+        (a.patient.cohort, a.patient.subject): a
+        for a in study_partition(study)
+        if a.partition != "excluded" and a.patient.quality == setting.quality
+    }
+    for unit in upstream.sessions(Selection()):
+        assignment = assignments.get((unit.cohort, unit.subject))
+        if assignment is None or upstream.blocked_by(unit, "measure"):
+            continue
+        # Of a patient who is used, sessions that the card leaves out stay out.
+        if not_evaluated(study, unit.cohort, unit.session):
+            continue
+        image = setting_image(upstream, unit, setting, stripped=stripped)
+        label = next(
+            (
+                v["mask_path"]
+                for v in upstream.variants(unit)
+                if (v["quality"], v["grid"]) == (setting.quality, setting.label_grid)
+            ),
+            None,
+        )
+        if image and label:
+            cases.append(_case(unit, assignment, image["path"], label))
+        else:
+            phase = setting.contrast_phase or "after contrast"
+            wanted = f"{setting.technique} {phase}"
+            lacks = wanted if not image else f"label on {setting.label_grid}"
+            missing.append(f"{unit.cohort} sub-{unit.subject} ses-{unit.session} ({lacks})")
+    return cases, missing
+
+
+def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:
+    return {
+        "case": f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}",
+        "cohort": unit.cohort,
+        "subject": unit.subject,
+        "session": unit.session,
+        "partition": assignment.partition,
+        "fold": assignment.fold,
+        "image": image,
+        "label": label,
+    }

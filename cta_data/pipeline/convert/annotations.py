@@ -1,0 +1,315 @@
+"""The structure sets of one session: ROIs to rows, selected contours to a file without identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cta_data.bids.names import BidsName
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.roi_selection import (
+    NOT_FILLED,
+    Selections,
+    select_rois,
+    technique_drawn_on,
+)
+from cta_data.engine import UnitId, Workspace
+from cta_data.errors import DataRefused
+from cta_data.formats.contours_json import write_contours
+from cta_data.formats.dicom.rtstruct import read_structure_set
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.lesions.plausibility import planes_apart
+from cta_data.imaging.rasterization.contour_planes import planes_of_rois
+from cta_data.imaging.rasterization.contour_reference import same_contours, two_versions
+from cta_data.imaging.rasterization.contours import Roi, StructureSet
+from cta_data.imaging.rasterization.rasterize import spacing_along_axes
+from cta_data.pipeline.convert.annotation_choice import REJECTED, Numbered, choose_objects
+from cta_data.pipeline.convert.annotation_rows import annotation_row
+from cta_data.pipeline.convert.contour_images import ContourImage, image_of_contours
+from cta_data.pipeline.convert.image_rows import PlacedImage, RawSession, SessionImages
+from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
+from cta_data.redaction import Identity, Redactor
+
+MADE = ("StructureSetDate", "StructureSetTime")
+MOST_TOLD = 3
+ONE_ANNOTATION = (
+    "A session holds one annotation: take away the structure sets that do not count, or let the "
+    'card take the last (annotations.structure_sets = "latest")'
+)
+NEXT_STEP = "Change the rules under [annotations] in the cohort's card, or correct the raw files"
+
+
+@dataclass(frozen=True)
+class DrawnSet:
+    """The lesions of one structure set, the technique it was drawn on, and the space it lies in."""
+
+    number: int
+    drawn_on: str
+    space: str
+    rois: list[Roi]
+
+
+@dataclass
+class SessionAnnotations:
+    """What the structure sets of a session gave; `contours` are by the space they lie in.
+
+    `names` are the names of regions without identity, by structure set and published name: to join
+    tables by, not to be kept. `redactor` finds the session's patient.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    drawn_on: str | None = None
+    lesions: list[DrawnSet] = field(default_factory=list)
+    contours: dict[str, list[Roi]] = field(default_factory=dict)
+    names: dict[tuple[int, str], str] = field(default_factory=dict)
+    refused: str = ""
+    redactor: Redactor | None = None
+
+
+def contours_path(unit: UnitId, space: str) -> str:
+    """Return where the selected contours go; `space` is that of the image they lie on."""
+    entities = {"sub": unit.subject, "ses": unit.session, "space": space}
+    name = BidsName(entities, "contours", ".json")
+    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
+
+
+def convert_annotations(
+    unit: UnitId,
+    session: RawSession,
+    images: SessionImages,
+    card: Card,
+    workspace: Workspace,
+    *,
+    listed: str | None = None,
+) -> SessionAnnotations:
+    """Select the lesions of a session and write their contours.
+
+    `listed` is the technique that the cohort's own table gives for the subject, if any.
+
+    What keeps the structure sets from being used is in `refused`: the rows are kept, so that a
+    user can see every ROI and what was decided about it.
+    """
+    section = card.annotations
+    result = SessionAnnotations()
+    choice = choose_objects(
+        session.of_kind("RTSTRUCT"), section.structure_sets, "structure sets", MADE
+    )
+    naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
+    result.redactor = naming.redactor
+    for one in choice.left:
+        _list_left(unit, one, choice.reason, card, naming, result)
+    for one in choice.rejected:
+        _list_left(unit, one, REJECTED, card, naming, result)
+    if choice.taken and choice.rejected:
+        n = len(choice.rejected)
+        result.warnings.append(f"{n} structure set{'s' * (n > 1)} left out: {REJECTED}")
+    if choice.taken and choice.left:
+        result.notes.append(f"the latest of {len(choice.left) + 1} structure sets was taken")
+    result.refused = choice.problem
+    for one in choice.taken:
+        _convert_one(unit, one, images, card, naming, listed, result)
+    if not result.refused:
+        _join_sets(result)
+    if not result.refused:
+        for space, rois in result.contours.items():
+            write_contours(rois, workspace.write(contours_path(unit, space)))
+    if not (choice.taken or choice.left or choice.rejected) and section.required:
+        result.refused = "the session has no structure set"
+    selected = any(row["selected"] for row in result.rows)
+    if choice.taken and not selected and section.required and not result.refused:
+        result.refused = f"no ROI was selected as a lesion. {NEXT_STEP}"
+    return result
+
+
+def _convert_one(
+    unit: UnitId,
+    one: Numbered,
+    images: SessionImages,
+    card: Card,
+    naming: RoiNaming,
+    listed: str | None,
+    result: SessionAnnotations,
+) -> None:
+    """Read one structure set, decide about its ROIs and collect those that are lesions."""
+    section = card.annotations
+    structure_set, selections = _read(one, card, naming, result)
+    result.warnings += [f"{roi} is no lesion: {NOT_FILLED}" for roi in selections.unfilled]
+    chosen = {s.roi.number for s in selections.decisions if s.selected}
+    rois = [roi for roi in structure_set.rois if roi.number in chosen]
+    stated, _ = technique_drawn_on(section, one.raw.header, None, listed)
+    found = ContourImage()
+    if rois:
+        found = image_of_contours(structure_set, rois, images.placed, stated)
+    drawn_on, how = technique_drawn_on(section, one.raw.header, found.technique, listed)
+    result.rows += _rows(unit, one.number, selections, drawn_on, found.image)
+    problems = [*selections.problems, *_orphaned(structure_set, selections, result)]
+    if rois:
+        problems += [found.problem] if found.problem else [] if drawn_on else [how]
+    if problems:
+        more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
+        told = f"{'; '.join(problems[:MOST_TOLD])}{more}. {NEXT_STEP}"
+        result.refused = result.refused or told
+        return
+    if found.image and drawn_on:
+        _check_planes(rois, found.image, result)
+    if found.image and drawn_on and not result.refused:
+        result.notes += [f"drawn on {drawn_on}: {how}", *found.notes]
+        if found.technique not in (None, drawn_on):
+            result.notes.append(f"the contours themselves refer to {found.image.name}")
+        placed = [replace(roi, acquired_slices=found.image.acquired_slices) for roi in rois]
+        result.lesions.append(DrawnSet(one.number, drawn_on, found.image.space, placed))
+
+
+def _check_planes(rois: list[Roi], image: PlacedImage, result: SessionAnnotations) -> None:
+    """Hold the distance of contours' planes against the slices of the image they lie on."""
+    grid = Grid.of(image.grid)
+    try:
+        planes = planes_of_rois(rois, spacing_along_axes(grid))
+    except DataRefused as error:
+        result.refused = result.refused or f"{error}"
+        return
+    for roi, drawn in zip(rois, planes, strict=True):
+        if drawn is None:
+            continue
+        slice_mm = float(grid.spacing[grid.facing(drawn.axes[2]).axes[2]])
+        impossible, look_at = planes_apart(f"ROI {roi.name!r}", drawn, slice_mm)
+        result.refused = result.refused or impossible
+        result.warnings += [look_at] if look_at else []
+
+
+def _orphaned(
+    structure_set: StructureSet, selections: Selections, result: SessionAnnotations
+) -> list[str]:
+    """Return why contours that no ROI owns refuse the set: a lesion without contours may own them.
+
+    Where every lesion has contours of its own they are a warning.
+    """
+    if not structure_set.orphans:
+        return []
+    numbers = " and ".join(map(str, structure_set.orphans))
+    stray = f"contours of ROI number {numbers} belong to no ROI"
+    if not selections.unfilled:
+        result.warnings.append(f"{stray} and are left out")
+        return []
+    lacking = " and ".join(map(str, selections.unfilled))
+    return [f"{stray}, and {lacking} has none: nothing tells whose they are"]
+
+
+def _list_left(
+    unit: UnitId,
+    one: Numbered,
+    reason: str,
+    card: Card,
+    naming: RoiNaming,
+    result: SessionAnnotations,
+) -> None:
+    """Write rows for the ROIs of a structure set that does not count."""
+    try:
+        _, selections = _read(one, card, naming, result)
+    except DataRefused as error:
+        result.notes.append(
+            f"structure set {one.number} does not count, nor can it be read: {error}"
+        )
+        return
+    result.rows += [
+        row | {"selected": False, "rejected_reason": reason}
+        for row in _rows(unit, one.number, selections, None, None)
+    ]
+
+
+def session_identity(session: RawSession) -> Identity:
+    """Return whom any object of a session names; of an image's slices the first speaks for all."""
+    return identity_in(
+        dataset
+        for one in session.series
+        for dataset in (one.datasets[:1] if one.kind in ("MR", "CT") else one.datasets)
+    )
+
+
+def _read(
+    one: Numbered, card: Card, naming: RoiNaming, result: SessionAnnotations
+) -> tuple[StructureSet, Selections]:
+    """Read a structure set and decide about its ROIs by the names that they have in it.
+
+    The ROIs that are returned bear the names under which they are shown.
+    """
+    read = read_structure_set(one.raw.datasets[0])
+    names = [(roi.number, roi.name) for roi in read.rois]
+    result.notes += [*read.notes, *naming.note(names)]
+    rois = [
+        naming.roi(
+            roi.number,
+            roi.name,
+            interpreted_type=roi.interpreted_type or "",
+            n_contours=len(roi.closed_contours),
+            unreadable=roi.unreadable,
+        )
+        for roi in read.rois
+    ]
+    result.names |= {(one.number, n.published): naming.redacted(n.name) for n in rois}
+    published = [replace(roi, name=n.published) for roi, n in zip(read.rois, rois, strict=True)]
+    return replace(read, rois=tuple(published)), select_rois(rois, card.annotations)
+
+
+def _join_sets(result: SessionAnnotations) -> None:
+    """Put the lesions of all structure sets together, or tell why they are not one annotation."""
+    for what, values in (
+        ("were drawn on", {s.number: s.drawn_on for s in result.lesions}),
+        ("lie on the images", {s.number: s.space for s in result.lesions}),
+    ):
+        if len(set(values.values())) > 1:
+            each = " and ".join(f"{value} (number {n})" for n, value in values.items())
+            result.refused = f"its structure sets {what} {each}. {ONE_ANNOTATION}"
+            return
+    kept: list[tuple[int, Roi]] = []
+    for one in result.lesions:
+        for roi in one.rois:
+            twin = next((n for n, r in kept if n != one.number and same_contours(r, roi)), None)
+            if twin is not None:
+                _reject(result, one.number, roi, f"its contours are those of structure set {twin}")
+                continue
+            double = next((n for n, r in kept if n != one.number and two_versions(r, roi)), None)
+            if double is not None:
+                result.refused = (
+                    f"ROI {roi.name!r} stands in structure sets {double} and {one.number} with "
+                    "contours that differ: two versions of a lesion are not added up. "
+                    f"{ONE_ANNOTATION}"
+                )
+                return
+            kept.append((one.number, roi))
+    if result.lesions:
+        result.drawn_on = result.lesions[0].drawn_on
+        result.contours[result.lesions[0].space] = [roi for _, roi in kept]
+
+
+def _reject(result: SessionAnnotations, number: int, roi: Roi, reason: str) -> None:
+    for row in result.rows:
+        if row["structure_set"] == number and row["roi_number"] == roi.number:
+            row |= {"selected": False, "rejected_reason": reason}
+
+
+def _rows(
+    unit: UnitId,
+    number: int,
+    selections: Selections,
+    drawn_on: str | None,
+    image: PlacedImage | None,
+) -> list[dict[str, Any]]:
+    return [
+        annotation_row(
+            unit,
+            decision.roi.number,
+            decision.roi.published,
+            structure_set=number,
+            drawn_on=drawn_on,
+            frame=image.frame if image else None,
+            selected=decision.selected,
+            interpreted_type=decision.roi.interpreted_type or None,
+            n_contours=decision.roi.n_contours,
+            selected_by=decision.rule or None,
+            rejected_reason=decision.rejected_reason or None,
+        )
+        for decision in selections.decisions
+    ]

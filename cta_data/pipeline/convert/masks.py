@@ -1,0 +1,167 @@
+"""The masks of one session: lesion ids on the grid that they were drawn on, and a row a region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
+from cta_data.cohorts.roi_selection import select_rois
+from cta_data.engine import UnitId, Workspace
+from cta_data.errors import DataRefused
+from cta_data.formats.nifti.image import (
+    describe_grid_difference,
+    ras_affine,
+    same_grid,
+    write_voxels,
+)
+from cta_data.imaging.geometry.grid import Placed
+from cta_data.imaging.lesions.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
+from cta_data.imaging.lesions.mask_placement import reordered
+from cta_data.pipeline.artefacts import drawn_path
+from cta_data.pipeline.convert.annotation_rows import annotation_row, region_rows
+from cta_data.pipeline.convert.annotations import NEXT_STEP, SessionAnnotations
+from cta_data.pipeline.convert.files import SessionFile, file_naming, read_mask
+from cta_data.pipeline.convert.image_rows import PlacedImage, SessionImages
+from cta_data.study.phases import phase_rank
+
+WHICH_MASK = (
+    "two versions of one mask must not be added up. Let a rule of the card ignore one, or name "
+    "what each shows (the group roi in the path of the rule)"
+)
+EMPTY_STEP = (
+    "Look at the mask and at masks.lesion_values in the cohort's card; where it is right that "
+    'there is no lesion, set masks.empty = "accept"'
+)
+
+
+def convert_masks(
+    unit: UnitId,
+    files: Sequence[SessionFile],
+    images: SessionImages,
+    card: Card,
+    workspace: Workspace,
+) -> SessionAnnotations:
+    """Read a session's masks and write their lesions.
+
+    Raises
+    ------
+    DataRefused
+        A mask is damaged, lies on another grid than its image, or holds a value that the card
+        does not know.
+    """
+    result = SessionAnnotations()
+    masks = [file for file in files if file.match.rule.role == "mask"]
+    if not masks:
+        if card.annotations.required:
+            result.refused = "the session has no mask"
+        return result
+    nameless = sum(not file.match.roi for file in masks)
+    if len(masks) > 1 and nameless:
+        result.refused = f"{len(masks)} masks, {nameless} of them without a name: {WHICH_MASK}"
+        return result
+    technique = card.masks.drawn_on
+    drawn_on = [one for one in images.placed if one.technique == technique]
+    # Of several phases the latest is the one that is worked on, here as in all later steps.
+    image = min(drawn_on, key=lambda one: phase_rank(one.phase), default=None)
+    if image is None:
+        result.refused = f"there is no image of {technique}, which masks lie on (masks.drawn_on)"
+        return result
+    _name(masks, card, result)
+    kept, rejected, rules = _select(masks, card.annotations, result)
+    drawn = [(file.roi, _on_grid(file, card, image)) for file in kept]
+    lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid)
+    result.drawn_on = technique
+    result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
+    result.rows += region_rows(unit, lesions, technique, image.frame, rules)
+    for number, (file, reason) in enumerate(rejected, start=len(lesions.regions) + 1):
+        row = annotation_row(
+            unit,
+            number,
+            file.roi,
+            drawn_on=technique,
+            frame=image.frame,
+            selected=False,
+            rejected_reason=reason,
+        )
+        result.rows.append(row)
+    if not lesions.lesions and not result.refused:
+        told = "; ".join(f"{r.name}: {r.reason}" for r in lesions.regions if r.reason)
+        nothing = f"the masks hold no lesion{f' ({told})' if told else ''}"
+        if card.masks.empty == "refuse":
+            result.refused = f"{nothing}. {EMPTY_STEP}"
+        else:
+            result.notes.append(nothing)
+    result.refused = result.refused or lesions.impossible
+    if not result.refused:
+        write_drawn(unit, technique, lesions, image.grid, workspace)
+    return result
+
+
+def _name(masks: Sequence[SessionFile], card: Card, result: SessionAnnotations) -> None:
+    """Note the names of masks: in the log, and to join tables by."""
+    naming = file_naming(masks, card)
+    regions = [file.region for file in masks if file.region and file.region.name]
+    result.notes += naming.note(((one.number, one.name) for one in regions), "mask")
+    result.names = {(1, one.published): naming.redacted(one.name) for one in regions}
+
+
+def meaning(section: MaskSection) -> MaskMeaning:
+    """Return what the card says of the values of masks."""
+    assert section.lesion_values is not None  # the plan of `convert` checks it
+    return MaskMeaning(
+        section.lesion_values, section.meaning(), section.threshold, section.instances
+    )
+
+
+def write_drawn(
+    unit: UnitId, technique: str, lesions: MaskLesions, grid: Placed, workspace: Workspace
+) -> None:
+    """Write the lesions as labels, and beside them a JSON file that names each."""
+    path = drawn_path(unit, technique)
+    write_voxels(lesions.labels, ras_affine(grid), workspace.write(path))
+    content = {"Lesions": [asdict(lesion) for lesion in lesions.lesions]}
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    workspace.write(path.replace(".nii.gz", ".json")).write_text(text, encoding="utf-8")
+
+
+def _select(
+    masks: list[SessionFile], section: AnnotationSection, result: SessionAnnotations
+) -> tuple[list[SessionFile], list[tuple[SessionFile, str]], dict[str, str]]:
+    """Decide by the card's rules on names which of the files that carry a name are lesions."""
+    if not section.rois or not any(file.match.roi for file in masks):
+        return masks, [], {}
+    names = [file.region for file in masks if file.region]
+    selections = select_rois(names, section)
+    if selections.problems:
+        result.refused = f"{'; '.join(selections.problems[:3])}. {NEXT_STEP}"
+    by_number = dict(enumerate(masks, start=1))
+    kept = [by_number[s.roi.number] for s in selections.decisions if s.selected]
+    rejected = [
+        (by_number[s.roi.number], s.rejected_reason) for s in selections.decisions if not s.selected
+    ]
+    return kept, rejected, {s.roi.published: s.rule for s in selections.decisions if s.selected}
+
+
+def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.generic]:
+    """Return the voxels of a mask in the order of its image's, which both have to share."""
+    try:
+        mask, grid = read_mask(file, card)
+    except DataRefused as error:
+        raise DataRefused(
+            f"{file.name}: {error.what}", why=error.why, next_step=error.next_step
+        ) from error
+    if not same_grid(grid, image.grid):
+        turned = reordered(mask, grid, image.grid)
+        if turned is not None:
+            return turned
+        raise DataRefused(
+            f"{file.name}: the mask does not lie on the grid of {image.technique}",
+            why=describe_grid_difference(grid, image.grid),
+            next_step="Get the mask that belongs to the image, or resample it onto its grid",
+        )
+    return mask

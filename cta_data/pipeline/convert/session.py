@@ -1,0 +1,95 @@
+"""How the raw series of one session become BIDS images, contours and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cta_data.bids.dataset import OLDEST_AGE_YEARS
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.file_roles import DICOM
+from cta_data.engine import (
+    Outcome,
+    Unit,
+    Workspace,
+)
+from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
+from cta_data.pipeline.convert.clinical import link_rows
+from cta_data.pipeline.convert.files import convert_file_images, session_files
+from cta_data.pipeline.convert.image_rows import SessionImages
+from cta_data.pipeline.convert.images import convert_images, read_session
+from cta_data.pipeline.convert.masks import convert_masks
+from cta_data.pipeline.convert.registration_objects import convert_registrations
+from cta_data.pipeline.convert.segmentations import convert_segmentations, segmentations_count
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Convert one session.
+
+    Raises
+    ------
+    DataRefused
+        A required series is missing or ambiguous, or a series is no regular volume.
+    """
+    card = card_from(unit)
+    form = unit.parameters["form"]
+    if form == DICOM:
+        images, annotations = _convert_dicom(unit, card, workspace)
+    else:
+        files = session_files(unit, card, workspace)
+        images = convert_file_images(unit.id, files, card, form, workspace)
+        annotations = convert_masks(unit.id, files, images, card, workspace)
+    if unit.parameters["other_files"]:
+        others = unit.parameters["other_files"]
+        images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
+    subject = {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        **_published(images.person | unit.parameters.get("person", {})),
+        "annotation_technique": annotations.drawn_on,
+        "quality": card.quality_of(annotations.drawn_on),
+        "form": form,
+        "missing": images.missing,
+        "licence": card.cohort.licence,
+    }
+    return Outcome(
+        tables={
+            "subjects": [subject],
+            "images": images.rows,
+            "annotations": annotations.rows,
+            "clinical_links": link_rows(
+                unit, card, annotations.rows, annotations.names, annotations.redactor
+            ),
+        },
+        notes=images.notes + annotations.notes,
+        warnings=images.warnings + annotations.warnings,
+        refused=annotations.refused,
+    )
+
+
+def _published(person: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a person: the oldest are as old as BIDS has them at most."""
+    age = person.get("age_years")
+    capped = age if age is None else min(float(age), OLDEST_AGE_YEARS)
+    return {**person, "age_years": capped}
+
+
+def _convert_dicom(
+    unit: Unit, card: Card, workspace: Workspace
+) -> tuple[SessionImages, SessionAnnotations]:
+    session = read_session(unit, workspace)
+    images = convert_images(unit.id, session, card, workspace)
+    policy = card.geometry.registration_objects
+    convert_registrations(unit.id, session, images, policy, workspace)
+    counts = segmentations_count(session, card)
+    read = convert_segmentations if counts else convert_annotations
+    listed = unit.parameters["drawn_on"]
+    return images, read(unit.id, session, images, card, workspace, listed=listed)
+
+
+def card_from(unit: Unit) -> Card:
+    """Return the card that a unit carries in its parameters."""
+    content = dict(unit.parameters["card"])
+    about = {"title": "", "how_to_get": ""} | content["cohort"]
+    return Card.model_validate(content | {"cohort": about})

@@ -1,0 +1,157 @@
+"""Convert: raw series of one session become BIDS images, contours and rows, without identity."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from cta_data.cohorts.card import Card
+from cta_data.cohorts.file_roles import DICOM, match_file, preferred_form
+from cta_data.engine import (
+    Blocked,
+    RunOf,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    session_scope,
+)
+from cta_data.engine.sessions import SourceSession, make_unit, selected_cohorts, source_sessions
+from cta_data.errors import ConfigurationError
+from cta_data.pipeline.convert.clinical import ToldOf
+from cta_data.study.sourcedata import SOURCE_FILE
+from cta_data.study.study import Study
+
+VERSION = 8
+ASK_FOR_CODE = (
+    "say in the card which label value is metastasis, for example\n\n"
+    "    [masks]\n    lesion_values = [1]\n\n"
+    "and under masks.other_values what the other values are"
+)
+NEXT_STEP = "Add it again when that is mended"
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a session in sourcedata."""
+    for cohort in selected_cohorts(study, selection):
+        sessions = source_sessions(study, cohort)
+        if sessions is None:
+            continue
+        card = study.card(cohort)
+        parameters = _parameters(card)
+        listed = listed_techniques(study, cohort, card.annotations.drawn_on_table)
+        told = ToldOf(study, cohort)
+        for session in sessions:
+            if selection.takes(cohort, session.subject):
+                own = {"drawn_on": listed.get(session.subject), **told.parameters(session)}
+                yield _unit(study, session, card, parameters | own)
+
+
+def require_lesion_values(card: Card) -> str:
+    """Return why the masks of a cohort cannot be read, or an empty text."""
+    has_masks = any(rule.role == "mask" for rule in card.files)
+    if has_masks and card.masks.lesion_values is None:
+        return "the card does not say which label value is metastasis, and there is no default"
+    return ""
+
+
+def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
+    """Return the technique that lesions were drawn on, by subject, from a cohort's own table.
+
+    The table is a TSV in sourcedata with the columns `source_id` and `technique`.
+
+    Raises
+    ------
+    ConfigurationError
+        The card names a table that is not there, that lacks one of the columns, or that gives a
+        patient two techniques.
+    """
+    inventory = study.inventory(cohort) if table else None
+    if inventory is None:
+        return {}
+    path = study.root / study.sourcedata_path(cohort) / table
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            "the card's table of drawing techniques cannot be read",
+            where=f"{study.sourcedata_path(cohort)}/{table}",
+            why=type(error).__name__,
+            next_step="Put it there, or change annotations.drawn_on_table in the card",
+        ) from error
+    if rows and not {"source_id", "technique"} <= set(rows[0]):
+        raise ConfigurationError(
+            "the table needs the columns source_id and technique, separated by tabs",
+            where=f"{study.sourcedata_path(cohort)}/{table}",
+            why=f"it has {', '.join(str(name) for name in rows[0])}",
+        )
+    techniques: dict[str, str] = {}
+    for row in rows:
+        identifier, technique = row["source_id"].strip(), row["technique"].strip()
+        if techniques.setdefault(identifier, technique) != technique:
+            raise ConfigurationError(
+                "the table of drawing techniques lists a patient with two techniques",
+                where=f"{study.sourcedata_path(cohort)}/{table}",
+                why=f"{techniques[identifier]!r} and {technique!r} in the rows of one patient",
+                next_step="Leave one row a patient",
+            )
+    return {
+        row.subject: techniques[row.source_id]
+        for row in inventory.subjects
+        if techniques.get(row.source_id)
+    }
+
+
+def _unit(
+    study: Study, session: SourceSession, card: Card, parameters: dict[str, Any]
+) -> Unit | Blocked:
+    unit = session.unit("convert")
+    if session.refused:
+        why = f"refused when it was added: {session.refused}. {NEXT_STEP}"
+        return Blocked(unit, VERSION, why)
+    source = study.sourcedata_path(session.cohort)
+    places = {
+        row.series: row.header[SOURCE_FILE] for row in session.series if SOURCE_FILE in row.header
+    }
+    has_dicom = len(places) < len(session.series)
+    form = preferred_form(places.values(), card.files, dicom=has_dicom)
+    if not form:
+        why = "no rule of the card matches its files ([[files]] in the cohort's card)"
+        return Blocked(unit, VERSION, why)
+    if form == DICOM:
+        rows = [row for row in session.series if row.series not in places]
+        paths = {f"{row.kind}:{row.series}": f"{source}/{row.file}" for row in rows}
+        others = len(places)
+    else:
+        undecided = require_lesion_values(card)
+        if undecided:
+            return Blocked(unit, VERSION, f"{undecided}: {ASK_FOR_CODE}")
+        forms = {s: m.rule.form for s, p in places.items() if (m := match_file(p, card.files))}
+        rows = [row for row in session.series if forms.get(row.series) == form]
+        paths = {f"file:{row.series}": f"{source}/{row.file}" for row in rows}
+        parameters = parameters | {"files": {row.series: places[row.series] for row in rows}}
+        others = len(session.series) - len(rows)
+    return make_unit(
+        study, unit, VERSION, paths, parameters | {"form": form, "other_files": others}
+    )
+
+
+def _parameters(card: Card) -> dict[str, Any]:
+    """Return the parts of a card that conversion depends on, as JSON content."""
+    parts = {"series", "files", "geometry", "repairs", "annotations", "masks", "groups", "cohort"}
+    parts |= {"targets", "subjects"}
+    content = card.model_dump(mode="json", include=parts)
+    # What is only told to people does not change an image.
+    content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence", "access")}
+    return {"card": content}
+
+
+def owns(unit: UnitId) -> dict[str, dict[str, Any]]:
+    """Return the rows that a session's conversion replaces."""
+    base = session_scope("subjects", "annotations", "clinical_links")(unit)
+    return base | session_scope("images", description="")(unit)
+
+
+CONVERT = Step("convert", plan, RunOf("cta_data.pipeline.convert.session"), owns)

@@ -1,0 +1,113 @@
+"""Extract the brain: one mask on the hub technique, carried to every technique of the grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cta_data.engine import (
+    Blocked,
+    RunOf,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    session_scope,
+)
+from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
+from cta_data.study.configuration import BrainExtractionSection
+from cta_data.study.study import Study
+from cta_data.study.tables import StoredRow
+
+VERSION = 3
+NEED_MORE = ("hd-bet",)
+"""Back ends that need more than this package: it is looked for before any step begins."""
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a registered session; with protected lesions, a transferred one."""
+    upstream = Upstream(study, "strip")
+    settings = study.configuration.brain_extraction
+    chosen = settings.model_dump()
+    hub = study.configuration.registration.hub
+    needs = ("convert", "register") + (("transfer",) if settings.protect_lesions else ())
+    for unit in upstream.sessions(selection):
+        blocked = upstream.blocked_by(unit, *needs)
+        if blocked:
+            yield Blocked(unit, VERSION, blocked)
+            continue
+        images = upstream.images(unit)
+        grids = [g for g in study.configuration.transfer.grids if g in images]
+        wanted = [hub, *(grid for grid in grids if grid != hub)]
+        paths = {f"image:{name}": images[name]["path"] for name in wanted}
+        more = _other_phases(study, upstream.phases(unit), images, wanted)
+        paths |= {f"phase:{row['technique']}:{row['contrast_phase']}": row["path"] for row in more}
+        paths |= transform_inputs(
+            row for row in upstream.transforms(unit) if row["moving"] in wanted
+        )
+        if settings.backend == "provided":
+            paths["provided"] = _provided(settings, unit)
+        if settings.protect_lesions:
+            for variant in upstream.variants(unit):
+                paths[f"labels:{variant['grid']}"] = variant["labels_path"]
+        parameters = {
+            "settings": chosen,
+            "stripped": {name: images[name]["skull_stripped"] for name in wanted},
+            "hub": hub,
+            "techniques": wanted,
+            "rows": {name: _inherited(images[name]) for name in wanted},
+            "phases": [_inherited(row) for row in more],
+        }
+        yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _other_phases(
+    study: Study,
+    rows: list[StoredRow],
+    images: Mapping[str, StoredRow],
+    wanted: list[str],
+) -> list[StoredRow]:
+    """Return images of further contrast phases that a setting trains on.
+
+    They take the mask of their technique's image, and so must share its frame of reference.
+    """
+    settings = study.configuration.build.settings.values()
+    named = {(s.technique, s.contrast_phase) for s in settings if s.contrast_phase}
+    return [
+        row
+        for row in rows
+        if (row["technique"], row["contrast_phase"]) in named
+        and row["technique"] in wanted
+        and row["path"] != images[row["technique"]]["path"]
+        and row["frame"] == images[row["technique"]]["frame"]
+    ]
+
+
+def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
+    names = {"cohort": unit.cohort, "subject": unit.subject, "session": unit.session}
+    return settings.provided.format(**names)
+
+
+def _inherited(row: StoredRow) -> dict[str, Any]:
+    """Return the columns that a brain image has from the image it was made of."""
+    own = (
+        *("path", "annex_key", "voxels_sha256", "slice_digests", "description"),
+        *("skull_stripped", "geometry_source", "notes"),
+    )
+    return {name: value for name, value in row.items() if name not in own}
+
+
+def backend_options(settings: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the study's back end takes, apart from the mask of `provided`."""
+    if settings["backend"] != "hd-bet":
+        return {}
+    folder = settings["weights_folder"]
+    return {"device": settings["device"]} | ({"weights_folder": folder} if folder else {})
+
+
+STRIP = Step(
+    "strip",
+    plan,
+    RunOf("cta_data.pipeline.strip_session"),
+    session_scope("images", description="brain"),
+)

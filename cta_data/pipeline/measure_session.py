@@ -1,0 +1,98 @@
+"""How the lesions of one session are measured, those that were lost included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.engine import Outcome, Unit, Workspace
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.brain.masks import lesions_cut_by_mask
+from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
+from cta_data.imaging.lesions.plausibility import MOST_OUTSIDE, lesions_too_large
+from cta_data.json_files import read_json_object
+
+MOST_NAMED = 3
+NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject` leaves it out"
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Measure the lesions of one session on every grid."""
+    outcome = Outcome(tables={"lesions": []})
+    masks = unit.paths("mask:")
+    for grid, path in unit.paths("labels:").items():
+        labels = read_image(workspace.read(path))
+        image = read_image(workspace.read(unit.path(f"image:{grid}")))
+        mask = read_image(workspace.read(masks[grid])) if grid in masks else None
+        account = read_json_object(workspace.read(unit.path(f"transfer:{grid}")))
+        measured = {m.lesion_id: m for m in measure_lesions(labels, image, mask)}
+        outside = _outside(labels, mask)
+        for lesion in account["lesions"]:
+            row = _row(unit, grid, lesion, measured.get(lesion["id"]), outside)
+            outcome.tables["lesions"].append(row)
+            if row["outside_brain_fraction"]:
+                share = f"{100 * row['outside_brain_fraction']:.0f} %"
+                told = f"lesion {lesion['id']}: {share} outside the brain on {grid}"
+                outcome.notes.append(told)
+                if row["outside_brain_fraction"] > MOST_OUTSIDE:
+                    outcome.warnings.append(told)
+        outcome.refused = outcome.refused or _too_large(measured, mask)
+    return outcome
+
+
+def _too_large(measured: dict[int, LesionMeasurement], mask: sitk.Image | None) -> str:
+    """Return why lesions cannot be metastases of this brain, or an empty text."""
+    if mask is None:
+        return ""
+    count = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
+    brain_cm3 = count * float(np.prod(mask.GetSpacing())) / 1000
+    volumes = {number: lesion.volume_cm3 for number, lesion in measured.items()}
+    found = lesions_too_large(volumes, brain_cm3)
+    return f"{'; '.join(found[:MOST_NAMED])}. {NEXT_STEP}" if found else ""
+
+
+def _outside(labels: sitk.Image, mask: sitk.Image | None) -> dict[int, float]:
+    """Return the share of each lesion that the brain mask would cut."""
+    if mask is None:
+        return {}
+    return {cut.lesion_id: cut.fraction for cut in lesions_cut_by_mask(labels, mask)}
+
+
+def _row(
+    unit: Unit,
+    grid: str,
+    lesion: dict[str, Any],
+    measured: LesionMeasurement | None,
+    outside: dict[int, float],
+) -> dict[str, Any]:
+    flags = list(lesion["flags"])
+    fraction = outside.get(lesion["id"], 0.0) if measured else None
+    if fraction:
+        flags.append("cut_by_brain_mask")
+    row = {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        "lesion_id": lesion["id"],
+        "quality": unit.parameters["quality"],
+        "grid": grid,
+        "volume_drawn_mm3": lesion["volume_drawn_mm3"],
+        "source_roi": lesion["source_name"],
+        "flags": flags,
+        "lost_reason": lesion["lost_reason"],
+        "outside_brain_fraction": fraction,
+    }
+    if measured is None:
+        return row | {"n_voxels": 0, "volume_mm3": 0.0, "volume_cm3": 0.0}
+    return row | {
+        "n_voxels": measured.n_voxels,
+        "volume_mm3": measured.volume_mm3,
+        "volume_cm3": measured.volume_cm3,
+        "centroid_ras_mm": list(measured.centroid_ras_mm),
+        "max_diameter_mm": measured.max_diameter_mm,
+        "cnr": measured.contrast_to_noise_ratio,
+        "transfer_volume_ratio": lesion["volume_ratio"],
+        "centroid_shift_mm": lesion["centroid_shift_mm"],
+    }

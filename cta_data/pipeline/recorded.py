@@ -1,0 +1,59 @@
+"""Whether the files of a study are those that its tables record."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+from cta_data.engine.records import Record
+from cta_data.errors import CtaError
+from cta_data.study.study import Study
+from cta_data.versioning.committed import require_tracked
+from cta_data.versioning.keys import content_key
+
+
+def changed_files(study: Study, among: Container[str] | None = None) -> list[str]:
+    """Return the files that are there with another content than a table records.
+
+    Parameters
+    ----------
+    among
+        Paths from the top of the study to look at; all that the tables name without it.
+    """
+    keyed = [row for table in ("images", "variants") for row in study.tables.rows(table)]
+    named = [(row.get("path") or row.get("mask_path"), row["annex_key"]) for row in keyed]
+    return [
+        path
+        for path, key in named
+        if path
+        and (among is None or path in among)
+        and content_key(study.root / path) not in (key, None)
+    ]
+
+
+def recorded_outputs(study: Study) -> list[str]:
+    """Return the outputs of all units, by their paths from the top of the study."""
+    return [path for row in study.tables.rows("units") for path in row["outputs"] or ()]
+
+
+def require_recorded(study: Study, records: Iterable[Record]) -> None:
+    """Check, after a commit, that git holds what a command made, under the keys in the tables.
+
+    Raises
+    ------
+    CtaError
+        A file is not in git, or not under its key.
+    """
+    rows = study.tables.by_key("units")
+    made = [rows.get(record.unit.key) for record in records if record.status == "ok"]
+    outputs = {path for row in made if row for path in row["outputs"] or ()}
+    require_tracked(study.root, outputs)
+    changed = changed_files(study, outputs)
+    if changed:
+        raise CtaError(
+            f"{len(changed)} files were committed under another key than the tables record, "
+            f"such as {changed[0]}",
+            where=str(study.root),
+            next_step=f"Undo what changes annex.backend or the file's name in "
+            f"{study.root / Path(changed[0]).parent}, and run the step again with --recompute",
+        )

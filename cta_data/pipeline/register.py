@@ -1,0 +1,97 @@
+"""Register: every technique of a session is brought to the hub technique."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cta_data.bids.names import parse_name
+from cta_data.engine import (
+    Blocked,
+    RunOf,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    session_scope,
+)
+from cta_data.engine.sessions import Upstream, make_unit
+from cta_data.pipeline.artefacts import registration_path
+from cta_data.study.study import Study
+
+VERSION = 5
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a converted session with all techniques that have to meet."""
+    upstream = Upstream(study, "register")
+    settings = study.configuration.registration
+    chosen = settings.model_dump()
+    for unit in upstream.sessions(selection):
+        blocked = upstream.blocked_by(unit, "convert")
+        images, spaces = upstream.images(unit), upstream.spaces(unit)
+        if not blocked and settings.hub not in images:
+            found = ", ".join(sorted(images)) or "none"
+            blocked = (
+                f"there is no image of the hub technique {settings.hub} (found: {found}); "
+                "registration.hub in study.toml names it"
+            )
+        if blocked:
+            yield Blocked(unit, VERSION, blocked)
+            continue
+        made = set(upstream.outputs("convert", unit))
+        moving = _needed(study, images, spaces, made)
+        geometry = study.card(unit.cohort).geometry
+        stated = geometry.coregistered
+        paths = {f"image:{name}": spaces[name]["path"] for name in (settings.hub, *moving)}
+        frames = {name: spaces[name]["frame"] for name in (settings.hub, *moving)}
+        if settings.use_dicom_registration and not stated:
+            paths |= _registration_objects(unit, settings.hub, frames, made)
+        parameters = {
+            "settings": chosen,
+            "hub": settings.hub,
+            "techniques": moving,
+            "frames": frames,
+            "coregistered": stated,
+            "checked": geometry.shows_head,
+        }
+        yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _registration_objects(
+    unit: UnitId, hub: str, frames: Mapping[str, int], made: set[str]
+) -> dict[str, str]:
+    """Return what DICOM objects say, as inputs: from the hub, or else towards it."""
+    inputs = {}
+    for name, frame in frames.items():
+        from_hub = registration_path(unit, frames[hub], frame)
+        to_hub = registration_path(unit, frame, frames[hub])
+        if frame == frames[hub]:
+            continue
+        if from_hub in made:
+            inputs[f"dicom:{name}"] = from_hub
+        elif to_hub in made:
+            inputs[f"dicom_inverse:{name}"] = to_hub
+    return inputs
+
+
+def _needed(
+    study: Study, images: Mapping[str, Any], all_spaces: Mapping[str, Any], made: set[str]
+) -> list[str]:
+    """Return the spaces that have to meet the hub.
+
+    Those are the grids that annotations are carried to, what annotations were drawn on or lie on
+    (an earlier phase of a technique is an image of its own), and every planning CT. A FLAIR image
+    that nothing is carried to is left where it is.
+    """
+    settings = study.configuration
+    names = (path.rpartition("/")[2] for path in made if "_space-" in path)
+    spaces = {parse_name(name).entities["space"] for name in names}
+    wanted = {*settings.transfer.grids, *spaces}
+    wanted |= {name for name, row in images.items() if row["modality"] == "CT"}
+    return sorted((wanted & set(all_spaces)) - {settings.registration.hub})
+
+
+REGISTER = Step(
+    "register", plan, RunOf("cta_data.pipeline.register_session"), session_scope("transforms")
+)

@@ -1,0 +1,146 @@
+"""The steps in their order, run as one command with one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cta_data.engine import Observer, Report, RunOptions, plan_steps, run_steps
+from cta_data.engine.driver import UNCOMMITTED
+from cta_data.engine.records import count_by_step
+from cta_data.engine.units import Step
+from cta_data.errors import ConfigurationError
+from cta_data.pipeline.accounting import account, write_participant_tables
+from cta_data.pipeline.convert.clinical import list_rows_without_session
+from cta_data.pipeline.convert.step import CONVERT
+from cta_data.pipeline.extract_brain import NEED_MORE, STRIP, backend_options
+from cta_data.pipeline.measure import MEASURE
+from cta_data.pipeline.recorded import require_recorded
+from cta_data.pipeline.recovery import remove_emptied_outputs
+from cta_data.pipeline.register import REGISTER
+from cta_data.pipeline.retire import retire_sessions
+from cta_data.pipeline.transfer import TRANSFER
+from cta_data.study.distribution import restrict_cohort
+from cta_data.study.study import CONFIGURATION, Study
+from cta_data.training.models import MODELS, PREDICTIONS, REFERENCES
+from cta_data.versioning.datasets import is_modified, require_identity, save
+from cta_data.versioning.provenance import commit_run
+
+SUBJECT_STEPS: tuple[Step, ...] = (CONVERT, REGISTER, TRANSFER, STRIP, MEASURE)
+
+
+def steps_by_name() -> dict[str, Step]:
+    """Return the steps that work on subjects, by their names on the command line."""
+    return {step.name: step for step in SUBJECT_STEPS}
+
+
+def execute(
+    study: Study,
+    steps: Sequence[Step],
+    options: RunOptions,
+    observer: Observer | None = None,
+    *,
+    commit: bool = True,
+) -> Report:
+    """Run steps, account for every subject and commit once.
+
+    Parameters
+    ----------
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Raises
+    ------
+    CtaError
+        The study is in use, content cannot be fetched, or the commit failed.
+    """
+    if commit:
+        require_identity(study.root)
+    _check_back_end(study, steps, options)
+
+    def finish(report: Report) -> None:
+        account(study)
+        list_rows_without_session(study)
+        write_participant_tables(study)
+        if study.tables.changed():
+            (study.root / UNCOMMITTED).touch()
+        study.tables.flush()
+        if commit and (study.root / UNCOMMITTED).exists():
+            _commit(study, report, options)
+
+    def prepare() -> None:
+        if commit:
+            _commit_configuration(study)
+        watcher = observer or Observer()
+        for cohort in study.not_available:
+            watcher.noted(f"{cohort} is not available here: what was made of it is kept as it is")
+        emptied = remove_emptied_outputs(study)
+        if emptied:
+            watcher.noted(f"{len(emptied)} outputs had lost their content and are made again")
+        for cohort, subject, session in retire_sessions(study):
+            label = f"{cohort} sub-{subject}" + (f" ses-{session}" if session else "")
+            watcher.noted(f"{label} is no longer in sourcedata: what was made of it is removed")
+
+    return run_steps(study, steps, options, observer, finish=finish, prepare=prepare)
+
+
+def _check_back_end(study: Study, steps: Sequence[Step], options: RunOptions) -> None:
+    """Check that brain extraction has all it needs, before earlier steps take their hours.
+
+    Raises
+    ------
+    ConfigurationError
+        A session's brain has to be extracted, and the back end lacks a package or its weights.
+    """
+    settings = study.configuration.brain_extraction
+    if settings.backend not in NEED_MORE:
+        return
+    from cta_data.imaging.brain import require_backend
+
+    try:
+        require_backend(settings.backend, backend_options(settings.model_dump()))
+    except ConfigurationError:
+        decisions = plan_steps(study, steps, options)
+        if any(d.unit.id.step == STRIP.name and d.action == "run" for d in decisions):
+            raise
+
+
+def _commit_configuration(study: Study) -> None:
+    """Commit what the user changed in study.toml and in cards, apart from what follows from it.
+
+    A record can only be run again from a state that holds the configuration it was made with.
+    """
+    files = [study.root / CONFIGURATION]
+    files += [study.root / study.cohort_path(cohort) / "card.toml" for cohort in study.cohorts_here]
+    changed = [path for path in files if path.is_file() and is_modified(path)]
+    if changed:
+        for cohort in study.cohorts_here:
+            study.card(cohort)  # what does not validate is not committed
+        save(study.root, "Configuration", changed)
+
+
+def _commit(study: Study, report: Report, options: RunOptions) -> None:
+    paths = ["manifests", "builds", MODELS, PREDICTIONS, REFERENCES]
+    paths += [study.cohort_path(c) for c in study.cohorts_here]
+    installed = [path for path in paths if Path(study.root / path).exists()]
+    command = list(options.command)
+    commit_run(
+        study.root,
+        command,
+        _message(report, command),
+        installed,
+        report.exit_code(),
+        inputs=report.inputs,
+    )
+    for cohort in study.cohorts_here:
+        restrict_cohort(study, cohort)
+    require_recorded(study, report.records)
+    (study.root / UNCOMMITTED).unlink()
+
+
+def _message(report: Report, command: list[str]) -> str:
+    counts = [
+        f"{step} {', '.join(f'{n} {status}' for status, n in sorted(by_status.items()))}"
+        for step, by_status in count_by_step(report.records).items()
+    ]
+    return f"{' '.join(command[:2])}: {'; '.join(counts)}"

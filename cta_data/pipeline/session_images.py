@@ -1,0 +1,121 @@
+"""The images of one subject-session, read once, and what they show in a plane."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.drawing.planes import Pixels, Plane, anatomical_axes, grey_window, lesion_centre, show
+from cta_data.errors import DataRefused
+from cta_data.formats.nifti.image import read_image, same_grid
+from cta_data.formats.transforms import read_transform
+from cta_data.pipeline.transform_chain import TransformChain
+
+CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
+Row = Mapping[str, Any]
+
+
+class SessionImages:
+    """Images by technique, with their brain masks and the transforms between them.
+
+    Parameters
+    ----------
+    images, brains
+        Rows of the table `images` by technique: as acquired, and with the brain extracted.
+    transforms
+        Rows of the table `transforms`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        images: Mapping[str, Row],
+        brains: Mapping[str, Row],
+        transforms: Iterable[Row],
+    ) -> None:
+        self.images = {t: read_image(root / row["path"]) for t, row in images.items()}
+        self.brains = {
+            technique: read_image(root / row["mask_path"])
+            for technique, row in brains.items()
+            if technique in images and row["mask_path"]
+        }
+        self._windows = {
+            t: grey_window(image, self.brains.get(t), images[t]["modality"])
+            for t, image in self.images.items()
+        }
+        self._frames = {t: row["frame"] for t, row in images.items()}
+        given = {
+            (row["fixed"], row["moving"]): read_transform(root / row["path"]) for row in transforms
+        }
+        self._registered = {technique for pair in given for technique in pair}
+        self._chain = TransformChain(given)
+
+    def transform(self, *, frame: str, technique: str) -> sitk.Transform:
+        """Return the transform from points of the image `frame` to points of another one.
+
+        Images that were delivered on one grid are never registered: to them it is the identity.
+
+        Raises
+        ------
+        DataRefused
+            Nothing connects the two, or a deformation between them cannot be inverted.
+        """
+        both = {frame, technique}
+        if not both <= self._registered and both <= self.images.keys():
+            frames = {self._frames[t] for t in both if self._frames[t] is not None}
+            if len(frames) < 2 and same_grid(self.images[frame], self.images[technique]):
+                return sitk.Transform(3, sitk.sitkIdentity)
+        return self._chain.between(target=frame, source=technique)
+
+    def shown(self, technique: str, plane: Plane, *, frame: str) -> Pixels:
+        """Return what a technique shows in a plane that lies in the space of the image `frame`."""
+        transform = self.transform(frame=frame, technique=technique)
+        return show(self.images[technique], plane, self._windows[technique], transform)
+
+    def lesion_plane(
+        self, labels: sitk.Image, lesion_id: int, *, grid: str, frame: str
+    ) -> Plane | None:
+        """Return the axial plane of `frame` through a lesion; None where there is no such lesion.
+
+        Parameters
+        ----------
+        labels
+            Lesion numbers, in the space of the image `grid`.
+        """
+        found = lesion_centre(labels, lesion_id)
+        if found is None:
+            return None
+        to_frame = self.transform(frame=grid, technique=frame)
+        centre = np.array(to_frame.TransformPoint(found[0].tolist()))
+        left, posterior, _ = anatomical_axes(self.images[frame])
+        width = max(CROP_MM, 2 * (found[1] + AROUND_MM))
+        # The same number of pixels for all, so that a large lesion costs no more.
+        return Plane(centre, left, posterior, width, CROP_PIXEL_MM * width / CROP_MM)
+
+
+def require_files(root: Path, paths: Iterable[str], not_fetched: Mapping[str, str]) -> None:
+    """Refuse to draw without all files, given from the top of the study.
+
+    Parameters
+    ----------
+    not_fetched
+        Why the content of files could not be fetched.
+
+    Raises
+    ------
+    DataRefused
+        A file is gone, or its content is not to be had.
+    """
+    for path in paths:
+        if path in not_fetched or not os.path.lexists(root / path):
+            raise DataRefused(
+                "a file of the picture is not here",
+                where=path,
+                why=not_fetched.get(path, "it is gone"),
+                next_step="Fetch it with `datalad get`, or run the step that makes it",
+            )

@@ -1,0 +1,162 @@
+"""How the brains of one session are extracted: the hub technique first, the others by its mask."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from cta_data.bids.names import BidsName, parse_name
+from cta_data.engine import (
+    Outcome,
+    Unit,
+    Workspace,
+    content_key,
+)
+from cta_data.engine.sessions import held_back
+from cta_data.formats.nifti.image import read_image, write_image
+from cta_data.imaging.brain import BrainExtraction, extract_brain
+from cta_data.imaging.brain.masks import (
+    apply_mask,
+    delivered_mask,
+    lesions_cut_by_mask,
+    protect_lesions,
+)
+from cta_data.imaging.geometry.resampling import resample
+from cta_data.imaging.lesions.plausibility import brain_size
+from cta_data.pipeline.convert.image_rows import grid_columns
+from cta_data.pipeline.extract_brain import backend_options
+from cta_data.pipeline.transform_chain import TransformChain, read_chain
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Make the mask and the brain image of every technique."""
+    hub = unit.parameters["hub"]
+    images = {name: read_image(workspace.read(path)) for name, path in unit.paths("image:").items()}
+    if all(unit.parameters["stripped"].values()):
+        return _take_as_delivered(unit, images, workspace)
+    extraction = _extract(unit, images[hub], workspace)
+    chain = read_chain(unit.paths("transform:"), workspace)
+    labels = unit.paths("labels:")
+    notes = [f"{extraction.backend} {extraction.version}", *extraction.notes]
+    outcome = Outcome(tables={"images": []}, notes=notes)
+    for technique in unit.parameters["techniques"]:
+        mask = carry_mask(extraction.mask, images[technique], technique, hub, chain)
+        if technique in labels:
+            lesions = read_image(workspace.read(labels[technique]))
+            cut = lesions_cut_by_mask(lesions, mask)
+            margin = unit.parameters["settings"]["protect_margin_mm"]
+            mask = protect_lesions(mask, lesions, margin)
+            outcome.notes += [f"lesion {c.lesion_id} protected on {technique}" for c in cut]
+        source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
+        row = _write(unit, source, images[technique], mask, workspace)
+        outcome.tables["images"].append(row)
+        outcome.tables["images"] += _strip_phases(unit, technique, mask, workspace)
+    return outcome
+
+
+def _take_as_delivered(
+    unit: Unit, images: Mapping[str, sitk.Image], workspace: Workspace
+) -> Outcome:
+    """Take the brain of images that were delivered without the skull: what is not zero in them."""
+    outcome = Outcome(tables={"images": []}, notes=["the brain was extracted before delivery"])
+    findings: list[str] = []
+    for technique in unit.parameters["techniques"]:
+        mask = delivered_mask(images[technique])
+        impossible, look_at = brain_size(mask)
+        findings += [f"{technique}: {impossible}"] if impossible else []
+        outcome.warnings += [f"{technique}: {look_at}"] if look_at else []
+        source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
+        outcome.tables["images"].append(_write(unit, source, None, mask, workspace))
+        for inherited in unit.parameters["phases"]:
+            if inherited["technique"] == technique:
+                path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
+                row = _write(unit, (path, inherited), None, mask, workspace)
+                outcome.tables["images"].append(row)
+    outcome.refused = held_back(findings)
+    return outcome
+
+
+def _strip_phases(
+    unit: Unit, technique: str, mask: sitk.Image, workspace: Workspace
+) -> list[dict[str, Any]]:
+    """Write the brain images of a technique's further phases, with the mask of its image."""
+    rows = []
+    for inherited in unit.parameters["phases"]:
+        if inherited["technique"] == technique:
+            path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
+            image = read_image(workspace.read(path))
+            share = resample(sitk.Cast(mask, sitk.sitkFloat32), image)
+            same = sitk.Cast(share > 0.5, sitk.sitkUInt8)
+            rows.append(_write(unit, (path, inherited), image, same, workspace))
+    return rows
+
+
+def carry_mask(
+    mask: sitk.Image, image: sitk.Image, technique: str, hub: str, chain: TransformChain
+) -> sitk.Image:
+    """Return the hub's mask on another technique's grid: where more than half a voxel is brain."""
+    if technique == hub:
+        return mask
+    transform = chain.between(target=technique, source=hub)
+    share = resample(sitk.Cast(mask, sitk.sitkFloat32), image, transform)
+    return sitk.Cast(share > 0.5, sitk.sitkUInt8)
+
+
+def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtraction:
+    settings = unit.parameters["settings"]
+    options = backend_options(settings)
+    if settings["backend"] == "provided":
+        options["mask"] = supplied_mask(workspace.read(unit.path("provided")))
+    return extract_brain(image, settings["backend"], options)
+
+
+def supplied_mask(path: Path) -> sitk.Image | Path:
+    """Return a user's mask, read by the rules that images are read by where it is NIfTI.
+
+    Raises
+    ------
+    DataRefused
+        The file is damaged, or its header contradicts itself.
+    """
+    # ITK alone would take the one form of a header that contradicts the other.
+    return read_image(path) if path.name.endswith((".nii", ".nii.gz")) else path
+
+
+def _write(
+    unit: Unit,
+    source: tuple[str, dict[str, Any]],
+    image: sitk.Image | None,
+    mask: sitk.Image,
+    workspace: Workspace,
+) -> dict[str, Any]:
+    """Write mask and brain image of the image at a path; return its row.
+
+    Without `image` the file at that path is the brain already: its bytes are taken as they are.
+    """
+    source_path, inherited = source
+    name = parse_name(source_path.split("/")[-1])
+    folder = f"datasets/{unit.id.cohort}/derivatives/cta"
+    entities = {**name.entities, "desc": "brain"}
+    mask_path = f"{folder}/{BidsName(entities, 'mask').path}"
+    path = f"{folder}/{BidsName(entities, name.suffix).path}"
+    write_image(mask, workspace.write(mask_path))
+    if image is None:
+        shutil.copyfile(workspace.read(source_path), workspace.write(path))
+    else:
+        write_image(apply_mask(image, mask), workspace.write(path))
+    return (
+        inherited
+        | grid_columns(mask)
+        | {
+            "path": path,
+            "annex_key": content_key(workspace.write(path)),
+            "description": "brain",
+            "skull_stripped": True,
+            "geometry_source": "derived",
+            "mask_path": mask_path,
+        }
+    )

@@ -1,0 +1,74 @@
+"""Transfer: each annotation becomes a variant on every grid, lesion by lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from cta_data.bids.names import parse_name
+from cta_data.engine import (
+    Blocked,
+    RunOf,
+    Selection,
+    Step,
+    Unit,
+    session_scope,
+)
+from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
+from cta_data.imaging.lesions.transfer_limits import limits_of
+from cta_data.pipeline.artefacts import DRAWN
+from cta_data.study.study import Study
+
+VERSION = 4
+NO_ANNOTATION = "no annotation was delivered"
+
+
+def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
+    """List one unit a registered session with selected contours."""
+    upstream = Upstream(study, "transfer")
+    grids = study.configuration.transfer.grids
+    limits = asdict(limits_of(study.configuration.transfer.limits))
+    subjects = study.tables.by_key("subjects")
+    for unit in upstream.sessions(selection):
+        blocked = upstream.blocked_by(unit, "convert", "register")
+        made = upstream.outputs("convert", unit)
+        contours = [p for p in made if p.endswith("_contours.json")]
+        masks = [p for p in made if p.endswith(f"_desc-{DRAWN}_dseg.nii.gz")]
+        person = subjects.get(unit.key[1:])
+        quality = person["quality"] if person else None
+        if not blocked and not contours and not masks:
+            yield Blocked(unit, VERSION, NO_ANNOTATION, expected=True)
+            continue
+        if not blocked and not quality:
+            blocked = "transfer: no group of the card has annotations of its technique (groups)"
+        images, spaces = upstream.images(unit), upstream.spaces(unit)
+        present = [grid for grid in grids if grid in images]
+        if not blocked and not present:
+            blocked = f"transfer: no image of {' or '.join(grids)} to carry the annotation to"
+        if blocked:
+            yield Blocked(unit, VERSION, blocked)
+            continue
+        drawn_in = {p: parse_name(p.split("/")[-1]).entities["space"] for p in contours + masks}
+        paths = {f"contours:{drawn_in[path]}": path for path in contours}
+        for path in masks:
+            paths[f"drawn:{drawn_in[path]}"] = path
+            paths[f"names:{drawn_in[path]}"] = path.replace(".nii.gz", ".json")
+        paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
+        for space in drawn_in.values():
+            paths[f"drawn_on:{space}"] = spaces[space]["path"]
+        paths |= transform_inputs(upstream.transforms(unit))
+        parameters = {
+            "quality": quality,
+            "grids": present,
+            "spacing_mm": {space: spaces[space]["spacing_mm"] for space in drawn_in.values()},
+            "limits": limits,
+        }
+        yield make_unit(study, unit, VERSION, paths, parameters)
+
+
+TRANSFER = Step(
+    "transfer",
+    plan,
+    RunOf("cta_data.pipeline.transfer_session"),
+    session_scope("variants", "transfer_checks"),
+)

@@ -1,0 +1,156 @@
+"""How the annotation of one session gets onto every grid, lesion by lesion, checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import SimpleITK as sitk
+
+from cta_data.bids.names import variant_name
+from cta_data.engine import (
+    Outcome,
+    Unit,
+    Workspace,
+    content_key,
+)
+from cta_data.engine.sessions import held_back
+from cta_data.errors import DataRefused
+from cta_data.formats.contours_json import read_contours
+from cta_data.formats.nifti.image import read_grid, read_image, write_image
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.lesions.drawn_lesions import DrawnLesions, lesions_from_contours
+from cta_data.imaging.lesions.label_transfer import TransferResult, as_drawn, transfer_lesions
+from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
+from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
+from cta_data.imaging.lesions.transfer_limits import limits_of
+from cta_data.json_files import read_json_object
+from cta_data.pipeline.artefacts import report_path
+from cta_data.pipeline.transform_chain import read_chain
+
+
+def run(unit: Unit, workspace: Workspace) -> Outcome:
+    """Carry every lesion to every grid, and check what became of it.
+
+    A session with a lesion outside the limits keeps its variants and is held back.
+
+    Raises
+    ------
+    DataRefused
+        No lesion arrives on some grid: the session cannot be used.
+    """
+    annotation = read_annotation(unit, workspace)
+    drawn = annotation.drawn
+    chain = read_chain(unit.paths("transform:"), workspace)
+    drawn_on = Grid.of(read_grid(workspace.read(unit.path(f"drawn_on:{annotation.space}"))))
+    limits = limits_of(unit.parameters["limits"])
+    outcome = Outcome(tables={"variants": [], "transfer_checks": []}, notes=list(drawn.notes))
+    empty, failed = [], []
+    for grid in unit.parameters["grids"]:
+        if grid == annotation.space and annotation.on_its_own_grid:
+            result = annotation.on_its_own_grid
+            checks = untouched(result)
+        else:
+            target = read_image(workspace.read(unit.path(f"grid:{grid}")))
+            transform = chain.between(target=grid, source=annotation.space)
+            result = transfer_lesions(drawn.lesions, transform, target)
+            checks = check_transfer(drawn.lesions, result, transform, drawn_on, limits)
+        row = _write_variant(unit, grid, drawn, result, workspace)
+        outcome.tables["variants"].append(row)
+        outcome.tables["transfer_checks"] += [_check_row(unit, grid, one) for one in checks]
+        failed += [
+            f"lesion {c.lesion_id} on {grid}: {', '.join(c.reasons)}" for c in checks if c.reasons
+        ]
+        empty += [grid] if row["n_drawn"] and not row["n_arrived"] else []
+    if empty:
+        raise DataRefused(
+            f"no lesion arrives on the grid of {' and '.join(empty)}",
+            where=str(unit.id),
+            why="; ".join(failed) or "the annotation has no lesion",
+            next_step="Look at the registration and at the contours' frame of reference",
+        )
+    outcome.refused = held_back(failed)
+    return outcome
+
+
+def _check_row(unit: Unit, grid: str, check: TransferCheck) -> dict[str, Any]:
+    own = {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        "quality": unit.parameters["quality"],
+        "grid": grid,
+        "passed": not check.reasons,
+    }
+    return own | asdict(check)
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What was drawn, and on the grid of which technique.
+
+    `on_its_own_grid` is what a mask gives on its own grid: itself, voxel by voxel.
+    """
+
+    space: str
+    drawn: DrawnLesions
+    on_its_own_grid: TransferResult | None = None
+
+
+def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
+    """Read the contours or the drawn lesions of a session, which lie in one space."""
+    contours = unit.paths("contours:")
+    if contours:
+        [(space, path)] = contours.items()
+        rois = read_contours(workspace.read(path))
+        # Images are stored in RAS order, so that axes lie nearest to x, y and z.
+        spacing = unit.parameters["spacing_mm"][space]
+        return Annotation(space, lesions_from_contours(rois, spacing_mm=spacing))
+    [(space, path)] = unit.paths("drawn:").items()
+    labels = read_image(workspace.read(path))
+    named = read_json_object(workspace.read(unit.path(f"names:{space}")))
+    about = {lesion["id"]: lesion for lesion in named["Lesions"]}
+    names = {i: (one["region"], one["name"], one["component"]) for i, one in about.items()}
+    lesions = lesions_from_labels(labels, names)
+    flags = {i: tuple(one["flags"]) for i, one in about.items()}
+    return Annotation(space, DrawnLesions(tuple(lesions)), as_drawn(lesions, labels, flags))
+
+
+def _write_variant(
+    unit: Unit, grid: str, drawn: DrawnLesions, result: TransferResult, workspace: Workspace
+) -> dict[str, Any]:
+    """Write labels, mask and account of one variant; return its row."""
+    quality = unit.parameters["quality"]
+    paths = {}
+    for suffix, image in (
+        ("dseg", result.labels),
+        ("mask", sitk.Cast(result.labels > 0, sitk.sitkUInt8)),
+    ):
+        name = variant_name(
+            unit.id.subject, unit.id.session, space=grid, description=quality, suffix=suffix
+        )
+        paths[suffix] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
+        write_image(image, workspace.write(paths[suffix]))
+    account = {
+        "lesions": [asdict(lesion) for lesion in result.per_lesion],
+        "without_lesion": [
+            {"source_roi": roi.name, "reason": reason} for roi, reason in drawn.without_lesion
+        ],
+    }
+    text = json.dumps(account, indent=1, sort_keys=True, default=float) + "\n"
+    workspace.write(report_path(unit.id, quality, grid)).write_text(text, encoding="utf-8")
+    lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
+    return {
+        "cohort": unit.id.cohort,
+        "subject": unit.id.subject,
+        "session": unit.id.session,
+        "quality": quality,
+        "grid": grid,
+        "labels_path": paths["dseg"],
+        "mask_path": paths["mask"],
+        "annex_key": content_key(workspace.write(paths["mask"])),
+        "n_drawn": len(result.per_lesion),
+        "n_arrived": len(result.per_lesion) - lost,
+        "n_lost": lost,
+    }

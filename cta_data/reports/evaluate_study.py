@@ -1,0 +1,173 @@
+"""Evaluate in a study: what is written is committed, with a record of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from cta_data.engine.driver import study_lock
+from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.reports.evaluate import Evaluation, evaluate
+from cta_data.reports.illustrate import illustrator
+from cta_data.scoring import Convention
+from cta_data.scoring.models import Predictions, predictions_in_folders
+from cta_data.study.study import CONFIGURATION, EVALUATION, Study
+from cta_data.training.evaluation_sets import place_references
+from cta_data.training.models import MODELS, PREDICTIONS, REFERENCES, kept_at
+from cta_data.training.predicted_sets import StudyPredictions
+from cta_data.versioning.datasets import fetch, is_modified, require_identity, save
+from cta_data.versioning.provenance import commit_of, commit_run
+
+MADE_FROM = (
+    CONFIGURATION,
+    *(f"manifests/{name}.parquet" for name in ("subjects", "variants", "lesions")),
+    "builds",
+    MODELS,
+    PREDICTIONS,
+)
+"""What an evaluation is made from: the commit that last changed any of it stands on its pages."""
+UNCHECKED = (
+    "folders were given: nothing was held against the study, so that it is not known whether a "
+    "model saw a case, whether a prediction is stale, and whether a patient is still in the study"
+)
+
+
+def evaluate_study(
+    study: Study,
+    convention: Convention,
+    *,
+    references: Path | None = None,
+    predictions: Path | None = None,
+    jobs: int = 1,
+    note: Callable[[str], None] = lambda text: None,
+    commit: bool = True,
+) -> Evaluation:
+    """Score all predictions and write and commit what `evaluate` makes of them.
+
+    Masks of the study whose content is elsewhere are fetched first.
+
+    Where the masks lie in the study, the commit carries a record that `datalad rerun` repeats.
+    Masks of elsewhere are no part of the study, so that nothing could be repeated: then the commit
+    has no record.
+
+    Parameters
+    ----------
+    references, predictions
+        Folders; without them, `evaluation/references` and `evaluation/predictions`.
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder is not there.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    if commit:
+        require_identity(study.root)
+    out = study.root / EVALUATION
+    with study_lock(study):
+        found = find_predictions(study, references, predictions, note=note)
+        illustrate = illustrator(study, convention, note)
+        origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
+        done = evaluate(
+            found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
+        )
+        written = out / convention.name
+        places = [place for place in (written, study.root / REFERENCES) if place.exists()]
+        if not commit or not any(is_modified(place) for place in places):
+            return done
+        cases = sum(count for _, count in done.sets)
+        told = f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
+        command = _command(study.root, convention, references, predictions)
+        if command:
+            code = EXIT_FAILED if done.missing else EXIT_OK
+            paths = [place.relative_to(study.root).as_posix() for place in places]
+            commit_run(study.root, command, told, paths, code, inputs=_inside(study.root, found))
+        else:
+            save(study.root, told, places)
+    return done
+
+
+def find_predictions(
+    study: Study,
+    references: Path | None = None,
+    predictions: Path | None = None,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> Predictions:
+    """Return what there is to score, with all masks of the study fetched.
+
+    Without folders these are the study's own predictions, held against its test sets as they are
+    now; the references are placed anew, so that a patient who was excluded cannot stay in a table.
+    Given folders are taken as they are.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder is not there.
+    """
+    own = study.root / EVALUATION
+    if references or predictions:
+        found = predictions_in_folders(
+            references or own / "references", predictions or own / "predictions"
+        )
+        found = replace(found, notes=(*found.notes, UNCHECKED))
+    else:
+        known = StudyPredictions(study)
+        place_references(study, known.judged_sets())
+        found = known.to_score()
+    fetch_masks(study.root, found, note=note)
+    return found
+
+
+def fetch_masks(
+    root: Path, predictions: Predictions, *, note: Callable[[str], None] = lambda text: None
+) -> None:
+    """Fetch the masks that lie in a study and whose content is elsewhere.
+
+    What cannot be fetched is told with the reason; its cases are then not scored.
+    """
+    fetched = fetch(root, _inside(root, predictions))
+    if fetched.paths:
+        note(f"fetched the content of {len(fetched.paths)} files")
+    for path, reason in fetched.failed.items():
+        note(
+            f"not fetched: {path}: {reason}. `git annex whereis` tells where it should be; "
+            "add that place as a sibling"
+        )
+
+
+def _inside(root: Path, predictions: Predictions) -> list[str]:
+    """Return the masks that lie in a study, from its top, where its datasets keep them."""
+    top = root.resolve()
+    inside = [path for path in _masks(predictions) if path.parent.resolve().is_relative_to(top)]
+    return [kept_at(path.parent.resolve() / path.name, top) for path in inside]
+
+
+def _masks(predictions: Predictions) -> Iterator[Path]:
+    """Yield all files that will be read, each once."""
+    seen: set[Path] = set()
+    for one in predictions.sets:
+        pairs = (path for both in one.pairing.files.values() for path in both)
+        for path in (*pairs, *one.pairing.lesion_labels.values()):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _command(
+    root: Path, convention: Convention, references: Path | None, predictions: Path | None
+) -> list[str]:
+    """Return the command line as run at the top of the study; empty where it leads out of it."""
+    command = ["cta-data", "evaluate", "--convention", convention.name]
+    for option, folder in (("--references", references), ("--predictions", predictions)):
+        if folder is None:
+            continue
+        inside = folder.resolve()
+        if not inside.is_relative_to(root.resolve()):
+            return []
+        command += [option, inside.relative_to(root.resolve()).as_posix()]
+    return command

@@ -1,0 +1,165 @@
+"""Figures of the findings that an evaluation's scores choose, one a test set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from cta_data.bids.files import write_bytes, write_text
+from cta_data.errors import CtaError
+from cta_data.reports.figures import figure_bytes
+from cta_data.reports.figures.findings import FindingPicture, findings_figure
+from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, outline_name
+from cta_data.scoring import Convention
+from cta_data.scoring.models import ScoredSet, choose_findings
+from cta_data.scoring.models.findings import REFERENCE, RULE, Finding
+from cta_data.study.study import Study
+
+FOLDER = "crops"
+IGNORE_ALL = "# Made by `cta-data evaluate`; pictures of patients are not committed.\n*\n"
+CAPTION = (
+    "Axial crops through the finding’s centre, on each technique that annotations are carried to, "
+    "in one plane of the image on whose grid its mask is; other images, and masks on their grids, "
+    "are resampled through the registration. The patient’s right is on the left, the bar is 10 mm. "
+    "Outlines follow the faces of voxels. Crops show patients and are not committed: where they "
+    "are missing here, <code>cta-data evaluate</code> draws them."
+)
+
+
+@dataclass(frozen=True)
+class FindingFigures:
+    """What was drawn: a section of the page, and the files."""
+
+    section: str
+    files: tuple[Path, ...]
+
+
+def write_findings(
+    study: Study,
+    folder: Path,
+    sets: Sequence[ScoredSet],
+    convention: Convention,
+    note: Callable[[str], None],
+) -> FindingFigures:
+    """Draw the chosen findings into the folder `crops`, which git ignores.
+
+    What cannot be drawn is told on the page with the reason, and stops nothing.
+
+    Parameters
+    ----------
+    folder
+        Of the evaluation.
+    note
+        Takes a line of progress.
+    """
+    findings = choose_findings(sets)
+    masks = dict(_masks(findings, sets))
+    finder = CaseFinder(study, study.configuration.transfer.grids)
+    not_fetched = finder.fetch(masks.values(), note)
+    pictures: dict[Finding, FindingPicture] = {}
+    told: dict[str, str] = {}
+    for key, its_masks in masks.items():
+        mine = [one for one in findings if _key(one) == key]
+        case = its_masks.case
+        try:
+            crops = CaseCrops(study, finder.files(case), its_masks, convention, not_fetched)
+            pictures |= {one: _picture(one, crops) for one in mine}
+            told |= {f"{case}: {t}": reason for t, reason in crops.left_out.items()}
+        except CtaError as error:
+            told[f"{mine[0].test_set}, {case}"] = str(error)
+    files = _write(folder / FOLDER, findings, pictures, sets, convention)
+    for name, reason in told.items():
+        note(f"not drawn: {name}: {reason}")
+    return FindingFigures(_section(files, told), tuple(files.values()))
+
+
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return finding.test_set, finding.case, finding.technique
+
+
+def _masks(
+    findings: Sequence[Finding], sets: Sequence[ScoredSet]
+) -> Iterator[tuple[tuple[str, str, str], Masks]]:
+    """Yield the masks of every case with a finding: those of all models that were scored on it.
+
+    The reference is on the grid of the technique that the finding's models read.
+    """
+    for key in dict.fromkeys(map(_key, findings)):
+        test_set, case, technique = key
+        scored = [
+            (one, one.scores.pairing.files[case])
+            for one in sorted(sets, key=lambda one: one.model)
+            if one.test_set == test_set and case in {c.case for c in one.scores.cases}
+        ]
+        reference = next(pair[0] for one, pair in scored if one.technique == technique)
+        yield key, Masks(case, reference, {one.model: pair[1] for one, pair in scored})
+
+
+def _picture(finding: Finding, crops: CaseCrops) -> FindingPicture:
+    whose = f"lesion {finding.lesion} of "
+    whose += "the reference" if finding.origin == REFERENCE else outline_name(finding.origin)
+    lines = [f"{finding.case}, {whose}: {finding.volume_mm3 / 1000:.3f} cm³"]
+    told = []
+    for verdict in finding.verdicts:
+        dice = "" if verdict.dice is None else f", Dice {verdict.dice:.2f}"
+        told.append(f"{outline_name(verdict.model)}: {verdict.label}{dice}")
+    if finding.origin != REFERENCE:
+        told += overlap_in_words(crops.overlapped(finding.origin, finding.lesion))
+    titles = tuple(f"{rule[0].upper()}{rule[1:]}" for rule in finding.rules)
+    return FindingPicture(
+        titles, (*lines, "; ".join(told)), crops.crops(finding.origin, finding.lesion)
+    )
+
+
+def overlap_in_words(lesions: Sequence[int]) -> list[str]:
+    """Return that a false positive overlaps lesions of the reference, where it does."""
+    if not lesions:
+        return []
+    plural = "s" if len(lesions) > 1 else ""
+    numbers = ", ".join(map(str, lesions))
+    return [f"overlaps lesion{plural} {numbers} of the reference without being matched"]
+
+
+def _write(
+    folder: Path,
+    findings: Sequence[Finding],
+    pictures: Mapping[Finding, FindingPicture],
+    sets: Sequence[ScoredSet],
+    convention: Convention,
+) -> dict[str, Path]:
+    """Write a figure a test set, and remove those of earlier evaluations; return them by name."""
+    files: dict[str, Path] = {}
+    for test_set in dict.fromkeys(one.test_set for one in pictures):
+        drawn = [pictures[one] for one in findings if one.test_set == test_set and one in pictures]
+        models = sorted(one.model for one in sets if one.test_set == test_set)
+        names = (REFERENCE, *map(outline_name, models))
+        figure = findings_figure(
+            f"Test set {test_set}, convention “{convention.name}”", drawn, names
+        )
+        folder.mkdir(exist_ok=True)
+        write_text(IGNORE_ALL, folder / ".gitignore")
+        for kind, content in figure_bytes(figure).items():
+            path = folder / f"findings_{test_set}.{kind}"
+            write_bytes(content, path)
+            files[path.name] = path
+    for old in sorted(folder.glob("findings_*")) if folder.is_dir() else []:
+        if old.name not in files:
+            old.unlink()
+    return files
+
+
+def _section(files: Mapping[str, Path], told: Mapping[str, str]) -> str:
+    parts = ["<h2>Findings on the images</h2>\n", f"<p>{escape(RULE)}</p>\n"]
+    for name in files:
+        if name.endswith(".svg"):
+            alt = f"{name}: the numbers are in findings.csv"
+            source = f"{FOLDER}/{name}"
+            parts.append(f'<p><img src="{escape(source)}" alt="{escape(alt)}"></p>\n')
+    if files:
+        parts.append(f"<p>{CAPTION}</p>\n")
+    if told:
+        rows = "".join(f"<li>{escape(n)}: {escape(why)}</li>\n" for n, why in told.items())
+        parts.append(f"<p>Not drawn:</p>\n<ul>\n{rows}</ul>\n")
+    return "".join(parts)

@@ -1,0 +1,145 @@
+"""Reports: what is told of a study in files that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from cta_data.bids.files import write_text
+from cta_data.engine.driver import study_lock
+from cta_data.errors import ConfigurationError
+from cta_data.reports.citations import Citation, citation_of, citations_markdown
+from cta_data.reports.origin import origin_text, stamped
+from cta_data.reports.table_1.population_table import population_table
+from cta_data.reports.table_1.populations import assign_populations, patients_left_out
+from cta_data.reports.table_1.rendering import table_csv, table_html, table_latex
+from cta_data.scoring.published import published_table_1
+from cta_data.study.study import CONFIGURATION, EVALUATION, Study
+from cta_data.versioning.datasets import is_modified, require_identity
+from cta_data.versioning.provenance import commit_of, commit_run
+
+REPORTS = ("table1",)
+TABLES = tuple(f"manifests/{name}.parquet" for name in ("subjects", "images", "lesions"))
+"""What reports are made of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reports:
+    """What was reported.
+
+    Attributes
+    ----------
+    table
+        Table 1 in long form.
+    left_out
+        Patients that count in no population: columns cohort, subject, reason.
+    citations
+        Sources of the cohorts that the study holds subjects of.
+    files
+        Files from the top of the study to their text.
+    """
+
+    table: pd.DataFrame
+    left_out: pd.DataFrame
+    citations: tuple[Citation, ...]
+    files: dict[str, str]
+
+
+def make_reports(
+    study: Study, names: Sequence[str] = (), cohorts: Sequence[str] = ()
+) -> Reports | None:
+    """Compute reports from the study's tables; nothing is written.
+
+    Parameters
+    ----------
+    names
+        Names of `REPORTS`; all without it. The sources are always told.
+    cohorts
+        Only these; all without it.
+
+    Returns
+    -------
+    Reports or None
+        None where the study holds no subject (of these cohorts).
+
+    Raises
+    ------
+    ConfigurationError
+        There is no report of that name.
+    """
+    unknown = [name for name in names if name not in REPORTS]
+    if unknown:
+        raise ConfigurationError(
+            f"there is no report {unknown[0]!r}", why=f"there are: {', '.join(REPORTS)}"
+        )
+    subjects = study.subjects()
+    if cohorts:
+        subjects = subjects[subjects["cohort"].isin(list(cohorts))]
+    if subjects.empty:
+        return None
+    images = study.images()
+    table = population_table(subjects, images, study.lesions())
+    known = published_table_1()["population"].unique()
+    left_out = patients_left_out(assign_populations(subjects, images, known))
+    used = sorted(subjects["cohort"].unique())
+    citations = tuple(_citation(study, cohort, subjects) for cohort in used)
+    files = {
+        f"{EVALUATION}/table_1.html": table_html(table, left_out, study.configuration.study.notice),
+        f"{EVALUATION}/table_1.csv": table_csv(table),
+        f"{EVALUATION}/table_1.tex": table_latex(table),
+        f"{EVALUATION}/citations.md": citations_markdown(citations),
+    }
+    origin = origin_text(commit_of(study.root, (CONFIGURATION, *TABLES)))
+    own = {
+        name: stamped(text.encode(), Path(name).suffix, origin).decode()
+        for name, text in files.items()
+    }
+    return Reports(table, left_out, citations, own)
+
+
+def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:
+    """Return what a cohort's card says of its source; of one that is not here, what tables know."""
+    if cohort not in study.not_available:
+        return citation_of(study.card(cohort).cohort)
+    licence = subjects.loc[subjects["cohort"] == cohort, "licence"].dropna().unique()
+    known = Citation(cohort, "its card is not available here", "", "", "", "", "", "")
+    return replace(known, licence=str(licence[0]) if len(licence) else "")
+
+
+def write_reports(
+    study: Study, reports: Reports, command: Sequence[str], *, commit: bool = True
+) -> list[Path]:
+    """Write the files of reports and commit those that changed, with a record of the command.
+
+    Parameters
+    ----------
+    command
+        Command line that is recorded for `datalad rerun`.
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Returns
+    -------
+    list of Path
+        All files of the reports, whether or not they changed.
+
+    Raises
+    ------
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    if commit:
+        require_identity(study.root)
+    paths = [study.root / name for name in reports.files]
+    with study_lock(study):
+        (study.root / EVALUATION).mkdir(exist_ok=True)
+        for path, text in zip(paths, reports.files.values(), strict=True):
+            if not path.exists() or path.read_bytes() != text.encode():
+                write_text(text, path)
+        if commit and any(is_modified(path) for path in paths):
+            told = f"{' '.join(command[:2])}: {', '.join(path.name for path in paths)}"
+            commit_run(study.root, list(command), told, list(reports.files), 0, inputs=TABLES)
+    return paths

@@ -1,0 +1,1 @@
+"""What people decide: registrations and transfers on hold, findings of a model."""

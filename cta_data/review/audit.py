@@ -1,0 +1,183 @@
+"""Audit: false positives of a study's evaluation, and what readers say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cta_data.engine.driver import study_lock
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
+from cta_data.scoring.conventions import convention_named
+from cta_data.scoring.mask_files import ENDINGS
+from cta_data.study.study import EVALUATION, Study
+from cta_data.training.models import PREDICTIONS
+from cta_data.training.prediction_record import NAME
+from cta_data.versioning.datasets import require_identity
+from cta_data.versioning.keys import content_key
+from cta_data.versioning.provenance import commit_run
+
+
+@dataclass(frozen=True)
+class FalseLesion:
+    """One false lesion of a prediction."""
+
+    test_set: str
+    model: str
+    case: str
+    predicted_lesion: int
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return f"{self.test_set}, model {self.model}, {self.case}, lesion {self.predicted_lesion}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader says of a false lesion; `decided_on` is a day, YYYY-MM-DD."""
+
+    verdict: str
+    reader: str
+    decided_on: str
+    note: str = ""
+
+
+def audited(study: Study, convention: str) -> pd.DataFrame:
+    """Return every false lesion of an evaluation with the verdict that holds.
+
+    Raises
+    ------
+    ConfigurationError
+        The study was not evaluated by this convention.
+    """
+    return false_lesions(_lesions(study, convention), valid_audits(study, convention))
+
+
+def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
+    """Return the scored cases of an evaluation.
+
+    Raises
+    ------
+    ConfigurationError
+        The study was not evaluated by this convention.
+    """
+    return _read(study, convention, "scores.parquet")
+
+
+def valid_audits(study: Study, convention: str) -> pd.DataFrame:
+    """Return the verdicts by a convention whose prediction is still the one that was looked at."""
+    rows = study.table("audits").query("convention == @convention")
+    kept = [
+        row["prediction_key"] == prediction_key(study, row["model"], row["test_set"], row["case"])
+        for row in rows.to_dict("records")
+    ]
+    return rows.loc[kept].astype({"predicted_lesion": "int64"})
+
+
+def judge(
+    study: Study,
+    lesion: FalseLesion,
+    reading: Reading,
+    convention: str,
+    command: Iterable[str],
+    *,
+    commit: bool = True,
+) -> bool:
+    """Write a verdict into the table `audits` and commit it; tell whether there is such a lesion.
+
+    A reader's later verdict replaces that reader's earlier one, and nobody else's. It is about one
+    mask: its key is known from git, whether or not its content is here.
+
+    Parameters
+    ----------
+    command
+        Command line that is recorded for `datalad rerun`.
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Raises
+    ------
+    ConfigurationError
+        The verdict is none of those known, there is no reader, or the study was not evaluated.
+    DataRefused
+        The predicted mask is not in the study, so that nobody could say what was looked at.
+    NotAvailable
+        The predictions' dataset cannot be installed here.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    _require_complete(reading)
+    if commit:
+        require_identity(study.root)
+    with study_lock(study):
+        known = _lesions(study, convention)
+        wanted = [known[name] == getattr(lesion, name) for name in KEY]
+        rows = known[(known["status"] == "false") & wanted[0] & wanted[1] & wanted[2] & wanted[3]]
+        if rows.empty:
+            return False
+        key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
+        if key is None:
+            raise DataRefused(
+                "the prediction is not in the study: a verdict is about a mask that is there",
+                where=lesion.name,
+                next_step="Predict again, or put the mask back, and run `cta-data evaluate`",
+            )
+        row = {**vars(lesion), **vars(reading), "prediction_key": key, "convention": convention}
+        study.tables.upsert("audits", [row])
+        study.tables.flush()
+        if commit:
+            told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"
+            read = _read_for(study, lesion, convention)
+            commit_run(study.root, list(command), told, ["manifests"], 0, inputs=read)
+    return True
+
+
+def _require_complete(reading: Reading) -> None:
+    """Refuse a verdict that is none of those known, or is nobody's."""
+    if reading.verdict not in VERDICTS:
+        raise ConfigurationError(
+            f"there is no verdict {reading.verdict!r}",
+            next_step=f"Say one of {', '.join(VERDICTS)}",
+        )
+    if not reading.reader.strip():
+        raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
+
+
+def _read_for(study: Study, lesion: FalseLesion, convention: str) -> list[str]:
+    """Return what a verdict rests on: the scores, and the record that lies beside the mask."""
+    record = f"{PREDICTIONS}/{lesion.model}/{lesion.test_set}/{NAME}"
+    paths = [f"{EVALUATION}/{convention}/scores.lesions.parquet", record]
+    return [path for path in paths if (study.root / path).exists()]
+
+
+def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | None:
+    """Return the content key of a predicted mask, or None where it is not there.
+
+    Raises
+    ------
+    NotAvailable
+        The predictions' dataset cannot be installed here.
+    """
+    study.require(PREDICTIONS)
+    folder = study.root / PREDICTIONS / model / test_set
+    keys = (content_key(folder / f"{case}{ending}") for ending in ENDINGS)
+    return next((key for key in keys if key), None)
+
+
+def _lesions(study: Study, convention: str) -> pd.DataFrame:
+    return _read(study, convention, "scores.lesions.parquet")
+
+
+def _read(study: Study, convention: str, name: str) -> pd.DataFrame:
+    path: Path = study.root / EVALUATION / convention_named(convention).name / name
+    if not path.exists():
+        raise ConfigurationError(
+            f"the study was not evaluated by the convention {convention!r}",
+            where=str(path),
+            next_step=f"Run `cta-data evaluate --convention {convention}`",
+        )
+    return pd.read_parquet(path)

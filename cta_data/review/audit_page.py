@@ -1,0 +1,168 @@
+"""The page of false positives: what the study's images show where a model was wrong, or was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from cta_data.bids.files import write_bytes, write_text
+from cta_data.engine.driver import study_lock
+from cta_data.errors import CtaError, DataRefused
+from cta_data.reports.figures.findings import strip_figure
+from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
+from cta_data.reports.finding_figures import overlap_in_words
+from cta_data.reports.origin import origin_text, stamped
+from cta_data.review.audit import evaluated_cases
+from cta_data.review.audit_template import FalseEntry, audit_html
+from cta_data.review.transfer_pictures import png_bytes
+from cta_data.scoring import CONVENTIONS, Convention
+from cta_data.study.study import EVALUATION, Study
+from cta_data.versioning.provenance import commit_of
+
+FOLDER = "evaluation/audit"
+IGNORE_ALL = "# Made by `cta-data audit`; pictures of patients are not committed.\n*\n"
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """The page, from the top of the study, and its entries in their order."""
+
+    page: str
+    entries: tuple[FalseEntry, ...]
+
+    @property
+    def not_drawn(self) -> tuple[FalseEntry, ...]:
+        """Those without a picture."""
+        return tuple(one for one in self.entries if not one.picture)
+
+
+def write_audit_page(
+    study: Study,
+    rows: pd.DataFrame,
+    convention: str,
+    selection: str = "",
+    note: Callable[[str], None] = lambda text: None,
+    told: Sequence[str] = (),
+) -> AuditPage:
+    """Draw false positives and write the page; one that cannot be drawn is there with the reason.
+
+    Nothing is committed: the folder tells git to ignore it.
+
+    Parameters
+    ----------
+    rows
+        False positives as `audited` returns them; the page has them in this order.
+    selection
+        What they were restricted to, in words.
+    note
+        Takes a line of progress.
+    told
+        Lines that stand before the list.
+
+    Raises
+    ------
+    CtaError
+        Another command works on the study.
+    """
+    listed = [_entry(row) for row in rows.to_dict("records")]
+    scored = evaluated_cases(study, convention)
+    with study_lock(study):
+        cases = {_key(one) for one in listed}
+        masks = {key: _masks(study, key, scored) for key in sorted(cases)}
+        finder = CaseFinder(study)
+        not_fetched = finder.fetch([one for one in masks.values() if one], note)
+        drawn: dict[FalseEntry, FalseEntry] = {}
+        # Case by case, so that the images of one session at most are in memory.
+        for key, its_masks in masks.items():
+            mine = [one for one in listed if _key(one) == key]
+            rules = CONVENTIONS[convention]
+            drawn |= _draw_case(study, finder, mine, its_masks, rules, not_fetched)
+            note(f"drawn: {', '.join(key[:2])}")
+        entries = tuple(drawn[one] for one in listed)
+        folder = study.root / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(IGNORE_ALL, folder / ".gitignore")
+        page, notice = f"{convention}.html", study.configuration.study.notice
+        text = audit_html(entries, convention, selection, notice, told).encode()
+        origin = origin_text(commit_of(study.root, [f"{EVALUATION}/{convention}"]))
+        write_bytes(stamped(text, ".html", origin), folder / page)
+    return AuditPage(f"{FOLDER}/{page}", entries)
+
+
+def _key(entry: FalseEntry) -> tuple[str, str, str]:
+    return entry.test_set, entry.case, entry.technique
+
+
+def _entry(row: Mapping[Any, Any]) -> FalseEntry:
+    truth = row.get("truth")
+    told = (f"In truth, {truth}.",) if isinstance(truth, str) else ()
+    readings = row["verdicts"] if isinstance(row["verdict"], str) else []
+    verdict = "; ".join(_in_words(one) for one in readings)
+    x, y, z = (float(value) for value in row["centroid_ras_mm"])
+    return FalseEntry(
+        row["test_set"],
+        row["model"],
+        row["case"],
+        int(row["predicted_lesion"]),
+        float(row["volume_mm3"]),
+        (x, y, z),
+        verdict,
+        remarks=told,
+        technique=row["technique"] if isinstance(row["technique"], str) else "",
+    )
+
+
+def _in_words(reading: Mapping[str, str]) -> str:
+    told = f"{reading['verdict']}, by {reading['reader']} on {reading['decided_on']}"
+    return told + (f": {reading['note']}" if reading["note"] else "")
+
+
+def _masks(study: Study, key: tuple[str, str, str], scored: pd.DataFrame) -> Masks | None:
+    """Return the study's masks of a case: of all models that were scored on it.
+
+    The reference is on the grid of the technique that the model of the false positive read.
+    """
+    test_set, case, technique = key
+    top = study.root / "evaluation"
+    folder = top / "references" / test_set
+    reference = mask_path(folder / technique if technique else folder, case)
+    rows = scored[(scored["test_set"] == test_set) & (scored["case"] == case)]
+    found = {m: mask_path(top / "predictions" / m / test_set, case) for m in sorted(rows["model"])}
+    predictions = {model: path for model, path in found.items() if path}
+    return Masks(case, reference, predictions) if reference and predictions else None
+
+
+def _draw_case(
+    study: Study,
+    finder: CaseFinder,
+    entries: list[FalseEntry],
+    masks: Masks | None,
+    convention: Convention,
+    not_fetched: Mapping[str, str],
+) -> dict[FalseEntry, FalseEntry]:
+    """Return each entry of a case with its picture, or with the reason why there is none."""
+    try:
+        if masks is None:
+            raise DataRefused(
+                "the masks of the case are not in the study",
+                next_step="Put them into evaluation/references and evaluation/predictions",
+            )
+        crops = CaseCrops(study, finder.files(masks.case), masks, convention, not_fetched)
+    except CtaError as error:
+        return {one: replace(one, failure=str(error)) for one in entries}
+    return {one: _draw(one, crops) for one in entries}
+
+
+def _draw(entry: FalseEntry, crops: CaseCrops) -> FalseEntry:
+    try:
+        crops.require_volume(entry.model, entry.lesion, entry.volume_mm3)
+        figure = strip_figure(crops.crops(entry.model, entry.lesion), crops.names)
+        remarks = overlap_in_words(crops.overlapped(entry.model, entry.lesion))
+    except CtaError as error:
+        return replace(entry, failure=str(error))
+    remarks = [*entry.remarks, *(f"It {remark}." for remark in remarks)]
+    remarks += [f"{name} is not shown: {why}." for name, why in crops.left_out.items()]
+    return replace(entry, picture=png_bytes(figure), remarks=tuple(remarks))

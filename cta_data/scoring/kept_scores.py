@@ -1,0 +1,176 @@
+"""Scores of cases as `cta-data score` printed (JSON) or kept (Parquet) them, read again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.json_files import read_json
+from cta_data.scoring.summary import METRICS
+
+EXPECTED = "Give what `cta-data score … --json` printed, or the file of its --out"
+PARQUET_START = b"PAR1"
+CHOICES = ("test_set", "model")
+RULES = ("connectivity", "dilate_voxels", "threshold", "comparison", "label")
+"""Columns of a Parquet file that hold the convention's rules, the same in every row."""
+
+
+@dataclass(frozen=True)
+class KeptScores:
+    """Scores of cases by one convention.
+
+    Attributes
+    ----------
+    source
+        The file that they come from, as it was given.
+    convention
+        Name of the convention.
+    options
+        The convention's rules by name, as far as the file holds them.
+    cases
+        One row a case, by the case's name in order; a column a score or count, NaN where it is
+        undefined.
+    test_set
+        Empty where the file names none.
+    """
+
+    source: str
+    convention: str
+    options: dict[str, Any]
+    cases: pd.DataFrame
+    test_set: str = ""
+
+
+def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScores:
+    """Read the scores of cases from JSON or Parquet, told apart by content.
+
+    Parameters
+    ----------
+    choice
+        Of a file with several models or test sets, what is wanted: `model` and `test_set`.
+
+    Raises
+    ------
+    ConfigurationError
+        A file that is not there or is neither, has no case, a case without a name or twice, or
+        cases of several conventions, models or test sets without a choice; a metric that is not a
+        number, or is infinite.
+    """
+    if not path.is_file():
+        link = path.is_symlink()
+        raise ConfigurationError(
+            "the file is a link whose content is not here" if link else "there is no such file",
+            where=str(path),
+            next_step=f"Fetch it: datalad get {path}" if link else EXPECTED,
+        )
+    with path.open("rb") as file:
+        is_parquet = file.read(len(PARQUET_START)) == PARQUET_START
+    convention, options, rows = _from_parquet(path) if is_parquet else _from_json(path)
+    chosen = _chosen(path, rows, choice or {})
+    test_set = str(chosen[0].get("test_set", "")) if chosen else ""
+    return KeptScores(str(path), convention, options, _frame(path, chosen), test_set)
+
+
+def _chosen(
+    path: Path, rows: list[dict[str, Any]], choice: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the rows of one model on one test set; all where the file names neither."""
+    for column in CHOICES:
+        wanted = choice.get(column, "")
+        there = list(dict.fromkeys(str(row[column]) for row in rows if column in row))
+        if wanted and wanted not in there:
+            raise ConfigurationError(
+                f"there are no scores of {column.replace('_', ' ')} {wanted!r}",
+                where=str(path),
+                why=f"it has {', '.join(there) or 'none by name'}",
+                next_step=f"Choose one of them with --{column.replace('_', '-')}",
+            )
+        if not wanted and len(there) > 1:
+            raise ConfigurationError(
+                f"the file holds several of: {column.replace('_', ' ')}",
+                where=str(path),
+                why=", ".join(there),
+                next_step=f"Choose one with --{column.replace('_', '-')}",
+            )
+        rows = [row for row in rows if not wanted or row[column] == wanted]
+    return rows
+
+
+def _from_json(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    try:
+        content = read_json(path)
+    except DataRefused as error:
+        raise _not_scores(path, f"neither JSON nor Parquet: {error.why or error.what}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("convention"), str):
+        raise _not_scores(path, "it names no convention")
+    rows, options = content.get("cases"), content.get("options")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _not_scores(path, "it holds no list of cases")
+    return content["convention"], options if isinstance(options, dict) else {}, rows
+
+
+def _from_parquet(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _not_scores(path, f"not readable as Parquet: {error}") from error
+    if "convention" not in table.column_names:
+        raise _not_scores(path, "it has no column convention")
+    rows = table.to_pylist()
+    kept = {
+        name: _one_value(path, name, [row.pop(name) for row in rows])
+        for name in ("convention", *RULES)
+        if name in table.column_names
+    }
+    return str(kept.pop("convention")), kept, rows
+
+
+def _one_value(path: Path, name: str, values: list[Any]) -> Any:
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) > 1:
+        raise _not_scores(path, f"it mixes {name} {' and '.join(map(str, distinct))}")
+    return distinct[0] if distinct else ""
+
+
+def _frame(path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    if not rows:
+        raise _not_scores(path, "it holds no case")
+    names = [row.get("case") for row in rows]
+    if not all(isinstance(name, str) and name for name in names):
+        raise _not_scores(path, "a case has no name")
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise _not_scores(path, f"cases are there twice: {', '.join(twice[:5])}")
+    columns = dict.fromkeys(key for row in rows for key in row)
+    values = {
+        column: [_number(path, column, row.get(column)) for row in rows]
+        for column in columns
+        if column in METRICS or all(_is_number(row.get(column)) for row in rows)
+    }
+    frame = pd.DataFrame(values, index=pd.Index(names, name="case"), dtype="float64")
+    return frame.sort_index()
+
+
+def _number(path: Path, column: str, value: object) -> float:
+    if not _is_number(value) or (isinstance(value, float) and math.isinf(value)):
+        raise _not_scores(path, f"{column} is {value!r}")
+    return math.nan if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value is a number, or undefined."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _not_scores(path: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        "these are not scores of cases", where=str(path), why=why, next_step=EXPECTED
+    )

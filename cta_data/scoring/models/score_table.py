@@ -1,0 +1,227 @@
+"""Tables 2, 3, 4 and S1: scores by test set, metric and model, beside the paper's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from cta_data.scoring.models.paper_order import (
+    ALL_SETS,
+    EXTERNAL,
+    INTERNAL,
+    PAIR,
+    in_paper_order,
+    printed_name,
+)
+from cta_data.scoring.models.sets import ScoredSet
+from cta_data.scoring.published import published_scores
+from cta_data.scoring.statistics import holm, mann_whitney_u, pair_scores, wilcoxon_signed_rank
+from cta_data.scoring.summary import summarise
+
+INSTANCE = {"f1": "instance_f1", "ppv": "instance_ppv", "sensitivity": "instance_sensitivity"}
+LESION_WISE = {
+    "lesionwise_dice": "lesionwise_dsc",
+    "lesionwise_ppv": "lesionwise_ppv",
+    "lesionwise_sensitivity": "lesionwise_sensitivity",
+}
+STATISTICS = ("mean", "sd", "median", "q1", "q3")
+NO_TEST = dict.fromkeys(("n_pairs", "wilcoxon_p", "mann_whitney_p", "holm_p"), math.nan)
+FURTHER = "table_further"
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """What a table of the paper is about.
+
+    Attributes
+    ----------
+    test_sets
+        As the paper names them, in its order.
+    metrics
+        Ours, with the paper's name of each.
+    tests
+        Whether B is tested against A.
+    published
+        Name of the published scores; empty where the paper's are not at hand.
+    by_model
+        Whether rows go model by model, and not test set by test set.
+    """
+
+    title: str
+    test_sets: tuple[str, ...]
+    models: tuple[str, ...]
+    metrics: Mapping[str, str]
+    tests: bool = False
+    published: str = ""
+    by_model: bool = False
+
+    def has(self, one: ScoredSet) -> bool:
+        """Tell whether the paper has this model on this test set in the table."""
+        named = printed_name(one.test_set) in self.test_sets and one.model in self.models
+        return named and one.as_published
+
+
+PAPER_TABLES = {
+    "table_2": TablePlan(
+        "Models A and B on the internal test sets",
+        ("SPACE", "MPRAGE"),
+        PAIR,
+        INSTANCE | LESION_WISE,
+        tests=True,
+        published="table_2",
+    ),
+    "table_3": TablePlan(
+        "Models A and B on the external test sets",
+        EXTERNAL,
+        PAIR,
+        INSTANCE | LESION_WISE,
+        tests=True,
+        published="table_3",
+    ),
+    "table_4": TablePlan(
+        "Models A, B and C on the internal test sets: detection",
+        INTERNAL,
+        ("A", "B", "C"),
+        INSTANCE,
+        published="table_4",
+        by_model=True,
+    ),
+    "table_s1": TablePlan(
+        "Models A, B, C and D on the internal test sets: detection",
+        INTERNAL,
+        ("A", "B", "C", "D"),
+        INSTANCE,
+        by_model=True,
+    ),
+    "table_segmentation": TablePlan(
+        "Models A, B and C on the SPACE test set: segmentation",
+        ("SPACE",),
+        ("A", "B", "C"),
+        LESION_WISE,
+        published="segmentation_space",
+    ),
+}
+TITLES = {name: plan.title for name, plan in PAPER_TABLES.items()} | {
+    FURTHER: "Models and test sets that the paper does not have"
+}
+
+
+def score_table(
+    sets: Sequence[ScoredSet], name: str, published: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return one of the tables in long form.
+
+    Parameters
+    ----------
+    sets
+        Any models and test sets; those that the table is about are taken.
+    name
+        One of `TITLES`. `table_further` has every model and test set that no other table has.
+    published
+        Published scores; without it, those of the paper.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a test set, metric and model: technique (of the images that the model read),
+        printed_as (the paper's name of the test set, missing where it has none), n, n_undefined,
+        n_not_scored (cases with a reference and without a score), mean, sd, median, q1, q3
+        (fractions), and the paper's of each as `published_…` where the paper's are at hand. Where
+        models are tested, also the p-values of B against A: `wilcoxon_p` (paired, primary),
+        `holm_p` (adjusted within the test set), `mann_whitney_p`, `n_pairs`, and
+        `published_p_value`. NaN where there is none. Rows are ordered as in the paper: Tables 4
+        and S1 by model and test set, the others by test set and metric.
+    """
+    if name == FURTHER:
+        chosen = [s for s in sets if not any(plan.has(s) for plan in PAPER_TABLES.values())]
+        plan = TablePlan(TITLES[FURTHER], ALL_SETS, (), INSTANCE | LESION_WISE, tests=True)
+    else:
+        plan = PAPER_TABLES[name]
+        chosen = [one for one in sets if plan.has(one)]
+    printed = _as_fractions(published_scores() if published is None else published)
+    printed = printed[printed["table"] == plan.published]
+    rows = [
+        row
+        for test_set in in_paper_order((one.test_set for one in chosen), plan.test_sets)
+        for row in _rows(plan, [s for s in chosen if s.test_set == test_set], printed)
+    ]
+    if plan.by_model:
+        rows.sort(key=lambda row: str(row["model"]))  # stable: test sets and metrics keep theirs
+    frame = pd.DataFrame(rows)
+    return frame.astype({"n_pairs": "Int64"}) if "n_pairs" in frame else frame
+
+
+def _rows(
+    plan: TablePlan, sets: Sequence[ScoredSet], printed: pd.DataFrame
+) -> Iterator[dict[str, object]]:
+    """Yield the rows of one test set."""
+    mine = {one.model: one for one in sets}
+    tests = _tests(mine, list(plan.metrics)) if plan.tests else {}
+    for metric, paper_name in plan.metrics.items():
+        for model, one in mine.items():
+            paper = printed_name(one.test_set)
+            values = [getattr(case, metric) for case in one.scores.cases]
+            yield {
+                "test_set": one.test_set,
+                "printed_as": paper if paper in ALL_SETS else None,
+                "metric": metric,
+                "model": model,
+                "technique": one.technique or None,
+                **asdict(summarise(values)),
+                "n_not_scored": len(one.reference_cases) - len(values),
+                **(_printed(printed, paper, paper_name, model, plan) if plan.published else {}),
+                **(tests.get(metric, NO_TEST) if plan.tests else {}),
+            }
+
+
+def _tests(sets: dict[str, ScoredSet], metrics: list[str]) -> dict[str, dict[str, float]]:
+    """P-values of B against A, over cases that both have."""
+    if not set(PAIR) <= set(sets):
+        return {}
+    values = {model: {c.case: c for c in sets[model].scores.cases} for model in PAIR}
+    cases = sorted(values["A"].keys() & values["B"].keys())
+    found = {}
+    for metric in metrics:
+        a, b = ([getattr(values[model][case], metric) for case in cases] for model in PAIR)
+        pairs = pair_scores(a, b)
+        signed = wilcoxon_signed_rank(pairs.differences, resolution=pairs.resolution)
+        found[metric] = {
+            "n_pairs": float(len(pairs.differences)),
+            "wilcoxon_p": signed.p_value,
+            "mann_whitney_p": mann_whitney_u(pairs.a, pairs.b).p_value,
+        }
+    adjusted = holm([found[metric]["wilcoxon_p"] for metric in metrics])
+    return {m: found[m] | {"holm_p": p} for m, p in zip(metrics, adjusted, strict=True)}
+
+
+def _printed(
+    printed: pd.DataFrame, test_set: str, metric: str, model: str, plan: TablePlan
+) -> dict[str, float]:
+    values = {
+        f"published_{statistic}": _value(printed, test_set, metric, model, statistic)
+        for statistic in STATISTICS
+    }
+    if plan.tests:
+        values["published_p_value"] = _value(printed, test_set, metric, None, "p_value")
+    return values
+
+
+def _value(
+    printed: pd.DataFrame, test_set: str, metric: str, model: str | None, statistic: str
+) -> float:
+    rows = printed[
+        (printed["test_set"] == test_set)
+        & (printed["metric"] == metric)
+        & (printed["statistic"] == statistic)
+        & (printed["model"].isna() if model is None else printed["model"] == model)
+    ]
+    return float(rows["value"].iloc[0]) if len(rows) else math.nan
+
+
+def _as_fractions(published: pd.DataFrame) -> pd.DataFrame:
+    percent = published["unit"] == "percent"
+    value = published["value"].where(~percent, published["value"] / 100)
+    return published.assign(value=value)

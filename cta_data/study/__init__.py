@@ -1,0 +1,1 @@
+"""A study: configuration, cards, sourcedata, tables and places."""

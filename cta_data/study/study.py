@@ -1,0 +1,295 @@
+"""A study: its folders, its configuration and its tables, opened once and passed down."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cta_data.cohorts import Card, read_card
+from cta_data.cohorts.clinical import Clinical, read_clinical
+from cta_data.errors import ConfigurationError, CtaError, NotAvailable
+from cta_data.study.configuration import StudyConfiguration
+from cta_data.study.sourcedata import CLINICAL, Inventory, inventory_stamp, read_inventory
+from cta_data.study.tables import Tables, query, read_frame
+from cta_data.validation import read_toml
+from cta_data.versioning.committed import registered_datasets
+from cta_data.versioning.datasets import install
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOGGER = logging.getLogger(__name__)
+"""Says which datasets of a study were installed; the command line shows it."""
+CONFIGURATION = "study.toml"
+UNFINISHED = Path(".cta") / "unfinished"
+"""There from the first moment of a study until it is made."""
+ENVIRONMENT = "CTA_STUDY"
+EVALUATION = "evaluation"
+"""Folder of a study with masks to score, and all that is made of them."""
+
+
+class Study:
+    """One study on disk.
+
+    Parameters
+    ----------
+    root
+        Folder that holds study.toml.
+
+    Raises
+    ------
+    ConfigurationError
+        study.toml is missing or does not validate, or the command that made the study was killed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if (root / UNFINISHED).exists():
+            raise ConfigurationError(
+                "the study was not made to its end",
+                where=str(root),
+                next_step=f"Run `cta-data init {root.name}` again, which begins anew",
+            )
+        self.configuration = read_toml(root / CONFIGURATION, StudyConfiguration)
+        self.tables = Tables(root / "manifests")
+        self._cards: dict[str, Card] = {}
+        self._clinical: dict[str, Clinical | None] = {}
+        self._inventories: dict[str, tuple[object, Inventory]] = {}
+        self._not_available: dict[str, NotAvailable] = {}
+
+    # Folders -----------------------------------------------------------------------------------
+
+    def cohort_path(self, cohort: str) -> str:
+        """Path of a cohort's BIDS dataset from the top of the study."""
+        return f"datasets/{cohort}"
+
+    def sourcedata_path(self, cohort: str) -> str:
+        """Path of a cohort's raw files from the top of the study."""
+        return f"datasets/{cohort}/sourcedata"
+
+    def derivatives_path(self, cohort: str) -> str:
+        """Path of what is derived from a cohort, from the top of the study."""
+        return f"datasets/{cohort}/derivatives/cta"
+
+    @property
+    def builds(self) -> Path:
+        """Folder of the training sets; it serves as nnU-Net's raw folder."""
+        return self.root / "builds"
+
+    # Cohorts -----------------------------------------------------------------------------------
+
+    @cached_property
+    def cohorts(self) -> list[str]:
+        """Names of the cohorts that the study holds, installed here or not."""
+        parts = (path.split("/") for path in registered_datasets(self.root))
+        return sorted(names[1] for names in parts if len(names) == 2 and names[0] == "datasets")
+
+    @cached_property
+    def not_available(self) -> dict[str, NotAvailable]:
+        """The cohorts whose images or derivatives cannot be installed here, and why.
+
+        A study may have been pushed in parts. The tables still know such a cohort; what was made
+        of it is kept as it is, and nothing of it can be made anew.
+        """
+        found: dict[str, NotAvailable] = {}
+        for cohort in self.cohorts:
+            try:
+                self.require(self.cohort_path(cohort))
+                self.require(self.derivatives_path(cohort))
+            except NotAvailable as error:
+                found[cohort] = error
+        return found
+
+    @property
+    def cohorts_here(self) -> list[str]:
+        """Names of the cohorts whose datasets are installed here, or could be just now."""
+        return [cohort for cohort in self.cohorts if cohort not in self.not_available]
+
+    def card(self, cohort: str) -> Card:
+        """Return a cohort's card.
+
+        Raises
+        ------
+        ConfigurationError
+            The study has no such cohort, or its card does not validate.
+        NotAvailable
+            The cohort's dataset cannot be installed here.
+        """
+        if cohort not in self._cards:
+            if cohort not in self.cohorts:
+                raise ConfigurationError(
+                    f"the study has no cohort {cohort!r}",
+                    why=f"it has {', '.join(self.cohorts) or 'none'}",
+                    next_step=f"Add it with `cta-data add {cohort} SOURCE`",
+                )
+            self.require(self.cohort_path(cohort))
+            path = self.root / self.cohort_path(cohort) / "card.toml"
+            self._cards[cohort] = read_card(path, cohort)
+        return self._cards[cohort]
+
+    def clinical(self, cohort: str) -> Clinical | None:
+        """Return what a cohort's clinical tables tell, or None where it has none or they are away.
+
+        They are read once, however many steps ask.
+        """
+        if cohort not in self._clinical:
+            tables = self.card(cohort).clinical
+            folder = self.root / self.sourcedata_path(cohort) / CLINICAL
+            there = bool(tables) and self.has_sourcedata(cohort) and folder.is_dir()
+            self._clinical[cohort] = read_clinical(tables, folder) if there else None
+        return self._clinical[cohort]
+
+    def require(self, path: str) -> None:
+        """Make sure that the datasets that a path leads through are installed, without content.
+
+        Parameters
+        ----------
+        path
+            From the top of the study: of a dataset, or of anything in one.
+
+        Raises
+        ------
+        NotAvailable
+            One of them cannot be installed here.
+        """
+        top, parts = self.root, Path(path).parts
+        for depth in range(1, len(parts) + 1):
+            folder = self.root.joinpath(*parts[:depth])
+            if (folder / ".git").exists():
+                top = folder
+            elif folder.relative_to(top).as_posix() in registered_datasets(top):
+                self._install(folder)
+                top = folder
+
+    def has(self, path: str) -> bool:
+        """Tell whether a file is in the study; its content, or its dataset, may be elsewhere."""
+        if os.path.lexists(f"{self.root}/{path}"):
+            return True
+        try:
+            self.require(path)
+        except NotAvailable:
+            return True
+        return os.path.lexists(self.root / path)
+
+    def _install(self, folder: Path) -> None:
+        name = folder.relative_to(self.root).as_posix()
+        if name in self._not_available:
+            raise self._not_available[name]
+        try:
+            install(self.root, folder)
+        except CtaError as error:
+            LOGGER.debug("%s", error)
+            missing = NotAvailable(
+                "it is not available here",
+                where=name,
+                why="no place that this clone knows has this dataset, or lets you have it",
+                next_step="Ask whoever has it to push it, or add where it is: "
+                f"`datalad siblings -d . add` above {name}",
+            )
+            self._not_available[name] = missing
+            raise missing from error
+        LOGGER.info("installed the dataset %s", name)
+
+    def has_sourcedata(self, cohort: str) -> bool:
+        """Tell whether the raw files' dataset of a cohort is here, or could be installed just now.
+
+        Its content may be elsewhere. Raw files may be restricted: who has none works on with what
+        was converted.
+        """
+        try:
+            self.require(self.sourcedata_path(cohort))
+        except NotAvailable:
+            return False
+        return (self.root / self.sourcedata_path(cohort) / ".git").exists()
+
+    def inventory(self, cohort: str) -> Inventory | None:
+        """Return what a cohort's sourcedata holds; None where its dataset is not to be had.
+
+        It is read again only where one of its tables was written since.
+        """
+        if not self.has_sourcedata(cohort):
+            return None
+        folder = self.root / self.sourcedata_path(cohort)
+        stamp = inventory_stamp(folder)
+        if cohort not in self._inventories or self._inventories[cohort][0] != stamp:
+            self._inventories[cohort] = (stamp, read_inventory(folder))
+        return self._inventories[cohort][1]
+
+    # Tables ------------------------------------------------------------------------------------
+
+    def subjects(self) -> pd.DataFrame:
+        """One row a subject-session: who they are, their quality and partition."""
+        return self.table("subjects")
+
+    def images(self) -> pd.DataFrame:
+        """One row an image: technique, phase, geometry, acquisition."""
+        return self.table("images")
+
+    def annotations(self) -> pd.DataFrame:
+        """One row a ROI as delivered: whether it was selected, and why not."""
+        return self.table("annotations")
+
+    def transforms(self) -> pd.DataFrame:
+        """One row a registration: source, quality values, whether it is accepted."""
+        return self.table("transforms")
+
+    def variants(self) -> pd.DataFrame:
+        """One row a label variant: an annotation on one image grid."""
+        return self.table("variants")
+
+    def transfer_checks(self) -> pd.DataFrame:
+        """One row a lesion on a grid: what its transfer did to it, and whether that is accepted."""
+        return self.table("transfer_checks")
+
+    def acceptances(self) -> pd.DataFrame:
+        """One row a decision of a person about a registration or a transfer."""
+        return self.table("acceptances")
+
+    def lesions(self) -> pd.DataFrame:
+        """One row a lesion of a variant: volumes in mm3 and cm3, centroid in RAS mm."""
+        return self.table("lesions")
+
+    def splits(self) -> pd.DataFrame:
+        """One row a subject of a setting: partition and fold."""
+        return self.table("splits")
+
+    def units(self) -> pd.DataFrame:
+        """One row a unit of work: how its last execution ended."""
+        return self.table("units")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table by its name as a typed DataFrame."""
+        return read_frame(self.root / "manifests", name)
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Run SQL over the tables; see `cta_data.study.tables.query`."""
+        return query(self.root / "manifests", sql)
+
+
+def open_study(path: Path | str | None = None) -> Study:
+    """Open a study.
+
+    Parameters
+    ----------
+    path
+        The study or a folder inside it. Without it, the environment variable CTA_STUDY, then the
+        working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        No study is found there, or its study.toml does not validate.
+    """
+    start = Path(path or os.environ.get(ENVIRONMENT) or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
+        if (folder / CONFIGURATION).is_file():
+            return Study(folder)
+    raise ConfigurationError(
+        "this is not a study",
+        where=str(start),
+        why=f"there is no {CONFIGURATION} here or above",
+        next_step="Make one with `cta-data init STUDY`, or name it with --study",
+    )

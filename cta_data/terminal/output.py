@@ -1,0 +1,228 @@
+"""What the commands print: progress, plans, failures, the line of counts, JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from cta_data.engine import Decision, Observer, Record, Report
+from cta_data.engine.records import summary_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cta_data.engine import UnitId
+
+MOST_FAILURES = 20
+LINES_AT_ONCE = 1000
+
+
+WIDE = 240
+"""Columns where the output is not a terminal: a file or a pipe has no width to keep to."""
+
+
+def console() -> Console:
+    """Return the console for results; brackets in names and reasons are no markup."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def error_console() -> Console:
+    """Return the console for messages and progress."""
+    width = None if sys.stderr.isatty() else WIDE
+    return Console(stderr=True, highlight=False, markup=False, width=width)
+
+
+class ProgressObserver:
+    """Shows a bar a step on a terminal, and one line a step elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = error_console()
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        if not quiet and sys.stderr.isatty():
+            self._bars = Progress(
+                TextColumn("{task.description:<10}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[last]}"),
+                console=self._console,
+            )
+        self._quiet = quiet
+
+    def observer(self) -> Observer:
+        """Return the callbacks for the engine."""
+        return Observer(self._planned, self._recorded, self._fetched, self._noted)
+
+    def __enter__(self) -> ProgressObserver:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def _planned(self, step: str, decisions: list[Decision]) -> None:
+        counts = Counter(decision.action for decision in decisions)
+        if self._bars:
+            self._tasks[step] = self._bars.add_task(step, total=len(decisions), last="")
+        elif not self._quiet:
+            told = ", ".join(f"{n} {action}" for action, n in sorted(counts.items())) or "nothing"
+            self._console.print(f"{step}: {told}")
+
+    def _recorded(self, record: Record) -> None:
+        if self._bars and record.unit.step in self._tasks:
+            last = f"sub-{record.unit.subject}" if record.unit.subject else ""
+            self._bars.update(self._tasks[record.unit.step], advance=1, last=last)
+
+    def _fetched(self, paths: list[str]) -> None:
+        if not self._quiet:
+            self._console.print(f"fetched the content of {len(paths)} files")
+
+    def _noted(self, message: str) -> None:
+        if not self._quiet:
+            self._console.print(f"note: {message}", soft_wrap=True, markup=False)
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print failures and the line of counts, or everything as JSON."""
+    if as_json:
+        records = [record.as_dict() for record in report.records]
+        print_json({"counts": report.counts(), "records": records})
+        return
+    if report.failures:
+        _print_failures(report.failures)
+    _print_warnings(report.warned)
+    console().print(summary_line(report.records))
+
+
+def _print_failures(failures: list[Record]) -> None:
+    table = Table("unit", "status", "reason", title="Not done", title_justify="left", box=None)
+    causes, waiting = split_failures(failures)
+    # A unit of the whole study is what the user asked for: its reason is never cut off.
+    shown = [r for r in causes if r.unit.subject][:MOST_FAILURES]
+    shown += [r for r in causes if not r.unit.subject]
+    for record in shown:
+        table.add_row(str(record.unit), record.status, record.reason)
+    errors = error_console()
+    if shown:
+        errors.print(table)
+    if len(causes) > len(shown):
+        errors.print(f"… and {len(causes) - len(shown)} more: see `cta-data status`")
+    for earlier, steps in waiting.items():
+        units = ", ".join(f"{number} {step}" for step, number in steps.items())
+        told = f"waiting for {earlier}: {units} (`cta-data status` lists them with the reason)"
+        errors.print(told, soft_wrap=True)
+
+
+def _print_warnings(records: list[Record]) -> None:
+    """Print what somebody should look at, though it counts."""
+    warnings = [f"{record.unit}: {one}" for record in records for one in record.warnings]
+    errors = error_console()
+    for warning in warnings[:MOST_FAILURES]:
+        errors.print(f"warning: {warning}", soft_wrap=True)
+    if warnings[MOST_FAILURES:]:
+        more = f"… and {len(warnings) - MOST_FAILURES} more warnings: see `cta-data status`"
+        errors.print(more)
+
+
+def split_failures(failures: list[Record]) -> tuple[list[Record], dict[str, Counter[str]]]:
+    """Return the failures that are causes, and how many units of which steps wait for a step.
+
+    The earlier step told its reasons when it ran, or tells them in the same report.
+    """
+    from cta_data.engine.sessions import STEP_NAMES
+
+    causes: list[Record] = []
+    waiting: dict[str, Counter[str]] = {}
+    for record in failures:
+        earlier = re.split("[ :]", record.reason, maxsplit=1)[0]
+        if record.unit.subject and earlier in STEP_NAMES and earlier != record.unit.step:
+            waiting.setdefault(earlier, Counter())[record.unit.step] += 1
+        else:
+            causes.append(record)
+    return causes, waiting
+
+
+def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
+    """Print what would be done, and return the units that it is about.
+
+    Only they and the lines are kept of what may be many thousand decisions.
+    """
+    units: list[UnitId] = []
+    counts: Counter[str] = Counter()
+    entries: list[dict[str, str]] = []
+    lines: list[str] = []
+    for decision in decisions:
+        unit, action, reason = decision.unit.id, decision.action, decision.reason
+        units.append(unit)
+        counts[action] += 1
+        if as_json:
+            entries.append({"unit": str(unit), "action": action, "reason": reason})
+        else:
+            lines.append(f"{action:<11}{unit}: {reason}")
+    if as_json:
+        print_json(entries)
+        return units
+    told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        typer.echo("\n".join(lines[start : start + LINES_AT_ONCE]))
+    typer.echo(f"{len(units)} units: {told} (nothing was changed)")
+    return units
+
+
+def print_json(content: Any) -> None:
+    """Print JSON for other programs."""
+    typer.echo(json.dumps(_plain(content), indent=1, sort_keys=True))
+
+
+def print_records(frame: pd.DataFrame) -> None:
+    """Print the rows of a DataFrame as JSON, numbers with all their digits."""
+    typer.echo(json.dumps([_plain(row) for row in frame.to_dict("records")], indent=1))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: what is not known is null, bytes are digits."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return _plain_of_tables(value)
+
+
+def _plain_of_tables(value: Any) -> Any:
+    """Return a value of a type that only results of SQL have."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return None
+    if isinstance(value, bytes | bytearray):
+        return value.hex()
+    if isinstance(value, Decimal):
+        return _plain(float(value))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def print_frame(frame: pd.DataFrame) -> None:
+    """Print a DataFrame as a table without its index."""
+    import pandas as pd
+
+    with pd.option_context("display.max_columns", None, "display.width", 200):
+        typer.echo(frame.to_string(index=False) if len(frame) else "no rows")

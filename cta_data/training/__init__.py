@@ -1,0 +1,1 @@
+"""Models: training sets learnt, test sets predicted, and what is known of each model."""

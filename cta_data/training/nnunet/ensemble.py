@@ -1,0 +1,122 @@
+"""Several folds as one predictor, averaged by probability.
+
+This module imports nnU-Net and torch: import it in a job only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from cta_data.errors import DataRefused
+from cta_data.json_files import read_json_object
+from cta_data.training.nnunet.checkpoints import read_checkpoint
+from cta_data.training.nnunet.model_facts import cascade_refused
+from cta_data.training.nnunet.plans import TRAINER
+
+CHECKPOINT = "checkpoint_final.pth"
+_LEAST_PROBABILITY = 1e-7
+
+
+class ProbabilityEnsemble(nnUNetPredictor):
+    """nnU-Net's predictor, whose folds are averaged after the softmax instead of before it.
+
+    So did nnU-Net v1, which the paper used; v2 averages what goes into the softmax.
+    """
+
+    @torch.inference_mode()
+    def predict_logits_from_preprocessed_data(self, data: torch.Tensor) -> torch.Tensor:
+        """Return logarithms of the mean probabilities: their softmax is that mean."""
+        total = torch.zeros(())
+        for parameters in self.list_of_parameters:
+            self.network.load_state_dict(parameters)
+            logits = self.predict_sliding_window_return_logits(data).to("cpu", torch.float32)
+            if len(self.list_of_parameters) == 1:
+                return logits
+            total = total + torch.softmax(logits, dim=0)
+        mean = total / len(self.list_of_parameters)
+        return mean.clamp(min=_LEAST_PROBABILITY).log()
+
+
+def load_ensemble(
+    model: Path, folds: Sequence[str], device: str, *, mirroring: bool, tile_step: float
+) -> ProbabilityEnsemble:
+    """Return a predictor of the folds of a model, of which nothing is executed.
+
+    Parameters
+    ----------
+    model
+        Folder with plans.json, dataset.json and `fold_<name>`.
+
+    Raises
+    ------
+    DataRefused
+        A file is missing or damaged, holds more than weights, or the folds do not fit together.
+    """
+    dataset = _read_json(model / "dataset.json")
+    plans = PlansManager(_read_json(model / "plans.json"))
+    checkpoints = [read_checkpoint(model / f"fold_{fold}" / CHECKPOINT) for fold in folds]
+    first = checkpoints[0]
+    for fold, content in zip(folds, checkpoints, strict=True):
+        same = content["init_args"]["configuration"] == first["init_args"]["configuration"]
+        if not same or content["trainer_name"] != first["trainer_name"]:
+            raise DataRefused("the folds are of different models", where=f"fold_{fold}")
+    if not first["trainer_name"].startswith(TRAINER):
+        raise DataRefused(
+            f"the model was trained by {first['trainer_name']}, which is not known here",
+            next_step="Predict with nnU-Net itself, where that trainer is installed",
+        )
+    configuration = plans.get_configuration(first["init_args"]["configuration"])
+    if configuration.previous_stage_name:
+        raise cascade_refused(model.name)
+    labels = plans.get_label_manager(dataset)
+    network = _network(plans, configuration, dataset, labels.num_segmentation_heads)
+    try:
+        network.load_state_dict(first["network_weights"])
+    except RuntimeError as error:
+        why = str(error).splitlines()[0]
+        raise DataRefused("the weights do not fit the plans", where=model.name, why=why) from error
+    predictor = ProbabilityEnsemble(
+        tile_step_size=tile_step,
+        use_mirroring=mirroring,
+        device=torch.device(device),
+        allow_tqdm=False,
+    )
+    predictor.manual_initialization(
+        network.to(device),
+        plans,
+        configuration,
+        [content["network_weights"] for content in checkpoints],
+        dataset,
+        first["trainer_name"],
+        first["inference_allowed_mirroring_axes"],
+    )
+    return predictor
+
+
+def _network(
+    plans: PlansManager, configuration: Any, dataset: dict[str, Any], heads: int
+) -> torch.nn.Module:
+    return get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        determine_num_input_channels(plans, configuration, dataset),
+        heads,
+        allow_init=True,
+        deep_supervision=False,
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return read_json_object(path)
+    except DataRefused as error:
+        raise DataRefused("the model is not whole", where=path.name, why=error.why) from error

@@ -1,0 +1,171 @@
+"""Run one piece of nnU-Net's work in a process of its own.
+
+nnU-Net takes its folders and its numbers of processes from environment variables, many of them at
+import. A process for each piece of work keeps them apart, gives a fold its own GPU, and frees all
+memory in the end. The child dies with its parent, and what it forked dies with it, so that no
+training goes on unseen.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.memory import lift_memory_bound
+from cta_data.whole_files import written_whole
+
+JOBS = {
+    "plan": "cta_data.training.nnunet.planning:plan_job",
+    "train": "cta_data.training.nnunet.training:train_job",
+    "postprocess": "cta_data.training.nnunet.cross_validation:postprocess_job",
+    "predict": "cta_data.training.nnunet.prediction:predict_job",
+}
+"""Names of the jobs, and the functions that do them: they take and return JSON."""
+
+_KINDS: dict[str, type[CtaError]] = {
+    kind.__name__: kind for kind in (CtaError, DataRefused, ConfigurationError)
+}
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+_LAST_LINES = 3
+_FULL_BYTES = 4 << 20
+
+
+def run_job(
+    name: str,
+    arguments: Mapping[str, Any],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Do a job in a child process and return what it returns.
+
+    Parameters
+    ----------
+    name
+        One of `JOBS`.
+    arguments
+        JSON content.
+    folder
+        Where the job, its answer and `<name>.log` with all that nnU-Net prints are written.
+    environment
+        Variables of the child, on top of this process's.
+
+    Raises
+    ------
+    CtaError
+        The job's own error, or the child died; what it printed last is told.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    job, answer, log = (folder / f"{name}.{kind}" for kind in ("job.json", "answer.json", "log"))
+    job.write_text(json.dumps(dict(arguments)), encoding="utf-8")
+    answer.unlink(missing_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "cta_data.training.nnunet.process",
+        name,
+        str(job),
+        str(answer),
+    ]
+    with open(log, "ab") as printed:
+        done = subprocess.run(
+            command,
+            env=os.environ | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_begin,
+            check=False,
+        )
+    content = json.loads(answer.read_text("utf-8")) if answer.is_file() else None
+    if (content is None or "error" in content) and _is_full(folder):
+        raise _full_disk()
+    if content is None:
+        raise _death(name, done.returncode, log)
+    if "error" in content:
+        error = content["error"]
+        raise _KINDS[error.pop("kind")](error.pop("what"), **error)
+    return dict(content)
+
+
+def _begin() -> None:
+    _die_with_parent()
+    lift_memory_bound()  # it takes what it needs, and dies alone
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether the disk is full: torch names it otherwise, and a log of it may be cut off."""
+    return shutil.disk_usage(folder).free < _FULL_BYTES
+
+
+def _full_disk() -> CtaError:
+    return CtaError(
+        "the disk is full",
+        next_step="Free some space and run the same command again: it goes on where it was",
+    )
+
+
+def _death(name: str, code: int, log: Path) -> CtaError:
+    if -code == signal.SIGKILL:
+        why = "it was killed, as a machine does that runs out of memory"
+        todo = "Give it more memory, or run fewer at a time (-j)"
+    else:
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+        why = " / ".join(line.strip() for line in lines[-_LAST_LINES:] if line.strip())
+        why = why or f"exit code {code}"
+        todo = "The log tells more"
+    return CtaError(
+        f"the process of nnU-Net's {name} died", where=log.name, why=why, next_step=todo
+    )
+
+
+def main(name: str, job: Path, answer: Path) -> None:
+    """Do a job in this process; its answer or its error is written as JSON."""
+    module, function = JOBS[name].split(":")
+    try:
+        content = getattr(import_module(module), function)(json.loads(job.read_text("utf-8")))
+    except Exception as error:  # noqa: BLE001 - the parent raises it again
+        traceback.print_exc()
+        content = {"error": _told(error)}
+    with written_whole(answer) as unfinished:
+        unfinished.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _told(error: Exception) -> dict[str, str]:
+    if isinstance(error, CtaError):
+        kind = type(error).__name__ if type(error).__name__ in _KINDS else "CtaError"
+        return {
+            "kind": kind,
+            "what": error.what,
+            "where": error.where,
+            "why": error.why,
+            "next_step": error.next_step,
+        }
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _told(_full_disk())
+    if "out of memory" in str(error).lower():
+        todo = "Choose a smaller plan (training.patch_size, batch_size), or a larger GPU"
+        return {"kind": "CtaError", "what": "out of memory", "why": str(error), "next_step": todo}
+    return {"kind": "CtaError", "what": f"{type(error).__name__}: {error}".strip()}
+
+
+if __name__ == "__main__":
+    # nnU-Net's augmentation is forked and never looks whether who wants it is still there.
+    os.register_at_fork(after_in_child=_die_with_parent)
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

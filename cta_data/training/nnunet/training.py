@@ -1,0 +1,181 @@
+"""Train one fold, from where it stopped if it was begun before."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cta_data.errors import CtaError
+from cta_data.training.nnunet.planning import plan_job
+from cta_data.training.nnunet.plans import model_folder
+from cta_data.whole_files import written_whole
+
+SESSIONS = "sessions.json"
+"""What each process that worked on a fold did: it outlives the process, as the checkpoint does."""
+
+
+def train_job(job: dict[str, Any]) -> dict[str, Any]:
+    """Prepare the data where that is not done, then train and validate one fold.
+
+    Parameters of the job: those of `plan_job`, and `fold`, `device`, `options` (the study's
+    `[training]`), `results` (nnU-Net's folder of results for this fold alone).
+
+    Returns
+    -------
+    dict
+        `folder` of the model, `fold_folder`, `sessions` (what each process did), `hardware`.
+    """
+    results = Path(job["results"])
+    results.mkdir(parents=True, exist_ok=True)
+    with _alone(results / "lock"):
+        prepared = plan_job(job)
+        from cta_data.training.nnunet.validation import validate
+
+        _settle_torch(job)
+        trainer = _trainer(job, prepared)
+        fold_folder = Path(trainer.output_folder)
+        _train(trainer, job, fold_folder)
+        validate(trainer, job)
+    model = results / model_folder(job["dataset"], job["planner"], job["configuration"])
+    return {
+        "folder": str(model),
+        "fold_folder": str(fold_folder),
+        "sessions": _sessions(fold_folder),
+        "hardware": hardware(job["device"]),
+    }
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CtaError(
+                "another process trains this fold", next_step="Wait until it has ended"
+            ) from error
+        yield
+
+
+def _settle_torch(job: dict[str, Any]) -> None:
+    import torch
+
+    if job["options"]["reproducible"]:
+        # In the process: what other processes draw depends on which of them is faster.
+        os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 - its name
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+        torch.set_num_threads(1)
+    elif job["device"] == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
+def _trainer(job: dict[str, Any], prepared: dict[str, Any]) -> Any:
+    import torch
+
+    from cta_data.training.nnunet.trainer import SeededTrainer
+
+    plans = json.loads(Path(prepared["plans"]).read_text("utf-8"))
+    plans["continue_training"] = False
+    dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
+    device = torch.device(job["device"])
+    trainer = SeededTrainer(plans, job["configuration"], job["fold"], dataset, device)
+    trainer.prepare(job["options"] | {"seed": job["options"]["seed"] + job["fold"]})
+    return trainer
+
+
+def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
+    from cta_data.training.nnunet.trainer import FINAL, LATEST
+
+    if (folder / FINAL).is_file():
+        trainer.load_checkpoint(folder / FINAL)
+        # Mirroring axes and data loaders belong to a start that does not come any more.
+        trainer.current_epoch = trainer.num_epochs
+        return
+    if (folder / LATEST).is_file():
+        trainer.load_checkpoint(folder / LATEST)
+    first, started = trainer.current_epoch, time.time()
+    session: dict[str, Any] = {"first_epoch": first, "device": job["device"]}
+
+    def keep(_: Any = None) -> None:
+        session["epochs"] = trainer.current_epoch - first
+        session["seconds"] = round(time.time() - started, 1)
+        energy = energy_joules()
+        if energy is not None and energy_at_start is not None:
+            session["gpu_energy_joules"] = round(energy - energy_at_start)
+        _keep_session(folder, session)
+
+    energy_at_start = energy_joules() if job["device"] == "cuda" else None
+    original = trainer.on_epoch_end
+
+    def on_epoch_end() -> None:
+        original()
+        keep()
+
+    trainer.on_epoch_end = on_epoch_end
+    trainer.run_training()
+    keep()
+
+
+def _keep_session(folder: Path, session: dict[str, Any]) -> None:
+    """Write what this process did; what a killed one did beyond its last checkpoint is cut off."""
+    earlier = [one for one in _sessions(folder) if one["first_epoch"] < session["first_epoch"]]
+    if earlier:
+        earlier[-1]["epochs"] = session["first_epoch"] - earlier[-1]["first_epoch"]
+    with written_whole(folder / SESSIONS) as unfinished:
+        text = json.dumps([*earlier, session], indent=1) + "\n"
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _sessions(folder: Path) -> list[dict[str, Any]]:
+    path = folder / SESSIONS
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """Return what a model was trained on, without the machine's name."""
+    import platform
+
+    import torch
+
+    told: dict[str, Any] = {
+        "device": device,
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+    }
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        told |= {
+            "gpu": properties.name,
+            "gpu_memory_gib": round(properties.total_memory / 2**30, 1),
+            "cuda": torch.version.cuda,
+            "gpu_memory_peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2),
+        }
+    return told
+
+
+def energy_joules() -> float | None:
+    """Return the GPU's energy counter, or None where the machine does not tell (NVML)."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        named = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+        if named.isdigit():
+            handle = pynvml.nvmlDeviceGetHandleByIndex(int(named))
+        else:
+            handle = pynvml.nvmlDeviceGetHandleByUUID(named)
+        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+    except pynvml.NVMLError:
+        return None

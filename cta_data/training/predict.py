@@ -1,0 +1,226 @@
+"""Predict: one unit a model and test set; the model reads the technique of its own setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
+from cta_data.engine.sessions import make_unit
+from cta_data.errors import DataRefused
+from cta_data.intake.overlap import shared_patients
+from cta_data.study.configuration import Setting, TrainingSection
+from cta_data.study.study import Study
+from cta_data.training.evaluation_sets import SetForModel
+from cta_data.training.models import PREDICTIONS, WORK, Model
+from cta_data.training.nnunet.environment import nnunet_environment
+from cta_data.training.nnunet.gpus import LOCKS, one_gpu
+from cta_data.training.nnunet.model_facts import read_model_facts
+from cta_data.training.nnunet.prediction_files import write_lesion_table
+from cta_data.training.nnunet.process import run_job
+from cta_data.training.prediction_record import NAME, PredictionRecord, UsedFold, UsedImage
+from cta_data.training.train import SHARED, Machine, postprocessing_file
+from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
+from cta_data.versioning.keys import content_key
+
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class PredictionTask:
+    """One model on one test set."""
+
+    model: Model
+    setting: Setting
+    test_set: SetForModel
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How models predict.
+
+    Attributes
+    ----------
+    folds
+        Empty for all that are trained.
+    unequal_folds
+        Whether folds that were trained differently may be averaged.
+    """
+
+    training: TrainingSection
+    folds: tuple[int, ...] = ()
+    unequal_folds: bool = False
+    probabilities: bool = False
+
+    def of_network(self) -> dict[str, Any]:
+        """Return what the network's process has to know."""
+        return {
+            "mirroring": self.training.mirroring,
+            "tile_step": self.training.tile_step,
+            "probabilities": self.probabilities,
+        }
+
+
+def prediction_step(
+    tasks: Sequence[PredictionTask], options: PredictionOptions, machine: Machine
+) -> Step:
+    """Return the step that predicts test sets."""
+    # The largest first, so that no worker is left with it in the end.
+    ordered = sorted(tasks, key=lambda task: -len(task.test_set.cases))
+    return Step(
+        "predict",
+        partial(_plan_all, tuple(ordered), options),
+        partial(run, machine=machine),
+        lambda unit: {},
+    )
+
+
+def _plan_all(
+    tasks: tuple[PredictionTask, ...],
+    options: PredictionOptions,
+    study: Study,
+    selection: Selection,
+) -> Iterator[Unit | Blocked]:
+    study.require(PREDICTIONS)
+    same_person = [patient.labels for patient in shared_patients(study)]
+    for task in tasks:
+        yield _plan(task, options, study, same_person)
+
+
+def _plan(
+    task: PredictionTask,
+    options: PredictionOptions,
+    study: Study,
+    same_person: Sequence[Sequence[tuple[str, str]]],
+) -> Unit | Blocked:
+    model, test_set = task.model, task.test_set
+    unit = UnitId(model.step("predict", test_set.name))
+    if not test_set.cases:
+        return Blocked(unit, VERSION, f"test set {test_set.name} has no case", expected=True)
+    try:
+        folds = folds_to_use(study, model, options.folds, unequal=options.unequal_folds)
+    except DataRefused as error:
+        return Blocked(unit, VERSION, str(error))
+    seen = Seen(folds, same_person)
+    images = {case.case: case.image for case in test_set.cases}
+    keys = {name: content_key(study.root / path) or "" for name, path in images.items()}
+    refused = {
+        case.case: why
+        for case in test_set.cases
+        if (why := seen.reason(case.cohort, case.subject, keys[case.case]))
+    }
+    used = {name: path for name, path in images.items() if name not in refused}
+    if not used:
+        told = "; ".join(f"{case}: {why}" for case, why in sorted(refused.items()))
+        return Blocked(unit, VERSION, f"the model has seen every case of {test_set.name}: {told}")
+    paths = {f"shared:{name}": f"{model.folder}/{name}" for name in SHARED[:2]}
+    paths |= {f"fold:{one.fold}": one.checkpoint for one in folds}
+    paths |= {f"image:{name}": path for name, path in used.items()}
+    chosen = postprocessing_file(study, model, options.training, [one.fold for one in folds])
+    if chosen:
+        paths["postprocessing"] = chosen
+    record = _record(task, options, folds, {n: (path, keys[n]) for n, path in used.items()})
+    record = record.model_copy(update={"refused": refused, "postprocessing": bool(chosen)})
+    parameters = {
+        "folder": model.folder,
+        "out": f"{PREDICTIONS}/{model.name}/{test_set.name}",
+        "record": record.model_dump(mode="json"),
+    }
+    return make_unit(study, unit, VERSION, paths, parameters)
+
+
+def _record(
+    task: PredictionTask,
+    options: PredictionOptions,
+    folds: Sequence[TrainedFold],
+    images: dict[str, tuple[str, str]],
+) -> PredictionRecord:
+    model = task.model
+    return PredictionRecord(
+        model=model.name,
+        setting=model.setting,
+        configuration=model.configuration,
+        planner=model.planner,
+        technique=task.setting.technique,
+        quality=task.setting.quality,
+        test_set=task.test_set.name,
+        folds={
+            str(one.fold): UsedFold(
+                checkpoint_key=one.checkpoint_key,
+                training_set_key=one.training_set_key,
+                epochs=one.epochs,
+            )
+            for one in folds
+        },
+        chosen_folds=bool(options.folds),
+        unequal_folds=options.unequal_folds,
+        images={
+            case: UsedImage(path=path, key=key) for case, (path, key) in sorted(images.items())
+        },
+        options=options.of_network(),
+    )
+
+
+def run(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+    """Predict every case of a set; those that cannot be read are told, and the others kept.
+
+    Raises
+    ------
+    DataRefused
+        The model cannot be loaded, or no case can be predicted.
+    """
+    record = PredictionRecord.model_validate(unit.parameters["record"])
+    out = workspace.write(f"{unit.parameters['out']}/{NAME}").parent
+    cases = list(record.images)
+    done = run_prediction(
+        _job(unit, workspace, out, machine), workspace.root / WORK, unit.key, machine
+    )
+    failed = done["failed"]
+    if len(failed) == len(cases):
+        first = next(iter(failed.items()))
+        raise DataRefused("no case could be predicted", where=first[0], why=first[1])
+    lesions = write_lesion_table(out, cases)
+    masks = {case: content_key(out / f"{case}.nii.gz") for case in cases if case not in failed}
+    refused = dict(sorted((record.refused | failed).items()))
+    written = record.model_copy(update={"masks": masks, "refused": refused})
+    (out / NAME).write_text(written.text(), encoding="utf-8")
+    total = len(cases) + len(record.refused)
+    notes = [f"{len(masks)} of {total} cases on {record.technique}, {lesions} lesions"]
+    told = "; ".join(f"{case}: {why}" for case, why in refused.items())
+    return Outcome(notes=notes, refused=f"not predicted: {told}" if refused else "")
+
+
+def _job(unit: Unit, workspace: Workspace, out: Path, machine: Machine) -> dict[str, Any]:
+    record = PredictionRecord.model_validate(unit.parameters["record"])
+    model = workspace.read(unit.parameters["folder"])
+    chosen = unit.paths("postprocessing").get("")
+    return {
+        "model": str(model),
+        "folds": list(record.folds),
+        "lesion_values": read_model_facts(model).lesion_values(),
+        "postprocessing": str(workspace.read(chosen)) if chosen else "",
+        "cases": [
+            {"case": case, "images": [str(workspace.read(image.path))], "output": str(out)}
+            for case, image in record.images.items()
+        ],
+        "device": machine.device,
+        **record.options,
+    }
+
+
+def run_prediction(job: dict[str, Any], work: Path, name: str, machine: Machine) -> dict[str, Any]:
+    """Run a job of prediction on the machine; its log lies in `work`/predictions/`name`."""
+    folder = work / "predictions" / name
+    environment = nnunet_environment(
+        raw=folder,
+        preprocessed=folder,
+        results=folder,
+        processes=machine.processes,
+        device="cpu",
+        threads=machine.threads,
+    )
+    with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
+        return run_job("predict", job, folder, environment | gpu)

@@ -1,0 +1,309 @@
+"""Predict a folder of images with any model: of a study, or of anyone's nnU-Net."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.formats.nifti.image import (
+    describe_grid_difference,
+    read_image,
+    same_grid,
+    write_image,
+)
+from cta_data.formats.voxel_values import usable_values
+from cta_data.given_paths import require_given_folder
+from cta_data.imaging.brain import extract_brain
+from cta_data.imaging.brain.masks import apply_mask
+from cta_data.names import hidden_character, shown
+from cta_data.training.nnunet.archive import CHECKPOINT, import_model
+from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
+from cta_data.training.nnunet.prediction_files import (
+    INSTANCES,
+    LESIONS,
+    PREVIEWS,
+    PROBABILITIES,
+    write_lesion_table,
+)
+from cta_data.training.predict import run_prediction
+from cta_data.training.train import Machine
+
+ENDING = ".nii.gz"
+ENDINGS = (ENDING, ".nii")
+OTHER_IMAGES = (".nrrd", ".nhdr", ".mha", ".mhd", ".img", ".hdr", ".mgz", ".mgh", ".dcm", ".png")
+_NUMBERED = re.compile(r"(.+)_(\d{4})")
+"""nnU-Net's name of a channel's file."""
+
+
+@dataclass(frozen=True)
+class BrainOptions:
+    """How the brain is extracted before a prediction; no back end for images that hold it alone."""
+
+    backend: str = ""
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FolderPrediction:
+    """What came of a folder: cases predicted, and why others were not."""
+
+    predicted: list[str]
+    failed: dict[str, str]
+    lesions: int
+
+
+def find_model(path: Path, unpacked: Path) -> Path:
+    """Return the folder of a model: itself, the only one below, or what a zip holds.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no model.
+    DataRefused
+        The zip holds none, or one that is not safe.
+    """
+    if path.is_file():
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir(parents=True)
+        return unpacked / import_model(path, unpacked).folder
+    found = (
+        [path]
+        if (path / "plans.json").is_file()
+        else sorted(
+            one.parent for one in path.glob("**/plans.json") if "crossval" not in one.parent.name
+        )
+    )
+    if len(found) != 1:
+        raise ConfigurationError(
+            "there is no model" if not found else f"there are {len(found)} models",
+            where=str(path),
+            next_step="Name the folder that holds plans.json and fold_0, or nnU-Net's zip",
+        )
+    return found[0]
+
+
+def folds_of(model: Path) -> list[str]:
+    """Return the folds of a model that have a checkpoint.
+
+    Raises
+    ------
+    DataRefused
+        There is none.
+    """
+    names = [path.parent.name for path in sorted(model.glob(f"fold_*/{CHECKPOINT}"))]
+    if not names:
+        raise DataRefused("the model has no trained fold", where=model.name)
+    return [name.removeprefix("fold_") for name in names]
+
+
+@dataclass(frozen=True)
+class FolderContent:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    cases
+        By case, the files of each channel.
+    unreadable
+        Images in another format, by name, with the reason.
+    others
+        Names of files that are no images.
+    """
+
+    cases: dict[str, dict[int, list[Path]]]
+    unreadable: dict[str, str]
+    others: tuple[str, ...]
+
+
+def folder_content(folder: Path) -> FolderContent:
+    """Return the files of each case by channel, by nnU-Net's names or plain ones, and all others.
+
+    `case_0001.nii.gz` is a second channel where there is a `case_0000.nii.gz`, else a name. The
+    ending may be `.nii`, and in capitals.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such folder, or no NIfTI image in it.
+    """
+    require_given_folder(folder, "the images")
+    stems: dict[str, list[Path]] = {}
+    unreadable: dict[str, str] = {}
+    others: list[str] = []
+    for path in sorted(folder.iterdir()):
+        name = path.name.lower()
+        ending = next((end for end in ENDINGS if name.endswith(end)), "")
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        if ending and hidden_character(path.name):
+            unreadable[shown(path.name)] = "its name has a character that no path may have"
+        elif ending:
+            stems.setdefault(path.name[: -len(ending)], []).append(path)
+        elif name.endswith(OTHER_IMAGES):
+            unreadable[path.name] = "images are read as NIfTI (.nii, .nii.gz): convert it first"
+        else:
+            others.append(path.name)
+    cases: dict[str, dict[int, list[Path]]] = {}
+    for stem, paths in stems.items():
+        numbered = _NUMBERED.fullmatch(stem)
+        if numbered and f"{numbered[1]}_0000" not in stems:
+            numbered = None
+        case, channel = (numbered[1], int(numbered[2])) if numbered else (stem, 0)
+        cases.setdefault(case, {}).setdefault(channel, []).extend(paths)
+    if not cases:
+        raise ConfigurationError(
+            f"there is no image ({', '.join(ENDINGS)}) in the folder", where=str(folder)
+        )
+    return FolderContent(cases, unreadable, tuple(others))
+
+
+def output_names(content: FolderContent) -> list[str]:
+    """Return the names of all that a prediction of a folder may write."""
+    folders = ("", *(f"{name}/" for name in (INSTANCES, PREVIEWS, PROBABILITIES)))
+    masks = [f"{folder}{case}{ENDING}" for folder in folders for case in content.cases]
+    pictures = [f"{PREVIEWS}/{case}.png" for case in content.cases]
+    return [*masks, *pictures, LESIONS, ".work", ".model"]
+
+
+def predict_folder(
+    model: Path,
+    source: Path,
+    out: Path,
+    machine: Machine,
+    *,
+    brain: BrainOptions,
+    lesions: Sequence[str] = (),
+    mirroring: bool = True,
+    tile_step: float = 0.5,
+    probabilities: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> FolderPrediction:
+    """Predict every image of a folder; one that cannot be used costs itself alone.
+
+    Parameters
+    ----------
+    lesions
+        Names of the model's labels that are lesion, where it predicts more than one.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no image, or it is not known what the model's labels mean.
+    DataRefused
+        The model cannot be loaded.
+    """
+    content = folder_content(source)
+    for name in content.others:
+        note(f"skipped, no image: {name}")
+    require_single_stage(model)
+    folds = folds_of(model)
+    facts = read_model_facts(model)
+    values = facts.lesion_values(lesions)
+    work = out / ".work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
+        failed |= content.unreadable
+        cases = [{"case": c, "images": images, "output": str(out)} for c, images in ready.items()]
+        if cases:
+            job = {
+                "model": str(model.absolute()),
+                "folds": folds,
+                "lesion_values": values,
+                "postprocessing": _postprocessing(model),
+                "cases": cases,
+                "device": machine.device,
+                "mirroring": mirroring,
+                "tile_step": tile_step,
+                "probabilities": probabilities,
+                "threads": machine.threads,
+            }
+            failed |= run_prediction(job, work, "job", machine)["failed"]
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    predicted = [case for case in ready if case not in failed]
+    count = write_lesion_table(out, predicted) if predicted else 0
+    return FolderPrediction(predicted, failed, count)
+
+
+def _postprocessing(model: Path) -> str:
+    found = sorted(model.glob("crossval_results_folds_*/postprocessing.json"))
+    return str(found[-1].absolute()) if found else ""
+
+
+def _prepare_all(
+    found: dict[str, dict[int, list[Path]]],
+    folder: Path,
+    channels: Sequence[str],
+    brain: BrainOptions,
+    note: Callable[[str], None],
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return the files of each case as the model takes them, and why others are not used."""
+    ready: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
+    for case, files in found.items():
+        try:
+            ready[case] = _prepared(case, files, folder, channels, brain)
+        except CtaError as error:
+            failed[case] = str(error)
+        else:
+            note(f"read: {case}")
+    return ready, failed
+
+
+def _prepared(
+    case: str,
+    files: dict[int, list[Path]],
+    folder: Path,
+    channels: Sequence[str],
+    brain: BrainOptions,
+) -> list[str]:
+    """Return the images as the model takes them, a file a channel, of the brain alone.
+
+    The brain is found in the first channel.
+    """
+    names = [f"{case}_{number:04}{ENDING}" for number in range(len(channels))]
+    if sorted(files) != list(range(len(channels))):
+        raise DataRefused(
+            f"the case has {len(files)} of the {len(channels)} channels that the model takes",
+            where=case,
+            why=f"it takes {', '.join(channels)}",
+            next_step=f"Give {', '.join(names)}, on one grid, and no others",
+        )
+    doubled = [path.name for same in files.values() if len(same) > 1 for path in same]
+    if doubled:
+        raise DataRefused(
+            "two files are the same channel of the case",
+            where=case,
+            why=", ".join(doubled),
+            next_step="Remove or rename one of them",
+        )
+    paths = [files[number][0] for number in range(len(channels))]
+    images = [_read(path) for path in paths]
+    for path, image in zip(paths, images, strict=True):
+        if not same_grid(images[0], image):
+            raise DataRefused(
+                "the channels of the case lie on different grids",
+                where=path.name,
+                why=describe_grid_difference(images[0], image),
+                next_step=f"Resample them onto the grid of {paths[0].name}",
+            )
+    if brain.backend:
+        mask = extract_brain(images[0], brain.backend, brain.options).mask
+        images = [apply_mask(image, mask) for image in images]
+    for image, name in zip(images, names, strict=True):
+        write_image(image, folder / name)
+    return [str(folder / name) for name in names]
+
+
+def _read(path: Path) -> sitk.Image:
+    image = read_image(path)
+    usable_values(sitk.GetArrayViewFromImage(image), where=path.name)
+    return image

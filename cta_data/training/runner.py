@@ -1,0 +1,214 @@
+"""Models from builds, and predictions from models: what the commands do, in their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
+from cta_data.engine.driver import mark_uncommitted, study_lock
+from cta_data.pipeline.build import build_step
+from cta_data.pipeline.runner import execute
+from cta_data.study.configuration import TrainingSection
+from cta_data.study.study import Study
+from cta_data.training.checks import Check, check_training
+from cta_data.training.evaluation_sets import EvaluationSets, place_references
+from cta_data.training.models import (
+    ANNEXED_MODELS,
+    ANNEXED_PREDICTIONS,
+    MODELS,
+    PREDICTIONS,
+    Model,
+    ensure_dataset,
+    model_of,
+)
+from cta_data.training.nnunet.environment import require_device, require_training_packages
+from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
+from cta_data.training.predicted_sets import StudyPredictions
+from cta_data.training.train import Machine, remove_finished, training_steps
+
+MOST_PROCESSES = 8
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Which settings to train, how, and on what.
+
+    `folds` empty means all of the build, in a training, and all that are trained in a prediction,
+    where `unequal_folds` tells whether these may have been trained differently.
+    """
+
+    settings: tuple[str, ...]
+    folds: tuple[int, ...]
+    training: TrainingSection
+    machine: Machine
+    executor: ExecutorOptions
+    command: tuple[str, ...]
+    recompute: bool = False
+    commit: bool = True
+    unequal_folds: bool = False
+    probabilities: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a request: the checks of each model, and the report where they passed."""
+
+    checks: dict[str, list[Check]]
+    report: Report | None
+
+
+def machine_for(
+    device: str,
+    gpus: int,
+    jobs: int,
+    *,
+    checkpoint_every: int = 1,
+    recompute: bool = False,
+) -> Machine:
+    """Return how the cores are shared between so many units at a time.
+
+    The cores are those that this process may use: a batch system may give it a few of many. The
+    threads of a unit are no more than OMP_NUM_THREADS says, where that is set.
+    """
+    cores = max(1, _cores() // max(1, jobs))
+    most = os.environ.get("OMP_NUM_THREADS", "")
+    threads = min(cores, max(1, int(most))) if most.isdecimal() else cores
+    processes = min(cores, MOST_PROCESSES)
+    return Machine(device, gpus, processes, threads, checkpoint_every, recompute)
+
+
+def _cores() -> int:
+    # Not every system can tell which of its cores a process may use.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def steps_of(study: Study, request: TrainingRequest) -> list[Step]:
+    """Return the training steps of all models that were asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or a fold is not there, or the patch does not fit the network.
+    """
+    folds = request.folds or tuple(range(study.configuration.build.folds))
+    models = [model_of(study, setting, request.training) for setting in request.settings]
+    return training_steps(study, models, request.training, folds, request.machine)
+
+
+def train_models(
+    study: Study,
+    request: TrainingRequest,
+    observer: Observer | None = None,
+    told: Callable[[Model, list[Check]], None] = lambda model, checks: None,
+) -> Trained:
+    """Bring the builds up to date, check all that a training needs, and train.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting, fold or device is not there, or a package is missing.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    steps = steps_of(study, request)
+    require_training_packages()
+    require_device(request.machine.device)
+    builds = [build_step(study, setting) for setting in request.settings]
+    command = ("cta-data", "build", *(w for s in request.settings for w in ("--setting", s)))
+    built = execute(
+        study,
+        builds,
+        RunOptions(executor=request.executor, command=command),
+        observer,
+        commit=request.commit,
+    )
+    if built.failures:
+        return Trained({}, built)
+    folds = len(request.folds) or study.configuration.build.folds
+    checks = {}
+    for setting in request.settings:
+        model = model_of(study, setting, request.training)
+        found = check_training(
+            study, model, request.training, request.machine, folds, request.executor.jobs
+        )
+        checks[model.name] = found
+        told(model, found)
+    if any(not check.passed for found in checks.values() for check in found):
+        return Trained(checks, None)
+    with study_lock(study):
+        ensure_dataset(study, MODELS, ANNEXED_MODELS)
+    options = RunOptions(
+        executor=request.executor, recompute=request.recompute, command=request.command
+    )
+    report = execute(study, steps, options, observer, commit=request.commit)
+    remove_finished(Study(study.root))
+    return Trained(checks, report)
+
+
+def predict_sets(
+    study: Study,
+    request: TrainingRequest,
+    tasks: Sequence[PredictionTask],
+    observer: Observer | None = None,
+) -> Report:
+    """Predict test sets with models, and point at the references of all test sets.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or device is not there, or a package is missing.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    require_training_packages()
+    require_device(request.machine.device)
+    with study_lock(study):
+        ensure_dataset(study, PREDICTIONS, ANNEXED_PREDICTIONS)
+        if place_references(study, StudyPredictions(study).judged_sets(t.test_set for t in tasks)):
+            mark_uncommitted(study.root)
+    options = RunOptions(
+        executor=request.executor, recompute=request.recompute, command=request.command
+    )
+    step = prediction_step(tasks, prediction_options(request), request.machine)
+    return execute(study, [step], options, observer, commit=request.commit)
+
+
+def prediction_options(request: TrainingRequest) -> PredictionOptions:
+    """Return how models predict, from what the command line says."""
+    return PredictionOptions(
+        request.training, request.folds, request.unequal_folds, request.probabilities
+    )
+
+
+def prediction_tasks(
+    study: Study, request: TrainingRequest, names: Sequence[str] = ()
+) -> list[PredictionTask]:
+    """Return each model with each of its test sets.
+
+    Parameters
+    ----------
+    names
+        Test sets that were asked for; those of the paper where it is empty.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or a test set is not there.
+    """
+    sets = EvaluationSets(study)
+    tasks = []
+    for name in request.settings:
+        model = model_of(study, name, request.training)
+        setting = study.configuration.build.settings[name]
+        chosen = sets.chosen(names or ["all"], setting)
+        tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]
+    return tasks
+
+
+def with_command(request: TrainingRequest, *command: str) -> TrainingRequest:
+    """Return the request under another recorded command."""
+    return replace(request, command=tuple(command))

@@ -1,0 +1,397 @@
+"""Train: plan a training set once, learn its folds, and judge them together."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cta_data.engine import (
+    Blocked,
+    Outcome,
+    Selection,
+    Step,
+    Unit,
+    UnitId,
+    Workspace,
+    digest,
+    existing_inputs,
+)
+from cta_data.engine.sessions import make_unit
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.json_files import read_json, read_json_object
+from cta_data.study.configuration import Setting, TrainingSection
+from cta_data.study.study import Study
+from cta_data.training.models import MODELS, WORK, Model
+from cta_data.training.nnunet.environment import nnunet_environment
+from cta_data.training.nnunet.gpus import LOCKS, one_gpu
+from cta_data.training.nnunet.model_card import fold_card, with_first_cost, write_curves
+from cta_data.training.nnunet.plans import require_fitting_patch
+from cta_data.training.nnunet.process import run_job
+from cta_data.training.trained_models import (
+    definition_of,
+    describe_training,
+    study_id,
+    training_set_key,
+)
+
+PLAN_VERSION = 1
+TRAIN_VERSION = 2
+CROSS_VALIDATION_VERSION = 1
+SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+KEPT = ("checkpoint_final.pth", "progress.png")
+_PLANNING = ("configuration", "planner", "patch_size", "features", "batch_size")
+_NOT_LEARNING = (*_PLANNING, "checkpoint_every")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training runs on; its result does not depend on it as far as nnU-Net can help."""
+
+    device: str = "cuda"
+    gpus: int = 1
+    processes: int = 1
+    threads: int = 0
+    """Threads of the arithmetic on a CPU; 0 for as many as there are cores."""
+    checkpoint_every: int = 1
+    recompute: bool = False
+
+
+def training_steps(
+    study: Study,
+    models: Sequence[Model],
+    training: TrainingSection,
+    folds: Sequence[int],
+    machine: Machine,
+) -> list[Step]:
+    """Return the steps that make models: plan, a unit a fold, and all folds' cross-validation.
+
+    Units of all models are in one step, so that they can run side by side.
+
+    Raises
+    ------
+    ConfigurationError
+        One of the folds is not there, or the patch does not fit the network.
+    """
+    study.require(MODELS)
+    require_fitting_patch(training.configuration, training.patch_size, training.features)
+    count = study.configuration.build.folds
+    for fold in folds:
+        if not 0 <= fold < count:
+            raise ConfigurationError(
+                f"there is no fold {fold}",
+                why=f"the study has folds 0 to {count - 1} (build.folds)",
+                next_step="Name one of them, or `all`",
+            )
+    kinds: list[tuple[str, Any, Any]] = [
+        ("plan", _plan_planning, plan),
+        ("train", partial(_plan_folds, tuple(folds)), train),
+    ]
+    if len(folds) == count:
+        kinds.append(("crossvalidate", _plan_cross_validation, cross_validate))
+    return [
+        Step(
+            name,
+            partial(_of_all, planned, models, training),
+            partial(run, machine=machine),
+            _nothing,
+        )
+        for name, planned, run in kinds
+    ]
+
+
+def _of_all(
+    planned: Any,
+    models: Sequence[Model],
+    training: TrainingSection,
+    study: Study,
+    selection: Selection,
+) -> Iterator[Unit | Blocked]:
+    for model in models:
+        yield from planned(model, training, study)
+
+
+def _nothing(unit: UnitId) -> dict[str, dict[str, Any]]:
+    return {}
+
+
+def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
+    """Return the cases of the model's build, training and test; none where it is not built."""
+    return list(_read_build(study, model).get("cases", []))
+
+
+def _read_build(study: Study, model: Model) -> dict[str, Any]:
+    path = study.builds / model.dataset / "build.json"
+    return read_json_object(path) if path.is_file() else {}
+
+
+def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
+    """Return what a training reads (role to path), and its cases."""
+    paths = {
+        "dataset": f"builds/{model.dataset}/dataset.json",
+        "splits": f"builds/{model.dataset}/splits_final.json",
+    }
+    cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
+    for case in cases:
+        paths |= {f"image:{case['case']}": case["image"], f"label:{case['case']}": case["label"]}
+    return paths, [case["case"] for case in cases]
+
+
+def build_key(study: Study, model: Model) -> str:
+    """Return the key of the model's training set as it is built now; empty where it is not."""
+    paths, _ = _inputs(study, model)
+    inputs, missing = existing_inputs(study.root, paths)
+    return "" if missing else training_set_key({entry.role: entry.key for entry in inputs})
+
+
+def _parameters(model: Model, training: TrainingSection, cases: list[str]) -> dict[str, Any]:
+    return {
+        "setting": model.setting,
+        "dataset": model.dataset,
+        "folder": model.folder,
+        "cases": cases,
+        **{key: training.model_dump(mode="json")[key] for key in _PLANNING},
+    }
+
+
+def _plan_planning(
+    model: Model, training: TrainingSection, study: Study
+) -> Iterator[Unit | Blocked]:
+    unit = UnitId(model.step("plan"))
+    paths, cases = _inputs(study, model)
+    if not cases:
+        why = f"there is no build: run `cta-data build --setting {model.setting}`"
+        yield Blocked(unit, PLAN_VERSION, why)
+        return
+    yield make_unit(study, unit, PLAN_VERSION, paths, _parameters(model, training, cases))
+
+
+def _plan_folds(
+    folds: tuple[int, ...], model: Model, training: TrainingSection, study: Study
+) -> Iterator[Unit | Blocked]:
+    paths, cases = _inputs(study, model)
+    build = _read_build(study, model)
+    patients = {c["case"]: [c["cohort"], c["subject"]] for c in build.get("cases", [])}
+    options = training.model_dump(mode="json")
+    for fold in folds:
+        unit = UnitId(model.step("train", f"fold_{fold}"))
+        if not (study.root / model.folder / SHARED[0]).is_file():
+            yield Blocked(unit, TRAIN_VERSION, f"plan: {model.step('plan')} has not been done")
+            continue
+        learning = {key: options[key] for key in options if key not in _NOT_LEARNING}
+        parameters = _parameters(model, training, cases) | {
+            "fold": fold,
+            "options": learning,
+            "patients": {case: patients[case] for case in cases},
+            "definition": definition_of(Setting.model_validate(build["definition"])),
+            "study": study_id(study),
+        }
+        own = paths | {"plans": f"{model.folder}/{SHARED[0]}"}
+        yield make_unit(study, unit, TRAIN_VERSION, own, parameters)
+
+
+def _plan_cross_validation(
+    model: Model, training: TrainingSection, study: Study
+) -> Iterator[Unit | Blocked]:
+    unit = UnitId(model.step("crossvalidate"))
+    cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
+    paths = {f"shared:{name}": f"{model.folder}/{name}" for name in SHARED[:2]}
+    for case in cases:
+        own = f"{model.folder}/fold_{case['fold']}/validation/{case['case']}.nii.gz"
+        paths |= {f"predicted:{case['case']}": own, f"label:{case['case']}": case["label"]}
+    missing = [p for r, p in paths.items() if not os.path.lexists(study.root / p)]
+    if missing:
+        yield Blocked(unit, CROSS_VALIDATION_VERSION, f"not all folds are trained: {missing[0]}")
+        return
+    parameters = {"folder": model.folder, "dataset": model.dataset}
+    yield make_unit(study, unit, CROSS_VALIDATION_VERSION, paths, parameters)
+
+
+def postprocessing_file(
+    study: Study, model: Model, training: TrainingSection, folds: Sequence[int]
+) -> str:
+    """Return the postprocessing that nnU-Net determined for just these folds, or an empty text.
+
+    One that was determined of other folds, or of the same ones before they were trained again,
+    is none of theirs.
+    """
+    if sorted(folds) != list(range(study.configuration.build.folds)):
+        return ""
+    [planned] = _plan_cross_validation(model, training, study)
+    row = study.tables.by_key("units").get(planned.id.key)
+    current = isinstance(planned, Unit) and row is not None and row["key"] == planned.key
+    if row is None or not current or row["status"] != "ok":
+        return ""
+    return next((path for path in row["outputs"] if path.endswith("/postprocessing.json")), "")
+
+
+def _job(unit: Unit, workspace: Workspace, machine: Machine) -> dict[str, Any]:
+    """Return the job of preparing the unit's training set."""
+    keys = {entry.role: entry.key for entry in unit.inputs}
+    cases = {c: [keys[f"image:{c}"], keys[f"label:{c}"]] for c in unit.parameters["cases"]}
+    planning = {key: unit.parameters[key] for key in _PLANNING}
+    work = workspace.root / WORK
+    prepared = digest([cases, keys["splits"], keys["dataset"], planning])
+    return {
+        "dataset": unit.parameters["dataset"],
+        "raw": str(workspace.root / "builds"),
+        "prepared": str(work / "prepared" / prepared),
+        "pool": str(work / "cases"),
+        "cases": cases,
+        "splits": read_json(workspace.read(unit.path("splits"))),
+        "processes": machine.processes,
+        **planning,
+    }
+
+
+def _environment(job: dict[str, Any], results: Path, machine: Machine, threads: int) -> dict:
+    return nnunet_environment(
+        raw=Path(job["raw"]),
+        preprocessed=Path(job["prepared"]),
+        results=results,
+        processes=machine.processes,
+        device=machine.device,
+        threads=threads,
+    )
+
+
+def plan(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+    """Have nnU-Net take the fingerprint, plan and preprocess; keep what it planned.
+
+    Raises
+    ------
+    CtaError
+        nnU-Net could not.
+    """
+    job = _job(unit, workspace, machine)
+    folder = Path(job["prepared"])
+    done = run_job("plan", job, folder, _environment(job, folder, machine, 1))
+    target = unit.parameters["folder"]
+    shutil.copyfile(done["plans"], workspace.write(f"{target}/plans.json"))
+    for name in SHARED[1:]:
+        shutil.copyfile(Path(done["folder"]) / name, workspace.write(f"{target}/{name}"))
+    cases, made = len(job["cases"]), done["preprocessed"]
+    return Outcome(notes=[f"{made} of {cases} cases preprocessed, {cases - made} as they were"])
+
+
+def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+    """Train one fold, or go on with it, and keep its model with a card.
+
+    Raises
+    ------
+    CtaError
+        nnU-Net could not; what was learnt so far is kept, and the next run goes on from it.
+    """
+    work = workspace.root / WORK / "training" / unit.key
+    if machine.recompute and list(work.rglob(KEPT[0])):
+        shutil.rmtree(work)
+    job = _job(unit, workspace, machine)
+    options = {**unit.parameters["options"], "checkpoint_every": machine.checkpoint_every}
+    job |= {"fold": unit.parameters["fold"], "device": machine.device, "options": options}
+    job["results"] = str(work / "results")
+    environment = _environment(
+        job, work / "results", machine, 1 if options["reproducible"] else machine.threads
+    )
+    with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
+        done = run_job("train", job, work, environment | gpu)
+    return _keep(
+        unit,
+        workspace,
+        done,
+        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0]),
+    )
+
+
+def _keep(
+    unit: Unit, workspace: Workspace, done: dict[str, Any], training: dict[str, Any]
+) -> Outcome:
+    """Place a fold's files by link, so that a run that dies now has lost nothing."""
+    fold, source = unit.parameters["fold"], Path(done["fold_folder"])
+    target = f"{unit.parameters['folder']}/fold_{fold}"
+    for name in KEPT:
+        _link(source / name, workspace.write(f"{target}/{name}"))
+    for path in sorted((source / "validation").glob("*.nii.gz")):
+        _link(path, workspace.write(f"{target}/validation/{path.name}"))
+    summary = read_json_object(source / "validation" / "summary.json")
+    _write(workspace, f"{target}/validation/summary.json", without_folders(summary))
+    sessions = done["sessions"]
+    card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
+    card = with_first_cost(card, _card_there(workspace.read(f"{target}/card.json")))
+    _write(workspace, f"{target}/card.json", card)
+    write_curves(card["curves"], workspace.write(f"{target}/curves.png"))
+    begun = [one["first_epoch"] for one in sessions if one["first_epoch"]]
+    notes = [f"resumed after epoch {', '.join(map(str, begun))}"] if begun else []
+    return Outcome(notes=notes)
+
+
+def _card_there(path: Path) -> dict[str, Any]:
+    """Return the card that an earlier training left; empty where there is none to be read."""
+    try:
+        return read_json_object(path)
+    except DataRefused:
+        return {}
+
+
+def without_folders(summary: Any) -> Any:
+    """Return nnU-Net's summary with names of files instead of paths on a machine."""
+    if isinstance(summary, dict):
+        return {
+            key: Path(value).name if key.endswith("_file") else without_folders(value)
+            for key, value in summary.items()
+        }
+    return [without_folders(one) for one in summary] if isinstance(summary, list) else summary
+
+
+def cross_validate(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+    """Judge all folds' validation cases together, and have nnU-Net determine postprocessing."""
+    work = workspace.root / WORK / "crossvalidation" / unit.key
+    shutil.rmtree(work, ignore_errors=True)
+    for folder, prefix in (("predicted", "predicted:"), ("labels", "label:")):
+        (work / folder).mkdir(parents=True)
+        for case, path in unit.paths(prefix).items():
+            os.symlink(workspace.read(path).absolute(), work / folder / f"{case}.nii.gz")
+    job = {
+        "predicted": str(work / "predicted"),
+        "labels": str(work / "labels"),
+        "plans": str(workspace.read(unit.path("shared:plans.json"))),
+        "dataset": str(workspace.read(unit.path("shared:dataset.json"))),
+        "processes": machine.processes,
+    }
+    environment = nnunet_environment(
+        raw=work, preprocessed=work, results=work, processes=1, device="cpu", threads=1
+    )
+    done = run_job("postprocess", job, work, environment)
+    folds = sorted({path.split("/fold_")[1][0] for path in unit.paths("predicted:").values()})
+    target = f"{unit.parameters['folder']}/crossval_results_folds_{'_'.join(folds)}"
+    _write(workspace, f"{target}/summary.json", without_folders(done["summary"]))
+    _write(workspace, f"{target}/postprocessing.json", without_folders(done["postprocessing"]))
+    shutil.rmtree(work)
+    dice = done["summary"]["foreground_mean"]["Dice"]
+    chosen = ", ".join(done["postprocessing"]["postprocessing_fns"]) or "none"
+    return Outcome(notes=[f"voxel Dice of {len(folds)} folds {dice:.3f}; postprocessing: {chosen}"])
+
+
+def remove_finished(study: Study) -> None:
+    """Remove the working folders of trainings whose models are in place."""
+    finished = {r["key"] for r in study.tables.by_key("units").values() if r["status"] == "ok"}
+    folder = study.root / WORK / "training"
+    for work in folder.iterdir() if folder.is_dir() else ():
+        if work.name in finished:
+            shutil.rmtree(work)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _write(workspace: Workspace, path: str, content: Any) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    workspace.write(path).write_text(text, encoding="utf-8")

@@ -1,0 +1,309 @@
+"""What a trained model is: its folds, the build that each learnt from, and whom each has seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cta_data.engine import Unit, digest
+from cta_data.errors import DataRefused
+from cta_data.study.configuration import Setting
+from cta_data.study.study import Study
+from cta_data.training.models import MODELS, Model
+from cta_data.versioning.keys import content_key
+
+_DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)
+CHECKPOINT = "checkpoint_final.pth"
+CARD = "card.json"
+Label = tuple[str, str]
+"""Cohort and subject."""
+TRAINING_SET = ("dataset", "splits", "image:", "label:")
+"""Roles of what a build gives to a training."""
+
+
+@dataclass(frozen=True)
+class SeenCase:
+    """A case that a fold learnt from: whose it was, and the content of its image."""
+
+    case: str
+    cohort: str
+    subject: str
+    image_key: str
+
+
+@dataclass(frozen=True)
+class TrainedFold:
+    """One fold of a model, as its card tells.
+
+    Attributes
+    ----------
+    training_set_key
+        Of the build that it learnt from: the same images, labels and splits give the same key.
+    learning_key
+        Of the plan and the options that it learnt with, epochs included.
+    definition
+        Technique, quality, grid and contrast phase of the setting, as it was built.
+    seen
+        Cases of its training part.
+    """
+
+    fold: int
+    checkpoint: str
+    checkpoint_key: str
+    training_set_key: str
+    learning_key: str
+    epochs: int
+    seen: tuple[SeenCase, ...]
+    definition: Mapping[str, str]
+
+
+def describe_training(
+    unit: Unit, splits: Sequence[Mapping[str, list[str]]], checkpoint: Path
+) -> dict[str, Any]:
+    """Return what a fold's card has to tell, so that `read_fold` knows whom the fold has seen.
+
+    Parameters
+    ----------
+    unit
+        Of the training: inputs with the roles of `TRAINING_SET` and `plans`, parameters `fold`,
+        `options`, `patients` (cohort and subject of each case), `definition` and `study`.
+    splits
+        Content of splits_final.json.
+    checkpoint
+        The weights.
+    """
+    keys = {entry.role: entry.key for entry in unit.inputs}
+    patients = unit.parameters["patients"]
+    learnt = splits[unit.parameters["fold"]]["train"]
+    seen = []
+    for case in learnt:
+        cohort, subject = patients[case]
+        seen.append(SeenCase(case, cohort, subject, keys[f"image:{case}"]))
+    return {
+        "training_set_key": training_set_key(keys),
+        "learning_key": digest([keys["plans"], unit.parameters["options"]]),
+        "trained_on": [asdict(case) for case in seen],
+        "definition": unit.parameters["definition"],
+        "study": unit.parameters["study"],
+        "fold": unit.parameters["fold"],
+        "checkpoint_key": content_key(checkpoint),
+    }
+
+
+def training_set_key(keys: Mapping[str, str]) -> str:
+    """Return the key of a training set, from the content keys of its files by role."""
+    own = {role: key for role, key in keys.items() if role.startswith(TRAINING_SET)}
+    return digest(sorted(own.items()))
+
+
+def checkpoint_file(model: Model, fold: int) -> str:
+    """Return where the weights of a fold are, from the top of the study."""
+    return f"{model.folder}/fold_{fold}/{CHECKPOINT}"
+
+
+def trained_folds(study: Study, model: Model) -> list[int]:
+    """Return the folds of a model that are trained; their content may be elsewhere.
+
+    Raises
+    ------
+    NotAvailable
+        The study has models, and their dataset cannot be installed here.
+    """
+    study.require(MODELS)
+    found = []
+    for path in (study.root / model.folder).glob("fold_*"):
+        number = path.name.removeprefix("fold_")
+        if number.isdigit() and os.path.lexists(path / CHECKPOINT):
+            found.append(int(number))
+    return sorted(found)
+
+
+def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
+    """Read what is known of a trained fold.
+
+    Raises
+    ------
+    DataRefused
+        It has no card, or one that does not tell what the fold was trained on: nobody could say
+        whom the model has seen.
+    """
+    folder = f"{model.folder}/fold_{fold}"
+    path = study.root / folder / CARD
+    try:
+        card = json.loads(path.read_text("utf-8"))
+        seen = tuple(SeenCase(**case) for case in card["trained_on"])
+        about = (str(card["training_set_key"]), str(card["learning_key"]), int(card["epochs"]))
+        definition = {name: str(value) for name, value in card["definition"].items()}
+        origin = (str(card["study"]), int(card["fold"]), str(card["checkpoint_key"]))
+    except FileNotFoundError as error:
+        raise _unknown(folder, "it has no card.json", model) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unknown(folder, f"its card.json lacks {error}", model) from error
+    checkpoint = checkpoint_file(model, fold)
+    key = content_key(study.root / checkpoint) or ""
+    if origin[0] != study_id(study):
+        raise _unknown(folder, "it was trained in another study, whose patients are others", model)
+    if origin[1:] != (fold, key):
+        raise _unknown(folder, "its card.json is of other weights", model)
+    return TrainedFold(fold, checkpoint, key, *about, seen, definition)
+
+
+def study_id(study: Study) -> str:
+    """Return what tells a study and its clones from others: DataLad's id of its dataset."""
+    path = study.root / ".datalad" / "config"
+    found = _DATASET_ID.search(path.read_text("utf-8")) if path.is_file() else None
+    return found[1] if found else ""
+
+
+def definition_of(setting: Setting) -> dict[str, str]:
+    """Return what a model learns by a setting."""
+    return {
+        "technique": setting.technique,
+        "quality": setting.quality,
+        "grid": setting.label_grid,
+        "contrast_phase": setting.contrast_phase,
+    }
+
+
+def _unknown(where: str, why: str, model: Model) -> DataRefused:
+    return DataRefused(
+        "it is not known which cases the fold was trained on",
+        where=where,
+        why=why,
+        next_step=f"Run `cta-data train --setting {model.setting}`; a model of elsewhere predicts "
+        "folders: `cta-data predict --model … --input …`",
+    )
+
+
+def folds_to_use(
+    study: Study, model: Model, wanted: Sequence[int] = (), *, unequal: bool = False
+) -> list[TrainedFold]:
+    """Return the folds that a model's predictions are averaged over.
+
+    Parameters
+    ----------
+    wanted
+        Folds that were asked for; all that are trained where it is empty.
+    unequal
+        Whether folds that were trained with different options, or for a different number of
+        epochs, may be averaged.
+
+    Raises
+    ------
+    DataRefused
+        A fold is not trained, or lacks its card; the setting meant something else when it was
+        trained; the folds are of different builds, or differ in how they were trained.
+    """
+    trained = trained_folds(study, model)
+    missing = sorted(set(wanted) - set(trained))
+    if missing or not trained:
+        named = f"fold {', '.join(map(str, missing))} of model" if missing else "model"
+        raise DataRefused(
+            f"{named} {model.name} is not trained",
+            next_step=f"Run `cta-data train --setting {model.setting}`",
+        )
+    folds = [read_fold(study, model, fold) for fold in wanted or trained]
+    _require_setting(study, model, folds)
+    _require_one_build(model, folds)
+    if not unequal:
+        _require_equal_training(model, folds)
+    return folds
+
+
+def _require_setting(study: Study, model: Model, folds: Sequence[TrainedFold]) -> None:
+    now = definition_of(study.configuration.build.settings[model.setting])
+    for fold in folds:
+        if dict(fold.definition) != now:
+            then = ", ".join(
+                f"{name} {value or 'latest'}" for name, value in fold.definition.items()
+            )
+            today = ", ".join(f"{name} {value or 'latest'}" for name, value in now.items())
+            raise DataRefused(
+                f"model {model.name} was trained when its setting meant something else",
+                where=f"fold {fold.fold}",
+                why=f"then {then}; now {today}",
+                next_step=f"Run `cta-data train --setting {model.setting}`, or name the setting "
+                "otherwise in study.toml",
+            )
+
+
+def _require_one_build(model: Model, folds: Sequence[TrainedFold]) -> None:
+    builds = dict.fromkeys(one.training_set_key for one in folds)
+    if len(builds) < 2:
+        return
+    groups = [[str(f.fold) for f in folds if f.training_set_key == key] for key in builds]
+    raise DataRefused(
+        f"the folds of model {model.name} were trained on {len(groups)} different builds",
+        where=model.folder,
+        why=f"{' and '.join('fold ' + ', '.join(group) for group in groups)} differ in their "
+        "images, labels or splits: a test case of one may have trained another",
+        next_step=f"Train the rest again (`cta-data train --setting {model.setting}`), or choose "
+        "those of one build with --fold",
+    )
+
+
+def _require_equal_training(model: Model, folds: Sequence[TrainedFold]) -> None:
+    if len({(one.learning_key, one.epochs) for one in folds}) < 2:
+        return
+    told = ", ".join(f"fold {one.fold}: {one.epochs}" for one in folds)
+    raise DataRefused(
+        f"the folds of model {model.name} were not trained alike",
+        where=model.folder,
+        why=f"they differ in epochs or options (epochs: {told})",
+        next_step="Train them alike, choose some with --fold, or average them all the same with "
+        "--unequal-folds",
+    )
+
+
+class Seen:
+    """Whom the folds of a model have seen in training.
+
+    Parameters
+    ----------
+    same_person
+        Other names of a patient (cohort and subject): one person may be in two cohorts.
+    """
+
+    def __init__(
+        self,
+        folds: Sequence[TrainedFold],
+        same_person: Iterable[Sequence[Label]] = (),
+    ) -> None:
+        self._folds_of_patient: dict[tuple[str, str], list[int]] = {}
+        self._folds_of_image: dict[str, list[int]] = {}
+        for fold in folds:
+            for case in fold.seen:
+                patient = self._folds_of_patient.setdefault((case.cohort, case.subject), [])
+                patient += [fold.fold] if fold.fold not in patient else []
+                image = self._folds_of_image.setdefault(case.image_key, [])
+                image += [fold.fold] if fold.fold not in image else []
+        self._others = _groups(same_person)
+
+    def reason(self, cohort: str, subject: str, image_key: str) -> str:
+        """Return why a case must not be judged by these folds, or an empty text."""
+        for patient in [(cohort, subject), *sorted(self._others.get((cohort, subject), ()))]:
+            folds = self._folds_of_patient.get(patient)
+            if folds:
+                alias = "" if patient == (cohort, subject) else f" as {patient[0]} sub-{patient[1]}"
+                return f"the patient{alias} stood in the training part of {_named(folds)}"
+        folds = self._folds_of_image.get(image_key)
+        return f"its image stood in the training part of {_named(folds)}" if folds else ""
+
+
+def _groups(pairs: Iterable[Sequence[Label]]) -> dict[Label, set[Label]]:
+    """Return all names of each person: who is B is also C where B is C."""
+    groups: dict[Label, set[Label]] = {}
+    for labels in pairs:
+        joined = set(labels).union(*(groups.get(label, {label}) for label in labels))
+        for label in joined:
+            groups[label] = joined
+    return groups
+
+
+def _named(folds: Sequence[int]) -> str:
+    return f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, sorted(folds)))}"

@@ -1,0 +1,146 @@
+"""Several structure sets of a session: a stated rule decides, and all of them are listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.session_in_memory import card, converted, image, structure_set
+from pydicom.dataset import Dataset
+
+from cta_data.pipeline.convert.annotation_choice import REJECTED
+
+MPRAGE, SPACE = image("MPRAGE"), image("SPACE")
+IMAGES = [MPRAGE, SPACE]
+FIRST, SECOND = ("20240101", "120000"), ("20240201", "120000")
+
+
+def on(technique: str, uid: str, made: tuple[str, str] = FIRST, **rois: tuple):
+    name = f"{technique}.late"
+    named = {key.replace("_", " "): middle for key, middle in rois.items()}
+    return structure_set(uid, rois=named, series=[name], slices=name, made=made)
+
+
+def test_all_takes_sets_of_one_technique(tmp_path: Path) -> None:
+    """Their lesions are one annotation, whatever the order of the sets."""
+    sets = [on("MPRAGE", "1", GTV_1=(0, 0, 0)), on("MPRAGE", "2", SECOND, GTV_2=(30, 0, 0))]
+    result, _ = converted(tmp_path, IMAGES, sets, card(structure_sets="all"))
+    assert not result.refused and result.drawn_on == "MPRAGE"
+    assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1", "GTV 2"]
+
+
+@pytest.mark.parametrize("techniques", [("MPRAGE", "SPACE"), ("SPACE", "MPRAGE")])
+def test_all_refuses_sets_of_two_techniques(tmp_path: Path, techniques: tuple[str, str]) -> None:
+    """The quality follows from the technique, and a session has one; each row keeps its own."""
+    first, second = techniques
+    sets = [on(first, "1", GTV_1=(0, 0, 0)), on(second, "2", SECOND, GTV_2=(30, 0, 0))]
+    result, workspace = converted(tmp_path, IMAGES, sets, card(structure_sets="all"))
+    assert result.refused and result.drawn_on is None and workspace.outputs() == []
+    assert [row["drawn_on"] for row in result.rows] == [first, second]
+
+
+def test_all_refuses_sets_on_one_ct_that_were_drawn_on_two_techniques(tmp_path: Path) -> None:
+    """As a planning system keeps them: the techniques are in their headers alone."""
+    rules = [
+        {"technique": name, "where": {"StructureSetLabel": name}} for name in ("MPRAGE", "SPACE")
+    ]
+    on_ct = {"series": ["CT.late"], "slices": "CT.late"}
+    sets = [
+        structure_set("1", rois={"GTV 1": (0, 0, 0)}, label="MPRAGE", **on_ct),
+        structure_set("2", rois={"GTV 2": (30, 0, 0)}, label="SPACE", made=SECOND, **on_ct),
+    ]
+    policy = card(structure_sets="all", drawn_on=rules)
+    result, _ = converted(tmp_path, [image("CT")], sets, policy)
+    assert "MPRAGE (number 1) and SPACE (number 2)" in result.refused
+    assert result.drawn_on is None and not result.contours
+
+
+def test_every_set_is_read_by_its_own_header(tmp_path: Path) -> None:
+    """Two objects of one series have a label each."""
+    rule = {"technique": "SPACE", "where": {"StructureSetLabel": "SPACE"}}
+    older = structure_set("1", rois={"GTV": (0, 0, 0)}, label="MPRAGE", made=FIRST)
+    newer = structure_set("2", rois={"GTV": (0, 0, 0)}, label="SPACE", made=SECOND)
+    result, _ = converted(tmp_path, IMAGES, [older, newer], card(drawn_on=[rule]))
+    assert result.drawn_on == "SPACE"
+
+
+def test_of_several_the_latest_counts_and_the_others_are_listed(tmp_path: Path) -> None:
+    """A row for each of their ROIs, with the reason."""
+    sets = [on("SPACE", "1", SECOND, GTV_new=(0, 0, 0)), on("SPACE", "2", GTV_old=(30, 0, 0))]
+    result, _ = converted(tmp_path, IMAGES, sets, card())
+    assert [roi.name for roi in result.contours["SPACE"]] == ["GTV new"]
+    rows = {row["source_roi"]: row for row in result.rows}
+    assert rows["GTV new"]["selected"] and rows["GTV new"]["structure_set"] == 2
+    assert not rows["GTV old"]["selected"] and rows["GTV old"]["rejected_reason"]
+    assert rows["GTV old"]["structure_set"] == 1
+
+
+@pytest.mark.parametrize("made", [FIRST, ("20240101", ""), ("", "")])
+def test_equal_or_missing_dates_tell_no_latest(tmp_path: Path, made: tuple[str, str]) -> None:
+    """The number of an object decides nothing."""
+    sets = [on("SPACE", "1", FIRST, GTV_1=(0, 0, 0)), on("SPACE", "2", made, GTV_2=(30, 0, 0))]
+    result, workspace = converted(tmp_path, IMAGES, sets, card())
+    assert result.refused and workspace.outputs() == []
+    assert [row["selected"] for row in result.rows] == [False, False]
+
+
+def test_one_lesion_in_two_sets_is_one_lesion(tmp_path: Path) -> None:
+    """The same contours count once, two versions of one region are refused, others are added."""
+    policy = card(structure_sets="all")
+    same = [on("SPACE", "1", GTV_1=(0, 0, 0)), on("SPACE", "2", SECOND, GTV_1=(0, 0, 0))]
+    result, _ = converted(tmp_path / "same", IMAGES, same, policy)
+    assert len(result.contours["SPACE"]) == 1
+    assert [row["selected"] for row in result.rows] == [True, False]
+    versions = [on("SPACE", "1", GTV_1=(0, 0, 0)), on("SPACE", "2", SECOND, GTV_1=(2, 0, 0))]
+    result, _ = converted(tmp_path / "versions", IMAGES, versions, policy)
+    assert result.refused and not result.contours
+    apart = [on("SPACE", "1", GTV=(0, 0, 0)), on("SPACE", "2", SECOND, GTV=(30, 0, 0))]
+    result, _ = converted(tmp_path / "apart", IMAGES, apart, policy)
+    assert len(result.contours["SPACE"]) == 2
+
+
+def rejected(made: Dataset) -> Dataset:
+    made.ApprovalStatus = "REJECTED"
+    return made
+
+
+@pytest.mark.parametrize("policy", ["latest", "all", "refuse"])
+def test_a_rejected_set_never_counts(tmp_path: Path, policy: str) -> None:
+    """Whatever the policy: its ROIs are listed with the reason, and the older set is taken."""
+    sets = [on("MPRAGE", "1", GTV_1=(0, 0, 0)), on("MPRAGE", "2", SECOND, GTV_2=(30, 0, 0))]
+    rejected(sets[1])
+    result, _ = converted(tmp_path, IMAGES, sets, card(structure_sets=policy))
+    assert not result.refused and len(result.warnings) == 1
+    assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
+    rows = {row["source_roi"]: row for row in result.rows}
+    assert not rows["GTV 2"]["selected"] and rows["GTV 2"]["rejected_reason"] == REJECTED
+
+
+def test_a_session_whose_sets_are_all_rejected_waits(tmp_path: Path) -> None:
+    """Nothing is written, also where the card does not require an annotation."""
+    sets = [rejected(on("MPRAGE", "1", GTV_1=(0, 0, 0)))]
+    result, workspace = converted(tmp_path, IMAGES, sets, card(required=False))
+    assert "rejected" in result.refused and not any(row["selected"] for row in result.rows)
+    assert workspace.outputs() == []
+
+
+@pytest.mark.parametrize(
+    ("zones", "taken"), [(("+0000", "-0500"), "GTV 2"), (("-0500", "+0000"), "GTV 1"),
+                         (("+0000", ""), None), (("", ""), "GTV 1")]
+)  # fmt: skip
+def test_the_latest_is_latest_in_any_time_zone(
+    tmp_path: Path, zones: tuple[str, str], taken: str | None
+) -> None:
+    """12:00 in London is before 11:00 in New York; a zone that one alone names tells nothing."""
+    sets = [
+        on("MPRAGE", "1", ("20240101", "120000"), GTV_1=(0, 0, 0)),
+        on("MPRAGE", "2", ("20240101", "110000"), GTV_2=(30, 0, 0)),
+    ]
+    for one, zone in zip(sets, zones, strict=True):
+        if zone:
+            one.TimezoneOffsetFromUTC = zone
+    result, _ = converted(tmp_path, IMAGES, sets, card())
+    assert bool(result.refused) is (taken is None)
+    assert [roi.name for rois in result.contours.values() for roi in rois] == (
+        [taken] if taken else []
+    )

@@ -1,0 +1,172 @@
+"""Table 1 in print: the paper's numbers and ours side by side, never in one cell."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from helpers.table_frames import frames, session
+
+from cta_data.reports.table_1 import (
+    assign_populations,
+    patients_left_out,
+    population_table,
+    table_csv,
+    table_html,
+    table_latex,
+)
+from cta_data.reports.table_1.wide_layout import Cell, WideTable, wide_table
+
+NOBODY = pd.DataFrame(columns=["cohort", "subject", "reason"])
+
+
+@pytest.fixture(scope="module")
+def content() -> dict[str, pd.DataFrame]:
+    """Two cohorts of the paper, one of a user's own, a trial that is not split; one is left out."""
+    return frames(
+        session("ummc", "103", (0.06, 0.24, 1.15, 0.0), sex="female", age_years=60),
+        session("ummc", "104", (0.3,), sex="male", age_years=61),
+        session("ukhd", "1", (1.0, 2.0), age_years=50),
+        session("ukhd", "2", (1.0,), age_years=60),
+        session("mine", "1", (1.0,)),
+        session("internal", "1", (1.0,), partition=None),
+        session("mine", "2", partition="excluded", reason="register: <b>5 & 6%</b>"),
+    )
+
+
+@pytest.fixture(scope="module")
+def frame(content: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return population_table(**content)
+
+
+def cell(wide: WideTable, label: str, population: str) -> Cell:
+    names = [one.name for one in wide.populations]
+    cells = {line.label: cells for line, cells in wide.lines}[label]
+    return cells[names.index(population)]
+
+
+def test_cells_are_written_as_the_paper_writes_them(frame: pd.DataFrame) -> None:
+    """Median with quartiles, mean with SD; a count is whole; a difference has its sign."""
+    wide = wide_table(frame)
+    volume = cell(wide, "Volume, cm³: median (quartiles)", "UMMC")
+    assert volume == Cell("0.27 (0.20–0.51)", "0.24 (0.06–1.15)", "+0.03 (+0.14, −0.64)")
+    assert cell(wide, "Patients", "UMMC") == Cell("2", "47", "−45")
+    age = cell(wide, "Years: median (quartiles) or mean ± SD", "UMMC")
+    assert age == Cell("60.5 (60.2–60.8)", "60 (53–66)", "+0.5 (+7.2, −5.2)")
+    age = cell(wide, "Years: median (quartiles) or mean ± SD", "UKHD")
+    assert age == Cell("55 ± 7.1", "61 ± 11", "−6 (SD −3.9)")
+
+
+def test_a_printed_value_keeps_all_its_decimals() -> None:
+    """The paper prints a quartile of 0.045; it is not rounded to 0.04."""
+    wide = wide_table(
+        population_table(
+            **frames(session("internal", "1", (1.0,), quality="HAQ", partition="test"))
+        )
+    )
+    volume = cell(wide, "Volume, cm³: median (quartiles)", "internal_space_test")
+    assert volume.published == "0.26 (0.045–1.35)"
+
+
+def test_lines_about_what_is_missing_are_there_only_where_something_is(
+    frame: pd.DataFrame,
+) -> None:
+    """Lost lesions and values that were not given have lines; other sexes have none here."""
+    labels = [line.label for line, _ in wide_table(frame).lines]
+    assert "Lost on the grid (not in the volumes)" in labels
+    assert labels.count("Not given") == 4
+    assert "Other" not in labels
+
+
+class Cells(HTMLParser):
+    """Collects the texts of every row's cells with their class, and what a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, str]]] = []
+        self.loaded: list[str] = []
+        self._class = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Start a row or a cell."""
+        about = dict(attrs)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._class = about.get("class") or tag
+            self.rows[-1].append((self._class, ""))
+        if tag in ("link", "script", "img") or "src" in about:
+            self.loaded.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        """Take the text of a cell."""
+        if self.rows and self.rows[-1] and self._class:
+            name, text = self.rows[-1][-1]
+            self.rows[-1][-1] = (name, text + data)
+
+    def handle_endtag(self, tag: str) -> None:
+        """End a cell."""
+        if tag in ("td", "th"):
+            self._class = ""
+
+
+def test_html_keeps_the_papers_numbers_apart(frame: pd.DataFrame) -> None:
+    """Ours and the paper's have cells of their own, and a cohort of one's own has no paper's."""
+    page = Cells()
+    page.feed(table_html(frame, NOBODY))
+    [patients] = [row for row in page.rows if row and row[0][1] == "Patients" and len(row) > 1]
+    told = [text for _, text in patients[1:]]
+    assert told == ["2", "308", "−306", "2", "47", "−45", "1", "1"]
+    assert [name for name, _ in patients[1:]].count("paper") == 2
+    assert page.loaded == []
+
+
+def test_html_says_whose_numbers_they_are_and_who_is_missing(
+    frame: pd.DataFrame, content: dict[str, pd.DataFrame]
+) -> None:
+    """The DOI, the meaning of the columns, the split that is not made, and reasons, escaped."""
+    left_out = patients_left_out(assign_populations(content["subjects"], content["images"]))
+    page = table_html(frame, left_out)
+    assert 'href="https://doi.org/10.1186/s41747-025-00554-5"' in page
+    assert "“paper” is what the paper printed" in page
+    assert "internal_mprage: not yet split into train and test" in page
+    assert "mine sub-2: register: &lt;b&gt;5 &amp; 6%&lt;/b&gt;" in page
+    assert "<b>5" not in page
+
+
+def test_csv_is_the_long_form(frame: pd.DataFrame) -> None:
+    """Read back, it is the DataFrame."""
+    back = pd.read_csv(io.StringIO(table_csv(frame)), dtype={"population": "string"})
+    pd.testing.assert_frame_equal(back.astype({"row": "string"}), frame)
+
+
+def test_latex_is_a_tabular_of_whole_rows(frame: pd.DataFrame) -> None:
+    """Every row has as many cells as the tabular has columns, and braces are balanced."""
+    text = table_latex(frame)
+    [columns] = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)
+    assert len(columns) == 1 + 3 + 3 + 1 + 1
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    for line in body:
+        spans = [int(n) for n in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+        plain = len(re.findall(r"(?<!\\)&", line)) + 1 - len(spans)
+        assert plain + sum(spans) == len(columns), line
+    assert text.count("{") == text.count("}")
+    for name in ("toprule", "midrule", "bottomrule", "end{tabular}"):
+        assert text.count(f"\\{name}") == 1
+
+
+def test_latex_is_escaped(frame: pd.DataFrame) -> None:
+    """No bare underscore, per cent or character beyond ASCII is outside comments."""
+    body = [line for line in table_latex(frame).splitlines() if not line.startswith("%")]
+    assert not re.search(r"(?<!\\)[_%#]", "\n".join(body))
+    assert all(line.isascii() for line in body)
+    assert r"internal\_mprage" in "\n".join(body)
+
+
+def test_the_same_content_gives_the_same_bytes(frame: pd.DataFrame) -> None:
+    """No clock and no order that varies."""
+    for render in (table_csv, table_latex, lambda one: table_html(one, NOBODY)):
+        assert render(frame) == render(frame.copy())

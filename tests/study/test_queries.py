@@ -1,0 +1,89 @@
+"""SQL over the tables of a study, and over nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cta_data.errors import CtaError
+from cta_data.study.tables import Tables, query, table_schemas
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A study's tables with three lesions."""
+    tables = Tables(tmp_path)
+    tables.upsert(
+        "lesions",
+        [
+            {
+                **{"cohort": "internal", "subject": "001", "session": "1", "grid": "MPRAGE"},
+                **{"quality": quality, "lesion_id": number, "volume_cm3": volume},
+            }
+            for quality, number, volume in (("HAQ", 1, 1.0), ("HAQ", 2, 3.0), ("NAQ", 1, 5.0))
+        ],
+    )
+    tables.flush()
+    return tmp_path
+
+
+def test_a_query_over_a_table(folder: Path) -> None:
+    """Grouping and medians give the values that follow from the rows."""
+    sql = "select quality, count(*) as n, median(volume_cm3) as m from lesions group by all"
+    frame = query(folder, f"{sql} order by quality")
+    assert frame.to_dict("list") == {"quality": ["HAQ", "NAQ"], "n": [2, 1], "m": [2.0, 5.0]}
+
+
+def test_every_table_can_be_queried_before_it_has_rows(folder: Path) -> None:
+    """All tables of the schema are there, empty or not."""
+    for table in table_schemas():
+        count = query(folder, f"select count(*) as n from {table}")["n"][0]
+        assert count == (3 if table == "lesions" else 0)
+
+
+@pytest.mark.parametrize(
+    "sql", ["select * from lesion", "select volume from lesions", "selct 1", "", "-- nothing"]
+)
+def test_a_wrong_query_lists_the_tables(folder: Path, sql: str) -> None:
+    """A misspelt table, column or statement is one error that names the tables."""
+    with pytest.raises(CtaError, match=r"(?s)the query failed.*Tables: .*lesions"):
+        query(folder, sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from '{file}'",
+        "select * from read_csv('{file}')",
+        "select * from glob('{folder}/*')",
+        "copy lesions to '{folder}/out.csv'",
+        "attach '{folder}/new.db'",
+        "set enable_external_access = true",
+    ],
+)
+def test_a_query_reaches_no_file(folder: Path, tmp_path: Path, sql: str) -> None:
+    """Neither reading nor writing a file, nor opening the door to it, is possible from SQL."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("name\nDoe\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(CtaError):
+        query(folder, sql.format(file=secret, folder=tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_query_changes_no_table(folder: Path) -> None:
+    """Statements that would change a table leave its file as it is."""
+    before = (folder / "lesions.parquet").read_bytes()
+    with pytest.raises(CtaError):
+        query(folder, "delete from lesions")
+    assert (folder / "lesions.parquet").read_bytes() == before
+
+
+def test_a_query_does_not_see_variables_of_the_program(folder: Path) -> None:
+    """A name that is no table is an error, even where a DataFrame of that name is around."""
+    secrets = pd.DataFrame({"name": ["Doe"]})
+    with pytest.raises(CtaError):
+        query(folder, "select * from secrets")
+    assert len(secrets) == 1
