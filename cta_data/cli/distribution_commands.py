@@ -9,7 +9,6 @@ import typer
 from rich.table import Table
 
 from cta_data.cli.options import CohortOption, JsonOption, StudyOption
-from cta_data.engine.driver import study_lock
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.study.distribution import (
@@ -22,6 +21,7 @@ from cta_data.study.distribution import (
     require_rule,
     restriction,
 )
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study, open_study
 from cta_data.terminal.output import console, error_console, print_json
 

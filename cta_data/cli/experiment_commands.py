@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cta_data.cli.options import DryRunOption, JobsOption, JsonOption, StudyOption
-from cta_data.cli.train_commands import (
+from cta_data.cli.training_options import (
     ConfigurationOption,
     DeviceOption,
     EpochsOption,

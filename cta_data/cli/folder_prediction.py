@@ -91,7 +91,7 @@ def _training(study: Study | None, changes: dict[str, Any]) -> TrainingSection:
 
 
 def _model_of_study(study: Study | None, setting: str, changes: dict[str, Any]) -> Path:
-    from cta_data.cli.train_commands import training_section
+    from cta_data.cli.training_options import training_section
     from cta_data.training.models import model_of
     from cta_data.versioning.datasets import fetch
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
-from cta_data.cli.train_commands import ConfigurationOption, PlannerOption, training_section
+from cta_data.cli.training_options import ConfigurationOption, PlannerOption, training_section
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
@@ -56,7 +56,8 @@ def export(
     study: StudyOption = None,
 ) -> int:
     """Write a model as a zip that `nnUNetv2_install_pretrained_model_from_zip` installs."""
-    from cta_data.training.models import MODELS, model_of
+    from cta_data.study.layout import MODELS
+    from cta_data.training.models import model_of
     from cta_data.training.nnunet.archive import export_model
     from cta_data.training.nnunet.environment import require_training_packages
     from cta_data.training.trained_models import trained_folds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,8 @@ import typer
 
 from cta_data.cli.options import CohortOption, JsonOption, ReplayOption, StudyOption
 from cta_data.engine.records import EXIT_NOTHING
-from cta_data.study.study import Study, open_study
-from cta_data.terminal.output import console, error_console, print_json
+from cta_data.study.study import open_study
+from cta_data.terminal.output import error_console, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +34,7 @@ def report(
 ) -> int:
     """Describe the study: Table 1 beside the paper's figures, and the sources to cite."""
     from cta_data.reports.report import make_reports, write_reports
+    from cta_data.terminal.report_table import print_written_reports
 
     opened = open_study(study)
     made = make_reports(opened, names or [], cohort or [])
@@ -50,29 +50,8 @@ def report(
     if as_json:
         print_json(_content(made))
         return 0
-    _print(opened, made)
+    print_written_reports(opened, made)
     return 0
-
-
-def print_table_1(study: Study) -> bool:
-    """Write and print Table 1 and the sources of a study; tell whether it holds a subject."""
-    from cta_data.reports.report import make_reports, write_reports
-
-    made = make_reports(study, ["table1"])
-    if made is None:
-        return False
-    write_reports(study, made, ["cta-data", "report", "table1"])
-    _print(study, made)
-    return True
-
-
-def _print(study: Study, reports: Reports) -> None:
-    from cta_data.terminal.report_table import print_reports
-
-    print_reports(reports)
-    console().print("Written:")
-    for name in reports.files:
-        console().print(f"  {os.path.relpath(study.root / name)}", soft_wrap=True)
 
 
 def _content(reports: Reports) -> dict[str, object]:

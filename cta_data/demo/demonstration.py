@@ -6,7 +6,6 @@ import os
 import time
 from pathlib import Path
 
-from cta_data.cli.report_commands import print_table_1
 from cta_data.demo.training import configure, tell, tell_truth, train_and_evaluate
 from cta_data.engine import ExecutorOptions, Report, RunOptions
 from cta_data.engine.records import EXIT_FAILED
@@ -21,6 +20,7 @@ from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
 from cta_data.study.study import Study
 from cta_data.terminal.output import ProgressObserver, console, print_frame
+from cta_data.terminal.report_table import print_written_reports
 from cta_data.terminal.status_table import print_status
 from cta_data.training.nnunet.environment import require_training_packages
 from cta_data.versioning.datasets import save
@@ -208,7 +208,10 @@ def print_overview(study: Study) -> None:
     """Print where every subject stands, and Table 1."""
     print_status(study_status(study))
     console().print()
-    print_table_1(study)
+    made = make_reports(study, ["table1"])
+    if made is not None:
+        write_reports(study, made, ["cta-data", "report", "table1"])
+        print_written_reports(study, made)
 
 
 def _print_results(study: Study, folder: Path, started: float) -> None:

@@ -5,15 +5,14 @@ It is the only process that touches a shared file or commits.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from cta_data.engine.acceptance import decided
 from cta_data.engine.decisions import Decision, decide
@@ -24,13 +23,11 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
-from cta_data.names import require_short_dataset
 from cta_data.versioning.datasets import fetch
-from cta_data.versioning.leftovers import children_that_end, clear_leftovers
-from cta_data.versioning.ownership import require_trusted
 
 if TYPE_CHECKING:
-    from cta_data.study.study import Study
+    from cta_data.study.lock import study_lock
+from cta_data.study.study import Study
 
 LOGGER = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0
@@ -132,58 +129,6 @@ def _awaits(unit: UnitId, running: set[tuple[str, str, str]]) -> bool:
     if not unit.cohort:
         return bool(running)
     return (unit.cohort, unit.subject, unit.session) in running
-
-
-@contextmanager
-def study_lock(study: Study) -> Iterator[None]:
-    """Hold the study's lock: one command at a time may change it.
-
-    What was read of its tables before is forgotten, since another command may have changed them
-    meanwhile: plan under the lock.
-
-    Raises
-    ------
-    CtaError
-        Another command holds it, git does not work here, or git-annex cannot.
-    """
-    with folder_lock(study.root):
-        for cohort in study.cohorts:  # a study may have been moved
-            require_short_dataset(study.root / study.derivatives_path(cohort))
-        study.tables.forget()
-        yield
-
-
-@contextmanager
-def folder_lock(root: Path) -> Iterator[None]:
-    """Hold the lock of a study's folder, be it finished or not; see `study_lock`."""
-    with _open_lock(root) as file:
-        require_trusted(root)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CtaError(
-                "another cta-data command works on this study",
-                where=str(root),
-                next_step="Wait until it has ended",
-            ) from error
-        with children_that_end():
-            for done in clear_leftovers(root):
-                LOGGER.info(done)
-            yield
-
-
-def _open_lock(root: Path) -> IO[str]:
-    try:
-        (root / ".cta").mkdir(exist_ok=True)
-        return open(root / ".cta" / "lock", "w", encoding="utf-8")
-    except OSError as error:
-        raise CtaError(
-            "this study cannot be changed",
-            where=str(root),
-            why=f"{error.filename}: {error.strerror}",
-            next_step="Get permission to write to the study, or clone it "
-            "(`datalad clone`) and work in the clone; `status` and `query` only read",
-        ) from error
 
 
 def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
@@ -306,7 +251,7 @@ def _placed(study: Study, result: Result) -> Result:
     stale = list(row["outputs"] or []) if row else []
     try:
         if result.outcome:
-            staging = staging_folder(study.root, result.unit)
+            staging = staging_folder(study.root, result.unit.id.key, result.unit.key)
             place(study.root, staging, result.outputs, stale)
             decision = study.tables.by_key("acceptances").get(result.unit.id.key)
             result = replace(result, record=decided(result.record, result.unit.key, decision))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import platform
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 from cta_data.engine.records import Record
+from cta_data.versioning.software import software_versions
 
 LOG = Path(".cta") / "log"
 
@@ -44,12 +44,6 @@ class RunLog:
     def _write(self, content: dict[str, Any]) -> None:
         self._file.write(json.dumps(content, sort_keys=True) + "\n")
         self._file.flush()
-
-
-def software_versions() -> dict[str, str]:
-    """Return the versions of the software that results depend on."""
-    names = ("cta_data", "SimpleITK", "pydicom", "dicom2nifti", "nibabel", "numpy", "scipy")
-    return {name: metadata.version(name) for name in names}
 
 
 def read_timings(root: Path) -> dict[tuple[str, str, str, str], dict[str, float]]:

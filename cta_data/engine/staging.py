@@ -7,7 +7,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cta_data.engine.units import Unit
 from cta_data.versioning.keys import digest
 
 STAGING = Path(".cta") / "staging"
@@ -36,9 +35,12 @@ class Workspace:
         return sorted(f.relative_to(self.staging).as_posix() for f in files)
 
 
-def staging_folder(root: Path, unit: Unit) -> Path:
-    """Return the staging folder of one unit, its own even where two units read the same."""
-    return root / STAGING / digest([unit.id.key, unit.key])
+def staging_folder(root: Path, identifier: tuple[str, ...], key: str) -> Path:
+    """Return the staging folder of one unit, its own even where two units read the same.
+
+    `identifier` and `key` are those of the unit's row in the table `units`.
+    """
+    return root / STAGING / digest([identifier, key])
 
 
 def clear_staging(root: Path) -> None:

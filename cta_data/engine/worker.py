@@ -35,7 +35,7 @@ class Result:
 def run_unit(step: Step, unit: Unit, root: str) -> Result:
     """Run one unit in its own staging folder; never raises."""
     limit_threads()
-    staging = staging_folder(Path(root), unit)
+    staging = staging_folder(Path(root), unit.id.key, unit.key)
     shutil.rmtree(staging, ignore_errors=True)
     started = time.perf_counter()
     try:

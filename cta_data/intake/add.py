@@ -14,7 +14,6 @@ from cta_data.cohorts import Card, SeriesHeader, assign_roles
 from cta_data.cohorts.clinical import find_clinical_files
 from cta_data.cohorts.file_roles import FileMatch, match_file
 from cta_data.cohorts.series_roles import LEFT_OUT, asked_values, takes
-from cta_data.engine.driver import study_lock
 from cta_data.engine.sessions import DOSE
 from cta_data.intake import (
     AdditionOptions,
@@ -34,6 +33,7 @@ from cta_data.memory import memory_bounded
 from cta_data.names import LONGEST_LABEL
 from cta_data.redaction.identity import is_public
 from cta_data.study.distribution import restrict_cohort
+from cta_data.study.lock import study_lock
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import annexing, fetch, is_modified, require_identity, save

@@ -21,8 +21,8 @@ from cta_data.pipeline.register import REGISTER
 from cta_data.pipeline.retire import retire_sessions
 from cta_data.pipeline.transfer import TRANSFER
 from cta_data.study.distribution import restrict_cohort
+from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import CONFIGURATION, Study
-from cta_data.training.models import MODELS, PREDICTIONS, REFERENCES
 from cta_data.versioning.datasets import is_modified, require_identity, save
 from cta_data.versioning.provenance import commit_run
 

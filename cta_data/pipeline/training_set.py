@@ -10,12 +10,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.engine import Outcome, Unit, Workspace
-from cta_data.engine.log import software_versions
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.geometry import grid_of_itk
 from cta_data.formats.nifti.image import describe_grid_difference, read_image, same_grid
 from cta_data.formats.voxel_values import count_not_finite
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
+from cta_data.versioning.software import software_versions
 
 READER = "NibabelIOWithReorient"
 """nnU-Net's reader that turns images to RAS, and masks back: its others ignore orientation."""

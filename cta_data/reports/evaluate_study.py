@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cta_data.engine.driver import study_lock
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.reports.evaluate import Evaluation, evaluate
 from cta_data.reports.illustrate import illustrator
 from cta_data.scoring import Convention
 from cta_data.scoring.models import Predictions, predictions_in_folders
+from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
+from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.training.evaluation_sets import place_references
-from cta_data.training.models import MODELS, PREDICTIONS, REFERENCES, kept_at
+from cta_data.training.models import kept_at
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.versioning.datasets import fetch, is_modified, require_identity, save
 from cta_data.versioning.provenance import commit_of, commit_run

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from cta_data.bids.files import write_text
-from cta_data.engine.driver import study_lock
 from cta_data.errors import ConfigurationError
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
 from cta_data.reports.origin import origin_text, stamped
@@ -17,6 +16,7 @@ from cta_data.reports.table_1.population_table import population_table
 from cta_data.reports.table_1.populations import assign_populations, patients_left_out
 from cta_data.reports.table_1.rendering import table_csv, table_html, table_latex
 from cta_data.scoring.published import published_table_1
+from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.provenance import commit_of, commit_run

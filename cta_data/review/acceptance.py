@@ -8,10 +8,10 @@ from typing import Any
 
 from cta_data.engine import Selection
 from cta_data.engine.acceptance import ACCEPTED, REJECTED, in_words, is_held_back
-from cta_data.engine.driver import study_lock
 from cta_data.engine.sessions import selected_cohorts
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.accounting import account, write_participant_tables
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
 from cta_data.versioning.datasets import require_identity

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cta_data.engine.driver import study_lock
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
 from cta_data.scoring.mask_files import ENDINGS
+from cta_data.study.layout import PREDICTIONS
+from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
-from cta_data.training.models import PREDICTIONS
 from cta_data.training.prediction_record import NAME
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.keys import content_key

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cta_data.bids.files import write_bytes, write_text
-from cta_data.engine.driver import study_lock
+from cta_data.drawing.png import png_bytes
 from cta_data.errors import CtaError, DataRefused
 from cta_data.reports.figures.findings import strip_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
@@ -17,8 +17,8 @@ from cta_data.reports.finding_figures import overlap_in_words
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.review.audit import evaluated_cases
 from cta_data.review.audit_template import FalseEntry, audit_html
-from cta_data.review.transfer_pictures import png_bytes
 from cta_data.scoring import CONVENTIONS, Convention
+from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
 from cta_data.versioning.provenance import commit_of
 

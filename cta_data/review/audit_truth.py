@@ -20,9 +20,9 @@ from cta_data.reports.finding_crops import mask_path
 from cta_data.scoring import Convention
 from cta_data.scoring.instances import instances_of_voxels
 from cta_data.scoring.mask_files import MaskVoxels, read_mask
+from cta_data.study.layout import PREDICTIONS
 from cta_data.study.sourcedata import ACCEPTED
 from cta_data.study.study import Study
-from cta_data.training.models import PREDICTIONS
 
 MISSED = "a real lesion that the reader missed"
 DRAWN = "a part of a lesion that the reader drew"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.bids.files import write_bytes, write_text
+from cta_data.drawing.png import png_bytes
 from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import in_words, is_held_back
-from cta_data.engine.driver import study_lock
 from cta_data.engine.sessions import STEP_NAMES, Upstream
 from cta_data.errors import CtaError
 from cta_data.pipeline.session_images import require_files
@@ -19,7 +19,8 @@ from cta_data.reports.origin import origin_text, stamped
 from cta_data.review.acceptance import JUDGED
 from cta_data.review.picture_content import SessionFiles, lesion_entries, session_picture
 from cta_data.review.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
-from cta_data.review.transfer_pictures import draw_session, png_bytes
+from cta_data.review.transfer_pictures import draw_session
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
 from cta_data.versioning.datasets import fetch

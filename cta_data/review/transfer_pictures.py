@@ -5,7 +5,6 @@ Pixels in, a figure out; nothing is read or written. The same content gives the 
 
 from __future__ import annotations
 
-import io
 import textwrap
 from dataclasses import dataclass
 
@@ -13,11 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from PIL import Image
 
 from cta_data.drawing.crops import (
-    COLOURS,
     FONT,
     HALO,
     Crop,
@@ -34,8 +30,6 @@ _WIDTH, _MARGIN, _GAP = 1320, 20, 8  # pixels
 _CHECKER, _CAPTION, _LINE, _HEAD = 420, 22, 16, 74
 _CROPS_A_ROW = 6
 _LINE_LENGTH = {1: 30, 2: 64, 3: 96}  # letters that fit below so many crops
-_GREYS = (44, 32, 24, 16)
-_MOST_BYTES = 300_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,42 +115,6 @@ def draw_session(picture: SessionPicture) -> Figure:
         _draw_row(figure, top, row, picture.variants)
         top += row_height
     return figure
-
-
-def png_bytes(figure: Figure) -> bytes:
-    """Return a figure as PNG with few colours and no metadata: no clock and no software in it."""
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()
-    full = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    content = b""
-    for greys in _GREYS:
-        stream = io.BytesIO()
-        _with_palette(full, _palette(greys)).save(stream, "PNG", optimize=True)
-        content = stream.getvalue()
-        if len(content) <= _MOST_BYTES:
-            break
-    return content
-
-
-def _palette(greys: int) -> NDArray[np.int64]:
-    """Return greys and the outlines' colours, each whole and mixed with black and white: (n, 3)."""
-    entries = [np.full(3, round(255 * i / (greys - 1))) for i in range(greys)]
-    for name in COLOURS:
-        colour = np.array([int(name[i : i + 2], 16) for i in (1, 3, 5)])
-        entries += [np.rint(s * colour + (1 - s) * g) for s, g in ((1, 0), (0.6, 0), (0.6, 255))]
-    return np.array(entries).astype(np.int64)
-
-
-def _with_palette(full: NDArray[np.uint8], palette: NDArray[np.int64]) -> Image.Image:
-    """Return the picture with each colour replaced by the nearest one of the palette."""
-    packed = full.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-    colours, where = np.unique(packed, return_inverse=True)
-    channels = np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], -1)
-    nearest = np.array([np.argmin(((palette - one) ** 2).sum(axis=1)) for one in channels])
-    few = Image.fromarray(nearest[where.reshape(packed.shape)].astype(np.uint8), mode="L")
-    few.putpalette(palette.astype(np.uint8).tobytes())
-    return few
 
 
 def _lesion_rows(lesions: tuple[LesionPicture, ...]) -> list[list[LesionPicture]]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cta_data.bids.dataset import write_bidsignore, write_dataset_description, write_readme
 from cta_data.cohorts import Card, parse_card, shipped_card_text
-from cta_data.engine.driver import folder_lock, study_lock
 from cta_data.errors import ConfigurationError
 from cta_data.given_names import GROUPS, check_name
 from cta_data.names import require_plain_name, require_short_dataset
 from cta_data.study.configuration import initial_toml
+from cta_data.study.lock import folder_lock, study_lock
 from cta_data.study.study import CONFIGURATION, UNFINISHED, Study
 from cta_data.versioning.datasets import create_dataset, require_identity, save, write_attributes
 

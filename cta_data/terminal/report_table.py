@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -11,10 +12,19 @@ from cta_data.reports.report import Reports
 from cta_data.reports.table_1.rendering import unpartitioned_notes
 from cta_data.reports.table_1.wide_layout import MISSING, Cell, WideTable, wide_table
 from cta_data.scoring.published import PAPER_CITATION
+from cta_data.study.study import Study
 from cta_data.terminal.output import console
 
 GAP = 2
 """Blanks between two columns."""
+
+
+def print_written_reports(study: Study, reports: Reports) -> None:
+    """Print the reports of a study, and which files hold them."""
+    print_reports(reports)
+    console().print("Written:")
+    for name in reports.files:
+        console().print(f"  {os.path.relpath(study.root / name)}", soft_wrap=True)
 
 
 def print_reports(reports: Reports) -> None:

@@ -19,9 +19,9 @@ from cta_data.given_names import GROUPS
 from cta_data.pipeline.accounting import build_cohorts, study_partition
 from cta_data.pipeline.partition import Assignment
 from cta_data.study.configuration import Setting
+from cta_data.study.layout import REFERENCES
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
-from cta_data.training.models import REFERENCES
 
 INTERNAL = "internal"
 """The trials' own patients, whatever their cohorts are called."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cta_data.engine.driver import study_lock
 from cta_data.json_files import read_json_object
+from cta_data.study.layout import MODELS
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
-from cta_data.training.models import ANNEXED_MODELS, MODELS, Model, ensure_dataset
+from cta_data.training.models import ANNEXED_MODELS, Model, ensure_dataset
 from cta_data.training.nnunet.archive import Archived, import_model
 from cta_data.training.train import build_key
 from cta_data.versioning.datasets import require_identity, save

@@ -10,13 +10,11 @@ from pathlib import Path
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.build import dataset_folder
 from cta_data.study.configuration import Setting, TrainingSection
+from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
 from cta_data.training.nnunet.plans import model_folder
 from cta_data.versioning.datasets import create_dataset, save, write_attributes
 
-MODELS = "models"
-PREDICTIONS = "evaluation/predictions"
-REFERENCES = "evaluation/references"
 ANNEXED_MODELS = ("*.pth", "*.nii.gz", "*.png")
 ANNEXED_PREDICTIONS = ("*.nii.gz", "*.png")
 WORK = Path(".cta") / "nnunet"

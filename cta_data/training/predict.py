@@ -13,9 +13,10 @@ from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
 from cta_data.study.configuration import Setting, TrainingSection
+from cta_data.study.layout import PREDICTIONS
 from cta_data.study.study import Study
 from cta_data.training.evaluation_sets import SetForModel
-from cta_data.training.models import PREDICTIONS, WORK, Model
+from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.model_facts import read_model_facts

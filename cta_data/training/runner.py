@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
-from cta_data.engine.driver import mark_uncommitted, study_lock
+from cta_data.engine.driver import mark_uncommitted
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import execute
 from cta_data.study.configuration import TrainingSection
+from cta_data.study.layout import MODELS, PREDICTIONS
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
 from cta_data.training.checks import Check, check_training
 from cta_data.training.evaluation_sets import EvaluationSets, place_references
 from cta_data.training.models import (
     ANNEXED_MODELS,
     ANNEXED_PREDICTIONS,
-    MODELS,
-    PREDICTIONS,
     Model,
     ensure_dataset,
     model_of,

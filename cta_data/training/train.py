@@ -26,8 +26,9 @@ from cta_data.engine.sessions import make_unit
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.json_files import read_json, read_json_object
 from cta_data.study.configuration import Setting, TrainingSection
+from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
-from cta_data.training.models import MODELS, WORK, Model
+from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.model_card import fold_card, with_first_cost, write_curves

@@ -13,8 +13,9 @@ from typing import Any
 from cta_data.engine import Unit, digest
 from cta_data.errors import DataRefused
 from cta_data.study.configuration import Setting
+from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
-from cta_data.training.models import MODELS, Model
+from cta_data.training.models import Model
 from cta_data.versioning.keys import content_key
 
 _DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)

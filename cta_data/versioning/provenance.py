@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from cta_data.engine.log import software_versions
 from cta_data.errors import CtaError
 from cta_data.versioning.committed import datasets_of, require_committed
 from cta_data.versioning.datasets import datalad_errors, quiet_datalad, require_space
 from cta_data.versioning.git_settings import run_git
+from cta_data.versioning.software import software_versions
 
 FAILED = "the work is done but could not be committed"
 REPLAY = "--replay"

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.command_line import CARD, Cta
 
-from cta_data.engine.driver import study_lock
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
 from cta_data.versioning.tools import use_environment_tools
 

@@ -10,10 +10,11 @@ import pytest
 from helpers.toy_steps import Seen, execute, files, make_study, reasons, statuses, tables, toy_step
 
 from cta_data.engine import RunOptions, Selection, Unit, plan_steps, run_steps
-from cta_data.engine.driver import UNCOMMITTED, study_lock
+from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.log import read_timings
 from cta_data.engine.staging import staging_folder
 from cta_data.errors import CtaError
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import Fetched
 
@@ -345,7 +346,8 @@ def test_units_that_read_the_same_keep_apart(tmp_path: Path) -> None:
     one = Unit(next(iter(toy_step().plan(study, Selection()))).id, 1, (), {})  # type: ignore[union-attr]
     other = Unit(type(one.id)("toy", "c", "s2", "1"), 1, (), {})
     assert one.key == other.key
-    assert staging_folder(tmp_path, one) != staging_folder(tmp_path, other)
+    first, second = (staging_folder(tmp_path, unit.id.key, unit.key) for unit in (one, other))
+    assert first != second
 
 
 def test_what_follows_the_steps_is_done_under_the_lock(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def run_step(study: Study, step: Step) -> dict[str, str]:
             told[unit.id.step] = f"blocked: {unit.reason}"
             continue
         result = run_unit(step, unit, str(study.root))
-        staging = staging_folder(study.root, unit)
+        staging = staging_folder(study.root, unit.id.key, unit.key)
         if result.outcome is not None:
             place(study.root, staging, result.outputs, [])
             for table, rows in result.outcome.tables.items():

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from cta_data.drawing.crops import Crop, Outline
+from cta_data.drawing.png import png_bytes
 from cta_data.reports.figures.findings import strip_figure
 from cta_data.review.audit_template import FalseEntry, audit_html, judging_command
-from cta_data.review.transfer_pictures import png_bytes
 
 
 def entry(lesion: int, **more: object) -> FalseEntry:

@@ -23,6 +23,7 @@ from cta_data.drawing.planes import (
     show,
     show_lesion,
 )
+from cta_data.drawing.png import png_bytes
 from cta_data.review.pictures_page import (
     LeftOut,
     LesionEntry,
@@ -36,7 +37,6 @@ from cta_data.review.transfer_pictures import (
     SessionPicture,
     checkerboard,
     draw_session,
-    png_bytes,
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.engine import Unit
-from cta_data.engine.log import software_versions
+from cta_data.versioning.software import software_versions
 
 LEARNING = ("torch", "nnunetv2", "dynamic_network_architectures", "batchgeneratorsv2")
 NOT_SHOWN = ("cases", "patients", "definition", "study")

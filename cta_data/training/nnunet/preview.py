@@ -20,8 +20,8 @@ from cta_data.drawing.planes import (
     orthogonal_planes,
     show,
 )
+from cta_data.drawing.png import png_bytes
 from cta_data.imaging.geometry.resampling import resample
-from cta_data.review.transfer_pictures import png_bytes
 
 MOST_LESIONS = 8
 _COLUMNS = 4

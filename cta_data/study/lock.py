@@ -1,0 +1,70 @@
+"""The lock of a study: one command at a time may change it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from cta_data.errors import CtaError
+from cta_data.names import require_short_dataset
+from cta_data.study.study import Study
+from cta_data.versioning.leftovers import children_that_end, clear_leftovers
+from cta_data.versioning.ownership import require_trusted
+
+LOGGER = logging.getLogger(__name__)
+
+
+@contextmanager
+def study_lock(study: Study) -> Iterator[None]:
+    """Hold the study's lock: one command at a time may change it.
+
+    What was read of its tables before is forgotten, since another command may have changed them
+    meanwhile: plan under the lock.
+
+    Raises
+    ------
+    CtaError
+        Another command holds it, git does not work here, or git-annex cannot.
+    """
+    with folder_lock(study.root):
+        for cohort in study.cohorts:  # a study may have been moved
+            require_short_dataset(study.root / study.derivatives_path(cohort))
+        study.tables.forget()
+        yield
+
+
+@contextmanager
+def folder_lock(root: Path) -> Iterator[None]:
+    """Hold the lock of a study's folder, be it finished or not; see `study_lock`."""
+    with _open_lock(root) as file:
+        require_trusted(root)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CtaError(
+                "another cta-data command works on this study",
+                where=str(root),
+                next_step="Wait until it has ended",
+            ) from error
+        with children_that_end():
+            for done in clear_leftovers(root):
+                LOGGER.info(done)
+            yield
+
+
+def _open_lock(root: Path) -> IO[str]:
+    try:
+        (root / ".cta").mkdir(exist_ok=True)
+        return open(root / ".cta" / "lock", "w", encoding="utf-8")
+    except OSError as error:
+        raise CtaError(
+            "this study cannot be changed",
+            where=str(root),
+            why=f"{error.filename}: {error.strerror}",
+            next_step="Get permission to write to the study, or clone it "
+            "(`datalad clone`) and work in the clone; `status` and `query` only read",
+        ) from error

@@ -1,0 +1,11 @@
+"""Versions of the software that results depend on."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of the software that results depend on."""
+    names = ("cta_data", "SimpleITK", "pydicom", "dicom2nifti", "nibabel", "numpy", "scipy")
+    return {name: metadata.version(name) for name in names}
