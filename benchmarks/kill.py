@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-from scale import CARD, write_raw
+from scale_study import CARD, write_raw
 
 from cta_data.versioning.committed import datasets_of
 from cta_data.versioning.leftovers import MARK
