@@ -12,7 +12,6 @@ from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cta_data.engine.acceptance import decided
 from cta_data.engine.decisions import Decision, decide
@@ -23,11 +22,9 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
-from cta_data.versioning.datasets import fetch
-
-if TYPE_CHECKING:
-    from cta_data.study.lock import study_lock
+from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
+from cta_data.versioning.datasets import fetch
 
 LOGGER = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0
