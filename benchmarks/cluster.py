@@ -166,7 +166,7 @@ def records_of(root: Path, before: set[Path]) -> dict[str, int]:
 def made_by(root: Path) -> Made:
     """Return the key and status of every unit, and the content key of all that it made."""
     return {
-        " ".join(key): (
+        " ".join(map(str, key)): (
             row["key"],
             row["status"],
             {path: content_key(root / path) for path in row["outputs"]},

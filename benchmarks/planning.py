@@ -106,7 +106,7 @@ def _pretend_done(study: Study, step: Step) -> None:
                 _link(study.root / path)
         for table, content in rows.items():
             study.tables.upsert(table, content)
-        row = dict(zip(("step", "cohort", "subject", "session"), unit.id.key, strict=True)) | {
+        row = unit.id.columns() | {
             "key": unit.key,
             "status": "ok",
             "step_version": unit.version,
@@ -117,7 +117,7 @@ def _pretend_done(study: Study, step: Step) -> None:
 
 
 def _identity(unit: Unit) -> dict[str, Any]:
-    return {"cohort": "internal", "subject": unit.id.subject, "session": unit.id.session}
+    return unit.session.columns()
 
 
 def _folder(unit: Unit, derived: bool = False) -> str:

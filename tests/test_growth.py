@@ -18,14 +18,17 @@ from cta_data.pipeline.extract_brain import NEED_MORE
 from cta_data.pipeline.overview import study_status
 from cta_data.pipeline.runner import SUBJECT_STEPS
 from cta_data.study import sourcedata as inventory
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import store as tables
 from cta_data.study.tables import stored_rows
+from cta_data.study.unit_id import UnitId
 
 IMAGING = {
     *("SimpleITK", "scipy", "nibabel", "pydicom", "highdicom", "cc3d", "skimage", "PIL"),
     *("torch", "matplotlib", "datalad", "distributed", "dask", "dicom2nifti"),
 }
+FIRST = UnitId("convert", SessionId(COHORT, "00000", "1"))
 LISTED = """
 import sys
 from cta_data.cli.application import app
@@ -138,7 +141,7 @@ def test_only_columns_that_are_looked_at_are_converted(
 
     monkeypatch.setattr(stored_rows._Columns, "__missing__", counted)
     rows = Study(small).tables.by_key("units")
-    assert {rows["convert", COHORT, "00000", "1"]["status"]} == {"ok"}
+    assert {rows[FIRST.key]["status"]} == {"ok"}
     assert Counter(converted)["inputs"] == Counter(converted)["outputs"] == 0
     assert "status" in converted
 
@@ -147,7 +150,7 @@ def test_a_row_is_a_mapping_that_travels_as_a_dict(small: Path) -> None:
     """A view compares, unites and pickles as the dict of its columns: also in another process."""
     import pickle
 
-    row = Study(small).tables.by_key("units")["convert", COHORT, "00000", "1"]
+    row = Study(small).tables.by_key("units")[FIRST.key]
     plain = dict(row)
     assert row == plain and plain == row
     assert row | {"status": "error"} == plain | {"status": "error"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,7 +78,7 @@ def accept(
 
 def _listed(found: list[HeldBack], *, as_json: bool) -> int:
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([one.as_dict() for one in found])
     if not found:
         told = "nothing of this is held back: `cta-data status` tells where subjects stand"
         error_console().print(told, soft_wrap=True)

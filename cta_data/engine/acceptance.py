@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from cta_data.engine.records import Record
+from cta_data.study.tables import StoredRow, Tables
+from cta_data.study.unit_id import UnitId
 
 ACCEPTED = "accepted"
 REJECTED = "rejected"
@@ -18,6 +20,13 @@ REJECTED = "rejected"
 def is_held_back(row: Mapping[str, Any]) -> bool:
     """Tell whether a unit's result is there, and not to be used until a person says so."""
     return row["status"] == "impossible" and bool(row["outputs"])
+
+
+def decision_about(tables: Tables, unit: UnitId) -> StoredRow | None:
+    """Return the row of `acceptances` about a unit, or None: people decide about sessions alone."""
+    if unit.about is None:
+        return None
+    return tables.by_key("acceptances").get((unit.step, *unit.about.key))
 
 
 def decided(record: Record, key: str, decision: Mapping[str, Any] | None) -> Record:

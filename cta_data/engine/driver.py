@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cta_data.engine.acceptance import decided
+from cta_data.engine.acceptance import decided, decision_about
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
 from cta_data.engine.log import LOG, RunLog
@@ -23,6 +23,7 @@ from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
 from cta_data.study.lock import study_lock
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import fetch
 
@@ -64,14 +65,14 @@ def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> Iter
 
     Units whose input an earlier step would make are planned to run after it.
     """
-    running: set[tuple[str, str, str]] = set()
+    running: set[SessionId | None] = set()
     for step in steps:
         for decision in _decide_step(study, step, options):
             unit = decision.unit.id
             if decision.action != "run" and _awaits(unit, running):
                 decision = Decision(decision.unit, "run", "its input is made by an earlier step")
             if decision.action == "run":
-                running.add((unit.cohort, unit.subject, unit.session))
+                running.add(unit.about)
             yield decision
 
 
@@ -121,11 +122,9 @@ def run_steps(
     return report
 
 
-def _awaits(unit: UnitId, running: set[tuple[str, str, str]]) -> bool:
+def _awaits(unit: UnitId, running: set[SessionId | None]) -> bool:
     """Tell whether a unit waits for its session, or one of the whole study for any, to run."""
-    if not unit.cohort:
-        return bool(running)
-    return (unit.cohort, unit.subject, unit.session) in running
+    return bool(running) if unit.about is None else unit.about in running
 
 
 def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
@@ -250,7 +249,7 @@ def _placed(study: Study, result: Result) -> Result:
         if result.outcome:
             staging = staging_folder(study.root, result.unit.id.key, result.unit.key)
             place(study.root, staging, result.outputs, stale)
-            decision = study.tables.by_key("acceptances").get(result.unit.id.key)
+            decision = decision_about(study.tables, result.unit.id)
             result = replace(result, record=decided(result.record, result.unit.key, decision))
         else:
             remove(study.root, stale)
@@ -290,7 +289,7 @@ def _tabulate(study: Study, step: Step, pending: _Pending) -> None:
 
 def _unit_row(result: Result) -> dict:
     unit = result.unit
-    return _id_columns(unit.id) | {
+    return unit.id.columns() | {
         "key": unit.key,
         "status": result.record.status,
         "reason": result.record.reason or None,
@@ -304,7 +303,7 @@ def _unit_row(result: Result) -> dict:
 
 
 def _blocked_row(decision: Decision) -> dict:
-    return _id_columns(decision.unit.id) | {
+    return decision.unit.id.columns() | {
         "key": "",
         "status": decision.action,
         "reason": decision.reason,
@@ -314,15 +313,6 @@ def _blocked_row(decision: Decision) -> dict:
         "inputs": [],
         "input_keys": [],
         "outputs": [],
-    }
-
-
-def _id_columns(unit: UnitId) -> dict[str, str]:
-    return {
-        "step": unit.step,
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cta_data.engine.records import Record
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.software import software_versions
 
 LOG = Path(".cta") / "log"
@@ -46,16 +47,15 @@ class RunLog:
         self._file.flush()
 
 
-def read_timings(root: Path) -> dict[tuple[str, str, str, str], dict[str, float]]:
+def read_timings(root: Path) -> dict[UnitId, dict[str, float]]:
     """Return seconds and peak memory of each unit's latest execution."""
-    timings: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    timings: dict[UnitId, dict[str, float]] = {}
     folder = root / LOG
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
         for line in path.read_text("utf-8").splitlines():
             content = json.loads(line)
             if content.get("status") in ("ok", "impossible", "error") and content.get("seconds"):
-                key = tuple(content[name] for name in ("step", "cohort", "subject", "session"))
-                timings[key] = {
+                timings[UnitId.of(content)] = {
                     "seconds": content["seconds"],
                     "peak_memory_mb": content["peak_memory_mb"],
                 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from cta_data.engine.units import UnitId
+from cta_data.study.unit_id import UnitId
 
 Status = Literal["ok", "notneeded", "impossible", "error"]
 
@@ -32,9 +32,8 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON content."""
-        unit = dict(zip(("step", "cohort", "subject", "session"), self.unit.key, strict=True))
         names = (field.name for field in fields(self) if field.name != "unit")
-        return unit | {name: getattr(self, name) for name in names}
+        return self.unit.columns() | {name: getattr(self, name) for name in names}
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Report:
         return [r for r in self.records if r.warnings]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the number of units by step and status."""
+        """Return the number of units by step, with its model, and status."""
         return count_by_step(self.records)
 
     def exit_code(self) -> int:
@@ -70,10 +69,10 @@ class Report:
 
 
 def count_by_step(records: Iterable[Record]) -> dict[str, dict[str, int]]:
-    """Count records by step and status; the counts of a step add up to its units."""
+    """Count records by step (with its model) and status; a step's counts add up to its units."""
     counts: dict[str, Counter[str]] = {}
     for record in records:
-        counts.setdefault(record.unit.step, Counter())[record.status] += 1
+        counts.setdefault(record.unit.work, Counter())[record.status] += 1
     return {step: dict(counter) for step, counter in counts.items()}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
 from cta_data.study.configuration import Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
+from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
@@ -21,20 +22,14 @@ DOSE = "RTDOSE"
 class SourceSession:
     """A subject-session in sourcedata; `refused` says why it may not be used."""
 
-    cohort: str
-    subject: str
-    session: str
+    id: SessionId
     series: tuple[SeriesRow, ...] = ()
     refused: str = ""
-
-    def unit(self, step: str) -> UnitId:
-        """Return the unit of a step for this session."""
-        return UnitId(step, self.cohort, self.subject, self.session)
 
     @property
     def delivered(self) -> str:
         """Its label in the source, by which clinical tables know it."""
-        return next(filter(None, map(delivered_session, self.series)), self.session)
+        return next(filter(None, map(delivered_session, self.series)), self.id.session)
 
 
 def delivered_session(series: SeriesRow) -> str:
@@ -91,12 +86,17 @@ def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
         incomplete = {}
     sessions = [
         SourceSession(
-            cohort, subject, session, tuple(series), incomplete.get((subject, session), "")
+            SessionId(cohort, subject, session),
+            tuple(series),
+            incomplete.get((subject, session), ""),
         )
         for (subject, session), series in sorted(grouped.items())
         if subject not in refused
     ]
-    return sessions + [SourceSession(cohort, s, "", (), why) for s, why in sorted(refused.items())]
+    return sessions + [
+        SourceSession(SessionId(cohort, subject, ""), (), why)
+        for subject, why in sorted(refused.items())
+    ]
 
 
 def _refused_subjects(inventory: Inventory) -> dict[str, str]:
@@ -143,12 +143,20 @@ def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
     return incomplete
 
 
+def converted_sessions(study: Study) -> set[SessionId]:
+    """Return the sessions whose conversion is done."""
+    return {
+        SessionId.of(row)
+        for row in study.tables.rows("units")
+        if row["step"] == "convert" and row["status"] == "ok"
+    }
+
+
 class Upstream:
     """What earlier steps left for each session, looked up once a plan."""
 
-    def __init__(self, study: Study, step: str) -> None:
+    def __init__(self, study: Study) -> None:
         self.study = study
-        self.step = step
         tables = study.tables
         by_session = ("cohort", "subject", "session")
         self._units = tables.by_key("units")
@@ -156,22 +164,22 @@ class Upstream:
         self._transforms = tables.index("transforms", by_session)
         self._variants = tables.index("variants", by_session)
 
-    def sessions(self, selection: Selection) -> Iterator[UnitId]:
-        """Yield this step's unit for every session that was ever to be converted.
+    def sessions(self, selection: Selection) -> Iterator[SessionId]:
+        """Yield every session that was ever to be converted, in order.
 
         Not of cohorts that are not available here: in a dataset that is not installed, every
         output would seem to be gone.
         """
         selected_cohorts(self.study, selection)
         away = self.study.not_available
-        for step, cohort, subject, session in sorted(self._units):
+        for step, cohort, subject, session, *_ in sorted(self._units):
             if step == "convert" and cohort not in away and selection.takes(cohort, subject):
-                yield UnitId(self.step, cohort, subject, session)
+                yield SessionId(cohort, subject, session)
 
-    def blocked_by(self, unit: UnitId, *steps: str) -> str:
-        """Return why the unit cannot run, or an empty text."""
+    def blocked_by(self, session: SessionId, *steps: str) -> str:
+        """Return why what depends on these steps cannot run, or an empty text."""
         for step in steps:
-            row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+            row = self.unit(step, session)
             if row is None:
                 return f"{step} has not been done"
             if row["status"] == "notneeded":
@@ -182,30 +190,34 @@ class Upstream:
                 return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
         return ""
 
-    def excused(self, unit: UnitId, step: str) -> str:
-        """Return why a step has nothing to do for the unit's session, or an empty text."""
-        row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+    def unit(self, step: str, session: SessionId) -> StoredRow | None:
+        """Return the row of a step's unit for a session; None where it was never planned."""
+        return self._units.get(UnitId(step, session).key)
+
+    def excused(self, session: SessionId, step: str) -> str:
+        """Return why a step has nothing to do for a session, or an empty text."""
+        row = self.unit(step, session)
         return (row["reason"] or "") if row and row["status"] == "notneeded" else ""
 
-    def outputs(self, step: str, unit: UnitId) -> list[str]:
-        """Return the outputs of a step for the unit's session."""
-        row = self._units.get((step, unit.cohort, unit.subject, unit.session))
+    def outputs(self, step: str, session: SessionId) -> list[str]:
+        """Return the outputs of a step for a session."""
+        row = self.unit(step, session)
         return list(row["outputs"]) if row else []
 
-    def images(self, unit: UnitId, description: str = "") -> dict[str, StoredRow]:
+    def images(self, session: SessionId, description: str = "") -> dict[str, StoredRow]:
         """Return the image of each technique: of several phases the latest after contrast."""
-        rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+        rows = self._images.get(session.key, [])
         chosen: dict[str, StoredRow] = {}
         for technique, own in _by_technique(rows, description).items():
-            order = self._phase_order(unit.cohort, technique, own)
+            order = self._phase_order(session.cohort, technique, own)
             chosen[technique] = min(own, key=lambda r: phase_rank(r["contrast_phase"], order))
         return chosen
 
-    def spaces(self, unit: UnitId) -> dict[str, StoredRow]:
-        """Return all images as acquired of the unit's session by the names of their spaces."""
+    def spaces(self, session: SessionId) -> dict[str, StoredRow]:
+        """Return all images as acquired of a session by the names of their spaces."""
         spaces: dict[str, StoredRow] = {}
-        for technique, rows in _by_technique(self.phases(unit), "").items():
-            order = self._phase_order(unit.cohort, technique, rows)
+        for technique, rows in _by_technique(self.phases(session), "").items():
+            order = self._phase_order(session.cohort, technique, rows)
             phases = [row["contrast_phase"] for row in rows]
             spaces |= {
                 space_of(technique, p, phases, order): row
@@ -218,22 +230,22 @@ class Upstream:
             return LATEST_FIRST
         return phase_order(self.study.card(cohort), technique)
 
-    def phases(self, unit: UnitId) -> list[StoredRow]:
-        """Return all images as acquired of the unit's session, of every technique and phase."""
-        rows = self._images.get((unit.cohort, unit.subject, unit.session), [])
+    def phases(self, session: SessionId) -> list[StoredRow]:
+        """Return all images as acquired of a session, of every technique and phase."""
+        rows = self._images.get(session.key, [])
         return [r for r in rows if r["description"] == "" and r["modality"] != DOSE]
 
-    def transforms(self, unit: UnitId) -> list[StoredRow]:
-        """Return the registrations of the unit's session."""
-        return self._transforms.get((unit.cohort, unit.subject, unit.session), [])
+    def transforms(self, session: SessionId) -> list[StoredRow]:
+        """Return the registrations of a session."""
+        return self._transforms.get(session.key, [])
 
-    def variants(self, unit: UnitId) -> list[StoredRow]:
-        """Return the label variants of the unit's session."""
-        return self._variants.get((unit.cohort, unit.subject, unit.session), [])
+    def variants(self, session: SessionId) -> list[StoredRow]:
+        """Return the label variants of a session."""
+        return self._variants.get(session.key, [])
 
 
 def setting_image(
-    upstream: Upstream, unit: UnitId, setting: Setting, *, stripped: bool
+    upstream: Upstream, session: SessionId, setting: Setting, *, stripped: bool
 ) -> StoredRow | None:
     """Return the image of a session that a setting trains on, or None where there is none.
 
@@ -243,10 +255,10 @@ def setting_image(
         Whether the image whose brain was extracted is wanted.
     """
     description = "brain" if stripped else ""
-    chosen = upstream.images(unit, description).get(setting.technique)
+    chosen = upstream.images(session, description).get(setting.technique)
     if setting.contrast_phase:
         rows = upstream.study.tables.by_key("images")
-        key = (*unit.key[1:], setting.technique, setting.contrast_phase, description)
+        key = (*session.key, setting.technique, setting.contrast_phase, description)
         row = rows.get(key)
         # Labels lie on the phase that is worked on: another frame of reference is another place.
         return row if row and chosen and row["frame"] == chosen["frame"] else None

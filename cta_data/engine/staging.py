@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cta_data.study.unit_id import UnitKey
 from cta_data.versioning.keys import digest
 
 STAGING = Path(".cta") / "staging"
@@ -35,7 +36,7 @@ class Workspace:
         return sorted(f.relative_to(self.staging).as_posix() for f in files)
 
 
-def staging_folder(root: Path, identifier: tuple[str, ...], key: str) -> Path:
+def staging_folder(root: Path, identifier: UnitKey, key: str) -> Path:
     """Return the staging folder of one unit, its own even where two units read the same.
 
     `identifier` and `key` are those of the unit's row in the table `units`.

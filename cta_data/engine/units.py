@@ -9,33 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cta_data.study.session_id import SessionId
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key, digest, unit_key
 
 if TYPE_CHECKING:
     from cta_data.engine.staging import Workspace
     from cta_data.study.study import Study
     from cta_data.study.tables import Row
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class UnitId:
-    """One step for one subject-session; empty labels for a unit of a whole cohort or study."""
-
-    step: str
-    cohort: str = ""
-    subject: str = ""
-    session: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Key of the unit's row in the table `units`."""
-        return (self.step, self.cohort, self.subject, self.session)
-
-    def __str__(self) -> str:
-        names = [self.cohort]
-        names += [f"sub-{self.subject}"] if self.subject else []
-        names += [f"ses-{self.session}"] if self.session else []
-        return " ".join([self.step, *[name for name in names if name]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +36,11 @@ class Unit:
     version: int
     inputs: tuple[Input, ...]
     parameters: Mapping[str, Any]
+
+    @property
+    def session(self) -> SessionId:
+        """Session that the unit is about."""
+        return self.id.session
 
     @cached_property
     def parameters_digest(self) -> str:
@@ -167,7 +153,7 @@ def session_scope(*tables: str, **fixed: Any) -> Callable[[UnitId], Scope]:
     """Return an `owns` for steps whose units own the rows of their subject-session."""
 
     def owns(unit: UnitId) -> Scope:
-        where = {"cohort": unit.cohort, "subject": unit.subject, "session": unit.session, **fixed}
+        where = {**unit.session.columns(), **fixed}
         return {table: where for table in tables}
 
     return owns

@@ -20,8 +20,10 @@ from cta_data.intake.persons import (
     pairs_of_one_image,
 )
 from cta_data.intake.pseudonyms import SALT
+from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 
 SHORTEST = 6
 """Characters; shorter identifiers, such as `12`, are the same in many hospitals by chance."""
@@ -88,15 +90,15 @@ def rejected_subjects(study: Study) -> set[Label]:
     """Return the subjects of whom a person rejected every session."""
     units = study.tables.by_key("units")
     rejected = {
-        key[1:]
-        for key, row in study.tables.by_key("acceptances").items()
-        if row["decision"] == REJECTED and key in units and units[key]["key"] == row["unit_key"]
+        SessionId.of(row)
+        for row in study.tables.rows("acceptances")
+        for unit in (units.get(UnitId(row["step"], SessionId.of(row)).key),)
+        if row["decision"] == REJECTED and unit and unit["key"] == row["unit_key"]
     }
     sessions: dict[Label, set[bool]] = {}
-    for step, cohort, subject, session in units:
-        if step == "convert":
-            gone = (cohort, subject, session) in rejected
-            sessions.setdefault((cohort, subject), set()).add(gone)
+    for row in study.tables.index("units", ("step",)).get(("convert",), []):
+        session = SessionId.of(row)
+        sessions.setdefault(session.patient, set()).add(session in rejected)
     return {subject for subject, gone in sessions.items() if gone == {True}}
 
 

@@ -7,14 +7,16 @@ from typing import Any
 from cta_data.bids.dataset import write_participants
 from cta_data.cohorts.file_roles import DICOM
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.engine.sessions import STEP_NAMES
+from cta_data.engine.sessions import STEP_NAMES, converted_sessions
 from cta_data.patterns import search
 from cta_data.pipeline.convert.clinical import courses_that_differ
 from cta_data.pipeline.convert.phenotype import write_phenotypes
 from cta_data.pipeline.partition import Assignment, PartitionOptions, Patient, partition
 from cta_data.study.configuration import BuildSection
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
+from cta_data.study.unit_id import UnitId
 
 PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
     "age": {"Description": "Age at the session", "Units": "year"},
@@ -45,37 +47,38 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
 }
 
 
-def exclusions(study: Study) -> dict[tuple[str, str, str], str]:
+def exclusions(study: Study) -> dict[SessionId, str]:
     """Return why a session is not usable, for each that is not; work not yet done is no reason.
 
     Usable, and not evaluated all the same, are sessions that the cohort's card leaves out.
     """
-    units = study.tables.by_key("units")
-    reasons: dict[tuple[str, str, str], str] = {}
+    reasons: dict[SessionId, str] = {}
+    by_step = study.tables.index("units", ("step",))
     for step in STEP_NAMES:
-        for (name, cohort, subject, session), row in units.items():
-            if name == step and row["status"] == "notneeded":
-                reasons.setdefault((cohort, subject, session), row["reason"] or "")
-            elif name == step and row["status"] != "ok":
+        for row in by_step.get((step,), []):
+            if row["status"] == "notneeded":
+                reasons.setdefault(SessionId.of(row), row["reason"] or "")
+            elif row["status"] != "ok":
                 reason = row["reason"] or row["status"]
                 named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
-                reasons.setdefault((cohort, subject, session), named)
+                reasons.setdefault(SessionId.of(row), named)
     uncertain = {c: courses_that_differ(study, c) for c in study.cohorts_here}
-    for key, row in study.tables.by_key("subjects").items():
-        if row.get("form") == DICOM and key[1] in uncertain.get(key[0], {}):
-            reasons.setdefault(key, uncertain[key[0]][key[1]])
-        left_out = not_evaluated(study, key[0], key[2])
+    for row in study.tables.rows("subjects"):
+        session = SessionId.of(row)
+        if row.get("form") == DICOM and session.subject in uncertain.get(session.cohort, {}):
+            reasons.setdefault(session, uncertain[session.cohort][session.subject])
+        left_out = not_evaluated(study, session)
         if left_out:
-            reasons.setdefault(key, left_out)
+            reasons.setdefault(session, left_out)
     return reasons
 
 
-def not_evaluated(study: Study, cohort: str, session: str) -> str:
+def not_evaluated(study: Study, session: SessionId) -> str:
     """Return why a session is left out by its cohort's card, or an empty text."""
-    if cohort not in study.cohorts_here:
+    if session.cohort not in study.cohorts_here:
         return ""
-    section = study.card(cohort).sessions
-    if not section.evaluated or search(section.evaluated, session):
+    section = study.card(session.cohort).sessions
+    if not section.evaluated or search(section.evaluated, session.session):
         return ""
     return section.not_evaluated
 
@@ -90,13 +93,13 @@ def usable_patients(study: Study) -> list[Patient]:
     cohorts = build_cohorts(study)
     patients: dict[tuple[str, str], Patient] = {}
     for key, row in sorted(study.tables.by_key("subjects").items()):
-        cohort, subject, _ = key
-        statuses = {
-            step: units[step, *key]["status"] for step in STEP_NAMES if (step, *key) in units
-        }
+        session = SessionId(*key)
+        done = {step: units.get(UnitId(step, session).key) for step in STEP_NAMES}
+        statuses = {step: unit["status"] for step, unit in done.items() if unit}
         usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
-        if cohort in cohorts and row["quality"] and usable and not not_evaluated(study, *key[::2]):
-            patients.setdefault((cohort, subject), Patient(cohort, subject, row["quality"]))
+        wanted = session.cohort in cohorts and row["quality"] and usable
+        if wanted and not not_evaluated(study, session):
+            patients.setdefault(session.patient, Patient(*session.patient, row["quality"]))
     return list(patients.values())
 
 
@@ -145,48 +148,50 @@ def account(study: Study) -> None:
     build's cohorts is not: nobody could tell how its patients are to be counted.
     """
     reasons = exclusions(study)
-    built = any(step.startswith("build_") for step, *_ in study.tables.by_key("units"))
+    by_step = study.tables.index("units", ("step",))
+    built = ("build",) in by_step
     whole = not build_cohorts(study) & study.not_available.keys()
     assigned = {
         (a.patient.cohort, a.patient.subject): a
         for a in (study_partition(study) if built and whole else [])
     }
     known = study.tables.by_key("subjects")
-    rows = dict(known)
-    for step, cohort, subject, session in study.tables.by_key("units"):
-        if step == "convert" and cohort not in study.not_available:
-            identity = {"cohort": cohort, "subject": subject, "session": session}
-            licence = study.card(cohort).cohort.licence
-            rows.setdefault((cohort, subject, session), identity | {"licence": licence})
+    rows = {SessionId(*key): row for key, row in known.items()}
+    for unit in by_step.get(("convert",), []):
+        session = SessionId.of(unit)
+        if session not in rows and session.cohort not in study.not_available:
+            licence = study.card(session.cohort).cohort.licence
+            rows[session] = session.columns() | {"licence": licence}
     updated = []
-    for key, row in rows.items():
+    for session, row in rows.items():
         told: dict[str, Any]
-        if key[0] in study.not_available:
+        if session.cohort in study.not_available:
             continue
-        reason = reasons.get(key)
-        assignment = assigned.get(key[:2])
+        reason = reasons.get(session)
+        assignment = assigned.get(session.patient)
         if reason:
             told = {"partition": "excluded", "exclusion_reason": reason}
         elif assignment:
             why = assignment.reason or None
             told = {"partition": assignment.partition, "exclusion_reason": why}
         else:
-            partition_now = "external" if is_external(study, key[0]) else None
+            partition_now = "external" if is_external(study, session.cohort) else None
             if not whole and row.get("partition") in ("train", "test"):
                 partition_now = row["partition"]
             told = {"partition": partition_now, "exclusion_reason": None}
-        if any(row.get(name) != value for name, value in told.items()) or key not in known:
+        if any(row.get(name) != value for name, value in told.items()) or session.key not in known:
             updated.append({**row, **told})
     study.tables.upsert("subjects", updated)
 
 
 def write_participant_tables(study: Study) -> None:
     """Write participants.tsv of every cohort from the table `subjects`, where it changed."""
-    converted = {key[1:] for key, r in _units_of(study, "convert").items() if r["status"] == "ok"}
+    converted = converted_sessions(study)
     by_cohort: dict[str, dict[str, StoredRow]] = {}
     for key, row in sorted(study.tables.by_key("subjects").items()):
-        if key in converted:
-            by_cohort.setdefault(key[0], {}).setdefault(key[1], row)
+        session = SessionId(*key)
+        if session in converted:
+            by_cohort.setdefault(session.cohort, {}).setdefault(session.subject, row)
     for cohort, subjects in by_cohort.items():
         folder = study.root / study.cohort_path(cohort)
         if not (folder / ".git").exists():
@@ -209,7 +214,3 @@ def write_participant_tables(study: Study) -> None:
         if path.read_bytes() != before:
             mark_uncommitted(study.root)
     write_phenotypes(study, converted)
-
-
-def _units_of(study: Study, step: str) -> dict[tuple, StoredRow]:
-    return {key: row for key, row in study.tables.by_key("units").items() if key[0] == step}

@@ -17,6 +17,7 @@ from cta_data.pipeline.accounting import (
 )
 from cta_data.pipeline.partition import Assignment
 from cta_data.study.configuration import Setting
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 
 VERSION = 3
@@ -104,7 +105,7 @@ def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterat
 
 
 def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
-    unit = UnitId(f"build_{name}")
+    unit = UnitId("build", model=name)
     cases, missing = _cases(study, setting)
     training = [case for case in cases if case["partition"] == "train"]
     if missing:
@@ -157,7 +158,7 @@ def _trained_twice(study: Study, training: list[dict[str, Any]]) -> str:
 
 def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the cases of a setting, and those that lack an image or a label."""
-    upstream = Upstream(study, "build")
+    upstream = Upstream(study)
     stripped = study.configuration.build.skull_stripped
     cases: list[dict[str, Any]] = []
     missing: list[str] = []
@@ -166,38 +167,36 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
         for a in study_partition(study)
         if a.partition != "excluded" and a.patient.quality == setting.quality
     }
-    for unit in upstream.sessions(Selection()):
-        assignment = assignments.get((unit.cohort, unit.subject))
-        if assignment is None or upstream.blocked_by(unit, "measure"):
+    for session in upstream.sessions(Selection()):
+        assignment = assignments.get(session.patient)
+        if assignment is None or upstream.blocked_by(session, "measure"):
             continue
         # Of a patient who is used, sessions that the card leaves out stay out.
-        if not_evaluated(study, unit.cohort, unit.session):
+        if not_evaluated(study, session):
             continue
-        image = setting_image(upstream, unit, setting, stripped=stripped)
+        image = setting_image(upstream, session, setting, stripped=stripped)
         label = next(
             (
                 v["mask_path"]
-                for v in upstream.variants(unit)
+                for v in upstream.variants(session)
                 if (v["quality"], v["grid"]) == (setting.quality, setting.label_grid)
             ),
             None,
         )
         if image and label:
-            cases.append(_case(unit, assignment, image["path"], label))
+            cases.append(_case(session, assignment, image["path"], label))
         else:
             phase = setting.contrast_phase or "after contrast"
             wanted = f"{setting.technique} {phase}"
             lacks = wanted if not image else f"label on {setting.label_grid}"
-            missing.append(f"{unit.cohort} sub-{unit.subject} ses-{unit.session} ({lacks})")
+            missing.append(f"{session} ({lacks})")
     return cases, missing
 
 
-def _case(unit: UnitId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:
+def _case(session: SessionId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:
     return {
-        "case": f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}",
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
+        "case": session.case,
+        **session.columns(),
         "partition": assignment.partition,
         "fold": assignment.fold,
         "image": image,

@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from cta_data.engine.units import UnitId
 from cta_data.errors import CtaError
 from cta_data.intake.consistency import inconsistencies, subject_files
 from cta_data.intake.overlap import shared_patients
@@ -20,6 +19,7 @@ from cta_data.pipeline.convert.clinical import problems_of
 from cta_data.pipeline.recorded import changed_files, recorded_outputs
 from cta_data.study.distribution import cohort_datasets, known_siblings, restriction
 from cta_data.study.study import ENVIRONMENT, Study, open_study
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.committed import datasets_of, untracked
 from cta_data.versioning.datasets import git_identity
 from cta_data.versioning.git_settings import settings_set_aside
@@ -205,9 +205,8 @@ def _units(study: Study) -> Iterator[Finding]:
     warned = [(row, text) for row in rows for text in row["warnings"] or ()]
     if warned:
         row, text = warned[0]
-        unit = UnitId(row["step"], row["cohort"], row["subject"], row["session"])
-        text = f"{len(warned)} results to look at, such as {unit}: {text}; `cta-data status`"
-        yield Finding("warning", "results", f"{text} lists them")
+        text = f"{len(warned)} results to look at, such as {UnitId.of(row)}: {text}"
+        yield Finding("warning", "results", f"{text}; `cta-data status` lists them")
     if not (gone or failed or changed):
         yield Finding("ok", "units", f"{len(rows)} units, outputs in place and as recorded")
 

@@ -16,6 +16,7 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
 from cta_data.study.configuration import BrainExtractionSection
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
 
@@ -26,29 +27,30 @@ NEED_MORE = ("hd-bet",)
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a registered session; with protected lesions, a transferred one."""
-    upstream = Upstream(study, "strip")
+    upstream = Upstream(study)
     settings = study.configuration.brain_extraction
     chosen = settings.model_dump()
     hub = study.configuration.registration.hub
     needs = ("convert", "register") + (("transfer",) if settings.protect_lesions else ())
-    for unit in upstream.sessions(selection):
-        blocked = upstream.blocked_by(unit, *needs)
+    for session in upstream.sessions(selection):
+        unit = UnitId("strip", session)
+        blocked = upstream.blocked_by(session, *needs)
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
-        images = upstream.images(unit)
+        images = upstream.images(session)
         grids = [g for g in study.configuration.transfer.grids if g in images]
         wanted = [hub, *(grid for grid in grids if grid != hub)]
         paths = {f"image:{name}": images[name]["path"] for name in wanted}
-        more = _other_phases(study, upstream.phases(unit), images, wanted)
+        more = _other_phases(study, upstream.phases(session), images, wanted)
         paths |= {f"phase:{row['technique']}:{row['contrast_phase']}": row["path"] for row in more}
         paths |= transform_inputs(
-            row for row in upstream.transforms(unit) if row["moving"] in wanted
+            row for row in upstream.transforms(session) if row["moving"] in wanted
         )
         if settings.backend == "provided":
-            paths["provided"] = _provided(settings, unit)
+            paths["provided"] = _provided(settings, session)
         if settings.protect_lesions:
-            for variant in upstream.variants(unit):
+            for variant in upstream.variants(session):
                 paths[f"labels:{variant['grid']}"] = variant["labels_path"]
         parameters = {
             "settings": chosen,
@@ -83,9 +85,8 @@ def _other_phases(
     ]
 
 
-def _provided(settings: BrainExtractionSection, unit: UnitId) -> str:
-    names = {"cohort": unit.cohort, "subject": unit.subject, "session": unit.session}
-    return settings.provided.format(**names)
+def _provided(settings: BrainExtractionSection, session: SessionId) -> str:
+    return settings.provided.format(**session.columns())
 
 
 def _inherited(row: StoredRow) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from cta_data.errors import ConfigurationError, NotAvailable
 from cta_data.json_files import read_json_object
 from cta_data.pipeline.lineage_order import levels
 from cta_data.study.study import Study
+from cta_data.study.tables import StoredRow
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key, is_fetched
 from cta_data.versioning.run_records import RunRecord, run_records
 
@@ -125,7 +127,8 @@ class _Tracer:
         self._study = study
         self._files: dict[str, LineageFile] = {}
         self._links: dict[str, str] = {}
-        self._steps: dict[tuple[str, ...], LineageStep] = {}
+        self._steps: dict[UnitId | str, LineageStep] = {}
+        """By the unit, or by the commit of a command."""
 
     def trace(self, path: str) -> Lineage:
         known = {*self._unit_of, *self._record_of}
@@ -169,9 +172,9 @@ class _Tracer:
         return file.step if file else None
 
     @cached_property
-    def _unit_of(self) -> dict[str, tuple[str, ...]]:
-        rows = self._study.tables.by_key("units")
-        return {path: key for key, row in rows.items() for path in row["outputs"] or ()}
+    def _unit_of(self) -> dict[str, StoredRow]:
+        rows = self._study.tables.rows("units")
+        return {path: row for row in rows for path in row["outputs"] or ()}
 
     @cached_property
     def _record_of(self) -> dict[str, RunRecord]:
@@ -217,16 +220,14 @@ class _Tracer:
     def _step_of(self, path: str) -> LineageStep | None:
         unit, record = self._unit_of.get(path), self._record_of.get(path)
         if unit is not None:
-            return self._steps.get(unit) or self._unit_step(unit, record)
+            return self._steps.get(UnitId.of(unit)) or self._unit_step(unit, record)
         if record is not None:
-            return self._steps.get((record.commit,)) or self._record_step(record)
+            return self._steps.get(record.commit) or self._record_step(record)
         return None
 
-    def _unit_step(self, unit: tuple[str, ...], record: RunRecord | None) -> LineageStep:
-        row = self._study.tables.by_key("units")[unit]
-        step, cohort, subject, session = unit
-        labels = (cohort, subject and f"sub-{subject}", session and f"ses-{session}")
-        made = self._new(unit, " ".join(filter(None, (step, *labels))), record)
+    def _unit_step(self, row: StoredRow, record: RunRecord | None) -> LineageStep:
+        unit = UnitId.of(row)
+        made = self._new(unit, str(unit), record)
         made.version = row["step_version"]
         made.inputs = dict(zip(row["inputs"] or (), row["input_keys"] or (), strict=False))
         made.outputs = sorted(row["outputs"])
@@ -235,12 +236,12 @@ class _Tracer:
         return made
 
     def _record_step(self, record: RunRecord) -> LineageStep:
-        made = self._new((record.commit,), record.command.split(" ")[1], record)
+        made = self._new(record.commit, record.command.split(" ")[1], record)
         made.inputs = {path: self._content(path)[0] for path in record.inputs}
         made.outputs = sorted(record.outputs)
         return made
 
-    def _new(self, key: tuple[str, ...], name: str, record: RunRecord | None) -> LineageStep:
+    def _new(self, key: UnitId | str, name: str, record: RunRecord | None) -> LineageStep:
         about = (record.commit, record.command, record.software) if record else ("", "", {})
         made = LineageStep(len(self._steps) + 1, name, *about)
         self._steps[key] = made

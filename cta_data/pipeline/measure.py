@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, session_scope
+from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, session_scope
 from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.pipeline.artefacts import report_path
 from cta_data.study.study import Study
@@ -14,23 +14,24 @@ VERSION = 2
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a session whose annotation was transferred and whose brain was extracted."""
-    upstream = Upstream(study, "measure")
-    for unit in upstream.sessions(selection):
-        blocked = upstream.blocked_by(unit, "convert", "register", "transfer", "strip")
-        excused = upstream.excused(unit, "transfer")
+    upstream = Upstream(study)
+    for session in upstream.sessions(selection):
+        unit = UnitId("measure", session)
+        blocked = upstream.blocked_by(session, "convert", "register", "transfer", "strip")
+        excused = upstream.excused(session, "transfer")
         if blocked or excused:
             yield Blocked(unit, VERSION, blocked or excused, expected=not blocked)
             continue
-        images, brains = upstream.images(unit), upstream.images(unit, "brain")
+        images, brains = upstream.images(session), upstream.images(session, "brain")
         paths: dict[str, str] = {}
-        for variant in upstream.variants(unit):
+        for variant in upstream.variants(session):
             grid = variant["grid"]
             paths[f"labels:{grid}"] = variant["labels_path"]
-            paths[f"transfer:{grid}"] = report_path(unit, variant["quality"], grid)
+            paths[f"transfer:{grid}"] = report_path(session, variant["quality"], grid)
             paths[f"image:{grid}"] = images[grid]["path"]
             if grid in brains:
                 paths[f"mask:{grid}"] = brains[grid]["mask_path"]
-        qualities = sorted({variant["quality"] for variant in upstream.variants(unit)})
+        qualities = sorted({variant["quality"] for variant in upstream.variants(session)})
         if len(qualities) != 1:
             found = " and ".join(qualities) or "none"
             why = f"a session holds one annotation, but its variants' qualities are {found}"

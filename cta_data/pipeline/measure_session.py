@@ -72,9 +72,7 @@ def _row(
     if fraction:
         flags.append("cut_by_brain_mask")
     row = {
-        "cohort": unit.id.cohort,
-        "subject": unit.id.subject,
-        "session": unit.id.session,
+        **unit.session.columns(),
         "lesion_id": lesion["id"],
         "quality": unit.parameters["quality"],
         "grid": grid,

@@ -10,8 +10,10 @@ from cta_data.engine.log import read_timings
 from cta_data.engine.sessions import STEP_NAMES, source_sessions
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
+from cta_data.study.unit_id import UnitId
 
 NOT_AVAILABLE = "not available here"
 
@@ -26,37 +28,41 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     units = study.tables.by_key("units")
     timings = read_timings(study.root) if timing else {}
     subjects = study.tables.by_key("subjects")
-    keys = sorted({*_known(study), *_added(study)})
-    builds = [
-        _build(study, step.removeprefix("build_"), row)
-        for (step, *_), row in sorted(units.items())
-        if step.startswith("build_")
-    ]
+    sessions = sorted({*_known(study), *_added(study)})
+    builds = [_build(study, unit.model, row) for unit, row in _units_of(study, "build")]
     return {
         "study": study.configuration.study.name,
-        "sessions": [_session(key, units, subjects.get(key) or {}, timings) for key in keys],
+        "sessions": [
+            _session(one, units, subjects.get(one.key) or {}, timings) for one in sessions
+        ],
         "builds": builds,
-        "models": _models(units),
+        "models": _models(study),
         "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
     }
 
 
-def _models(units: Mapping[tuple[str, ...], Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _models(study: Study) -> list[dict[str, Any]]:
     """Return every fold and prediction that was asked for: what it is of, its status and why."""
     found = []
-    for (step, *_), row in sorted(units.items()):
-        verb, _, rest = step.partition("_")
-        if verb in ("train", "crossvalidate", "predict"):
-            model, _, part = rest.partition("_")
-            found.append(
-                {
-                    "model": model,
-                    "work": f"{verb} {part.replace('_', ' ')}".strip(),
-                    "status": row["status"],
-                    "reason": row["reason"],
-                }
-            )
+    for unit, row in _units_of(study, "crossvalidate", "predict", "train"):
+        fold = "" if unit.fold is None else f"fold {unit.fold}"
+        found.append(
+            {
+                "model": unit.model,
+                "work": " ".join(filter(None, (unit.step, fold, unit.test_set))),
+                "status": row["status"],
+                "reason": row["reason"],
+            }
+        )
     return found
+
+
+def _units_of(study: Study, *steps: str) -> list[tuple[UnitId, StoredRow]]:
+    """Return the units of some steps with their rows, in the order of the table."""
+    by_step = study.tables.index("units", ("step",))
+    rows = [row for step in steps for row in by_step.get((step,), [])]
+    units = [(UnitId.of(row), row) for row in rows]
+    return sorted(units, key=lambda one: one[0].key)
 
 
 def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,30 +87,29 @@ def _build_row(
     return {"build": name, "status": status, "reason": reason, "warnings": list(warnings)}
 
 
-def _known(study: Study) -> list[tuple[str, str, str]]:
-    return [key[1:] for key in study.tables.by_key("units") if key[0] == "convert"]
+def _known(study: Study) -> list[SessionId]:
+    return [unit.session for unit, _ in _units_of(study, "convert")]
 
 
-def _added(study: Study) -> list[tuple[str, str, str]]:
-    found = []
-    for cohort in study.cohorts_here:
-        for session in source_sessions(study, cohort) or []:
-            found.append((cohort, session.subject, session.session))
-    return found
+def _added(study: Study) -> list[SessionId]:
+    return [
+        session.id
+        for cohort in study.cohorts_here
+        for session in source_sessions(study, cohort) or ()
+    ]
 
 
 def _session(
-    key: tuple[str, str, str],
+    session: SessionId,
     units: Mapping[tuple, StoredRow],
     person: StoredRow,
-    timings: dict[tuple[str, str, str, str], dict[str, float]],
+    timings: dict[UnitId, dict[str, float]],
 ) -> dict[str, Any]:
-    cohort, subject, session = key
     steps = {}
     stopped = ""
     warnings: list[str] = []
     for name in STEP_NAMES:
-        row = units.get((name, *key))
+        row = units.get(UnitId(name, session).key)
         steps[name] = row["status"] if row else "-"
         warnings += (row["warnings"] or ()) if row else ()
         if row and row["status"] != "ok" and not stopped:
@@ -112,9 +117,7 @@ def _session(
             stopped = f"{name}: {row['reason']}" if row["reason"] and not excused else ""
             stopped = stopped or row["reason"] or name
     content = {
-        "cohort": cohort,
-        "subject": subject,
-        "session": session,
+        **session.columns(),
         "steps": steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
         "quality": person.get("quality") if steps["convert"] == "ok" else None,
@@ -123,5 +126,6 @@ def _session(
         "warnings": warnings,
     }
     if timings:
-        content["timing"] = {n: timings[(n, *key)] for n in STEP_NAMES if (n, *key) in timings}
+        measured = {name: timings.get(UnitId(name, session)) for name in STEP_NAMES}
+        content["timing"] = {name: found for name, found in measured.items() if found}
     return content

@@ -17,6 +17,7 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.pipeline.artefacts import registration_path
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 
 VERSION = 5
@@ -24,12 +25,13 @@ VERSION = 5
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a converted session with all techniques that have to meet."""
-    upstream = Upstream(study, "register")
+    upstream = Upstream(study)
     settings = study.configuration.registration
     chosen = settings.model_dump()
-    for unit in upstream.sessions(selection):
-        blocked = upstream.blocked_by(unit, "convert")
-        images, spaces = upstream.images(unit), upstream.spaces(unit)
+    for session in upstream.sessions(selection):
+        unit = UnitId("register", session)
+        blocked = upstream.blocked_by(session, "convert")
+        images, spaces = upstream.images(session), upstream.spaces(session)
         if not blocked and settings.hub not in images:
             found = ", ".join(sorted(images)) or "none"
             blocked = (
@@ -39,14 +41,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
-        made = set(upstream.outputs("convert", unit))
+        made = set(upstream.outputs("convert", session))
         moving = _needed(study, images, spaces, made)
-        geometry = study.card(unit.cohort).geometry
+        geometry = study.card(session.cohort).geometry
         stated = geometry.coregistered
         paths = {f"image:{name}": spaces[name]["path"] for name in (settings.hub, *moving)}
         frames = {name: spaces[name]["frame"] for name in (settings.hub, *moving)}
         if settings.use_dicom_registration and not stated:
-            paths |= _registration_objects(unit, settings.hub, frames, made)
+            paths |= _registration_objects(session, settings.hub, frames, made)
         parameters = {
             "settings": chosen,
             "hub": settings.hub,
@@ -59,13 +61,13 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 
 def _registration_objects(
-    unit: UnitId, hub: str, frames: Mapping[str, int], made: set[str]
+    session: SessionId, hub: str, frames: Mapping[str, int], made: set[str]
 ) -> dict[str, str]:
     """Return what DICOM objects say, as inputs: from the hub, or else towards it."""
     inputs = {}
     for name, frame in frames.items():
-        from_hub = registration_path(unit, frames[hub], frame)
-        to_hub = registration_path(unit, frame, frames[hub])
+        from_hub = registration_path(session, frames[hub], frame)
+        to_hub = registration_path(session, frame, frames[hub])
         if frame == frames[hub]:
             continue
         if from_hub in made:

@@ -76,8 +76,8 @@ def _keep(
     workspace: Workspace,
 ) -> None:
     hub = unit.parameters["hub"]
-    name = transform_name(unit.id.subject, unit.id.session, moving=technique, fixed=hub)
-    row["path"] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
+    name = transform_name(unit.session.subject, unit.session.session, moving=technique, fixed=hub)
+    row["path"] = f"datasets/{unit.session.cohort}/derivatives/cta/{name.path}"
     sitk.WriteTransform(transform, str(workspace.write(row["path"])))
     outcome.tables["transforms"].append(row)
 
@@ -142,9 +142,7 @@ def _row(
     unit: Unit, technique: str, source: str, kind: str, quality: Any, reasons: tuple[str, ...]
 ) -> dict[str, Any]:
     return {
-        "cohort": unit.id.cohort,
-        "subject": unit.id.subject,
-        "session": unit.id.session,
+        **unit.session.columns(),
         "fixed": unit.parameters["hub"],
         "moving": technique,
         "kind": kind,

@@ -77,9 +77,8 @@ def execute(
         emptied = remove_emptied_outputs(study)
         if emptied:
             watcher.noted(f"{len(emptied)} outputs had lost their content and are made again")
-        for cohort, subject, session in retire_sessions(study):
-            label = f"{cohort} sub-{subject}" + (f" ses-{session}" if session else "")
-            watcher.noted(f"{label} is no longer in sourcedata: what was made of it is removed")
+        for session in retire_sessions(study):
+            watcher.noted(f"{session} is no longer in sourcedata: what was made of it is removed")
 
     return run_steps(study, steps, options, observer, finish=finish, prepare=prepare)
 

@@ -139,7 +139,7 @@ def _write(
     """
     source_path, inherited = source
     name = parse_name(source_path.split("/")[-1])
-    folder = f"datasets/{unit.id.cohort}/derivatives/cta"
+    folder = f"datasets/{unit.session.cohort}/derivatives/cta"
     entities = {**name.entities, "desc": "brain"}
     mask_path = f"{folder}/{BidsName(entities, 'mask').path}"
     path = f"{folder}/{BidsName(entities, name.suffix).path}"

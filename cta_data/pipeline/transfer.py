@@ -12,6 +12,7 @@ from cta_data.engine import (
     Selection,
     Step,
     Unit,
+    UnitId,
     session_scope,
 )
 from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
@@ -25,23 +26,24 @@ NO_ANNOTATION = "no annotation was delivered"
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a registered session with selected contours."""
-    upstream = Upstream(study, "transfer")
+    upstream = Upstream(study)
     grids = study.configuration.transfer.grids
     limits = asdict(limits_of(study.configuration.transfer.limits))
     subjects = study.tables.by_key("subjects")
-    for unit in upstream.sessions(selection):
-        blocked = upstream.blocked_by(unit, "convert", "register")
-        made = upstream.outputs("convert", unit)
+    for session in upstream.sessions(selection):
+        unit = UnitId("transfer", session)
+        blocked = upstream.blocked_by(session, "convert", "register")
+        made = upstream.outputs("convert", session)
         contours = [p for p in made if p.endswith("_contours.json")]
         masks = [p for p in made if p.endswith(f"_desc-{DRAWN}_dseg.nii.gz")]
-        person = subjects.get(unit.key[1:])
+        person = subjects.get(session.key)
         quality = person["quality"] if person else None
         if not blocked and not contours and not masks:
             yield Blocked(unit, VERSION, NO_ANNOTATION, expected=True)
             continue
         if not blocked and not quality:
             blocked = "transfer: no group of the card has annotations of its technique (groups)"
-        images, spaces = upstream.images(unit), upstream.spaces(unit)
+        images, spaces = upstream.images(session), upstream.spaces(session)
         present = [grid for grid in grids if grid in images]
         if not blocked and not present:
             blocked = f"transfer: no image of {' or '.join(grids)} to carry the annotation to"
@@ -56,7 +58,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
         for space in drawn_in.values():
             paths[f"drawn_on:{space}"] = spaces[space]["path"]
-        paths |= transform_inputs(upstream.transforms(unit))
+        paths |= transform_inputs(upstream.transforms(session))
         parameters = {
             "quality": quality,
             "grids": present,

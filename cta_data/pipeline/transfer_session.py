@@ -76,9 +76,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
 
 def _check_row(unit: Unit, grid: str, check: TransferCheck) -> dict[str, Any]:
     own = {
-        "cohort": unit.id.cohort,
-        "subject": unit.id.subject,
-        "session": unit.id.session,
+        **unit.session.columns(),
         "quality": unit.parameters["quality"],
         "grid": grid,
         "passed": not check.reasons,
@@ -121,16 +119,20 @@ def _write_variant(
     unit: Unit, grid: str, drawn: DrawnLesions, result: TransferResult, workspace: Workspace
 ) -> dict[str, Any]:
     """Write labels, mask and account of one variant; return its row."""
-    quality = unit.parameters["quality"]
+    quality, session = unit.parameters["quality"], unit.session
     paths = {}
     for suffix, image in (
         ("dseg", result.labels),
         ("mask", sitk.Cast(result.labels > 0, sitk.sitkUInt8)),
     ):
         name = variant_name(
-            unit.id.subject, unit.id.session, space=grid, description=quality, suffix=suffix
+            unit.session.subject,
+            unit.session.session,
+            space=grid,
+            description=quality,
+            suffix=suffix,
         )
-        paths[suffix] = f"datasets/{unit.id.cohort}/derivatives/cta/{name.path}"
+        paths[suffix] = f"datasets/{session.cohort}/derivatives/cta/{name.path}"
         write_image(image, workspace.write(paths[suffix]))
     account = {
         "lesions": [asdict(lesion) for lesion in result.per_lesion],
@@ -139,12 +141,10 @@ def _write_variant(
         ],
     }
     text = json.dumps(account, indent=1, sort_keys=True, default=float) + "\n"
-    workspace.write(report_path(unit.id, quality, grid)).write_text(text, encoding="utf-8")
+    workspace.write(report_path(unit.session, quality, grid)).write_text(text, encoding="utf-8")
     lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
     return {
-        "cohort": unit.id.cohort,
-        "subject": unit.id.subject,
-        "session": unit.id.session,
+        **unit.session.columns(),
         "quality": quality,
         "grid": grid,
         "labels_path": paths["dseg"],

@@ -15,7 +15,6 @@ import SimpleITK as sitk
 
 from cta_data.drawing.crops import Crop, Outline
 from cta_data.drawing.planes import show_lesion
-from cta_data.engine import UnitId
 from cta_data.engine.sessions import Upstream, require_outputs
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.nifti.image import read_grid, same_grid
@@ -25,6 +24,7 @@ from cta_data.scoring import Convention
 from cta_data.scoring.instance_labels import instance_labels
 from cta_data.scoring.mask_files import ENDINGS, read_mask
 from cta_data.scoring.models.findings import REFERENCE
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.training.models import kept_at
 from cta_data.versioning.datasets import fetch
@@ -91,9 +91,9 @@ class CaseFinder:
     def __init__(self, study: Study, techniques: Iterable[str] = ()) -> None:
         self._study = study
         self._techniques = set(techniques)
-        self._upstream = Upstream(study, "findings")
-        sessions = {key[:3] for key in study.tables.by_key("images")}
-        self._sessions = {f"{c}_sub-{s}_ses-{n}": (c, s, n) for c, s, n in sessions}
+        self._upstream = Upstream(study)
+        sessions = {SessionId(*key[:3]) for key in study.tables.by_key("images")}
+        self._sessions = {session.case: session for session in sessions}
 
     def files(self, case: str) -> CaseFiles:
         """Return the rows of a case.
@@ -111,26 +111,26 @@ class CaseFinder:
                 where=case,
                 next_step="Name masks <cohort>_sub-<label>_ses-<label>, as builds name their cases",
             )
-        unit = UnitId("findings", *self._sessions[case])
-        require_outputs(self._study, unit.cohort)
+        session = self._sessions[case]
+        require_outputs(self._study, session.cohort)
         images = {
             technique: row
-            for technique, row in sorted(self._upstream.images(unit).items())
+            for technique, row in sorted(self._upstream.images(session).items())
             if not self._techniques or technique in self._techniques
         }
-        brains = self._upstream.images(unit, "brain")
+        brains = self._upstream.images(session, "brain")
         return CaseFiles(
             self._study.configuration.registration.hub,
             images,
             {t: row for t, row in brains.items() if t in images},
-            tuple(self._transforms(unit, {*images, self._hub})),
+            tuple(self._transforms(session, {*images, self._hub})),
         )
 
-    def _transforms(self, unit: UnitId, techniques: set[str]) -> Iterator[Row]:
+    def _transforms(self, session: SessionId, techniques: set[str]) -> Iterator[Row]:
         """Yield the registrations of these techniques that passed, or that a person accepted."""
-        registration = self._study.tables.by_key("units").get(("register", *unit.key[1:]))
+        registration = self._upstream.unit("register", session)
         accepted = registration is not None and registration["status"] == "ok"
-        for row in self._upstream.transforms(unit):
+        for row in self._upstream.transforms(session):
             if {row["fixed"], row["moving"]} <= techniques and (row["accepted"] or accepted):
                 yield row
 

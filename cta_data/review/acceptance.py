@@ -7,19 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from cta_data.engine import Selection
-from cta_data.engine.acceptance import ACCEPTED, REJECTED, in_words, is_held_back
+from cta_data.engine.acceptance import (
+    ACCEPTED,
+    REJECTED,
+    decision_about,
+    in_words,
+    is_held_back,
+)
 from cta_data.engine.sessions import selected_cohorts
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.accounting import account, write_participant_tables
 from cta_data.study.lock import study_lock
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.provenance import commit_run
 
 JUDGED = ("register", "transfer")
 """Steps whose result a person can accept or reject."""
-Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -46,22 +53,19 @@ class Verdict:
 class HeldBack:
     """One result that waits for a person, or that a person has decided about."""
 
-    step: str
-    cohort: str
-    subject: str
-    session: str
+    unit: UnitId
     finding: str
     decision: str = ""
 
     @property
-    def key(self) -> Key:
-        """Key of the unit."""
-        return (self.step, self.cohort, self.subject, self.session)
-
-    @property
     def name(self) -> str:
         """Name for people."""
-        return f"{self.step} {self.cohort} sub-{self.subject} ses-{self.session}"
+        return str(self.unit)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it as plain JSON content."""
+        about = {"step": self.unit.step, **self.unit.session.columns()}
+        return {**about, "finding": self.finding, "decision": self.decision}
 
 
 def held_back(study: Study, selection: Selection) -> list[HeldBack]:
@@ -73,18 +77,16 @@ def held_back(study: Study, selection: Selection) -> list[HeldBack]:
         A cohort is not in the study.
     """
     cohorts = set(selected_cohorts(study, selection))
-    decisions = study.tables.by_key("acceptances")
     found = []
-    for key, row in sorted(study.tables.by_key("units").items(), key=_by_session):
-        step, cohort, subject, session = key
-        if step not in JUDGED or cohort not in cohorts or not selection.takes(cohort, subject):
+    for unit, row in _judged_units(study):
+        if unit.cohort not in cohorts or not selection.takes(*unit.session.patient):
             continue
-        decision = decisions.get(key)
+        decision = decision_about(study.tables, unit)
         if decision and decision["unit_key"] == row["key"]:
             told = decision["finding"] or "all checks are passed"
-            found.append(HeldBack(step, cohort, subject, session, told, in_words(decision)))
+            found.append(HeldBack(unit, told, in_words(decision)))
         elif is_held_back(row):
-            found.append(HeldBack(step, cohort, subject, session, row["reason"]))
+            found.append(HeldBack(unit, row["reason"]))
     return found
 
 
@@ -131,53 +133,50 @@ def decide_about(
         require_identity(study.root)
     with study_lock(study):
         chosen = _chosen(study, selection, verdict, step)
-        for key in chosen:
-            _write(study, key, verdict)
+        for unit in chosen:
+            _write(study, unit, verdict)
         if not chosen:
             return []
         account(study)
         write_participant_tables(study)
         study.tables.flush()
         if commit:
-            named = f"{chosen[0][1]} sub-{chosen[0][2]}"
+            named = f"{chosen[0].cohort} sub-{chosen[0].subject}"
             more = f" and {len(chosen) - 1} more" if chosen[1:] else ""
-            paths = ["manifests", *(study.cohort_path(key[1]) for key in chosen)]
+            paths = ["manifests", *(study.cohort_path(unit.cohort) for unit in chosen)]
             told = f"cta-data accept: {named}{more} {verdict.decision} by {verdict.author}"
             commit_run(study.root, list(command), told, sorted(set(paths)), 0)
     about = set(chosen)
-    return [one for one in held_back(study, selection) if one.key in about]
+    return [one for one in held_back(study, selection) if one.unit in about]
 
 
-def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> list[Key]:
-    """Return the keys of the units that a verdict is about: one a session."""
+def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> list[UnitId]:
+    """Return the units that a verdict is about: one a session."""
     cohorts = set(selected_cohorts(study, selection))
-    decisions = study.tables.by_key("acceptances")
-    chosen: dict[tuple[str, str, str], Key] = {}
-    for key, row in sorted(study.tables.by_key("units").items(), key=_by_session):
-        if key[1] not in cohorts or not selection.takes(key[1], key[2]) or key[0] not in JUDGED:
+    chosen: dict[SessionId, UnitId] = {}
+    for unit, row in _judged_units(study):
+        if unit.cohort not in cohorts or not selection.takes(*unit.session.patient):
             continue
-        decision = decisions.get(key)
+        decision = decision_about(study.tables, unit)
         stands = decision is not None and decision["unit_key"] == row["key"]
         wanted = is_held_back(row) or stands
         wanted |= verdict.decision == REJECTED and row["status"] == "ok"
-        if wanted and step in ("", key[0]):
+        if wanted and step in ("", unit.step):
             # The later step replaces the earlier: it is what the session waits for now.
-            chosen[key[1:]] = key
+            chosen[unit.session] = unit
     return list(chosen.values())
 
 
-def _write(study: Study, key: Key, verdict: Verdict) -> None:
-    row = study.tables.by_key("units")[key]
-    before = study.tables.by_key("acceptances").get(key)
+def _write(study: Study, unit: UnitId, verdict: Verdict) -> None:
+    row = study.tables.by_key("units")[unit.key]
+    before = decision_about(study.tables, unit)
     known = before is not None and before["unit_key"] == row["key"]
     finding = before["finding"] if before and known else None
     if not known and is_held_back(row):
         finding = row["reason"]
     decision: dict[str, Any] = {
-        "step": key[0],
-        "cohort": key[1],
-        "subject": key[2],
-        "session": key[3],
+        "step": unit.step,
+        **unit.session.columns(),
         "decision": verdict.decision,
         "author": verdict.author,
         "reason": verdict.reason,
@@ -190,6 +189,8 @@ def _write(study: Study, key: Key, verdict: Verdict) -> None:
     study.tables.upsert("units", [{**row, "status": status, "reason": in_words(decision)}])
 
 
-def _by_session(entry: tuple[tuple, StoredRow]) -> tuple[Any, ...]:
-    step, *session = entry[0]
-    return (*session, JUDGED.index(step) if step in JUDGED else -1)
+def _judged_units(study: Study) -> list[tuple[UnitId, StoredRow]]:
+    """Return the units that a person can decide about: by session, the earlier step first."""
+    by_step = study.tables.index("units", ("step",))
+    units = [(UnitId.of(row), row) for step in JUDGED for row in by_step.get((step,), [])]
+    return sorted(units, key=lambda one: one[0].session)

@@ -13,13 +13,13 @@ import SimpleITK as sitk
 
 from cta_data.drawing.crops import Crop, Outline
 from cta_data.drawing.planes import Plane, middle, orthogonal_planes, show_lesion
-from cta_data.engine import UnitId
 from cta_data.formats.nifti.image import read_image
 from cta_data.json_files import read_json_object
 from cta_data.pipeline.artefacts import report_path
 from cta_data.pipeline.session_images import SessionImages
 from cta_data.review.pictures_page import LesionEntry, SessionEntry
 from cta_data.review.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
+from cta_data.study.session_id import SessionId
 
 MOST_LESIONS = 12
 BOARD_MM, BOARD_PIXEL_MM = 220.0, 0.75
@@ -47,7 +47,7 @@ class SessionFiles:
         What people decided about them.
     """
 
-    unit: UnitId
+    session: SessionId
     hub: str
     images: Mapping[str, Row]
     brains: Mapping[str, Row]
@@ -81,7 +81,7 @@ class SessionFiles:
 
     def account_path(self, variant: Row) -> str:
         """Return where the account of a variant's transfer lies."""
-        return report_path(self.unit, variant["quality"], variant["grid"])
+        return report_path(self.session, variant["quality"], variant["grid"])
 
 
 def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
@@ -198,7 +198,7 @@ def session_picture(
         remarks.append("the annotation has no lesion")
     elif not remarks and not files.moving:
         remarks.append("one technique only: there is nothing to compare")
-    entry = SessionEntry(files.unit.cohort, files.unit.subject, files.unit.session, "")
+    entry = SessionEntry(files.session, "")
     return SessionPicture(
         heading=entry.name,
         remark=_shortened("; ".join(remarks)),

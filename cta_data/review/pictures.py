@@ -11,7 +11,7 @@ from typing import Any
 from cta_data.bids.files import write_bytes, write_text
 from cta_data.drawing.png import png_bytes
 from cta_data.engine import Selection, UnitId
-from cta_data.engine.acceptance import in_words, is_held_back
+from cta_data.engine.acceptance import decision_about, in_words, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, Upstream
 from cta_data.errors import CtaError
 from cta_data.pipeline.session_images import require_files
@@ -21,6 +21,7 @@ from cta_data.review.picture_content import SessionFiles, lesion_entries, sessio
 from cta_data.review.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.review.transfer_pictures import draw_session
 from cta_data.study.lock import study_lock
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
 from cta_data.versioning.datasets import fetch
@@ -120,14 +121,14 @@ def make_pictures(
 
 def _find(study: Study, selection: Selection) -> _Found:
     """Return the sessions with an annotation that was carried over, or that failed to be."""
-    upstream = Upstream(study, "pictures")
-    units, subjects = study.tables.by_key("units"), study.tables.by_key("subjects")
+    upstream = Upstream(study)
+    subjects = study.tables.by_key("subjects")
     lesions = study.tables.index("lesions", ("cohort", "subject", "session"))
     found = _Found()
-    for unit in upstream.sessions(selection):
-        transfer = units.get(("transfer", *unit.key[1:])) or {"status": "", "reason": ""}
-        person = subjects.get(unit.key[1:]) or {"partition": None}
-        files = _files(upstream, unit, transfer, lesions.get(unit.key[1:], []))
+    for session in upstream.sessions(selection):
+        transfer = upstream.unit("transfer", session) or {"status": "", "reason": ""}
+        person = subjects.get(session.key) or {"partition": None}
+        files = _files(upstream, session, transfer, lesions.get(session.key, []))
         if transfer["status"] == "notneeded":
             found.without_annotation += 1
         elif files.failures and files.hub in files.images:
@@ -142,10 +143,10 @@ def _find(study: Study, selection: Selection) -> _Found:
 
 
 def _files(
-    upstream: Upstream, unit: UnitId, transfer: Mapping[str, Any], lesions: list[StoredRow]
+    upstream: Upstream, session: SessionId, transfer: Mapping[str, Any], lesions: list[StoredRow]
 ) -> SessionFiles:
-    transforms = tuple(sorted(upstream.transforms(unit), key=lambda row: str(row["moving"])))
-    registration = upstream.study.tables.by_key("units").get(("register", *unit.key[1:]))
+    transforms = tuple(sorted(upstream.transforms(session), key=lambda row: str(row["moving"])))
+    registration = upstream.unit("register", session)
     accepted = registration is not None and registration["status"] == "ok"
     failures = [
         f"{row['moving']} to {row['fixed']} is not accepted: {row['rejection_reason']}"
@@ -157,28 +158,27 @@ def _files(
     if transfer["status"] in ("error", "impossible") and reason.split(":")[0] not in STEP_NAMES:
         failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
     return SessionFiles(
-        unit,
+        session,
         upstream.study.configuration.registration.hub,
-        upstream.spaces(unit),
-        upstream.images(unit, "brain"),
+        upstream.spaces(session),
+        upstream.images(session, "brain"),
         transforms,
-        tuple(sorted(upstream.variants(unit), key=lambda v: (v["quality"], v["grid"]))),
+        tuple(sorted(upstream.variants(session), key=lambda v: (v["quality"], v["grid"]))),
         {
             (row["lesion_id"], row["quality"], row["grid"]): tuple(row["flags"] or ())
             for row in lesions
         },
         tuple(failures),
-        tuple(_decisions(upstream.study, unit)),
+        tuple(_decisions(upstream, session)),
     )
 
 
-def _decisions(study: Study, unit: UnitId) -> list[str]:
+def _decisions(upstream: Upstream, session: SessionId) -> list[str]:
     """Return what people decided about the registration and the transfer of a session."""
-    units, decisions = study.tables.by_key("units"), study.tables.by_key("acceptances")
     told = []
     for step in JUDGED:
-        key = (step, *unit.key[1:])
-        decision, row = decisions.get(key), units.get(key)
+        decision = decision_about(upstream.study.tables, UnitId(step, session))
+        row = upstream.unit(step, session)
         if decision and row and decision["unit_key"] == row["key"]:
             found = f", where {decision['finding']}" if decision["finding"] else ""
             told.append(f"{step} {in_words(decision)}{found}")
@@ -209,7 +209,7 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
 
 
 def _entry(files: SessionFiles) -> SessionEntry:
-    return SessionEntry(files.unit.cohort, files.unit.subject, files.unit.session, "")
+    return SessionEntry(files.session, "")
 
 
 def _in_words(selection: Selection) -> str:

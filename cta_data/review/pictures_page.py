@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from cta_data.reports.table_1.rendering import notice_html
+from cta_data.study.session_id import SessionId
 
 RATIO_UNIT = 0.08
 SHIFT_UNIT_MM = 0.25
@@ -62,9 +63,7 @@ class SessionEntry:
     registration was not accepted or a transfer failed; `decisions` what people said of it.
     """
 
-    cohort: str
-    subject: str
-    session: str
+    session: SessionId
     picture: str
     failures: tuple[str, ...] = ()
     lesions: tuple[LesionEntry, ...] = ()
@@ -73,12 +72,12 @@ class SessionEntry:
     @property
     def name(self) -> str:
         """Cohort, subject and session for people."""
-        return f"{self.cohort} sub-{self.subject} ses-{self.session}"
+        return str(self.session)
 
     @property
     def anchor(self) -> str:
         """Target of links within the page."""
-        return f"{self.cohort}_sub-{self.subject}_ses-{self.session}"
+        return self.session.case
 
     @property
     def n_lost(self) -> int:
@@ -106,7 +105,7 @@ def worst_first(entries: Iterable[SessionEntry]) -> list[SessionEntry]:
     """Sort as `ORDER` says; equals by cohort, subject and session."""
     return sorted(
         entries,
-        key=lambda e: (not e.failures, -e.n_lost, -e.score, e.cohort, e.subject, e.session),
+        key=lambda e: (not e.failures, -e.n_lost, -e.score, e.session),
     )
 
 

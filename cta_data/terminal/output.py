@@ -49,7 +49,7 @@ class ProgressObserver:
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = error_console()
         self._bars: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
         if not quiet and sys.stderr.isatty():
             self._bars = Progress(
                 TextColumn("{task.description:<10}"),
@@ -76,15 +76,15 @@ class ProgressObserver:
     def _planned(self, step: str, decisions: list[Decision]) -> None:
         counts = Counter(decision.action for decision in decisions)
         if self._bars:
-            self._tasks[step] = self._bars.add_task(step, total=len(decisions), last="")
+            self._task = self._bars.add_task(step, total=len(decisions), last="")
         elif not self._quiet:
             told = ", ".join(f"{n} {action}" for action, n in sorted(counts.items())) or "nothing"
             self._console.print(f"{step}: {told}")
 
     def _recorded(self, record: Record) -> None:
-        if self._bars and record.unit.step in self._tasks:
+        if self._bars and self._task is not None:
             last = f"sub-{record.unit.subject}" if record.unit.subject else ""
-            self._bars.update(self._tasks[record.unit.step], advance=1, last=last)
+            self._bars.update(self._task, advance=1, last=last)
 
     def _fetched(self, paths: list[str]) -> None:
         if not self._quiet:

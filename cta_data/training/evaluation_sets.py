@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from cta_data.engine import Selection, UnitId
+from cta_data.engine import Selection
 from cta_data.engine.sessions import Upstream, setting_image
 from cta_data.errors import ConfigurationError
 from cta_data.given_names import GROUPS
@@ -20,6 +20,7 @@ from cta_data.pipeline.accounting import build_cohorts, study_partition
 from cta_data.pipeline.partition import Assignment
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import REFERENCES
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import StoredRow
 
@@ -40,12 +41,12 @@ class EvaluationSet:
     name: str
     quality: str
     external: bool
-    sessions: tuple[UnitId, ...]
+    sessions: tuple[SessionId, ...]
 
     @property
     def cohorts(self) -> set[str]:
         """Cohorts of the sessions."""
-        return {unit.cohort for unit in self.sessions}
+        return {session.cohort for session in self.sessions}
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,15 @@ class EvaluationCase:
     `lesion_labels` holds the id of a lesion in every voxel of the mask `reference`.
     """
 
-    case: str
-    cohort: str
-    subject: str
-    session: str
+    session: SessionId
     image: str
     reference: str
     lesion_labels: str
+
+    @property
+    def case(self) -> str:
+        """Name of the case."""
+        return self.session.case
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class EvaluationSets:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self._upstream = Upstream(study, "predict")
+        self._upstream = Upstream(study)
         self._subjects = study.tables.by_key("subjects")
 
     @cached_property
@@ -112,20 +115,20 @@ class EvaluationSets:
         }
         for quality in sorted(set(qualities.values()), reverse=True):
             sessions = tuple(
-                unit
-                for unit in self._measured
-                if qualities.get((unit.cohort, unit.subject)) == quality
-                and self._row(unit)["partition"] != "excluded"
-                and self._row(unit)["quality"] == quality
+                session
+                for session in self._measured
+                if qualities.get(session.patient) == quality
+                and self._row(session)["partition"] != "excluded"
+                and self._row(session)["quality"] == quality
             )
             if sessions:
                 name = f"{INTERNAL}-{quality}"
                 made[name] = EvaluationSet(name, quality, False, sessions)
         for cohort in self.study.cohorts_here:
             own = tuple(
-                unit
-                for unit in self._measured
-                if unit.cohort == cohort and self._row(unit)["partition"] == "external"
+                session
+                for session in self._measured
+                if session.cohort == cohort and self._row(session)["partition"] == "external"
             )
             if own:
                 made[cohort] = EvaluationSet(cohort, "", True, own)
@@ -139,16 +142,17 @@ class EvaluationSets:
         return study_partition(self.study)
 
     @cached_property
-    def _measured(self) -> list[UnitId]:
+    def _measured(self) -> list[SessionId]:
         upstream = self._upstream
         return [
-            unit
-            for unit in sorted(upstream.sessions(Selection()))
-            if not upstream.blocked_by(unit, "measure") and not upstream.excused(unit, "measure")
+            session
+            for session in upstream.sessions(Selection())
+            if not upstream.blocked_by(session, "measure")
+            and not upstream.excused(session, "measure")
         ]
 
-    def _row(self, unit: UnitId) -> StoredRow:
-        return self._subjects[unit.key[1:]]
+    def _row(self, session: SessionId) -> StoredRow:
+        return self._subjects[session.key]
 
     def read_by(self, setting: Setting, name: str) -> SetForModel:
         """Return a set as the model of a setting reads it, and is judged on it.
@@ -162,9 +166,9 @@ class EvaluationSets:
         stripped = self.study.configuration.build.skull_stripped
         cases: list[EvaluationCase] = []
         lacking: dict[str, str] = {}
-        for unit in one.sessions:
-            case = f"{unit.cohort}_sub-{unit.subject}_ses-{unit.session}"
-            image = setting_image(self._upstream, unit, setting, stripped=stripped)
+        for session in one.sessions:
+            case = session.case
+            image = setting_image(self._upstream, session, setting, stripped=stripped)
             if image is None:
                 wanted = f"{setting.technique} {setting.contrast_phase or 'after contrast'}"
                 lacking[case] = f"no image of {wanted}"
@@ -172,7 +176,7 @@ class EvaluationSets:
             variant = next(
                 (
                     row
-                    for row in self._upstream.variants(unit)
+                    for row in self._upstream.variants(session)
                     if row["grid"] == setting.label_grid and one.quality in ("", row["quality"])
                 ),
                 None,
@@ -181,7 +185,7 @@ class EvaluationSets:
                 lacking[case] = f"no annotation on the grid of {setting.label_grid}"
                 continue
             masks = (variant["mask_path"], variant["labels_path"])
-            cases.append(EvaluationCase(case, *unit.key[1:], image["path"], *masks))
+            cases.append(EvaluationCase(session, image["path"], *masks))
         return SetForModel(name, setting.label_grid, one.external, tuple(cases), lacking)
 
     def of_paper(self, setting: Setting) -> list[str]:

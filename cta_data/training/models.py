@@ -12,6 +12,7 @@ from cta_data.pipeline.build import dataset_folder
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 from cta_data.training.nnunet.plans import model_folder
 from cta_data.versioning.datasets import create_dataset, save, write_attributes
 
@@ -51,9 +52,9 @@ class Model:
         """Path from the top of the study."""
         return f"{MODELS}/{model_folder(self.dataset, self.planner, self.configuration)}"
 
-    def step(self, verb: str, rest: str = "") -> str:
-        """Return the name of a step for this model."""
-        return "_".join(part for part in (verb, self.name, rest) if part)
+    def unit(self, step: str, *, fold: int | None = None, test_set: str = "") -> UnitId:
+        """Return the unit of a step for this model."""
+        return UnitId(step, model=self.name, fold=fold, test_set=test_set)
 
 
 def model_of(study: Study, setting: str, training: TrainingSection) -> Model:

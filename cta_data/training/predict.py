@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Workspace
+from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace
 from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
@@ -98,7 +98,7 @@ def _plan(
     same_person: Sequence[Sequence[tuple[str, str]]],
 ) -> Unit | Blocked:
     model, test_set = task.model, task.test_set
-    unit = UnitId(model.step("predict", test_set.name))
+    unit = model.unit("predict", test_set=test_set.name)
     if not test_set.cases:
         return Blocked(unit, VERSION, f"test set {test_set.name} has no case", expected=True)
     try:
@@ -111,7 +111,7 @@ def _plan(
     refused = {
         case.case: why
         for case in test_set.cases
-        if (why := seen.reason(case.cohort, case.subject, keys[case.case]))
+        if (why := seen.reason(*case.session.patient, keys[case.case]))
     }
     used = {name: path for name, path in images.items() if name not in refused}
     if not used:

@@ -158,7 +158,7 @@ class StudyPredictions:
             pairing,
             record.technique,
             self._as_published(one),
-            {c.case: (c.cohort, c.subject, c.session) for c in test_set.cases},
+            {c.case: c.session.key for c in test_set.cases},
         )
 
     def _stale(self, one: _Found) -> str:
@@ -196,7 +196,7 @@ class StudyPredictions:
         for name, case in cases.items():
             key = content_key(self.study.root / case.image) or ""
             mask = content_key(one.folder / f"{name}.nii.gz")
-            why = seen.reason(case.cohort, case.subject, key)
+            why = seen.reason(*case.session.patient, key)
             if not why and name in record.images and record.images[name].key != key:
                 why = f"its image changed since it was predicted: {again}"
             if not why and mask is not None and mask != record.masks.get(name):

@@ -163,7 +163,7 @@ def _parameters(model: Model, training: TrainingSection, cases: list[str]) -> di
 def _plan_planning(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
-    unit = UnitId(model.step("plan"))
+    unit = model.unit("plan")
     paths, cases = _inputs(study, model)
     if not cases:
         why = f"there is no build: run `cta-data build --setting {model.setting}`"
@@ -180,9 +180,9 @@ def _plan_folds(
     patients = {c["case"]: [c["cohort"], c["subject"]] for c in build.get("cases", [])}
     options = training.model_dump(mode="json")
     for fold in folds:
-        unit = UnitId(model.step("train", f"fold_{fold}"))
+        unit = model.unit("train", fold=fold)
         if not (study.root / model.folder / SHARED[0]).is_file():
-            yield Blocked(unit, TRAIN_VERSION, f"plan: {model.step('plan')} has not been done")
+            yield Blocked(unit, TRAIN_VERSION, f"plan: {model.unit('plan')} has not been done")
             continue
         learning = {key: options[key] for key in options if key not in _NOT_LEARNING}
         parameters = _parameters(model, training, cases) | {
@@ -199,7 +199,7 @@ def _plan_folds(
 def _plan_cross_validation(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
-    unit = UnitId(model.step("crossvalidate"))
+    unit = model.unit("crossvalidate")
     cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
     paths = {f"shared:{name}": f"{model.folder}/{name}" for name in SHARED[:2]}
     for case in cases:

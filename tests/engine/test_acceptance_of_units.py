@@ -7,8 +7,9 @@ import pytest
 from cta_data.engine.acceptance import decided, is_held_back
 from cta_data.engine.records import Record
 from cta_data.engine.units import UnitId
+from cta_data.study.session_id import SessionId
 
-UNIT = UnitId("transfer", "own", "001", "1")
+UNIT = UnitId("transfer", SessionId("own", "001", "1"))
 
 
 def decision(what: str, key: str = "k") -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from cta_data.engine import Blocked, Input, Unit, UnitId, decide
+from cta_data.study.session_id import SessionId
 
-ID = UnitId("toy", "internal", "001", "1")
+ID = UnitId("toy", SessionId("internal", "001", "1"))
 UNIT = Unit(ID, 2, (Input("image", "a.nii.gz", "MD5E-s1--a.nii.gz"),), {"sigma": 1.5})
 
 

@@ -15,7 +15,9 @@ from cta_data.engine.log import read_timings
 from cta_data.engine.staging import staging_folder
 from cta_data.errors import CtaError
 from cta_data.study.lock import study_lock
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.datasets import Fetched
 
 MIXTURE = {"s1": "one", "s2": "refuse", "s3": "fail", "s4": "doubt", "s5": "blocked", "s6": "full"}
@@ -344,7 +346,7 @@ def test_units_that_read_the_same_keep_apart(tmp_path: Path) -> None:
     """Two units whose inputs and parameters are equal have staging folders of their own."""
     study = make_study(tmp_path, s1="one", s2="one")
     one = Unit(next(iter(toy_step().plan(study, Selection()))).id, 1, (), {})  # type: ignore[union-attr]
-    other = Unit(type(one.id)("toy", "c", "s2", "1"), 1, (), {})
+    other = Unit(UnitId("toy", SessionId("c", "s2", "1")), 1, (), {})
     assert one.key == other.key
     first, second = (staging_folder(tmp_path, unit.id.key, unit.key) for unit in (one, other))
     assert first != second
@@ -369,8 +371,8 @@ def test_logs_give_the_time_of_the_latest_execution(tmp_path: Path) -> None:
     study = make_study(tmp_path, s1="one")
     execute(study)
     first = read_timings(tmp_path)
-    assert set(first) == {("toy", "c", "s1", "1")}
-    assert first["toy", "c", "s1", "1"]["seconds"] > 0
+    unit = UnitId("toy", SessionId("c", "s1", "1"))
+    assert set(first) == {unit} and first[unit]["seconds"] > 0
     execute(study)
     assert read_timings(tmp_path) == first
 

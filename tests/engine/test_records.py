@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 
 from cta_data.engine import Record, Report, Selection, UnitId, session_scope
 from cta_data.engine.records import count_by_step, summary_line
+from cta_data.study.session_id import SessionId
 
 STATUSES = ("ok", "notneeded", "impossible", "error")
 RECORDS = st.lists(
     st.builds(
         Record,
-        st.builds(UnitId, st.sampled_from(["convert", "strip"]), st.just("c"), st.text(max_size=3)),
+        st.builds(
+            UnitId,
+            st.sampled_from(["convert", "strip"]),
+            st.builds(SessionId, st.just("c"), st.text(max_size=3), st.just("1")),
+        ),
         st.sampled_from(STATUSES),
     )
 )
@@ -44,7 +49,7 @@ def test_the_exit_code_follows_from_the_records(records: list[Record]) -> None:
 
 def test_a_record_is_json_under_the_unit_s_names() -> None:
     """The log and --json carry step, cohort, subject and session beside the status."""
-    record = Record(UnitId("strip", "c", "001", "1"), "ok", notes=("a note",))
+    record = Record(UnitId("strip", SessionId("c", "001", "1")), "ok", notes=("a note",))
     content = json.loads(json.dumps(record.as_dict()))
     expected = {"step": "strip", "cohort": "c", "subject": "001", "session": "1", "status": "ok"}
     assert expected.items() <= content.items()
@@ -54,9 +59,9 @@ def test_a_record_is_json_under_the_unit_s_names() -> None:
 @pytest.mark.parametrize(
     ("unit", "text"),
     [
-        (UnitId("strip", "c", "001", "1"), "strip c sub-001 ses-1"),
-        (UnitId("convert", "c", "001"), "convert c sub-001"),
-        (UnitId("build_B"), "build_B"),
+        (UnitId("strip", SessionId("c", "001", "1")), "strip c sub-001 ses-1"),
+        (UnitId("convert", SessionId("c", "001", "")), "convert c sub-001"),
+        (UnitId("build", model="B"), "build_B"),
     ],
 )
 def test_a_unit_is_told_in_bids_words(unit: UnitId, text: str) -> None:
@@ -82,7 +87,7 @@ def test_selection(selection: Selection, takes: bool) -> None:
 
 def test_a_session_owns_its_rows_and_no_others() -> None:
     """Fixed columns narrow what a step owns of a table that it shares with another step."""
-    owns = session_scope("images", description="brain")(UnitId("strip", "c", "001", "1"))
+    owns = session_scope("images", description="brain")(UnitId("strip", SessionId("c", "001", "1")))
     assert owns == {
         "images": {"cohort": "c", "subject": "001", "session": "1", "description": "brain"}
     }

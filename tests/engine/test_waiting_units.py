@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from cta_data.engine import Record, UnitId
+from cta_data.study.session_id import SessionId
 from cta_data.terminal.output import split_failures
 
 
 def record(step: str, subject: str, reason: str) -> Record:
-    return Record(UnitId(step, "own" if subject else "", subject, "1"), "impossible", reason)
+    session = SessionId("own", subject, "1") if subject else None
+    return Record(UnitId(step, session), "impossible", reason)
 
 
 def test_units_that_wait_are_counted_by_the_step_that_they_wait_for() -> None:

@@ -21,7 +21,9 @@ from cta_data.pipeline.accounting import account
 from cta_data.pipeline.build import build_step
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.creation import create_study
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
 from cta_data.training.models import model_of
@@ -71,11 +73,12 @@ def add_patient(study: Study, cohort: str, subject: str, quality: str, content: 
 
 def set_status(study: Study, cohort: str, subject: str, status: str) -> None:
     """Record how the session's transfer, and with it its measurement, ended."""
-    key = {"cohort": cohort, "subject": subject, "session": "1"}
+    session = SessionId(cohort, subject, "1")
     reason = None if status == "ok" else "rejected by a reader"
     of_step = {step: "ok" for step in STEPS} | {"transfer": status, "measure": status}
     rows = [
-        key | {"step": step, "status": own, "reason": reason if own != "ok" else None, "key": "k"}
+        UnitId(step, session).columns()
+        | {"status": own, "reason": reason if own != "ok" else None, "key": "k"}
         for step, own in of_step.items()
     ]
     study.tables.upsert("units", [row | {"outputs": []} for row in rows])
@@ -94,7 +97,7 @@ def run_step(study: Study, step: Step) -> dict[str, str]:
     told = {}
     for unit in step.plan(study, Selection()):
         if isinstance(unit, Blocked):
-            told[unit.id.step] = f"blocked: {unit.reason}"
+            told[unit.id.work] = f"blocked: {unit.reason}"
             continue
         result = run_unit(step, unit, str(study.root))
         staging = staging_folder(study.root, unit.id.key, unit.key)
@@ -104,14 +107,14 @@ def run_step(study: Study, step: Step) -> dict[str, str]:
                 for name, where in step.owns(unit.id).items():
                     if name == table:
                         study.tables.replace(table, tuple(where), {tuple(where.values())}, rows)
-        told[unit.id.step] = f"{result.record.status}: {result.record.reason}"
+        told[unit.id.work] = f"{result.record.status}: {result.record.reason}"
     return told
 
 
 def build(study: Study, setting: str) -> str:
     """Build a setting and account for every subject; return how it ended."""
     [told] = run_step(study, build_step(study, setting)).values()
-    row = {"step": f"build_{setting}", "cohort": "", "subject": "", "session": ""}
+    row = UnitId("build", model=setting).columns()
     study.tables.upsert("units", [row | {"status": told.split(":")[0], "key": "k", "outputs": []}])
     account(study)
     return told

@@ -17,8 +17,9 @@ from cta_data.engine import UnitId, Workspace
 from cta_data.formats.dicom.header import header_of
 from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.study.session_id import SessionId
 
-UNIT = UnitId("convert", "own", "1", "1")
+UNIT = UnitId("convert", SessionId("own", "1", "1"))
 ALL_LESIONS = {"pattern": "(?i)gtv", "lesion": True}
 
 

@@ -12,8 +12,10 @@ from helpers.plain_study import plain_card
 
 from cta_data.engine.sessions import STEP_NAMES
 from cta_data.study.configuration import initial_toml
+from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 
 COHORT = "mine"
 
@@ -33,13 +35,13 @@ def make_table_study(root: Path, sessions: int) -> Study:
     )
     write_series(cohort / "sourcedata", [_series(label) for label in labels])
     study = Study(root)
-    keys = [{"cohort": COHORT, "subject": label, "session": "1"} for label in labels]
+    sessions_made = [SessionId(COHORT, label, "1") for label in labels]
+    keys = [session.columns() for session in sessions_made]
     study.tables.upsert("subjects", [key | {"quality": "NAQ", "form": "files"} for key in keys])
     study.tables.upsert("images", [_image(key, kind) for key in keys for kind in ("", "brain")])
     study.tables.upsert("variants", [_variant(key) for key in keys])
-    units = [_unit(key, step) for key in keys for step in STEP_NAMES]
-    whole = {"cohort": "", "subject": "", "session": ""}
-    study.tables.upsert("units", [*units, _unit(whole, "build_A")])
+    units = [UnitId(step, session) for session in sessions_made for step in STEP_NAMES]
+    study.tables.upsert("units", [_unit(unit) for unit in [*units, UnitId("build", model="A")]])
     study.tables.flush()
     return Study(root)
 
@@ -65,7 +67,7 @@ def _variant(key: dict[str, str]) -> dict[str, Any]:
     return key | {"quality": "NAQ", "grid": "MPRAGE"} | paths
 
 
-def _unit(key: dict[str, str], step: str) -> dict[str, Any]:
+def _unit(unit: UnitId) -> dict[str, Any]:
     lists: dict[str, Any] = {"inputs": [], "input_keys": [], "outputs": []}
     about = {"status": "ok", "key": "k", "step_version": 1, "parameters": "p"}
-    return key | {"step": step} | about | lists
+    return unit.columns() | about | lists

@@ -29,6 +29,7 @@ from cta_data.engine import (
     session_scope,
 )
 from cta_data.errors import DataRefused
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 
 
@@ -47,7 +48,7 @@ def plan(
 ) -> Iterator[Unit | Blocked]:
     """List one unit an input file; what a file `blocked` says keeps its subject back."""
     for path in sorted((study.root / "in").iterdir()):
-        unit = UnitId(name, "c", path.stem, "1")
+        unit = UnitId(name, SessionId("c", path.stem, "1"))
         if not selection.takes("c", path.stem):
             continue
         if os.path.exists(path) and path.read_text().startswith("blocked"):

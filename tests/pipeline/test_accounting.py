@@ -14,7 +14,9 @@ from cta_data.pipeline.accounting import account, exclusions, partition_options,
 from cta_data.pipeline.doctor import Finding, diagnose
 from cta_data.pipeline.partition import partition
 from cta_data.review.acceptance import Verdict, decide_about
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +42,7 @@ def test_a_quarantined_subject_keeps_a_row_with_its_reason(built: Built, tmp_pat
     study.tables.upsert("units", [row | {"status": "impossible", "reason": "3 slices missing"}])
     study.tables.replace("subjects", ("subject",), {(key[2],)}, [])
     account(study)
-    excluded = study.tables.by_key("subjects")[key[1:]]
+    excluded = study.tables.by_key("subjects")[SessionId.of(row).key]
     assert excluded["partition"] == "excluded"
     assert excluded["exclusion_reason"] == "convert: 3 slices missing"
     assert len(study.tables.rows("subjects")) == len(built[0].subjects())
@@ -49,9 +51,10 @@ def test_a_quarantined_subject_keeps_a_row_with_its_reason(built: Built, tmp_pat
 def test_the_first_step_that_stopped_gives_the_reason(built: Built, tmp_path: Path) -> None:
     """Later steps that were blocked by it do not replace the reason."""
     study = copy_of(built[0], tmp_path)
-    session = next(k[1:] for k in sorted(study.tables.by_key("units")) if k[0] == "register")
+    row = study.tables.index("units", ("step",))[("register",)][0]
+    session = SessionId.of(row)
     for step, reason in (("register", "heads overlap 0.3"), ("measure", "register: heads …")):
-        row = dict(study.tables.by_key("units")[(step, *session)])
+        row = study.tables.by_key("units")[UnitId(step, session).key]
         study.tables.upsert("units", [row | {"status": "impossible", "reason": reason}])
     assert exclusions(study)[session] == "register: heads overlap 0.3"
 

@@ -17,8 +17,10 @@ from cta_data.formats.nifti.image import image_from_array, write_image
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.overview import study_status
 from cta_data.pipeline.training_set import leaks
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import Tables
+from cta_data.study.unit_id import UnitId
 
 GRID = np.diag([1.0, 1.0, 1.0, 1.0])
 TOML = """
@@ -58,10 +60,11 @@ def make_study(root: Path, haq: int = 10, naq: int = 0, more: str = "") -> Study
         (f"n{n:02d}", "NAQ") for n in range(naq)
     ]
     for subject, quality in patients:
-        session = {"cohort": "internal", "subject": subject, "session": "1"}
+        own = SessionId("internal", subject, "1")
+        session = own.columns()
         tables.upsert("subjects", [session | {"quality": quality}])
         done = {"status": "ok", "key": "k", "outputs": []}
-        tables.upsert("units", [session | done | {"step": s} for s in ("convert", "measure")])
+        tables.upsert("units", [UnitId(s, own).columns() | done for s in ("convert", "measure")])
         for technique in ("MPRAGE", "SPACE"):
             path = image_path(subject, technique)
             about = {"technique": technique, "contrast_phase": "late", "description": "brain"}
@@ -343,12 +346,13 @@ def test_too_few_patients_for_the_folds_are_refused(tmp_path: Path) -> None:
 def test_sessions_that_were_not_measured_are_left_to_the_accounting(tmp_path: Path) -> None:
     """A session that failed before is no case, and takes no patient's place in the partition."""
     study = make_study(tmp_path)
-    row = study.tables.by_key("units")["measure", "internal", "h00", "1"]
+    unit = UnitId("measure", SessionId("internal", "h00", "1"))
+    row = study.tables.by_key("units")[unit.key]
     study.tables.upsert("units", [row | {"status": "impossible"}])
-    unit = plan(study)
-    assert isinstance(unit, Unit)
-    assert "h00" not in {case["subject"] for case in unit.parameters["cases"]}
-    assert len(unit.parameters["cases"]) == 9
+    planned = plan(study)
+    assert isinstance(planned, Unit)
+    assert "h00" not in {case["subject"] for case in planned.parameters["cases"]}
+    assert len(planned.parameters["cases"]) == 9
 
 
 def test_a_setting_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:

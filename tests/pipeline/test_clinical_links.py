@@ -10,6 +10,7 @@ from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.engine import Unit, UnitId
 from cta_data.pipeline.convert.clinical import link_rows
 from cta_data.redaction import Identity, Redactor
+from cta_data.study.session_id import SessionId
 
 
 def card() -> Card:
@@ -22,7 +23,7 @@ def unit(rows: list[tuple[int, str, str]] | None) -> Unit:
         for n, name, place in rows or ()
     ]
     parameters = {"lesion_rows": listed} if rows is not None else {}
-    return Unit(UnitId("convert", "ummc", "103", "1"), 1, (), parameters)
+    return Unit(UnitId("convert", SessionId("ummc", "103", "1")), 1, (), parameters)
 
 
 def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[dict[str, Any]]:

@@ -13,12 +13,13 @@ from helpers.trial_study import SIZES, make_study
 
 from cta_data.cohorts import shipped_card_text
 from cta_data.cohorts.card import Card
-from cta_data.engine import RunOptions, UnitId
+from cta_data.engine import RunOptions
 from cta_data.phantom import DigitalPatient, generate_patient
 from cta_data.phantom.trial import write_patient
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.review.picture_content import SessionFiles
 from cta_data.study.phases import phase_order, phase_rank, space_of
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.validation import parse_toml
 
@@ -102,6 +103,6 @@ def test_pictures_show_a_phase_that_an_annotation_lies_on(accepted: bool) -> Non
         for space in ("MPRAGEEarly", "SPACE", "CT")
     )
     variants = ({"grid": "MPRAGE"}, {"grid": "SPACE"})
-    unit = UnitId("pictures", "internal", "1", "1")
-    files = SessionFiles(unit, "MPRAGE", images, {}, transforms, variants, {}, ())
+    session = SessionId("internal", "1", "1")
+    files = SessionFiles(session, "MPRAGE", images, {}, transforms, variants, {}, ())
     assert files.moving == ["MPRAGEEarly", "SPACE"]

@@ -8,7 +8,9 @@ from helpers.light_study import add_patient, make_light_study
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.lineage import KEPT, MADE, RAW, trace
 from cta_data.pipeline.lineage_graph import graph_text
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
 from cta_data.versioning.run_records import run_records
@@ -27,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     raw = study.root / RAW_FILE
     raw.parent.mkdir(parents=True)
     raw.write_text("raw")
-    unit = {"step": "convert", "cohort": "internal", "subject": "1", "session": "1"}
+    unit = UnitId("convert", SessionId("internal", "1", "1")).columns()
     made = {"status": "ok", "key": "k", "step_version": 5, "parameters": "digest"}
     read = {"inputs": [RAW_FILE], "input_keys": [str(content_key(raw))]}
     study.tables.upsert("units", [unit | made | read | {"outputs": [IMAGE]}])

@@ -13,6 +13,7 @@ from cta_data.engine import Input, Unit, UnitId, Workspace
 from cta_data.formats.nifti.image import write_image
 from cta_data.pipeline.register_session import run
 from cta_data.study.configuration import RegistrationSection
+from cta_data.study.session_id import SessionId
 
 
 def image(origin: tuple[float, float, float]) -> sitk.Image:
@@ -52,7 +53,7 @@ def registered(
     }
     names = ("MPRAGE", "SPACE")
     inputs = tuple(Input(f"image:{n}", f"{n}.nii.gz", f"key-{n}") for n in names)
-    unit = Unit(UnitId("register", "own", "1", "1"), 1, inputs, parameters)
+    unit = Unit(UnitId("register", SessionId("own", "1", "1")), 1, inputs, parameters)
     outcome = run(unit, Workspace(folder, folder / "staging"))
     [row] = outcome.tables["transforms"]
     return row, outcome.refused

@@ -38,6 +38,7 @@ from cta_data.review.transfer_pictures import (
     checkerboard,
     draw_session,
 )
+from cta_data.study.session_id import SessionId
 
 
 def lesion(number: int = 1, ratio: float = 1.0, shift: float = 0.0, **more: object) -> LesionEntry:
@@ -45,7 +46,7 @@ def lesion(number: int = 1, ratio: float = 1.0, shift: float = 0.0, **more: obje
 
 
 def entry(subject: str, *lesions: LesionEntry, failures: tuple[str, ...] = ()) -> SessionEntry:
-    return SessionEntry("internal", subject, "1", f"{subject}.png", failures, lesions)
+    return SessionEntry(SessionId("internal", subject, "1"), f"{subject}.png", failures, lesions)
 
 
 def test_outline_of_one_pixel_is_its_four_edges() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cta_data.engine import Input, Unit, UnitId, content_key, digest
+from cta_data.study.session_id import SessionId
 from cta_data.versioning.keys import is_fetched, unit_key
 
 NAMES = (
@@ -100,7 +101,7 @@ def test_a_unit_s_key_tells_its_inputs_parameters_and_version(
 
 
 def unit(*inputs: Input, version: int = 1, **parameters: object) -> Unit:
-    return Unit(UnitId("toy", "c", "1", "1"), version, inputs, parameters)
+    return Unit(UnitId("toy", SessionId("c", "1", "1")), version, inputs, parameters)
 
 
 def test_the_order_of_inputs_and_parameters_does_not_count() -> None:

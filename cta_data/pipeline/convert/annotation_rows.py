@@ -22,9 +22,7 @@ def annotation_row(
 ) -> dict[str, Any]:
     """Return the row of one region; `more` are further columns of the table."""
     return {
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
+        **unit.session.columns(),
         "structure_set": structure_set,
         "roi_number": number,
         "source_roi": name,

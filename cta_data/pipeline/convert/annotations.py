@@ -29,6 +29,7 @@ from cta_data.pipeline.convert.contour_images import ContourImage, image_of_cont
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSession, SessionImages
 from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
 from cta_data.redaction import Identity, Redactor
+from cta_data.study.session_id import SessionId
 
 MADE = ("StructureSetDate", "StructureSetTime")
 MOST_TOLD = 3
@@ -68,11 +69,11 @@ class SessionAnnotations:
     redactor: Redactor | None = None
 
 
-def contours_path(unit: UnitId, space: str) -> str:
+def contours_path(session: SessionId, space: str) -> str:
     """Return where the selected contours go; `space` is that of the image they lie on."""
-    entities = {"sub": unit.subject, "ses": unit.session, "space": space}
+    entities = {"sub": session.subject, "ses": session.session, "space": space}
     name = BidsName(entities, "contours", ".json")
-    return f"datasets/{unit.cohort}/derivatives/cta/{name.path}"
+    return f"datasets/{session.cohort}/derivatives/cta/{name.path}"
 
 
 def convert_annotations(
@@ -114,7 +115,7 @@ def convert_annotations(
         _join_sets(result)
     if not result.refused:
         for space, rois in result.contours.items():
-            write_contours(rois, workspace.write(contours_path(unit, space)))
+            write_contours(rois, workspace.write(contours_path(unit.session, space)))
     if not (choice.taken or choice.left or choice.rejected) and section.required:
         result.refused = "the session has no structure set"
     selected = any(row["selected"] for row in result.rows)

@@ -12,11 +12,17 @@ from cta_data.cohorts.clinical import Clinical
 from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
 from cta_data.cohorts.vocabulary import WORDS
 from cta_data.engine import Unit
-from cta_data.engine.sessions import SourceSession, session_labels, source_sessions
+from cta_data.engine.sessions import (
+    SourceSession,
+    converted_sessions,
+    session_labels,
+    source_sessions,
+)
 from cta_data.intake.session_labels import is_safe
 from cta_data.pipeline.convert.phenotype import phenotype_problems
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.identity import is_public
+from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 
@@ -83,7 +89,7 @@ class ToldOf:
             return {}
         told: dict[str, Any] = {"person": {}}
         rows: list[LesionRow] = []
-        for identifier in self.identifiers(session.subject):
+        for identifier in self.identifiers(session.id.subject):
             person = self.clinical.person(identifier, session.delivered)
             told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
             rows += [
@@ -128,7 +134,9 @@ def link_rows(
 
     selected = [row for row in annotations if row["selected"]]
     rows = [
-        LesionRow(row["number"], "", unit.id.session, row["name"], row["location"], row["values"])
+        LesionRow(
+            row["number"], "", unit.session.session, row["name"], row["location"], row["values"]
+        )
         for row in unit.parameters.get("lesion_rows", ())
     ]
     listed = [_without_identity(row, redactor.redact) for row in rows] if redactor else rows
@@ -144,7 +152,7 @@ def link_rows(
             if row and link.roi:
                 places[link.roi] = row.location
             links.append(
-                _link(card, unit.id.subject, unit.id.session, row)
+                _link(card, unit.session, row)
                 | {
                     "structure_set": roi["structure_set"],
                     "roi_number": roi["roi_number"],
@@ -160,11 +168,9 @@ def link_rows(
     return links
 
 
-def _link(card: Card, subject: str, session: str, row: LesionRow | None) -> dict[str, Any]:
+def _link(card: Card, session: SessionId, row: LesionRow | None) -> dict[str, Any]:
     return {
-        "cohort": card.cohort.name,
-        "subject": subject,
-        "session": session,
+        **session.columns(),
         "clinical_row": row.number if row else 0,
         "clinical_name": row.name if row and not card.withholds_roi_names else None,
         "location": row.location or None if row else None,
@@ -182,8 +188,7 @@ def list_rows_without_session(study: Study) -> None:
     No row of a table of lesions is lost: it is joined, or it is in `clinical_links` with what it
     lacks. A patient who is not in the source has no subject label, and an empty one there.
     """
-    units = study.tables.by_key("units")
-    converted = {k[1:] for k, row in units.items() if k[0] == "convert" and row["status"] == "ok"}
+    converted = converted_sessions(study)
     for cohort in study.cohorts_here:
         if not any(table.lesions for table in study.card(cohort).clinical):
             continue
@@ -192,14 +197,15 @@ def list_rows_without_session(study: Study) -> None:
             continue
         card = study.card(cohort)
         rows = [
-            _link(card, subject, session, row) | {**NO_REGION, "status": "row_without_roi"}
+            _link(card, session, row) | {**NO_REGION, "status": "row_without_roi"}
             for row in _all_rows(told, told.clinical)
-            for subject, session in (told.session_of(row.source_id, row.session),)
-            if (cohort, subject, session) not in converted
+            for session in (SessionId(cohort, *told.session_of(row.source_id, row.session)),)
+            if session not in converted
         ]
-        before = {k[:3] for k in study.tables.by_key("clinical_links") if k[0] == cohort}
-        stale = (before - converted) | {(cohort, r["subject"], r["session"]) for r in rows}
-        study.tables.replace("clinical_links", SESSION, stale, rows)
+        links = study.tables.index("clinical_links", ("cohort",)).get((cohort,), [])
+        stale = {SessionId.of(row) for row in links} - converted
+        stale |= {SessionId.of(row) for row in rows}
+        study.tables.replace("clinical_links", SESSION, {one.key for one in stale}, rows)
 
 
 def _all_rows(told: ToldOf, clinical: Clinical) -> Iterator[LesionRow]:
@@ -239,8 +245,8 @@ def courses_that_differ(study: Study, cohort: str) -> dict[str, str]:
     here: dict[str, set[str]] = {}
     for session in source_sessions(study, cohort) or ():
         ranked = any(SOURCE_FILE not in row.header for row in session.series)
-        if session.session and ranked:
-            here.setdefault(session.subject, set()).add(session.session)
+        if session.id.session and ranked:
+            here.setdefault(session.id.subject, set()).add(session.id.session)
     reasons = {}
     for subject, sessions in sorted(here.items()):
         known = {s for one in told.identifiers(subject) for s in told.clinical.sessions(one) if s}

@@ -32,7 +32,7 @@ def convert_dose(
     if len(raw.datasets) != 1:
         raise DataRefused(f"{role.technique}: the series holds {len(raw.datasets)} dose grids")
     image = read_dose(raw.datasets[0])
-    name = image_name(unit, role, DOSE)
+    name = image_name(unit.session, role, DOSE)
     path = f"datasets/{unit.cohort}/{name.path}"
     target = workspace.write(path)
     write_image(image, target)
@@ -45,9 +45,7 @@ def convert_dose(
     sidecar = build_sidecar(header, geometry_source="dicom", extra=extra)
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
     return {
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
+        **unit.session.columns(),
         "technique": role.technique,
         "contrast_phase": role.phase,
         "description": "",

@@ -240,7 +240,7 @@ def _write(
     rule = file.match.rule
     role = Role(file.identifier, rule.technique, rule.phase, "", rule.suffix)
     name = image_name(
-        unit, role, rule.modality, acquisition=rule.acquisition, space=card.geometry.space
+        unit.session, role, rule.modality, acquisition=rule.acquisition, space=card.geometry.space
     )
     path = f"datasets/{unit.cohort}/{name.path}"
     target = workspace.write(path)
@@ -270,9 +270,7 @@ def _write(
     digests = VoxelDigests() if rule.modality == DOSE else voxel_digests(target)
     images.warnings += [f"{file.name} {TWO_VALUES}"] if digests.binary else []
     return {
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
+        **unit.session.columns(),
         "technique": rule.technique,
         "contrast_phase": rule.phase,
         "description": "",

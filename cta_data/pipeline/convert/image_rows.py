@@ -10,10 +10,10 @@ import pydicom
 
 from cta_data.bids.names import BidsName, raw_name
 from cta_data.cohorts.series_roles import Role
-from cta_data.engine import UnitId
 from cta_data.formats.nifti.image import ras_affine
 from cta_data.imaging.geometry.grid import Placed
 from cta_data.imaging.rasterization.contours import AcquiredSlices
+from cta_data.study.session_id import SessionId
 
 TWO_VALUES = "holds two values alone: is it a mask?"
 SUFFIX_OF_MODALITY = {"CT": "ct", "RTDOSE": "dose"}
@@ -86,19 +86,20 @@ class SessionImages:
 
 
 def image_name(
-    unit: UnitId, role: Role, modality: str, *, acquisition: str = "", space: str = ""
+    session: SessionId, role: Role, modality: str, *, acquisition: str = "", space: str = ""
 ) -> BidsName:
     """Return the BIDS name of an image.
 
     BIDS has no entity for the contrast phase: it is joined to the technique after `acq-`.
     """
     if modality in SUFFIX_OF_MODALITY:
-        return raw_name(unit.subject, unit.session, SUFFIX_OF_MODALITY[modality], space=space)
+        suffix = SUFFIX_OF_MODALITY[modality]
+        return raw_name(session.subject, session.session, suffix, space=space)
     contrast = "" if role.phase == "none" else "gadolinium"
     named = str(role.technique).lower() + (role.phase.capitalize() if contrast else "")
     return raw_name(
-        unit.subject,
-        unit.session,
+        session.subject,
+        session.session,
         role.suffix,
         acquisition=acquisition or named,
         contrast_agent=contrast,

@@ -133,7 +133,7 @@ def _write(
     """Write one image with its sidecar; return its row."""
     assert role.technique
     modality = raw.header.get("Modality", "MR")
-    name = image_name(unit, role, modality)
+    name = image_name(unit.session, role, modality)
     path = f"datasets/{unit.cohort}/{name.path}"
     target = workspace.write(path)
     write_image(converted.image, target)
@@ -148,9 +148,7 @@ def _write(
     header, digests = converted.header, voxel_digests(target)
     images.warnings += [f"{role.technique} ({role.phase}) {TWO_VALUES}"] if digests.binary else []
     return {
-        "cohort": unit.cohort,
-        "subject": unit.subject,
-        "session": unit.session,
+        **unit.session.columns(),
         "technique": role.technique,
         "contrast_phase": role.phase,
         "description": "",

@@ -122,7 +122,7 @@ def write_drawn(
     unit: UnitId, technique: str, lesions: MaskLesions, grid: Placed, workspace: Workspace
 ) -> None:
     """Write the lesions as labels, and beside them a JSON file that names each."""
-    path = drawn_path(unit, technique)
+    path = drawn_path(unit.session, technique)
     write_voxels(lesions.labels, ras_affine(grid), workspace.write(path))
     content = {"Lesions": [asdict(lesion) for lesion in lesions.lesions]}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"

@@ -15,6 +15,7 @@ from cta_data.engine.sessions import session_labels
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.cells import LONG_NUMBER
 from cta_data.redaction.identity import is_public
+from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import Inventory
 from cta_data.study.study import Study
 
@@ -63,7 +64,7 @@ def phenotype_problems(study: Study, cohort: str) -> list[str]:
     return lines
 
 
-def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None:
+def write_phenotypes(study: Study, converted: set[SessionId]) -> None:
     """Write phenotype/<table>.tsv of every cohort whose clinical tables are here.
 
     BIDS knows one row a participant there: tables with a row a session are kept from its validator.
@@ -79,9 +80,9 @@ def write_phenotypes(study: Study, converted: set[tuple[str, str, str]]) -> None
         inventory = study.inventory(cohort)
         label, session_of = dict(_labels(inventory)), session_labels(inventory)
         sessions: dict[str, set[str]] = {}
-        for one_cohort, subject, session in converted:
-            if one_cohort == cohort:
-                sessions.setdefault(subject, set()).add(session)
+        for one in converted:
+            if one.cohort == cohort:
+                sessions.setdefault(one.subject, set()).add(one.session)
         by_session: list[str] = []
         for table in (one.table for one in published):
             rows = [

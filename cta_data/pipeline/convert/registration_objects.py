@@ -80,7 +80,7 @@ def convert_registrations(
     agreed = [_agreed(told, points, names, policy, images.notes) for told in by_pair.values()]
     _require_circles_to_close(agreed, points, names)
     for one in agreed:
-        path = registration_path(unit, one.fixed, one.moving)
+        path = registration_path(unit.session, one.fixed, one.moving)
         sitk.WriteTransform(one.transform, str(workspace.write(path)))
 
 

@@ -43,9 +43,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         others = unit.parameters["other_files"]
         images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
     subject = {
-        "cohort": unit.id.cohort,
-        "subject": unit.id.subject,
-        "session": unit.id.session,
+        **unit.session.columns(),
         **_published(images.person | unit.parameters.get("person", {})),
         "annotation_technique": annotations.drawn_on,
         "quality": card.quality_of(annotations.drawn_on),

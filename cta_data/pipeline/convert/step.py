@@ -43,8 +43,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         listed = listed_techniques(study, cohort, card.annotations.drawn_on_table)
         told = ToldOf(study, cohort)
         for session in sessions:
-            if selection.takes(cohort, session.subject):
-                own = {"drawn_on": listed.get(session.subject), **told.parameters(session)}
+            if selection.takes(cohort, session.id.subject):
+                own = {"drawn_on": listed.get(session.id.subject), **told.parameters(session)}
                 yield _unit(study, session, card, parameters | own)
 
 
@@ -107,11 +107,11 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
 def _unit(
     study: Study, session: SourceSession, card: Card, parameters: dict[str, Any]
 ) -> Unit | Blocked:
-    unit = session.unit("convert")
+    unit = UnitId("convert", session.id)
     if session.refused:
         why = f"refused when it was added: {session.refused}. {NEXT_STEP}"
         return Blocked(unit, VERSION, why)
-    source = study.sourcedata_path(session.cohort)
+    source = study.sourcedata_path(session.id.cohort)
     places = {
         row.series: row.header[SOURCE_FILE] for row in session.series if SOURCE_FILE in row.header
     }

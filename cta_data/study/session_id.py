@@ -1,0 +1,76 @@
+"""The one name of a session: cohort, subject and session labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from cta_data.errors import DataRefused
+
+_CASE = re.compile(r"(?P<cohort>.+)_sub-(?P<subject>[^_]*)_ses-(?P<session>[^_]*)")
+Patient = tuple[str, str]
+"""Cohort and subject label."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class SessionId:
+    """One subject-session of a cohort, by its labels without `sub-` and `ses-`.
+
+    The session is empty for a subject who was refused before a session had a label.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("cohort", "subject", "session")
+
+    cohort: str
+    subject: str
+    session: str
+
+    @classmethod
+    def from_case(cls, case: str) -> SessionId:
+        """Return the session that a case is named after.
+
+        Raises
+        ------
+        DataRefused
+            The name is not of the form `<cohort>_sub-<label>_ses-<label>`.
+        """
+        found = _CASE.fullmatch(case)
+        if found is None:
+            raise DataRefused(
+                "this is not the name of a session's case",
+                where=case,
+                next_step="Name it <cohort>_sub-<label>_ses-<label>, as builds name their cases",
+            )
+        return cls(**found.groupdict())
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any]) -> SessionId:
+        """Return the session that columns of these names tell."""
+        return cls(columns["cohort"], columns["subject"], columns["session"])
+
+    @property
+    def case(self) -> str:
+        """Name of its case in builds, test sets and predictions."""
+        return f"{self.cohort}_sub-{self.subject}_ses-{self.session}"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Its columns in the key of a table."""
+        return (self.cohort, self.subject, self.session)
+
+    @property
+    def patient(self) -> Patient:
+        """Whose session it is."""
+        return (self.cohort, self.subject)
+
+    def columns(self) -> dict[str, str]:
+        """Return its columns in a table."""
+        return dict(zip(self.COLUMNS, self.key, strict=True))
+
+    def __str__(self) -> str:
+        names = [self.cohort]
+        names += [f"sub-{self.subject}"] if self.subject else []
+        names += [f"ses-{self.session}"] if self.session else []
+        return " ".join(names)

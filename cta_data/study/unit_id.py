@@ -1,0 +1,97 @@
+"""The one name of a unit of work: a step for a session, a build, a fold or a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cta_data.study.session_id import SessionId
+
+NO_FOLD = -1
+"""What stands in the table `units` where a unit is not about a fold."""
+UnitKey = tuple[str, str, str, str, str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitId:
+    """One unit of work, named by what it is about.
+
+    Attributes
+    ----------
+    step
+        `convert`, `register`, `transfer`, `strip`, `measure`, `build`, `plan`, `train`,
+        `crossvalidate` or `predict`.
+    about
+        Session that it is about; None for builds, models and predictions.
+    model
+        Setting of a build; model of a plan, a fold, a cross-validation or a prediction.
+    fold
+        Fold that is trained, else None.
+    test_set
+        Test set that is predicted, else empty.
+    """
+
+    step: str
+    about: SessionId | None = None
+    model: str = ""
+    fold: int | None = None
+    test_set: str = ""
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any]) -> UnitId:
+        """Return the unit that columns of the table `units` tell."""
+        session, fold = SessionId.of(columns), columns["fold"]
+        return cls(
+            columns["step"],
+            session if session.cohort else None,
+            columns["model"],
+            None if fold == NO_FOLD else fold,
+            columns["test_set"],
+        )
+
+    @property
+    def session(self) -> SessionId:
+        """Session that it is about.
+
+        Raises
+        ------
+        ValueError
+            It is about none.
+        """
+        if self.about is None:
+            raise ValueError(f"{self} is not about one session")
+        return self.about
+
+    @property
+    def cohort(self) -> str:
+        """Cohort of its session; empty without one."""
+        return self.about.cohort if self.about else ""
+
+    @property
+    def subject(self) -> str:
+        """Subject label of its session; empty without one."""
+        return self.about.subject if self.about else ""
+
+    @property
+    def work(self) -> str:
+        """The step with its model, fold and test set, for people: `train_A_fold_0`."""
+        fold = "" if self.fold is None else f"fold_{self.fold}"
+        return "_".join(filter(None, (self.step, self.model, fold, self.test_set)))
+
+    @property
+    def key(self) -> UnitKey:
+        """Key of its row in the table `units`."""
+        session = self.about.key if self.about else ("", "", "")
+        fold = NO_FOLD if self.fold is None else self.fold
+        return (self.step, *session, self.model, fold, self.test_set)
+
+    def columns(self) -> dict[str, Any]:
+        """Return its columns in the table `units`."""
+        session = self.about or SessionId("", "", "")
+        fold = NO_FOLD if self.fold is None else self.fold
+        about = {"model": self.model, "fold": fold, "test_set": self.test_set}
+        return {"step": self.step, **session.columns(), **about}
+
+    def __str__(self) -> str:
+        return f"{self.work} {self.about}" if self.about else self.work
