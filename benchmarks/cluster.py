@@ -30,6 +30,7 @@ from slurm_node import missing, running, slurm_node
 from cta_data.study.configuration import initial_toml
 from cta_data.study.creation import create_study
 from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.tools import use_environment_tools
 
@@ -166,12 +167,12 @@ def records_of(root: Path, before: set[Path]) -> dict[str, int]:
 def made_by(root: Path) -> Made:
     """Return the key and status of every unit, and the content key of all that it made."""
     return {
-        " ".join(map(str, key)): (
-            row["key"],
-            row["status"],
-            {path: content_key(root / path) for path in row["outputs"]},
+        str(row.id): (
+            row.key,
+            row.status,
+            {path: content_key(root / path) for path in row.outputs},
         )
-        for key, row in Study(root).tables.by_key("units").items()
+        for row in Study(root).tables.rows(UnitRow)
     }
 
 

@@ -25,6 +25,7 @@ from cta_data.pipeline.runner import SUBJECT_STEPS
 from cta_data.study.creation import create_study
 from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, SessionRow, TransformRow, UnitRow, VariantRow
 from cta_data.versioning.tools import use_environment_tools
 
 KINDS = ("MR", "MR", "MR", "MR", "CT", "RTSTRUCT")
@@ -88,6 +89,10 @@ def _write_sourcedata(study: Study, sessions: int) -> None:
     write_series(source, series)
 
 
+Made = tuple[list[list[Any]], list[str]]
+"""Rows, table by table, and paths of outputs."""
+
+
 def _link(path: Path) -> None:
     """Make a file as git-annex keeps one whose content was dropped."""
     key = f"MD5E-s1000--{hashlib.md5(str(path).encode()).hexdigest()}{''.join(path.suffixes)}"
@@ -99,25 +104,22 @@ def _pretend_done(study: Study, step: Step) -> None:
     """Write what the step's units would have left: outputs as links, and rows."""
     for unit in list(step.plan(study, RunOptions().selection)):
         assert isinstance(unit, Unit), unit
-        made = _MADE[step.name](unit) if step.name in _MADE else ({}, [])
+        made = _MADE[step.name](unit) if step.name in _MADE else ([], [])
         rows, outputs = made
         for path in outputs:
             if not os.path.lexists(study.root / path):
                 _link(study.root / path)
-        for table, content in rows.items():
-            study.tables.upsert(table, content)
-        row = unit.id.columns() | {
-            "key": unit.key,
-            "status": "ok",
-            "step_version": unit.version,
-            "parameters": unit.parameters_digest,
-            "outputs": outputs,
-        }
-        study.tables.upsert("units", [row])
-
-
-def _identity(unit: Unit) -> dict[str, Any]:
-    return unit.session.columns()
+        for content in rows:
+            study.tables.upsert(content)
+        row = UnitRow.of(
+            unit.id,
+            key=unit.key,
+            status="ok",
+            step_version=unit.version,
+            parameters=unit.parameters_digest,
+            outputs=tuple(outputs),
+        )
+        study.tables.upsert([row])
 
 
 def _folder(unit: Unit, derived: bool = False) -> str:
@@ -125,58 +127,71 @@ def _folder(unit: Unit, derived: bool = False) -> str:
     return f"{top}/sub-{unit.id.subject}/ses-1/anat/sub-{unit.id.subject}_ses-1"
 
 
-def _converted(unit: Unit) -> tuple[dict, list[str]]:
+def _converted(unit: Unit) -> Made:
     images = []
     for frame, (technique, phase) in enumerate(
         (("MPRAGE", "none"), ("MPRAGE", "early"), ("MPRAGE", "late"), ("SPACE", "late"), ("CT", ""))
     ):
-        path = f"{_folder(unit)}_acq-{technique.lower()}{phase.capitalize()}_T1w.nii.gz"
-        images.append(
-            _identity(unit)
-            | {"technique": technique, "contrast_phase": phase, "description": "", "path": path,
-               "frame": frame, "spacing_mm": [1.0, 1.0, 1.0], "modality": "MR"}
-        )  # fmt: skip
-    quality = "HAQ" if int(unit.id.subject) % 2 else "NAQ"
-    outputs = [row["path"] for row in images] + [f"{_folder(unit, True)}_space-CT_contours.json"]
-    subject = _identity(unit) | {"quality": quality}
-    return {"images": images, "subjects": [subject]}, outputs
+        image = ImageRow(
+            session=unit.session,
+            technique=technique,
+            contrast_phase=phase,
+            description="",
+            path=f"{_folder(unit)}_acq-{technique.lower()}{phase.capitalize()}_T1w.nii.gz",
+            frame=frame,
+            spacing_mm=(1.0, 1.0, 1.0),
+            modality="MR",
+        )
+        images.append(image)
+    quality = "HAQ" if int(unit.session.subject) % 2 else "NAQ"
+    outputs = [row.path for row in images] + [f"{_folder(unit, True)}_space-CT_contours.json"]
+    return [images, [SessionRow(session=unit.session, quality=quality)]], outputs
 
 
-def _registered(unit: Unit) -> tuple[dict, list[str]]:
+def _registered(unit: Unit) -> Made:
     rows = []
     for moving in ("SPACE", "CT"):
         path = f"{_folder(unit, True)}_from-{moving}_to-MPRAGE_mode-image_xfm.tfm"
+        about = {"kind": "rigid", "source": "computed", "accepted": True}
         rows.append(
-            _identity(unit) | {"fixed": "MPRAGE", "moving": moving, "path": path, "accepted": True}
+            TransformRow(session=unit.session, fixed="MPRAGE", moving=moving, path=path, **about)
         )
-    return {"transforms": rows}, [row["path"] for row in rows]
+    return [rows], [row.path for row in rows]
 
 
-def _transferred(unit: Unit) -> tuple[dict, list[str]]:
+def _transferred(unit: Unit) -> Made:
     quality = unit.parameters["quality"]
     rows, outputs = [], []
     for grid in ("MPRAGE", "SPACE"):
         stem = f"{_folder(unit, True)}_space-{grid}_desc-{quality}"
-        rows.append(
-            _identity(unit)
-            | {"quality": quality, "grid": grid, "labels_path": f"{stem}_dseg.nii.gz",
-               "mask_path": f"{stem}_mask.nii.gz"}
-        )  # fmt: skip
-        outputs += [f"{stem}_dseg.nii.gz", f"{stem}_mask.nii.gz", f"{stem}_transfer.json"]
-    return {"variants": rows}, outputs
+        variant = VariantRow(
+            session=unit.session,
+            quality=quality,
+            grid=grid,
+            labels_path=f"{stem}_dseg.nii.gz",
+            mask_path=f"{stem}_mask.nii.gz",
+        )
+        rows.append(variant)
+        outputs += [variant.labels_path, variant.mask_path, f"{stem}_transfer.json"]
+    return [rows], outputs
 
 
-def _stripped(unit: Unit) -> tuple[dict, list[str]]:
+def _stripped(unit: Unit) -> Made:
     rows, outputs = [], []
     for technique in ("MPRAGE", "SPACE"):
         stem = f"{_folder(unit, True)}_acq-{technique.lower()}Late_desc-brain"
-        rows.append(
-            _identity(unit)
-            | {"technique": technique, "contrast_phase": "late", "description": "brain",
-               "path": f"{stem}_T1w.nii.gz", "mask_path": f"{stem}_mask.nii.gz"}
-        )  # fmt: skip
-        outputs += [f"{stem}_T1w.nii.gz", f"{stem}_mask.nii.gz"]
-    return {"images": rows}, outputs
+        image = ImageRow(
+            session=unit.session,
+            technique=technique,
+            contrast_phase="late",
+            description="brain",
+            modality="MR",
+            path=f"{stem}_T1w.nii.gz",
+            mask_path=f"{stem}_mask.nii.gz",
+        )
+        rows.append(image)
+        outputs += [image.path, f"{stem}_mask.nii.gz"]
+    return [rows], outputs
 
 
 _MADE = {

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS
 from cta_data.study.configuration import initial_toml
 from cta_data.study.creation import create_study
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import ROW_TYPES, TableRow, UnitRow
+from cta_data.study.tables.table_row import SESSION, fields_of
 
 REAL = 8
 CARD = """
@@ -165,10 +169,9 @@ def repeat_text_tables(source: Path, labels: Iterable[str]) -> None:
 def repeat_tables(root: Path, labels: list[str]) -> None:
     """Repeat the rows of the first subject in every table, with keys as the plan has them."""
     study = Study(root)
-    for table in ("subjects", "images", "annotations", "transforms", "variants"):
-        repeat_rows(study, table, labels)
-    for table in ("transfer_checks", "lesions", "units"):
-        repeat_rows(study, table, labels)
+    for of in ROW_TYPES:
+        if SESSION in fields_of(of):
+            repeat_rows(study, of, labels)
     study.tables.flush()
     for _ in range(6):  # a step's plan needs the step before it
         study = Study(root)
@@ -176,30 +179,32 @@ def repeat_tables(root: Path, labels: list[str]) -> None:
         steps = (*SUBJECT_STEPS, build_step(study, "B"))
         for decision in plan_steps(study, steps, RunOptions()):
             unit = decision.unit
-            old = study.tables.by_key("units").get(unit.id.key)
-            if isinstance(unit, Unit) and old and old["key"] != unit.key:
-                rows.append(old | {"key": unit.key, "parameters": unit.parameters_digest})
+            old = study.tables.by_key(UnitRow).get(unit.id.key)
+            if isinstance(unit, Unit) and old and old.key != unit.key:
+                rows.append(replace(old, key=unit.key, parameters=unit.parameters_digest))
         if not rows:
             return
-        study.tables.upsert("units", rows)
+        study.tables.upsert(rows)
         study.tables.flush()
 
 
-def repeat_rows(study: Study, table: str, labels: list[str]) -> None:
+def repeat_rows(study: Study, of: type[TableRow], labels: list[str]) -> None:
     """Repeat the rows of the first subject in one table."""
-    own = [row for row in study.tables.rows(table) if row.get("subject") == "001"]
-    study.tables.upsert(table, [relabelled(row, label) for label in labels for row in own])
+    own = [row for row in study.tables.rows(of) if row.column("subject") == "001"]
+    study.tables.upsert([relabelled(row, label) for label in labels for row in own])
 
 
-def relabelled(row: dict[str, Any], label: str) -> dict[str, Any]:
+def relabelled(row: TableRow, label: str) -> TableRow:
     """Return a row under another label, in its paths, too."""
 
     def change(value: Any) -> Any:
+        if isinstance(value, SessionId):
+            return replace(value, subject=label)
         if isinstance(value, str):
             return of_another(value, label)
-        return [change(entry) for entry in value] if isinstance(value, list) else value
+        return tuple(map(change, value)) if isinstance(value, tuple) else value
 
-    return {name: change(value) for name, value in row.items()} | {"subject": label}
+    return replace(row, **{name: change(getattr(row, name)) for name in fields_of(type(row))})
 
 
 def git(folder: Path, *words: str, given: str = "", check: bool = True) -> str:

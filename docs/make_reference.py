@@ -24,8 +24,8 @@ HEAD = """\
 <!-- Written by docs/make_reference.py from manifests/schemas.toml. Change that file instead. -->
 
 Every table is one Parquet file, `manifests/<table>.parquet` in the study. Rows are ordered by the
-table's key. Columns of the key are never null; any other column may be. Types and units are also
-in the metadata of the Arrow schema.
+table's key. Columns of the key always have a value, and so have those whose type says "always";
+any other may be null. Types and units are also in the metadata of the Arrow schema.
 
 From Python: `cta_data.open_study(path).<table>()` returns a typed DataFrame. From the terminal:
 `cta-data query "select … from <table>"`. A table that has no file yet is empty.
@@ -48,7 +48,8 @@ def _section(name: str, table: dict[str, Any]) -> str:
     for column, about in table["columns"].items():
         meaning = about["description"].replace("|", "\\|").replace("<", "&lt;")
         unit = about.get("unit", "")
-        lines.append(f"| `{column}` | {TYPES[about['type']]} | {unit} | {meaning} |")
+        kind = TYPES[about["type"]] + (", always" if about.get("required") else "")
+        lines.append(f"| `{column}` | {kind} | {unit} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,8 @@ from cta_data.pipeline.runner import SUBJECT_STEPS
 from cta_data.study import sourcedata as inventory
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow, stored_rows
 from cta_data.study.tables import store as tables
-from cta_data.study.tables import stored_rows
 from cta_data.study.unit_id import UnitId
 
 IMAGING = {
@@ -140,24 +142,22 @@ def test_only_columns_that_are_looked_at_are_converted(
         return values(self, name)
 
     monkeypatch.setattr(stored_rows._Columns, "__missing__", counted)
-    rows = Study(small).tables.by_key("units")
-    assert {rows[FIRST.key]["status"]} == {"ok"}
+    rows = Study(small).tables.by_key(UnitRow)
+    assert {rows[FIRST.key].status} == {"ok"}
     assert Counter(converted)["inputs"] == Counter(converted)["outputs"] == 0
     assert "status" in converted
 
 
-def test_a_row_is_a_mapping_that_travels_as_a_dict(small: Path) -> None:
-    """A view compares, unites and pickles as the dict of its columns: also in another process."""
-    import pickle
-
-    row = Study(small).tables.by_key("units")[FIRST.key]
-    plain = dict(row)
-    assert row == plain and plain == row
-    assert row | {"status": "error"} == plain | {"status": "error"}
-    assert type(pickle.loads(pickle.dumps(row))) is dict
-    assert row.get("nothing") is None and "nothing" not in row
-    with pytest.raises(KeyError):
-        row["nothing"]
+def test_a_row_that_was_read_is_as_one_that_was_made(small: Path) -> None:
+    """It compares, is changed, hashes and travels to another process as any row of its type."""
+    row = Study(small).tables.by_key(UnitRow)[FIRST.key]
+    made = UnitRow.of(FIRST, status="ok", key="k", step_version=1, parameters="p")
+    assert row == made and hash(row) == hash(made) and repr(row) == repr(made)
+    assert replace(row, status="error") == replace(made, status="error")
+    assert pickle.loads(pickle.dumps(row)) == made
+    assert row.id == FIRST and row.columns() == made.columns()
+    with pytest.raises(AttributeError):
+        _ = row.nothing  # type: ignore[attr-defined]
 
 
 def test_an_inventory_is_read_again_where_a_table_was_written(small: Path) -> None:

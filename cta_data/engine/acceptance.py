@@ -5,31 +5,29 @@ A decision is about one result: it holds as long as the unit's key is the one th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from cta_data.engine.records import Record
-from cta_data.study.tables import StoredRow, Tables
+from cta_data.study.tables import AcceptanceRow, Tables, UnitRow
 from cta_data.study.unit_id import UnitId
 
 ACCEPTED = "accepted"
 REJECTED = "rejected"
 
 
-def is_held_back(row: Mapping[str, Any]) -> bool:
+def is_held_back(row: UnitRow) -> bool:
     """Tell whether a unit's result is there, and not to be used until a person says so."""
-    return row["status"] == "impossible" and bool(row["outputs"])
+    return row.status == "impossible" and bool(row.outputs)
 
 
-def decision_about(tables: Tables, unit: UnitId) -> StoredRow | None:
+def decision_about(tables: Tables, unit: UnitId) -> AcceptanceRow | None:
     """Return the row of `acceptances` about a unit, or None: people decide about sessions alone."""
     if unit.about is None:
         return None
-    return tables.by_key("acceptances").get((unit.step, *unit.about.key))
+    return tables.by_key(AcceptanceRow).get((unit.step, *unit.about.key))
 
 
-def decided(record: Record, key: str, decision: Mapping[str, Any] | None) -> Record:
+def decided(record: Record, key: str, decision: AcceptanceRow | None) -> Record:
     """Return the record of a unit as a person's decision has it.
 
     Parameters
@@ -41,17 +39,17 @@ def decided(record: Record, key: str, decision: Mapping[str, Any] | None) -> Rec
     decision
         The row of `acceptances` of the unit, or None.
     """
-    if decision is None or decision["unit_key"] != key:
+    if decision is None or decision.unit_key != key:
         return record
     told = in_words(decision)
-    if decision["decision"] == ACCEPTED and record.status == "impossible":
+    if decision.decision == ACCEPTED and record.status == "impossible":
         return replace(record, status="ok", reason=told)
-    if decision["decision"] == REJECTED and record.status == "ok":
+    if decision.decision == REJECTED and record.status == "ok":
         return replace(record, status="impossible", reason=told)
     return record
 
 
-def in_words(decision: Mapping[str, Any]) -> str:
+def in_words(decision: AcceptanceRow) -> str:
     """Return a decision as a reason."""
-    what = f"{decision['decision']} by {decision['author']} on {decision['decided_on']}"
-    return f"{what}: {decision['reason']}"
+    what = f"{decision.decision} by {decision.author} on {decision.decided_on}"
+    return f"{what}: {decision.reason}"

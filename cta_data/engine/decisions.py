@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from cta_data.engine.units import Blocked, Settled, Unit
+from cta_data.study.tables import UnitRow
 
 Action = Literal["run", "notneeded", "impossible"]
 
@@ -28,7 +29,7 @@ class Decision:
 
 def decide(
     unit: Unit | Blocked,
-    row: Mapping[str, Any] | None,
+    row: UnitRow | None,
     exists: Callable[[str], bool],
     *,
     recompute: bool = False,
@@ -50,23 +51,23 @@ def decide(
         return Decision(unit, "run", "recomputed on request")
     if row is None:
         return Decision(unit, "run", "never done")
-    if row["key"] != unit.key:
+    if row.key != unit.key:
         return Decision(unit, "run", _what_changed(unit, row))
-    if row["status"] == "error":
-        return Decision(unit, "run", f"failed before: {row['reason']}")
-    gone = next((path for path in row["outputs"] if not exists(path)), None)
+    if row.status == "error":
+        return Decision(unit, "run", f"failed before: {row.reason}")
+    gone = next((path for path in row.outputs if not exists(path)), None)
     if gone:
         return Decision(unit, "run", f"its output is gone: {gone}")
-    if row["status"] == "impossible":
-        return Decision(unit, "impossible", row["reason"])
+    if row.status == "impossible":
+        return Decision(unit, "impossible", row.reason or "")
     return Decision(unit, "notneeded", "same inputs, same parameters, outputs in place")
 
 
-def _what_changed(unit: Unit, row: Mapping[str, Any]) -> str:
-    if not row["key"]:
+def _what_changed(unit: Unit, row: UnitRow) -> str:
+    if not row.key:
         return "what blocked it is gone"
-    if row["step_version"] != unit.version:
-        return f"the step changed from version {row['step_version']} to {unit.version}"
-    if row["parameters"] != unit.parameters_digest:
+    if row.step_version != unit.version:
+        return f"the step changed from version {row.step_version} to {unit.version}"
+    if row.parameters != unit.parameters_digest:
         return "its parameters changed"
     return "its inputs changed"

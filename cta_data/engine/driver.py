@@ -25,6 +25,7 @@ from cta_data.errors import CtaError
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import TableRow, UnitRow
 from cta_data.versioning.datasets import fetch
 
 LOGGER = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ def _awaits(unit: UnitId, running: set[SessionId | None]) -> bool:
 
 
 def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
-    rows = study.tables.by_key("units")
+    rows = study.tables.by_key(UnitRow)
     for unit in step.plan(study, options.selection):
         decision = decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
         yield decision.kept()
@@ -153,9 +154,9 @@ def _run_step(
         units, unfetched = _fetch_inputs(study, units, watcher)
         for result in unfetched:
             record(result.record)
-            row = study.tables.by_key("units").get(result.unit.id.key)
+            row = study.tables.by_key(UnitRow).get(result.unit.id.key)
             # What the same inputs gave before is still right, though it cannot be repeated.
-            if row is None or row["key"] != result.unit.key:
+            if row is None or row.key != result.unit.key:
                 pending.results.append(_placed(study, result))
         mark_uncommitted(study.root)
     last_flush = time.monotonic()
@@ -243,8 +244,8 @@ class _LazyExecutor:
 
 def _placed(study: Study, result: Result) -> Result:
     """Move a result into place; what cannot be placed is an error of its unit."""
-    row = study.tables.by_key("units").get(result.unit.id.key)
-    stale = list(row["outputs"] or []) if row else []
+    row = study.tables.by_key(UnitRow).get(result.unit.id.key)
+    stale = list(row.outputs) if row else []
     try:
         if result.outcome:
             staging = staging_folder(study.root, result.unit.id.key, result.unit.key)
@@ -262,24 +263,25 @@ def _placed(study: Study, result: Result) -> Result:
 def _tabulate(study: Study, step: Step, pending: _Pending) -> None:
     """Write the rows of finished units: exactly those that the units own are replaced."""
     tables = study.tables
-    scopes: dict[tuple[str, tuple[str, ...]], set[tuple]] = {}
-    rows: dict[str, list] = {}
+    scopes: dict[tuple[type[TableRow], tuple[str, ...]], set[tuple]] = {}
+    rows: dict[type[TableRow], list[TableRow]] = {}
     ids = [r.unit.id for r in pending.results] + [d.unit.id for d in pending.blocked]
     for unit in ids:
-        for table, where in step.owns(unit).items():
-            scopes.setdefault((table, tuple(where)), set()).add(tuple(where.values()))
+        for of, where in step.owns(unit).items():
+            scopes.setdefault((of, tuple(where)), set()).add(tuple(where.values()))
     for result in pending.results:
-        for table, made in (result.outcome.tables if result.outcome else {}).items():
-            rows.setdefault(table, []).extend(made)
-    for (table, columns), owned in scopes.items():
-        tables.replace(table, columns, owned, rows.pop(table, []))
+        for row in result.outcome.rows if result.outcome else ():
+            rows.setdefault(type(row), []).append(row)
+    for (of, columns), owned in scopes.items():
+        tables.replace(of, columns, owned, rows.pop(of, []))
     if rows:
-        raise CtaError(f"step {step.name} wrote rows that it does not own: {', '.join(rows)}")
+        alien = ", ".join(of.TABLE for of in rows)
+        raise CtaError(f"step {step.name} wrote rows that it does not own: {alien}")
     for decision in pending.blocked:
-        old = tables.by_key("units").get(decision.unit.id.key)
-        remove(study.root, list(old["outputs"] or []) if old else [])
-    tables.upsert("units", [_unit_row(result) for result in pending.results])
-    tables.upsert("units", [_blocked_row(decision) for decision in pending.blocked])
+        old = tables.by_key(UnitRow).get(decision.unit.id.key)
+        remove(study.root, list(old.outputs) if old else [])
+    tables.upsert([_unit_row(result) for result in pending.results])
+    tables.upsert([_blocked_row(decision) for decision in pending.blocked])
     if tables.changed():
         mark_uncommitted(study.root)
     tables.flush()
@@ -287,33 +289,31 @@ def _tabulate(study: Study, step: Step, pending: _Pending) -> None:
     pending.blocked.clear()
 
 
-def _unit_row(result: Result) -> dict:
+def _unit_row(result: Result) -> UnitRow:
     unit = result.unit
-    return unit.id.columns() | {
-        "key": unit.key,
-        "status": result.record.status,
-        "reason": result.record.reason or None,
-        "warnings": list(result.record.warnings),
-        "step_version": unit.version,
-        "parameters": unit.parameters_digest,
-        "inputs": [entry.path for entry in unit.inputs],
-        "input_keys": [entry.key for entry in unit.inputs],
-        "outputs": result.outputs,
-    }
+    return UnitRow.of(
+        unit.id,
+        key=unit.key,
+        status=result.record.status,
+        reason=result.record.reason or None,
+        warnings=result.record.warnings,
+        step_version=unit.version,
+        parameters=unit.parameters_digest,
+        inputs=tuple(entry.path for entry in unit.inputs),
+        input_keys=tuple(entry.key for entry in unit.inputs),
+        outputs=tuple(result.outputs),
+    )
 
 
-def _blocked_row(decision: Decision) -> dict:
-    return decision.unit.id.columns() | {
-        "key": "",
-        "status": decision.action,
-        "reason": decision.reason,
-        "warnings": [],
-        "step_version": decision.unit.version,
-        "parameters": "",
-        "inputs": [],
-        "input_keys": [],
-        "outputs": [],
-    }
+def _blocked_row(decision: Decision) -> UnitRow:
+    return UnitRow.of(
+        decision.unit.id,
+        key="",
+        status=decision.action,
+        reason=decision.reason,
+        step_version=decision.unit.version,
+        parameters="",
+    )
 
 
 def mark_uncommitted(root: Path) -> None:

@@ -12,7 +12,7 @@ from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_o
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import ImageRow, TransformRow, UnitRow, VariantRow
 
 DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
@@ -145,11 +145,8 @@ def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
 
 def converted_sessions(study: Study) -> set[SessionId]:
     """Return the sessions whose conversion is done."""
-    return {
-        SessionId.of(row)
-        for row in study.tables.rows("units")
-        if row["step"] == "convert" and row["status"] == "ok"
-    }
+    converted = study.tables.index(UnitRow, ("step",)).get(("convert",), [])
+    return {row.id.session for row in converted if row.status == "ok"}
 
 
 class Upstream:
@@ -157,12 +154,7 @@ class Upstream:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        tables = study.tables
-        by_session = ("cohort", "subject", "session")
-        self._units = tables.by_key("units")
-        self._images = tables.index("images", by_session)
-        self._transforms = tables.index("transforms", by_session)
-        self._variants = tables.index("variants", by_session)
+        self._units = study.tables.by_key(UnitRow)
 
     def sessions(self, selection: Selection) -> Iterator[SessionId]:
         """Yield every session that was ever to be converted, in order.
@@ -182,71 +174,71 @@ class Upstream:
             row = self.unit(step, session)
             if row is None:
                 return f"{step} has not been done"
-            if row["status"] == "notneeded":
+            if row.status == "notneeded":
                 continue
-            if row["status"] != "ok":
-                reason = row["reason"] or row["status"]
+            if row.status != "ok":
+                reason = row.reason or row.status
                 # A reason that was handed on already names the step it came from.
                 return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
         return ""
 
-    def unit(self, step: str, session: SessionId) -> StoredRow | None:
+    def unit(self, step: str, session: SessionId) -> UnitRow | None:
         """Return the row of a step's unit for a session; None where it was never planned."""
         return self._units.get(UnitId(step, session).key)
 
     def excused(self, session: SessionId, step: str) -> str:
         """Return why a step has nothing to do for a session, or an empty text."""
         row = self.unit(step, session)
-        return (row["reason"] or "") if row and row["status"] == "notneeded" else ""
+        return (row.reason or "") if row and row.status == "notneeded" else ""
 
     def outputs(self, step: str, session: SessionId) -> list[str]:
         """Return the outputs of a step for a session."""
         row = self.unit(step, session)
-        return list(row["outputs"]) if row else []
+        return list(row.outputs) if row else []
 
-    def images(self, session: SessionId, description: str = "") -> dict[str, StoredRow]:
+    def images(self, session: SessionId, description: str = "") -> dict[str, ImageRow]:
         """Return the image of each technique: of several phases the latest after contrast."""
-        rows = self._images.get(session.key, [])
-        chosen: dict[str, StoredRow] = {}
+        rows = self.study.tables.of_session(ImageRow, session)
+        chosen: dict[str, ImageRow] = {}
         for technique, own in _by_technique(rows, description).items():
             order = self._phase_order(session.cohort, technique, own)
-            chosen[technique] = min(own, key=lambda r: phase_rank(r["contrast_phase"], order))
+            chosen[technique] = min(own, key=lambda r: phase_rank(r.contrast_phase, order))
         return chosen
 
-    def spaces(self, session: SessionId) -> dict[str, StoredRow]:
+    def spaces(self, session: SessionId) -> dict[str, ImageRow]:
         """Return all images as acquired of a session by the names of their spaces."""
-        spaces: dict[str, StoredRow] = {}
+        spaces: dict[str, ImageRow] = {}
         for technique, rows in _by_technique(self.phases(session), "").items():
             order = self._phase_order(session.cohort, technique, rows)
-            phases = [row["contrast_phase"] for row in rows]
+            phases = [row.contrast_phase for row in rows]
             spaces |= {
                 space_of(technique, p, phases, order): row
                 for p, row in zip(phases, rows, strict=True)
             }
         return spaces
 
-    def _phase_order(self, cohort: str, technique: str, rows: list[StoredRow]) -> tuple[str, ...]:
-        if {row["contrast_phase"] for row in rows} <= set(LATEST_FIRST):
+    def _phase_order(self, cohort: str, technique: str, rows: list[ImageRow]) -> tuple[str, ...]:
+        if {row.contrast_phase for row in rows} <= set(LATEST_FIRST):
             return LATEST_FIRST
         return phase_order(self.study.card(cohort), technique)
 
-    def phases(self, session: SessionId) -> list[StoredRow]:
+    def phases(self, session: SessionId) -> list[ImageRow]:
         """Return all images as acquired of a session, of every technique and phase."""
-        rows = self._images.get(session.key, [])
-        return [r for r in rows if r["description"] == "" and r["modality"] != DOSE]
+        rows = self.study.tables.of_session(ImageRow, session)
+        return [r for r in rows if r.description == "" and r.modality != DOSE]
 
-    def transforms(self, session: SessionId) -> list[StoredRow]:
+    def transforms(self, session: SessionId) -> list[TransformRow]:
         """Return the registrations of a session."""
-        return self._transforms.get(session.key, [])
+        return self.study.tables.of_session(TransformRow, session)
 
-    def variants(self, session: SessionId) -> list[StoredRow]:
+    def variants(self, session: SessionId) -> list[VariantRow]:
         """Return the label variants of a session."""
-        return self._variants.get(session.key, [])
+        return self.study.tables.of_session(VariantRow, session)
 
 
 def setting_image(
     upstream: Upstream, session: SessionId, setting: Setting, *, stripped: bool
-) -> StoredRow | None:
+) -> ImageRow | None:
     """Return the image of a session that a setting trains on, or None where there is none.
 
     Parameters
@@ -257,13 +249,13 @@ def setting_image(
     description = "brain" if stripped else ""
     chosen = upstream.images(session, description).get(setting.technique)
     if setting.contrast_phase:
-        rows = upstream.study.tables.by_key("images")
+        rows = upstream.study.tables.by_key(ImageRow)
         key = (*session.key, setting.technique, setting.contrast_phase, description)
         row = rows.get(key)
         # Labels lie on the phase that is worked on: another frame of reference is another place.
-        return row if row and chosen and row["frame"] == chosen["frame"] else None
+        return row if row and chosen and row.frame == chosen.frame else None
     # Lesions are drawn on images after contrast: a native one never stands for them.
-    return chosen if chosen and chosen["contrast_phase"] != "none" else None
+    return chosen if chosen and chosen.contrast_phase != "none" else None
 
 
 STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
@@ -290,23 +282,23 @@ def make_unit(
     return Unit(unit, version, tuple(sorted(inputs, key=_by_role)), dict(parameters))
 
 
-def transform_inputs(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def transform_inputs(rows: Iterable[TransformRow]) -> dict[str, str]:
     """Return the transforms of a session as inputs of a unit.
 
     One that its checks reject is among them only after a person has accepted it: until then the
     registration of the session is not done, and nothing is planned on it.
     """
-    return {f"transform:{r['fixed']}:{r['moving']}": r["path"] for r in rows}
+    return {f"transform:{r.fixed}:{r.moving}": r.path for r in rows}
 
 
 def _by_role(entry: Input) -> tuple[str, str]:
     return entry.role, entry.path
 
 
-def _by_technique(rows: list[StoredRow], description: str) -> dict[str, list[StoredRow]]:
+def _by_technique(rows: list[ImageRow], description: str) -> dict[str, list[ImageRow]]:
     """Return the images of a session by technique, without doses."""
-    found: dict[str, list[StoredRow]] = {}
+    found: dict[str, list[ImageRow]] = {}
     for row in rows:
-        if row["description"] == description and row["modality"] != DOSE:
-            found.setdefault(row["technique"], []).append(row)
+        if row.description == description and row.modality != DOSE:
+            found.setdefault(row.technique, []).append(row)
     return found

@@ -16,7 +16,7 @@ from cta_data.versioning.keys import content_key, digest, unit_key
 if TYPE_CHECKING:
     from cta_data.engine.staging import Workspace
     from cta_data.study.study import Study
-    from cta_data.study.tables import Row
+    from cta_data.study.tables import TableRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Outcome:
     found, as for a registration that is not accepted.
     """
 
-    tables: dict[str, list[Row]] = field(default_factory=dict)
+    rows: list[TableRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     refused: str = ""
@@ -115,8 +115,8 @@ class Selection:
         )
 
 
-Scope = dict[str, dict[str, Any]]
-"""Rows that a unit owns: table to the column values that tell them."""
+Scope = dict["type[TableRow]", dict[str, Any]]
+"""Rows that a unit owns: their type, and the values of columns that tell them."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,12 @@ class Step:
     owns: Callable[[UnitId], Scope]
 
 
-def session_scope(*tables: str, **fixed: Any) -> Callable[[UnitId], Scope]:
+def session_scope(*row_types: type[TableRow], **fixed: Any) -> Callable[[UnitId], Scope]:
     """Return an `owns` for steps whose units own the rows of their subject-session."""
 
     def owns(unit: UnitId) -> Scope:
         where = {**unit.session.columns(), **fixed}
-        return {table: where for table in tables}
+        return dict.fromkeys(row_types, where)
 
     return owns
 

@@ -20,9 +20,9 @@ from cta_data.intake.persons import (
     pairs_of_one_image,
 )
 from cta_data.intake.pseudonyms import SALT
-from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 from cta_data.study.study import Study
+from cta_data.study.tables import AcceptanceRow, ImageRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 SHORTEST = 6
@@ -88,16 +88,16 @@ def in_training(
 
 def rejected_subjects(study: Study) -> set[Label]:
     """Return the subjects of whom a person rejected every session."""
-    units = study.tables.by_key("units")
+    units = study.tables.by_key(UnitRow)
     rejected = {
-        SessionId.of(row)
-        for row in study.tables.rows("acceptances")
-        for unit in (units.get(UnitId(row["step"], SessionId.of(row)).key),)
-        if row["decision"] == REJECTED and unit and unit["key"] == row["unit_key"]
+        row.session
+        for row in study.tables.rows(AcceptanceRow)
+        for unit in (units.get(UnitId(row.step, row.session).key),)
+        if row.decision == REJECTED and unit and unit.key == row.unit_key
     }
     sessions: dict[Label, set[bool]] = {}
-    for row in study.tables.index("units", ("step",)).get(("convert",), []):
-        session = SessionId.of(row)
+    for unit in study.tables.index(UnitRow, ("step",)).get(("convert",), []):
+        session = unit.id.session
         sessions.setdefault(session.patient, set()).add(session in rejected)
     return {subject for subject, gone in sessions.items() if gone == {True}}
 
@@ -165,9 +165,9 @@ def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[froze
         for row in inventory.series
     ]
     images += [
-        (f"{row['cohort']}/{row['subject']}", row.get("voxels_sha256") or "")
-        for row in study.tables.rows("images")
-        if row["description"] == ""
+        ("/".join(row.session.patient), row.voxels_sha256 or "")
+        for row in study.tables.rows(ImageRow)
+        if row.description == ""
     ]
     yield from map(_labels, pairs_of_one_image(images))
 
@@ -181,9 +181,9 @@ def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[froz
                 yield f"{cohort}/{row.subject}", row.slices.split()
 
     def converted() -> Iterator[Sample]:
-        for row in study.tables.rows("images"):
-            if row["description"] == "":
-                yield f"{row['cohort']}/{row['subject']}", row.get("slice_digests") or ()
+        for row in study.tables.rows(ImageRow):
+            if row.description == "":
+                yield "/".join(row.session.patient), row.slice_digests or ()
 
     yield from map(_labels, pairs_of_alike_images(delivered) | pairs_of_alike_images(converted))
 

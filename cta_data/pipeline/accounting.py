@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cta_data.bids.dataset import write_participants
@@ -15,7 +16,7 @@ from cta_data.pipeline.partition import Assignment, PartitionOptions, Patient, p
 from cta_data.study.configuration import BuildSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
@@ -53,19 +54,19 @@ def exclusions(study: Study) -> dict[SessionId, str]:
     Usable, and not evaluated all the same, are sessions that the cohort's card leaves out.
     """
     reasons: dict[SessionId, str] = {}
-    by_step = study.tables.index("units", ("step",))
+    by_step = study.tables.index(UnitRow, ("step",))
     for step in STEP_NAMES:
         for row in by_step.get((step,), []):
-            if row["status"] == "notneeded":
-                reasons.setdefault(SessionId.of(row), row["reason"] or "")
-            elif row["status"] != "ok":
-                reason = row["reason"] or row["status"]
+            if row.status == "notneeded":
+                reasons.setdefault(row.id.session, row.reason or "")
+            elif row.status != "ok":
+                reason = row.reason or row.status
                 named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
-                reasons.setdefault(SessionId.of(row), named)
+                reasons.setdefault(row.id.session, named)
     uncertain = {c: courses_that_differ(study, c) for c in study.cohorts_here}
-    for row in study.tables.rows("subjects"):
-        session = SessionId.of(row)
-        if row.get("form") == DICOM and session.subject in uncertain.get(session.cohort, {}):
+    for person in study.tables.rows(SessionRow):
+        session = person.session
+        if person.form == DICOM and session.subject in uncertain.get(session.cohort, {}):
             reasons.setdefault(session, uncertain[session.cohort][session.subject])
         left_out = not_evaluated(study, session)
         if left_out:
@@ -89,17 +90,17 @@ def usable_patients(study: Study) -> list[Patient]:
     A step before may have been decided about since: a session that a person rejects is measured
     still, until the step is planned again, and no longer usable.
     """
-    units = study.tables.by_key("units")
+    units = study.tables.by_key(UnitRow)
     cohorts = build_cohorts(study)
     patients: dict[tuple[str, str], Patient] = {}
-    for key, row in sorted(study.tables.by_key("subjects").items()):
+    for key, row in sorted(study.tables.by_key(SessionRow).items()):
         session = SessionId(*key)
         done = {step: units.get(UnitId(step, session).key) for step in STEP_NAMES}
-        statuses = {step: unit["status"] for step, unit in done.items() if unit}
+        statuses = {step: unit.status for step, unit in done.items() if unit}
         usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
-        wanted = session.cohort in cohorts and row["quality"] and usable
-        if wanted and not not_evaluated(study, session):
-            patients.setdefault(session.patient, Patient(*session.patient, row["quality"]))
+        wanted = session.cohort in cohorts and usable
+        if wanted and row.quality and not not_evaluated(study, session):
+            patients.setdefault(session.patient, Patient(*session.patient, row.quality))
     return list(patients.values())
 
 
@@ -112,9 +113,9 @@ def build_cohorts(study: Study) -> set[str]:
 def is_external(study: Study, cohort: str) -> bool:
     """Tell whether a cohort only tests: by its card or, where that is not here, its patients."""
     if cohort in study.not_available:
-        rows = study.tables.index("subjects", ("cohort",)).get((cohort,), [])
+        rows = study.tables.index(SessionRow, ("cohort",)).get((cohort,), [])
         # A trial's patients train or test, or wait for the first build: these have no partition.
-        return not any(row["partition"] in (None, "train", "test") for row in rows)
+        return not any(row.partition in (None, "train", "test") for row in rows)
     return study.card(cohort).cohort.partition == "external"
 
 
@@ -148,47 +149,46 @@ def account(study: Study) -> None:
     build's cohorts is not: nobody could tell how its patients are to be counted.
     """
     reasons = exclusions(study)
-    by_step = study.tables.index("units", ("step",))
+    by_step = study.tables.index(UnitRow, ("step",))
     built = ("build",) in by_step
     whole = not build_cohorts(study) & study.not_available.keys()
     assigned = {
         (a.patient.cohort, a.patient.subject): a
         for a in (study_partition(study) if built and whole else [])
     }
-    known = study.tables.by_key("subjects")
+    known = study.tables.by_key(SessionRow)
     rows = {SessionId(*key): row for key, row in known.items()}
     for unit in by_step.get(("convert",), []):
-        session = SessionId.of(unit)
+        session = unit.id.session
         if session not in rows and session.cohort not in study.not_available:
             licence = study.card(session.cohort).cohort.licence
-            rows[session] = session.columns() | {"licence": licence}
+            rows[session] = SessionRow(session=session, licence=licence)
     updated = []
     for session, row in rows.items():
-        told: dict[str, Any]
         if session.cohort in study.not_available:
             continue
         reason = reasons.get(session)
         assignment = assigned.get(session.patient)
         if reason:
-            told = {"partition": "excluded", "exclusion_reason": reason}
+            now = replace(row, partition="excluded", exclusion_reason=reason)
         elif assignment:
             why = assignment.reason or None
-            told = {"partition": assignment.partition, "exclusion_reason": why}
+            now = replace(row, partition=assignment.partition, exclusion_reason=why)
         else:
             partition_now = "external" if is_external(study, session.cohort) else None
-            if not whole and row.get("partition") in ("train", "test"):
-                partition_now = row["partition"]
-            told = {"partition": partition_now, "exclusion_reason": None}
-        if any(row.get(name) != value for name, value in told.items()) or session.key not in known:
-            updated.append({**row, **told})
-    study.tables.upsert("subjects", updated)
+            if not whole and row.partition in ("train", "test"):
+                partition_now = row.partition
+            now = replace(row, partition=partition_now, exclusion_reason=None)
+        if now != row or session.key not in known:
+            updated.append(now)
+    study.tables.upsert(updated)
 
 
 def write_participant_tables(study: Study) -> None:
     """Write participants.tsv of every cohort from the table `subjects`, where it changed."""
     converted = converted_sessions(study)
-    by_cohort: dict[str, dict[str, StoredRow]] = {}
-    for key, row in sorted(study.tables.by_key("subjects").items()):
+    by_cohort: dict[str, dict[str, SessionRow]] = {}
+    for key, row in sorted(study.tables.by_key(SessionRow).items()):
         session = SessionId(*key)
         if session in converted:
             by_cohort.setdefault(session.cohort, {}).setdefault(session.subject, row)
@@ -199,12 +199,12 @@ def write_participant_tables(study: Study) -> None:
         rows = [
             {
                 "participant_id": subject,
-                "age": row["age_years"],
-                "sex": row["sex"],
-                "primary_tumour": row["primary_tumour"],
-                "prior_brain_radiotherapy": row["prior_brain_radiotherapy"],
-                "annotation_technique": row["annotation_technique"],
-                "quality": row["quality"],
+                "age": row.age_years,
+                "sex": row.sex,
+                "primary_tumour": row.primary_tumour,
+                "prior_brain_radiotherapy": row.prior_brain_radiotherapy,
+                "annotation_technique": row.annotation_technique,
+                "quality": row.quality,
             }
             for subject, row in subjects.items()
         ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
 from cta_data.engine.sessions import Upstream, make_unit, setting_image
+from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
 from cta_data.intake.overlap import in_training, rejected_subjects, shared_patients
 from cta_data.pipeline.accounting import (
@@ -19,6 +20,7 @@ from cta_data.pipeline.partition import Assignment
 from cta_data.study.configuration import Setting
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, SplitRow
 
 VERSION = 3
 MOST_NAMED = 5
@@ -64,7 +66,7 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
 
 def _require_known(study: Study, technique: str) -> None:
     """Refuse a technique that nothing in the study is of: it becomes part of names and paths."""
-    images = {row["technique"] for row in study.tables.rows("images")}
+    images = {row.technique for row in study.tables.rows(ImageRow)}
     known = images | set(study.configuration.transfer.grids)
     if technique not in known:
         raise ConfigurationError(
@@ -93,8 +95,8 @@ def dataset_folder(name: str, setting: Setting) -> str:
     return f"builds/Dataset{setting.dataset_id:03d}_CTA{name}"
 
 
-def _owner(name: str) -> Callable[[UnitId], dict[str, dict[str, Any]]]:
-    return lambda unit: {"splits": {"setting": name}}
+def _owner(name: str) -> Callable[[UnitId], Scope]:
+    return lambda unit: {SplitRow: {"setting": name}}
 
 
 def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterator[Unit | Blocked]]:
@@ -177,14 +179,14 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
         image = setting_image(upstream, session, setting, stripped=stripped)
         label = next(
             (
-                v["mask_path"]
+                v.mask_path
                 for v in upstream.variants(session)
-                if (v["quality"], v["grid"]) == (setting.quality, setting.label_grid)
+                if (v.quality, v.grid) == (setting.quality, setting.label_grid)
             ),
             None,
         )
         if image and label:
-            cases.append(_case(session, assignment, image["path"], label))
+            cases.append(_case(session, assignment, image.path, label))
         else:
             phase = setting.contrast_phase or "after contrast"
             wanted = f"{setting.technique} {phase}"

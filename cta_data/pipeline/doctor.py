@@ -19,7 +19,7 @@ from cta_data.pipeline.convert.clinical import problems_of
 from cta_data.pipeline.recorded import changed_files, recorded_outputs
 from cta_data.study.distribution import cohort_datasets, known_siblings, restriction
 from cta_data.study.study import ENVIRONMENT, Study, open_study
-from cta_data.study.unit_id import UnitId
+from cta_data.study.tables import ImageRow, TableRow, TransformRow, UnitRow, VariantRow
 from cta_data.versioning.committed import datasets_of, untracked
 from cta_data.versioning.datasets import git_identity
 from cta_data.versioning.git_settings import settings_set_aside
@@ -31,10 +31,10 @@ from cta_data.versioning.push_guard import has_guard
 NEEDED = ("datalad", "pydicom", "dicom2nifti", "SimpleITK", "pandas", "pyarrow", "duckdb")
 EXTRAS = {"nnunetv2": "train", "hd-bet": "brain", "dask-jobqueue": "cluster"}
 LEAST_FREE_GB = 5.0
-FILE_COLUMNS = {
-    "images": ("path", "mask_path"),
-    "transforms": ("path",),
-    "variants": ("labels_path", "mask_path"),
+FILE_COLUMNS: dict[type[TableRow], tuple[str, ...]] = {
+    ImageRow: ("path", "mask_path"),
+    TransformRow: ("path",),
+    VariantRow: ("labels_path", "mask_path"),
 }
 """Columns of tables that name files, from the top of the study."""
 
@@ -189,9 +189,9 @@ def _disk(study: Study) -> Iterator[Finding]:
 
 
 def _units(study: Study) -> Iterator[Finding]:
-    rows = study.tables.rows("units")
+    rows = study.tables.rows(UnitRow)
     gone = [path for path in recorded_outputs(study) if not study.has(path)]
-    failed = [row for row in rows if row["status"] == "error"]
+    failed = [row for row in rows if row.status == "error"]
     if gone:
         text = f"{len(gone)} outputs are gone, such as {gone[0]}; the next command makes them again"
         yield Finding("warning", "outputs", text)
@@ -202,10 +202,10 @@ def _units(study: Study) -> Iterator[Finding]:
     if changed:
         text = f"{len(changed)} files differ from what the tables say, such as {changed[0]}"
         yield Finding("error", "content", f"{text}; run the step again with --recompute")
-    warned = [(row, text) for row in rows for text in row["warnings"] or ()]
+    warned = [(row, text) for row in rows for text in row.warnings]
     if warned:
         row, text = warned[0]
-        text = f"{len(warned)} results to look at, such as {UnitId.of(row)}: {text}"
+        text = f"{len(warned)} results to look at, such as {row.id}: {text}"
         yield Finding("warning", "results", f"{text}; `cta-data status` lists them")
     if not (gone or failed or changed):
         yield Finding("ok", "units", f"{len(rows)} units, outputs in place and as recorded")
@@ -251,11 +251,11 @@ def _locks(study: Study) -> Iterator[Finding]:
 
 def _rows(study: Study) -> Iterator[Finding]:
     """Find rows of tables about files that are not there."""
-    for table, columns in FILE_COLUMNS.items():
-        named = (row[column] for row in study.tables.rows(table) for column in columns)
+    for of, columns in FILE_COLUMNS.items():
+        named = (row.column(column) for row in study.tables.rows(of) for column in columns)
         gone = sorted({path for path in named if path and not study.has(path)})
         if gone:
-            text = f"{len(gone)} files that the table {table} names are gone, such as {gone[0]}"
+            text = f"{len(gone)} files that the table {of.TABLE} names are gone, such as {gone[0]}"
             yield Finding("error", "tables", f"{text}; the command that made them makes them again")
 
 

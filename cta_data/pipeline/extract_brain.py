@@ -18,7 +18,7 @@ from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
 from cta_data.study.configuration import BrainExtractionSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import ImageRow
 
 VERSION = 3
 NEED_MORE = ("hd-bet",)
@@ -41,20 +41,20 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         images = upstream.images(session)
         grids = [g for g in study.configuration.transfer.grids if g in images]
         wanted = [hub, *(grid for grid in grids if grid != hub)]
-        paths = {f"image:{name}": images[name]["path"] for name in wanted}
+        paths = {f"image:{name}": images[name].path for name in wanted}
         more = _other_phases(study, upstream.phases(session), images, wanted)
-        paths |= {f"phase:{row['technique']}:{row['contrast_phase']}": row["path"] for row in more}
+        paths |= {f"phase:{row.technique}:{row.contrast_phase}": row.path for row in more}
         paths |= transform_inputs(
-            row for row in upstream.transforms(session) if row["moving"] in wanted
+            row for row in upstream.transforms(session) if row.moving in wanted
         )
         if settings.backend == "provided":
             paths["provided"] = _provided(settings, session)
         if settings.protect_lesions:
             for variant in upstream.variants(session):
-                paths[f"labels:{variant['grid']}"] = variant["labels_path"]
+                paths[f"labels:{variant.grid}"] = variant.labels_path
         parameters = {
             "settings": chosen,
-            "stripped": {name: images[name]["skull_stripped"] for name in wanted},
+            "stripped": {name: images[name].skull_stripped for name in wanted},
             "hub": hub,
             "techniques": wanted,
             "rows": {name: _inherited(images[name]) for name in wanted},
@@ -65,10 +65,10 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 def _other_phases(
     study: Study,
-    rows: list[StoredRow],
-    images: Mapping[str, StoredRow],
+    rows: list[ImageRow],
+    images: Mapping[str, ImageRow],
     wanted: list[str],
-) -> list[StoredRow]:
+) -> list[ImageRow]:
     """Return images of further contrast phases that a setting trains on.
 
     They take the mask of their technique's image, and so must share its frame of reference.
@@ -78,10 +78,10 @@ def _other_phases(
     return [
         row
         for row in rows
-        if (row["technique"], row["contrast_phase"]) in named
-        and row["technique"] in wanted
-        and row["path"] != images[row["technique"]]["path"]
-        and row["frame"] == images[row["technique"]]["frame"]
+        if (row.technique, row.contrast_phase) in named
+        and row.technique in wanted
+        and row.path != images[row.technique].path
+        and row.frame == images[row.technique].frame
     ]
 
 
@@ -89,13 +89,13 @@ def _provided(settings: BrainExtractionSection, session: SessionId) -> str:
     return settings.provided.format(**session.columns())
 
 
-def _inherited(row: StoredRow) -> dict[str, Any]:
+def _inherited(row: ImageRow) -> dict[str, Any]:
     """Return the columns that a brain image has from the image it was made of."""
     own = (
         *("path", "annex_key", "voxels_sha256", "slice_digests", "description"),
         *("skull_stripped", "geometry_source", "notes"),
     )
-    return {name: value for name, value in row.items() if name not in own}
+    return {name: value for name, value in row.columns().items() if name not in own}
 
 
 def backend_options(settings: Mapping[str, Any]) -> dict[str, object]:
@@ -110,5 +110,5 @@ STRIP = Step(
     "strip",
     plan,
     RunOf("cta_data.pipeline.strip_session"),
-    session_scope("images", description="brain"),
+    session_scope(ImageRow, description="brain"),
 )

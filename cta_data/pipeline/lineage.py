@@ -18,7 +18,7 @@ from cta_data.errors import ConfigurationError, NotAvailable
 from cta_data.json_files import read_json_object
 from cta_data.pipeline.lineage_order import levels
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import UnitRow
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key, is_fetched
 from cta_data.versioning.run_records import RunRecord, run_records
@@ -172,9 +172,9 @@ class _Tracer:
         return file.step if file else None
 
     @cached_property
-    def _unit_of(self) -> dict[str, StoredRow]:
-        rows = self._study.tables.rows("units")
-        return {path: row for row in rows for path in row["outputs"] or ()}
+    def _unit_of(self) -> dict[str, UnitRow]:
+        rows = self._study.tables.rows(UnitRow)
+        return {path: row for row in rows for path in row.outputs}
 
     @cached_property
     def _record_of(self) -> dict[str, RunRecord]:
@@ -220,18 +220,17 @@ class _Tracer:
     def _step_of(self, path: str) -> LineageStep | None:
         unit, record = self._unit_of.get(path), self._record_of.get(path)
         if unit is not None:
-            return self._steps.get(UnitId.of(unit)) or self._unit_step(unit, record)
+            return self._steps.get(unit.id) or self._unit_step(unit, record)
         if record is not None:
             return self._steps.get(record.commit) or self._record_step(record)
         return None
 
-    def _unit_step(self, row: StoredRow, record: RunRecord | None) -> LineageStep:
-        unit = UnitId.of(row)
-        made = self._new(unit, str(unit), record)
-        made.version = row["step_version"]
-        made.inputs = dict(zip(row["inputs"] or (), row["input_keys"] or (), strict=False))
-        made.outputs = sorted(row["outputs"])
-        made.parameters = {"digest": row["parameters"], **self._details(made.outputs)}
+    def _unit_step(self, row: UnitRow, record: RunRecord | None) -> LineageStep:
+        made = self._new(row.id, str(row.id), record)
+        made.version = row.step_version
+        made.inputs = dict(zip(row.inputs, row.input_keys, strict=False))
+        made.outputs = sorted(row.outputs)
+        made.parameters = {"digest": row.parameters, **self._details(made.outputs)}
         made.changed = [path for path, key in made.inputs.items() if self._is_other(path, key)]
         return made
 

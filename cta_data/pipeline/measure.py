@@ -8,6 +8,7 @@ from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, sessi
 from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.pipeline.artefacts import report_path
 from cta_data.study.study import Study
+from cta_data.study.tables import MeasuredLesionRow
 
 VERSION = 2
 
@@ -25,13 +26,13 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         images, brains = upstream.images(session), upstream.images(session, "brain")
         paths: dict[str, str] = {}
         for variant in upstream.variants(session):
-            grid = variant["grid"]
-            paths[f"labels:{grid}"] = variant["labels_path"]
-            paths[f"transfer:{grid}"] = report_path(session, variant["quality"], grid)
-            paths[f"image:{grid}"] = images[grid]["path"]
-            if grid in brains:
-                paths[f"mask:{grid}"] = brains[grid]["mask_path"]
-        qualities = sorted({variant["quality"] for variant in upstream.variants(session)})
+            grid = variant.grid
+            paths[f"labels:{grid}"] = variant.labels_path
+            paths[f"transfer:{grid}"] = report_path(session, variant.quality, grid)
+            paths[f"image:{grid}"] = images[grid].path
+            if mask := brains[grid].mask_path if grid in brains else None:
+                paths[f"mask:{grid}"] = mask
+        qualities = sorted({variant.quality for variant in upstream.variants(session)})
         if len(qualities) != 1:
             found = " and ".join(qualities) or "none"
             why = f"a session holds one annotation, but its variants' qualities are {found}"
@@ -41,5 +42,5 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 
 MEASURE = Step(
-    "measure", plan, RunOf("cta_data.pipeline.measure_session"), session_scope("lesions")
+    "measure", plan, RunOf("cta_data.pipeline.measure_session"), session_scope(MeasuredLesionRow)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cta_data.imaging.brain.masks import lesions_cut_by_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.lesions.plausibility import MOST_OUTSIDE, lesions_too_large
 from cta_data.json_files import read_json_object
+from cta_data.study.tables import MeasuredLesionRow
 
 MOST_NAMED = 3
 NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject` leaves it out"
@@ -20,7 +22,7 @@ NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject`
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
     """Measure the lesions of one session on every grid."""
-    outcome = Outcome(tables={"lesions": []})
+    outcome = Outcome()
     masks = unit.paths("mask:")
     for grid, path in unit.paths("labels:").items():
         labels = read_image(workspace.read(path))
@@ -31,12 +33,12 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         outside = _outside(labels, mask)
         for lesion in account["lesions"]:
             row = _row(unit, grid, lesion, measured.get(lesion["id"]), outside)
-            outcome.tables["lesions"].append(row)
-            if row["outside_brain_fraction"]:
-                share = f"{100 * row['outside_brain_fraction']:.0f} %"
+            outcome.rows.append(row)
+            if row.outside_brain_fraction:
+                share = f"{100 * row.outside_brain_fraction:.0f} %"
                 told = f"lesion {lesion['id']}: {share} outside the brain on {grid}"
                 outcome.notes.append(told)
-                if row["outside_brain_fraction"] > MOST_OUTSIDE:
+                if row.outside_brain_fraction > MOST_OUTSIDE:
                     outcome.warnings.append(told)
         outcome.refused = outcome.refused or _too_large(measured, mask)
     return outcome
@@ -66,31 +68,35 @@ def _row(
     lesion: dict[str, Any],
     measured: LesionMeasurement | None,
     outside: dict[int, float],
-) -> dict[str, Any]:
+) -> MeasuredLesionRow:
     flags = list(lesion["flags"])
     fraction = outside.get(lesion["id"], 0.0) if measured else None
     if fraction:
         flags.append("cut_by_brain_mask")
-    row = {
-        **unit.session.columns(),
-        "lesion_id": lesion["id"],
-        "quality": unit.parameters["quality"],
-        "grid": grid,
-        "volume_drawn_mm3": lesion["volume_drawn_mm3"],
-        "source_roi": lesion["source_name"],
-        "flags": flags,
-        "lost_reason": lesion["lost_reason"],
-        "outside_brain_fraction": fraction,
-    }
+    row = MeasuredLesionRow(
+        session=unit.session,
+        lesion_id=lesion["id"],
+        quality=unit.parameters["quality"],
+        grid=grid,
+        n_voxels=0,
+        volume_mm3=0.0,
+        volume_cm3=0.0,
+        volume_drawn_mm3=lesion["volume_drawn_mm3"],
+        source_roi=lesion["source_name"],
+        flags=tuple(flags),
+        lost_reason=lesion["lost_reason"],
+        outside_brain_fraction=fraction,
+    )
     if measured is None:
-        return row | {"n_voxels": 0, "volume_mm3": 0.0, "volume_cm3": 0.0}
-    return row | {
-        "n_voxels": measured.n_voxels,
-        "volume_mm3": measured.volume_mm3,
-        "volume_cm3": measured.volume_cm3,
-        "centroid_ras_mm": list(measured.centroid_ras_mm),
-        "max_diameter_mm": measured.max_diameter_mm,
-        "cnr": measured.contrast_to_noise_ratio,
-        "transfer_volume_ratio": lesion["volume_ratio"],
-        "centroid_shift_mm": lesion["centroid_shift_mm"],
-    }
+        return row
+    return replace(
+        row,
+        n_voxels=measured.n_voxels,
+        volume_mm3=measured.volume_mm3,
+        volume_cm3=measured.volume_cm3,
+        centroid_ras_mm=tuple(measured.centroid_ras_mm),
+        max_diameter_mm=measured.max_diameter_mm,
+        cnr=measured.contrast_to_noise_ratio,
+        transfer_volume_ratio=lesion["volume_ratio"],
+        centroid_shift_mm=lesion["centroid_shift_mm"],
+    )

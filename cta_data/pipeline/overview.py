@@ -12,7 +12,7 @@ from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 NOT_AVAILABLE = "not available here"
@@ -25,16 +25,14 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     of their sessions is what the tables know. Sessions that were added and never converted are
     listed too, where sourcedata is here.
     """
-    units = study.tables.by_key("units")
+    units = study.tables.by_key(UnitRow)
     timings = read_timings(study.root) if timing else {}
-    subjects = study.tables.by_key("subjects")
+    subjects = study.tables.by_key(SessionRow)
     sessions = sorted({*_known(study), *_added(study)})
     builds = [_build(study, unit.model, row) for unit, row in _units_of(study, "build")]
     return {
         "study": study.configuration.study.name,
-        "sessions": [
-            _session(one, units, subjects.get(one.key) or {}, timings) for one in sessions
-        ],
+        "sessions": [_session(one, units, subjects.get(one.key), timings) for one in sessions],
         "builds": builds,
         "models": _models(study),
         "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
@@ -50,27 +48,27 @@ def _models(study: Study) -> list[dict[str, Any]]:
             {
                 "model": unit.model,
                 "work": " ".join(filter(None, (unit.step, fold, unit.test_set))),
-                "status": row["status"],
-                "reason": row["reason"],
+                "status": row.status,
+                "reason": row.reason,
             }
         )
     return found
 
 
-def _units_of(study: Study, *steps: str) -> list[tuple[UnitId, StoredRow]]:
+def _units_of(study: Study, *steps: str) -> list[tuple[UnitId, UnitRow]]:
     """Return the units of some steps with their rows, in the order of the table."""
-    by_step = study.tables.index("units", ("step",))
+    by_step = study.tables.index(UnitRow, ("step",))
     rows = [row for step in steps for row in by_step.get((step,), [])]
-    units = [(UnitId.of(row), row) for row in rows]
+    units = [(row.id, row) for row in rows]
     return sorted(units, key=lambda one: one[0].key)
 
 
-def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _build(study: Study, name: str, row: UnitRow) -> dict[str, Any]:
     """Return the state of a build: `outdated` where it would be made anew.
 
     `not available here` where a cohort that it is made of is not.
     """
-    status, reason = row["status"], row["reason"]
+    status, reason = row.status, row.reason
     if name in study.configuration.build.settings:
         try:
             [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
@@ -78,7 +76,7 @@ def _build(study: Study, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
             return _build_row(name, NOT_AVAILABLE, str(error))
         if decision.action == "run" or (status == "ok" and decision.action == "impossible"):
             status, reason = "outdated", decision.reason
-    return _build_row(name, status, reason, row["warnings"] or ())
+    return _build_row(name, status, reason, row.warnings)
 
 
 def _build_row(
@@ -101,8 +99,8 @@ def _added(study: Study) -> list[SessionId]:
 
 def _session(
     session: SessionId,
-    units: Mapping[tuple, StoredRow],
-    person: StoredRow,
+    units: Mapping[tuple, UnitRow],
+    person: SessionRow | None,
     timings: dict[UnitId, dict[str, float]],
 ) -> dict[str, Any]:
     steps = {}
@@ -110,22 +108,22 @@ def _session(
     warnings: list[str] = []
     for name in STEP_NAMES:
         row = units.get(UnitId(name, session).key)
-        steps[name] = row["status"] if row else "-"
-        warnings += (row["warnings"] or ()) if row else ()
-        if row and row["status"] != "ok" and not stopped:
-            excused = row["status"] == "notneeded"
-            stopped = f"{name}: {row['reason']}" if row["reason"] and not excused else ""
-            stopped = stopped or row["reason"] or name
-    content = {
+        steps[name] = row.status if row else "-"
+        warnings += row.warnings if row else ()
+        if row and row.status != "ok" and not stopped:
+            excused = row.status == "notneeded"
+            stopped = f"{name}: {row.reason}" if row.reason and not excused else ""
+            stopped = stopped or row.reason or name
+    content: dict[str, Any] = {
         **session.columns(),
         "steps": steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
-        "quality": person.get("quality") if steps["convert"] == "ok" else None,
-        "partition": person.get("partition"),
-        "reason": stopped or person.get("exclusion_reason"),
+        "quality": person.quality if person and steps["convert"] == "ok" else None,
+        "partition": person.partition if person else None,
+        "reason": stopped or (person.exclusion_reason if person else None),
         "warnings": warnings,
     }
     if timings:
-        measured = {name: timings.get(UnitId(name, session)) for name in STEP_NAMES}
-        content["timing"] = {name: found for name, found in measured.items() if found}
+        own = {step: timings.get(UnitId(step, session)) for step in STEP_NAMES}
+        content["timing"] = {step: measured for step, measured in own.items() if measured}
     return content

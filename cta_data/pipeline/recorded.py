@@ -8,6 +8,7 @@ from pathlib import Path
 from cta_data.engine.records import Record
 from cta_data.errors import CtaError
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, UnitRow, VariantRow
 from cta_data.versioning.committed import require_tracked
 from cta_data.versioning.keys import content_key
 
@@ -20,20 +21,18 @@ def changed_files(study: Study, among: Container[str] | None = None) -> list[str
     among
         Paths from the top of the study to look at; all that the tables name without it.
     """
-    keyed = [row for table in ("images", "variants") for row in study.tables.rows(table)]
-    named = [(row.get("path") or row.get("mask_path"), row["annex_key"]) for row in keyed]
+    named = [(row.path, row.annex_key) for row in study.tables.rows(ImageRow)]
+    named += [(row.mask_path, row.annex_key) for row in study.tables.rows(VariantRow)]
     return [
         path
         for path, key in named
-        if path
-        and (among is None or path in among)
-        and content_key(study.root / path) not in (key, None)
+        if (among is None or path in among) and content_key(study.root / path) not in (key, None)
     ]
 
 
 def recorded_outputs(study: Study) -> list[str]:
     """Return the outputs of all units, by their paths from the top of the study."""
-    return [path for row in study.tables.rows("units") for path in row["outputs"] or ()]
+    return [path for row in study.tables.rows(UnitRow) for path in row.outputs]
 
 
 def require_recorded(study: Study, records: Iterable[Record]) -> None:
@@ -44,9 +43,9 @@ def require_recorded(study: Study, records: Iterable[Record]) -> None:
     CtaError
         A file is not in git, or not under its key.
     """
-    rows = study.tables.by_key("units")
+    rows = study.tables.by_key(UnitRow)
     made = [rows.get(record.unit.key) for record in records if record.status == "ok"]
-    outputs = {path for row in made if row for path in row["outputs"] or ()}
+    outputs = {path for row in made if row for path in row.outputs}
     require_tracked(study.root, outputs)
     changed = changed_files(study, outputs)
     if changed:

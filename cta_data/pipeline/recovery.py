@@ -13,6 +13,7 @@ from pathlib import Path
 from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.staging import remove
 from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow
 
 EMPTY_KEY = "MD5E-s0--"
 
@@ -21,7 +22,7 @@ def remove_emptied_outputs(study: Study) -> list[str]:
     """Remove outputs that lost their content when a commit failed; return their paths."""
     if not (study.root / UNCOMMITTED).exists():
         return []
-    outputs = (path for row in study.tables.rows("units") for path in row["outputs"] or ())
+    outputs = (path for row in study.tables.rows(UnitRow) for path in row.outputs)
     emptied = sorted(path for path in outputs if is_emptied(study.root / path))
     remove(study.root, emptied)
     return emptied

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from cta_data.bids.names import parse_name
 from cta_data.engine import (
@@ -19,6 +18,7 @@ from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.pipeline.artefacts import registration_path
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, TransformRow
 
 VERSION = 5
 
@@ -45,8 +45,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         moving = _needed(study, images, spaces, made)
         geometry = study.card(session.cohort).geometry
         stated = geometry.coregistered
-        paths = {f"image:{name}": spaces[name]["path"] for name in (settings.hub, *moving)}
-        frames = {name: spaces[name]["frame"] for name in (settings.hub, *moving)}
+        paths = {f"image:{name}": spaces[name].path for name in (settings.hub, *moving)}
+        frames = {name: spaces[name].frame for name in (settings.hub, *moving)}
         if settings.use_dicom_registration and not stated:
             paths |= _registration_objects(session, settings.hub, frames, made)
         parameters = {
@@ -61,15 +61,16 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 
 def _registration_objects(
-    session: SessionId, hub: str, frames: Mapping[str, int], made: set[str]
+    session: SessionId, hub: str, frames: Mapping[str, int | None], made: set[str]
 ) -> dict[str, str]:
     """Return what DICOM objects say, as inputs: from the hub, or else towards it."""
-    inputs = {}
+    inputs: dict[str, str] = {}
+    own = frames[hub]
     for name, frame in frames.items():
-        from_hub = registration_path(session, frames[hub], frame)
-        to_hub = registration_path(session, frame, frames[hub])
-        if frame == frames[hub]:
+        if own is None or frame is None or frame == own:
             continue
+        from_hub = registration_path(session, own, frame)
+        to_hub = registration_path(session, frame, own)
         if from_hub in made:
             inputs[f"dicom:{name}"] = from_hub
         elif to_hub in made:
@@ -78,7 +79,7 @@ def _registration_objects(
 
 
 def _needed(
-    study: Study, images: Mapping[str, Any], all_spaces: Mapping[str, Any], made: set[str]
+    study: Study, images: Mapping[str, ImageRow], all_spaces: Mapping[str, ImageRow], made: set[str]
 ) -> list[str]:
     """Return the spaces that have to meet the hub.
 
@@ -90,10 +91,10 @@ def _needed(
     names = (path.rpartition("/")[2] for path in made if "_space-" in path)
     spaces = {parse_name(name).entities["space"] for name in names}
     wanted = {*settings.transfer.grids, *spaces}
-    wanted |= {name for name, row in images.items() if row["modality"] == "CT"}
+    wanted |= {name for name, row in images.items() if row.modality == "CT"}
     return sorted((wanted & set(all_spaces)) - {settings.registration.hub})
 
 
 REGISTER = Step(
-    "register", plan, RunOf("cta_data.pipeline.register_session"), session_scope("transforms")
+    "register", plan, RunOf("cta_data.pipeline.register_session"), session_scope(TransformRow)
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,14 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import read_grid, read_image, same_grid
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.geometry.inverse import inverse_of
-from cta_data.imaging.registration.limits import limits_from, reasons_against
+from cta_data.imaging.registration.limits import (
+    RegistrationQuality,
+    limits_from,
+    reasons_against,
+)
 from cta_data.imaging.registration.quality import assess_transform
 from cta_data.imaging.registration.register import RegistrationSettings, register_images
+from cta_data.study.tables import TransformRow
 
 NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = false in its card"
 _log = logging.getLogger(__name__)
@@ -36,15 +42,15 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     object, then equal frames of reference, then registration.
     """
     hub = unit.parameters["hub"]
-    outcome = Outcome(tables={"transforms": []})
+    outcome = Outcome()
     rejected = []
     techniques = list(unit.parameters["techniques"])
     if unit.parameters["coregistered"]:
         shared = [t for t in techniques if _on_one_grid(unit, hub, t, workspace)]
         for technique in shared:
-            row = _row(unit, technique, "identity", "identity", None, ())
-            row["parameters"] = _json({"stated_by": "geometry.coregistered in the card"})
-            _keep(unit, technique, row, sitk.TranslationTransform(3), outcome, workspace)
+            stated = {"stated_by": "geometry.coregistered in the card"}
+            found = Found("identity", "identity", sitk.TranslationTransform(3), parameters=stated)
+            outcome.rows.append(_keep(unit, technique, found, workspace))
         # What is stated is believed of images on one grid; another grid is reason to look.
         techniques = [t for t in techniques if t not in shared]
     if not techniques:
@@ -52,13 +58,28 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     fixed = read_image(workspace.read(unit.path(f"image:{hub}")))
     for technique in techniques:
         moving = read_image(workspace.read(unit.path(f"image:{technique}")))
-        row, transform, notes = _bring_together(unit, technique, fixed, moving, workspace)
-        outcome.notes += [f"{technique} to {hub}: {note}" for note in notes]
-        _keep(unit, technique, row, transform, outcome, workspace)
-        if not row["accepted"]:
-            rejected.append(f"{technique} to {hub} is not accepted: {row['rejection_reason']}")
+        found = _bring_together(unit, technique, fixed, moving, workspace)
+        outcome.notes += [f"{technique} to {hub}: {note}" for note in found.notes]
+        row = _keep(unit, technique, found, workspace)
+        outcome.rows.append(row)
+        if not row.accepted:
+            rejected.append(f"{technique} to {hub} is not accepted: {row.rejection_reason}")
     outcome.refused = held_back(rejected)
     return outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A transform between two techniques: where it is from, how good it is, what is against it."""
+
+    source: str
+    kind: str
+    transform: sitk.Transform
+    quality: RegistrationQuality | None = None
+    reasons: tuple[str, ...] = ()
+    metric: float | None = None
+    parameters: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _on_one_grid(unit: Unit, hub: str, technique: str, workspace: Workspace) -> bool:
@@ -67,33 +88,39 @@ def _on_one_grid(unit: Unit, hub: str, technique: str, workspace: Workspace) -> 
     return same_grid(first, second)
 
 
-def _keep(
-    unit: Unit,
-    technique: str,
-    row: dict[str, Any],
-    transform: sitk.Transform,
-    outcome: Outcome,
-    workspace: Workspace,
-) -> None:
-    hub = unit.parameters["hub"]
-    name = transform_name(unit.session.subject, unit.session.session, moving=technique, fixed=hub)
-    row["path"] = f"datasets/{unit.session.cohort}/derivatives/cta/{name.path}"
-    sitk.WriteTransform(transform, str(workspace.write(row["path"])))
-    outcome.tables["transforms"].append(row)
+def _keep(unit: Unit, technique: str, found: Found, workspace: Workspace) -> TransformRow:
+    """Write a transform; return its row."""
+    session, hub = unit.session, unit.parameters["hub"]
+    name = transform_name(session.subject, session.session, moving=technique, fixed=hub)
+    path = f"datasets/{session.cohort}/derivatives/cta/{name.path}"
+    sitk.WriteTransform(found.transform, str(workspace.write(path)))
+    return TransformRow(
+        session=session,
+        fixed=hub,
+        moving=technique,
+        path=path,
+        kind=found.kind,
+        source=found.source,
+        metric=found.metric,
+        parameters=_json(found.parameters) if found.parameters is not None else None,
+        quality_values=_json(vars(found.quality)) if found.quality is not None else None,
+        accepted=not found.reasons,
+        rejection_reason="; ".join(found.reasons) or None,
+    )
 
 
 def _bring_together(
     unit: Unit, technique: str, fixed: sitk.Image, moving: sitk.Image, workspace: Workspace
-) -> tuple[dict[str, Any], sitk.Transform, tuple[str, ...]]:
-    """Return the row, the transform and the notes of one pair."""
+) -> Found:
+    """Return the transform of one pair from the best source there is, with what is against it."""
     settings = unit.parameters["settings"]
     frames, hub = unit.parameters["frames"], unit.parameters["hub"]
     limits = limits_from(settings["limits"])
     stated = _from_registration_object(unit, technique, workspace)
     if stated is not None:
-        transform, source, kind = stated, "dicom_reg", _kind(stated)
+        found = Found("dicom_reg", _kind(stated), stated)
     elif _stated_or_same(unit, frames[hub] == frames[technique]):
-        transform, source, kind = sitk.TranslationTransform(3), "identity", "identity"
+        found = Found("identity", "identity", sitk.TranslationTransform(3))
     else:
         result = register_images(
             fixed,
@@ -102,22 +129,26 @@ def _bring_together(
             # A worker has no screen of its own: what takes minutes is said on the error stream.
             partial(_log.warning, "%s: %s to %s: %s", unit.id, technique, hub),
         )
-        row = _row(unit, technique, "computed", result.kind, result.quality, result.reasons)
-        row["metric"] = result.metric_value
-        row["parameters"] = _json(result.parameters)
-        return row, result.transform, result.notes
+        return Found(
+            "computed",
+            result.kind,
+            result.transform,
+            quality=result.quality,
+            reasons=result.reasons,
+            metric=result.metric_value,
+            parameters=result.parameters,
+            notes=result.notes,
+        )
     if not unit.parameters["checked"]:
-        row = _row(unit, technique, source, kind, None, ())
-        row["parameters"] = _json({"not_checked": "geometry.shows_head in the card is false"})
-        return row, transform, ()
+        unchecked = {"not_checked": "geometry.shows_head in the card is false"}
+        return replace(found, parameters=unchecked)
     try:
-        quality = assess_transform(fixed, moving, transform)
+        quality = assess_transform(fixed, moving, found.transform)
     except DataRefused as error:
         # The transform is there: a person can look at it, and accept it.
         why = f"it cannot be checked: {error.what} ({error.why})"
-        return _row(unit, technique, source, kind, None, (f"{why}. {NO_HEAD}",)), transform, ()
-    reasons = reasons_against(quality, limits)
-    return _row(unit, technique, source, kind, quality, reasons), transform, ()
+        return replace(found, reasons=(f"{why}. {NO_HEAD}",))
+    return replace(found, quality=quality, reasons=tuple(reasons_against(quality, limits)))
 
 
 def _from_registration_object(
@@ -136,23 +167,6 @@ def _from_registration_object(
 def _stated_or_same(unit: Unit, same_frame: bool) -> bool:
     trusted = unit.parameters["settings"]["same_frame"] == "identity"
     return bool(unit.parameters["coregistered"]) or (same_frame and trusted)
-
-
-def _row(
-    unit: Unit, technique: str, source: str, kind: str, quality: Any, reasons: tuple[str, ...]
-) -> dict[str, Any]:
-    return {
-        **unit.session.columns(),
-        "fixed": unit.parameters["hub"],
-        "moving": technique,
-        "kind": kind,
-        "source": source,
-        "metric": None,
-        "parameters": None,
-        "quality_values": _json(vars(quality)) if quality is not None else None,
-        "accepted": not reasons,
-        "rejection_reason": "; ".join(reasons) or None,
-    }
 
 
 def _kind(transform: sitk.Transform) -> str:

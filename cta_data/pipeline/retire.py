@@ -10,9 +10,8 @@ from cta_data.engine.sessions import source_sessions
 from cta_data.engine.staging import remove
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables.schemas import table_schemas
-
-SESSION = ("cohort", "subject", "session")
+from cta_data.study.tables import ROW_TYPES, UnitRow
+from cta_data.study.tables.table_row import SESSION, fields_of
 
 
 def retire_sessions(study: Study) -> list[SessionId]:
@@ -21,17 +20,16 @@ def retire_sessions(study: Study) -> list[SessionId]:
     Cohorts whose sourcedata is not here, or is empty, are left as they are.
     """
     gone: set[SessionId] = set()
-    converted = study.tables.index("units", ("step", "cohort"))
+    converted = study.tables.index(UnitRow, ("step", "cohort"))
     for cohort in study.cohorts_here:
         here = {one.id for one in source_sessions(study, cohort) or ()}
         if here:
-            known = {SessionId.of(row) for row in converted.get(("convert", cohort), [])}
+            known = {row.id.session for row in converted.get(("convert", cohort), [])}
             gone |= known - here
     if gone:
-        units = study.tables.index("units", SESSION)
-        made = [row for session in gone for row in units.get(session.key, [])]
-        remove(study.root, [path for row in made for path in row["outputs"]])
-        for name, schema in table_schemas().items():
-            if set(SESSION) <= set(schema.arrow.names):
-                study.tables.replace(name, SESSION, {one.key for one in gone}, [])
+        made = [row for session in gone for row in study.tables.of_session(UnitRow, session)]
+        remove(study.root, [path for row in made for path in row.outputs])
+        for of in ROW_TYPES:
+            if SESSION in fields_of(of):
+                study.tables.replace(of, SessionId.COLUMNS, {one.key for one in gone}, [])
     return sorted(gone)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,9 +14,9 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import read_image, same_grid
 from cta_data.formats.transforms import read_transform
 from cta_data.pipeline.transform_chain import TransformChain
+from cta_data.study.tables import ImageRow, TransformRow
 
 CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
-Row = Mapping[str, Any]
 
 
 class SessionImages:
@@ -34,24 +33,22 @@ class SessionImages:
     def __init__(
         self,
         root: Path,
-        images: Mapping[str, Row],
-        brains: Mapping[str, Row],
-        transforms: Iterable[Row],
+        images: Mapping[str, ImageRow],
+        brains: Mapping[str, ImageRow],
+        transforms: Iterable[TransformRow],
     ) -> None:
-        self.images = {t: read_image(root / row["path"]) for t, row in images.items()}
+        self.images = {t: read_image(root / row.path) for t, row in images.items()}
         self.brains = {
-            technique: read_image(root / row["mask_path"])
+            technique: read_image(root / row.mask_path)
             for technique, row in brains.items()
-            if technique in images and row["mask_path"]
+            if technique in images and row.mask_path
         }
         self._windows = {
-            t: grey_window(image, self.brains.get(t), images[t]["modality"])
+            t: grey_window(image, self.brains.get(t), images[t].modality)
             for t, image in self.images.items()
         }
-        self._frames = {t: row["frame"] for t, row in images.items()}
-        given = {
-            (row["fixed"], row["moving"]): read_transform(root / row["path"]) for row in transforms
-        }
+        self._frames = {t: row.frame for t, row in images.items()}
+        given = {(row.fixed, row.moving): read_transform(root / row.path) for row in transforms}
         self._registered = {technique for pair in given for technique in pair}
         self._chain = TransformChain(given)
 

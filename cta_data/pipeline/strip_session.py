@@ -30,6 +30,8 @@ from cta_data.imaging.lesions.plausibility import brain_size
 from cta_data.pipeline.convert.image_rows import grid_columns
 from cta_data.pipeline.extract_brain import backend_options
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import ImageRow
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
@@ -42,7 +44,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     chain = read_chain(unit.paths("transform:"), workspace)
     labels = unit.paths("labels:")
     notes = [f"{extraction.backend} {extraction.version}", *extraction.notes]
-    outcome = Outcome(tables={"images": []}, notes=notes)
+    outcome = Outcome(notes=notes)
     for technique in unit.parameters["techniques"]:
         mask = carry_mask(extraction.mask, images[technique], technique, hub, chain)
         if technique in labels:
@@ -52,9 +54,8 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             mask = protect_lesions(mask, lesions, margin)
             outcome.notes += [f"lesion {c.lesion_id} protected on {technique}" for c in cut]
         source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
-        row = _write(unit, source, images[technique], mask, workspace)
-        outcome.tables["images"].append(row)
-        outcome.tables["images"] += _strip_phases(unit, technique, mask, workspace)
+        outcome.rows.append(_write(unit, source, images[technique], mask, workspace))
+        outcome.rows += _strip_phases(unit, technique, mask, workspace)
     return outcome
 
 
@@ -62,7 +63,7 @@ def _take_as_delivered(
     unit: Unit, images: Mapping[str, sitk.Image], workspace: Workspace
 ) -> Outcome:
     """Take the brain of images that were delivered without the skull: what is not zero in them."""
-    outcome = Outcome(tables={"images": []}, notes=["the brain was extracted before delivery"])
+    outcome = Outcome(notes=["the brain was extracted before delivery"])
     findings: list[str] = []
     for technique in unit.parameters["techniques"]:
         mask = delivered_mask(images[technique])
@@ -70,19 +71,18 @@ def _take_as_delivered(
         findings += [f"{technique}: {impossible}"] if impossible else []
         outcome.warnings += [f"{technique}: {look_at}"] if look_at else []
         source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
-        outcome.tables["images"].append(_write(unit, source, None, mask, workspace))
+        outcome.rows.append(_write(unit, source, None, mask, workspace))
         for inherited in unit.parameters["phases"]:
             if inherited["technique"] == technique:
                 path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
-                row = _write(unit, (path, inherited), None, mask, workspace)
-                outcome.tables["images"].append(row)
+                outcome.rows.append(_write(unit, (path, inherited), None, mask, workspace))
     outcome.refused = held_back(findings)
     return outcome
 
 
 def _strip_phases(
     unit: Unit, technique: str, mask: sitk.Image, workspace: Workspace
-) -> list[dict[str, Any]]:
+) -> list[ImageRow]:
     """Write the brain images of a technique's further phases, with the mask of its image."""
     rows = []
     for inherited in unit.parameters["phases"]:
@@ -132,7 +132,7 @@ def _write(
     image: sitk.Image | None,
     mask: sitk.Image,
     workspace: Workspace,
-) -> dict[str, Any]:
+) -> ImageRow:
     """Write mask and brain image of the image at a path; return its row.
 
     Without `image` the file at that path is the brain already: its bytes are taken as they are.
@@ -148,8 +148,10 @@ def _write(
         shutil.copyfile(workspace.read(source_path), workspace.write(path))
     else:
         write_image(apply_mask(image, mask), workspace.write(path))
-    return (
-        inherited
+    own = {name: value for name, value in inherited.items() if name not in SessionId.COLUMNS}
+    return ImageRow(
+        session=unit.session,
+        **own
         | grid_columns(mask)
         | {
             "path": path,
@@ -158,5 +160,5 @@ def _write(
             "skull_stripped": True,
             "geometry_source": "derived",
             "mask_path": mask_path,
-        }
+        },
     )

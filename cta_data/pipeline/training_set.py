@@ -15,6 +15,7 @@ from cta_data.formats.nifti.geometry import grid_of_itk
 from cta_data.formats.nifti.image import describe_grid_difference, read_image, same_grid
 from cta_data.formats.voxel_values import count_not_finite
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
+from cta_data.study.tables import SplitRow
 from cta_data.versioning.software import software_versions
 
 READER = "NibabelIOWithReorient"
@@ -58,7 +59,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     ):
         text = json.dumps(content, indent=2, sort_keys=name != "dataset.json") + "\n"
         workspace.write(f"{folder}/{name}").write_text(text, encoding="utf-8")
-    return Outcome(tables={"splits": _split_rows(unit, cases)}, warnings=warnings)
+    return Outcome(rows=[*_split_rows(unit, cases)], warnings=warnings)
 
 
 def _too_few(unit: Unit, cases: list[dict[str, Any]], warnings: list[str]) -> list[str]:
@@ -176,16 +177,16 @@ def _provenance(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _split_rows(unit: Unit, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _split_rows(unit: Unit, cases: list[dict[str, Any]]) -> list[SplitRow]:
     patients = {(c["cohort"], c["subject"]): c for c in cases}
     return [
-        {
-            "setting": unit.parameters["setting"],
-            "cohort": case["cohort"],
-            "subject": case["subject"],
-            "partition": case["partition"],
-            "fold": case["fold"],
-            "seed": unit.parameters["partition"]["seed"],
-        }
+        SplitRow(
+            setting=unit.parameters["setting"],
+            cohort=case["cohort"],
+            subject=case["subject"],
+            partition=case["partition"],
+            fold=case["fold"],
+            seed=unit.parameters["partition"]["seed"],
+        )
         for case in patients.values()
     ]

@@ -19,6 +19,7 @@ from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.pipeline.artefacts import DRAWN
 from cta_data.study.study import Study
+from cta_data.study.tables import SessionRow, TransferCheckRow, VariantRow
 
 VERSION = 4
 NO_ANNOTATION = "no annotation was delivered"
@@ -29,7 +30,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     upstream = Upstream(study)
     grids = study.configuration.transfer.grids
     limits = asdict(limits_of(study.configuration.transfer.limits))
-    subjects = study.tables.by_key("subjects")
+    subjects = study.tables.by_key(SessionRow)
     for session in upstream.sessions(selection):
         unit = UnitId("transfer", session)
         blocked = upstream.blocked_by(session, "convert", "register")
@@ -37,7 +38,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         contours = [p for p in made if p.endswith("_contours.json")]
         masks = [p for p in made if p.endswith(f"_desc-{DRAWN}_dseg.nii.gz")]
         person = subjects.get(session.key)
-        quality = person["quality"] if person else None
+        quality = person.quality if person else None
         if not blocked and not contours and not masks:
             yield Blocked(unit, VERSION, NO_ANNOTATION, expected=True)
             continue
@@ -55,14 +56,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         for path in masks:
             paths[f"drawn:{drawn_in[path]}"] = path
             paths[f"names:{drawn_in[path]}"] = path.replace(".nii.gz", ".json")
-        paths |= {f"grid:{grid}": images[grid]["path"] for grid in present}
+        paths |= {f"grid:{grid}": images[grid].path for grid in present}
         for space in drawn_in.values():
-            paths[f"drawn_on:{space}"] = spaces[space]["path"]
+            paths[f"drawn_on:{space}"] = spaces[space].path
         paths |= transform_inputs(upstream.transforms(session))
         parameters = {
             "quality": quality,
             "grids": present,
-            "spacing_mm": {space: spaces[space]["spacing_mm"] for space in drawn_in.values()},
+            "spacing_mm": {space: spaces[space].spacing_mm for space in drawn_in.values()},
             "limits": limits,
         }
         yield make_unit(study, unit, VERSION, paths, parameters)
@@ -72,5 +73,5 @@ TRANSFER = Step(
     "transfer",
     plan,
     RunOf("cta_data.pipeline.transfer_session"),
-    session_scope("variants", "transfer_checks"),
+    session_scope(VariantRow, TransferCheckRow),
 )

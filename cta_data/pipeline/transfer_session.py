@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import SimpleITK as sitk
 
@@ -28,6 +27,7 @@ from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.json_files import read_json_object
 from cta_data.pipeline.artefacts import report_path
 from cta_data.pipeline.transform_chain import read_chain
+from cta_data.study.tables import TransferCheckRow, VariantRow
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
@@ -45,7 +45,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     chain = read_chain(unit.paths("transform:"), workspace)
     drawn_on = Grid.of(read_grid(workspace.read(unit.path(f"drawn_on:{annotation.space}"))))
     limits = limits_of(unit.parameters["limits"])
-    outcome = Outcome(tables={"variants": [], "transfer_checks": []}, notes=list(drawn.notes))
+    outcome = Outcome(notes=list(drawn.notes))
     empty, failed = [], []
     for grid in unit.parameters["grids"]:
         if grid == annotation.space and annotation.on_its_own_grid:
@@ -57,12 +57,11 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             result = transfer_lesions(drawn.lesions, transform, target)
             checks = check_transfer(drawn.lesions, result, transform, drawn_on, limits)
         row = _write_variant(unit, grid, drawn, result, workspace)
-        outcome.tables["variants"].append(row)
-        outcome.tables["transfer_checks"] += [_check_row(unit, grid, one) for one in checks]
+        outcome.rows += [row, *(_check_row(unit, grid, one) for one in checks)]
         failed += [
             f"lesion {c.lesion_id} on {grid}: {', '.join(c.reasons)}" for c in checks if c.reasons
         ]
-        empty += [grid] if row["n_drawn"] and not row["n_arrived"] else []
+        empty += [grid] if row.n_drawn and not row.n_arrived else []
     if empty:
         raise DataRefused(
             f"no lesion arrives on the grid of {' and '.join(empty)}",
@@ -74,14 +73,14 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     return outcome
 
 
-def _check_row(unit: Unit, grid: str, check: TransferCheck) -> dict[str, Any]:
-    own = {
-        **unit.session.columns(),
-        "quality": unit.parameters["quality"],
-        "grid": grid,
-        "passed": not check.reasons,
-    }
-    return own | asdict(check)
+def _check_row(unit: Unit, grid: str, check: TransferCheck) -> TransferCheckRow:
+    return TransferCheckRow(
+        session=unit.session,
+        quality=unit.parameters["quality"],
+        grid=grid,
+        passed=not check.reasons,
+        **asdict(check),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,7 @@ def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
 
 def _write_variant(
     unit: Unit, grid: str, drawn: DrawnLesions, result: TransferResult, workspace: Workspace
-) -> dict[str, Any]:
+) -> VariantRow:
     """Write labels, mask and account of one variant; return its row."""
     quality, session = unit.parameters["quality"], unit.session
     paths = {}
@@ -143,14 +142,14 @@ def _write_variant(
     text = json.dumps(account, indent=1, sort_keys=True, default=float) + "\n"
     workspace.write(report_path(unit.session, quality, grid)).write_text(text, encoding="utf-8")
     lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
-    return {
-        **unit.session.columns(),
-        "quality": quality,
-        "grid": grid,
-        "labels_path": paths["dseg"],
-        "mask_path": paths["mask"],
-        "annex_key": content_key(workspace.write(paths["mask"])),
-        "n_drawn": len(result.per_lesion),
-        "n_arrived": len(result.per_lesion) - lost,
-        "n_lost": lost,
-    }
+    return VariantRow(
+        session=session,
+        quality=quality,
+        grid=grid,
+        labels_path=paths["dseg"],
+        mask_path=paths["mask"],
+        annex_key=content_key(workspace.write(paths["mask"])),
+        n_drawn=len(result.per_lesion),
+        n_arrived=len(result.per_lesion) - lost,
+        n_lost=lost,
+    )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -26,10 +25,9 @@ from cta_data.scoring.mask_files import ENDINGS, read_mask
 from cta_data.scoring.models.findings import REFERENCE
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, TransformRow
 from cta_data.training.models import kept_at
 from cta_data.versioning.datasets import fetch
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,15 @@ class CaseFiles:
     """The rows of the tables that tell what there is of one case's subject-session."""
 
     hub: str
-    images: Mapping[str, Row]
-    brains: Mapping[str, Row]
-    transforms: tuple[Row, ...]
+    images: Mapping[str, ImageRow]
+    brains: Mapping[str, ImageRow]
+    transforms: tuple[TransformRow, ...]
 
     def paths(self) -> list[str]:
         """Return all files, from the top of the study."""
-        masks = [row["mask_path"] for row in self.brains.values() if row["mask_path"]]
-        rows = [*self.images.values(), *self.transforms]
-        return [*(row["path"] for row in rows), *masks]
+        masks = [row.mask_path for row in self.brains.values() if row.mask_path]
+        images = [row.path for row in self.images.values()]
+        return [*images, *(row.path for row in self.transforms), *masks]
 
 
 def outline_name(model: str) -> str:
@@ -92,7 +90,7 @@ class CaseFinder:
         self._study = study
         self._techniques = set(techniques)
         self._upstream = Upstream(study)
-        sessions = {SessionId(*key[:3]) for key in study.tables.by_key("images")}
+        sessions = {row.session for row in study.tables.rows(ImageRow)}
         self._sessions = {session.case: session for session in sessions}
 
     def files(self, case: str) -> CaseFiles:
@@ -126,12 +124,12 @@ class CaseFinder:
             tuple(self._transforms(session, {*images, self._hub})),
         )
 
-    def _transforms(self, session: SessionId, techniques: set[str]) -> Iterator[Row]:
+    def _transforms(self, session: SessionId, techniques: set[str]) -> Iterator[TransformRow]:
         """Yield the registrations of these techniques that passed, or that a person accepted."""
         registration = self._upstream.unit("register", session)
-        accepted = registration is not None and registration["status"] == "ok"
+        accepted = registration is not None and registration.status == "ok"
         for row in self._upstream.transforms(session):
-            if {row["fixed"], row["moving"]} <= techniques and (row["accepted"] or accepted):
+            if {row.fixed, row.moving} <= techniques and (row.accepted or accepted):
                 yield row
 
     @property
@@ -290,7 +288,7 @@ class CaseCrops:
         drawn = tuple(one for one in cuts if np.any(one.inside))
         techniques = [t for t in self._images.images if t not in self.left_out]
         hub, rows = self._files.hub, self._files.images
-        techniques.sort(key=lambda t: (t != hub, rows[t]["modality"] == "CT", t))
+        techniques.sort(key=lambda t: (t != hub, rows[t].modality == "CT", t))
         return tuple(
             Crop(t, self._images.shown(t, plane, frame=frame), plane.pixel_mm, drawn)
             for t in techniques

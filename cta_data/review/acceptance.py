@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from cta_data.engine import Selection
 from cta_data.engine.acceptance import (
@@ -20,7 +19,7 @@ from cta_data.pipeline.accounting import account, write_participant_tables
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import AcceptanceRow, UnitRow
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.provenance import commit_run
@@ -82,11 +81,11 @@ def held_back(study: Study, selection: Selection) -> list[HeldBack]:
         if unit.cohort not in cohorts or not selection.takes(*unit.session.patient):
             continue
         decision = decision_about(study.tables, unit)
-        if decision and decision["unit_key"] == row["key"]:
-            told = decision["finding"] or "all checks are passed"
+        if decision and decision.unit_key == row.key:
+            told = decision.finding or "all checks are passed"
             found.append(HeldBack(unit, told, in_words(decision)))
         elif is_held_back(row):
-            found.append(HeldBack(unit, row["reason"]))
+            found.append(HeldBack(unit, row.reason or ""))
     return found
 
 
@@ -158,9 +157,9 @@ def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> 
         if unit.cohort not in cohorts or not selection.takes(*unit.session.patient):
             continue
         decision = decision_about(study.tables, unit)
-        stands = decision is not None and decision["unit_key"] == row["key"]
+        stands = decision is not None and decision.unit_key == row.key
         wanted = is_held_back(row) or stands
-        wanted |= verdict.decision == REJECTED and row["status"] == "ok"
+        wanted |= verdict.decision == REJECTED and row.status == "ok"
         if wanted and step in ("", unit.step):
             # The later step replaces the earlier: it is what the session waits for now.
             chosen[unit.session] = unit
@@ -168,29 +167,29 @@ def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> 
 
 
 def _write(study: Study, unit: UnitId, verdict: Verdict) -> None:
-    row = study.tables.by_key("units")[unit.key]
+    row = study.tables.by_key(UnitRow)[unit.key]
     before = decision_about(study.tables, unit)
-    known = before is not None and before["unit_key"] == row["key"]
-    finding = before["finding"] if before and known else None
+    known = before is not None and before.unit_key == row.key
+    finding = before.finding if before and known else None
     if not known and is_held_back(row):
-        finding = row["reason"]
-    decision: dict[str, Any] = {
-        "step": unit.step,
-        **unit.session.columns(),
-        "decision": verdict.decision,
-        "author": verdict.author,
-        "reason": verdict.reason,
-        "decided_on": verdict.decided_on,
-        "unit_key": row["key"],
-        "finding": finding,
-    }
-    study.tables.upsert("acceptances", [decision])
+        finding = row.reason
+    decision = AcceptanceRow(
+        step=unit.step,
+        session=unit.session,
+        decision=verdict.decision,
+        author=verdict.author,
+        reason=verdict.reason,
+        decided_on=verdict.decided_on,
+        unit_key=row.key,
+        finding=finding,
+    )
+    study.tables.upsert([decision])
     status = "ok" if verdict.decision == ACCEPTED else "impossible"
-    study.tables.upsert("units", [{**row, "status": status, "reason": in_words(decision)}])
+    study.tables.upsert([replace(row, status=status, reason=in_words(decision))])
 
 
-def _judged_units(study: Study) -> list[tuple[UnitId, StoredRow]]:
+def _judged_units(study: Study) -> list[tuple[UnitId, UnitRow]]:
     """Return the units that a person can decide about: by session, the earlier step first."""
-    by_step = study.tables.index("units", ("step",))
-    units = [(UnitId.of(row), row) for step in JUDGED for row in by_step.get((step,), [])]
+    by_step = study.tables.index(UnitRow, ("step",))
+    units = [(row.id, row) for step in JUDGED for row in by_step.get((step,), [])]
     return sorted(units, key=lambda one: one[0].session)

@@ -15,6 +15,7 @@ from cta_data.scoring.mask_files import ENDINGS
 from cta_data.study.layout import PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
+from cta_data.study.tables import AuditRow
 from cta_data.training.prediction_record import NAME
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.keys import content_key
@@ -126,8 +127,9 @@ def judge(
                 where=lesion.name,
                 next_step="Predict again, or put the mask back, and run `cta-data evaluate`",
             )
-        row = {**vars(lesion), **vars(reading), "prediction_key": key, "convention": convention}
-        study.tables.upsert("audits", [row])
+        about = {**vars(lesion), **vars(reading)}
+        row = AuditRow(**about, prediction_key=key, convention=convention)
+        study.tables.upsert([row])
         study.tables.flush()
         if commit:
             told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"

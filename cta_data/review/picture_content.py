@@ -20,11 +20,11 @@ from cta_data.pipeline.session_images import SessionImages
 from cta_data.review.pictures_page import LesionEntry, SessionEntry
 from cta_data.review.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import ImageRow, TransformRow, VariantRow
 
 MOST_LESIONS = 12
 BOARD_MM, BOARD_PIXEL_MM = 220.0, 0.75
 SIDES = {"axial": "R", "coronal": "R", "sagittal": "A"}
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,10 @@ class SessionFiles:
 
     session: SessionId
     hub: str
-    images: Mapping[str, Row]
-    brains: Mapping[str, Row]
-    transforms: tuple[Row, ...]
-    variants: tuple[Row, ...]
+    images: Mapping[str, ImageRow]
+    brains: Mapping[str, ImageRow]
+    transforms: tuple[TransformRow, ...]
+    variants: tuple[VariantRow, ...]
     flags: Mapping[tuple[int, str, str], tuple[str, ...]]
     failures: tuple[str, ...]
     decisions: tuple[str, ...] = ()
@@ -63,25 +63,26 @@ class SessionFiles:
 
         Another phase than the one worked on is registered only where an annotation lies on it.
         """
-        shown = {variant["grid"] for variant in self.variants}
-        shown |= {row["moving"] for row in self.transforms if not row["accepted"]}
-        shown |= {space for space, row in self.images.items() if row["technique"] != space}
-        known = {row["moving"] for row in self.transforms}
+        shown = {variant.grid for variant in self.variants}
+        shown |= {row.moving for row in self.transforms if not row.accepted}
+        shown |= {space for space, row in self.images.items() if row.technique != space}
+        known = {row.moving for row in self.transforms}
         return sorted(known & shown & set(self.images))
 
     def paths(self) -> list[str]:
         """Return all files that the picture is made of, from the top of the study."""
         techniques = [t for t in (self.hub, *self.moving) if t in self.images]
-        paths = [self.images[t]["path"] for t in techniques]
-        paths += [self.brains[t]["mask_path"] for t in techniques if t in self.brains]
-        paths += [row["path"] for row in self.transforms]
+        paths = [self.images[t].path for t in techniques]
+        brains = [self.brains[t] for t in techniques if t in self.brains]
+        paths += [row.mask_path for row in brains if row.mask_path]
+        paths += [row.path for row in self.transforms]
         for variant in self.variants:
-            paths += [variant["labels_path"], self.account_path(variant)]
+            paths += [variant.labels_path, self.account_path(variant)]
         return paths
 
-    def account_path(self, variant: Row) -> str:
+    def account_path(self, variant: VariantRow) -> str:
         """Return where the account of a variant's transfer lies."""
-        return report_path(self.session, variant["quality"], variant["grid"])
+        return report_path(self.session, variant.quality, variant.grid)
 
 
 def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
@@ -90,7 +91,7 @@ def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
     for variant in files.variants:
         account = read_json_object(root / files.account_path(variant))
         for lesion in account["lesions"]:
-            key = (lesion["id"], variant["quality"], variant["grid"])
+            key = (lesion["id"], variant.quality, variant.grid)
             entries.append(
                 LesionEntry(
                     *key,
@@ -125,7 +126,7 @@ class SessionPlanes:
         images = {t: files.images[t] for t in techniques}
         self._images = SessionImages(root, images, files.brains, files.transforms)
         self._labels = {
-            _name(variant): (variant["grid"], read_image(root / variant["labels_path"]))
+            _name(variant): (variant.grid, read_image(root / variant.labels_path))
             for variant in files.variants
         }
 
@@ -147,7 +148,7 @@ class SessionPlanes:
             else image > float(sitk.GetArrayViewFromImage(image).mean())
         )
         planes = orthogonal_planes(image, middle(head), BOARD_MM, BOARD_PIXEL_MM)
-        accepted = {row["moving"]: row["accepted"] for row in self._files.transforms}
+        accepted = {row.moving: row.accepted for row in self._files.transforms}
         for technique in self._files.moving:
             told = "" if accepted[technique] else " (not accepted)"
             for name, plane in planes.items():
@@ -224,8 +225,8 @@ def _lesion(lesion_id: int, entries: list[LesionEntry], crops: tuple[Crop, ...])
     return LesionPicture(f"Lesion {lesion_id}", tuple(lines), tuple(warnings), crops)
 
 
-def _name(variant: Row) -> str:
-    return f"{variant['quality']} on the grid of {variant['grid']}"
+def _name(variant: VariantRow) -> str:
+    return f"{variant.quality} on the grid of {variant.grid}"
 
 
 def _known(value: float | None) -> float | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cta_data.bids.files import write_bytes, write_text
 from cta_data.drawing.png import png_bytes
@@ -23,7 +22,7 @@ from cta_data.review.transfer_pictures import draw_session
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import MeasuredLesionRow, SessionRow, UnitRow
 from cta_data.versioning.datasets import fetch
 from cta_data.versioning.provenance import commit_of
 
@@ -122,18 +121,17 @@ def make_pictures(
 def _find(study: Study, selection: Selection) -> _Found:
     """Return the sessions with an annotation that was carried over, or that failed to be."""
     upstream = Upstream(study)
-    subjects = study.tables.by_key("subjects")
-    lesions = study.tables.index("lesions", ("cohort", "subject", "session"))
+    subjects = study.tables.by_key(SessionRow)
     found = _Found()
     for session in upstream.sessions(selection):
-        transfer = upstream.unit("transfer", session) or {"status": "", "reason": ""}
-        person = subjects.get(session.key) or {"partition": None}
-        files = _files(upstream, session, transfer, lesions.get(session.key, []))
-        if transfer["status"] == "notneeded":
+        transfer = upstream.unit("transfer", session)
+        person = subjects.get(session.key)
+        files = _files(upstream, session, transfer)
+        if transfer and transfer.status == "notneeded":
             found.without_annotation += 1
         elif files.failures and files.hub in files.images:
             found.files.append(files)
-        elif person["partition"] == "excluded":
+        elif person and person.partition == "excluded":
             found.excluded += 1
         elif files.variants and files.hub in files.images:
             found.files.append(files)
@@ -142,20 +140,19 @@ def _find(study: Study, selection: Selection) -> _Found:
     return found
 
 
-def _files(
-    upstream: Upstream, session: SessionId, transfer: Mapping[str, Any], lesions: list[StoredRow]
-) -> SessionFiles:
-    transforms = tuple(sorted(upstream.transforms(session), key=lambda row: str(row["moving"])))
+def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> SessionFiles:
+    transforms = tuple(sorted(upstream.transforms(session), key=lambda row: row.moving))
     registration = upstream.unit("register", session)
-    accepted = registration is not None and registration["status"] == "ok"
+    accepted = registration is not None and registration.status == "ok"
     failures = [
-        f"{row['moving']} to {row['fixed']} is not accepted: {row['rejection_reason']}"
+        f"{row.moving} to {row.fixed} is not accepted: {row.rejection_reason}"
         for row in transforms
-        if not row["accepted"] and not accepted
+        if not row.accepted and not accepted
     ]
-    reason = transfer["reason"] or ""
+    reason = (transfer.reason if transfer else None) or ""
     # A reason that was handed on names the step that it came from, and is that step's own.
-    if transfer["status"] in ("error", "impossible") and reason.split(":")[0] not in STEP_NAMES:
+    stopped = transfer is not None and transfer.status in ("error", "impossible")
+    if transfer and stopped and reason.split(":")[0] not in STEP_NAMES:
         failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
     return SessionFiles(
         session,
@@ -163,10 +160,10 @@ def _files(
         upstream.spaces(session),
         upstream.images(session, "brain"),
         transforms,
-        tuple(sorted(upstream.variants(session), key=lambda v: (v["quality"], v["grid"]))),
+        tuple(sorted(upstream.variants(session), key=lambda v: (v.quality, v.grid))),
         {
-            (row["lesion_id"], row["quality"], row["grid"]): tuple(row["flags"] or ())
-            for row in lesions
+            (row.lesion_id, row.quality, row.grid): row.flags or ()
+            for row in upstream.study.tables.of_session(MeasuredLesionRow, session)
         },
         tuple(failures),
         tuple(_decisions(upstream, session)),
@@ -179,8 +176,8 @@ def _decisions(upstream: Upstream, session: SessionId) -> list[str]:
     for step in JUDGED:
         decision = decision_about(upstream.study.tables, UnitId(step, session))
         row = upstream.unit(step, session)
-        if decision and row and decision["unit_key"] == row["key"]:
-            found = f", where {decision['finding']}" if decision["finding"] else ""
+        if decision and row and decision.unit_key == row.key:
+            found = f", where {decision.finding}" if decision.finding else ""
             told.append(f"{step} {in_words(decision)}{found}")
     return told
 

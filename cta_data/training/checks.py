@@ -18,6 +18,7 @@ from cta_data.json_files import read_json
 from cta_data.pipeline.training_set import leaks
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import require_device, require_training_packages
 from cta_data.training.train import Machine, read_cases
@@ -214,9 +215,9 @@ def available_memory_gib() -> float | None:
 
 def needed_disk_gib(study: Study, cases: list[dict[str, Any]], folds: int) -> float:
     """Return what preprocessing and training will write, GiB, from the images' shapes."""
-    rows = {row["path"]: row for row in study.tables.by_key("images").values()}
+    rows = {row.path: row for row in study.tables.rows(ImageRow)}
     voxels = sum(
-        float(np.prod(rows[case["image"]]["shape"]))
+        float(np.prod(rows[case["image"]].shape or ()))
         for case in cases
         if case["partition"] == "train" and case["image"] in rows
     )

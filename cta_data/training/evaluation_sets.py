@@ -22,7 +22,7 @@ from cta_data.study.configuration import Setting
 from cta_data.study.layout import REFERENCES
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import StoredRow
+from cta_data.study.tables import SessionRow
 
 INTERNAL = "internal"
 """The trials' own patients, whatever their cohorts are called."""
@@ -102,7 +102,7 @@ class EvaluationSets:
     def __init__(self, study: Study) -> None:
         self.study = study
         self._upstream = Upstream(study)
-        self._subjects = study.tables.by_key("subjects")
+        self._subjects = study.tables.by_key(SessionRow)
 
     @cached_property
     def by_name(self) -> dict[str, EvaluationSet]:
@@ -118,8 +118,8 @@ class EvaluationSets:
                 session
                 for session in self._measured
                 if qualities.get(session.patient) == quality
-                and self._row(session)["partition"] != "excluded"
-                and self._row(session)["quality"] == quality
+                and self._row(session).partition != "excluded"
+                and self._row(session).quality == quality
             )
             if sessions:
                 name = f"{INTERNAL}-{quality}"
@@ -128,7 +128,7 @@ class EvaluationSets:
             own = tuple(
                 session
                 for session in self._measured
-                if session.cohort == cohort and self._row(session)["partition"] == "external"
+                if session.cohort == cohort and self._row(session).partition == "external"
             )
             if own:
                 made[cohort] = EvaluationSet(cohort, "", True, own)
@@ -151,7 +151,7 @@ class EvaluationSets:
             and not upstream.excused(session, "measure")
         ]
 
-    def _row(self, session: SessionId) -> StoredRow:
+    def _row(self, session: SessionId) -> SessionRow:
         return self._subjects[session.key]
 
     def read_by(self, setting: Setting, name: str) -> SetForModel:
@@ -177,15 +177,15 @@ class EvaluationSets:
                 (
                     row
                     for row in self._upstream.variants(session)
-                    if row["grid"] == setting.label_grid and one.quality in ("", row["quality"])
+                    if row.grid == setting.label_grid and one.quality in ("", row.quality)
                 ),
                 None,
             )
             if variant is None:
                 lacking[case] = f"no annotation on the grid of {setting.label_grid}"
                 continue
-            masks = (variant["mask_path"], variant["labels_path"])
-            cases.append(EvaluationCase(session, image["path"], *masks))
+            masks = (variant.mask_path, variant.labels_path)
+            cases.append(EvaluationCase(session, image.path, *masks))
         return SetForModel(name, setting.label_grid, one.external, tuple(cases), lacking)
 
     def of_paper(self, setting: Setting) -> list[str]:

@@ -23,11 +23,13 @@ from cta_data.engine import (
     existing_inputs,
 )
 from cta_data.engine.sessions import make_unit
+from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.json_files import read_json, read_json_object
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
@@ -117,7 +119,7 @@ def _of_all(
         yield from planned(model, training, study)
 
 
-def _nothing(unit: UnitId) -> dict[str, dict[str, Any]]:
+def _nothing(unit: UnitId) -> Scope:
     return {}
 
 
@@ -224,11 +226,11 @@ def postprocessing_file(
     if sorted(folds) != list(range(study.configuration.build.folds)):
         return ""
     [planned] = _plan_cross_validation(model, training, study)
-    row = study.tables.by_key("units").get(planned.id.key)
-    current = isinstance(planned, Unit) and row is not None and row["key"] == planned.key
-    if row is None or not current or row["status"] != "ok":
+    row = study.tables.by_key(UnitRow).get(planned.id.key)
+    current = isinstance(planned, Unit) and row is not None and row.key == planned.key
+    if row is None or not current or row.status != "ok":
         return ""
-    return next((path for path in row["outputs"] if path.endswith("/postprocessing.json")), "")
+    return next((path for path in row.outputs if path.endswith("/postprocessing.json")), "")
 
 
 def _job(unit: Unit, workspace: Workspace, machine: Machine) -> dict[str, Any]:
@@ -379,7 +381,7 @@ def cross_validate(unit: Unit, workspace: Workspace, *, machine: Machine) -> Out
 
 def remove_finished(study: Study) -> None:
     """Remove the working folders of trainings whose models are in place."""
-    finished = {r["key"] for r in study.tables.by_key("units").values() if r["status"] == "ok"}
+    finished = {row.key for row in study.tables.rows(UnitRow) if row.status == "ok"}
     folder = study.root / WORK / "training"
     for work in folder.iterdir() if folder.is_dir() else ():
         if work.name in finished:

@@ -14,6 +14,7 @@ from helpers.stand_in_network import stand_in, write_command
 from helpers.tiny_study import make_tiny_study
 
 from cta_data.study.study import Study
+from cta_data.study.tables import SessionRow
 
 pytestmark = pytest.mark.slow
 DEVICE = ("--device", "cpu")
@@ -141,7 +142,7 @@ def test_a_cohort_that_was_not_pushed_is_a_state(study: Path, cta: Cta, tmp_path
     shutil.copytree(study, part, symlinks=True)
     (part / "datasets/north").rename(tmp_path / "away")
     clone = clone_of(part, tmp_path / "clone")
-    before = dict(Study(clone).tables.by_key("subjects"))
+    before = dict(Study(clone).tables.by_key(SessionRow))
     told = json.loads(cta("status", "--json", study=clone).out)
     assert set(told["not_available"]) == {"north"}
     assert {row["cohort"] for row in told["sessions"]} == {"north", "trial"}
@@ -150,7 +151,7 @@ def test_a_cohort_that_was_not_pushed_is_a_state(study: Path, cta: Cta, tmp_path
     assert named.code == 1 and "not available here" in named.err
     scored = cta("evaluate", study=clone)
     assert scored.code == 3 and "cohort north is not available here" in scored.err
-    assert Study(clone).tables.by_key("subjects") == before
+    assert Study(clone).tables.by_key(SessionRow) == before
     links = sorted((clone / "evaluation/references/north").rglob("*.nii.gz"))
     assert [link.is_symlink() for link in links] == [True]
 

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from helpers.command_line import run_cta
 from helpers.table_frames import session
+from helpers.typed_rows import upsert
 
 import cta_data
 from cta_data.reports.table_1 import table_1
 from cta_data.study.creation import create_study
 from cta_data.study.study import Study
+from cta_data.study.tables import ROW_TYPES
 from cta_data.versioning.datasets import save
 from cta_data.versioning.tools import use_environment_tools
 
@@ -39,12 +41,13 @@ def study(empty: Path, tmp_path: Path) -> Path:
     """A copy with two patients in its tables, committed."""
     root = Path(shutil.copytree(empty, tmp_path / "study", symlinks=True))
     tables = Study(root).tables
+    of = {row_type.TABLE: row_type for row_type in ROW_TYPES}
     for one in (
         session("internal", "001", (0.5, 1.0), partition="train", sex="female", age_years=63),
         session("internal", "002", (2.0,), partition="test", quality="HAQ", sex="male"),
     ):
         for name, rows in one.items():
-            tables.upsert(name, rows)
+            upsert(tables, of[name], rows)
     tables.flush()
     save(root, "tables")
     return root

@@ -8,18 +8,21 @@ from cta_data.engine.acceptance import decided, is_held_back
 from cta_data.engine.records import Record
 from cta_data.engine.units import UnitId
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import AcceptanceRow, UnitRow
 
 UNIT = UnitId("transfer", SessionId("own", "001", "1"))
 
 
-def decision(what: str, key: str = "k") -> dict[str, str]:
-    return {
-        "decision": what,
-        "author": "A. Reader",
-        "reason": "looked at",
-        "decided_on": "2026-03-01",
-        "unit_key": key,
-    }
+def decision(what: str, key: str = "k") -> AcceptanceRow:
+    return AcceptanceRow(
+        step=UNIT.step,
+        session=UNIT.session,
+        decision=what,
+        author="A. Reader",
+        reason="looked at",
+        decided_on="2026-03-01",
+        unit_key=key,
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,6 @@ def test_a_decision_about_another_result_is_none() -> None:
 
 def test_held_back_is_what_has_a_result_that_may_not_be_used() -> None:
     """A refusal without outputs is not: there is nothing to accept."""
-    assert is_held_back({"status": "impossible", "outputs": ["a"]})
-    assert not is_held_back({"status": "impossible", "outputs": []})
-    assert not is_held_back({"status": "ok", "outputs": ["a"]})
+    assert is_held_back(UnitRow.of(UNIT, key="k", status="impossible", outputs=("a",)))
+    assert not is_held_back(UnitRow.of(UNIT, key="k", status="impossible"))
+    assert not is_held_back(UnitRow.of(UNIT, key="k", status="ok", outputs=("a",)))

@@ -8,30 +8,30 @@ import pytest
 
 from cta_data.engine import Blocked, Input, Unit, UnitId, decide
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import UnitRow
 
 ID = UnitId("toy", SessionId("internal", "001", "1"))
 UNIT = Unit(ID, 2, (Input("image", "a.nii.gz", "MD5E-s1--a.nii.gz"),), {"sigma": 1.5})
 
 
-def row(**changes: Any) -> dict[str, Any]:
+def row(**changes: Any) -> UnitRow:
     done = {
         "key": UNIT.key,
         "status": "ok",
-        "reason": None,
         "step_version": 2,
         "parameters": UNIT.parameters_digest,
-        "outputs": ["x", "y"],
+        "outputs": ("x", "y"),
     }
-    return done | changes
+    return UnitRow.of(ID, **done | changes)
 
 
 CASES = [
     ("never done", None, {}, "run", "never done"),
     ("done", row(), {}, "notneeded", "same inputs, same parameters, outputs in place"),
-    ("no outputs", row(outputs=[]), {}, "notneeded", "same inputs"),
+    ("no outputs", row(outputs=()), {}, "notneeded", "same inputs"),
     ("output gone", row(), {"y": False}, "run", "its output is gone: y"),
-    ("failed", row(status="error", reason="boom", outputs=[]), {}, "run", "failed before: boom"),
-    ("impossible", row(status="impossible", reason="tilt", outputs=[]), {}, "impossible", "tilt"),
+    ("failed", row(status="error", reason="boom", outputs=()), {}, "run", "failed before: boom"),
+    ("impossible", row(status="impossible", reason="tilt", outputs=()), {}, "impossible", "tilt"),
     (
         "refused with files",
         row(status="impossible", reason="not accepted"),
@@ -58,7 +58,7 @@ CASES = [
     ),
     (
         "was blocked",
-        row(key="", status="impossible", parameters="", outputs=[]),
+        row(key="", status="impossible", parameters="", outputs=()),
         {},
         "run",
         "what blocked it is gone",
@@ -70,7 +70,7 @@ CASES = [
     ("before", "there", "action", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
 def test_decisions(
-    before: dict[str, Any] | None, there: dict[str, bool], action: str, reason: str
+    before: UnitRow | None, there: dict[str, bool], action: str, reason: str
 ) -> None:
     """Each state of a unit leads to one action and a reason that a person understands."""
     decision = decide(UNIT, before, lambda path: there.get(path, True))
@@ -80,7 +80,7 @@ def test_decisions(
 
 @pytest.mark.parametrize("before", [c[1] for c in CASES], ids=[c[0] for c in CASES])
 @pytest.mark.parametrize("recompute", [False, True])
-def test_a_blocked_unit_never_runs(before: dict[str, Any] | None, recompute: bool) -> None:
+def test_a_blocked_unit_never_runs(before: UnitRow | None, recompute: bool) -> None:
     """Whatever was before, and even where all is to be recomputed."""
     blocked = Blocked(ID, 2, "register: not accepted")
     decision = decide(blocked, before, lambda path: True, recompute=recompute)
@@ -88,7 +88,7 @@ def test_a_blocked_unit_never_runs(before: dict[str, Any] | None, recompute: boo
 
 
 @pytest.mark.parametrize("before", [c[1] for c in CASES], ids=[c[0] for c in CASES])
-def test_recomputing_runs_whatever_can_run(before: dict[str, Any] | None) -> None:
+def test_recomputing_runs_whatever_can_run(before: UnitRow | None) -> None:
     """A recorded command that is repeated trusts no key."""
     assert decide(UNIT, before, lambda path: True, recompute=True).action == "run"
 

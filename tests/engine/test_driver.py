@@ -17,6 +17,7 @@ from cta_data.errors import CtaError
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.datasets import Fetched
 
@@ -45,8 +46,8 @@ def test_every_unit_ends_in_one_way_and_is_told_everywhere(tmp_path: Path) -> No
     header, *lines = log_of(tmp_path)
     assert header["command"] == ["cta-data", "toy"]
     assert {line["subject"]: line["status"] for line in lines} == expected
-    rows = Study(tmp_path).tables.rows("units")
-    assert {row["subject"]: row["status"] for row in rows} == expected
+    rows = Study(tmp_path).tables.rows(UnitRow)
+    assert {row.column("subject"): row.status for row in rows} == expected
 
 
 def test_one_subject_s_trouble_is_its_own_and_says_why(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_one_subject_s_trouble_is_its_own_and_says_why(tmp_path: Path) -> None:
     traces = {line["subject"]: line["traceback"] for line in log_of(tmp_path)[1:]}
     assert "toy_steps.py" in traces["s3"] and "ValueError: this text fails" in traces["s3"]
     assert traces["s1"] == traces["s2"] == ""
-    stored = {row["subject"]: row["reason"] for row in Study(tmp_path).tables.rows("units")}
+    stored = {row.column("subject"): row.reason for row in Study(tmp_path).tables.rows(UnitRow)}
     assert stored == {**told, "s1": None}
 
 
@@ -77,9 +78,12 @@ def test_only_what_is_whole_is_placed(tmp_path: Path) -> None:
     execute(study)
     assert files(tmp_path) == {"out/s1/text.txt": "ONE", "out/s4/text.txt": "DOUBT"}
     assert not any((tmp_path / ".cta" / "staging").iterdir())
-    assert {row["subject"] for row in Study(tmp_path).tables.rows("subjects")} == {"s1", "s4"}
-    units = {row["subject"]: row["outputs"] for row in Study(tmp_path).tables.rows("units")}
-    assert units["s4"] == ["out/s4/text.txt"] and units["s3"] == []
+    assert {row.column("subject") for row in Study(tmp_path).tables.rows(SessionRow)} == {
+        "s1",
+        "s4",
+    }
+    units = {row.column("subject"): row.outputs for row in Study(tmp_path).tables.rows(UnitRow)}
+    assert units["s4"] == ("out/s4/text.txt",) and units["s3"] == ()
 
 
 def test_a_second_command_changes_nothing(tmp_path: Path) -> None:
@@ -122,7 +126,7 @@ def test_a_changed_input_costs_that_unit_alone(tmp_path: Path) -> None:
     report = execute(study)
     assert statuses(report) == {"s1": "notneeded", "s2": "ok", "s3": "notneeded"}
     assert os.stat(tmp_path / "out/s1/text.txt").st_ino == untouched
-    rows = {row["subject"]: row["sex"] for row in Study(tmp_path).tables.rows("subjects")}
+    rows = {row.column("subject"): row.sex for row in Study(tmp_path).tables.rows(SessionRow)}
     assert rows == {"s1": "one", "s2": "changed", "s3": "three"}
 
 
@@ -145,7 +149,7 @@ def test_a_unit_that_gets_no_result_keeps_no_old_one(tmp_path: Path, now: str) -
     (tmp_path / "in" / "s1.txt").write_text(now)
     execute(study)
     assert set(files(tmp_path)) == {"out/s2/text.txt", "out/s2/more/second.txt"}
-    assert [row["subject"] for row in Study(tmp_path).tables.rows("subjects")] == ["s2"]
+    assert [row.column("subject") for row in Study(tmp_path).tables.rows(SessionRow)] == ["s2"]
     (tmp_path / "in" / "s1.txt").write_text("two")
     report = execute(study)
     assert statuses(report) == {"s1": "ok", "s2": "notneeded"}
@@ -205,7 +209,7 @@ def test_an_output_that_cannot_be_placed_is_its_unit_s_error(tmp_path: Path) -> 
     assert statuses(report) == {"s1": "error", "s2": "ok"}
     assert "text.txt" in reasons(report)["s1"]
     rows = Study(tmp_path).tables
-    assert [row["subject"] for row in rows.rows("subjects")] == ["s2"]
+    assert [row.column("subject") for row in rows.rows(SessionRow)] == ["s2"]
 
 
 def test_recomputing_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -225,7 +229,7 @@ def test_a_selection_touches_nobody_else(tmp_path: Path) -> None:
     (tmp_path / "in" / "s1.txt").write_text("changed")
     (tmp_path / "in" / "s2.txt").write_text("changed")
     assert statuses(execute(study, subjects=("s2",))) == {"s2": "ok"}
-    rows = {row["subject"]: row["sex"] for row in Study(tmp_path).tables.rows("subjects")}
+    rows = {row.column("subject"): row.sex for row in Study(tmp_path).tables.rows(SessionRow)}
     assert rows == {"s1": "one", "s2": "changed"}
     assert execute(study, subjects=("s9",)).exit_code() == 2
 
@@ -286,11 +290,11 @@ def test_a_study_that_may_not_be_written_is_refused_by_name(tmp_path: Path) -> N
 def test_rows_of_a_command_that_ran_meanwhile_are_kept(tmp_path: Path) -> None:
     """A command that had read the tables before another one ran plans and writes on top of it."""
     study = make_study(tmp_path, s1="one", s2="two")
-    assert study.tables.rows("units") == []
+    assert study.tables.rows(UnitRow) == []
     execute(Study(tmp_path), subjects=("s1",))
     options = RunOptions(selection=Selection((), ("s2",)))
     assert statuses(run_steps(study, (toy_step(),), options)) == {"s2": "ok"}
-    assert {row["subject"] for row in Study(tmp_path).tables.rows("units")} == {"s1", "s2"}
+    assert {row.column("subject") for row in Study(tmp_path).tables.rows(UnitRow)} == {"s1", "s2"}
     again = run_steps(study, (toy_step(),), RunOptions())
     assert statuses(again) == {"s1": "notneeded", "s2": "notneeded"}
 
@@ -332,7 +336,7 @@ def test_a_result_outlives_an_input_that_cannot_be_fetched_again(
         (tmp_path / "in" / "s1.txt").write_text("changed")
         assert statuses(execute(study)) == {"s1": "error", "s2": "notneeded"}
     assert set(files(tmp_path)) == {"out/s2/text.txt"}
-    assert [row["subject"] for row in Study(tmp_path).tables.rows("subjects")] == ["s2"]
+    assert [row.column("subject") for row in Study(tmp_path).tables.rows(SessionRow)] == ["s2"]
 
 
 def test_rows_that_the_step_does_not_own_stop_the_command(tmp_path: Path) -> None:
@@ -392,7 +396,11 @@ def test_workers_give_the_same_tables_and_a_crash_costs_one_unit(tmp_path: Path)
     assert files(alone.root) == files(together.root)
     assert tables(alone.root)["subjects.parquet"] == tables(together.root)["subjects.parquet"]
     rows = [
-        {r["subject"]: r for r in Study(study.root).tables.rows("units") if r["subject"] != "s8"}
+        {
+            r.column("subject"): r
+            for r in Study(study.root).tables.rows(UnitRow)
+            if r.column("subject") != "s8"
+        }
         for study in (alone, together)
     ]
     assert rows[0] == rows[1]

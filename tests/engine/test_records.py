@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cta_data.engine import Record, Report, Selection, UnitId, session_scope
 from cta_data.engine.records import count_by_step, summary_line
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import ImageRow
 
 STATUSES = ("ok", "notneeded", "impossible", "error")
 RECORDS = st.lists(
@@ -87,7 +88,7 @@ def test_selection(selection: Selection, takes: bool) -> None:
 
 def test_a_session_owns_its_rows_and_no_others() -> None:
     """Fixed columns narrow what a step owns of a table that it shares with another step."""
-    owns = session_scope("images", description="brain")(UnitId("strip", SessionId("c", "001", "1")))
+    owns = session_scope(ImageRow, description="brain")(UnitId("strip", SessionId("c", "001", "1")))
     assert owns == {
-        "images": {"cohort": "c", "subject": "001", "session": "1", "description": "brain"}
+        ImageRow: {"cohort": "c", "subject": "001", "session": "1", "description": "brain"}
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from helpers.typed_rows import upsert
 
 from cta_data.engine import Blocked, Selection, Step, Unit
 from cta_data.engine.staging import place, staging_folder
@@ -23,6 +24,7 @@ from cta_data.study.configuration import TrainingSection
 from cta_data.study.creation import create_study
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
@@ -65,9 +67,9 @@ def add_patient(study: Study, cohort: str, subject: str, quality: str, content: 
         images.append(key | about | {"modality": "MR", "path": image})
         made = {"grid": technique, "quality": quality, "mask_path": mask, "labels_path": labels}
         variants.append(key | made)
-    study.tables.upsert("images", images)
-    study.tables.upsert("variants", variants)
-    study.tables.upsert("subjects", [key | {"quality": quality}])
+    upsert(study.tables, ImageRow, images)
+    upsert(study.tables, VariantRow, variants)
+    upsert(study.tables, SessionRow, [key | {"quality": quality}])
     set_status(study, cohort, subject, "ok")
 
 
@@ -76,19 +78,21 @@ def set_status(study: Study, cohort: str, subject: str, status: str) -> None:
     session = SessionId(cohort, subject, "1")
     reason = None if status == "ok" else "rejected by a reader"
     of_step = {step: "ok" for step in STEPS} | {"transfer": status, "measure": status}
-    rows = [
-        UnitId(step, session).columns()
-        | {"status": own, "reason": reason if own != "ok" else None, "key": "k"}
-        for step, own in of_step.items()
-    ]
-    study.tables.upsert("units", [row | {"outputs": []} for row in rows])
+    study.tables.upsert(
+        [
+            UnitRow.of(
+                UnitId(step, session), key="k", status=own, reason=reason if own != "ok" else None
+            )
+            for step, own in of_step.items()
+        ]
+    )
     account(study)
 
 
 def withdraw(study: Study, cohort: str, subject: str) -> None:
     """Remove every row of a subject."""
-    for table in ("subjects", "images", "variants", "units"):
-        study.tables.replace(table, ("cohort", "subject"), {(cohort, subject)}, [])
+    for of in (SessionRow, ImageRow, VariantRow, UnitRow):
+        study.tables.replace(of, ("cohort", "subject"), {(cohort, subject)}, [])
     account(study)
 
 
@@ -103,10 +107,9 @@ def run_step(study: Study, step: Step) -> dict[str, str]:
         staging = staging_folder(study.root, unit.id.key, unit.key)
         if result.outcome is not None:
             place(study.root, staging, result.outputs, [])
-            for table, rows in result.outcome.tables.items():
-                for name, where in step.owns(unit.id).items():
-                    if name == table:
-                        study.tables.replace(table, tuple(where), {tuple(where.values())}, rows)
+            for of, where in step.owns(unit.id).items():
+                made = [row for row in result.outcome.rows if type(row) is of]
+                study.tables.replace(of, tuple(where), {tuple(where.values())}, made)
         told[unit.id.work] = f"{result.record.status}: {result.record.reason}"
     return told
 
@@ -114,8 +117,8 @@ def run_step(study: Study, step: Step) -> dict[str, str]:
 def build(study: Study, setting: str) -> str:
     """Build a setting and account for every subject; return how it ended."""
     [told] = run_step(study, build_step(study, setting)).values()
-    row = UnitId("build", model=setting).columns()
-    study.tables.upsert("units", [row | {"status": told.split(":")[0], "key": "k", "outputs": []}])
+    unit = UnitId("build", model=setting)
+    study.tables.upsert([UnitRow.of(unit, status=told.split(":")[0], key="k")])
     account(study)
     return told
 

@@ -49,7 +49,8 @@ from cta_data.intake.archives import UnpackBudget, UnpackLimits, unpack
 from cta_data.intake.instances import Unreadable, read_instance
 from cta_data.scoring.mask_files import read_mask
 from cta_data.study.configuration import StudyConfiguration, initial_toml
-from cta_data.study.tables.store import Tables, read_arrow
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import SessionRow, Tables, read_arrow
 from cta_data.training.nnunet.archive import import_model
 from cta_data.training.nnunet.checkpoints import read_checkpoint
 from cta_data.training.nnunet.model_facts import read_model_facts
@@ -203,10 +204,10 @@ def _delimited(folder: Path) -> Path:
 
 
 def _table(folder: Path) -> Path:
-    key = {"cohort": "own", "session": "1"}
-    rows = [key | {"subject": f"{n:03d}", "quality": "HAQ", "age_years": 60.0} for n in range(3)]
+    sessions = [SessionId("own", f"{n:03d}", "1") for n in range(3)]
+    rows = [SessionRow(session=one, quality="HAQ", age_years=60.0) for one in sessions]
     tables = Tables(folder)
-    tables.upsert("subjects", rows)
+    tables.upsert(rows)
     tables.flush()
     return folder / "subjects.parquet"
 

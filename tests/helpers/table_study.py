@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from helpers.plain_study import plain_card
+from helpers.typed_rows import upsert
 
 from cta_data.engine.sessions import STEP_NAMES
 from cta_data.study.configuration import initial_toml
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 
 COHORT = "mine"
@@ -37,11 +39,13 @@ def make_table_study(root: Path, sessions: int) -> Study:
     study = Study(root)
     sessions_made = [SessionId(COHORT, label, "1") for label in labels]
     keys = [session.columns() for session in sessions_made]
-    study.tables.upsert("subjects", [key | {"quality": "NAQ", "form": "files"} for key in keys])
-    study.tables.upsert("images", [_image(key, kind) for key in keys for kind in ("", "brain")])
-    study.tables.upsert("variants", [_variant(key) for key in keys])
+    about = {"quality": "NAQ", "form": "files"}
+    study.tables.upsert([SessionRow(session=one, **about) for one in sessions_made])
+    images = [_image(key, kind) for key in keys for kind in ("", "brain")]
+    upsert(study.tables, ImageRow, images)
+    upsert(study.tables, VariantRow, [_variant(key) for key in keys])
     units = [UnitId(step, session) for session in sessions_made for step in STEP_NAMES]
-    study.tables.upsert("units", [_unit(unit) for unit in [*units, UnitId("build", model="A")]])
+    study.tables.upsert([_unit(unit) for unit in [*units, UnitId("build", model="A")]])
     study.tables.flush()
     return Study(root)
 
@@ -67,7 +71,5 @@ def _variant(key: dict[str, str]) -> dict[str, Any]:
     return key | {"quality": "NAQ", "grid": "MPRAGE"} | paths
 
 
-def _unit(unit: UnitId) -> dict[str, Any]:
-    lists: dict[str, Any] = {"inputs": [], "input_keys": [], "outputs": []}
-    about = {"status": "ok", "key": "k", "step_version": 1, "parameters": "p"}
-    return unit.columns() | about | lists
+def _unit(unit: UnitId) -> UnitRow:
+    return UnitRow.of(unit, status="ok", key="k", step_version=1, parameters="p")

@@ -31,6 +31,7 @@ from cta_data.engine import (
 from cta_data.errors import DataRefused
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import SessionRow
 
 
 def make_study(root: Path, **texts: str) -> Study:
@@ -76,9 +77,9 @@ def run(unit: Unit, workspace: Workspace, *, folder: str) -> Outcome:
         raise DataRefused("a slice is missing", where=subject, next_step="Export it")
     if text == "two":
         workspace.write(f"{folder}/{subject}/more/second.txt").write_text("2")
-    row = {**session_scope("subjects")(unit.id)["subjects"], "sex": text, "age_years": len(text)}
+    row = SessionRow(session=unit.session, sex=text, age_years=float(len(text)))
     refused = "the text is doubtful" if text == "doubt" else ""
-    return Outcome({"subjects": [row]}, notes=[f"read {text}"], refused=refused)
+    return Outcome([row], notes=[f"read {text}"], refused=refused)
 
 
 def toy_step(
@@ -91,7 +92,7 @@ def toy_step(
 ) -> Step:
     """Return the step; `folder` holds its outputs."""
     planned = partial(plan, name=name, version=version, suffix=suffix, source=source)
-    return Step(name, planned, partial(run, folder=folder), owns or session_scope("subjects"))
+    return Step(name, planned, partial(run, folder=folder), owns or session_scope(SessionRow))
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from cta_data.pipeline.accounting import account, exclusions, partition_options,
 from cta_data.pipeline.doctor import Finding, diagnose
 from cta_data.pipeline.partition import partition
 from cta_data.review.acceptance import Verdict, decide_about
-from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 pytestmark = pytest.mark.slow
@@ -37,25 +38,24 @@ def levels(findings: list[Finding]) -> dict[str, str]:
 def test_a_quarantined_subject_keeps_a_row_with_its_reason(built: Built, tmp_path: Path) -> None:
     """A session whose conversion was refused stays in `subjects`, excluded, and says why."""
     study = copy_of(built[0], tmp_path)
-    key = sorted(k for k in study.tables.by_key("units") if k[0] == "convert")[0]
-    row = dict(study.tables.by_key("units")[key])
-    study.tables.upsert("units", [row | {"status": "impossible", "reason": "3 slices missing"}])
-    study.tables.replace("subjects", ("subject",), {(key[2],)}, [])
+    row = study.tables.index(UnitRow, ("step",))[("convert",)][0]
+    study.tables.upsert([replace(row, status="impossible", reason="3 slices missing")])
+    session = row.id.session
+    study.tables.replace(SessionRow, ("subject",), {(session.subject,)}, [])
     account(study)
-    excluded = study.tables.by_key("subjects")[SessionId.of(row).key]
-    assert excluded["partition"] == "excluded"
-    assert excluded["exclusion_reason"] == "convert: 3 slices missing"
-    assert len(study.tables.rows("subjects")) == len(built[0].subjects())
+    excluded = study.tables.by_key(SessionRow)[session.key]
+    assert excluded.partition == "excluded"
+    assert excluded.exclusion_reason == "convert: 3 slices missing"
+    assert len(study.tables.rows(SessionRow)) == len(built[0].subjects())
 
 
 def test_the_first_step_that_stopped_gives_the_reason(built: Built, tmp_path: Path) -> None:
     """Later steps that were blocked by it do not replace the reason."""
     study = copy_of(built[0], tmp_path)
-    row = study.tables.index("units", ("step",))[("register",)][0]
-    session = SessionId.of(row)
+    session = study.tables.index(UnitRow, ("step",))[("register",)][0].id.session
     for step, reason in (("register", "heads overlap 0.3"), ("measure", "register: heads …")):
-        row = study.tables.by_key("units")[UnitId(step, session).key]
-        study.tables.upsert("units", [row | {"status": "impossible", "reason": reason}])
+        row = study.tables.by_key(UnitRow)[UnitId(step, session).key]
+        study.tables.upsert([replace(row, status="impossible", reason=reason)])
     assert exclusions(study)[session] == "register: heads overlap 0.3"
 
 
@@ -72,8 +72,7 @@ def test_who_is_rejected_leaves_the_partition_at_once(built: Built, tmp_path: Pa
         (a.patient.cohort, a.patient.subject): a.partition
         for a in partition(before[1:], partition_options(study.configuration.build))
     }
-    rows = study.tables.rows("subjects")
-    told = {(row["cohort"], row["subject"]): row["partition"] for row in rows}
+    told = {row.session.patient: row.partition for row in study.tables.rows(SessionRow)}
     assert told == {**told, **expected, (gone.cohort, gone.subject): "excluded"}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.typed_rows import typed, upsert
 
 from cta_data.cohorts import parse_card, shipped_card_text
 from cta_data.engine import Blocked, Record, RunOptions, Selection, Unit, content_key, run_steps
@@ -19,7 +21,7 @@ from cta_data.pipeline.overview import study_status
 from cta_data.pipeline.training_set import leaks
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import Tables
+from cta_data.study.tables import ImageRow, SessionRow, SplitRow, Tables, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 
 GRID = np.diag([1.0, 1.0, 1.0, 1.0])
@@ -62,17 +64,17 @@ def make_study(root: Path, haq: int = 10, naq: int = 0, more: str = "") -> Study
     for subject, quality in patients:
         own = SessionId("internal", subject, "1")
         session = own.columns()
-        tables.upsert("subjects", [session | {"quality": quality}])
-        done = {"status": "ok", "key": "k", "outputs": []}
-        tables.upsert("units", [UnitId(s, own).columns() | done for s in ("convert", "measure")])
+        tables.upsert([SessionRow(session=own, quality=quality)])
+        units = [UnitId(step, own) for step in ("convert", "measure")]
+        tables.upsert([UnitRow.of(unit, status="ok", key="k") for unit in units])
         for technique in ("MPRAGE", "SPACE"):
             path = image_path(subject, technique)
             about = {"technique": technique, "contrast_phase": "late", "description": "brain"}
-            tables.upsert("images", [session | about | {"path": path}])
+            upsert(tables, ImageRow, [session | about | {"path": path}])
             write(root, path, voxels(5, 6, 7))
             label = mask_path(subject, technique)
             variant = {"quality": quality, "grid": technique, "mask_path": label}
-            tables.upsert("variants", [session | variant])
+            upsert(tables, VariantRow, [session | variant])
             write(root, label, voxels(0, 1, 1))
     tables.flush()
     return Study(root)
@@ -202,7 +204,7 @@ def test_of_several_phases_the_one_asked_for_or_the_latest_is_taken(tmp_path: Pa
             path = image_path(subject, phase=phase)
             write(tmp_path, path, voxels(1))
             about = {"contrast_phase": phase, "description": "brain", "path": path}
-            study.tables.upsert("images", [row | about])
+            upsert(study.tables, ImageRow, [row | about])
     chosen = {}
     for name in ("B", "E"):
         unit = plan(study, name)
@@ -225,7 +227,7 @@ def test_a_phase_in_another_frame_of_reference_is_lacking(tmp_path: Path, frame:
             path = image_path(subject, phase=phase)
             write(tmp_path, path, voxels(1))
             about = {"contrast_phase": phase, "description": "brain", "path": path, "frame": own}
-            study.tables.upsert("images", [row | about])
+            upsert(study.tables, ImageRow, [row | about])
     unit = plan(study, "E")
     assert isinstance(unit, Unit) is (frame == 1)
     assert frame == 1 or "MPRAGE early" in unit.reason
@@ -238,7 +240,7 @@ def test_a_native_image_never_stands_for_one_after_contrast(tmp_path: Path) -> N
     row = {"cohort": "internal", "subject": "h03", "session": "1", "technique": "MPRAGE"}
     scope = ("cohort", "subject", "session", "technique")
     native = row | {"contrast_phase": "none", "description": "brain", "path": path}
-    study.tables.replace("images", scope, {tuple(row.values())}, [native])
+    study.tables.replace(ImageRow, scope, {tuple(row.values())}, [typed(ImageRow, native)])
     blocked = plan(study)
     assert isinstance(blocked, Blocked)
     assert "internal sub-h03 ses-1" in blocked.reason
@@ -281,7 +283,7 @@ def test_a_label_that_would_harm_training_is_left_out(
     after = Study(tmp_path)
     assert case["subject"] not in after.splits()["subject"].tolist()
     [row] = study_status(after)["builds"]
-    assert row["warnings"] == [warning]
+    assert list(row["warnings"]) == [warning]
 
 
 def case_beside_others(study: Study, partition: str) -> dict[str, Any]:
@@ -308,15 +310,15 @@ def test_a_fold_without_a_case_stops_the_build(tmp_path: Path) -> None:
     for case in cases:
         assert case["case"] in record.reason
     assert not (tmp_path / "builds").exists() or not list((tmp_path / "builds").rglob("*.json"))
-    assert Study(tmp_path).tables.rows("splits") == []
+    assert Study(tmp_path).tables.rows(SplitRow) == []
 
 
 def test_a_session_without_image_or_label_is_named(tmp_path: Path) -> None:
     """A case is never left out in silence; the message says what it lacks."""
     study = make_study(tmp_path)
     scope = ("cohort", "subject", "session")
-    study.tables.replace("images", scope, {("internal", "h03", "1")}, [])
-    study.tables.replace("variants", scope, {("internal", "h04", "1")}, [])
+    study.tables.replace(ImageRow, scope, {("internal", "h03", "1")}, [])
+    study.tables.replace(VariantRow, scope, {("internal", "h04", "1")}, [])
     blocked = plan(study)
     assert isinstance(blocked, Blocked)
     assert "sub-h03 ses-1 (MPRAGE" in blocked.reason
@@ -347,8 +349,8 @@ def test_sessions_that_were_not_measured_are_left_to_the_accounting(tmp_path: Pa
     """A session that failed before is no case, and takes no patient's place in the partition."""
     study = make_study(tmp_path)
     unit = UnitId("measure", SessionId("internal", "h00", "1"))
-    row = study.tables.by_key("units")[unit.key]
-    study.tables.upsert("units", [row | {"status": "impossible"}])
+    row = study.tables.by_key(UnitRow)[unit.key]
+    study.tables.upsert([replace(row, status="impossible")])
     planned = plan(study)
     assert isinstance(planned, Unit)
     assert "h00" not in {case["subject"] for case in planned.parameters["cases"]}
@@ -396,9 +398,10 @@ def test_sessions_that_the_card_leaves_out_do_not_train(
     """A later course of a patient who trains stays out: its treated lesions are not drawn."""
     tables = make_study(tmp_path).tables
     monkeypatch.setattr(Study, "require", lambda study, path: None)
-    for name in ("units", "images", "variants"):
-        rows = [row for row in tables.rows(name) if row["subject"] == "h00"]
-        tables.upsert(name, [row | {"session": "2"} for row in rows])
+    later = SessionId("internal", "h00", "2")
+    for of in (UnitRow, ImageRow, VariantRow):
+        rows = tables.of_session(of, SessionId("internal", "h00", "1"))
+        tables.upsert([replace(row, session=later) for row in rows])
     card = parse_card(shipped_card_text("internal"), "internal", "card.toml")
     for evaluated, sessions in (("", {"1", "2"}), ("^1$", {"1"})):
         opened = Study(tmp_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from cta_data.cohorts import Card, parse_card, shipped_card_text
@@ -11,6 +9,9 @@ from cta_data.engine import Unit, UnitId
 from cta_data.pipeline.convert.clinical import link_rows
 from cta_data.redaction import Identity, Redactor
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import RegionRow
+
+SESSION = SessionId("ummc", "103", "1")
 
 
 def card() -> Card:
@@ -23,17 +24,19 @@ def unit(rows: list[tuple[int, str, str]] | None) -> Unit:
         for n, name, place in rows or ()
     ]
     parameters = {"lesion_rows": listed} if rows is not None else {}
-    return Unit(UnitId("convert", SessionId("ummc", "103", "1")), 1, (), parameters)
+    return Unit(UnitId("convert", SESSION), 1, (), parameters)
 
 
-def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[dict[str, Any]]:
+def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[RegionRow]:
     return [
-        {
-            "structure_set": structure_set,
-            "roi_number": number,
-            "source_roi": name,
-            "selected": chosen,
-        }
+        RegionRow(
+            session=SESSION,
+            structure_set=structure_set,
+            roi_number=number,
+            source_roi=name,
+            n_contours=1,
+            selected=chosen,
+        )
         for number, name, chosen in named
     ]
 
@@ -51,40 +54,40 @@ def test_every_row_and_every_lesion_is_joined_or_listed() -> None:
         (3, "RtOccipital11302018", True),
         (4, "New", True),
     )
-    links = link_rows(unit(rows), card(), found)
-    told = {(one["clinical_row"], one["roi_number"]): (one["status"], one["rule"]) for one in links}
+    _, links = link_rows(unit(rows), card(), found)
+    told = {(one.clinical_row, one.roi_number): (one.status, one.rule) for one in links}
     assert told == {
         (7, 2): ("matched", "case"),
         (8, 3): ("matched", "date"),
         (9, 0): ("row_without_roi", None),
         (0, 4): ("roi_without_row", None),
     }
-    assert links[0]["clinical_values"] == '{"mri_type": "stable"}'
+    assert links[0].clinical_values == '{"mri_type": "stable"}'
 
 
 def test_equal_numbers_of_two_structure_sets_are_two_regions() -> None:
     """Each has its own row, place and kind of target."""
     rows = [(1, "GK.103_1_LA", "Post op cavity"), (2, "GK.103_1_LB", "R atrium")]
     found = regions((1, "A", True)) + regions((1, "B", True), structure_set=2)
-    links = link_rows(unit(rows), card(), found)
-    told = [(link["clinical_row"], link["structure_set"], link["roi_number"]) for link in links]
+    found, links = link_rows(unit(rows), card(), found)
+    told = [(link.clinical_row, link.structure_set, link.roi_number) for link in links]
     assert told == [(1, 1, 1), (2, 2, 1)]
-    assert [row["target_type"] for row in found] == ["resection_cavity", "metastasis"]
+    assert [row.target_type for row in found] == ["resection_cavity", "metastasis"]
 
 
 def test_kinds_of_target_follow_from_name_and_place() -> None:
     """A cavity and a lesion of the skull's bone are flagged, whichever of the two says so."""
     rows = [(1, "GK.103_1_LA", "Post op cavity")]
     found = regions((1, "A", True), (2, "2_Lt_Front_Calv", True), (3, "R atrium", True))
-    link_rows(unit(rows), card(), found)
-    kinds = [row["target_type"] for row in found]
+    found, _ = link_rows(unit(rows), card(), found)
+    kinds = [row.target_type for row in found]
     assert kinds == ["resection_cavity", "calvarial", "metastasis"]
 
 
 def test_without_a_table_there_is_nothing_to_join() -> None:
     """A cohort whose workbook is not here has lesions without rows, which is no finding."""
     found = regions((1, "R atrium", True))
-    assert link_rows(unit(None), card(), found) == []
+    assert link_rows(unit(None), card(), found)[1] == []
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -95,8 +98,8 @@ def test_rows_are_joined_with_their_identifier_and_without(public: bool) -> None
     told = [(n, redactor.redact(name), "") for n, name in enumerate(names, start=1)]
     assert all(("103" in name) == public for _, name, _ in told)
     annotations = regions((2, "2_Lt_Front_Calv", True), (3, "R atrium", True))
-    links = link_rows(unit(told), card(), annotations)
-    assert [(link["status"], link["roi_number"]) for link in links] == [
+    _, links = link_rows(unit(told), card(), annotations)
+    assert [(link.status, link.roi_number) for link in links] == [
         ("matched", 3),
         ("matched", 2),
     ]
@@ -109,5 +112,5 @@ def test_names_that_are_withheld_still_join() -> None:
     )
     rows = [(7, "GK.103_1_Lr atrium", "R atrium")]
     found = regions((2, "ROI 2", True))
-    (link,) = link_rows(unit(rows), withholding, found, {(1, "ROI 2"): "r atrium"})
-    assert (link["status"], link["source_roi"], link["clinical_name"]) == ("matched", "ROI 2", None)
+    _, (link,) = link_rows(unit(rows), withholding, found, {(1, "ROI 2"): "r atrium"})
+    assert (link.status, link.source_roi, link.clinical_name) == ("matched", "ROI 2", None)

@@ -45,7 +45,7 @@ def test_a_frame_of_reference_tells_no_technique(tmp_path: Path) -> None:
     result, workspace = converted(tmp_path, [EARLY, SPACE], [drawn], card())
     assert result.drawn_on is None and "drawn_on_default" in result.refused
     assert workspace.outputs() == []
-    assert [row["drawn_on"] for row in result.rows] == [None]
+    assert [row.drawn_on for row in result.rows] == [None]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from helpers.referenced_objects import move_series, refer_to
 from helpers.trial_study import SIZES, make_study
+from helpers.typed_rows import typed
 
 from cta_data.cohorts import shipped_card_text
 from cta_data.cohorts.card import Card
@@ -21,6 +22,7 @@ from cta_data.review.picture_content import SessionFiles
 from cta_data.study.phases import phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, TransformRow, VariantRow
 from cta_data.validation import parse_toml
 
 SEED = 3  # SPACE shares the frame of MPRAGE, and there is no registration object
@@ -94,15 +96,24 @@ def test_the_latest_phase_is_worked_on_whatever_it_is_called(post: list[str]) ->
 @pytest.mark.parametrize("accepted", [False, True])
 def test_pictures_show_a_phase_that_an_annotation_lies_on(accepted: bool) -> None:
     """Labels rest on its registration, which a person has to be able to look at."""
+    session = SessionId("internal", "1", "1")
+    own = session.columns()
+    shown = {"contrast_phase": "late", "description": ""}
     images = {
-        space: {"technique": space.removesuffix("Early")}
+        space: typed(ImageRow, own | shown | {"technique": space.removesuffix("Early")})
         for space in ("MPRAGE", "MPRAGEEarly", "SPACE", "CT")
     }
     transforms = tuple(
-        {"fixed": "MPRAGE", "moving": space, "accepted": accepted or space != "MPRAGEEarly"}
+        typed(
+            TransformRow,
+            own
+            | {"fixed": "MPRAGE", "moving": space}
+            | {"accepted": accepted or space != "MPRAGEEarly"},
+        )
         for space in ("MPRAGEEarly", "SPACE", "CT")
     )
-    variants = ({"grid": "MPRAGE"}, {"grid": "SPACE"})
-    session = SessionId("internal", "1", "1")
+    variants = tuple(
+        typed(VariantRow, own | {"quality": "NAQ", "grid": grid}) for grid in ("MPRAGE", "SPACE")
+    )
     files = SessionFiles(session, "MPRAGE", images, {}, transforms, variants, {}, ())
     assert files.moving == ["MPRAGEEarly", "SPACE"]

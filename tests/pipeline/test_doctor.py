@@ -8,10 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from helpers.typed_rows import upsert
 
 from cta_data.pipeline.doctor import diagnose
 from cta_data.study.creation import create_study
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow
 from cta_data.versioning.datasets import save
 from cta_data.versioning.lost_content import lost_content
 
@@ -92,7 +94,7 @@ def test_rows_about_files_that_are_gone_are_found(study: Path) -> None:
         for phase, name in (("post", FILES[0]), ("none", "gone.nii.gz"))
     ]
     opened = Study(study)
-    opened.tables.upsert("images", rows)
+    upsert(opened.tables, ImageRow, rows)
     opened.tables.flush()
     lose(study / ANATOMY / FILES[0])
     [told] = errors(study, "tables")

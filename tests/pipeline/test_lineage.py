@@ -10,6 +10,7 @@ from cta_data.pipeline.lineage import KEPT, MADE, RAW, trace
 from cta_data.pipeline.lineage_graph import graph_text
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
@@ -29,10 +30,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     raw = study.root / RAW_FILE
     raw.parent.mkdir(parents=True)
     raw.write_text("raw")
-    unit = UnitId("convert", SessionId("internal", "1", "1")).columns()
-    made = {"status": "ok", "key": "k", "step_version": 5, "parameters": "digest"}
-    read = {"inputs": [RAW_FILE], "input_keys": [str(content_key(raw))]}
-    study.tables.upsert("units", [unit | made | read | {"outputs": [IMAGE]}])
+    unit = UnitRow.of(
+        UnitId("convert", SessionId("internal", "1", "1")),
+        status="ok",
+        key="k",
+        step_version=5,
+        parameters="digest",
+        inputs=(RAW_FILE,),
+        input_keys=(str(content_key(raw)),),
+        outputs=(IMAGE,),
+    )
+    study.tables.upsert([unit])
     study.tables.flush()
     paths = ["datasets/internal", "manifests"]
     commit_run(study.root, ["cta-data", "convert"], "convert", paths, 0, inputs=[RAW_FILE])

@@ -34,9 +34,9 @@ def test_closed_contours_without_an_area_refuse_the_session(
     rules = card(required=required)
     result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], rules)
     assert "GTV 2" in result.refused and "no area" in result.refused
-    rows = {row["source_roi"]: row for row in result.rows}
-    assert rows["GTV 1"]["selected"] and not rows["GTV 2"]["selected"]
-    assert "no area" in rows["GTV 2"]["rejected_reason"]
+    rows = {row.source_roi: row for row in result.rows}
+    assert rows["GTV 1"].selected and not rows["GTV 2"].selected
+    assert "no area" in rows["GTV 2"].rejected_reason
     assert workspace.outputs() == []
 
 
@@ -52,8 +52,8 @@ def test_a_marker_is_no_lesion_and_is_shown(
     assert not result.refused
     [warning] = result.warnings
     assert "GTV 2" in warning
-    rows = {row["source_roi"]: row for row in result.rows}
-    assert not rows["GTV 2"]["selected"] and rows["GTV 2"]["rejected_reason"]
+    rows = {row.source_roi: row for row in result.rows}
+    assert not rows["GTV 2"].selected and rows["GTV 2"].rejected_reason
     assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
 
 

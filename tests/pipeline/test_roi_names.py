@@ -35,8 +35,8 @@ def test_a_number_stands_in_the_place_of_a_name_that_is_withheld(tmp_path: Path)
         tmp_path, "GTV Frida by Kuno, Wurzel", "Met 2", roi_names="withheld"
     )
     assert not result.refused
-    assert [row["source_roi"] for row in result.rows] == ["ROI 1", "ROI 2"]
-    assert [row["selected_by"] for row in result.rows] == ["^(GTV|Met)"] * 2
+    assert [row.source_roi for row in result.rows] == ["ROI 1", "ROI 2"]
+    assert [row.selected_by for row in result.rows] == ["^(GTV|Met)"] * 2
     assert [roi.name for roi in result.contours["MPRAGE"]] == ["ROI 1", "ROI 2"]
     written = b"".join(workspace.write(path).read_bytes() for path in workspace.outputs())
     assert b"ROI 1" in written and not any(
@@ -50,7 +50,7 @@ def test_rules_see_the_name_as_it_was_delivered(tmp_path: Path) -> None:
     """What is cut out of a name decides nothing: not for a rule, and not against another."""
     result, _ = session(tmp_path, "GTV Frida", "Met 2", roi_names="published")
     assert not result.refused
-    rows = [(row["source_roi"], row["selected"]) for row in result.rows]
+    rows = [(row.source_roi, row.selected) for row in result.rows]
     assert rows == [("GTV ***", True), ("*** 2", True)]
 
 

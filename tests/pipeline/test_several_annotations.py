@@ -36,7 +36,7 @@ def test_all_refuses_sets_of_two_techniques(tmp_path: Path, techniques: tuple[st
     sets = [on(first, "1", GTV_1=(0, 0, 0)), on(second, "2", SECOND, GTV_2=(30, 0, 0))]
     result, workspace = converted(tmp_path, IMAGES, sets, card(structure_sets="all"))
     assert result.refused and result.drawn_on is None and workspace.outputs() == []
-    assert [row["drawn_on"] for row in result.rows] == [first, second]
+    assert [row.drawn_on for row in result.rows] == [first, second]
 
 
 def test_all_refuses_sets_on_one_ct_that_were_drawn_on_two_techniques(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_of_several_the_latest_counts_and_the_others_are_listed(tmp_path: Path) 
     sets = [on("SPACE", "1", SECOND, GTV_new=(0, 0, 0)), on("SPACE", "2", GTV_old=(30, 0, 0))]
     result, _ = converted(tmp_path, IMAGES, sets, card())
     assert [roi.name for roi in result.contours["SPACE"]] == ["GTV new"]
-    rows = {row["source_roi"]: row for row in result.rows}
-    assert rows["GTV new"]["selected"] and rows["GTV new"]["structure_set"] == 2
-    assert not rows["GTV old"]["selected"] and rows["GTV old"]["rejected_reason"]
-    assert rows["GTV old"]["structure_set"] == 1
+    rows = {row.source_roi: row for row in result.rows}
+    assert rows["GTV new"].selected and rows["GTV new"].structure_set == 2
+    assert not rows["GTV old"].selected and rows["GTV old"].rejected_reason
+    assert rows["GTV old"].structure_set == 1
 
 
 @pytest.mark.parametrize("made", [FIRST, ("20240101", ""), ("", "")])
@@ -81,7 +81,7 @@ def test_equal_or_missing_dates_tell_no_latest(tmp_path: Path, made: tuple[str, 
     sets = [on("SPACE", "1", FIRST, GTV_1=(0, 0, 0)), on("SPACE", "2", made, GTV_2=(30, 0, 0))]
     result, workspace = converted(tmp_path, IMAGES, sets, card())
     assert result.refused and workspace.outputs() == []
-    assert [row["selected"] for row in result.rows] == [False, False]
+    assert [row.selected for row in result.rows] == [False, False]
 
 
 def test_one_lesion_in_two_sets_is_one_lesion(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_one_lesion_in_two_sets_is_one_lesion(tmp_path: Path) -> None:
     same = [on("SPACE", "1", GTV_1=(0, 0, 0)), on("SPACE", "2", SECOND, GTV_1=(0, 0, 0))]
     result, _ = converted(tmp_path / "same", IMAGES, same, policy)
     assert len(result.contours["SPACE"]) == 1
-    assert [row["selected"] for row in result.rows] == [True, False]
+    assert [row.selected for row in result.rows] == [True, False]
     versions = [on("SPACE", "1", GTV_1=(0, 0, 0)), on("SPACE", "2", SECOND, GTV_1=(2, 0, 0))]
     result, _ = converted(tmp_path / "versions", IMAGES, versions, policy)
     assert result.refused and not result.contours
@@ -112,15 +112,15 @@ def test_a_rejected_set_never_counts(tmp_path: Path, policy: str) -> None:
     result, _ = converted(tmp_path, IMAGES, sets, card(structure_sets=policy))
     assert not result.refused and len(result.warnings) == 1
     assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
-    rows = {row["source_roi"]: row for row in result.rows}
-    assert not rows["GTV 2"]["selected"] and rows["GTV 2"]["rejected_reason"] == REJECTED
+    rows = {row.source_roi: row for row in result.rows}
+    assert not rows["GTV 2"].selected and rows["GTV 2"].rejected_reason == REJECTED
 
 
 def test_a_session_whose_sets_are_all_rejected_waits(tmp_path: Path) -> None:
     """Nothing is written, also where the card does not require an annotation."""
     sets = [rejected(on("MPRAGE", "1", GTV_1=(0, 0, 0)))]
     result, workspace = converted(tmp_path, IMAGES, sets, card(required=False))
-    assert "rejected" in result.refused and not any(row["selected"] for row in result.rows)
+    assert "rejected" in result.refused and not any(row.selected for row in result.rows)
     assert workspace.outputs() == []
 
 

@@ -14,6 +14,7 @@ from cta_data.formats.nifti.image import write_image
 from cta_data.pipeline.register_session import run
 from cta_data.study.configuration import RegistrationSection
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import TransformRow
 
 
 def image(origin: tuple[float, float, float]) -> sitk.Image:
@@ -37,7 +38,7 @@ def registered(
     space_origin: tuple[float, float, float],
     draw: Callable[[tuple[float, float, float]], sitk.Image] = image,
     **changes: object,
-) -> tuple[dict, str]:
+) -> tuple[TransformRow, str]:
     """Return the row of the transform, and why the session is on hold."""
     for name, origin in (("MPRAGE", (0.0, 0.0, 0.0)), ("SPACE", space_origin)):
         write_image(draw(origin), folder / f"{name}.nii.gz")
@@ -55,7 +56,8 @@ def registered(
     inputs = tuple(Input(f"image:{n}", f"{n}.nii.gz", f"key-{n}") for n in names)
     unit = Unit(UnitId("register", SessionId("own", "1", "1")), 1, inputs, parameters)
     outcome = run(unit, Workspace(folder, folder / "staging"))
-    [row] = outcome.tables["transforms"]
+    [row] = outcome.rows
+    assert isinstance(row, TransformRow)
     return row, outcome.refused
 
 
@@ -63,23 +65,23 @@ def test_on_one_grid_the_statement_is_believed(tmp_path: Path) -> None:
     """No image is read, and the row says who states it."""
     row, refused = registered(tmp_path, (0.0, 0.0, 0.0))
     assert not refused
-    assert row["accepted"] and row["kind"] == "identity" and row["quality_values"] is None
-    assert "geometry.coregistered" in row["parameters"]
+    assert row.accepted and row.kind == "identity" and row.quality_values is None
+    assert "geometry.coregistered" in row.parameters
 
 
 def test_another_grid_is_reason_to_look(tmp_path: Path) -> None:
     """Images that lie apart are judged as any registration is, with values that can be seen."""
     row, _ = registered(tmp_path, (40.0, -30.0, 20.0))
-    assert row["quality_values"] is not None
-    assert not row["accepted"] and row["rejection_reason"]
+    assert row.quality_values is not None
+    assert not row.accepted and row.rejection_reason
 
 
 @pytest.mark.parametrize("changes", [{}, {"coregistered": False}])
 def test_what_shows_no_head_waits_for_a_person(tmp_path: Path, changes: dict) -> None:
     """The transform is kept, so that it can be accepted, and the reason names the card's key."""
     row, refused = registered(tmp_path, (1.0, 0.0, 0.0), small, **changes)
-    assert (row["kind"], row["accepted"], row["quality_values"]) == ("identity", False, None)
-    assert (tmp_path / "staging" / row["path"]).is_file()
+    assert (row.kind, row.accepted, row.quality_values) == ("identity", False, None)
+    assert (tmp_path / "staging" / row.path).is_file()
     assert "no head was found" in refused and "geometry.shows_head" in refused
 
 
@@ -87,5 +89,5 @@ def test_a_cohort_that_shows_no_head_is_believed(tmp_path: Path) -> None:
     """On other grids too, for one space and for equal frames; the row says that nobody checked."""
     for changes in ({}, {"coregistered": False}):
         row, refused = registered(tmp_path, (1.0, 0.0, 0.0), small, checked=False, **changes)
-        assert row["accepted"] and not refused
-        assert "shows_head" in row["parameters"]
+        assert row.accepted and not refused
+        assert "shows_head" in row.parameters

@@ -8,22 +8,22 @@ import pandas as pd
 import pytest
 
 from cta_data.errors import CtaError
-from cta_data.study.tables import Tables, query, table_schemas
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import MeasuredLesionRow, Tables, query, table_schemas
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A study's tables with three lesions."""
     tables = Tables(tmp_path)
+    session = SessionId("internal", "001", "1")
     tables.upsert(
-        "lesions",
         [
-            {
-                **{"cohort": "internal", "subject": "001", "session": "1", "grid": "MPRAGE"},
-                **{"quality": quality, "lesion_id": number, "volume_cm3": volume},
-            }
+            MeasuredLesionRow(
+                session=session, grid="MPRAGE", quality=quality, lesion_id=number, volume_cm3=volume
+            )
             for quality, number, volume in (("HAQ", 1, 1.0), ("HAQ", 2, 3.0), ("NAQ", 1, 5.0))
-        ],
+        ]
     )
     tables.flush()
     return tmp_path

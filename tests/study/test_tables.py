@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.typed_rows import typed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import CtaError
-from cta_data.study.tables import Row, Tables, read_arrow, read_frame, table_schemas
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import (
+    ROW_TYPES,
+    ImageRow,
+    MeasuredLesionRow,
+    TableRow,
+    Tables,
+    read_arrow,
+    read_frame,
+    table_schemas,
+)
 
-SESSION = {"cohort": "internal", "subject": "001", "session": "1"}
+SESSION = SessionId("internal", "001", "1")
+TYPES = {of.TABLE: of for of in ROW_TYPES}
 VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.string(): st.text(max_size=5),
     pa.bool_(): st.booleans(),
@@ -28,25 +41,56 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
 }
 
 
-def rows_of(table: str) -> st.SearchStrategy[Row]:
-    schema = table_schemas()[table]
+def rows_of(table: str) -> st.SearchStrategy[TableRow]:
     columns = {}
-    for field in schema.arrow:
+    for field in table_schemas()[table].arrow:
         value = VALUES[field.type]
-        columns[field.name] = value if field.name in schema.key else st.none() | value
-    return st.fixed_dictionaries(columns)
+        # A row without a cohort is about no session, and then has no other label.
+        value = st.text(min_size=1, max_size=5) if field.name == "cohort" else value
+        columns[field.name] = st.none() | value if field.nullable else value
+    return st.fixed_dictionaries(columns).map(lambda made: typed(TYPES[table], made))
 
 
-def lesion(number: int, **more: Any) -> Row:
-    return SESSION | {"quality": "HAQ", "grid": "MPRAGE", "lesion_id": number} | more
+def lesion(number: int, **more: Any) -> MeasuredLesionRow:
+    about = {"session": SESSION, "quality": "HAQ", "grid": "MPRAGE"}
+    return MeasuredLesionRow(**about | {"lesion_id": number} | more)
 
 
-def image(technique: str, **more: Any) -> Row:
-    return SESSION | {"technique": technique, "contrast_phase": "late", "description": ""} | more
+def image(technique: str, **more: Any) -> ImageRow:
+    about = {"contrast_phase": "late", "description": "", "modality": "MR", "path": "x"}
+    return ImageRow(session=SESSION, technique=technique, **about | more)
 
 
-def as_arrow(rows: list[Row]) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema=table_schemas()["lesions"].arrow)
+def as_arrow(rows: list[MeasuredLesionRow]) -> pa.Table:
+    content = [row.columns() for row in rows]
+    return pa.Table.from_pylist(content, schema=table_schemas()["lesions"].arrow)
+
+
+@pytest.mark.parametrize("of", ROW_TYPES, ids=lambda of: of.TABLE)
+def test_a_row_s_type_is_that_of_its_table(of: type[TableRow]) -> None:
+    """Fields, their types and whether they may be None are those of the schema, in its order."""
+    python = {
+        **{pa.string(): str, pa.bool_(): bool, pa.int64(): int, pa.float64(): float},
+        pa.list_(pa.string()): tuple[str, ...],
+        pa.list_(pa.int64()): tuple[int, ...],
+        pa.list_(pa.float64()): tuple[float, ...],
+    }
+    hints = get_type_hints(of)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(of):  # type: ignore[arg-type]
+        if field.name == "session" and hints["session"] in (SessionId, SessionId | None):
+            found |= dict.fromkeys(SessionId.COLUMNS, str)
+        else:
+            found[field.name] = hints[field.name]
+    schema = table_schemas()[of.TABLE].arrow
+    expected = {f.name: python[f.type] | None if f.nullable else python[f.type] for f in schema}
+    assert found == expected and list(found) == schema.names
+    assert of.__dataclass_params__.frozen
+
+
+def test_every_table_has_a_type() -> None:
+    """No table is read or written as anything else."""
+    assert sorted(TYPES) == sorted(table_schemas()) and len(TYPES) == len(ROW_TYPES)
 
 
 @pytest.mark.parametrize("table", sorted(table_schemas()))
@@ -57,7 +101,7 @@ def test_every_table_is_described(table: str) -> None:
     assert set(schema.key) <= set(schema.arrow.names)
     for field in schema.arrow:
         assert field.metadata[b"description"]
-        assert field.nullable == (field.name not in schema.key)
+        assert field.name not in schema.key or not field.nullable
         unit = field.metadata.get(b"unit", b"").decode()
         if field.name.endswith(("_mm", "_mm3", "_ms")):
             assert unit == field.name.rsplit("_", 1)[-1]
@@ -72,9 +116,10 @@ def test_what_is_written_is_read_back(
     folder = tmp_path_factory.mktemp("manifests")
     rows = data.draw(st.lists(rows_of(table), max_size=5))
     schema = table_schemas()[table]
-    unique = list({tuple(row[c] for c in schema.key): row for row in rows}.values())
+    of = TYPES[table]
+    unique = list({tuple(map(row.column, schema.key)): row for row in rows}.values())
     tables = Tables(folder)
-    tables.upsert(table, unique)
+    tables.upsert(unique)
     tables.flush()
     path = folder / f"{table}.parquet"
     if not unique:
@@ -82,11 +127,11 @@ def test_what_is_written_is_read_back(
         return
     written = path.read_bytes()
     reread = Tables(folder)
-    assert reread.by_key(table) == tables.by_key(table)
-    assert {tuple(r[c] for c in schema.key): r for r in unique} == reread.by_key(table)
+    assert reread.by_key(of) == tables.by_key(of)
+    assert {tuple(map(r.column, schema.key)): r for r in unique} == reread.by_key(of)
     shuffled = Tables(folder)
-    shuffled.replace(table, (), {()}, [])
-    shuffled.upsert(table, data.draw(st.permutations(unique)))
+    shuffled.replace(of, (), {()}, [])
+    shuffled.upsert(data.draw(st.permutations(unique)))
     shuffled.flush()
     assert path.read_bytes() == written
 
@@ -94,7 +139,7 @@ def test_what_is_written_is_read_back(
 def test_units_travel_in_the_file(tmp_path: Path) -> None:
     """Anyone who opens the Parquet file finds the unit and meaning of a column."""
     tables = Tables(tmp_path)
-    tables.upsert("lesions", [lesion(1, volume_mm3=10.0)])
+    tables.upsert([lesion(1, volume_mm3=10.0)])
     tables.flush()
     field = pq.read_schema(tmp_path / "lesions.parquet").field("volume_mm3")
     assert field.metadata[b"unit"] == b"mm3"
@@ -104,8 +149,8 @@ def test_what_is_not_named_or_not_a_number_is_null(tmp_path: Path) -> None:
     """Null is the one way to say unknown; NaN, also of numpy and inside a list, becomes null."""
     tables = Tables(tmp_path)
     centroid = np.array([1.0, np.nan, 3.0])
-    tables.upsert("lesions", [lesion(1, cnr=math.nan, centroid_ras_mm=centroid)])
-    tables.upsert("lesions", [lesion(2, cnr=np.float64("nan"), volume_mm3=np.float32(2.5))])
+    tables.upsert([lesion(1, cnr=math.nan, centroid_ras_mm=centroid)])
+    tables.upsert([lesion(2, cnr=np.float64("nan"), volume_mm3=np.float32(2.5))])
     tables.flush()
     first, second = read_arrow(tmp_path, "lesions").to_pylist()
     assert first["cnr"] is None and second["cnr"] is None
@@ -120,38 +165,42 @@ def test_the_same_rows_again_change_nothing(tmp_path: Path) -> None:
         1, cnr=math.nan, flags=("a",), n_voxels=np.int64(3), centroid_ras_mm=[1.0, math.nan, 2.0]
     )
     tables = Tables(tmp_path)
-    tables.upsert("lesions", [row])
+    tables.upsert([row])
     assert tables.changed()
     assert [path.name for path in tables.flush()] == ["lesions.parquet"]
     assert not tables.changed()
     again = Tables(tmp_path)
-    again.upsert("lesions", [row])
+    again.upsert([row])
     assert not again.changed()
     assert again.flush() == []
 
 
-def test_an_unknown_column_is_named(tmp_path: Path) -> None:
-    """A misspelt column never disappears."""
-    with pytest.raises(CtaError, match="lesions has no column volume_mm"):
-        Tables(tmp_path).upsert("lesions", [lesion(1, volume_mm=3.0)])
-
-
-def test_a_row_without_its_key_is_refused(tmp_path: Path) -> None:
+def test_a_row_without_a_value_of_its_key_is_refused(tmp_path: Path) -> None:
     """Rows are found by their key, so no part of it may be missing."""
-    row = lesion(1)
-    del row["lesion_id"]
-    with pytest.raises(CtaError, match=r"lesions.*lesion_id"):
-        Tables(tmp_path).upsert("lesions", [row])
+    with pytest.raises(CtaError, match=r"lesions.*lesion_id is null"):
+        Tables(tmp_path).upsert([lesion(None)])  # type: ignore[arg-type]
+
+
+def test_a_row_without_what_is_always_there_is_refused(tmp_path: Path) -> None:
+    """Whoever reads a path need not ask whether there is one."""
+    with pytest.raises(CtaError, match=r"images.*path is null"):
+        Tables(tmp_path).upsert([image("SPACE", path=None)])
+
+
+def test_rows_of_two_tables_are_not_mixed(tmp_path: Path) -> None:
+    """Each goes to its own table, or nowhere."""
+    with pytest.raises(CtaError, match="images was given to table lesions"):
+        Tables(tmp_path).upsert([lesion(1), image("SPACE")])  # type: ignore[list-item]
 
 
 def test_replace_drops_the_scope_and_nothing_else(tmp_path: Path) -> None:
     """Rows in the scope go, others stay, new rows come, all in one step."""
     tables = Tables(tmp_path)
-    other = lesion(1) | {"subject": "002"}
-    tables.upsert("lesions", [lesion(1), lesion(2), other])
+    other = lesion(1, session=SessionId("internal", "002", "1"))
+    tables.upsert([lesion(1), lesion(2), other])
     scope = ("cohort", "subject", "session")
-    tables.replace("lesions", scope, {("internal", "001", "1")}, [lesion(3)])
-    assert {(r["subject"], r["lesion_id"]) for r in tables.rows("lesions")} == {
+    tables.replace(MeasuredLesionRow, scope, {("internal", "001", "1")}, [lesion(3)])
+    assert {(r.session.subject, r.lesion_id) for r in tables.rows(MeasuredLesionRow)} == {
         ("001", 3),
         ("002", 1),
     }
@@ -160,36 +209,38 @@ def test_replace_drops_the_scope_and_nothing_else(tmp_path: Path) -> None:
 def test_upsert_puts_a_row_in_place_of_the_one_with_its_key(tmp_path: Path) -> None:
     """Nothing of the old row remains: what the new one does not name is null."""
     tables = Tables(tmp_path)
-    tables.upsert("images", [image("SPACE", model="Skyra"), image("MPRAGE", model="Skyra")])
-    tables.upsert("images", [image("SPACE", manufacturer="Siemens")])
-    rows = {row["technique"]: row for row in tables.rows("images")}
-    assert rows["SPACE"]["model"] is None
-    assert rows["SPACE"]["manufacturer"] == "Siemens"
-    assert rows["MPRAGE"]["model"] == "Skyra"
+    tables.upsert([image("SPACE", model="Skyra"), image("MPRAGE", model="Skyra")])
+    tables.upsert([image("SPACE", manufacturer="Siemens")])
+    rows = {row.technique: row for row in tables.rows(ImageRow)}
+    assert rows["SPACE"].model is None
+    assert rows["SPACE"].manufacturer == "Siemens"
+    assert rows["MPRAGE"].model == "Skyra"
 
 
 def test_index_groups_every_row_once(tmp_path: Path) -> None:
     """Groups by some columns hold all rows, each in one group."""
     tables = Tables(tmp_path)
-    tables.upsert("lesions", [lesion(n) for n in range(3)] + [lesion(1) | {"grid": "SPACE"}])
-    groups = tables.index("lesions", ("grid",))
+    tables.upsert([lesion(n) for n in range(3)] + [lesion(1, grid="SPACE")])
+    groups = tables.index(MeasuredLesionRow, ("grid",))
     assert {key: len(rows) for key, rows in groups.items()} == {("MPRAGE",): 3, ("SPACE",): 1}
 
 
 def test_a_fraction_in_a_whole_number_is_refused(tmp_path: Path) -> None:
     """Nothing is rounded on the way into a table."""
     with pytest.raises(CtaError, match=r"lesions.*n_voxels is 1\.5"):
-        Tables(tmp_path).upsert("lesions", [lesion(1, n_voxels=1.5)])
+        Tables(tmp_path).upsert([lesion(1, n_voxels=1.5)])
 
 
 @pytest.mark.parametrize("value", [{"n_voxels": "many"}, {"n_voxels": 2**70}, {"volume_mm3": "x"}])
-def test_a_value_that_does_not_fit_leaves_the_old_file(tmp_path: Path, value: Row) -> None:
+def test_a_value_that_does_not_fit_leaves_the_old_file(
+    tmp_path: Path, value: dict[str, Any]
+) -> None:
     """A failing write says which table, leaves the file as it was and no other file behind."""
     tables = Tables(tmp_path)
-    tables.upsert("lesions", [lesion(1)])
+    tables.upsert([lesion(1)])
     tables.flush()
     before = (tmp_path / "lesions.parquet").read_bytes()
-    tables.upsert("lesions", [lesion(2, **value)])
+    tables.upsert([lesion(2, **value)])
     with pytest.raises(CtaError, match=r"lesions\.parquet"):
         tables.flush()
     assert (tmp_path / "lesions.parquet").read_bytes() == before
@@ -202,7 +253,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
 ) -> None:
     """A full disk in the middle of a write costs neither the old table nor leaves half of one."""
     tables = Tables(tmp_path)
-    tables.upsert("lesions", [lesion(1)])
+    tables.upsert([lesion(1)])
     tables.flush()
     before = (tmp_path / "lesions.parquet").read_bytes()
 
@@ -211,7 +262,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", break_off)
-    tables.upsert("lesions", [lesion(2)])
+    tables.upsert([lesion(2)])
     with pytest.raises(OSError, match="No space"):
         tables.flush()
     assert (tmp_path / "lesions.parquet").read_bytes() == before
@@ -278,7 +329,7 @@ def test_where_the_study_lies_does_not_matter(tmp_path: Path) -> None:
     """A folder named like a partition (`cohort=x`) adds nothing to a table."""
     folder = tmp_path / "cohort=7" / "manifests"
     tables = Tables(folder)
-    tables.upsert("lesions", [lesion(1)])
+    tables.upsert([lesion(1)])
     tables.flush()
     assert read_arrow(folder, "lesions").to_pylist()[0]["cohort"] == "internal"
 
@@ -286,7 +337,7 @@ def test_where_the_study_lies_does_not_matter(tmp_path: Path) -> None:
 def test_frames_are_typed_even_where_values_lack(tmp_path: Path) -> None:
     """Integers with gaps stay integers and truth values stay truth values."""
     tables = Tables(tmp_path)
-    tables.upsert("images", [image("CT", frame=1, skull_stripped=True), image("SPACE")])
+    tables.upsert([image("CT", frame=1, skull_stripped=True), image("SPACE")])
     tables.flush()
     frame = read_frame(tmp_path, "images")
     assert (str(frame["frame"].dtype), str(frame["skull_stripped"].dtype)) == ("Int64", "boolean")

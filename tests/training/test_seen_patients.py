@@ -36,6 +36,7 @@ from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.models import ScoredSet
 from cta_data.study.study import Study
+from cta_data.study.tables import ImageRow, SessionRow
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import place_references
 from cta_data.training.predicted_sets import StudyPredictions
@@ -117,8 +118,8 @@ class Tampering(RuleBasedStateMachine):
 
     def partitioned(self, partition: str) -> list[tuple[str, str]]:
         """Return who is in a partition now."""
-        rows = self.study.tables.by_key("subjects")
-        found = {key[:2] for key, row in rows.items() if row["partition"] == partition}
+        rows = self.study.tables.by_key(SessionRow)
+        found = {key[:2] for key, row in rows.items() if row.partition == partition}
         return sorted(found & self.patients)
 
     @rule(quality=st.sampled_from(["NAQ", "HAQ"]))
@@ -173,7 +174,7 @@ class Tampering(RuleBasedStateMachine):
     @invariant()
     def all_that_is_scored_is_in_its_test_set_now(self) -> None:
         """An excluded patient is in no table, and internal ones are not in training now."""
-        subjects = self.study.tables.by_key("subjects")
+        subjects = self.study.tables.by_key(SessionRow)
         for _, _, case in scored(self.study):
             cohort, rest = case.split("_sub-")
             subject = rest.removesuffix("_ses-1")
@@ -243,11 +244,11 @@ def test_every_model_reads_its_own_technique_in_every_set(study: Study) -> None:
     expected = {(m, t): ("MPRAGE", {"MPRAGE"}) for m in "AB" for t in everywhere}
     expected |= {("C", t): ("SPACE", {"SPACE"}) for t in everywhere[:2]}
     assert found == expected
-    subjects = study.tables.by_key("subjects")
+    subjects = study.tables.by_key(SessionRow)
     for model, test_set, case in scored(study):
         subject = case.split("_sub-")[1].removesuffix("_ses-1")
         if test_set != "susm":
-            assert subjects["internal", subject, "1"]["quality"] == test_set[-3:], model
+            assert subjects["internal", subject, "1"].quality == test_set[-3:], model
 
 
 def test_references_are_the_set_s_annotation_on_the_model_s_grid(study: Study) -> None:
@@ -509,8 +510,8 @@ def test_a_test_patient_without_the_model_s_image_is_counted(study: Study) -> No
     [case] = cases_of(study, "C", "internal-NAQ")
     subject = case.split("_sub-")[1].removesuffix("_ses-1")
     key = ("internal", subject, "1", "SPACE", "late", "brain")
-    rows = [row for k, row in study.tables.by_key("images").items() if k != key]
-    study.tables.replace("images", ("cohort",), {("internal",), ("susm",)}, rows)
+    rows = [row for k, row in study.tables.by_key(ImageRow).items() if k != key]
+    study.tables.replace(ImageRow, ("cohort",), {("internal",), ("susm",)}, rows)
     [found] = [
         one
         for one in StudyPredictions(study).to_score().sets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from cta_data.bids.names import BidsName
 from cta_data.cohorts.card import Card
@@ -24,12 +23,12 @@ from cta_data.imaging.rasterization.contour_reference import same_contours, two_
 from cta_data.imaging.rasterization.contours import Roi, StructureSet
 from cta_data.imaging.rasterization.rasterize import spacing_along_axes
 from cta_data.pipeline.convert.annotation_choice import REJECTED, Numbered, choose_objects
-from cta_data.pipeline.convert.annotation_rows import annotation_row
 from cta_data.pipeline.convert.contour_images import ContourImage, image_of_contours
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSession, SessionImages
 from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
 from cta_data.redaction import Identity, Redactor
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import RegionRow
 
 MADE = ("StructureSetDate", "StructureSetTime")
 MOST_TOLD = 3
@@ -58,7 +57,7 @@ class SessionAnnotations:
     tables by, not to be kept. `redactor` finds the session's patient.
     """
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[RegionRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     drawn_on: str | None = None
@@ -118,7 +117,7 @@ def convert_annotations(
             write_contours(rois, workspace.write(contours_path(unit.session, space)))
     if not (choice.taken or choice.left or choice.rejected) and section.required:
         result.refused = "the session has no structure set"
-    selected = any(row["selected"] for row in result.rows)
+    selected = any(row.selected for row in result.rows)
     if choice.taken and not selected and section.required and not result.refused:
         result.refused = f"no ROI was selected as a lesion. {NEXT_STEP}"
     return result
@@ -215,7 +214,7 @@ def _list_left(
         )
         return
     result.rows += [
-        row | {"selected": False, "rejected_reason": reason}
+        replace(row, selected=False, rejected_reason=reason)
         for row in _rows(unit, one.number, selections, None, None)
     ]
 
@@ -286,9 +285,13 @@ def _join_sets(result: SessionAnnotations) -> None:
 
 
 def _reject(result: SessionAnnotations, number: int, roi: Roi, reason: str) -> None:
-    for row in result.rows:
-        if row["structure_set"] == number and row["roi_number"] == roi.number:
-            row |= {"selected": False, "rejected_reason": reason}
+    own = (number, roi.number)
+    result.rows = [
+        replace(row, selected=False, rejected_reason=reason)
+        if (row.structure_set, row.roi_number) == own
+        else row
+        for row in result.rows
+    ]
 
 
 def _rows(
@@ -297,13 +300,13 @@ def _rows(
     selections: Selections,
     drawn_on: str | None,
     image: PlacedImage | None,
-) -> list[dict[str, Any]]:
+) -> list[RegionRow]:
     return [
-        annotation_row(
-            unit,
-            decision.roi.number,
-            decision.roi.published,
+        RegionRow(
+            session=unit.session,
             structure_set=number,
+            roi_number=decision.roi.number,
+            source_roi=decision.roi.published,
             drawn_on=drawn_on,
             frame=image.frame if image else None,
             selected=decision.selected,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,9 +25,7 @@ from cta_data.redaction.identity import is_public
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
-
-SESSION = ("cohort", "subject", "session")
-NO_REGION: Mapping[str, Any] = {"structure_set": 0, "roi_number": 0, "source_roi": None}
+from cta_data.study.tables import ClinicalLinkRow, RegionRow
 
 
 class ToldOf:
@@ -117,65 +115,85 @@ def _without_identity(row: LesionRow, redact: Callable[[str], str]) -> LesionRow
 def link_rows(
     unit: Unit,
     card: Card,
-    annotations: list[dict[str, Any]],
+    regions: Sequence[RegionRow],
     names: Mapping[tuple[int, str], str] | None = None,
     redactor: Redactor | None = None,
-) -> list[dict[str, Any]]:
+) -> tuple[list[RegionRow], list[ClinicalLinkRow]]:
     """Join a session's lesion rows with its selected regions; tell what kind of target each is.
 
-    The rows of the table `annotations` get their `target_type`. Regions that are no lesion take no
-    part. `names` are those of regions by structure set and published name, where they differ;
-    `redactor` finds the session's patient.
+    Regions that are no lesion take no part.
+
+    Parameters
+    ----------
+    names
+        Those of regions by structure set and published name, where they differ.
+    redactor
+        Finds the session's patient.
+
+    Returns
+    -------
+    list of RegionRow
+        The regions, with their `target_type` where the card has rules on it.
+    list of ClinicalLinkRow
+        What was joined, and what was not.
     """
 
-    def name_of(region: Mapping[str, Any]) -> str:
-        published = str(region["source_roi"])
-        return (names or {}).get((region["structure_set"], published), published)
+    def name_of(region: RegionRow) -> str:
+        return (names or {}).get((region.structure_set, region.source_roi), region.source_roi)
 
-    selected = [row for row in annotations if row["selected"]]
-    rows = [
-        LesionRow(
-            row["number"], "", unit.session.session, row["name"], row["location"], row["values"]
-        )
-        for row in unit.parameters.get("lesion_rows", ())
-    ]
-    listed = [_without_identity(row, redactor.redact) for row in rows] if redactor else rows
-    links: list[dict[str, Any]] = []
+    selected = [row for row in regions if row.selected]
+    links: list[ClinicalLinkRow] = []
     places: dict[int, str] = {}
     if "lesion_rows" in unit.parameters:
+        listed = _listed_rows(unit, redactor)
         by_number = {row.number: row for row in listed}
         # ROI numbers are those of one structure set: of several, two may share a number.
         named = [(place, name_of(row)) for place, row in enumerate(selected, start=1)]
         for link in link_lesions(listed, named):
             row = by_number.get(link.row or 0)
-            roi = selected[link.roi - 1] if link.roi else NO_REGION
+            region = selected[link.roi - 1] if link.roi else None
             if row and link.roi:
                 places[link.roi] = row.location
-            links.append(
-                _link(card, unit.session, row)
-                | {
-                    "structure_set": roi["structure_set"],
-                    "roi_number": roi["roi_number"],
-                    "source_roi": roi["source_roi"],
-                    "status": link.status,
-                    "rule": link.rule or None,
-                }
-            )
-    if card.targets:
-        for number, region in enumerate(selected, start=1):
-            location = places.get(number, "")
-            region["target_type"] = target_type(name_of(region), location, card.targets)
-    return links
-
-
-def _link(card: Card, session: SessionId, row: LesionRow | None) -> dict[str, Any]:
-    return {
-        **session.columns(),
-        "clinical_row": row.number if row else 0,
-        "clinical_name": row.name if row and not card.withholds_roi_names else None,
-        "location": row.location or None if row else None,
-        "clinical_values": _json(row.values) if row and row.values else None,
+            rule = link.rule or None
+            links.append(_link(card, unit.session, row, region, link.status, rule))
+    if not card.targets:
+        return list(regions), links
+    kinds = {
+        id(region): target_type(name_of(region), places.get(number, ""), card.targets)
+        for number, region in enumerate(selected, start=1)
     }
+    return [replace(row, target_type=kinds.get(id(row))) for row in regions], links
+
+
+def _listed_rows(unit: Unit, redactor: Redactor | None) -> list[LesionRow]:
+    session = unit.session.session
+    rows = [
+        LesionRow(row["number"], "", session, row["name"], row["location"], row["values"])
+        for row in unit.parameters["lesion_rows"]
+    ]
+    return [_without_identity(row, redactor.redact) for row in rows] if redactor else rows
+
+
+def _link(
+    card: Card,
+    session: SessionId,
+    row: LesionRow | None,
+    region: RegionRow | None,
+    status: str,
+    rule: str | None = None,
+) -> ClinicalLinkRow:
+    return ClinicalLinkRow(
+        session=session,
+        clinical_row=row.number if row else 0,
+        structure_set=region.structure_set if region else 0,
+        roi_number=region.roi_number if region else 0,
+        source_roi=region.source_roi if region else None,
+        clinical_name=row.name if row and not card.withholds_roi_names else None,
+        location=row.location or None if row else None,
+        clinical_values=_json(row.values) if row and row.values else None,
+        status=status,
+        rule=rule,
+    )
 
 
 def _json(values: Mapping[str, str]) -> str:
@@ -197,15 +215,16 @@ def list_rows_without_session(study: Study) -> None:
             continue
         card = study.card(cohort)
         rows = [
-            _link(card, session, row) | {**NO_REGION, "status": "row_without_roi"}
+            _link(card, session, row, None, "row_without_roi")
             for row in _all_rows(told, told.clinical)
             for session in (SessionId(cohort, *told.session_of(row.source_id, row.session)),)
             if session not in converted
         ]
-        links = study.tables.index("clinical_links", ("cohort",)).get((cohort,), [])
-        stale = {SessionId.of(row) for row in links} - converted
-        stale |= {SessionId.of(row) for row in rows}
-        study.tables.replace("clinical_links", SESSION, {one.key for one in stale}, rows)
+        links = study.tables.index(ClinicalLinkRow, ("cohort",)).get((cohort,), [])
+        stale = {row.session for row in links} - converted
+        stale |= {row.session for row in rows}
+        scopes = {session.key for session in stale}
+        study.tables.replace(ClinicalLinkRow, SessionId.COLUMNS, scopes, rows)
 
 
 def _all_rows(told: ToldOf, clinical: Clinical) -> Iterator[LesionRow]:

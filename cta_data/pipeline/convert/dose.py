@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cta_data.bids.dataset import SOFTWARE_NAME
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.series_roles import Role
@@ -14,6 +12,7 @@ from cta_data.formats.dicom.header import identity_of
 from cta_data.formats.dicom.rtdose import read_dose
 from cta_data.formats.nifti.image import write_image
 from cta_data.pipeline.convert.image_rows import RawSeries, grid_columns, image_name, sidecar_path
+from cta_data.study.tables import ImageRow
 
 DOSE = "RTDOSE"
 TOLD = {"DoseUnits": "DoseUnits", "DoseType": "DoseType", "DoseSummationType": "DoseSummationType"}
@@ -21,7 +20,7 @@ TOLD = {"DoseUnits": "DoseUnits", "DoseType": "DoseType", "DoseSummationType": "
 
 def convert_dose(
     unit: UnitId, role: Role, raw: RawSeries, frame: int, workspace: Workspace
-) -> dict[str, Any]:
+) -> ImageRow:
     """Write one dose grid with its sidecar; return its row.
 
     Raises
@@ -44,18 +43,19 @@ def convert_dose(
     header = raw.header | identity_of(raw.datasets[0])
     sidecar = build_sidecar(header, geometry_source="dicom", extra=extra)
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
-    return {
-        **unit.session.columns(),
-        "technique": role.technique,
-        "contrast_phase": role.phase,
-        "description": "",
-        "modality": DOSE,
-        "path": path,
-        "annex_key": content_key(target),
-        "frame": frame,
-        "manufacturer": sidecar.get("Manufacturer"),
-        "model": sidecar.get("ManufacturersModelName"),
-        "skull_stripped": False,
-        "geometry_source": "dicom",
-        "notes": [],
-    } | grid_columns(image)
+    return ImageRow(
+        session=unit.session,
+        technique=role.technique or "",
+        contrast_phase=role.phase,
+        description="",
+        modality=DOSE,
+        path=path,
+        annex_key=content_key(target),
+        frame=frame,
+        manufacturer=sidecar.get("Manufacturer"),
+        model=sidecar.get("ManufacturersModelName"),
+        skull_stripped=False,
+        geometry_source="dicom",
+        notes=(),
+        **grid_columns(image),
+    )

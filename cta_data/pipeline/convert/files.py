@@ -47,6 +47,7 @@ from cta_data.pipeline.convert.image_rows import (
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
+from cta_data.study.tables import ImageRow
 
 FRAME = 1
 """Frame of reference of all images of a session that were delivered in one space."""
@@ -235,7 +236,7 @@ def _write(
     card: Card,
     workspace: Workspace,
     images: SessionImages,
-) -> dict[str, Any]:
+) -> ImageRow:
     """Write one image with its sidecar; return its row."""
     rule = file.match.rule
     role = Role(file.identifier, rule.technique, rule.phase, "", rule.suffix)
@@ -269,21 +270,22 @@ def _write(
     images.notes += [f"{rule.technique}: {note}" for note in notes]
     digests = VoxelDigests() if rule.modality == DOSE else voxel_digests(target)
     images.warnings += [f"{file.name} {TWO_VALUES}"] if digests.binary else []
-    return {
-        **unit.session.columns(),
-        "technique": rule.technique,
-        "contrast_phase": rule.phase,
-        "description": "",
-        "modality": rule.modality,
-        "path": path,
-        "annex_key": content_key(target),
-        "voxels_sha256": digests.whole,
-        "slice_digests": list(digests.slices),
-        "frame": frame,
-        "skull_stripped": card.geometry.skull_stripped,
-        "geometry_source": source,
-        "notes": list(notes),
-    } | grid_columns(grid)
+    return ImageRow(
+        session=unit.session,
+        technique=rule.technique,
+        contrast_phase=rule.phase,
+        description="",
+        modality=rule.modality,
+        path=path,
+        annex_key=content_key(target),
+        voxels_sha256=digests.whole,
+        slice_digests=digests.slices,
+        frame=frame,
+        skull_stripped=card.geometry.skull_stripped,
+        geometry_source=source,
+        notes=notes,
+        **grid_columns(grid),
+    )
 
 
 def _place(file: SessionFile, target: Path, card: Card) -> tuple[ImageGrid, str, tuple[str, ...]]:

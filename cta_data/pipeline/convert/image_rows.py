@@ -14,6 +14,7 @@ from cta_data.formats.nifti.image import ras_affine
 from cta_data.imaging.geometry.grid import Placed
 from cta_data.imaging.rasterization.contours import AcquiredSlices
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables import ImageRow
 
 TWO_VALUES = "holds two values alone: is it a mask?"
 SUFFIX_OF_MODALITY = {"CT": "ct", "RTDOSE": "dose"}
@@ -70,7 +71,7 @@ class SessionImages:
     """Images of a session and their rows; `missing` names images that were not delivered."""
 
     placed: list[PlacedImage] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[ImageRow] = field(default_factory=list)
     person: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -110,8 +111,8 @@ def image_name(
 def grid_columns(image: Placed) -> dict[str, Any]:
     """Return the columns of the table `images` that describe a grid."""
     return {
-        "shape": list(image.GetSize()),
-        "spacing_mm": [round(value, 6) for value in image.GetSpacing()],
+        "shape": tuple(image.GetSize()),
+        "spacing_mm": tuple(round(value, 6) for value in image.GetSpacing()),
         "orientation": "".join(nib.aff2axcodes(ras_affine(image))),
     }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import SimpleITK as sitk
 
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
@@ -33,6 +31,7 @@ from cta_data.pipeline.convert.image_rows import (
     sidecar_path,
 )
 from cta_data.study.phases import phase_order, space_of
+from cta_data.study.tables import ImageRow
 
 IMAGE_KINDS = ("MR", "CT", DOSE)
 UNEVEN = ("missing_slices", "uneven_steps")
@@ -129,7 +128,7 @@ def _write(
     frame: int,
     workspace: Workspace,
     images: SessionImages,
-) -> dict[str, Any]:
+) -> ImageRow:
     """Write one image with its sidecar; return its row."""
     assert role.technique
     modality = raw.header.get("Modality", "MR")
@@ -147,29 +146,30 @@ def _write(
     write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
     header, digests = converted.header, voxel_digests(target)
     images.warnings += [f"{role.technique} ({role.phase}) {TWO_VALUES}"] if digests.binary else []
-    return {
-        **unit.session.columns(),
-        "technique": role.technique,
-        "contrast_phase": role.phase,
-        "description": "",
-        "modality": modality,
-        "path": path,
-        "annex_key": content_key(target),
-        "voxels_sha256": digests.whole,
-        "slice_digests": list(digests.slices),
-        "frame": frame,
-        "manufacturer": sidecar.get("Manufacturer"),
-        "model": sidecar.get("ManufacturersModelName"),
-        "field_strength_t": measured(header, "MagneticFieldStrength"),
-        "tr_ms": measured(header, "RepetitionTime"),
-        "te_ms": measured(header, "EchoTime"),
-        "ti_ms": measured(header, "InversionTime"),
-        "flip_angle_deg": measured(header, "FlipAngle"),
-        "slice_thickness_mm": measured(header, "SliceThickness"),
-        "skull_stripped": False,
-        "geometry_source": source,
-        "notes": [f"{d.kind}: {d.measured} ({d.action})" for d in converted.deviations],
-    } | grid_columns(converted.image)
+    return ImageRow(
+        session=unit.session,
+        technique=role.technique,
+        contrast_phase=role.phase,
+        description="",
+        modality=modality,
+        path=path,
+        annex_key=content_key(target),
+        voxels_sha256=digests.whole,
+        slice_digests=digests.slices,
+        frame=frame,
+        manufacturer=sidecar.get("Manufacturer"),
+        model=sidecar.get("ManufacturersModelName"),
+        field_strength_t=measured(header, "MagneticFieldStrength"),
+        tr_ms=measured(header, "RepetitionTime"),
+        te_ms=measured(header, "EchoTime"),
+        ti_ms=measured(header, "InversionTime"),
+        flip_angle_deg=measured(header, "FlipAngle"),
+        slice_thickness_mm=measured(header, "SliceThickness"),
+        skull_stripped=False,
+        geometry_source=source,
+        notes=tuple(f"{d.kind}: {d.measured} ({d.action})" for d in converted.deviations),
+        **grid_columns(converted.image),
+    )
 
 
 def _placed(

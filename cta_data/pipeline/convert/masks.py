@@ -23,7 +23,7 @@ from cta_data.imaging.geometry.grid import Placed
 from cta_data.imaging.lesions.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import reordered
 from cta_data.pipeline.artefacts import drawn_path
-from cta_data.pipeline.convert.annotation_rows import annotation_row, region_rows
+from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
 from cta_data.pipeline.convert.annotations import NEXT_STEP, SessionAnnotations
 from cta_data.pipeline.convert.files import SessionFile, file_naming, read_mask
 from cta_data.pipeline.convert.image_rows import PlacedImage, SessionImages
@@ -77,17 +77,9 @@ def convert_masks(
     lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid)
     result.drawn_on = technique
     result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
-    result.rows += region_rows(unit, lesions, technique, image.frame, rules)
+    result.rows += region_rows(unit.session, lesions, technique, image.frame, rules)
     for number, (file, reason) in enumerate(rejected, start=len(lesions.regions) + 1):
-        row = annotation_row(
-            unit,
-            number,
-            file.roi,
-            drawn_on=technique,
-            frame=image.frame,
-            selected=False,
-            rejected_reason=reason,
-        )
+        row = rejected_row(unit.session, number, file.roi, technique, image.frame, reason=reason)
         result.rows.append(row)
     if not lesions.lesions and not result.refused:
         told = "; ".join(f"{r.name}: {r.reason}" for r in lesions.regions if r.reason)

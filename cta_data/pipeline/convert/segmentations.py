@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -32,13 +31,14 @@ from cta_data.pipeline.convert.annotation_choice import (
     made_at,
     one_is_latest,
 )
-from cta_data.pipeline.convert.annotation_rows import annotation_row, region_rows
+from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
 from cta_data.pipeline.convert.annotations import NEXT_STEP, SessionAnnotations, session_identity
 from cta_data.pipeline.convert.contour_images import image_of_segmentation
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.pipeline.convert.masks import write_drawn
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.redaction import Redactor
+from cta_data.study.tables import RegionRow
 
 MADE, DRAWN = ("ContentDate", "ContentTime"), ("StructureSetDate", "StructureSetTime")
 HOW_MANY = (
@@ -180,7 +180,7 @@ def _write_lesions(
     result.drawn_on = drawn_on
     result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
     rules = {d.roi.published: d.rule for d in decisions}
-    result.rows = region_rows(unit, lesions, drawn_on, image.frame, rules)
+    result.rows = region_rows(unit.session, lesions, drawn_on, image.frame, rules)
     result.rows += _rejected_rows(unit, decisions, len(result.rows), drawn_on, image)
     if not lesions.lesions and card.annotations.required:
         problems.append("no segment was selected as a lesion")
@@ -196,19 +196,18 @@ def _rejected_rows(
     before: int,
     drawn_on: str | None,
     image: PlacedImage,
-) -> list[dict[str, Any]]:
+) -> list[RegionRow]:
     """Return a row for every segment that is no lesion; `before` regions are numbered already."""
     rejected = [d for d in decisions if not d.selected]
     return [
-        annotation_row(
-            unit,
+        rejected_row(
+            unit.session,
             number,
             decision.roi.published,
-            drawn_on=drawn_on,
-            frame=image.frame,
-            selected=False,
-            selected_by=decision.rule or None,
-            rejected_reason=decision.rejected_reason,
+            drawn_on,
+            image.frame,
+            rule=decision.rule,
+            reason=decision.rejected_reason,
         )
         for number, decision in enumerate(rejected, start=before + 1)
     ]

@@ -21,6 +21,7 @@ from cta_data.pipeline.convert.images import convert_images, read_session
 from cta_data.pipeline.convert.masks import convert_masks
 from cta_data.pipeline.convert.registration_objects import convert_registrations
 from cta_data.pipeline.convert.segmentations import convert_segmentations, segmentations_count
+from cta_data.study.tables import SessionRow
 
 
 def run(unit: Unit, workspace: Workspace) -> Outcome:
@@ -42,24 +43,20 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     if unit.parameters["other_files"]:
         others = unit.parameters["other_files"]
         images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
-    subject = {
-        **unit.session.columns(),
+    subject = SessionRow(
+        session=unit.session,
         **_published(images.person | unit.parameters.get("person", {})),
-        "annotation_technique": annotations.drawn_on,
-        "quality": card.quality_of(annotations.drawn_on),
-        "form": form,
-        "missing": images.missing,
-        "licence": card.cohort.licence,
-    }
+        annotation_technique=annotations.drawn_on,
+        quality=card.quality_of(annotations.drawn_on),
+        form=form,
+        missing=tuple(images.missing),
+        licence=card.cohort.licence,
+    )
+    regions, links = link_rows(
+        unit, card, annotations.rows, annotations.names, annotations.redactor
+    )
     return Outcome(
-        tables={
-            "subjects": [subject],
-            "images": images.rows,
-            "annotations": annotations.rows,
-            "clinical_links": link_rows(
-                unit, card, annotations.rows, annotations.names, annotations.redactor
-            ),
-        },
+        rows=[subject, *images.rows, *regions, *links],
         notes=images.notes + annotations.notes,
         warnings=images.warnings + annotations.warnings,
         refused=annotations.refused,

@@ -18,10 +18,12 @@ from cta_data.engine import (
     session_scope,
 )
 from cta_data.engine.sessions import SourceSession, make_unit, selected_cohorts, source_sessions
+from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.convert.clinical import ToldOf
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
+from cta_data.study.tables import ClinicalLinkRow, ImageRow, RegionRow, SessionRow
 
 VERSION = 8
 ASK_FOR_CODE = (
@@ -148,10 +150,10 @@ def _parameters(card: Card) -> dict[str, Any]:
     return {"card": content}
 
 
-def owns(unit: UnitId) -> dict[str, dict[str, Any]]:
+def owns(unit: UnitId) -> Scope:
     """Return the rows that a session's conversion replaces."""
-    base = session_scope("subjects", "annotations", "clinical_links")(unit)
-    return base | session_scope("images", description="")(unit)
+    base = session_scope(SessionRow, RegionRow, ClinicalLinkRow)(unit)
+    return base | session_scope(ImageRow, description="")(unit)
 
 
 CONVERT = Step("convert", plan, RunOf("cta_data.pipeline.convert.session"), owns)

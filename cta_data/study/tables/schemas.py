@@ -42,7 +42,7 @@ def _schema(name: str, entry: dict) -> TableSchema:
         pa.field(
             column,
             ARROW_TYPES[about["type"]],
-            nullable=column not in entry["key"],
+            nullable=column not in entry["key"] and not about.get("required", False),
             metadata={k: v for k, v in about.items() if k in ("unit", "description")},
         )
         for column, about in entry["columns"].items()

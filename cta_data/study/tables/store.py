@@ -5,25 +5,26 @@ The same rows give the same bytes: no clock, no host and no writer's state go in
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cta_data.errors import CtaError
-from cta_data.study.tables.schemas import TableSchema, table_schemas
-from cta_data.study.tables.stored_rows import StoredRow, has_twins, stored_rows
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables.schemas import table_schemas
+from cta_data.study.tables.stored_rows import has_twins, stored_rows
+from cta_data.study.tables.table_row import TableRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Row = dict[str, Any]
-"""A row that a step made; columns that it does not name are null."""
+Stored = TypeVar("Stored", bound=TableRow)
+Key = tuple[Any, ...]
+"""Values of the columns that identify a row, in the order of its schema."""
 
 
 class Tables:
@@ -37,59 +38,58 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rows: dict[str, dict[tuple, StoredRow]] = {}
-        self._groups: dict[tuple[str, tuple[str, ...]], dict[tuple, list[StoredRow]]] = {}
+        self._rows: dict[str, dict[Key, Any]] = {}
+        self._groups: dict[tuple[str, tuple[str, ...]], dict[Key, list[Any]]] = {}
         self._changed: set[str] = set()
 
-    def rows(self, table: str) -> list[StoredRow]:
+    def rows(self, of: type[Stored]) -> list[Stored]:
         """Return the rows of a table, in no particular order."""
-        return list(self._load(table).values())
+        return list(self._load(of).values())
 
-    def by_key(self, table: str) -> Mapping[tuple, StoredRow]:
+    def by_key(self, of: type[Stored]) -> Mapping[Key, Stored]:
         """Return the rows of a table by their key."""
-        return self._load(table)
+        return self._load(of)
 
     def replace(
-        self, table: str, columns: tuple[str, ...], scopes: set[tuple], rows: Iterable[StoredRow]
+        self,
+        of: type[Stored],
+        columns: tuple[str, ...],
+        scopes: set[Key],
+        rows: Iterable[Stored],
     ) -> None:
-        """Drop the rows whose `columns` are in `scopes`, then add `rows`.
-
-        Columns that a row does not name become null.
-        """
-        schema = table_schemas()[table]
+        """Drop the rows whose `columns` are in `scopes`, then add `rows`."""
         kept = {
             key: row
-            for key, row in self._load(table).items()
-            if tuple(row[column] for column in columns) not in scopes
+            for key, row in self._load(of).items()
+            if tuple(map(row.column, columns)) not in scopes
         }
-        for row in rows:
-            complete = _complete(schema, row)
-            kept[tuple(complete[column] for column in schema.key)] = complete
-        self._store(table, kept)
+        self._store(of, kept | _complete(of, rows))
 
-    def upsert(self, table: str, rows: Iterable[StoredRow]) -> None:
-        """Add rows, each in place of the one with the same key."""
-        schema = table_schemas()[table]
-        complete = [_complete(schema, row) for row in rows]
-        if complete:
-            added = {tuple(row[column] for column in schema.key): row for row in complete}
-            self._store(table, {**self._load(table), **added})
+    def upsert(self, rows: Sequence[Stored]) -> None:
+        """Add rows of one table, each in place of the one with the same key."""
+        if rows:
+            of = type(rows[0])
+            self._store(of, {**self._load(of), **_complete(of, rows)})
 
-    def index(self, table: str, columns: tuple[str, ...]) -> Mapping[tuple, list[StoredRow]]:
+    def index(self, of: type[Stored], columns: tuple[str, ...]) -> Mapping[Key, list[Stored]]:
         """Return the rows of a table, grouped by some of its columns."""
-        if (table, columns) not in self._groups:
-            self._groups[table, columns] = self._grouped(table, columns)
-        return self._groups[table, columns]
+        if (of.TABLE, columns) not in self._groups:
+            self._groups[of.TABLE, columns] = self._grouped(of, columns)
+        return self._groups[of.TABLE, columns]
 
-    def _grouped(self, table: str, columns: tuple[str, ...]) -> dict[tuple, list[StoredRow]]:
-        key = table_schemas()[table].key
-        groups: dict[tuple, list[StoredRow]] = {}
+    def of_session(self, of: type[Stored], session: SessionId) -> list[Stored]:
+        """Return the rows of a table about one session."""
+        return self.index(of, SessionId.COLUMNS).get(session.key, [])
+
+    def _grouped(self, of: type[Stored], columns: tuple[str, ...]) -> dict[Key, list[Stored]]:
+        key = table_schemas()[of.TABLE].key
+        groups: dict[Key, list[Stored]] = {}
         if columns == key[: len(columns)]:  # as mostly: nothing has to be looked up in the rows
-            for own, row in self._load(table).items():
+            for own, row in self._load(of).items():
                 groups.setdefault(own[: len(columns)], []).append(row)
             return groups
-        for row in self._load(table).values():
-            groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+        for row in self._load(of).values():
+            groups.setdefault(tuple(map(row.column, columns)), []).append(row)
         return groups
 
     def forget(self) -> None:
@@ -111,21 +111,21 @@ class Tables:
         self._changed.clear()
         return written
 
-    def _store(self, table: str, rows: dict[tuple, StoredRow]) -> None:
-        if rows != self._load(table):
-            self._changed.add(table)
-            self._rows[table] = rows
-            self._groups = {key: found for key, found in self._groups.items() if key[0] != table}
+    def _store(self, of: type[Stored], rows: dict[Key, Stored]) -> None:
+        if rows != self._load(of):
+            self._changed.add(of.TABLE)
+            self._rows[of.TABLE] = rows
+            self._groups = {key: found for key, found in self._groups.items() if key[0] != of.TABLE}
 
-    def _load(self, table: str) -> dict[tuple, StoredRow]:
-        if table not in self._rows:
-            path = self.folder / f"{table}.parquet"
+    def _load(self, of: type[Stored]) -> dict[Key, Stored]:
+        if of.TABLE not in self._rows:
+            path = self.folder / f"{of.TABLE}.parquet"
             # To make an empty table of Arrow would load pandas.
-            self._rows[table] = _read_rows(path, table) if path.exists() else {}
-        return self._rows[table]
+            self._rows[of.TABLE] = _read_rows(path, of) if path.exists() else {}
+        return self._rows[of.TABLE]
 
 
-def write_rows(folder: Path, table: str, rows: list[StoredRow]) -> None:
+def write_rows(folder: Path, table: str, rows: Sequence[TableRow]) -> None:
     """Write one table atomically, in the order given.
 
     Raises
@@ -135,7 +135,7 @@ def write_rows(folder: Path, table: str, rows: list[StoredRow]) -> None:
     """
     schema = table_schemas()[table]
     try:
-        content = pa.Table.from_pylist(rows, schema=schema.arrow)
+        content = pa.Table.from_pylist([row.columns() for row in rows], schema=schema.arrow)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise CtaError(
             "a row does not fit its table", where=f"manifests/{table}.parquet", why=str(error)
@@ -168,19 +168,17 @@ def read_arrow(folder: Path, table: str) -> pa.Table:
     return content
 
 
-def _read_rows(path: Path, table: str) -> dict[tuple, StoredRow]:
+def _read_rows(path: Path, of: type[Stored]) -> dict[Key, Stored]:
     """Return the rows of a file; lists are most of some tables, and are read when asked for."""
-    content, file = _read_checked(path, table)
-    schema = table_schemas()[table]
+    content, file = _read_checked(path, of.TABLE)
+    schema = table_schemas()[of.TABLE]
     lists = {field.name: field for field in schema.arrow if pa.types.is_list(field.type)}
 
     def read_lists(name: str) -> pa.ChunkedArray:
         column = file.read(columns=[name], use_threads=False)[name]
         return _column(path, column, lists[name])
 
-    rows = stored_rows(
-        content.drop_columns(list(lists)), schema.key, schema.arrow.names, read_lists
-    )
+    rows = stored_rows(of, content.drop_columns(list(lists)), schema.key, read_lists)
     if len(rows) < content.num_rows:
         raise _twins(path, schema.key)
     del content
@@ -219,7 +217,7 @@ def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedA
         why = f"column {field.name} holds {stored.type}, not {field.type}"
         raise _damaged(path, "the table is damaged", why) from error
     if column.null_count and not field.nullable:
-        why = f"column {field.name} is part of the key, and {column.null_count} rows lack it"
+        why = f"column {field.name} always has a value, and {column.null_count} rows lack it"
         raise _damaged(path, "the table is damaged", why)
     return column
 
@@ -245,28 +243,27 @@ def read_frame(folder: Path, table: str) -> pd.DataFrame:
     return read_arrow(folder, table).to_pandas(types_mapper=mapping.get)
 
 
-def _complete(schema: TableSchema, row: StoredRow) -> Row:
-    unknown = set(row) - set(schema.arrow.names)
-    if unknown:
-        raise CtaError(f"table {schema.name} has no column {', '.join(sorted(unknown))}")
-    complete = {name: _plain(row.get(name)) for name in schema.arrow.names}
-    absent = [column for column in schema.key if complete[column] is None]
-    if absent:
-        raise CtaError(f"a row of table {schema.name} lacks {', '.join(absent)} of its key")
-    for field in schema.arrow:
-        # Arrow would cut the fraction off without a word.
-        if field.type == pa.int64() and isinstance(complete[field.name], float):
-            why = f"{field.name} is {complete[field.name]!r}, not a whole number"
-            raise CtaError("a row does not fit its table", where=schema.name, why=why)
+def _complete(of: type[Stored], rows: Iterable[Stored]) -> dict[Key, Stored]:
+    """Return rows by their key, with values as Parquet gives them back.
+
+    Raises
+    ------
+    CtaError
+        A row is one of another table, lacks a value, or holds a fraction where a number is whole.
+    """
+    schema = table_schemas()[of.TABLE]
+    complete: dict[Key, Stored] = {}
+    for row in rows:
+        if type(row) is not of:
+            raise CtaError(f"a row of table {row.TABLE} was given to table {of.TABLE}")
+        plain = row.as_stored()
+        for field in schema.arrow:
+            value = plain.column(field.name)
+            if value is None and not field.nullable:
+                raise CtaError("a row lacks a value", where=of.TABLE, why=f"{field.name} is null")
+            # Arrow would cut the fraction off without a word.
+            if field.type == pa.int64() and isinstance(value, float):
+                why = f"{field.name} is {value!r}, not a whole number"
+                raise CtaError("a row does not fit its table", where=of.TABLE, why=why)
+        complete[tuple(map(plain.column, schema.key))] = plain
     return complete
-
-
-def _plain(value: Any) -> Any:
-    """Turn a value into what Parquet gives back, so that rows compare equal: NaN is null."""
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return value

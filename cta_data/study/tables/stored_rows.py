@@ -1,37 +1,37 @@
-"""Rows of a table as it was read: views into its columns, converted when somebody looks at them.
+"""The columns of a table as it was read, each converted when a row is first asked for it.
 
-A study of 10,000 sessions has 100,000 rows of up to 26 columns, of which a plan looks at a few.
 Equal texts of a column are one object in memory; columns of lists are read when somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
-StoredRow = Mapping[str, Any]
-"""A row of a table: read from its file, or to be written to it."""
+from cta_data.study.tables.table_row import TableRow
+
+Stored = TypeVar("Stored", bound=TableRow)
 
 
 def stored_rows(
+    row_type: type[Stored],
     content: pa.Table,
     key: tuple[str, ...],
-    names: Sequence[str],
     read: Callable[[str], pa.ChunkedArray],
-) -> dict[tuple, StoredRow]:
+) -> dict[tuple, Stored]:
     """Return the rows of a table by their key, in the order of the table.
 
     Parameters
     ----------
-    names
-        All columns of a row; `read` gives those that are not in `content`.
+    read
+        Gives columns that are not in `content`.
     """
     if not content.num_rows:
         return {}
-    columns = _Columns(content, names, read)
-    return {own: _RowView(columns, place) for place, own in enumerate(_keys(columns, key))}
+    columns = _Columns(content, read)
+    return {own: row_type.stored(columns, place) for place, own in enumerate(_keys(columns, key))}
 
 
 def has_twins(content: pa.Table, key: tuple[str, ...]) -> bool:
@@ -48,17 +48,12 @@ def _keys(columns: _Columns, key: tuple[str, ...]) -> Iterator[tuple]:
 class _Columns(dict[str, Sequence[Any]]):
     """The columns of a table by name, each converted when it is first asked for."""
 
-    def __init__(
-        self, content: pa.Table, names: Sequence[str], read: Callable[[str], pa.ChunkedArray]
-    ) -> None:
+    def __init__(self, content: pa.Table, read: Callable[[str], pa.ChunkedArray]) -> None:
         super().__init__()
         self._content = content
         self._read = read
-        self.names = tuple(names)
 
     def __missing__(self, name: str) -> Sequence[Any]:
-        if name not in self.names:
-            raise KeyError(name)
         here = name in self._content.column_names
         self[name] = values = _values(self._content[name] if here else self._read(name))
         return values
@@ -85,34 +80,3 @@ class _Lists(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self._array)
-
-
-class _RowView(Mapping[str, Any]):
-    """One row; in another process it is a dict."""
-
-    __slots__ = ("_columns", "_place")
-
-    def __init__(self, columns: _Columns, place: int) -> None:
-        self._columns = columns
-        self._place = place
-
-    def __getitem__(self, name: str) -> Any:
-        return self._columns[name][self._place]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns.names)
-
-    def __len__(self) -> int:
-        return len(self._columns.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._columns.names
-
-    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return {**self, **other}
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-    def __reduce__(self) -> tuple[type[dict], tuple[dict[str, Any]]]:
-        return dict, (dict(self),)
