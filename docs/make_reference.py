@@ -1,14 +1,25 @@
-"""Write docs/reference/tables.md from manifests/schemas.toml: python docs/make_reference.py."""
+"""Write the reference of tables and files: python docs/make_reference.py.
+
+`tables.md` is written from manifests/schemas.toml, and the lists of `files.md` from
+cta_data/study/layout.py.
+"""
 
 from __future__ import annotations
 
+import inspect
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from cta_data.study.layout import ARTEFACTS, Artefact
+from cta_data.study.session_id import SessionId
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMAS = REPOSITORY / "manifests" / "schemas.toml"
 TARGET = REPOSITORY / "docs" / "reference" / "tables.md"
+FILES = REPOSITORY / "docs" / "reference" / "files.md"
 TYPES = {
     "string": "text",
     "bool": "true or false",
@@ -57,10 +68,71 @@ def _code(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+SESSION = SessionId("internal", "001", "1")
+ANATOMY = "datasets/internal/sub-001/ses-1/anat"
+MODEL = "models/Dataset502_CTAB/nnUNetTrainer__nnUNetPlans__3d_fullres"
+EXAMPLES: dict[str, Any] = {
+    "session": SESSION,
+    "space": "SPACE",
+    "fixed_frame": 1,
+    "moving_frame": 2,
+    "fixed": "MPRAGE",
+    "moving": "SPACE",
+    "grid": "MPRAGE",
+    "quality": "HAQ",
+    "image_path": f"{ANATOMY}/sub-001_ses-1_acq-mprageLate_ce-gadolinium_T1w.nii.gz",
+    "dataset": "Dataset502_CTAB",
+    "model": MODEL,
+    "fold": 0,
+    "folds": range(5),
+    "case": SESSION.case,
+    "model_name": "B",
+    "test_set": "internal-HAQ",
+}
+"""What stands for the arguments of functions of the layout."""
+SECTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "derivatives": (
+        ("convert", "register", "transfer", "strip"),
+        "datasets/internal/derivatives/cta/sub-001/ses-1/anat/",
+    ),
+    "training sets": (("build",), "builds/"),
+    "models": (("plan", "train", "crossvalidate"), f"{MODEL}/"),
+    "evaluation": (("predict",), "evaluation/"),
+}
+"""Lists of files.md: the steps whose files they hold, and the folder that these lie in."""
+
+
+def list_of_files(steps: Iterable[str], folder: str) -> str:
+    """Return the table of what these steps make, with an example of each name."""
+    made = [one for one in ARTEFACTS if one.step in set(steps)]
+    lines = [f"In `{folder}`, for example:", "", "| name | content | step |", "|---|---|---|"]
+    lines += [f"| `{_example(one, folder)}` | {one.content} | {one.step} |" for one in made]
+    return "\n".join(lines) + "\n"
+
+
+def _example(one: Artefact, folder: str) -> str:
+    names = inspect.signature(one.path).parameters
+    path = one.path(**{name: EXAMPLES[name] for name in names})
+    return path.removeprefix(folder).replace("sub-001_ses-1_", "…_", 1)
+
+
+def with_lists(page: str) -> str:
+    """Return the page of files with its lists as the layout has them."""
+    for name, (steps, folder) in SECTIONS.items():
+        begin, end = f"<!-- {name}: by docs/make_reference.py -->", f"<!-- end of {name} -->"
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        content = f"{begin}\n{list_of_files(steps, folder)}{end}"
+        page, found = pattern.subn(lambda _, content=content: content, page)
+        if found != 1:
+            raise SystemExit(f"{FILES.name} has {found} places for the list of {name}")
+    return page
+
+
 def main() -> None:
-    """Write the page."""
+    """Write both pages."""
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(reference(tomllib.loads(SCHEMAS.read_text("utf-8"))), encoding="utf-8")
+    FILES.write_text(with_lists(FILES.read_text("utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

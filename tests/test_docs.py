@@ -47,6 +47,12 @@ def test_reference_of_tables_is_what_the_schemas_say(make_reference: ModuleType)
     assert make_reference.TARGET.read_text("utf-8") == make_reference.reference(schemas)
 
 
+def test_reference_of_files_is_what_the_layout_says(make_reference: ModuleType) -> None:
+    """The lists of files are exactly those that `python docs/make_reference.py` writes now."""
+    page = make_reference.FILES.read_text("utf-8")
+    assert make_reference.with_lists(page) == page
+
+
 def test_a_column_that_is_missing_from_the_page_is_noticed(make_reference: ModuleType) -> None:
     """A new column changes the page, so that the test above fails until it is written again."""
     schemas = tomllib.loads(make_reference.SCHEMAS.read_text("utf-8"))

@@ -12,7 +12,7 @@ from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_o
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, TransformRow, UnitRow, VariantRow
+from cta_data.study.tables import AnnotationRow, ImageRow, TransformRow, UnitRow, VariantRow
 
 DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
@@ -230,6 +230,10 @@ class Upstream:
     def transforms(self, session: SessionId) -> list[TransformRow]:
         """Return the registrations of a session."""
         return self.study.tables.of_session(TransformRow, session)
+
+    def annotations(self, session: SessionId) -> list[AnnotationRow]:
+        """Return the annotations of a session as delivered."""
+        return self.study.tables.of_session(AnnotationRow, session)
 
     def variants(self, session: SessionId) -> list[VariantRow]:
         """Return the label variants of a session."""

@@ -17,6 +17,7 @@ from cta_data.pipeline.accounting import (
     study_partition,
 )
 from cta_data.pipeline.partition import Assignment
+from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -90,11 +91,6 @@ def _number_on(study: Study, setting: Setting, technique: str) -> int:
     return number
 
 
-def dataset_folder(name: str, setting: Setting) -> str:
-    """Return the path of a training set from the top of the study."""
-    return f"builds/Dataset{setting.dataset_id:03d}_CTA{name}"
-
-
 def _owner(name: str) -> Callable[[UnitId], Scope]:
     return lambda unit: {SplitRow: {"setting": name}}
 
@@ -131,7 +127,7 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
         paths |= {f"image:{case['case']}": case["image"], f"label:{case['case']}": case["label"]}
     parameters = {
         "setting": name,
-        "folder": dataset_folder(name, setting),
+        "folder": layout.training_set(layout.dataset_name(name, setting.dataset_id)),
         "definition": setting.model_dump() | {"grid": setting.label_grid},
         "partition": vars(partition_options(study.configuration.build)),
         "cases": cases,

@@ -19,7 +19,14 @@ from cta_data.pipeline.convert.clinical import problems_of
 from cta_data.pipeline.recorded import changed_files, recorded_outputs
 from cta_data.study.distribution import cohort_datasets, known_siblings, restriction
 from cta_data.study.study import ENVIRONMENT, Study, open_study
-from cta_data.study.tables import ImageRow, TableRow, TransformRow, UnitRow, VariantRow
+from cta_data.study.tables import (
+    AnnotationRow,
+    ImageRow,
+    TableRow,
+    TransformRow,
+    UnitRow,
+    VariantRow,
+)
 from cta_data.versioning.committed import datasets_of, untracked
 from cta_data.versioning.datasets import git_identity
 from cta_data.versioning.git_settings import settings_set_aside
@@ -33,6 +40,7 @@ EXTRAS = {"nnunetv2": "train", "hd-bet": "brain", "dask-jobqueue": "cluster"}
 LEAST_FREE_GB = 5.0
 FILE_COLUMNS: dict[type[TableRow], tuple[str, ...]] = {
     ImageRow: ("path", "mask_path"),
+    AnnotationRow: ("path", "names_path"),
     TransformRow: ("path",),
     VariantRow: ("labels_path", "mask_path"),
 }

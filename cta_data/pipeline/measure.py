@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, session_scope
 from cta_data.engine.sessions import Upstream, make_unit
-from cta_data.pipeline.artefacts import report_path
+from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.study.tables import MeasuredLesionRow
 
@@ -28,7 +28,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         for variant in upstream.variants(session):
             grid = variant.grid
             paths[f"labels:{grid}"] = variant.labels_path
-            paths[f"transfer:{grid}"] = report_path(session, variant.quality, grid)
+            paths[f"transfer:{grid}"] = layout.transfer_account(session, grid, variant.quality)
             paths[f"image:{grid}"] = images[grid].path
             if mask := brains[grid].mask_path if grid in brains else None:
                 paths[f"mask:{grid}"] = mask

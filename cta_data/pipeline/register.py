@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cta_data.bids.names import parse_name
 from cta_data.engine import (
     Blocked,
     RunOf,
@@ -15,7 +14,7 @@ from cta_data.engine import (
     session_scope,
 )
 from cta_data.engine.sessions import Upstream, make_unit
-from cta_data.pipeline.artefacts import registration_path
+from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, TransformRow
@@ -42,7 +41,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             yield Blocked(unit, VERSION, blocked)
             continue
         made = set(upstream.outputs("convert", session))
-        moving = _needed(study, images, spaces, made)
+        drawn_in = {row.space for row in upstream.annotations(session)}
+        moving = _needed(study, images, spaces, drawn_in)
         geometry = study.card(session.cohort).geometry
         stated = geometry.coregistered
         paths = {f"image:{name}": spaces[name].path for name in (settings.hub, *moving)}
@@ -69,8 +69,8 @@ def _registration_objects(
     for name, frame in frames.items():
         if own is None or frame is None or frame == own:
             continue
-        from_hub = registration_path(session, own, frame)
-        to_hub = registration_path(session, frame, own)
+        from_hub = layout.stated_transform(session, own, frame)
+        to_hub = layout.stated_transform(session, frame, own)
         if from_hub in made:
             inputs[f"dicom:{name}"] = from_hub
         elif to_hub in made:
@@ -79,7 +79,10 @@ def _registration_objects(
 
 
 def _needed(
-    study: Study, images: Mapping[str, ImageRow], all_spaces: Mapping[str, ImageRow], made: set[str]
+    study: Study,
+    images: Mapping[str, ImageRow],
+    all_spaces: Mapping[str, ImageRow],
+    drawn_in: set[str],
 ) -> list[str]:
     """Return the spaces that have to meet the hub.
 
@@ -88,9 +91,7 @@ def _needed(
     that nothing is carried to is left where it is.
     """
     settings = study.configuration
-    names = (path.rpartition("/")[2] for path in made if "_space-" in path)
-    spaces = {parse_name(name).entities["space"] for name in names}
-    wanted = {*settings.transfer.grids, *spaces}
+    wanted = {*settings.transfer.grids, *drawn_in}
     wanted |= {name for name, row in images.items() if row.modality == "CT"}
     return sorted((wanted & set(all_spaces)) - {settings.registration.hub})
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from cta_data.bids.names import transform_name
 from cta_data.engine import (
     Outcome,
     Unit,
@@ -29,6 +28,7 @@ from cta_data.imaging.registration.limits import (
 )
 from cta_data.imaging.registration.quality import assess_transform
 from cta_data.imaging.registration.register import RegistrationSettings, register_images
+from cta_data.study import layout
 from cta_data.study.tables import TransformRow
 
 NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = false in its card"
@@ -91,8 +91,7 @@ def _on_one_grid(unit: Unit, hub: str, technique: str, workspace: Workspace) -> 
 def _keep(unit: Unit, technique: str, found: Found, workspace: Workspace) -> TransformRow:
     """Write a transform; return its row."""
     session, hub = unit.session, unit.parameters["hub"]
-    name = transform_name(session.subject, session.session, moving=technique, fixed=hub)
-    path = f"datasets/{session.cohort}/derivatives/cta/{name.path}"
+    path = layout.transform(session, hub, technique)
     sitk.WriteTransform(found.transform, str(workspace.write(path)))
     return TransformRow(
         session=session,

@@ -9,7 +9,6 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from cta_data.bids.names import BidsName, parse_name
 from cta_data.engine import (
     Outcome,
     Unit,
@@ -30,6 +29,7 @@ from cta_data.imaging.lesions.plausibility import brain_size
 from cta_data.pipeline.convert.image_rows import grid_columns
 from cta_data.pipeline.extract_brain import backend_options
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
+from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow
 
@@ -138,11 +138,8 @@ def _write(
     Without `image` the file at that path is the brain already: its bytes are taken as they are.
     """
     source_path, inherited = source
-    name = parse_name(source_path.split("/")[-1])
-    folder = f"datasets/{unit.session.cohort}/derivatives/cta"
-    entities = {**name.entities, "desc": "brain"}
-    mask_path = f"{folder}/{BidsName(entities, 'mask').path}"
-    path = f"{folder}/{BidsName(entities, name.suffix).path}"
+    path = layout.brain_image(unit.session, source_path)
+    mask_path = layout.brain_mask(unit.session, source_path)
     write_image(mask, workspace.write(mask_path))
     if image is None:
         shutil.copyfile(workspace.read(source_path), workspace.write(path))

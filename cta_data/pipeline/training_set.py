@@ -15,6 +15,7 @@ from cta_data.formats.nifti.geometry import grid_of_itk
 from cta_data.formats.nifti.image import describe_grid_difference, read_image, same_grid
 from cta_data.formats.voxel_values import count_not_finite
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
+from cta_data.study import layout
 from cta_data.study.tables import SplitRow
 from cta_data.versioning.software import software_versions
 
@@ -51,15 +52,18 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
             where=unit.parameters["folder"],
             next_step="Correct them, or exclude their subjects",
         )
-    folder = unit.parameters["folder"]
-    for name, content in (
-        ("dataset.json", _dataset(unit, cases)),
-        ("splits_final.json", _splits(cases, unit.parameters["partition"]["folds"])),
-        ("build.json", _provenance(unit, cases)),
-    ):
-        text = json.dumps(content, indent=2, sort_keys=name != "dataset.json") + "\n"
-        workspace.write(f"{folder}/{name}").write_text(text, encoding="utf-8")
+    dataset = unit.parameters["folder"].rpartition("/")[2]
+    folds = unit.parameters["partition"]["folds"]
+    # nnU-Net's own file keeps the order that nnU-Net gives it.
+    _write(workspace, layout.build_dataset(dataset), _dataset(unit, cases), in_order=False)
+    _write(workspace, layout.build_splits(dataset), _splits(cases, folds))
+    _write(workspace, layout.build_record(dataset), _provenance(unit, cases))
     return Outcome(rows=[*_split_rows(unit, cases)], warnings=warnings)
+
+
+def _write(workspace: Workspace, path: str, content: Any, *, in_order: bool = True) -> None:
+    text = json.dumps(content, indent=2, sort_keys=in_order) + "\n"
+    workspace.write(path).write_text(text, encoding="utf-8")
 
 
 def _too_few(unit: Unit, cases: list[dict[str, Any]], warnings: list[str]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from cta_data.bids.names import parse_name
 from cta_data.engine import (
     Blocked,
     RunOf,
@@ -17,7 +16,6 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
 from cta_data.imaging.lesions.transfer_limits import limits_of
-from cta_data.pipeline.artefacts import DRAWN
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, TransferCheckRow, VariantRow
 
@@ -34,12 +32,10 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     for session in upstream.sessions(selection):
         unit = UnitId("transfer", session)
         blocked = upstream.blocked_by(session, "convert", "register")
-        made = upstream.outputs("convert", session)
-        contours = [p for p in made if p.endswith("_contours.json")]
-        masks = [p for p in made if p.endswith(f"_desc-{DRAWN}_dseg.nii.gz")]
+        annotations = upstream.annotations(session)
         person = subjects.get(session.key)
         quality = person.quality if person else None
-        if not blocked and not contours and not masks:
+        if not blocked and not annotations:
             yield Blocked(unit, VERSION, NO_ANNOTATION, expected=True)
             continue
         if not blocked and not quality:
@@ -51,19 +47,19 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
-        drawn_in = {p: parse_name(p.split("/")[-1]).entities["space"] for p in contours + masks}
-        paths = {f"contours:{drawn_in[path]}": path for path in contours}
-        for path in masks:
-            paths[f"drawn:{drawn_in[path]}"] = path
-            paths[f"names:{drawn_in[path]}"] = path.replace(".nii.gz", ".json")
+        paths: dict[str, str] = {}
+        for one in annotations:
+            if one.names_path:
+                paths |= {f"drawn:{one.space}": one.path, f"names:{one.space}": one.names_path}
+            else:
+                paths[f"contours:{one.space}"] = one.path
+            paths[f"drawn_on:{one.space}"] = spaces[one.space].path
         paths |= {f"grid:{grid}": images[grid].path for grid in present}
-        for space in drawn_in.values():
-            paths[f"drawn_on:{space}"] = spaces[space].path
         paths |= transform_inputs(upstream.transforms(session))
         parameters = {
             "quality": quality,
             "grids": present,
-            "spacing_mm": {space: spaces[space].spacing_mm for space in drawn_in.values()},
+            "spacing_mm": {one.space: spaces[one.space].spacing_mm for one in annotations},
             "limits": limits,
         }
         yield make_unit(study, unit, VERSION, paths, parameters)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 import SimpleITK as sitk
 
-from cta_data.bids.names import variant_name
 from cta_data.engine import (
     Outcome,
     Unit,
@@ -25,8 +24,8 @@ from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.json_files import read_json_object
-from cta_data.pipeline.artefacts import report_path
 from cta_data.pipeline.transform_chain import read_chain
+from cta_data.study import layout
 from cta_data.study.tables import TransferCheckRow, VariantRow
 
 
@@ -119,20 +118,10 @@ def _write_variant(
 ) -> VariantRow:
     """Write labels, mask and account of one variant; return its row."""
     quality, session = unit.parameters["quality"], unit.session
-    paths = {}
-    for suffix, image in (
-        ("dseg", result.labels),
-        ("mask", sitk.Cast(result.labels > 0, sitk.sitkUInt8)),
-    ):
-        name = variant_name(
-            unit.session.subject,
-            unit.session.session,
-            space=grid,
-            description=quality,
-            suffix=suffix,
-        )
-        paths[suffix] = f"datasets/{session.cohort}/derivatives/cta/{name.path}"
-        write_image(image, workspace.write(paths[suffix]))
+    labels_path = layout.variant_labels(session, grid, quality)
+    mask_path = layout.variant_mask(session, grid, quality)
+    write_image(result.labels, workspace.write(labels_path))
+    write_image(sitk.Cast(result.labels > 0, sitk.sitkUInt8), workspace.write(mask_path))
     account = {
         "lesions": [asdict(lesion) for lesion in result.per_lesion],
         "without_lesion": [
@@ -140,15 +129,16 @@ def _write_variant(
         ],
     }
     text = json.dumps(account, indent=1, sort_keys=True, default=float) + "\n"
-    workspace.write(report_path(unit.session, quality, grid)).write_text(text, encoding="utf-8")
+    account_path = workspace.write(layout.transfer_account(session, grid, quality))
+    account_path.write_text(text, encoding="utf-8")
     lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
     return VariantRow(
         session=session,
         quality=quality,
         grid=grid,
-        labels_path=paths["dseg"],
-        mask_path=paths["mask"],
-        annex_key=content_key(workspace.write(paths["mask"])),
+        labels_path=labels_path,
+        mask_path=mask_path,
+        annex_key=content_key(workspace.write(mask_path)),
         n_drawn=len(result.per_lesion),
         n_arrived=len(result.per_lesion) - lost,
         n_lost=lost,

@@ -15,10 +15,10 @@ from cta_data.drawing.crops import Crop, Outline
 from cta_data.drawing.planes import Plane, middle, orthogonal_planes, show_lesion
 from cta_data.formats.nifti.image import read_image
 from cta_data.json_files import read_json_object
-from cta_data.pipeline.artefacts import report_path
 from cta_data.pipeline.session_images import SessionImages
 from cta_data.review.pictures_page import LesionEntry, SessionEntry
 from cta_data.review.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
+from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow, TransformRow, VariantRow
 
@@ -82,7 +82,7 @@ class SessionFiles:
 
     def account_path(self, variant: VariantRow) -> str:
         """Return where the account of a variant's transfer lies."""
-        return report_path(self.session, variant.quality, variant.grid)
+        return layout.transfer_account(self.session, variant.grid, variant.quality)
 
 
 def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:

@@ -1,7 +1,321 @@
-"""Where everything of a study lies: every path of a study is made here."""
+"""Where everything of a study lies: every path of a study is made here, from its top.
+
+`docs/reference/files.md` is written from what `artefact` knows of the functions below.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cta_data.bids.names import BidsName, parse_name, transform_name, variant_name
+from cta_data.study.session_id import SessionId
+
+MANIFESTS = "manifests"
+BUILDS = "builds"
 MODELS = "models"
 PREDICTIONS = "evaluation/predictions"
 REFERENCES = "evaluation/references"
+DRAWN = "drawn"
+"""Label after `desc-` of lesions on the grid that they were drawn on."""
+
+PathOf = TypeVar("PathOf", bound=Callable[..., str])
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A kind of file: the function that makes its path, and the step that makes the file."""
+
+    path: Callable[..., str]
+    step: str
+
+    @property
+    def content(self) -> str:
+        """What such a file holds: the docstring of the function."""
+        return " ".join((self.path.__doc__ or "").split()).rstrip(".")
+
+
+ARTEFACTS: list[Artefact] = []
+"""All that steps make, in the order of the steps."""
+
+
+def artefact(step: str) -> Callable[[PathOf], PathOf]:
+    """Register a function as the one that makes the paths of files that a step makes."""
+
+    def register(path: PathOf) -> PathOf:
+        ARTEFACTS.append(Artefact(path, step))
+        return path
+
+    return register
+
+
+# Datasets --------------------------------------------------------------------------------------
+
+
+def cohort(name: str) -> str:
+    """Return where a cohort's BIDS dataset lies."""
+    return f"datasets/{name}"
+
+
+def sourcedata(name: str) -> str:
+    """Return where a cohort's raw files lie."""
+    return f"{cohort(name)}/sourcedata"
+
+
+def derivatives(name: str) -> str:
+    """Return where what is derived from a cohort lies."""
+    return f"{cohort(name)}/derivatives/cta"
+
+
+def _derived(session: SessionId, name: BidsName) -> str:
+    return f"{derivatives(session.cohort)}/{name.path}"
+
+
+# Files of a session ----------------------------------------------------------------------------
+
+
+def image(session: SessionId, name: BidsName) -> str:
+    """Return where an image as acquired is, by its BIDS name."""
+    return f"{cohort(session.cohort)}/{name.path}"
+
+
+def sidecar(session: SessionId, name: BidsName) -> str:
+    """Return where the sidecar of an image as acquired is, by the image's BIDS name."""
+    return image(session, name.with_extension(".json"))
+
+
+@artefact("convert")
+def contours(session: SessionId, space: str) -> str:
+    """Selected contours, LPS mm, without UIDs or dates; `space` is the image they lie on: its
+    technique, and its phase too where another phase is worked on, such as `MPRAGEEarly`. Of a
+    series with uneven steps also where its slices were acquired.
+    """
+    entities = {"sub": session.subject, "ses": session.session, "space": space}
+    return _derived(session, BidsName(entities, "contours", ".json"))
+
+
+@artefact("convert")
+def drawn_labels(session: SessionId, space: str) -> str:
+    """Lesions of masks or segmentations: the lesion's number in every voxel, on the grid that they
+    were drawn on.
+    """
+    return _derived(session, _drawn_name(session, space))
+
+
+@artefact("convert")
+def drawn_names(session: SessionId, space: str) -> str:
+    """Each of these lesions: its region, name, component, voxels and flags."""
+    return _derived(session, _drawn_name(session, space).with_extension(".json"))
+
+
+def _drawn_name(session: SessionId, space: str) -> BidsName:
+    return variant_name(session.subject, session.session, space=space, description=DRAWN)
+
+
+@artefact("convert")
+def stated_transform(session: SessionId, fixed_frame: int, moving_frame: int) -> str:
+    """What a Spatial Registration object says: points of one frame of reference to points of the
+    other.
+    """
+    entities = {
+        "sub": session.subject,
+        "ses": session.session,
+        "from": f"frame{moving_frame}",
+        "to": f"frame{fixed_frame}",
+        "mode": "image",
+        "desc": "dicom",
+    }
+    return _derived(session, BidsName(entities, "xfm", ".tfm"))
+
+
+@artefact("register")
+def transform(session: SessionId, fixed: str, moving: str) -> str:
+    """ITK transform between spaces, named as above: points of the fixed image to points of the
+    moving image, LPS mm, as resampling needs it.
+    """
+    name = transform_name(session.subject, session.session, moving=moving, fixed=fixed)
+    return _derived(session, name)
+
+
+@artefact("transfer")
+def variant_labels(session: SessionId, grid: str, quality: str) -> str:
+    """Lesion labels: the lesion's number in every voxel."""
+    return _derived(session, _variant_name(session, grid, quality, "dseg"))
+
+
+@artefact("transfer")
+def variant_mask(session: SessionId, grid: str, quality: str) -> str:
+    """The same as 0 and 1: what models train on."""
+    return _derived(session, _variant_name(session, grid, quality, "mask"))
+
+
+@artefact("transfer")
+def transfer_account(session: SessionId, grid: str, quality: str) -> str:
+    """Account of the transfer, lesion by lesion."""
+    name = _variant_name(session, grid, quality, "transfer").with_extension(".json")
+    return _derived(session, name)
+
+
+def _variant_name(session: SessionId, grid: str, quality: str, suffix: str) -> BidsName:
+    labels = (session.subject, session.session)
+    return variant_name(*labels, space=grid, description=quality, suffix=suffix)
+
+
+@artefact("strip")
+def brain_mask(session: SessionId, image_path: str) -> str:
+    """Brain mask on the image's grid."""
+    return _derived(session, BidsName(_brain(image_path).entities, "mask"))
+
+
+@artefact("strip")
+def brain_image(session: SessionId, image_path: str) -> str:
+    """Image with everything outside the brain set to zero; of images that were delivered so, a
+    copy.
+    """
+    return _derived(session, _brain(image_path))
+
+
+def _brain(image_path: str) -> BidsName:
+    """Return the name of what is made of an image: its own, described as the brain."""
+    name = parse_name(image_path.rpartition("/")[2])
+    return BidsName({**name.entities, "desc": "brain"}, name.suffix)
+
+
+# Training sets ---------------------------------------------------------------------------------
+
+
+def training_set(dataset: str) -> str:
+    """Return where a training set lies; `builds` is nnU-Net's raw folder."""
+    return f"{BUILDS}/{dataset}"
+
+
+def dataset_name(setting: str, dataset_id: int) -> str:
+    """Return what nnU-Net calls the training set of a setting."""
+    return f"Dataset{dataset_id:03d}_CTA{setting}"
+
+
+@artefact("build")
+def build_dataset(dataset: str) -> str:
+    """nnU-Net's description; images and labels of the training part by relative path. No image is
+    copied.
+    """
+    return f"{training_set(dataset)}/dataset.json"
+
+
+@artefact("build")
+def build_splits(dataset: str) -> str:
+    """The folds, for nnU-Net's preprocessed folder."""
+    return f"{training_set(dataset)}/splits_final.json"
+
+
+@artefact("build")
+def build_record(dataset: str) -> str:
+    """Definition, partition, software versions, and every case (those of the test partition too)
+    with the annex keys of image and label.
+    """
+    return f"{training_set(dataset)}/build.json"
+
+
+# Models ----------------------------------------------------------------------------------------
+
+
+def model_folder(name: str) -> str:
+    """Return where a model lies, by nnU-Net's name of its folder."""
+    return f"{MODELS}/{name}"
+
+
+@artefact("plan")
+def model_plans(model: str) -> str:
+    """What nnU-Net planned: patch, batch, network."""
+    return model_file(model, "plans.json")
+
+
+@artefact("plan")
+def model_dataset(model: str) -> str:
+    """The description of the training set that the model is of."""
+    return model_file(model, "dataset.json")
+
+
+@artefact("plan")
+def model_fingerprint(model: str) -> str:
+    """What nnU-Net measured of the training set."""
+    return model_file(model, "dataset_fingerprint.json")
+
+
+def model_file(model: str, name: str) -> str:
+    """Return where a file of a model lies that all of its folds share."""
+    return f"{model}/{name}"
+
+
+def fold_folder(model: str, fold: int) -> str:
+    """Return where a fold of a model lies."""
+    return f"{model}/fold_{fold}"
+
+
+@artefact("train")
+def checkpoint(model: str, fold: int) -> str:
+    """Weights of a fold."""
+    return f"{fold_folder(model, fold)}/checkpoint_final.pth"
+
+
+@artefact("train")
+def model_card(model: str, fold: int) -> str:
+    """Build, the cases of the fold's training part, annex keys of every image and label,
+    parameters, versions, hardware, time and curves.
+    """
+    return f"{fold_folder(model, fold)}/card.json"
+
+
+@artefact("train")
+def validation_mask(model: str, fold: int, case: str) -> str:
+    """What a fold predicts of a validation case of its own."""
+    return f"{fold_folder(model, fold)}/validation/{case}.nii.gz"
+
+
+def cross_validation_folder(model: str, folds: Iterable[int]) -> str:
+    """Return where the joint result of folds lies."""
+    return f"{model}/crossval_results_folds_{'_'.join(map(str, sorted(folds)))}"
+
+
+@artefact("crossvalidate")
+def postprocessing(model: str, folds: Iterable[int]) -> str:
+    """Postprocessing that nnU-Net determined from all validation cases."""
+    return f"{cross_validation_folder(model, folds)}/postprocessing.json"
+
+
+@artefact("crossvalidate")
+def cross_validation_summary(model: str, folds: Iterable[int]) -> str:
+    """nnU-Net's metrics of all validation cases."""
+    return f"{cross_validation_folder(model, folds)}/summary.json"
+
+
+# Evaluation ------------------------------------------------------------------------------------
+
+
+def prediction_folder(model_name: str, test_set: str) -> str:
+    """Return where what a model predicts of a test set lies."""
+    return f"{PREDICTIONS}/{model_name}/{test_set}"
+
+
+@artefact("predict")
+def predicted_mask(model_name: str, test_set: str, case: str) -> str:
+    """What a model predicts of a case."""
+    return f"{prediction_folder(model_name, test_set)}/{case}.nii.gz"
+
+
+@artefact("predict")
+def prediction_record(model_name: str, test_set: str) -> str:
+    """What the masks are made of: weights, builds, images, options, and cases that were refused."""
+    return f"{prediction_folder(model_name, test_set)}/prediction.json"
+
+
+def references_folder(test_set: str, grid: str) -> str:
+    """Return where the annotations lie that models of a technique are judged by."""
+    return f"{REFERENCES}/{test_set}/{grid}"
+
+
+@artefact("predict")
+def reference_mask(test_set: str, grid: str, case: str) -> str:
+    """Link to the annotation that models of a technique are judged by."""
+    return f"{references_folder(test_set, grid)}/{case}.nii.gz"

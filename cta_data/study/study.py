@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cta_data.cohorts import Card, read_card
 from cta_data.cohorts.clinical import Clinical, read_clinical
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
+from cta_data.study import layout
 from cta_data.study.configuration import StudyConfiguration
 from cta_data.study.sourcedata import CLINICAL, Inventory, inventory_stamp, read_inventory
 from cta_data.study.tables import Tables, query, read_frame
@@ -54,7 +55,7 @@ class Study:
                 next_step=f"Run `cta-data init {root.name}` again, which begins anew",
             )
         self.configuration = read_toml(root / CONFIGURATION, StudyConfiguration)
-        self.tables = Tables(root / "manifests")
+        self.tables = Tables(root / layout.MANIFESTS)
         self._cards: dict[str, Card] = {}
         self._clinical: dict[str, Clinical | None] = {}
         self._inventories: dict[str, tuple[object, Inventory]] = {}
@@ -64,20 +65,20 @@ class Study:
 
     def cohort_path(self, cohort: str) -> str:
         """Path of a cohort's BIDS dataset from the top of the study."""
-        return f"datasets/{cohort}"
+        return layout.cohort(cohort)
 
     def sourcedata_path(self, cohort: str) -> str:
         """Path of a cohort's raw files from the top of the study."""
-        return f"datasets/{cohort}/sourcedata"
+        return layout.sourcedata(cohort)
 
     def derivatives_path(self, cohort: str) -> str:
         """Path of what is derived from a cohort, from the top of the study."""
-        return f"datasets/{cohort}/derivatives/cta"
+        return layout.derivatives(cohort)
 
     @property
     def builds(self) -> Path:
         """Folder of the training sets; it serves as nnU-Net's raw folder."""
-        return self.root / "builds"
+        return self.root / layout.BUILDS
 
     # Cohorts -----------------------------------------------------------------------------------
 
@@ -228,8 +229,12 @@ class Study:
         """One row an image: technique, phase, geometry, acquisition."""
         return self.table("images")
 
-    def annotations(self) -> pd.DataFrame:
+    def rois(self) -> pd.DataFrame:
         """One row a ROI as delivered: whether it was selected, and why not."""
+        return self.table("rois")
+
+    def annotations(self) -> pd.DataFrame:
+        """One row an annotation as delivered: what it was drawn on, and where it lies."""
         return self.table("annotations")
 
     def transforms(self) -> pd.DataFrame:
@@ -252,6 +257,14 @@ class Study:
         """One row a lesion of a variant: volumes in mm3 and cm3, centroid in RAS mm."""
         return self.table("lesions")
 
+    def models(self) -> pd.DataFrame:
+        """One row a trained fold of a model: what it learnt from, and its weights."""
+        return self.table("models")
+
+    def predictions(self) -> pd.DataFrame:
+        """One row a case that a model predicted: the image that was read, and the mask."""
+        return self.table("predictions")
+
     def splits(self) -> pd.DataFrame:
         """One row a subject of a setting: partition and fold."""
         return self.table("splits")
@@ -262,11 +275,11 @@ class Study:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table by its name as a typed DataFrame."""
-        return read_frame(self.root / "manifests", name)
+        return read_frame(self.root / layout.MANIFESTS, name)
 
     def query(self, sql: str) -> pd.DataFrame:
         """Run SQL over the tables; see `cta_data.study.tables.query`."""
-        return query(self.root / "manifests", sql)
+        return query(self.root / layout.MANIFESTS, sql)
 
 
 def open_study(path: Path | str | None = None) -> Study:

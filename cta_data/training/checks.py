@@ -16,6 +16,7 @@ from cta_data.errors import CtaError
 from cta_data.formats.nifti.image import describe_grid_difference, read_grid, read_image, same_grid
 from cta_data.json_files import read_json
 from cta_data.pipeline.training_set import leaks
+from cta_data.study import layout
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow
@@ -119,7 +120,7 @@ def _build(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
 
 def _splits(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
     """Hold splits_final.json against the build: nnU-Net would use whatever is in it."""
-    path = study.builds / model.dataset / "splits_final.json"
+    path = study.root / layout.build_splits(model.dataset)
     splits = read_json(path)
     patients = {c["case"]: (c["cohort"], c["subject"]) for c in cases if c["partition"] == "train"}
     for number, fold in enumerate(splits):

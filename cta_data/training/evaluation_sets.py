@@ -18,6 +18,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.given_names import GROUPS
 from cta_data.pipeline.accounting import build_cohorts, study_partition
 from cta_data.pipeline.partition import Assignment
+from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import REFERENCES
 from cta_data.study.session_id import SessionId
@@ -88,7 +89,7 @@ class SetForModel:
     @property
     def references(self) -> str:
         """Folder of the references, from the top of the study."""
-        return f"{REFERENCES}/{self.name}/{self.grid}"
+        return layout.references_folder(self.name, self.grid)
 
 
 class EvaluationSets:
@@ -246,7 +247,9 @@ def place_references(study: Study, sets: Iterable[SetForModel]) -> list[str]:
         What changed, from the top of the study.
     """
     wanted = {
-        f"{one.references}/{case.case}.nii.gz": case.reference for one in sets for case in one.cases
+        layout.reference_mask(one.name, one.grid, case.case): case.reference
+        for one in sets
+        for case in one.cases
     }
     changed = []
     for path in _placed(study.root / REFERENCES):

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError
-from cta_data.pipeline.build import dataset_folder
+from cta_data.study import layout
 from cta_data.study.configuration import Setting, TrainingSection
-from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
 from cta_data.study.unit_id import UnitId
 from cta_data.training.nnunet.plans import model_folder
@@ -34,7 +33,7 @@ class Model:
     @classmethod
     def of(cls, name: str, setting: Setting, configuration: str, planner: str) -> Model:
         """Return the model of a setting of this name."""
-        dataset = dataset_folder(name, setting).removeprefix("builds/")
+        dataset = layout.dataset_name(name, setting.dataset_id)
         return cls(name, dataset, configuration, planner)
 
     @property
@@ -50,7 +49,7 @@ class Model:
     @property
     def folder(self) -> str:
         """Path from the top of the study."""
-        return f"{MODELS}/{model_folder(self.dataset, self.planner, self.configuration)}"
+        return layout.model_folder(model_folder(self.dataset, self.planner, self.configuration))
 
     def unit(self, step: str, *, fold: int | None = None, test_set: str = "") -> UnitId:
         """Return the unit of a step for this model."""

@@ -12,9 +12,11 @@ from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace
 from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
+from cta_data.study import layout
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import PREDICTIONS
 from cta_data.study.study import Study
+from cta_data.study.tables import PredictionRow
 from cta_data.training.evaluation_sets import SetForModel
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
@@ -75,7 +77,7 @@ def prediction_step(
         "predict",
         partial(_plan_all, tuple(ordered), options),
         partial(run, machine=machine),
-        lambda unit: {},
+        lambda unit: {PredictionRow: {"model": unit.model, "test_set": unit.test_set}},
     )
 
 
@@ -117,7 +119,7 @@ def _plan(
     if not used:
         told = "; ".join(f"{case}: {why}" for case, why in sorted(refused.items()))
         return Blocked(unit, VERSION, f"the model has seen every case of {test_set.name}: {told}")
-    paths = {f"shared:{name}": f"{model.folder}/{name}" for name in SHARED[:2]}
+    paths = {f"shared:{name}": layout.model_file(model.folder, name) for name in SHARED[:2]}
     paths |= {f"fold:{one.fold}": one.checkpoint for one in folds}
     paths |= {f"image:{name}": path for name, path in used.items()}
     chosen = postprocessing_file(study, model, options.training, [one.fold for one in folds])
@@ -127,7 +129,7 @@ def _plan(
     record = record.model_copy(update={"refused": refused, "postprocessing": bool(chosen)})
     parameters = {
         "folder": model.folder,
-        "out": f"{PREDICTIONS}/{model.name}/{test_set.name}",
+        "out": layout.prediction_folder(model.name, test_set.name),
         "record": record.model_dump(mode="json"),
     }
     return make_unit(study, unit, VERSION, paths, parameters)
@@ -191,7 +193,26 @@ def run(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     total = len(cases) + len(record.refused)
     notes = [f"{len(masks)} of {total} cases on {record.technique}, {lesions} lesions"]
     told = "; ".join(f"{case}: {why}" for case, why in refused.items())
-    return Outcome(notes=notes, refused=f"not predicted: {told}" if refused else "")
+    return Outcome(
+        rows=[_row(written, case) for case in masks],
+        notes=notes,
+        refused=f"not predicted: {told}" if refused else "",
+    )
+
+
+def _row(record: PredictionRecord, case: str) -> PredictionRow:
+    image = record.images[case]
+    return PredictionRow(
+        model=record.model,
+        test_set=record.test_set,
+        case=case,
+        technique=record.technique,
+        folds=tuple(map(int, record.folds)),
+        image_path=image.path,
+        image_key=image.key,
+        path=layout.predicted_mask(record.model, record.test_set, case),
+        annex_key=record.masks[case],
+    )
 
 
 def _job(unit: Unit, workspace: Workspace, out: Path, machine: Machine) -> dict[str, Any]:

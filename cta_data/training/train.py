@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,11 @@ from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.json_files import read_json, read_json_object
+from cta_data.study import layout
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
-from cta_data.study.tables import UnitRow
+from cta_data.study.tables import ModelFoldRow, UnitRow
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
@@ -102,7 +103,7 @@ def training_steps(
             name,
             partial(_of_all, planned, models, training),
             partial(run, machine=machine),
-            _nothing,
+            _owned,
         )
         for name, planned, run in kinds
     ]
@@ -119,8 +120,10 @@ def _of_all(
         yield from planned(model, training, study)
 
 
-def _nothing(unit: UnitId) -> Scope:
-    return {}
+def _owned(unit: UnitId) -> Scope:
+    """Return what a unit owns: a trained fold its row."""
+    fold = {"model": unit.model, "fold": unit.fold}
+    return {ModelFoldRow: fold} if unit.step == "train" else {}
 
 
 def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
@@ -129,15 +132,15 @@ def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
 
 
 def _read_build(study: Study, model: Model) -> dict[str, Any]:
-    path = study.builds / model.dataset / "build.json"
+    path = study.root / layout.build_record(model.dataset)
     return read_json_object(path) if path.is_file() else {}
 
 
 def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
     """Return what a training reads (role to path), and its cases."""
     paths = {
-        "dataset": f"builds/{model.dataset}/dataset.json",
-        "splits": f"builds/{model.dataset}/splits_final.json",
+        "dataset": layout.build_dataset(model.dataset),
+        "splits": layout.build_splits(model.dataset),
     }
     cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
     for case in cases:
@@ -183,7 +186,7 @@ def _plan_folds(
     options = training.model_dump(mode="json")
     for fold in folds:
         unit = model.unit("train", fold=fold)
-        if not (study.root / model.folder / SHARED[0]).is_file():
+        if not (study.root / layout.model_plans(model.folder)).is_file():
             yield Blocked(unit, TRAIN_VERSION, f"plan: {model.unit('plan')} has not been done")
             continue
         learning = {key: options[key] for key in options if key not in _NOT_LEARNING}
@@ -194,7 +197,7 @@ def _plan_folds(
             "definition": definition_of(Setting.model_validate(build["definition"])),
             "study": study_id(study),
         }
-        own = paths | {"plans": f"{model.folder}/{SHARED[0]}"}
+        own = paths | {"plans": layout.model_plans(model.folder)}
         yield make_unit(study, unit, TRAIN_VERSION, own, parameters)
 
 
@@ -203,15 +206,16 @@ def _plan_cross_validation(
 ) -> Iterator[Unit | Blocked]:
     unit = model.unit("crossvalidate")
     cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
-    paths = {f"shared:{name}": f"{model.folder}/{name}" for name in SHARED[:2]}
+    paths = {f"shared:{name}": layout.model_file(model.folder, name) for name in SHARED[:2]}
     for case in cases:
-        own = f"{model.folder}/fold_{case['fold']}/validation/{case['case']}.nii.gz"
+        own = layout.validation_mask(model.folder, case["fold"], case["case"])
         paths |= {f"predicted:{case['case']}": own, f"label:{case['case']}": case["label"]}
     missing = [p for r, p in paths.items() if not os.path.lexists(study.root / p)]
     if missing:
         yield Blocked(unit, CROSS_VALIDATION_VERSION, f"not all folds are trained: {missing[0]}")
         return
-    parameters = {"folder": model.folder, "dataset": model.dataset}
+    folds = sorted({case["fold"] for case in cases})
+    parameters = {"folder": model.folder, "dataset": model.dataset, "folds": folds}
     yield make_unit(study, unit, CROSS_VALIDATION_VERSION, paths, parameters)
 
 
@@ -230,7 +234,8 @@ def postprocessing_file(
     current = isinstance(planned, Unit) and row is not None and row.key == planned.key
     if row is None or not current or row.status != "ok":
         return ""
-    return next((path for path in row.outputs if path.endswith("/postprocessing.json")), "")
+    path = layout.postprocessing(model.folder, folds)
+    return path if path in row.outputs else ""
 
 
 def _job(unit: Unit, workspace: Workspace, machine: Machine) -> dict[str, Any]:
@@ -275,9 +280,10 @@ def plan(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     folder = Path(job["prepared"])
     done = run_job("plan", job, folder, _environment(job, folder, machine, 1))
     target = unit.parameters["folder"]
-    shutil.copyfile(done["plans"], workspace.write(f"{target}/plans.json"))
+    shutil.copyfile(done["plans"], workspace.write(layout.model_plans(target)))
     for name in SHARED[1:]:
-        shutil.copyfile(Path(done["folder"]) / name, workspace.write(f"{target}/{name}"))
+        shared = workspace.write(layout.model_file(target, name))
+        shutil.copyfile(Path(done["folder"]) / name, shared)
     cases, made = len(job["cases"]), done["preprocessed"]
     return Outcome(notes=[f"{made} of {cases} cases preprocessed, {cases - made} as they were"])
 
@@ -315,21 +321,41 @@ def _keep(
 ) -> Outcome:
     """Place a fold's files by link, so that a run that dies now has lost nothing."""
     fold, source = unit.parameters["fold"], Path(done["fold_folder"])
-    target = f"{unit.parameters['folder']}/fold_{fold}"
+    model = unit.parameters["folder"]
+    target = layout.fold_folder(model, fold)
     for name in KEPT:
         _link(source / name, workspace.write(f"{target}/{name}"))
     for path in sorted((source / "validation").glob("*.nii.gz")):
-        _link(path, workspace.write(f"{target}/validation/{path.name}"))
+        case = path.name.removesuffix(".nii.gz")
+        _link(path, workspace.write(layout.validation_mask(model, fold, case)))
     summary = read_json_object(source / "validation" / "summary.json")
     _write(workspace, f"{target}/validation/summary.json", without_folders(summary))
     sessions = done["sessions"]
     card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
-    card = with_first_cost(card, _card_there(workspace.read(f"{target}/card.json")))
-    _write(workspace, f"{target}/card.json", card)
+    card = with_first_cost(card, _card_there(workspace.read(layout.model_card(model, fold))))
+    _write(workspace, layout.model_card(model, fold), card)
     write_curves(card["curves"], workspace.write(f"{target}/curves.png"))
     begun = [one["first_epoch"] for one in sessions if one["first_epoch"]]
     notes = [f"resumed after epoch {', '.join(map(str, begun))}"] if begun else []
-    return Outcome(notes=notes)
+    return Outcome(rows=[_model_row(unit, card)], notes=notes)
+
+
+def _model_row(unit: Unit, card: Mapping[str, Any]) -> ModelFoldRow:
+    folder, fold = unit.parameters["folder"], unit.parameters["fold"]
+    return ModelFoldRow(
+        model=unit.id.model,
+        fold=fold,
+        setting=unit.parameters["setting"],
+        dataset=unit.parameters["dataset"],
+        configuration=unit.parameters["configuration"],
+        planner=unit.parameters["planner"],
+        training_set_key=card["training_set_key"],
+        learning_key=card["learning_key"],
+        epochs=card["epochs"],
+        path=layout.checkpoint(folder, fold),
+        annex_key=card["checkpoint_key"],
+        card_path=layout.model_card(folder, fold),
+    )
 
 
 def _card_there(path: Path) -> dict[str, Any]:
@@ -369,10 +395,11 @@ def cross_validate(unit: Unit, workspace: Workspace, *, machine: Machine) -> Out
         raw=work, preprocessed=work, results=work, processes=1, device="cpu", threads=1
     )
     done = run_job("postprocess", job, work, environment)
-    folds = sorted({path.split("/fold_")[1][0] for path in unit.paths("predicted:").values()})
-    target = f"{unit.parameters['folder']}/crossval_results_folds_{'_'.join(folds)}"
-    _write(workspace, f"{target}/summary.json", without_folders(done["summary"]))
-    _write(workspace, f"{target}/postprocessing.json", without_folders(done["postprocessing"]))
+    model, folds = unit.parameters["folder"], unit.parameters["folds"]
+    summary = without_folders(done["summary"])
+    _write(workspace, layout.cross_validation_summary(model, folds), summary)
+    found = without_folders(done["postprocessing"])
+    _write(workspace, layout.postprocessing(model, folds), found)
     shutil.rmtree(work)
     dice = done["summary"]["foreground_mean"]["Dice"]
     chosen = ", ".join(done["postprocessing"]["postprocessing_fns"]) or "none"

@@ -12,6 +12,7 @@ from typing import Any
 
 from cta_data.engine import Unit, digest
 from cta_data.errors import DataRefused
+from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
@@ -104,7 +105,7 @@ def training_set_key(keys: Mapping[str, str]) -> str:
 
 def checkpoint_file(model: Model, fold: int) -> str:
     """Return where the weights of a fold are, from the top of the study."""
-    return f"{model.folder}/fold_{fold}/{CHECKPOINT}"
+    return layout.checkpoint(model.folder, fold)
 
 
 def trained_folds(study: Study, model: Model) -> list[int]:
@@ -133,8 +134,8 @@ def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
         It has no card, or one that does not tell what the fold was trained on: nobody could say
         whom the model has seen.
     """
-    folder = f"{model.folder}/fold_{fold}"
-    path = study.root / folder / CARD
+    folder = layout.fold_folder(model.folder, fold)
+    path = study.root / layout.model_card(model.folder, fold)
     try:
         card = json.loads(path.read_text("utf-8"))
         seen = tuple(SeenCase(**case) for case in card["trained_on"])

@@ -171,7 +171,7 @@ def test_a_lesion_that_the_crop_cuts_off_is_named(adversarial: Adversarial) -> N
 def test_a_region_without_contours_is_listed_and_costs_nobody(adversarial: Adversarial) -> None:
     """The empty region is in the accounts with its reason; the other lesions are measured."""
     study = Study(adversarial.study)
-    told = study.annotations().query(f"subject == '{adversarial.label['emptied']}'")
+    told = study.rois().query(f"subject == '{adversarial.label['emptied']}'")
     assert told.rejected_reason.dropna().str.contains("contour").any()
     assert (study.lesions().subject == adversarial.label["emptied"]).any()
 

@@ -164,13 +164,13 @@ def test_no_identity_in_tables(searched: tuple[Path, Needles]) -> None:
 
 def test_a_name_in_a_roi_s_name_is_cut_out(searched: tuple[Path, Needles]) -> None:
     """The rest of the name stays, so that rules match and people recognise the lesion."""
-    rois = Study(searched[0]).annotations()["source_roi"]
+    rois = Study(searched[0]).rois()["source_roi"]
     assert rois.str.contains(r"^GTV.* \*\*\*$").any()
 
 
 def test_no_form_of_a_name_a_number_or_a_birth_date_is_left(searched: tuple[Path, Needles]) -> None:
     """All that were planted are in the table as regions, and 0 of them are to be read there."""
-    rois = Study(searched[0]).annotations()["source_roi"]
+    rois = Study(searched[0]).rois()["source_roi"]
     planted = rois[rois.str.contains(FRAME, regex=False)]
     assert len(planted) >= PLANTED
     assert planted.str.fullmatch(rf"GTV \d+ {FRAME} \*\*\* {FRAME}").all()

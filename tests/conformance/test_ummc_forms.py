@@ -69,7 +69,7 @@ def test_both_forms_have_the_same_lesions(forms: tuple[Conformed, Conformed]) ->
     for form in forms:
         links = form.study.table("clinical_links")
         assert set(links.status) == {"matched"} and len(links) == n_lesions
-    annotations = forms[0].study.annotations()
+    annotations = forms[0].study.rois()
     rejected = annotations[~annotations.selected.astype(bool)]
     assert set(rejected.source_roi) == {"Skull", "*Rt thalamus"}
     assert rejected.rejected_reason.str.len().gt(0).all()

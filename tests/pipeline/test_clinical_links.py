@@ -9,7 +9,7 @@ from cta_data.engine import Unit, UnitId
 from cta_data.pipeline.convert.clinical import link_rows
 from cta_data.redaction import Identity, Redactor
 from cta_data.study.session_id import SessionId
-from cta_data.study.tables import RegionRow
+from cta_data.study.tables import RoiRow
 
 SESSION = SessionId("ummc", "103", "1")
 
@@ -27,9 +27,9 @@ def unit(rows: list[tuple[int, str, str]] | None) -> Unit:
     return Unit(UnitId("convert", SESSION), 1, (), parameters)
 
 
-def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[RegionRow]:
+def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[RoiRow]:
     return [
-        RegionRow(
+        RoiRow(
             session=SESSION,
             structure_set=structure_set,
             roi_number=number,

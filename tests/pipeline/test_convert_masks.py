@@ -83,7 +83,7 @@ def test_two_versions_of_one_mask_are_not_added_up(study: Study) -> None:
     units = study.query("select status, reason from units where step = 'convert' order by status")
     assert units["status"].tolist() == ["impossible", "ok"]
     assert "2 masks, 2 of them without a name" in units["reason"][0]
-    regions = study.query("select source_roi, n_voxels from annotations order by source_roi")
+    regions = study.query("select source_roi, n_voxels from rois order by source_roi")
     # The cohort is restricted: names of masks stay in sourcedata.
     assert regions.values.tolist() == [["mask 1", 8], ["mask 2", 8]]
 

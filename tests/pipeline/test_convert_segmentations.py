@@ -192,7 +192,7 @@ def reason(study: Study, case: str) -> str:
 
 
 def voxels(study: Study, case: str) -> list[int]:
-    rows = study.query("select subject, n_voxels from annotations where selected")
+    rows = study.query("select subject, n_voxels from rois where selected")
     own = rows[rows["subject"] == subject_of(study, case)]
     return sorted(int(n) for n in own["n_voxels"])
 

@@ -70,7 +70,7 @@ def measured(study: Path) -> list[dict]:
 def converted(study: Path) -> tuple[Outcome, dict[str, dict]]:
     """What `convert` printed, and the rows of `annotations` by name."""
     outcome = run_cta("convert", "own", study=study)
-    rows = Study(study).annotations().to_dict("records")
+    rows = Study(study).rois().to_dict("records")
     return outcome, {row["source_roi"]: row for row in rows}
 
 

@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 from cta_data.engine import Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.header import header_of
-from cta_data.pipeline.artefacts import registration_path
 from cta_data.pipeline.convert.image_rows import RawSeries, RawSession, SessionImages
 from cta_data.pipeline.convert.registration_objects import convert_registrations
+from cta_data.study.layout import stated_transform
 
 IMAGES = [image("CT", frame=1), image("MPRAGE", frame=2), image("SPACE", frame=3)]
 OLD, NEW = ("20240101", "120000"), ("20240301", "120000")
@@ -31,7 +31,7 @@ def shifts(
     found = {}
     for fixed in (1, 2, 3):
         for moving in (1, 2, 3):
-            path = workspace.staging / registration_path(UNIT, fixed, moving)
+            path = workspace.staging / stated_transform(UNIT.session, fixed, moving)
             if path.exists():
                 transform = sitk.ReadTransform(str(path))
                 found[fixed, moving] = transform.TransformPoint((0.0, 0.0, 0.0))[0]

@@ -35,9 +35,9 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.bool_(): st.booleans(),
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float64(): st.floats(allow_nan=False),
-    pa.list_(pa.string()): st.lists(st.text(max_size=3), max_size=3),
-    pa.list_(pa.int64()): st.lists(st.integers(-5, 5), max_size=3),
-    pa.list_(pa.float64()): st.lists(st.floats(allow_nan=False, width=32), max_size=3),
+    pa.list_(pa.string()): st.lists(st.text(max_size=3), max_size=3).map(tuple),
+    pa.list_(pa.int64()): st.lists(st.integers(-5, 5), max_size=3).map(tuple),
+    pa.list_(pa.float64()): st.lists(st.floats(allow_nan=False, width=32), max_size=3).map(tuple),
 }
 
 

@@ -1,4 +1,4 @@
-"""Rows of the table `annotations` about the regions of masks."""
+"""Rows of the table `rois` about the regions of masks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cta_data.imaging.lesions.mask_lesions import MaskLesions
 from cta_data.study.session_id import SessionId
-from cta_data.study.tables import RegionRow
+from cta_data.study.tables import RoiRow
 
 ONLY_SET = 1
 """Number of the structure set of masks, which are one annotation."""
@@ -18,14 +18,14 @@ def region_rows(
     drawn_on: str | None,
     frame: int,
     rules: Mapping[str, str] | None = None,
-) -> list[RegionRow]:
+) -> list[RoiRow]:
     """Return a row for every region of a session's masks.
 
     `rules` are the patterns that chose masks by their names; without one a value decided.
     """
     chosen = rules or {}
     return [
-        RegionRow(
+        RoiRow(
             session=session,
             structure_set=ONLY_SET,
             roi_number=region.number,
@@ -51,9 +51,9 @@ def rejected_row(
     *,
     rule: str = "",
     reason: str,
-) -> RegionRow:
+) -> RoiRow:
     """Return the row of a region of a mask that is no lesion by the card's rules on names."""
-    return RegionRow(
+    return RoiRow(
         session=session,
         structure_set=ONLY_SET,
         roi_number=number,

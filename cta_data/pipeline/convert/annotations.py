@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from cta_data.bids.names import BidsName
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.roi_selection import (
     NOT_FILLED,
@@ -12,7 +11,7 @@ from cta_data.cohorts.roi_selection import (
     select_rois,
     technique_drawn_on,
 )
-from cta_data.engine import UnitId, Workspace
+from cta_data.engine import UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import write_contours
 from cta_data.formats.dicom.rtstruct import read_structure_set
@@ -27,8 +26,9 @@ from cta_data.pipeline.convert.contour_images import ContourImage, image_of_cont
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSession, SessionImages
 from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
 from cta_data.redaction import Identity, Redactor
+from cta_data.study import layout
 from cta_data.study.session_id import SessionId
-from cta_data.study.tables import RegionRow
+from cta_data.study.tables import AnnotationRow, RoiRow
 
 MADE = ("StructureSetDate", "StructureSetTime")
 MOST_TOLD = 3
@@ -57,7 +57,7 @@ class SessionAnnotations:
     tables by, not to be kept. `redactor` finds the session's patient.
     """
 
-    rows: list[RegionRow] = field(default_factory=list)
+    rows: list[RoiRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     drawn_on: str | None = None
@@ -66,13 +66,34 @@ class SessionAnnotations:
     names: dict[tuple[int, str], str] = field(default_factory=dict)
     refused: str = ""
     redactor: Redactor | None = None
+    written: list[AnnotationRow] = field(default_factory=list)
 
-
-def contours_path(session: SessionId, space: str) -> str:
-    """Return where the selected contours go; `space` is that of the image they lie on."""
-    entities = {"sub": session.subject, "ses": session.session, "space": space}
-    name = BidsName(entities, "contours", ".json")
-    return f"datasets/{session.cohort}/derivatives/cta/{name.path}"
+    def add(
+        self,
+        session: SessionId,
+        card: Card,
+        space: str,
+        form: str,
+        n_lesions: int,
+        path: str,
+        workspace: Workspace,
+        names_path: str | None = None,
+    ) -> None:
+        """List an annotation that was written."""
+        assert self.drawn_on
+        row = AnnotationRow(
+            session=session,
+            annotation=len(self.written) + 1,
+            drawn_on=self.drawn_on,
+            quality=card.quality_of(self.drawn_on),
+            space=space,
+            form=form,
+            n_lesions=n_lesions,
+            path=path,
+            names_path=names_path,
+            annex_key=content_key(workspace.write(path)),
+        )
+        self.written.append(row)
 
 
 def convert_annotations(
@@ -114,7 +135,9 @@ def convert_annotations(
         _join_sets(result)
     if not result.refused:
         for space, rois in result.contours.items():
-            write_contours(rois, workspace.write(contours_path(unit.session, space)))
+            path = layout.contours(unit.session, space)
+            write_contours(rois, workspace.write(path))
+            result.add(unit.session, card, space, "contours", len(rois), path, workspace)
     if not (choice.taken or choice.left or choice.rejected) and section.required:
         result.refused = "the session has no structure set"
     selected = any(row.selected for row in result.rows)
@@ -300,9 +323,9 @@ def _rows(
     selections: Selections,
     drawn_on: str | None,
     image: PlacedImage | None,
-) -> list[RegionRow]:
+) -> list[RoiRow]:
     return [
-        RegionRow(
+        RoiRow(
             session=unit.session,
             structure_set=number,
             roi_number=decision.roi.number,

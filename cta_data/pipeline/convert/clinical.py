@@ -25,7 +25,7 @@ from cta_data.redaction.identity import is_public
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
-from cta_data.study.tables import ClinicalLinkRow, RegionRow
+from cta_data.study.tables import ClinicalLinkRow, RoiRow
 
 
 class ToldOf:
@@ -115,10 +115,10 @@ def _without_identity(row: LesionRow, redact: Callable[[str], str]) -> LesionRow
 def link_rows(
     unit: Unit,
     card: Card,
-    regions: Sequence[RegionRow],
+    regions: Sequence[RoiRow],
     names: Mapping[tuple[int, str], str] | None = None,
     redactor: Redactor | None = None,
-) -> tuple[list[RegionRow], list[ClinicalLinkRow]]:
+) -> tuple[list[RoiRow], list[ClinicalLinkRow]]:
     """Join a session's lesion rows with its selected regions; tell what kind of target each is.
 
     Regions that are no lesion take no part.
@@ -132,13 +132,13 @@ def link_rows(
 
     Returns
     -------
-    list of RegionRow
+    list of RoiRow
         The regions, with their `target_type` where the card has rules on it.
     list of ClinicalLinkRow
         What was joined, and what was not.
     """
 
-    def name_of(region: RegionRow) -> str:
+    def name_of(region: RoiRow) -> str:
         return (names or {}).get((region.structure_set, region.source_roi), region.source_roi)
 
     selected = [row for row in regions if row.selected]
@@ -178,7 +178,7 @@ def _link(
     card: Card,
     session: SessionId,
     row: LesionRow | None,
-    region: RegionRow | None,
+    region: RoiRow | None,
     status: str,
     rule: str | None = None,
 ) -> ClinicalLinkRow:

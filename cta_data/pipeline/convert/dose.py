@@ -11,7 +11,8 @@ from cta_data.formats.dicom.coded_values import codes_of
 from cta_data.formats.dicom.header import identity_of
 from cta_data.formats.dicom.rtdose import read_dose
 from cta_data.formats.nifti.image import write_image
-from cta_data.pipeline.convert.image_rows import RawSeries, grid_columns, image_name, sidecar_path
+from cta_data.pipeline.convert.image_rows import RawSeries, grid_columns, image_name
+from cta_data.study import layout
 from cta_data.study.tables import ImageRow
 
 DOSE = "RTDOSE"
@@ -32,7 +33,7 @@ def convert_dose(
         raise DataRefused(f"{role.technique}: the series holds {len(raw.datasets)} dose grids")
     image = read_dose(raw.datasets[0])
     name = image_name(unit.session, role, DOSE)
-    path = f"datasets/{unit.cohort}/{name.path}"
+    path = layout.image(unit.session, name)
     target = workspace.write(path)
     write_image(image, target)
     extra = {"Technique": role.technique, "ConversionSoftware": SOFTWARE_NAME} | {
@@ -42,7 +43,7 @@ def convert_dose(
     }
     header = raw.header | identity_of(raw.datasets[0])
     sidecar = build_sidecar(header, geometry_source="dicom", extra=extra)
-    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
+    write_sidecar(sidecar, workspace.write(layout.sidecar(unit.session, name)))
     return ImageRow(
         session=unit.session,
         technique=role.technique or "",

@@ -42,11 +42,11 @@ from cta_data.pipeline.convert.image_rows import (
     SessionImages,
     grid_columns,
     image_name,
-    sidecar_path,
 )
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
+from cta_data.study import layout
 from cta_data.study.tables import ImageRow
 
 FRAME = 1
@@ -243,7 +243,7 @@ def _write(
     name = image_name(
         unit.session, role, rule.modality, acquisition=rule.acquisition, space=card.geometry.space
     )
-    path = f"datasets/{unit.cohort}/{name.path}"
+    path = layout.image(unit.session, name)
     target = workspace.write(path)
     grid, source, notes = _place(file, target, card)
     compared = card.geometry.coregistered and rule.modality != DOSE
@@ -261,7 +261,7 @@ def _write(
     sidecar = build_sidecar(
         {"Modality": rule.modality}, geometry_source=source, deviations=deviations, extra=extra
     )
-    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
+    write_sidecar(sidecar, workspace.write(layout.sidecar(unit.session, name)))
     images.placed.append(
         PlacedImage(
             rule.technique, frame, "", "", frozenset(), grid, grid.GetSpacing()[2], rule.phase

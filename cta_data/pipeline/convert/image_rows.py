@@ -115,8 +115,3 @@ def grid_columns(image: Placed) -> dict[str, Any]:
         "spacing_mm": tuple(round(value, 6) for value in image.GetSpacing()),
         "orientation": "".join(nib.aff2axcodes(ras_affine(image))),
     }
-
-
-def sidecar_path(name: BidsName) -> str:
-    """Return the path of an image's sidecar within its dataset."""
-    return str(name.with_extension(".json").path)

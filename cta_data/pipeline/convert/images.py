@@ -28,8 +28,8 @@ from cta_data.pipeline.convert.image_rows import (
     SessionImages,
     grid_columns,
     image_name,
-    sidecar_path,
 )
+from cta_data.study import layout
 from cta_data.study.phases import phase_order, space_of
 from cta_data.study.tables import ImageRow
 
@@ -133,7 +133,7 @@ def _write(
     assert role.technique
     modality = raw.header.get("Modality", "MR")
     name = image_name(unit.session, role, modality)
-    path = f"datasets/{unit.cohort}/{name.path}"
+    path = layout.image(unit.session, name)
     target = workspace.write(path)
     write_image(converted.image, target)
     source = "repaired" if converted.repairs else "dicom"
@@ -143,7 +143,7 @@ def _write(
         deviations=[deviation.as_record() for deviation in converted.deviations],
         extra={"ContrastPhase": role.phase, "Technique": role.technique},
     )
-    write_sidecar(sidecar, workspace.write(f"datasets/{unit.cohort}/{sidecar_path(name)}"))
+    write_sidecar(sidecar, workspace.write(layout.sidecar(unit.session, name)))
     header, digests = converted.header, voxel_digests(target)
     images.warnings += [f"{role.technique} ({role.phase}) {TWO_VALUES}"] if digests.binary else []
     return ImageRow(

@@ -22,12 +22,13 @@ from cta_data.formats.nifti.image import (
 from cta_data.imaging.geometry.grid import Placed
 from cta_data.imaging.lesions.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import reordered
-from cta_data.pipeline.artefacts import drawn_path
 from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
 from cta_data.pipeline.convert.annotations import NEXT_STEP, SessionAnnotations
 from cta_data.pipeline.convert.files import SessionFile, file_naming, read_mask
 from cta_data.pipeline.convert.image_rows import PlacedImage, SessionImages
+from cta_data.study import layout
 from cta_data.study.phases import phase_rank
+from cta_data.study.session_id import SessionId
 
 WHICH_MASK = (
     "two versions of one mask must not be added up. Let a rule of the card ignore one, or name "
@@ -90,7 +91,7 @@ def convert_masks(
             result.notes.append(nothing)
     result.refused = result.refused or lesions.impossible
     if not result.refused:
-        write_drawn(unit, technique, lesions, image.grid, workspace)
+        write_drawn(unit.session, technique, lesions, image.grid, card, workspace, result)
     return result
 
 
@@ -111,14 +112,21 @@ def meaning(section: MaskSection) -> MaskMeaning:
 
 
 def write_drawn(
-    unit: UnitId, technique: str, lesions: MaskLesions, grid: Placed, workspace: Workspace
+    session: SessionId,
+    space: str,
+    lesions: MaskLesions,
+    grid: Placed,
+    card: Card,
+    workspace: Workspace,
+    result: SessionAnnotations,
 ) -> None:
     """Write the lesions as labels, and beside them a JSON file that names each."""
-    path = drawn_path(unit.session, technique)
+    path, names = layout.drawn_labels(session, space), layout.drawn_names(session, space)
     write_voxels(lesions.labels, ras_affine(grid), workspace.write(path))
     content = {"Lesions": [asdict(lesion) for lesion in lesions.lesions]}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    workspace.write(path.replace(".nii.gz", ".json")).write_text(text, encoding="utf-8")
+    workspace.write(names).write_text(text, encoding="utf-8")
+    result.add(session, card, space, "labels", len(lesions.lesions), path, workspace, names)
 
 
 def _select(

@@ -21,9 +21,9 @@ from cta_data.formats.dicom.spatial_registration import read_spatial_registratio
 from cta_data.formats.dicom.time import Moment, in_order, is_later
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.inverse import inverse_of
-from cta_data.pipeline.artefacts import registration_path
 from cta_data.pipeline.convert.annotation_choice import made_at
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.study import layout
 
 SAME_MM = 0.1
 """Two objects say the same of a pair of frames up to here: a tenth of a voxel."""
@@ -80,7 +80,7 @@ def convert_registrations(
     agreed = [_agreed(told, points, names, policy, images.notes) for told in by_pair.values()]
     _require_circles_to_close(agreed, points, names)
     for one in agreed:
-        path = registration_path(unit.session, one.fixed, one.moving)
+        path = layout.stated_transform(unit.session, one.fixed, one.moving)
         sitk.WriteTransform(one.transform, str(workspace.write(path)))
 
 

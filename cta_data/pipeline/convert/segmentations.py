@@ -38,7 +38,7 @@ from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSess
 from cta_data.pipeline.convert.masks import write_drawn
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.redaction import Redactor
-from cta_data.study.tables import RegionRow
+from cta_data.study.tables import RoiRow
 
 MADE, DRAWN = ("ContentDate", "ContentTime"), ("StructureSetDate", "StructureSetTime")
 HOW_MANY = (
@@ -187,7 +187,7 @@ def _write_lesions(
     if problems:
         result.refused = f"{'; '.join(problems[:3])}. {NEXT_STEP}"
     else:
-        write_drawn(unit, image.space, lesions, image.grid, workspace)
+        write_drawn(unit.session, image.space, lesions, image.grid, card, workspace, result)
 
 
 def _rejected_rows(
@@ -196,7 +196,7 @@ def _rejected_rows(
     before: int,
     drawn_on: str | None,
     image: PlacedImage,
-) -> list[RegionRow]:
+) -> list[RoiRow]:
     """Return a row for every segment that is no lesion; `before` regions are numbered already."""
     rejected = [d for d in decisions if not d.selected]
     return [

@@ -56,7 +56,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         unit, card, annotations.rows, annotations.names, annotations.redactor
     )
     return Outcome(
-        rows=[subject, *images.rows, *regions, *links],
+        rows=[subject, *images.rows, *regions, *annotations.written, *links],
         notes=images.notes + annotations.notes,
         warnings=images.warnings + annotations.warnings,
         refused=annotations.refused,

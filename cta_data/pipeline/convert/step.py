@@ -23,7 +23,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.pipeline.convert.clinical import ToldOf
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
-from cta_data.study.tables import ClinicalLinkRow, ImageRow, RegionRow, SessionRow
+from cta_data.study.tables import AnnotationRow, ClinicalLinkRow, ImageRow, RoiRow, SessionRow
 
 VERSION = 8
 ASK_FOR_CODE = (
@@ -152,7 +152,7 @@ def _parameters(card: Card) -> dict[str, Any]:
 
 def owns(unit: UnitId) -> Scope:
     """Return the rows that a session's conversion replaces."""
-    base = session_scope(SessionRow, RegionRow, ClinicalLinkRow)(unit)
+    base = session_scope(SessionRow, AnnotationRow, RoiRow, ClinicalLinkRow)(unit)
     return base | session_scope(ImageRow, description="")(unit)
 
 

@@ -67,10 +67,28 @@ class ImageRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionRow(TableRow):
-    """One ROI as delivered."""
+class AnnotationRow(TableRow):
+    """One annotation as delivered: the lesions of a session, as they were drawn."""
 
     TABLE: ClassVar[str] = "annotations"
+
+    session: SessionId
+    annotation: int
+    drawn_on: str
+    quality: str | None = None
+    space: str
+    form: str
+    n_lesions: int
+    path: str
+    names_path: str | None = None
+    annex_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoiRow(TableRow):
+    """One ROI as delivered."""
+
+    TABLE: ClassVar[str] = "rois"
 
     session: SessionId
     structure_set: int
@@ -263,6 +281,43 @@ class UnitRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFoldRow(TableRow):
+    """One trained fold of a model."""
+
+    TABLE: ClassVar[str] = "models"
+
+    model: str
+    fold: int
+    setting: str
+    dataset: str
+    configuration: str
+    planner: str
+    training_set_key: str
+    learning_key: str
+    epochs: int
+    path: str
+    annex_key: str
+    card_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionRow(TableRow):
+    """One case that a model predicted."""
+
+    TABLE: ClassVar[str] = "predictions"
+
+    model: str
+    test_set: str
+    case: str
+    technique: str
+    folds: tuple[int, ...]
+    image_path: str
+    image_key: str
+    path: str
+    annex_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRow(TableRow):
     """One subject in one setting."""
 
@@ -279,7 +334,8 @@ class SplitRow(TableRow):
 ROW_TYPES: tuple[type[TableRow], ...] = (
     SessionRow,
     ImageRow,
-    RegionRow,
+    AnnotationRow,
+    RoiRow,
     ClinicalLinkRow,
     TransformRow,
     VariantRow,
@@ -288,6 +344,8 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     AuditRow,
     MeasuredLesionRow,
     UnitRow,
+    ModelFoldRow,
+    PredictionRow,
     SplitRow,
 )
 """Of every table, in the order of the schemas."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.engine import Unit
+from cta_data.study.layout import training_set
 from cta_data.versioning.software import software_versions
 
 LEARNING = ("torch", "nnunetv2", "dynamic_network_architectures", "batchgeneratorsv2")
@@ -54,7 +55,7 @@ def fold_card(
     return {
         "model": unit.parameters["setting"],
         "fold": unit.parameters["fold"],
-        "build": f"builds/{unit.parameters['dataset']}",
+        "build": training_set(unit.parameters["dataset"]),
         "unit_key": unit.key,
         "data": {entry.role: entry.key for entry in unit.inputs},
         **training,
