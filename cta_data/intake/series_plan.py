@@ -17,6 +17,7 @@ from cta_data.intake.group import SeriesGroup
 from cta_data.intake.instances import Instance
 from cta_data.intake.plan_model import MERGE, NEW, NOT_NEEDED, REFUSE, SeriesPlan
 from cta_data.intake.pseudonyms import keyed_hash
+from cta_data.study.layout import raw_series
 from cta_data.study.sourcedata import InstanceRow, Inventory, SeriesRow
 
 _HASH_DIGITS = 8
@@ -105,8 +106,7 @@ def _plan(
         return refused_series(group, subject, session, reason, names)
     if not group.instances and row is None:
         return refused_series(group, subject, session, "no whole instance", ())
-    stem = f"sub-{subject}_ses-{session}_series-{short}_{group.kind}"
-    file = f"sub-{subject}/ses-{session}/{stem}{group.extension()}"
+    file = raw_series(subject, session, short, group.kind, group.extension())
     if row is None:
         return _written(group, short, subject, session, file, {}, None, NEW, "")
     uncovered = stored.keys() - group.instances.keys()

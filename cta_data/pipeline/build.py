@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
 from cta_data.engine.sessions import Upstream, make_unit, setting_image
@@ -16,10 +15,9 @@ from cta_data.pipeline.accounting import (
     require_build_cohorts,
     study_partition,
 )
-from cta_data.pipeline.partition import Assignment
+from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
 from cta_data.study.configuration import Setting
-from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, SplitRow
 
@@ -105,7 +103,7 @@ def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterat
 def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     unit = UnitId("build", model=name)
     cases, missing = _cases(study, setting)
-    training = [case for case in cases if case["partition"] == "train"]
+    training = [case for case in cases if case.trains]
     if missing:
         shown = "; ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
         return Blocked(unit, VERSION, f"cases without image or label: {shown}")
@@ -117,29 +115,29 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     twice = _trained_twice(study, training)
     if twice:
         return Blocked(unit, VERSION, twice)
-    n_patients = len({(case["cohort"], case["subject"]) for case in training})
+    n_patients = len({case.session.patient for case in training})
     folds = study.configuration.build.folds
     if n_patients < folds:
         why = f"{n_patients} training patients are fewer than {folds} folds (build.folds)"
         return Blocked(unit, VERSION, why)
     paths: dict[str, str] = {}
     for case in cases:
-        paths |= {f"image:{case['case']}": case["image"], f"label:{case['case']}": case["label"]}
+        paths |= {f"image:{case.case}": case.image, f"label:{case.case}": case.label}
     parameters = {
         "setting": name,
         "folder": layout.training_set(layout.dataset_name(name, setting.dataset_id)),
         "definition": setting.model_dump() | {"grid": setting.label_grid},
         "partition": vars(partition_options(study.configuration.build)),
-        "cases": cases,
+        "cases": [case.as_dict() for case in cases],
     }
     return make_unit(study, unit, VERSION, paths, parameters)
 
 
-def _trained_twice(study: Study, training: list[dict[str, Any]]) -> str:
+def _trained_twice(study: Study, training: list[BuildCase]) -> str:
     """Return which training patients are another subject as well, or an empty text."""
     if study.configuration.build.shared_patients == "accept":
         return ""
-    people = {(case["cohort"], case["subject"]) for case in training}
+    people = {case.session.patient for case in training}
     twice = in_training(shared_patients(study), people, rejected_subjects(study))
     if not twice:
         return ""
@@ -154,11 +152,11 @@ def _trained_twice(study: Study, training: list[dict[str, Any]]) -> str:
     )
 
 
-def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[str]]:
+def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
     """Return the cases of a setting, and those that lack an image or a label."""
     upstream = Upstream(study)
     stripped = study.configuration.build.skull_stripped
-    cases: list[dict[str, Any]] = []
+    cases: list[BuildCase] = []
     missing: list[str] = []
     assignments = {
         (a.patient.cohort, a.patient.subject): a
@@ -182,21 +180,12 @@ def _cases(study: Study, setting: Setting) -> tuple[list[dict[str, Any]], list[s
             None,
         )
         if image and label:
-            cases.append(_case(session, assignment, image.path, label))
+            cases.append(
+                BuildCase(session, assignment.partition, assignment.fold, image.path, label)
+            )
         else:
             phase = setting.contrast_phase or "after contrast"
             wanted = f"{setting.technique} {phase}"
             lacks = wanted if not image else f"label on {setting.label_grid}"
             missing.append(f"{session} ({lacks})")
     return cases, missing
-
-
-def _case(session: SessionId, assignment: Assignment, image: str, label: str) -> dict[str, Any]:
-    return {
-        "case": session.case,
-        **session.columns(),
-        "partition": assignment.partition,
-        "fold": assignment.fold,
-        "image": image,
-        "label": label,
-    }

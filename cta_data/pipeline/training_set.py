@@ -15,6 +15,7 @@ from cta_data.formats.nifti.geometry import grid_of_itk
 from cta_data.formats.nifti.image import describe_grid_difference, read_image, same_grid
 from cta_data.formats.voxel_values import count_not_finite
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
+from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
 from cta_data.study.tables import SplitRow
 from cta_data.versioning.software import software_versions
@@ -37,9 +38,10 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         A patient is in two partitions or folds, or what is left fills no training set. The message
         lists the cases.
     """
-    problems = leaks(unit.parameters["cases"])
+    planned = cases_of(unit)
+    problems = leaks(planned)
     cases, warnings = [], []
-    for case in unit.parameters["cases"]:
+    for case in planned:
         found = _check_case(case, workspace)
         warnings += [f"left out: {problem}" for problem in found]
         cases += [] if found else [case]
@@ -66,22 +68,26 @@ def _write(workspace: Workspace, path: str, content: Any, *, in_order: bool = Tr
     workspace.write(path).write_text(text, encoding="utf-8")
 
 
-def _too_few(unit: Unit, cases: list[dict[str, Any]], warnings: list[str]) -> list[str]:
+def cases_of(unit: Unit) -> list[BuildCase]:
+    """Return the cases that a unit of a build is about."""
+    return [BuildCase.of(content) for content in unit.parameters["cases"]]
+
+
+def _too_few(unit: Unit, cases: list[BuildCase], warnings: list[str]) -> list[str]:
     """Return why the cases that are left fill no training set, or nothing."""
     folds = range(unit.parameters["partition"]["folds"])
-    filled = {case["fold"] for case in cases if case["partition"] == "train"}
+    filled = {case.fold for case in cases if case.trains}
     empty = [str(fold) for fold in folds if fold not in filled]
     if not warnings or not empty:
         return []
     return [f"fold {' and '.join(empty)} would have no case", *warnings]
 
 
-def leaks(cases: list[dict[str, Any]]) -> list[str]:
+def leaks(cases: list[BuildCase]) -> list[str]:
     """Return patients who are in two partitions, or validate in two folds."""
     places: dict[tuple[str, str], set[tuple]] = {}
     for case in cases:
-        patient = (case["cohort"], case["subject"])
-        places.setdefault(patient, set()).add((case["partition"], case["fold"]))
+        places.setdefault(case.session.patient, set()).add((case.partition, case.fold))
     return [
         f"{cohort} sub-{subject}: one patient in several partitions or folds {sorted(found)}"
         for (cohort, subject), found in sorted(places.items())
@@ -89,27 +95,27 @@ def leaks(cases: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _check_case(case: dict[str, Any], workspace: Workspace) -> list[str]:
+def _check_case(case: BuildCase, workspace: Workspace) -> list[str]:
     try:
-        image = _as_nnunet_reads(workspace.read(case["image"]))
-        label = _as_nnunet_reads(workspace.read(case["label"]))
+        image = _as_nnunet_reads(workspace.read(case.image))
+        label = _as_nnunet_reads(workspace.read(case.label))
     except DataRefused as error:
-        return [f"{case['case']}: {error}"]
+        return [f"{case.case}: {error}"]
     problems = []
     unusable = count_not_finite(sitk.GetArrayViewFromImage(image))
     if unusable:
-        problems.append(f"{case['case']}: {unusable} voxels of the image are NaN or infinite")
+        problems.append(f"{case.case}: {unusable} voxels of the image are NaN or infinite")
     if not same_grid(image, label):
-        problems.append(f"{case['case']}: {describe_grid_difference(image, label)}")
+        problems.append(f"{case.case}: {describe_grid_difference(image, label)}")
     values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())
     if not values <= {0, 1}:
-        problems.append(f"{case['case']}: label values {sorted(values)}, only 0 and 1 may be there")
+        problems.append(f"{case.case}: label values {sorted(values)}, only 0 and 1 may be there")
     elif 1 not in values:
-        problems.append(f"{case['case']}: the label is empty")
+        problems.append(f"{case.case}: the label is empty")
     elif 0 not in values:
-        problems.append(f"{case['case']}: the label has no background")
+        problems.append(f"{case.case}: the label has no background")
     if not problems and share_without_image(label, image) == 1:
-        problems.append(f"{case['case']}: the image is 0 wherever the label is")
+        problems.append(f"{case.case}: the image is 0 wherever the label is")
     return problems
 
 
@@ -118,8 +124,8 @@ def _alike(unit: Unit) -> list[str]:
     keys = {entry.path: entry.key for entry in unit.inputs}
     return alike_labels(
         [
-            (c["case"], f"{c['cohort']}/{c['subject']}", keys[c["image"]], keys[c["label"]])
-            for c in unit.parameters["cases"]
+            (one.case, "/".join(one.session.patient), keys[one.image], keys[one.label])
+            for one in cases_of(unit)
         ]
     )
 
@@ -137,8 +143,8 @@ def _as_nnunet_reads(path: Path) -> sitk.Image:
     return image
 
 
-def _dataset(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
-    training = [case for case in cases if case["partition"] == "train"]
+def _dataset(unit: Unit, cases: list[BuildCase]) -> dict[str, Any]:
+    training = [case for case in cases if case.trains]
     return {
         "name": unit.parameters["folder"].split("/")[-1],
         "description": f"Cross-technique annotation, setting {unit.parameters['setting']}",
@@ -148,24 +154,24 @@ def _dataset(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": READER,
         "dataset": {
-            case["case"]: {"images": [REACH + case["image"]], "label": REACH + case["label"]}
+            case.case: {"images": [REACH + case.image], "label": REACH + case.label}
             for case in training
         },
     }
 
 
-def _splits(cases: list[dict[str, Any]], folds: int) -> list[dict[str, list[str]]]:
-    training = [case for case in cases if case["partition"] == "train"]
+def _splits(cases: list[BuildCase], folds: int) -> list[dict[str, list[str]]]:
+    training = [case for case in cases if case.trains]
     return [
         {
-            "train": [case["case"] for case in training if case["fold"] != fold],
-            "val": [case["case"] for case in training if case["fold"] == fold],
+            "train": [case.case for case in training if case.fold != fold],
+            "val": [case.case for case in training if case.fold == fold],
         }
         for fold in range(folds)
     ]
 
 
-def _provenance(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
+def _provenance(unit: Unit, cases: list[BuildCase]) -> dict[str, Any]:
     keys = {entry.path: entry.key for entry in unit.inputs}
     return {
         "setting": unit.parameters["setting"],
@@ -175,21 +181,21 @@ def _provenance(unit: Unit, cases: list[dict[str, Any]]) -> dict[str, Any]:
         "step_version": unit.version,
         "software": software_versions(),
         "cases": [
-            case | {"image_key": keys[case["image"]], "label_key": keys[case["label"]]}
+            case.as_dict() | {"image_key": keys[case.image], "label_key": keys[case.label]}
             for case in cases
         ],
     }
 
 
-def _split_rows(unit: Unit, cases: list[dict[str, Any]]) -> list[SplitRow]:
-    patients = {(c["cohort"], c["subject"]): c for c in cases}
+def _split_rows(unit: Unit, cases: list[BuildCase]) -> list[SplitRow]:
+    patients = {case.session.patient: case for case in cases}
     return [
         SplitRow(
             setting=unit.parameters["setting"],
-            cohort=case["cohort"],
-            subject=case["subject"],
-            partition=case["partition"],
-            fold=case["fold"],
+            cohort=case.session.cohort,
+            subject=case.session.subject,
+            partition=case.partition,
+            fold=case.fold,
             seed=unit.parameters["partition"]["seed"],
         )
         for case in patients.values()

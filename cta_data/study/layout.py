@@ -72,6 +72,12 @@ def _derived(session: SessionId, name: BidsName) -> str:
     return f"{derivatives(session.cohort)}/{name.path}"
 
 
+def raw_series(subject: str, session: str, series: str, kind: str, extension: str) -> str:
+    """Return where a raw series is, from the top of its cohort's sourcedata, by its labels."""
+    stem = f"sub-{subject}_ses-{session}_series-{series}_{kind}"
+    return f"sub-{subject}/ses-{session}/{stem}{extension}"
+
+
 # Files of a session ----------------------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,6 +14,7 @@ import SimpleITK as sitk
 from cta_data.errors import CtaError
 from cta_data.formats.nifti.image import describe_grid_difference, read_grid, read_image, same_grid
 from cta_data.json_files import read_json
+from cta_data.pipeline.build_case import BuildCase
 from cta_data.pipeline.training_set import leaks
 from cta_data.study import layout
 from cta_data.study.configuration import TrainingSection
@@ -108,8 +108,8 @@ def _device(machine: Machine, training: TrainingSection) -> str:
     return f"{torch.cuda.device_count()} × {properties.name}, {memory:.0f} GiB"
 
 
-def _build(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
-    training = [case for case in cases if case["partition"] == "train"]
+def _build(study: Study, model: Model, cases: list[BuildCase]) -> str:
+    training = [case for case in cases if case.trains]
     if not training:
         raise CtaError(
             f"there is no build of setting {model.setting}",
@@ -118,11 +118,11 @@ def _build(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
     return f"{model.dataset}: {len(training)} training cases"
 
 
-def _splits(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
+def _splits(study: Study, model: Model, cases: list[BuildCase]) -> str:
     """Hold splits_final.json against the build: nnU-Net would use whatever is in it."""
     path = study.root / layout.build_splits(model.dataset)
     splits = read_json(path)
-    patients = {c["case"]: (c["cohort"], c["subject"]) for c in cases if c["partition"] == "train"}
+    patients = {case.case: case.session.patient for case in cases if case.trains}
     for number, fold in enumerate(splits):
         named = [*fold["train"], *fold["val"]]
         if sorted(named) != sorted(patients):
@@ -146,20 +146,20 @@ def _splits(study: Study, model: Model, cases: list[dict[str, Any]]) -> str:
     return f"{len(splits)} folds of {sizes} validation cases, no patient in two"
 
 
-def _leaks(cases: list[dict[str, Any]]) -> str:
+def _leaks(cases: list[BuildCase]) -> str:
     problems = leaks(cases)
     if problems:
         raise CtaError(
             "test patients are in the training set", why="; ".join(problems[:MOST_NAMED])
         )
-    tested = {(c["cohort"], c["subject"]) for c in cases if c["partition"] == "test"}
+    tested = {case.session.patient for case in cases if not case.trains}
     return f"none of {len(tested)} test patients trains"
 
 
-def _content(study: Study, cases: list[dict[str, Any]]) -> str:
+def _content(study: Study, cases: list[BuildCase]) -> str:
     """Compare every image with its label, and look at the labels' values."""
-    training = [case for case in cases if case["partition"] == "train"]
-    paths = [case[kind] for case in training for kind in ("image", "label")]
+    training = [case for case in cases if case.trains]
+    paths = [path for case in training for path in (case.image, case.label)]
     lost = fetch(study.root, paths).failed
     if lost:
         path, why = min(lost.items())
@@ -171,14 +171,14 @@ def _content(study: Study, cases: list[dict[str, Any]]) -> str:
         )
     problems, lesions = [], 0
     for case in training:
-        image, label = (study.root / case[kind] for kind in ("image", "label"))
+        image, label = (study.root / path for path in (case.image, case.label))
         if not same_grid(read_grid(image), read_grid(label)):
             told = describe_grid_difference(read_grid(image), read_grid(label))
-            problems.append(f"{case['case']}: {told}")
+            problems.append(f"{case.case}: {told}")
         # A copy: a view would outlive its image.
         values = np.unique(sitk.GetArrayFromImage(read_image(label))).tolist()
         if values != [0, 1]:
-            problems.append(f"{case['case']}: label values {values} instead of 0 and 1")
+            problems.append(f"{case.case}: label values {values} instead of 0 and 1")
         lesions += 1
     if problems:
         more = f" and {len(problems) - MOST_NAMED} more" if problems[MOST_NAMED:] else ""
@@ -214,18 +214,18 @@ def available_memory_gib() -> float | None:
     return int(found.split()[1]) / 2**20 if found else None
 
 
-def needed_disk_gib(study: Study, cases: list[dict[str, Any]], folds: int) -> float:
+def needed_disk_gib(study: Study, cases: list[BuildCase], folds: int) -> float:
     """Return what preprocessing and training will write, GiB, from the images' shapes."""
     rows = {row.path: row for row in study.tables.rows(ImageRow)}
     voxels = sum(
-        float(np.prod(rows[case["image"]].shape or ()))
+        float(np.prod(rows[case.image].shape or ()))
         for case in cases
-        if case["partition"] == "train" and case["image"] in rows
+        if case.trains and case.image in rows
     )
     return voxels * BYTES_A_VOXEL / 2**30 + folds * CHECKPOINT_GIB
 
 
-def _disk(study: Study, cases: list[dict[str, Any]], folds: int) -> str:
+def _disk(study: Study, cases: list[BuildCase], folds: int) -> str:
     work = study.root / WORK
     free = shutil.disk_usage(work if work.is_dir() else study.root).free / 2**30
     needed = needed_disk_gib(study, cases, folds)

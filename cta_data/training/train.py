@@ -26,6 +26,7 @@ from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.json_files import read_json, read_json_object
+from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
@@ -126,9 +127,9 @@ def _owned(unit: UnitId) -> Scope:
     return {ModelFoldRow: fold} if unit.step == "train" else {}
 
 
-def read_cases(study: Study, model: Model) -> list[dict[str, Any]]:
+def read_cases(study: Study, model: Model) -> list[BuildCase]:
     """Return the cases of the model's build, training and test; none where it is not built."""
-    return list(_read_build(study, model).get("cases", []))
+    return [BuildCase.of(content) for content in _read_build(study, model).get("cases", [])]
 
 
 def _read_build(study: Study, model: Model) -> dict[str, Any]:
@@ -142,10 +143,10 @@ def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
         "dataset": layout.build_dataset(model.dataset),
         "splits": layout.build_splits(model.dataset),
     }
-    cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
+    cases = [case for case in read_cases(study, model) if case.trains]
     for case in cases:
-        paths |= {f"image:{case['case']}": case["image"], f"label:{case['case']}": case["label"]}
-    return paths, [case["case"] for case in cases]
+        paths |= {f"image:{case.case}": case.image, f"label:{case.case}": case.label}
+    return paths, [case.case for case in cases]
 
 
 def build_key(study: Study, model: Model) -> str:
@@ -182,7 +183,7 @@ def _plan_folds(
 ) -> Iterator[Unit | Blocked]:
     paths, cases = _inputs(study, model)
     build = _read_build(study, model)
-    patients = {c["case"]: [c["cohort"], c["subject"]] for c in build.get("cases", [])}
+    patients = {case.case: list(case.session.patient) for case in read_cases(study, model)}
     options = training.model_dump(mode="json")
     for fold in folds:
         unit = model.unit("train", fold=fold)
@@ -205,16 +206,18 @@ def _plan_cross_validation(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = model.unit("crossvalidate")
-    cases = [case for case in read_cases(study, model) if case["partition"] == "train"]
+    cases = [case for case in read_cases(study, model) if case.trains]
     paths = {f"shared:{name}": layout.model_file(model.folder, name) for name in SHARED[:2]}
     for case in cases:
-        own = layout.validation_mask(model.folder, case["fold"], case["case"])
-        paths |= {f"predicted:{case['case']}": own, f"label:{case['case']}": case["label"]}
+        if case.fold is None:
+            continue
+        own = layout.validation_mask(model.folder, case.fold, case.case)
+        paths |= {f"predicted:{case.case}": own, f"label:{case.case}": case.label}
     missing = [p for r, p in paths.items() if not os.path.lexists(study.root / p)]
     if missing:
         yield Blocked(unit, CROSS_VALIDATION_VERSION, f"not all folds are trained: {missing[0]}")
         return
-    folds = sorted({case["fold"] for case in cases})
+    folds = sorted({case.fold for case in cases if case.fold is not None})
     parameters = {"folder": model.folder, "dataset": model.dataset, "folds": folds}
     yield make_unit(study, unit, CROSS_VALIDATION_VERSION, paths, parameters)
 

@@ -17,6 +17,7 @@ from cta_data.engine import Blocked, Record, RunOptions, Selection, Unit, conten
 from cta_data.errors import ConfigurationError
 from cta_data.formats.nifti.image import image_from_array, write_image
 from cta_data.pipeline.build import build_step
+from cta_data.pipeline.build_case import BuildCase
 from cta_data.pipeline.overview import study_status
 from cta_data.pipeline.training_set import leaks
 from cta_data.study.session_id import SessionId
@@ -379,8 +380,8 @@ def test_another_technique_is_another_training_set(tmp_path: Path) -> None:
     assert plan(study, "B", "MPRAGE").id == plain.id
 
 
-def case(subject: str, partition: str, fold: int | None, cohort: str = "c") -> dict[str, Any]:
-    return {"cohort": cohort, "subject": subject, "partition": partition, "fold": fold}
+def case(subject: str, partition: str, fold: int | None, cohort: str = "c") -> BuildCase:
+    return BuildCase(SessionId(cohort, subject, "1"), partition, fold, "image", "label")
 
 
 def test_a_patient_in_two_places_is_a_leak() -> None:
