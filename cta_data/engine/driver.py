@@ -23,11 +23,11 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
+from cta_data.study.lock import study_lock
 from cta_data.versioning.datasets import fetch
 
 if TYPE_CHECKING:
-    from cta_data.study.lock import study_lock
-from cta_data.study.study import Study
+    from cta_data.study.study import Study
 
 LOGGER = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0
