@@ -11,6 +11,7 @@ study must be equal: what git has in every dataset (annex keys, tables), nothing
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -29,6 +30,7 @@ import pandas as pd
 import psutil
 from scale_study import CARD, write_raw
 
+from cta_data.training.nnunet.model_card import COST
 from cta_data.versioning.committed import datasets_of
 from cta_data.versioning.leftovers import MARK
 from cta_data.versioning.tools import use_environment_tools
@@ -99,6 +101,8 @@ class State:
                 mode, _, blob = about.split()
                 if path in (".datalad/config", ".gitmodules"):
                     files[f"{name}/{path}"] = without_ids(git(dataset, "show", f"HEAD:{path}"))
+                elif path.endswith("/card.json"):
+                    files[f"{name}/{path}"] = without_cost(git(dataset, "show", f"HEAD:{path}"))
                 else:
                     files[f"{name}/{path}"] = "dataset" if mode == "160000" else blob
             faults += [f"{name}: {line}" for line in faults_of(dataset)]
@@ -117,6 +121,11 @@ class State:
 def without_ids(text: str) -> str:
     """Return a text without the identifiers that DataLad draws for every dataset anew."""
     return re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", text)
+
+
+def without_cost(text: str) -> str:
+    """Return a model's card without what its training took: a killed one took more."""
+    return json.dumps({key: value for key, value in json.loads(text).items() if key not in COST})
 
 
 def without_series(path: str) -> str:
