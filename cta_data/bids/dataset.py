@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from cta_data.bids.files import json_text, write_text
 from cta_data.errors import ConfigurationError
+from cta_data.files import json_text, write_text
 
 BIDS_VERSION = "1.10.0"
 SOFTWARE_NAME = "cta_data"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.bids.dataset import MISSING
-from cta_data.bids.files import json_text, write_text
+from cta_data.files import json_text, write_text
 
 
 def write_phenotype(

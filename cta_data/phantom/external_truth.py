@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from cta_data.files import json_text
 from cta_data.phantom.external_patient import Person
 
 
@@ -79,7 +79,7 @@ def write_truth(
     lesions = [_measured(labels, number, names) for number in _numbers(labels)]
     record = {**facts, "n_lesions": len(lesions), "lesions": lesions, "label_map": label_map.name}
     path = truth / f"{name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json_text(record, indent=1, sorted_keys=False, escaped=True), encoding="utf-8")
     return label_map, path
 
 

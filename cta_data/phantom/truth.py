@@ -5,11 +5,11 @@ Nothing of the pipeline reads it; tests and benchmarks compare against it.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from cta_data.files import json_text
 from cta_data.phantom.identity import Identity
 from cta_data.phantom.patient import TECHNIQUES, DigitalPatient
 
@@ -101,4 +101,4 @@ def _patient_record(who: Identity, patient: DigitalPatient) -> dict[str, object]
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json_text(content, indent=1, sorted_keys=False, escaped=True), encoding="utf-8")

@@ -18,7 +18,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.dicom.geometry import SeriesRepairs, measure_geometry
 from cta_data.formats.dicom.header import header_of
 from cta_data.formats.dicom.series import convert_series
-from cta_data.formats.nifti.image import ras_affine
+from cta_data.imaging.geometry.grid import ras_affine
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

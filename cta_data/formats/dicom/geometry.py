@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.frames import Frame, read_frames
-from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.lengths import require_plausible_lengths
 
 MINIMUM_SLICES = 3
 SAME_ORIENTATION_DEGREES = 0.1

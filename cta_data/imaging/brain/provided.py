@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.imaging.brain.result import BrainExtraction, Options
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 
 VERSION = "1"
-_TOLERANCE_VOXELS = 1e-2
 
 
 def extract(image: sitk.Image, options: Options) -> BrainExtraction:
@@ -27,12 +26,12 @@ def extract(image: sitk.Image, options: Options) -> BrainExtraction:
     given = options.get("mask")
     where = "" if isinstance(given, sitk.Image) else str(given)
     mask = given if isinstance(given, sitk.Image) else _read(given)
-    difference = _grid_difference(mask, image)
-    if difference:
+    volume = mask.GetDimension() == 3
+    if not volume or not same_grid(mask, image):
         raise DataRefused(
             "the brain mask does not lie on the image's grid",
             where=where,
-            why=difference,
+            why=describe_grid_difference(mask, image) if volume else "it is no volume",
             next_step="Resample the mask to the image with nearest neighbour",
         )
     binary = sitk.Cast(mask != 0, sitk.sitkUInt8)
@@ -55,27 +54,3 @@ def _read(given: object) -> sitk.Image:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataRefused("the brain mask cannot be read", where=str(given), why=reason) from error
-
-
-def _grid_difference(mask: sitk.Image, image: sitk.Image) -> str:
-    """Say how two grids differ by more than rounding, or nothing."""
-    if mask.GetSize() != image.GetSize():
-        return f"size {mask.GetSize()} instead of {image.GetSize()}"
-    corners = [(0,) * 3, tuple(n - 1 for n in image.GetSize())]
-    corners += [
-        tuple((n - 1) * (a == axis) for a, n in enumerate(image.GetSize())) for axis in (0, 1, 2)
-    ]
-    apart = max(
-        float(
-            np.abs(
-                np.subtract(
-                    mask.TransformIndexToPhysicalPoint(corner),
-                    image.TransformIndexToPhysicalPoint(corner),
-                )
-            ).max()
-        )
-        for corner in corners
-    )
-    if apart > _TOLERANCE_VOXELS * min(image.GetSpacing()):
-        return f"corners up to {apart:.3g} mm apart"
-    return ""
