@@ -19,10 +19,10 @@ from cta_data.cohorts.clinical_phenotype import (
 )
 from cta_data.cohorts.clinical_rows import (
     SECOND,
+    CellProblem,
     KeyedRow,
     KeyedTable,
     Kind,
-    Problem,
     key_rows,
     matching_columns,
     plain_value,
@@ -33,7 +33,7 @@ from cta_data.cohorts.vocabulary import (
     FIELDS,
     NOT_GIVEN,
     UNKNOWN,
-    Reading,
+    CellReading,
     fold,
     read_age,
     read_term,
@@ -42,13 +42,13 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.patterns import search
 
 __all__ = [
+    "CellProblem",
     "Clinical",
     "Kind",
     "Person",
     "Phenotype",
     "PhenotypeColumn",
     "PhenotypeRow",
-    "Problem",
     "find_clinical_files",
     "read_clinical",
 ]
@@ -100,7 +100,7 @@ class Clinical:
         What could not be used and so is missing, each with its table and column.
     """
 
-    def __init__(self, tables: Sequence[KeyedTable], problems: Sequence[Problem] = ()) -> None:
+    def __init__(self, tables: Sequence[KeyedTable], problems: Sequence[CellProblem] = ()) -> None:
         self._tables = tuple(tables)
         facts: list[_Fact] = []
         found = list(problems)
@@ -117,7 +117,7 @@ class Clinical:
             found += misnumbered
             for row in rows:
                 self._lesions[row.source_id, row.session].append(row)
-        self.problems: tuple[Problem, ...] = (*found, *contradictions)
+        self.problems: tuple[CellProblem, ...] = (*found, *contradictions)
 
     def person(self, source_id: str, session: str = "") -> Person:
         """Return what is known of a patient at a session.
@@ -196,20 +196,20 @@ def read_clinical(cards: Sequence[ClinicalTable], folder: Path) -> Clinical:
     """
     candidates = _candidates(cards, _files(folder) if cards else ())
     tables: list[KeyedTable] = []
-    problems: list[Problem] = []
+    problems: list[CellProblem] = []
     for card in cards:
         files = candidates[card.name]
         if not files:
             message = "no file of the raw data is this table"
-            problems.append(Problem(card.name, "", card.file, 0, "no_file", message))
+            problems.append(CellProblem(card.name, "", card.file, 0, "no_file", message))
             continue
         if len(files) > 1:
             message = f"several files could be this table; the first is used: {', '.join(files)}"
-            problems.append(Problem(card.name, "", card.file, 0, "several_files", message))
+            problems.append(CellProblem(card.name, "", card.file, 0, "several_files", message))
         try:
             sheet = read_sheet(folder / files[0], card.sheet, card.keys.subject)
         except DataRefused as refusal:
-            problems.append(Problem(card.name, "", files[0], 0, "unreadable", str(refusal)))
+            problems.append(CellProblem(card.name, "", files[0], 0, "unreadable", str(refusal)))
         else:
             tables.append(key_rows(card, sheet))
     return Clinical(tables, problems)
@@ -239,11 +239,11 @@ def _files(folder: Path) -> Iterator[str]:
             yield (Path(path) / name).relative_to(folder).as_posix()
 
 
-def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[Problem]]:
+def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[CellProblem]]:
     """Return what a column says, and the texts that say nothing known."""
     facts: list[_Fact] = []
     unmapped: Counter[str] = Counter()
-    readings: dict[str, Reading] = {}
+    readings: dict[str, CellReading] = {}
     if field not in table.positions:
         return [], []
     for row in table.rows:
@@ -263,7 +263,7 @@ def _facts(table: KeyedTable, field: str) -> tuple[list[_Fact], list[Problem]]:
         message = "this is no age in years; where it is a code for none, map it to n/a"
     header = table.header(field)
     return facts, [
-        Problem(table.card.name, header, text, n, "unmapped", message)
+        CellProblem(table.card.name, header, text, n, "unmapped", message)
         for text, n in unmapped.items()
     ]
 
@@ -279,7 +279,7 @@ def _second(table: KeyedTable, row: KeyedRow, field: str) -> str | None:
     return None if value == NOT_GIVEN else value
 
 
-def _read(card: ClinicalTable, field: str, text: str) -> Reading:
+def _read(card: ClinicalTable, field: str, text: str) -> CellReading:
     if field == "age_years":
         return read_age(text, card.values.folded(field))
     return read_term(field, text, card.values.folded(field), card.patterns.of(field))
@@ -287,7 +287,7 @@ def _read(card: ClinicalTable, field: str, text: str) -> Reading:
 
 def _agreed(
     facts: Sequence[_Fact],
-) -> tuple[dict[tuple[str, str, str], tuple[Value | None]], list[Problem]]:
+) -> tuple[dict[tuple[str, str, str], tuple[Value | None]], list[CellProblem]]:
     """Return what the facts of each patient, session and field agree on, and where they do not.
 
     Where they contradict each other nothing is known, which is not the same as no fact at all.
@@ -306,12 +306,12 @@ def _agreed(
             said = ", ".join(sorted(str(value) for value in different))
             message = f"rows of one patient contradict each other, so {key[2]} stays missing"
             problems.append(
-                Problem(tables, key[2], said, len(group), "contradiction", message, key[0])
+                CellProblem(tables, key[2], said, len(group), "contradiction", message, key[0])
             )
     return values, problems
 
 
-def _lesion_rows(table: KeyedTable) -> tuple[list[LesionRow], list[Problem]]:
+def _lesion_rows(table: KeyedTable) -> tuple[list[LesionRow], list[CellProblem]]:
     """Return the rows of a table of lesions, by their position where its numbers are no numbers."""
     if table.card.lesions is None or "lesion_name" not in table.positions:
         return [], []
@@ -325,7 +325,7 @@ def _lesion_rows(table: KeyedTable) -> tuple[list[LesionRow], list[Problem]]:
             message = "numbers are missing or come twice; rows are counted instead"
             column = table.header("lesion_number")
             problems.append(
-                Problem(table.card.name, column, "", len(texts), "lesion_number", message)
+                CellProblem(table.card.name, column, "", len(texts), "lesion_number", message)
             )
     published = matching_columns(table.sheet, table.card.lesions.publish)
     names = table.sheet.columns

@@ -29,7 +29,7 @@ Kind = Literal[
 
 
 @dataclass(frozen=True)
-class Problem:
+class CellProblem:
     """Something in a table that could not be used, and so stays missing.
 
     Attributes
@@ -83,7 +83,7 @@ class KeyedTable:
     sheet: Sheet
     positions: dict[str, int]
     rows: tuple[KeyedRow, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[CellProblem, ...]
 
     def cell(self, row: KeyedRow, field: str) -> str:
         """Return what a row holds for a field; empty where the table has no such column."""
@@ -101,11 +101,11 @@ def key_rows(card: ClinicalTable, sheet: Sheet) -> KeyedTable:
     same cells count as one. Without a column for the patient no row is used, and without one for
     the session that the card names no row has a session.
     """
-    problems: list[Problem] = []
+    problems: list[CellProblem] = []
     positions: dict[str, int] = {}
     for field, pattern in _patterns(card).items():
         found = _position(card, sheet, field, pattern)
-        if isinstance(found, Problem):
+        if isinstance(found, CellProblem):
             problems.append(found)
         else:
             positions[field] = found
@@ -119,7 +119,7 @@ def key_rows(card: ClinicalTable, sheet: Sheet) -> KeyedTable:
         else:
             nameless["empty" if not cells[positions["subject"]] else "not recognised"] += 1
     problems += [
-        Problem(card.name, card.keys.subject, "", n, "no_key", f"the patient's cell is {why}")
+        CellProblem(card.name, card.keys.subject, "", n, "no_key", f"the patient's cell is {why}")
         for why, n in sorted(nameless.items())
     ]
     table = KeyedTable(card, sheet, positions, tuple(rows), ())
@@ -153,15 +153,15 @@ def _patterns(card: ClinicalTable) -> dict[str, str]:
     return patterns
 
 
-def _position(card: ClinicalTable, sheet: Sheet, field: str, pattern: str) -> int | Problem:
+def _position(card: ClinicalTable, sheet: Sheet, field: str, pattern: str) -> int | CellProblem:
     found = matching_columns(sheet, [pattern])
     if not found:
         message = f"no column's header fits the pattern of {field}"
-        return Problem(card.name, field, pattern, 0, "no_column", message)
+        return CellProblem(card.name, field, pattern, 0, "no_column", message)
     if len({tuple(row[i] for row in sheet.rows) for i in found}) > 1:
         names = ", ".join(sheet.columns[i].name for i in found)
         message = f"the headers of several columns fit the pattern of {field}: {names}"
-        return Problem(card.name, field, pattern, 0, "several_columns", message)
+        return CellProblem(card.name, field, pattern, 0, "several_columns", message)
     return found[0]
 
 
@@ -178,13 +178,13 @@ def _session(card: ClinicalTable, cell: str) -> str:
     return card.keys.session_id.format(value=value) if value else ""
 
 
-def _duplicates(table: KeyedTable) -> list[Problem]:
+def _duplicates(table: KeyedTable) -> list[CellProblem]:
     """Report keys of several rows, where a row is a patient or session and not a lesion."""
     if table.card.lesions:
         return []
     counts = Counter((row.source_id, row.session) for row in table.rows)
     return [
-        Problem(
+        CellProblem(
             table.card.name,
             "session" if session else "subject",
             session,

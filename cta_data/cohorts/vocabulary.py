@@ -119,7 +119,7 @@ _AGE = re.compile(
 
 
 @dataclass(frozen=True)
-class Reading:
+class CellReading:
     """What one cell says in the vocabulary.
 
     Attributes
@@ -144,7 +144,7 @@ def read_term(
     text: str,
     spellings: Mapping[str, str] | None = None,
     patterns: Iterable[tuple[str, str]] = (),
-) -> Reading:
+) -> CellReading:
     """Return what a cell says of `field`, one of `GROUPS`.
 
     Parameters
@@ -157,18 +157,18 @@ def read_term(
     """
     folded = fold(text)
     if not folded:
-        return Reading(None)
+        return CellReading(None)
     group = (spellings or {}).get(folded)
     if group is None:
         group = next((g for pattern, g in patterns if search(pattern, folded)), None)
     if group is None:
         group = _DEFAULTS[field].get(folded)
     if group is None:
-        return Reading(None, understood=folded in _MISSING)
-    return Reading(None if group == NOT_GIVEN else group)
+        return CellReading(None, understood=folded in _MISSING)
+    return CellReading(None if group == NOT_GIVEN else group)
 
 
-def read_age(text: str, not_given: Collection[str] = ()) -> Reading:
+def read_age(text: str, not_given: Collection[str] = ()) -> CellReading:
     """Return an age in years from `63`, `63.0`, `63,5`, `063Y`, `018M` or `63 years`.
 
     Anything else is not understood: a range, `>89`, or an age that nobody has, such as the 0 or
@@ -181,13 +181,13 @@ def read_age(text: str, not_given: Collection[str] = ()) -> Reading:
     """
     folded = fold(text)
     if folded in _MISSING or folded in not_given:
-        return Reading(None)
+        return CellReading(None)
     found = _AGE.fullmatch(folded)
     if not found:
-        return Reading(None, understood=False)
+        return CellReading(None, understood=False)
     unit = _YEARS_IN_UNIT.get((found["unit"] or "y")[0], 1.0)
     years = round(float(found["number"].replace(",", ".")) * unit, 2)
-    return Reading(years) if is_plausible_age(years) else Reading(None, understood=False)
+    return CellReading(years) if is_plausible_age(years) else CellReading(None, understood=False)
 
 
 def is_plausible_age(years: float) -> bool:

@@ -61,12 +61,6 @@ DTYPES = {
 }
 
 
-def read_nrrd(path: Path) -> sitk.Image:
-    """Read a NRRD file as a 3-D scalar image (LPS, mm); see `read_nrrd_voxels`."""
-    voxels, grid = read_nrrd_voxels(path)
-    return grid.image(voxels)
-
-
 def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], Grid]:
     """Read the voxels (z, y, x) of a NRRD file and where they lie.
 

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage, XRayRadiationDoseSRStorage
 
-from cta_data.phantom.geometry import Grid
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.phantom.geometry import index_of
 from cta_data.phantom.hospital_dicom import (
     SeriesPlan,
     WrittenSeries,
@@ -42,13 +43,13 @@ def write_localizer(
     """Three parallel transverse slices through the first MPRAGE, in its frame of reference."""
     first = next(image for key, image in patient.images.items() if key.startswith("MPRAGE"))
     grid, pose = patient.grids["MPRAGE"], patient.poses["MPRAGE"]
-    spacing = (1.6, 1.6, 30.0)
+    spacing = np.array([1.6, 1.6, 30.0])
     corner = pose.apply([-101.0, -110.0, -40.0])
     scout = Grid((128, 144, len(paths)), spacing, corner, pose.rotation)
-    matrix, offset = scout.index_to_point()
+    matrix, offset = scout.index_to_point, scout.origin
     size = np.array(scout.size[::-1])
     index = np.stack(np.meshgrid(*(np.arange(n) for n in size), indexing="ij"), axis=-1)
-    voxels = np.round(grid.point_to_index(index[..., ::-1] @ matrix.T + offset)).astype(int)
+    voxels = np.round(index_of(grid, index[..., ::-1] @ matrix.T + offset)).astype(int)
     inside = np.all((voxels >= 0) & (voxels < np.array(grid.size)), axis=-1)
     voxels = np.where(inside[..., None], voxels, 0)
     source = sitk.GetArrayViewFromImage(first)

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom import scanner
 from cta_data.phantom.anatomy import Anatomy, make_anatomy
-from cta_data.phantom.geometry import Grid, Rigid, random_rigid
+from cta_data.phantom.geometry import Rigid, random_rigid
 from cta_data.phantom.lesions import Lesion, draw_lesions
 from cta_data.phantom.vessels import paint_vessels
 
@@ -78,7 +79,8 @@ def place_brain(rng: np.random.Generator, anatomy: Anatomy, grid: Grid, degrees:
     """Put the brain into the middle of a grid, turned by at most `degrees` about each axis."""
     centre, _ = brain_box(anatomy)
     turn = random_rigid(rng, degrees=degrees, millimetres=0.0, about=np.zeros(3)).rotation
-    return View(grid, Rigid(turn, grid.centre() - turn @ centre))
+    middle = grid.index_to_point @ ((np.asarray(grid.size) - 1) / 2) + grid.origin
+    return View(grid, Rigid(turn, middle - turn @ centre))
 
 
 def distinct(labels: Labels) -> list[int]:

@@ -13,8 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, MRImageStorage
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom.dicom_encoder import SeriesEncoder, decimal_strings, file_meta
-from cta_data.phantom.geometry import Grid
 from cta_data.phantom.identity import Identity, dicom_time
 
 

@@ -10,9 +10,10 @@ import SimpleITK as sitk
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cta_data.errors import ConfigurationError
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom import scanner
 from cta_data.phantom.anatomy import Anatomy, make_anatomy
-from cta_data.phantom.geometry import SAGITTAL, Grid, Rigid, oriented_grid, random_rigid
+from cta_data.phantom.geometry import SAGITTAL, Rigid, oriented_grid, random_rigid
 from cta_data.phantom.lesions import Lesion, draw_lesions, paint_oedema
 from cta_data.phantom.readers import MPRAGE_READER, SPACE_READER, Drawn, Reader, draw
 from cta_data.phantom.vessels import paint_vessels

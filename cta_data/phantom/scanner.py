@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom.anatomy import Anatomy, tissue_fractions
-from cta_data.phantom.geometry import Grid, Rigid
+from cta_data.phantom.geometry import Rigid, box_around, index_of, points_in
 from cta_data.phantom.lesions import Lesion
 from cta_data.phantom.signal import (
     MprageSequence,
@@ -100,7 +101,7 @@ def sample(anatomy: Anatomy, signal: Volume, grid: Grid, pose: Rigid) -> Volume:
     image.SetOrigin(canvas.origin.tolist())
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize(grid.size)
-    resampler.SetOutputSpacing(grid.spacing)
+    resampler.SetOutputSpacing(grid.GetSpacing())
     resampler.SetOutputOrigin(grid.origin.tolist())
     resampler.SetOutputDirection(grid.direction.ravel().tolist())
     resampler.SetTransform(pose.inverse().to_sitk())
@@ -114,7 +115,7 @@ def _copied(
 ) -> Volume | None:
     """The voxels themselves, where the grid's nodes are nodes of the canvas; None otherwise."""
     back = pose.inverse()
-    matrix, offset = grid.index_to_point()
+    matrix, offset = grid.index_to_point, grid.origin
     steps = back.rotation @ matrix / spacing
     start = (back.apply(offset) - origin) / spacing
     whole, first = np.round(steps), np.round(start)
@@ -144,10 +145,10 @@ def add_lesions(
     edge = float(np.mean(grid.spacing))
     for lesion, rim, core in zip(lesions, contrast.rims, contrast.cores, strict=True):
         shape = lesion.shape
-        box = grid.box_around(pose.apply(shape.centre), shape.reach_mm() + edge)
+        box = box_around(grid, pose.apply(shape.centre), shape.reach_mm() + edge)
         if box is None:
             continue
-        points = to_anatomy.apply(grid.points(box))
+        points = to_anatomy.apply(points_in(grid, box))
         beyond = shape.distance(points)
         share = np.clip(0.5 - beyond / edge, 0.0, 1.0)
         level = np.full(share.shape, rim)
@@ -165,13 +166,13 @@ def label_map(grid: Grid, pose: Rigid, lesions: list[Lesion]) -> npt.NDArray[np.
     to_anatomy = pose.inverse()
     for lesion in lesions:
         centre = pose.apply(lesion.shape.centre)
-        box = grid.box_around(centre, lesion.shape.reach_mm() + max(grid.spacing))
+        box = box_around(grid, centre, lesion.shape.reach_mm() + max(grid.spacing))
         if box is None:
             continue
-        within = lesion.shape.distance(to_anatomy.apply(grid.points(box))) <= 0.0
+        within = lesion.shape.distance(to_anatomy.apply(points_in(grid, box))) <= 0.0
         labels[box][within] = lesion.number
         if not within.any():
-            x, y, z = np.round(grid.point_to_index(centre)).astype(int)
+            x, y, z = np.round(index_of(grid, centre)).astype(int)
             labels[z, y, x] = lesion.number
     return labels
 

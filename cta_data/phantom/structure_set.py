@@ -13,9 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import RTStructureSetStorage
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom import head
 from cta_data.phantom.anatomy import anatomical_point
-from cta_data.phantom.geometry import Grid, Rigid
+from cta_data.phantom.geometry import Rigid, index_of
 from cta_data.phantom.hospital_dicom import WrittenSeries, new_object, reference, save
 from cta_data.phantom.identity import Identity, dicom_time
 from cta_data.phantom.lesions import StarShape
@@ -48,7 +49,7 @@ def shape_contours(shape: StarShape, grid: Grid, pose: Rigid) -> Contours:
     if contours:
         return contours
     centre = pose.apply(shape.centre)
-    index = grid.point_to_index(centre)
+    index = index_of(grid, centre)
     onto = centre + grid.direction[:, 2] * (np.round(index[2]) - index[2]) * grid.spacing[2]
     return _cut(replace(shape, centre=pose.inverse().apply(onto)), grid, pose)
 

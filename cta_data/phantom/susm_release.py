@@ -10,6 +10,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from PIL import Image
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom import scanner
 from cta_data.phantom.external_contrasts import flair
 from cta_data.phantom.external_patient import (
@@ -23,7 +24,6 @@ from cta_data.phantom.external_patient import (
 )
 from cta_data.phantom.external_tables import rows_of, write_workbook
 from cta_data.phantom.external_truth import Release, WrittenCase, write_truth
-from cta_data.phantom.geometry import Grid
 from cta_data.phantom.lesions import Lesion, paint_oedema
 
 FORMS = ("png", "nifti")
@@ -83,7 +83,7 @@ def write_patient(
     traps = [] if labelled else ["no annotation"]
     traps += ["no FLAIR"] if number == _WITHOUT_FLAIR else []
     if form == "png":
-        grid = Grid(view.grid.size, SPACING_MM, np.zeros(3), np.eye(3))
+        grid = Grid(view.grid.size, np.array(SPACING_MM), np.zeros(3), np.eye(3))
         colour = index == min(1, last_labelled)
         traps += ["unpadded slice numbers"] + (["RGB slices"] if colour else [])
         _write_png(case, volumes, colour)
@@ -117,12 +117,10 @@ def finish(folder: Path, form: str, cases: Sequence[WrittenCase], seed: int) -> 
 
 def _grid(coarser: float, brain_height_mm: float) -> Grid:
     """256 × 256 pixels and slices from below to above the brain; larger voxels where `coarser`."""
-    spacing = tuple(coarser * s for s in SPACING_MM)
+    spacing = coarser * np.array(SPACING_MM)
     pixels = round(256 / coarser)
     slices = int(np.ceil((brain_height_mm + 8.0) / spacing[2]))
-    return Grid(
-        (pixels, pixels, slices), (spacing[0], spacing[1], spacing[2]), np.zeros(3), np.eye(3)
-    )
+    return Grid((pixels, pixels, slices), spacing, np.zeros(3), np.eye(3))
 
 
 def _contrasts(lesions: list[Lesion], *, with_flair: bool) -> list[scanner.Contrast]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom import scanner
 from cta_data.phantom.external_contrasts import flair
 from cta_data.phantom.external_patient import (
@@ -20,7 +21,7 @@ from cta_data.phantom.external_patient import (
     streams,
 )
 from cta_data.phantom.external_truth import Release, WrittenCase, write_truth
-from cta_data.phantom.geometry import Grid, random_rigid
+from cta_data.phantom.geometry import random_rigid
 from cta_data.phantom.lesions import paint_oedema
 
 FORMS = ("nifti",)
@@ -91,7 +92,7 @@ def _grid(rng: np.random.Generator, spacing: float) -> Grid:
     axes = tilt @ _AXES
     middle = np.array([0.0, 10.0, 15.0])
     origin = middle - axes @ ((np.array([x, y, z]) - 1) / 2.0 * spacing)
-    return Grid((x, y, z), (spacing,) * 3, origin, axes)
+    return Grid((x, y, z), np.full(3, spacing), origin, axes)
 
 
 RELEASE = Release(FORMS, write_patient, finish)

@@ -13,8 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import MRImageStorage, RTDoseStorage
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom.dicom_encoder import SeriesEncoder, decimal_strings
-from cta_data.phantom.geometry import Grid
 from cta_data.phantom.ummc_patient import UmmcPatient
 from cta_data.phantom.ummc_structure_set import structure_set
 from cta_data.phantom.ummc_study import DESCRIPTION, Study, save, series_folder

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.rasterization.polygon_fill import fill_even_odd
 from cta_data.phantom import scanner
 from cta_data.phantom.anatomy import Anatomy, anatomical_point
@@ -26,7 +27,7 @@ from cta_data.phantom.external_patient import (
     scan,
     streams,
 )
-from cta_data.phantom.geometry import Grid, identity, random_rigid
+from cta_data.phantom.geometry import identity, index_of, points_in, random_rigid
 from cta_data.phantom.lesions import Lesion, draw_lesions, paint_oedema, shape_of_volume
 from cta_data.phantom.structure_set import Contours, shape_contours
 from cta_data.phantom.tissues import CONTRAST_CLASSES
@@ -112,7 +113,7 @@ def contour_labels(grid: Grid, contours: Sequence[Contours]) -> Labels:
     labels = np.zeros(grid.size[::-1], dtype=np.uint8)
     for label, of_lesion in enumerate(contours, start=1):
         for k in sorted({k for k, _ in of_lesion}):
-            rings = [grid.point_to_index(stored(ring))[:, :2] for at, ring in of_lesion if at == k]
+            rings = [index_of(grid, stored(ring))[:, :2] for at, ring in of_lesion if at == k]
             labels[k][fill_even_odd(rings, (grid.size[1], grid.size[0]))] = label
     return labels
 
@@ -126,7 +127,7 @@ def _grid(voxel_mm: float) -> Grid:
     """An axial grid, columns to the left, rows to the back, slices upwards."""
     x, y, z = (int(n) for n in np.round(_EXTENT_MM / voxel_mm))
     origin = _MIDDLE - (np.array([x, y, z]) - 1) / 2.0 * voxel_mm
-    return Grid((x, y, z), (voxel_mm,) * 3, origin, np.eye(3))
+    return Grid((x, y, z), np.full(3, voxel_mm), origin, np.eye(3))
 
 
 def _view(rng: np.random.Generator, grid: Grid, course: int) -> View:
@@ -189,8 +190,8 @@ def _dose(view: View, lesions: list[Lesion]) -> sitk.Image:
     low = np.round((centres - reach[:, None]).min(axis=0) - 14.0, 1)
     high = (centres + reach[:, None]).max(axis=0) + 14.0
     x, y, z = (int(n) for n in np.ceil((high - low) / spacing) + 1)
-    grid = Grid((x, y, z), (spacing,) * 3, low, np.eye(3))
-    points = grid.points((slice(0, z), slice(0, y), slice(0, x)))
+    grid = Grid((x, y, z), np.full(3, spacing), low, np.eye(3))
+    points = points_in(grid, (slice(0, z), slice(0, y), slice(0, x)))
     dose = np.zeros((z, y, x))
     for centre, radius in zip(centres, reach, strict=True):
         beyond = np.linalg.norm(points - centre, axis=-1) / (radius + 2.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom import scanner
 from cta_data.phantom.anatomy import Anatomy
 from cta_data.phantom.external_contrasts import flair, t2
@@ -25,7 +26,7 @@ from cta_data.phantom.external_patient import (
 )
 from cta_data.phantom.external_tables import rows_of, write_workbook
 from cta_data.phantom.external_truth import Release, WrittenCase, write_truth
-from cta_data.phantom.geometry import Grid
+from cta_data.phantom.geometry import box_around, points_in
 from cta_data.phantom.lesions import Lesion, paint_oedema
 
 FORMS = ("nifti",)
@@ -97,7 +98,7 @@ def finish(folder: Path, form: str, cases: Sequence[WrittenCase], seed: int) -> 
 def _grid(voxel_mm: float) -> Grid:
     """The atlas' 240 × 240 × 155 voxels of 1 mm, or fewer and larger ones from the same corner."""
     x, y, z = (round(n / voxel_mm) for n in (240, 240, 155))
-    return Grid((x, y, z), (voxel_mm,) * 3, np.array([0.0, -239.0, 0.0]), np.eye(3))
+    return Grid((x, y, z), np.full(3, voxel_mm), np.array([0.0, -239.0, 0.0]), np.eye(3))
 
 
 def _draw(
@@ -124,10 +125,10 @@ def _codes(anatomy: Anatomy, view: View, lesions: list[Lesion], instances: Label
         if lesion.core_share == 0.0:
             continue
         reach = lesion.shape.reach_mm()
-        box = view.grid.box_around(view.pose.apply(lesion.shape.centre), reach)
+        box = box_around(view.grid, view.pose.apply(lesion.shape.centre), reach)
         if box is None:
             continue
-        points = to_anatomy.apply(view.grid.points(box))
+        points = to_anatomy.apply(points_in(view.grid, box))
         length = np.linalg.norm(points - lesion.shape.centre, axis=-1)
         radius = length - lesion.shape.distance(points)
         core = (length <= lesion.core_share * radius) & (instances[box] == lesion.number)

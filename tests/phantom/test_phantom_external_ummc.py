@@ -14,10 +14,10 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from helpers.made_once import made_once
+from helpers.rasterized import rasterize_roi
 
 from cta_data.formats.dicom.rtdose import read_dose
 from cta_data.formats.dicom.rtstruct import read_structure_set
-from cta_data.imaging.rasterization.rasterize import rasterize_roi
 from cta_data.intake.archives import UnpackBudget, UnpackLimits
 from cta_data.intake.discover import discover
 from cta_data.phantom import WrittenCase, WrittenCohort, scanner, write_cohort

@@ -19,7 +19,7 @@ from cta_data.cohorts.roi_selection import RoiName
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import Unit, UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
-from cta_data.formats.digests.voxels import VoxelDigests, voxel_digests
+from cta_data.formats.digests import VoxelDigests, voxel_digests
 from cta_data.formats.nifti.copy import place_nifti
 from cta_data.formats.nifti.geometry import FormChoice
 from cta_data.formats.nifti.image import read_image, write_voxels

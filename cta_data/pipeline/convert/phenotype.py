@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cta_data.bids.dataset import OLDEST_AGE_YEARS, write_bidsignore
-from cta_data.bids.phenotype import write_phenotype
+from cta_data.bids.dataset import OLDEST_AGE_YEARS, write_bidsignore, write_phenotype
 from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeColumn, PhenotypeRow
 from cta_data.cohorts.vocabulary import WORDS, read_age
 from cta_data.engine.driver import mark_uncommitted

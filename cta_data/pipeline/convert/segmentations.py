@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.roi_selection import (
+    RoiDecision,
     RoiName,
-    Selection,
     Selections,
     select_rois,
     technique_drawn_on,
@@ -192,7 +192,7 @@ def _write_lesions(
 
 def _rejected_rows(
     unit: UnitId,
-    decisions: Sequence[Selection],
+    decisions: Sequence[RoiDecision],
     before: int,
     drawn_on: str | None,
     image: PlacedImage,

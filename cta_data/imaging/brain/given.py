@@ -1,4 +1,4 @@
-"""A brain mask that the user supplies, taken only when it lies on the image's own grid."""
+"""Brain masks that are not searched for: one that the user supplies, or the whole image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 VERSION = "1"
 
 
-def extract(image: sitk.Image, options: Options) -> BrainExtraction:
-    """Return ``options["mask"]`` (path or ``SimpleITK.Image``) as uint8 0/1.
+def extract_supplied(image: sitk.Image, options: Options) -> BrainExtraction:
+    """Return ``options["mask"]`` (path or ``SimpleITK.Image``), on the image's grid, as uint8 0/1.
 
     Raises
     ------
@@ -39,6 +39,13 @@ def extract(image: sitk.Image, options: Options) -> BrainExtraction:
     if not sitk.GetArrayViewFromImage(binary).any():
         raise DataRefused("the brain mask is empty", where=where)
     return BrainExtraction(binary, "provided", VERSION)
+
+
+def whole_image(image: sitk.Image, options: Options) -> BrainExtraction:
+    """Return a mask of ones on the grid of ``image``."""
+    mask = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
+    mask.CopyInformation(image)
+    return BrainExtraction(mask, "none", "1", ("the whole image is taken as brain",))
 
 
 def _read(given: object) -> sitk.Image:
