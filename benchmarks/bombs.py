@@ -158,7 +158,7 @@ def _series(path: Path) -> str:
 
 
 def _table(path: Path) -> str:
-    from cta_data.cohorts.clinical_tables import read_sheet
+    from cta_data.cohorts.clinical.sheets import read_sheet
 
     return f"sheet of {len(read_sheet(path).columns)} columns"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.cohorts.vocabulary import GROUPS, CellReading, fold, read_age, read_term
+from cta_data.cohorts.clinical.vocabulary import GROUPS, CellReading, fold, read_age, read_term
 
 
 @pytest.mark.parametrize(

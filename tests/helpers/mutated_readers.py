@@ -33,7 +33,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage, generate_uid
 
-from cta_data.cohorts.clinical_tables import read_sheet
+from cta_data.cohorts.clinical.sheets import read_sheet
 from cta_data.cohorts.registry import read_card
 from cta_data.formats.contours_json import read_contours, write_contours
 from cta_data.formats.dicom.rtdose import read_dose

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cta_data.cohorts.lesion_rows import LesionRow, link_lesions
+from cta_data.cohorts.clinical.lesion_rows import LesionRow, link_lesions
 from cta_data.phantom.ummc_full_workbook import FullWorkbook, full_size_workbook
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.clinical import Clinical
-from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
-from cta_data.cohorts.vocabulary import WORDS
+from cta_data.cohorts.clinical.lesion_rows import LesionRow, link_lesions, target_type
+from cta_data.cohorts.clinical.people import Clinical
+from cta_data.cohorts.clinical.vocabulary import WORDS
 from cta_data.engine import Unit
 from cta_data.engine.sessions import SourceSession, session_labels, source_sessions
 from cta_data.files import json_line

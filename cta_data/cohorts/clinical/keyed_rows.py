@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cta_data.cohorts.clinical_card import ClinicalTable
-from cta_data.cohorts.clinical_tables import Sheet
+from cta_data.cohorts.clinical.card import ClinicalTable
+from cta_data.cohorts.clinical.sheets import Sheet
 from cta_data.patterns import search
 
 SECOND = "_fallback"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cta_data.cohorts.clinical_card import TargetRule
+from cta_data.cohorts.clinical.card import TargetRule
 from cta_data.patterns import search
 
 Status = Literal["matched", "row_without_roi", "roi_without_row", "ambiguous"]

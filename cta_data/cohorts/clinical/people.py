@@ -9,27 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cta_data.cohorts.clinical_card import ClinicalTable
-from cta_data.cohorts.clinical_phenotype import (
-    Phenotype,
-    PhenotypeColumn,
-    PhenotypeRow,
-    make_phenotype,
-    named_people,
-)
-from cta_data.cohorts.clinical_rows import (
+from cta_data.cohorts.clinical.card import ClinicalTable
+from cta_data.cohorts.clinical.keyed_rows import (
     SECOND,
     CellProblem,
     KeyedRow,
     KeyedTable,
-    Kind,
     key_rows,
     matching_columns,
     plain_value,
 )
-from cta_data.cohorts.clinical_tables import EXTENSIONS, read_sheet
-from cta_data.cohorts.lesion_rows import LesionRow
-from cta_data.cohorts.vocabulary import (
+from cta_data.cohorts.clinical.lesion_rows import LesionRow
+from cta_data.cohorts.clinical.phenotype import (
+    Phenotype,
+    make_phenotype,
+    named_people,
+)
+from cta_data.cohorts.clinical.sheets import EXTENSIONS, read_sheet
+from cta_data.cohorts.clinical.vocabulary import (
     FIELDS,
     NOT_GIVEN,
     UNKNOWN,
@@ -40,18 +37,6 @@ from cta_data.cohorts.vocabulary import (
 )
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.patterns import search
-
-__all__ = [
-    "CellProblem",
-    "Clinical",
-    "Kind",
-    "Person",
-    "Phenotype",
-    "PhenotypeColumn",
-    "PhenotypeRow",
-    "find_clinical_files",
-    "read_clinical",
-]
 
 Value = str | float
 LIFELONG = ("sex",)

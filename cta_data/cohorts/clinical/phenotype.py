@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cta_data.cohorts.clinical_rows import KeyedTable, matching_columns
-from cta_data.cohorts.vocabulary import fold
+from cta_data.cohorts.clinical.keyed_rows import KeyedTable, matching_columns
+from cta_data.cohorts.clinical.vocabulary import fold
 
 LEVELS_UP_TO = 20
 """Columns with no more texts than this are told by listing them."""

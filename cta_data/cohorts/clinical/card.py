@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from cta_data.cohorts.clinical.vocabulary import GROUPS, NOT_GIVEN, fold
 from cta_data.cohorts.file_card import Label, Pattern
-from cta_data.cohorts.vocabulary import GROUPS, NOT_GIVEN, fold
 from cta_data.validation import StrictModel
 
 
