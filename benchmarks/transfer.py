@@ -44,7 +44,7 @@ from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.lesions.mask_transfer import transfer_mask
 from cta_data.phantom.geometry import SAGITTAL, box_around, points_in
-from cta_data.phantom.lesions import draw_volumes
+from cta_data.phantom.head.lesions import draw_volumes
 
 Labels = NDArray[np.uint16]
 

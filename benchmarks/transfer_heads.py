@@ -18,9 +18,9 @@ from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.rasterization.contour_planes import planes_of_rois
 from cta_data.imaging.rasterization.contours import Contour, Roi
 from cta_data.imaging.rasterization.rasterize import rasterize_planes, spacing_along_axes
+from cta_data.phantom.export.structure_set import shape_contours
 from cta_data.phantom.geometry import SAGITTAL, Rigid, box_around, points_in, random_rigid
-from cta_data.phantom.lesions import StarShape, shape_of_volume
-from cta_data.phantom.structure_set import shape_contours
+from cta_data.phantom.head.lesions import StarShape, shape_of_volume
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.phantom.geometry import Rigid, identity, points_in, random_rigid
-from cta_data.phantom.lesions import LARGEST_CM3, SMALLEST_CM3, draw_volumes, shape_of_volume
+from cta_data.phantom.head.lesions import LARGEST_CM3, SMALLEST_CM3, draw_volumes, shape_of_volume
 
 
 def test_volumes_follow_the_trial() -> None:
