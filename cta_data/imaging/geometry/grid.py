@@ -179,7 +179,7 @@ class Grid:
         return np.asarray(np.linalg.solve(self.index_to_point, relative.T).T)
 
     def to_point(self, index: NDArray[np.number]) -> NDArray[np.float64]:
-        """Points (LPS, mm) of continuous indices (x, y, z), shape (n, 3)."""
+        """Points (LPS, mm) of continuous indices (x, y, z), shape (..., 3)."""
         return np.asarray(index @ self.index_to_point.T + self.origin)
 
 

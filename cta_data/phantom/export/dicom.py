@@ -81,7 +81,7 @@ def grid_elements(grid: Grid) -> dict[str, Any]:
     }
 
 
-def write_series(
+def write_slices(
     header: Elements,
     grid: Grid,
     volume: NDArray[np.integer],

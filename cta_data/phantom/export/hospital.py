@@ -25,8 +25,8 @@ from cta_data.phantom.export.dicom import (
     references,
     save,
     series_reference,
+    write_slices,
 )
-from cta_data.phantom.export.dicom import write_series as write_slices
 from cta_data.phantom.export.identity import PatientIdentity, dicom_time
 from cta_data.phantom.geometry import Rigid, identity, index_of
 from cta_data.phantom.patient import DigitalPatient

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cta_data.phantom.export.dicom import (
     WrittenSeries,
     decimal_strings,
     save,
-    write_series,
+    write_slices,
 )
 from cta_data.phantom.export.structure_set import (
     PlannedRoi,
@@ -128,9 +128,7 @@ def build_rois(study: CourseStudy) -> list[PlannedRoi]:
     ]
     # Adding zero turns −0 into 0.
     return [
-        PlannedRoi(
-            roi.name, roi.interpreted, [(k, stored(p) + 0.0) for k, p in roi.contours], roi.colour
-        )
+        replace(roi, contours=[(k, stored(points) + 0.0) for k, points in roi.contours])
         for roi in rois
     ]
 
@@ -149,7 +147,7 @@ def _write_mr(study: CourseStudy, header: Elements, folder: Path) -> WrittenSeri
     folder.mkdir(parents=True)
     paths = [folder / f"1-{k + 1:0{len(str(count))}d}.dcm" for k in range(count)]
     uids = [study.uid("MR", k) for k in range(count)]
-    return write_series(header, study.course.view.grid, image, uids, paths)
+    return write_slices(header, study.course.view.grid, image, uids, paths)
 
 
 def _dose(study: CourseStudy, structure_set_uid: str) -> dict[str, Any]:
