@@ -12,8 +12,9 @@ import SimpleITK as sitk
 
 from cta_data.drawing.planes import Pixels, Plane, anatomical_axes, grey_window, lesion_centre, show
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_image, same_grid
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.transforms import read_transform
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.pipeline.transform_chain import TransformChain
 
 CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
