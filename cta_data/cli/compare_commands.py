@@ -11,10 +11,10 @@ from cta_data.cli.options import JsonOption, OverwriteOption, StudyOption
 from cta_data.destinations import require_file_place
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING
 from cta_data.errors import ConfigurationError
+from cta_data.files import written_whole
 from cta_data.given_paths import require_given_file
 from cta_data.study.study import EVALUATION, open_study
 from cta_data.terminal.output import error_console, print_json
-from cta_data.whole_files import written_whole
 
 if TYPE_CHECKING:
     from cta_data.scoring.comparison import ScoreComparison

@@ -41,7 +41,7 @@ def trace(
     study: StudyOption = None,
 ) -> int:
     """Tell where a file comes from, step by step back to the raw series; nothing is fetched."""
-    from cta_data.bids.files import write_text
+    from cta_data.files import write_text
     from cta_data.pipeline.lineage import trace as trace_back
     from cta_data.pipeline.lineage_graph import WRITERS, graph_text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,8 +17,10 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import held_back
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_grid, read_image, same_grid
+from cta_data.files import json_line
+from cta_data.formats.nifti.image import read_grid, read_image
 from cta_data.formats.transforms import read_transform
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.imaging.geometry.inverse import inverse_of
 from cta_data.imaging.registration.limits import (
     RegistrationQuality,
@@ -101,8 +102,8 @@ def _keep(unit: Unit, technique: str, found: Found, workspace: Workspace) -> Tra
         kind=found.kind,
         source=found.source,
         metric=found.metric,
-        parameters=_json(found.parameters) if found.parameters is not None else None,
-        quality_values=_json(vars(found.quality)) if found.quality is not None else None,
+        parameters=json_line(found.parameters) if found.parameters is not None else None,
+        quality_values=json_line(vars(found.quality)) if found.quality is not None else None,
         accepted=not found.reasons,
         rejection_reason="; ".join(found.reasons) or None,
     )
@@ -170,7 +171,3 @@ def _stated_or_same(unit: Unit, same_frame: bool) -> bool:
 
 def _kind(transform: sitk.Transform) -> str:
     return "affine" if transform.IsLinear() else "displacement"
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True, default=float)

@@ -11,8 +11,9 @@ import SimpleITK as sitk
 
 from cta_data.drawing.planes import Pixels, Plane, anatomical_axes, grey_window, lesion_centre, show
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_image, same_grid
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.transforms import read_transform
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.pipeline.transform_chain import TransformChain
 from cta_data.study.tables import ImageRow, TransformRow
 

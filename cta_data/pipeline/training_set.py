@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,11 @@ import SimpleITK as sitk
 
 from cta_data.engine import Outcome, Unit, Workspace
 from cta_data.errors import DataRefused
+from cta_data.files import json_text
 from cta_data.formats.nifti.geometry import grid_of_itk
-from cta_data.formats.nifti.image import describe_grid_difference, read_image, same_grid
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.voxel_values import count_not_finite
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
 from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
@@ -64,7 +65,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
 
 
 def _write(workspace: Workspace, path: str, content: Any, *, in_order: bool = True) -> None:
-    text = json.dumps(content, indent=2, sort_keys=in_order) + "\n"
+    text = json_text(content, sorted_keys=in_order, escaped=True)
     workspace.write(path).write_text(text, encoding="utf-8")
 
 

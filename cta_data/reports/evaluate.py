@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cta_data.bids.files import write_bytes
+from cta_data.files import write_bytes
 from cta_data.reports.article.found_text import found_text
 from cta_data.reports.article.page import evaluation_page
 from cta_data.reports.article.score_text import score_html, score_latex, score_section

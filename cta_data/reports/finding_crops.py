@@ -16,8 +16,8 @@ from cta_data.drawing.crops import Crop, Outline
 from cta_data.drawing.planes import show_lesion
 from cta_data.engine.sessions import Upstream, require_outputs
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.nifti.image import read_grid, same_grid
-from cta_data.imaging.geometry.grid import Grid
+from cta_data.formats.nifti.image import read_grid
+from cta_data.imaging.geometry.grid import Grid, same_grid
 from cta_data.pipeline.session_images import SessionImages, require_files
 from cta_data.scoring import Convention
 from cta_data.scoring.instance_labels import instance_labels

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from cta_data.bids.files import write_bytes, write_text
 from cta_data.errors import CtaError
+from cta_data.files import write_bytes, write_text
 from cta_data.reports.figures import figure_bytes
 from cta_data.reports.figures.findings import FindingPicture, findings_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, outline_name

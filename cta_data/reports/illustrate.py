@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cta_data.bids.files import write_bytes, write_text
+from cta_data.files import write_bytes, write_text
 from cta_data.reports.evaluate import FLOW, FLOW_TABLE, Illustrate, Illustration
 from cta_data.reports.figures import figure_bytes, flow_figure
 from cta_data.reports.finding_figures import write_findings

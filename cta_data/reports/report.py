@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cta_data.bids.files import write_text
 from cta_data.errors import ConfigurationError
+from cta_data.files import write_text
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.reports.table_1.population_table import population_table

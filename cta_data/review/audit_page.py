@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from cta_data.bids.files import write_bytes, write_text
 from cta_data.drawing.png import png_bytes
 from cta_data.errors import CtaError, DataRefused
+from cta_data.files import write_bytes, write_text
 from cta_data.reports.figures.findings import strip_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
 from cta_data.reports.finding_figures import overlap_in_words

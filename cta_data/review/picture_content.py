@@ -13,8 +13,8 @@ import SimpleITK as sitk
 
 from cta_data.drawing.crops import Crop, Outline
 from cta_data.drawing.planes import Plane, middle, orthogonal_planes, show_lesion
+from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
-from cta_data.json_files import read_json_object
 from cta_data.pipeline.session_images import SessionImages
 from cta_data.review.pictures_page import LesionEntry, SessionEntry
 from cta_data.review.transfer_pictures import Checkerboard, LesionPicture, SessionPicture

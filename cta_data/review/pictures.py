@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cta_data.bids.files import write_bytes, write_text
 from cta_data.drawing.png import png_bytes
 from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import decision_about, in_words, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, Upstream
 from cta_data.errors import CtaError
+from cta_data.files import write_bytes, write_text
 from cta_data.pipeline.session_images import require_files
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.review.acceptance import JUDGED

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.json_files import read_json
+from cta_data.files import read_json
 from cta_data.scoring.summary import METRICS
 
 EXPECTED = "Give what `cta-data score … --json` printed, or the file of its --out"

@@ -13,17 +13,11 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.formats.image_grid import ImageGrid
 from cta_data.formats.nifti.content import read_content, voxel_layout
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
-from cta_data.formats.nifti.image import (
-    describe_grid_difference,
-    header_geometry,
-    ras_affine,
-    same_grid,
-    value_scale,
-)
+from cta_data.formats.nifti.image import header_geometry, value_scale
 from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
 from cta_data.imaging.lesions.label_values import whole_numbers
 from cta_data.scoring.case import CaseScore, score_case
 from cta_data.scoring.conventions import Convention
@@ -65,9 +59,9 @@ class MaskVoxels:
     affine: NDArray[np.float64]
 
     @property
-    def grid(self) -> ImageGrid:
+    def grid(self) -> Grid:
         """Where the voxels lie."""
-        return ImageGrid.of((self.shape[2], self.shape[1], self.shape[0]), self.affine)
+        return Grid.of_affine((self.shape[2], self.shape[1], self.shape[0]), self.affine)
 
 
 @dataclass(frozen=True, eq=False)

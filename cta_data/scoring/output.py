@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from cta_data.files import written_whole
 from cta_data.scoring.case import CaseScore, LesionInstance, PairScore
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.mask_files import Label
 from cta_data.scoring.summary import METRICS
 from cta_data.scoring.surfaces import SurfaceDistances
-from cta_data.whole_files import written_whole
 
 DISTANCES = ("hausdorff_mm", "hausdorff95_mm", "mean_surface_mm")
 LESION_COLUMNS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cta_data.cohorts import Card, read_card
-from cta_data.cohorts.clinical import Clinical, read_clinical
+from cta_data.cohorts.clinical.people import Clinical, read_clinical
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.study import layout
 from cta_data.study.configuration import StudyConfiguration

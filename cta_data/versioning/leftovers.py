@@ -13,15 +13,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 import psutil
 
 from cta_data.errors import CtaError
-from cta_data.versioning.committed import datasets_of
 
 MARK = "CTA_DATA_COMMAND"
 """Variable of all processes that a command starts: the process number of the command."""
+_PLACES = (
+    "",
+    "models",
+    "evaluation/*",
+    "datasets/*",
+    "datasets/*/sourcedata",
+    "datasets/*/derivatives/*",
+)
+"""Where the repositories of a study lie, those included that no commit knows yet."""
 _GRACE_SECONDS = 3.0
 _LOCKS = ("*.lock", "annex/*.lock", "refs/heads/*.lock", "refs/heads/**/*.lock")
 _WATCHER = """
@@ -78,7 +87,7 @@ def clear_leftovers(root: Path) -> list[str]:
     CtaError
         git works in the study and holds a lock: it was not started by a command of this package.
     """
-    locks = [lock for dataset in datasets_of(root) for lock in _locks_of(dataset)]
+    locks = _locks_in(root)
     if not locks:
         return []
     _end_orphans()
@@ -101,17 +110,17 @@ def clear_leftovers(root: Path) -> list[str]:
 
 def stale_locks(root: Path) -> list[str]:
     """Return the locks of git in a study, from its top, while no process of git works there."""
-    locks = [lock for dataset in datasets_of(root) for lock in _locks_of(dataset)]
+    locks = _locks_in(root)
     if not locks or _of_git(root):
         return []
     return [lock.relative_to(root).as_posix() for lock in locks if lock.exists()]
 
 
-def _locks_of(dataset: Path) -> list[Path]:
-    folder = dataset / ".git"
-    if not folder.is_dir():
-        return []
-    return sorted({lock for pattern in _LOCKS for lock in folder.glob(pattern)})
+def _locks_in(root: Path) -> list[Path]:
+    """The locks of all repositories of a study, of those too that were being made."""
+    patterns = (f"{place}/.git/{lock}".lstrip("/") for place in _PLACES for lock in _LOCKS)
+    found = (root.glob(pattern) for pattern in patterns)
+    return sorted(set(chain.from_iterable(found)))
 
 
 def _end_orphans() -> None:

@@ -126,6 +126,20 @@ def test_locks_of_git_that_nobody_holds_are_removed(study: Path) -> None:
     assert outcome.text.count("index.lock") == 2
 
 
+@pytest.mark.parametrize("place", ["", "sourcedata", "derivatives/cta"])
+def test_a_lock_of_a_dataset_that_was_being_made_is_removed(tmp_path: Path, place: str) -> None:
+    """A command died while it made a cohort: no commit knows of its datasets yet."""
+    study = tmp_path / "study"
+    create_study(study, "signals", ())
+    begun = study / "datasets" / "own" / place
+    subprocess.run(["git", "init", "-q", str(begun)], check=True)
+    (begun / ".git/index.lock").touch()
+    raw = write_plain_patients(tmp_path / "raw", ["pa"])
+    card = write_plain_card(tmp_path / "own.toml", "own")
+    assert run_cta("add", "own", raw, "--card", card, study=study).code == 0
+    assert run_cta("doctor", study=study).code == 0
+
+
 def test_a_lock_that_git_may_hold_is_left(study: Path, tmp_path: Path) -> None:
     """While a process of git works in the study its lock is its own."""
     sleeper = tmp_path / "git-sleep"

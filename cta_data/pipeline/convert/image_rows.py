@@ -10,8 +10,7 @@ import pydicom
 
 from cta_data.bids.names import BidsName, raw_name
 from cta_data.cohorts.series_roles import Role
-from cta_data.formats.nifti.image import ras_affine
-from cta_data.imaging.geometry.grid import Placed
+from cta_data.imaging.geometry.grid import Placed, ras_affine
 from cta_data.imaging.rasterization.contours import AcquiredSlices
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow
