@@ -370,7 +370,7 @@ def test_another_technique_is_another_training_set(tmp_path: Path) -> None:
     study = make_study(tmp_path)
     plain, other = plan(study), plan(study, "B", "SPACE")
     assert isinstance(plain, Unit) and isinstance(other, Unit)
-    assert other.id.step != plain.id.step
+    assert other.id != plain.id
     folders = [unit.parameters["folder"].split("/")[-1] for unit in (plain, other)]
     assert folders[0] == "Dataset502_CTAB"
     assert len({folder.split("_")[0] for folder in folders}) == 2
