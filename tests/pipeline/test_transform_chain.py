@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
+from helpers.typed_rows import typed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from cta_data.engine import Workspace
 from cta_data.engine.sessions import transform_inputs
 from cta_data.errors import DataRefused
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import TransformRow
 
 POINT = (10.0, -20.0, 30.0)
 COORDINATES = st.floats(-100, 100)
@@ -119,9 +122,9 @@ def test_resampling_moves_a_voxel_to_where_the_points_say(tmp_path: Path) -> Non
 def test_transforms_are_read_by_the_roles_of_a_unit(tmp_path: Path) -> None:
     """`<fixed>:<moving>` names the direction of a file."""
     sitk.WriteTransform(turn(0.2, 1, 2, 3), str(tmp_path / "t.tfm"))
-    rows = [
-        {"fixed": "MPRAGE", "moving": "CT", "path": "t.tfm", "accepted": True},
-    ]
+    own = SessionId("internal", "1", "1").columns()
+    about = {"fixed": "MPRAGE", "moving": "CT", "path": "t.tfm", "accepted": True}
+    rows = [typed(TransformRow, own | about)]
     inputs = transform_inputs(rows)
     assert inputs == {"transform:MPRAGE:CT": "t.tfm"}
     paths = {role.removeprefix("transform:"): path for role, path in inputs.items()}

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.typed_rows import typed
 
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.reports.finding_crops import CaseCrops, CaseFiles, Masks
 from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.models.findings import REFERENCE
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import ImageRow, TransformRow
 
 POINT_RAS = np.array([23.0, -31.0, 17.0])
 """Where the marker is, mm, in the space of MPRAGE."""
@@ -66,9 +69,14 @@ def session(tmp_path: Path, degrees: float = 25.0) -> tuple[CaseFiles, dict[str,
         masks[technique] = tmp_path / f"mask_{technique}.nii.gz"
         write_voxels(mask, affine, masks[technique])
     sitk.WriteTransform(transform, str(tmp_path / "reg.tfm"))
-    images = {t: {"path": f"{t}.nii.gz", "modality": "MR", "frame": None} for t in grids}
-    rows = ({"fixed": "MPRAGE", "moving": "SPACE", "path": "reg.tfm"},)
-    return CaseFiles("MPRAGE", images, {}, rows), masks
+    own = SessionId("internal", "1", "1").columns() | {"contrast_phase": "late", "description": ""}
+    images = {
+        t: typed(ImageRow, own | {"technique": t, "path": f"{t}.nii.gz", "modality": "MR"})
+        for t in grids
+    }
+    pair = {"fixed": "MPRAGE", "moving": "SPACE", "path": "reg.tfm"}
+    registered = typed(TransformRow, SessionId("internal", "1", "1").columns() | pair)
+    return CaseFiles("MPRAGE", images, {}, (registered,)), masks
 
 
 def crops_of(tmp_path: Path, files: CaseFiles, mask: Path) -> CaseCrops:
