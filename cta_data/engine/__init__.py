@@ -14,7 +14,7 @@ from cta_data.engine.units import (
     Step,
     Unit,
     UnitId,
-    existing_inputs,
+    existing_files,
     session_scope,
 )
 from cta_data.versioning.keys import content_key, digest
@@ -38,7 +38,7 @@ __all__ = [
     "content_key",
     "decide",
     "digest",
-    "existing_inputs",
+    "existing_files",
     "plan_steps",
     "run_steps",
     "session_scope",

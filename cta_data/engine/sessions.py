@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from cta_data.engine import Blocked, Input, Selection, Unit, UnitId, existing_inputs
+from cta_data.engine import Blocked, Selection, Unit, UnitId, existing_files
+from cta_data.engine.inputs import Files
+from cta_data.engine.units import Given
 from cta_data.study.configuration import Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
@@ -271,32 +272,22 @@ def held_back(findings: list[str]) -> str:
     return f"held back: {'; '.join(findings)}. {todo}" if findings else ""
 
 
-def make_unit(
-    study: Study,
-    unit: UnitId,
-    version: int,
-    paths: Mapping[str, str],
-    parameters: Mapping[str, Any],
-) -> Unit | Blocked:
+def make_unit(study: Study, unit: UnitId, version: int, given: Given) -> Unit[Given] | Blocked:
     """Return the unit with its inputs' keys, or blocked where an input is gone."""
-    inputs, missing = existing_inputs(study.root, paths)
+    keys, missing = existing_files(study.root, given)
     if missing:
         why = f"its input is gone: {missing[0]}; run the step that makes it"
         return Blocked(unit, version, why)
-    return Unit(unit, version, tuple(sorted(inputs, key=_by_role)), dict(parameters))
+    return Unit.of(unit, version, given, keys)
 
 
-def transform_inputs(rows: Iterable[TransformRow]) -> dict[str, str]:
-    """Return the transforms of a session as inputs of a unit.
+def transform_files(rows: Iterable[TransformRow]) -> Files[tuple[str, str]]:
+    """Return the transforms of a session, by their fixed and moving spaces.
 
     One that its checks reject is among them only after a person has accepted it: until then the
     registration of the session is not done, and nothing is planned on it.
     """
-    return {f"transform:{r.fixed}:{r.moving}": r.path for r in rows}
-
-
-def _by_role(entry: Input) -> tuple[str, str]:
-    return entry.role, entry.path
+    return Files({(row.fixed, row.moving): row.path for row in rows})
 
 
 def _by_technique(rows: list[ImageRow], description: str) -> dict[str, list[ImageRow]]:

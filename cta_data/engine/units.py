@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from cta_data.engine.inputs import files_of, parameters_of
 from cta_data.study.session_id import SessionId
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key, digest, unit_key
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from cta_data.engine.staging import Workspace
     from cta_data.study.study import Study
     from cta_data.study.tables import TableRow
+
+
+Given = TypeVar("Given")
+"""The inputs of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +34,29 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Something to do: everything that its result depends on, and nothing else."""
+class Unit(Generic[Given]):
+    """Something to do: everything that its result depends on, and nothing else.
+
+    Attributes
+    ----------
+    inputs, parameters
+        What is hashed: all of `given`, the files with their content keys.
+    given
+        The inputs of the step, as its `run` reads them.
+    """
 
     id: UnitId
     version: int
     inputs: tuple[Input, ...]
     parameters: Mapping[str, Any]
+    given: Given = cast(Any, None)
+
+    @classmethod
+    def of(cls, unit: UnitId, version: int, given: Given, keys: Mapping[str, str]) -> Unit[Given]:
+        """Return a unit from the inputs of its step and the content keys of its files."""
+        inputs = (Input(role, path, keys[path]) for role, path in files_of(given).items())
+        ordered = tuple(sorted(inputs, key=lambda one: (one.role, one.path)))
+        return cls(unit, version, ordered, parameters_of(given), given)
 
     @property
     def session(self) -> SessionId:
@@ -54,14 +75,10 @@ class Unit:
             {f"{i.role}:{i.path}": i.key for i in self.inputs}, self.parameters_digest, self.version
         )
 
-    def path(self, role: str) -> str:
-        """Return the path of the one input with a role."""
-        return next(i.path for i in self.inputs if i.role == role)
-
-    def paths(self, prefix: str) -> dict[str, str]:
-        """Return the paths of the inputs whose roles start with `prefix`, by the rest of it."""
-        found = [i for i in self.inputs if i.role.startswith(prefix)]
-        return {i.role.removeprefix(prefix): i.path for i in found}
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """Content keys of the files that it reads, by their paths."""
+        return {one.path: one.key for one in self.inputs}
 
 
 @dataclass(frozen=True)
@@ -159,14 +176,8 @@ def session_scope(*row_types: type[TableRow], **fixed: Any) -> Callable[[UnitId]
     return owns
 
 
-def existing_inputs(root: Path, paths: Mapping[str, str]) -> tuple[tuple[Input, ...], list[str]]:
-    """Return the inputs (role to path) with their keys, and the paths that are not there."""
-    found, missing = [], []
-    top = f"{root}/"
-    for role, path in paths.items():
-        key = content_key(top + path)
-        if key is None:
-            missing.append(path)
-        else:
-            found.append(Input(role, path, key))
-    return tuple(found), missing
+def existing_files(root: Path, given: Any) -> tuple[dict[str, str], list[str]]:
+    """Return the content keys of the files of a step's inputs, and the paths that are not there."""
+    found = {path: content_key(f"{root}/{path}") for path in files_of(given).values()}
+    missing = [path for path, key in found.items() if key is None]
+    return {path: key for path, key in found.items() if key is not None}, missing

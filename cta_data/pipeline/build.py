@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
+from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit, setting_image
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
@@ -23,6 +26,19 @@ from cta_data.study.tables import ImageRow, SplitRow
 
 VERSION = 3
 MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class BuildInputs:
+    """What a training set depends on; files by case."""
+
+    setting: str
+    folder: str
+    definition: Mapping[str, Any]
+    partition: Mapping[str, Any]
+    cases: tuple[Mapping[str, Any], ...]
+    image: Files[str]
+    label: Files[str]
 
 
 def build_step(study: Study, name: str, technique: str = "") -> Step:
@@ -120,17 +136,16 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     if n_patients < folds:
         why = f"{n_patients} training patients are fewer than {folds} folds (build.folds)"
         return Blocked(unit, VERSION, why)
-    paths: dict[str, str] = {}
-    for case in cases:
-        paths |= {f"image:{case.case}": case.image, f"label:{case.case}": case.label}
-    parameters = {
-        "setting": name,
-        "folder": layout.training_set(layout.dataset_name(name, setting.dataset_id)),
-        "definition": setting.model_dump() | {"grid": setting.label_grid},
-        "partition": vars(partition_options(study.configuration.build)),
-        "cases": [case.as_dict() for case in cases],
-    }
-    return make_unit(study, unit, VERSION, paths, parameters)
+    given = BuildInputs(
+        setting=name,
+        folder=layout.training_set(layout.dataset_name(name, setting.dataset_id)),
+        definition=setting.model_dump() | {"grid": setting.label_grid},
+        partition=vars(partition_options(study.configuration.build)),
+        cases=tuple(case.as_dict() for case in cases),
+        image=Files({case.case: case.image for case in cases}),
+        label=Files({case.case: case.label for case in cases}),
+    )
+    return make_unit(study, unit, VERSION, given)
 
 
 def _trained_twice(study: Study, training: list[BuildCase]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cta_data.engine import (
@@ -14,7 +15,8 @@ from cta_data.engine import (
     UnitId,
     session_scope,
 )
-from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
+from cta_data.engine.inputs import File, Files
+from cta_data.engine.sessions import Upstream, make_unit, transform_files
 from cta_data.study.configuration import BrainExtractionSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -23,6 +25,27 @@ from cta_data.study.tables import ImageRow
 VERSION = 3
 NEED_MORE = ("hd-bet",)
 """Back ends that need more than this package: it is looked for before any step begins."""
+
+
+@dataclass(frozen=True)
+class StripInputs:
+    """What the brain images of a session depend on.
+
+    `rows` and `phases` are the columns that brain images inherit from the images of techniques and
+    of further phases; `labels` are lesions to protect, by grid; `provided` is a mask of the user's.
+    """
+
+    settings: Mapping[str, Any]
+    stripped: Mapping[str, bool | None]
+    hub: str
+    techniques: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, Any]]
+    phases: tuple[Mapping[str, Any], ...]
+    image: Files[str]
+    phase: Files[tuple[str, str]]
+    transform: Files[tuple[str, str]]
+    labels: Files[str]
+    provided: File
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -41,26 +64,24 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         images = upstream.images(session)
         grids = [g for g in study.configuration.transfer.grids if g in images]
         wanted = [hub, *(grid for grid in grids if grid != hub)]
-        paths = {f"image:{name}": images[name].path for name in wanted}
         more = _other_phases(study, upstream.phases(session), images, wanted)
-        paths |= {f"phase:{row.technique}:{row.contrast_phase}": row.path for row in more}
-        paths |= transform_inputs(
-            row for row in upstream.transforms(session) if row.moving in wanted
+        needed = [row for row in upstream.transforms(session) if row.moving in wanted]
+        protected = upstream.variants(session) if settings.protect_lesions else []
+        supplied = _provided(settings, session) if settings.backend == "provided" else ""
+        given = StripInputs(
+            settings=chosen,
+            stripped={name: images[name].skull_stripped for name in wanted},
+            hub=hub,
+            techniques=tuple(wanted),
+            rows={name: _inherited(images[name]) for name in wanted},
+            phases=tuple(_inherited(row) for row in more),
+            image=Files({name: images[name].path for name in wanted}),
+            phase=Files({(row.technique, row.contrast_phase): row.path for row in more}),
+            transform=transform_files(needed),
+            labels=Files({variant.grid: variant.labels_path for variant in protected}),
+            provided=File(supplied),
         )
-        if settings.backend == "provided":
-            paths["provided"] = _provided(settings, session)
-        if settings.protect_lesions:
-            for variant in upstream.variants(session):
-                paths[f"labels:{variant.grid}"] = variant.labels_path
-        parameters = {
-            "settings": chosen,
-            "stripped": {name: images[name].skull_stripped for name in wanted},
-            "hub": hub,
-            "techniques": wanted,
-            "rows": {name: _inherited(images[name]) for name in wanted},
-            "phases": [_inherited(row) for row in more],
-        }
-        yield make_unit(study, unit, VERSION, paths, parameters)
+        yield make_unit(study, unit, VERSION, given)
 
 
 def _other_phases(

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, session_scope
+from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.study.tables import MeasuredLesionRow
 
 VERSION = 2
+
+
+@dataclass(frozen=True)
+class MeasureInputs:
+    """What the measurement of a session's lesions depends on; files by grid.
+
+    `transfer` are the accounts of the transfers, `mask` the brain masks where there are any.
+    """
+
+    quality: str
+    labels: Files[str]
+    transfer: Files[str]
+    image: Files[str]
+    mask: Files[str]
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -24,21 +40,27 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             yield Blocked(unit, VERSION, blocked or excused, expected=not blocked)
             continue
         images, brains = upstream.images(session), upstream.images(session, "brain")
-        paths: dict[str, str] = {}
-        for variant in upstream.variants(session):
-            grid = variant.grid
-            paths[f"labels:{grid}"] = variant.labels_path
-            paths[f"transfer:{grid}"] = layout.transfer_account(session, grid, variant.quality)
-            paths[f"image:{grid}"] = images[grid].path
-            if mask := brains[grid].mask_path if grid in brains else None:
-                paths[f"mask:{grid}"] = mask
-        qualities = sorted({variant.quality for variant in upstream.variants(session)})
+        variants = upstream.variants(session)
+        masks = {v.grid: brains[v.grid].mask_path for v in variants if v.grid in brains}
+        qualities = sorted({variant.quality for variant in variants})
         if len(qualities) != 1:
             found = " and ".join(qualities) or "none"
             why = f"a session holds one annotation, but its variants' qualities are {found}"
             yield Blocked(unit, VERSION, f"{why}: run `cta-data transfer` again")
             continue
-        yield make_unit(study, unit, VERSION, paths, {"quality": qualities[0]})
+        given = MeasureInputs(
+            quality=qualities[0],
+            labels=Files({variant.grid: variant.labels_path for variant in variants}),
+            transfer=Files(
+                {
+                    variant.grid: layout.transfer_account(session, variant.grid, variant.quality)
+                    for variant in variants
+                }
+            ),
+            image=Files({variant.grid: images[variant.grid].path for variant in variants}),
+            mask=Files({grid: path for grid, path in masks.items() if path}),
+        )
+        yield make_unit(study, unit, VERSION, given)
 
 
 MEASURE = Step(

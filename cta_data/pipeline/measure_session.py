@@ -14,21 +14,22 @@ from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.brain.masks import lesions_cut_by_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.lesions.plausibility import MOST_OUTSIDE, lesions_too_large
+from cta_data.pipeline.measure import MeasureInputs
 from cta_data.study.tables import MeasuredLesionRow
 
 MOST_NAMED = 3
 NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject` leaves it out"
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit[MeasureInputs], workspace: Workspace) -> Outcome:
     """Measure the lesions of one session on every grid."""
     outcome = Outcome()
-    masks = unit.paths("mask:")
-    for grid, path in unit.paths("labels:").items():
+    masks = unit.given.mask
+    for grid, path in unit.given.labels.items():
         labels = read_image(workspace.read(path))
-        image = read_image(workspace.read(unit.path(f"image:{grid}")))
+        image = read_image(workspace.read(unit.given.image[grid]))
         mask = read_image(workspace.read(masks[grid])) if grid in masks else None
-        account = read_json_object(workspace.read(unit.path(f"transfer:{grid}")))
+        account = read_json_object(workspace.read(unit.given.transfer[grid]))
         measured = {m.lesion_id: m for m in measure_lesions(labels, image, mask)}
         outside = _outside(labels, mask)
         for lesion in account["lesions"]:
@@ -63,7 +64,7 @@ def _outside(labels: sitk.Image, mask: sitk.Image | None) -> dict[int, float]:
 
 
 def _row(
-    unit: Unit,
+    unit: Unit[MeasureInputs],
     grid: str,
     lesion: dict[str, Any],
     measured: LesionMeasurement | None,
@@ -76,7 +77,7 @@ def _row(
     row = MeasuredLesionRow(
         session=unit.session,
         lesion_id=lesion["id"],
-        quality=unit.parameters["quality"],
+        quality=unit.given.quality,
         grid=grid,
         n_voxels=0,
         volume_mm3=0.0,

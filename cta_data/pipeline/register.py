@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cta_data.engine import (
     Blocked,
@@ -13,6 +15,7 @@ from cta_data.engine import (
     UnitId,
     session_scope,
 )
+from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
@@ -20,6 +23,24 @@ from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, TransformRow
 
 VERSION = 5
+
+
+@dataclass(frozen=True)
+class RegisterInputs:
+    """What the registration of a session depends on.
+
+    `dicom` are transforms from the hub that DICOM objects state, `dicom_inverse` those towards it.
+    """
+
+    hub: str
+    techniques: tuple[str, ...]
+    settings: Mapping[str, Any]
+    frames: Mapping[str, int | None]
+    coregistered: bool
+    checked: bool
+    image: Files[str]
+    dicom: Files[str]
+    dicom_inverse: Files[str]
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -45,26 +66,29 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         moving = _needed(study, images, spaces, drawn_in)
         geometry = study.card(session.cohort).geometry
         stated = geometry.coregistered
-        paths = {f"image:{name}": spaces[name].path for name in (settings.hub, *moving)}
         frames = {name: spaces[name].frame for name in (settings.hub, *moving)}
-        if settings.use_dicom_registration and not stated:
-            paths |= _registration_objects(session, settings.hub, frames, made)
-        parameters = {
-            "settings": chosen,
-            "hub": settings.hub,
-            "techniques": moving,
-            "frames": frames,
-            "coregistered": stated,
-            "checked": geometry.shows_head,
-        }
-        yield make_unit(study, unit, VERSION, paths, parameters)
+        asked = settings.use_dicom_registration and not stated
+        objects = _registration_objects(session, settings.hub, frames, made) if asked else ({}, {})
+        given = RegisterInputs(
+            hub=settings.hub,
+            techniques=tuple(moving),
+            settings=chosen,
+            frames=frames,
+            coregistered=stated,
+            checked=geometry.shows_head,
+            image=Files({name: spaces[name].path for name in (settings.hub, *moving)}),
+            dicom=Files(objects[0]),
+            dicom_inverse=Files(objects[1]),
+        )
+        yield make_unit(study, unit, VERSION, given)
 
 
 def _registration_objects(
     session: SessionId, hub: str, frames: Mapping[str, int | None], made: set[str]
-) -> dict[str, str]:
-    """Return what DICOM objects say, as inputs: from the hub, or else towards it."""
-    inputs: dict[str, str] = {}
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what DICOM objects say: transforms from the hub, or else those towards it."""
+    forward: dict[str, str] = {}
+    backward: dict[str, str] = {}
     own = frames[hub]
     for name, frame in frames.items():
         if own is None or frame is None or frame == own:
@@ -72,10 +96,10 @@ def _registration_objects(
         from_hub = layout.stated_transform(session, own, frame)
         to_hub = layout.stated_transform(session, frame, own)
         if from_hub in made:
-            inputs[f"dicom:{name}"] = from_hub
+            forward[name] = from_hub
         elif to_hub in made:
-            inputs[f"dicom_inverse:{name}"] = to_hub
-    return inputs
+            backward[name] = to_hub
+    return forward, backward
 
 
 def _needed(

@@ -29,6 +29,7 @@ from cta_data.imaging.registration.limits import (
 )
 from cta_data.imaging.registration.quality import assess_transform
 from cta_data.imaging.registration.register import RegistrationSettings, register_images
+from cta_data.pipeline.register import RegisterInputs
 from cta_data.study import layout
 from cta_data.study.tables import TransformRow
 
@@ -36,17 +37,17 @@ NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = fa
 _log = logging.getLogger(__name__)
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit[RegisterInputs], workspace: Workspace) -> Outcome:
     """Find a transform for every technique, from the best source there is, and judge it.
 
     What the cohort's card states (one space for all) comes first, then a DICOM registration
     object, then equal frames of reference, then registration.
     """
-    hub = unit.parameters["hub"]
+    hub = unit.given.hub
     outcome = Outcome()
     rejected = []
-    techniques = list(unit.parameters["techniques"])
-    if unit.parameters["coregistered"]:
+    techniques = list(unit.given.techniques)
+    if unit.given.coregistered:
         shared = [t for t in techniques if _on_one_grid(unit, hub, t, workspace)]
         for technique in shared:
             stated = {"stated_by": "geometry.coregistered in the card"}
@@ -56,9 +57,9 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         techniques = [t for t in techniques if t not in shared]
     if not techniques:
         return outcome
-    fixed = read_image(workspace.read(unit.path(f"image:{hub}")))
+    fixed = read_image(workspace.read(unit.given.image[hub]))
     for technique in techniques:
-        moving = read_image(workspace.read(unit.path(f"image:{technique}")))
+        moving = read_image(workspace.read(unit.given.image[technique]))
         found = _bring_together(unit, technique, fixed, moving, workspace)
         outcome.notes += [f"{technique} to {hub}: {note}" for note in found.notes]
         row = _keep(unit, technique, found, workspace)
@@ -83,15 +84,19 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def _on_one_grid(unit: Unit, hub: str, technique: str, workspace: Workspace) -> bool:
-    paths = (workspace.read(unit.path(f"image:{name}")) for name in (hub, technique))
+def _on_one_grid(
+    unit: Unit[RegisterInputs], hub: str, technique: str, workspace: Workspace
+) -> bool:
+    paths = (workspace.read(unit.given.image[name]) for name in (hub, technique))
     first, second = (read_grid(path) for path in paths)
     return same_grid(first, second)
 
 
-def _keep(unit: Unit, technique: str, found: Found, workspace: Workspace) -> TransformRow:
+def _keep(
+    unit: Unit[RegisterInputs], technique: str, found: Found, workspace: Workspace
+) -> TransformRow:
     """Write a transform; return its row."""
-    session, hub = unit.session, unit.parameters["hub"]
+    session, hub = unit.session, unit.given.hub
     path = layout.transform(session, hub, technique)
     sitk.WriteTransform(found.transform, str(workspace.write(path)))
     return TransformRow(
@@ -110,11 +115,15 @@ def _keep(unit: Unit, technique: str, found: Found, workspace: Workspace) -> Tra
 
 
 def _bring_together(
-    unit: Unit, technique: str, fixed: sitk.Image, moving: sitk.Image, workspace: Workspace
+    unit: Unit[RegisterInputs],
+    technique: str,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    workspace: Workspace,
 ) -> Found:
     """Return the transform of one pair from the best source there is, with what is against it."""
-    settings = unit.parameters["settings"]
-    frames, hub = unit.parameters["frames"], unit.parameters["hub"]
+    settings = unit.given.settings
+    frames, hub = unit.given.frames, unit.given.hub
     limits = limits_from(settings["limits"])
     stated = _from_registration_object(unit, technique, workspace)
     if stated is not None:
@@ -139,7 +148,7 @@ def _bring_together(
             parameters=result.parameters,
             notes=result.notes,
         )
-    if not unit.parameters["checked"]:
+    if not unit.given.checked:
         unchecked = {"not_checked": "geometry.shows_head in the card is false"}
         return replace(found, parameters=unchecked)
     try:
@@ -152,11 +161,11 @@ def _bring_together(
 
 
 def _from_registration_object(
-    unit: Unit, technique: str, workspace: Workspace
+    unit: Unit[RegisterInputs], technique: str, workspace: Workspace
 ) -> sitk.Transform | None:
     """Return the transform from the hub's points to the technique's that an object gives."""
-    forward = unit.paths("dicom:").get(technique)
-    backward = unit.paths("dicom_inverse:").get(technique)
+    forward = unit.given.dicom.get(technique)
+    backward = unit.given.dicom_inverse.get(technique)
     if forward:
         return read_transform(workspace.read(forward))
     if backward:
@@ -164,9 +173,9 @@ def _from_registration_object(
     return None
 
 
-def _stated_or_same(unit: Unit, same_frame: bool) -> bool:
-    trusted = unit.parameters["settings"]["same_frame"] == "identity"
-    return bool(unit.parameters["coregistered"]) or (same_frame and trusted)
+def _stated_or_same(unit: Unit[RegisterInputs], same_frame: bool) -> bool:
+    trusted = unit.given.settings["same_frame"] == "identity"
+    return unit.given.coregistered or (same_frame and trusted)
 
 
 def _kind(transform: sitk.Transform) -> str:

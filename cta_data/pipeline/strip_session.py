@@ -27,67 +27,67 @@ from cta_data.imaging.brain.masks import (
 from cta_data.imaging.geometry.resampling import resample
 from cta_data.imaging.lesions.plausibility import brain_size
 from cta_data.pipeline.convert.image_rows import grid_columns
-from cta_data.pipeline.extract_brain import backend_options
+from cta_data.pipeline.extract_brain import StripInputs, backend_options
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit[StripInputs], workspace: Workspace) -> Outcome:
     """Make the mask and the brain image of every technique."""
-    hub = unit.parameters["hub"]
-    images = {name: read_image(workspace.read(path)) for name, path in unit.paths("image:").items()}
-    if all(unit.parameters["stripped"].values()):
+    hub = unit.given.hub
+    images = {t: read_image(workspace.read(unit.given.image[t])) for t in unit.given.techniques}
+    if all(unit.given.stripped.values()):
         return _take_as_delivered(unit, images, workspace)
     extraction = _extract(unit, images[hub], workspace)
-    chain = read_chain(unit.paths("transform:"), workspace)
-    labels = unit.paths("labels:")
+    chain = read_chain(unit.given.transform, workspace)
+    labels = unit.given.labels
     notes = [f"{extraction.backend} {extraction.version}", *extraction.notes]
     outcome = Outcome(notes=notes)
-    for technique in unit.parameters["techniques"]:
+    for technique in unit.given.techniques:
         mask = carry_mask(extraction.mask, images[technique], technique, hub, chain)
         if technique in labels:
             lesions = read_image(workspace.read(labels[technique]))
             cut = lesions_cut_by_mask(lesions, mask)
-            margin = unit.parameters["settings"]["protect_margin_mm"]
+            margin = unit.given.settings["protect_margin_mm"]
             mask = protect_lesions(mask, lesions, margin)
             outcome.notes += [f"lesion {c.lesion_id} protected on {technique}" for c in cut]
-        source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
+        source = (unit.given.image[technique], unit.given.rows[technique])
         outcome.rows.append(_write(unit, source, images[technique], mask, workspace))
         outcome.rows += _strip_phases(unit, technique, mask, workspace)
     return outcome
 
 
 def _take_as_delivered(
-    unit: Unit, images: Mapping[str, sitk.Image], workspace: Workspace
+    unit: Unit[StripInputs], images: Mapping[str, sitk.Image], workspace: Workspace
 ) -> Outcome:
     """Take the brain of images that were delivered without the skull: what is not zero in them."""
     outcome = Outcome(notes=["the brain was extracted before delivery"])
     findings: list[str] = []
-    for technique in unit.parameters["techniques"]:
+    for technique in unit.given.techniques:
         mask = delivered_mask(images[technique])
         impossible, look_at = brain_size(mask)
         findings += [f"{technique}: {impossible}"] if impossible else []
         outcome.warnings += [f"{technique}: {look_at}"] if look_at else []
-        source = (unit.path(f"image:{technique}"), unit.parameters["rows"][technique])
+        source = (unit.given.image[technique], unit.given.rows[technique])
         outcome.rows.append(_write(unit, source, None, mask, workspace))
-        for inherited in unit.parameters["phases"]:
+        for inherited in unit.given.phases:
             if inherited["technique"] == technique:
-                path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
+                path = unit.given.phase[technique, inherited["contrast_phase"]]
                 outcome.rows.append(_write(unit, (path, inherited), None, mask, workspace))
     outcome.refused = held_back(findings)
     return outcome
 
 
 def _strip_phases(
-    unit: Unit, technique: str, mask: sitk.Image, workspace: Workspace
+    unit: Unit[StripInputs], technique: str, mask: sitk.Image, workspace: Workspace
 ) -> list[ImageRow]:
     """Write the brain images of a technique's further phases, with the mask of its image."""
     rows = []
-    for inherited in unit.parameters["phases"]:
+    for inherited in unit.given.phases:
         if inherited["technique"] == technique:
-            path = unit.path(f"phase:{technique}:{inherited['contrast_phase']}")
+            path = unit.given.phase[technique, inherited["contrast_phase"]]
             image = read_image(workspace.read(path))
             share = resample(sitk.Cast(mask, sitk.sitkFloat32), image)
             same = sitk.Cast(share > 0.5, sitk.sitkUInt8)
@@ -106,11 +106,11 @@ def carry_mask(
     return sitk.Cast(share > 0.5, sitk.sitkUInt8)
 
 
-def _extract(unit: Unit, image: sitk.Image, workspace: Workspace) -> BrainExtraction:
-    settings = unit.parameters["settings"]
+def _extract(unit: Unit[StripInputs], image: sitk.Image, workspace: Workspace) -> BrainExtraction:
+    settings = unit.given.settings
     options = backend_options(settings)
     if settings["backend"] == "provided":
-        options["mask"] = supplied_mask(workspace.read(unit.path("provided")))
+        options["mask"] = supplied_mask(workspace.read(unit.given.provided))
     return extract_brain(image, settings["backend"], options)
 
 
@@ -127,8 +127,8 @@ def supplied_mask(path: Path) -> sitk.Image | Path:
 
 
 def _write(
-    unit: Unit,
-    source: tuple[str, dict[str, Any]],
+    unit: Unit[StripInputs],
+    source: tuple[str, Mapping[str, Any]],
     image: sitk.Image | None,
     mask: sitk.Image,
     workspace: Workspace,

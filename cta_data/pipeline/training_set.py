@@ -16,6 +16,7 @@ from cta_data.formats.nifti.image import read_image
 from cta_data.formats.voxel_values import count_not_finite
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
+from cta_data.pipeline.build import BuildInputs
 from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
 from cta_data.study.tables import SplitRow
@@ -27,7 +28,7 @@ REACH = "../../"
 """From a training set to the top of the study."""
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit[BuildInputs], workspace: Workspace) -> Outcome:
     """Check every case and write dataset.json, splits_final.json and build.json.
 
     A case that cannot be used is left out with a warning: an image and its label differ in their
@@ -52,11 +53,11 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         number = "1 problem stops" if len(problems) == 1 else f"{len(problems)} problems stop"
         raise DataRefused(
             f"{number} the build: {'; '.join(problems)}",
-            where=unit.parameters["folder"],
+            where=unit.given.folder,
             next_step="Correct them, or exclude their subjects",
         )
-    dataset = unit.parameters["folder"].rpartition("/")[2]
-    folds = unit.parameters["partition"]["folds"]
+    dataset = unit.given.folder.rpartition("/")[2]
+    folds = unit.given.partition["folds"]
     # nnU-Net's own file keeps the order that nnU-Net gives it.
     _write(workspace, layout.build_dataset(dataset), _dataset(unit, cases), in_order=False)
     _write(workspace, layout.build_splits(dataset), _splits(cases, folds))
@@ -69,14 +70,14 @@ def _write(workspace: Workspace, path: str, content: Any, *, in_order: bool = Tr
     workspace.write(path).write_text(text, encoding="utf-8")
 
 
-def cases_of(unit: Unit) -> list[BuildCase]:
+def cases_of(unit: Unit[BuildInputs]) -> list[BuildCase]:
     """Return the cases that a unit of a build is about."""
-    return [BuildCase.of(content) for content in unit.parameters["cases"]]
+    return [BuildCase.of(content) for content in unit.given.cases]
 
 
-def _too_few(unit: Unit, cases: list[BuildCase], warnings: list[str]) -> list[str]:
+def _too_few(unit: Unit[BuildInputs], cases: list[BuildCase], warnings: list[str]) -> list[str]:
     """Return why the cases that are left fill no training set, or nothing."""
-    folds = range(unit.parameters["partition"]["folds"])
+    folds = range(unit.given.partition["folds"])
     filled = {case.fold for case in cases if case.trains}
     empty = [str(fold) for fold in folds if fold not in filled]
     if not warnings or not empty:
@@ -120,9 +121,9 @@ def _check_case(case: BuildCase, workspace: Workspace) -> list[str]:
     return problems
 
 
-def _alike(unit: Unit) -> list[str]:
+def _alike(unit: Unit[BuildInputs]) -> list[str]:
     """Return whose labels are the same though their images differ."""
-    keys = {entry.path: entry.key for entry in unit.inputs}
+    keys = unit.keys
     return alike_labels(
         [
             (one.case, "/".join(one.session.patient), keys[one.image], keys[one.label])
@@ -144,12 +145,12 @@ def _as_nnunet_reads(path: Path) -> sitk.Image:
     return image
 
 
-def _dataset(unit: Unit, cases: list[BuildCase]) -> dict[str, Any]:
+def _dataset(unit: Unit[BuildInputs], cases: list[BuildCase]) -> dict[str, Any]:
     training = [case for case in cases if case.trains]
     return {
-        "name": unit.parameters["folder"].split("/")[-1],
-        "description": f"Cross-technique annotation, setting {unit.parameters['setting']}",
-        "channel_names": {"0": unit.parameters["definition"]["technique"]},
+        "name": unit.given.folder.split("/")[-1],
+        "description": f"Cross-technique annotation, setting {unit.given.setting}",
+        "channel_names": {"0": unit.given.definition["technique"]},
         "labels": {"background": 0, "metastasis": 1},
         "numTraining": len(training),
         "file_ending": ".nii.gz",
@@ -172,12 +173,12 @@ def _splits(cases: list[BuildCase], folds: int) -> list[dict[str, list[str]]]:
     ]
 
 
-def _provenance(unit: Unit, cases: list[BuildCase]) -> dict[str, Any]:
-    keys = {entry.path: entry.key for entry in unit.inputs}
+def _provenance(unit: Unit[BuildInputs], cases: list[BuildCase]) -> dict[str, Any]:
+    keys = unit.keys
     return {
-        "setting": unit.parameters["setting"],
-        "definition": unit.parameters["definition"],
-        "partition": unit.parameters["partition"],
+        "setting": unit.given.setting,
+        "definition": unit.given.definition,
+        "partition": unit.given.partition,
         "unit_key": unit.key,
         "step_version": unit.version,
         "software": software_versions(),
@@ -188,16 +189,16 @@ def _provenance(unit: Unit, cases: list[BuildCase]) -> dict[str, Any]:
     }
 
 
-def _split_rows(unit: Unit, cases: list[BuildCase]) -> list[SplitRow]:
+def _split_rows(unit: Unit[BuildInputs], cases: list[BuildCase]) -> list[SplitRow]:
     patients = {case.session.patient: case for case in cases}
     return [
         SplitRow(
-            setting=unit.parameters["setting"],
+            setting=unit.given.setting,
             cohort=case.session.cohort,
             subject=case.session.subject,
             partition=case.partition,
             fold=case.fold,
-            seed=unit.parameters["partition"]["seed"],
+            seed=unit.given.partition["seed"],
         )
         for case in patients.values()
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 from cta_data.engine import (
     Blocked,
@@ -14,13 +14,35 @@ from cta_data.engine import (
     UnitId,
     session_scope,
 )
-from cta_data.engine.sessions import Upstream, make_unit, transform_inputs
+from cta_data.engine.inputs import Files
+from cta_data.engine.sessions import Upstream, make_unit, transform_files
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, TransferCheckRow, VariantRow
 
 VERSION = 4
 NO_ANNOTATION = "no annotation was delivered"
+
+
+@dataclass(frozen=True)
+class TransferInputs:
+    """What the transfer of a session's annotation depends on.
+
+    The annotation is `contours`, or labels (`drawn`) with the `names` of their lesions; each by the
+    space that it lies in, as is the image that it was drawn on. `grid` are the images that it is
+    carried to.
+    """
+
+    quality: str
+    grids: tuple[str, ...]
+    spacing_mm: Mapping[str, tuple[float, ...] | None]
+    limits: Mapping[str, float]
+    contours: Files[str]
+    drawn: Files[str]
+    names: Files[str]
+    drawn_on: Files[str]
+    grid: Files[str]
+    transform: Files[tuple[str, str]]
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -47,22 +69,19 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
-        paths: dict[str, str] = {}
-        for one in annotations:
-            if one.names_path:
-                paths |= {f"drawn:{one.space}": one.path, f"names:{one.space}": one.names_path}
-            else:
-                paths[f"contours:{one.space}"] = one.path
-            paths[f"drawn_on:{one.space}"] = spaces[one.space].path
-        paths |= {f"grid:{grid}": images[grid].path for grid in present}
-        paths |= transform_inputs(upstream.transforms(session))
-        parameters = {
-            "quality": quality,
-            "grids": present,
-            "spacing_mm": {one.space: spaces[one.space].spacing_mm for one in annotations},
-            "limits": limits,
-        }
-        yield make_unit(study, unit, VERSION, paths, parameters)
+        given = TransferInputs(
+            quality=quality or "",
+            grids=tuple(present),
+            spacing_mm={one.space: spaces[one.space].spacing_mm for one in annotations},
+            limits=limits,
+            contours=Files({one.space: one.path for one in annotations if not one.names_path}),
+            drawn=Files({one.space: one.path for one in annotations if one.names_path}),
+            names=Files({one.space: one.names_path for one in annotations if one.names_path}),
+            drawn_on=Files({one.space: spaces[one.space].path for one in annotations}),
+            grid=Files({grid: images[grid].path for grid in present}),
+            transform=transform_files(upstream.transforms(session)),
+        )
+        yield make_unit(study, unit, VERSION, given)
 
 
 TRANSFER = Step(

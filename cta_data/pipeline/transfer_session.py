@@ -22,12 +22,13 @@ from cta_data.imaging.lesions.label_transfer import TransferResult, as_drawn, tr
 from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
 from cta_data.imaging.lesions.transfer_limits import limits_of
+from cta_data.pipeline.transfer import TransferInputs
 from cta_data.pipeline.transform_chain import read_chain
 from cta_data.study import layout
 from cta_data.study.tables import TransferCheckRow, VariantRow
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit[TransferInputs], workspace: Workspace) -> Outcome:
     """Carry every lesion to every grid, and check what became of it.
 
     A session with a lesion outside the limits keeps its variants and is held back.
@@ -39,17 +40,17 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     """
     annotation = read_annotation(unit, workspace)
     drawn = annotation.drawn
-    chain = read_chain(unit.paths("transform:"), workspace)
-    drawn_on = read_grid(workspace.read(unit.path(f"drawn_on:{annotation.space}")))
-    limits = limits_of(unit.parameters["limits"])
+    chain = read_chain(unit.given.transform, workspace)
+    drawn_on = read_grid(workspace.read(unit.given.drawn_on[annotation.space]))
+    limits = limits_of(unit.given.limits)
     outcome = Outcome(notes=list(drawn.notes))
     empty, failed = [], []
-    for grid in unit.parameters["grids"]:
+    for grid in unit.given.grids:
         if grid == annotation.space and annotation.on_its_own_grid:
             result = annotation.on_its_own_grid
             checks = untouched(result)
         else:
-            target = read_image(workspace.read(unit.path(f"grid:{grid}")))
+            target = read_image(workspace.read(unit.given.grid[grid]))
             transform = chain.between(target=grid, source=annotation.space)
             result = transfer_lesions(drawn.lesions, transform, target)
             checks = check_transfer(drawn.lesions, result, transform, drawn_on, limits)
@@ -70,10 +71,10 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     return outcome
 
 
-def _check_row(unit: Unit, grid: str, check: TransferCheck) -> TransferCheckRow:
+def _check_row(unit: Unit[TransferInputs], grid: str, check: TransferCheck) -> TransferCheckRow:
     return TransferCheckRow(
         session=unit.session,
-        quality=unit.parameters["quality"],
+        quality=unit.given.quality,
         grid=grid,
         passed=not check.reasons,
         **asdict(check),
@@ -92,18 +93,18 @@ class Annotation:
     on_its_own_grid: TransferResult | None = None
 
 
-def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
+def read_annotation(unit: Unit[TransferInputs], workspace: Workspace) -> Annotation:
     """Read the contours or the drawn lesions of a session, which lie in one space."""
-    contours = unit.paths("contours:")
+    contours = unit.given.contours
     if contours:
         [(space, path)] = contours.items()
         rois = read_contours(workspace.read(path))
         # Images are stored in RAS order, so that axes lie nearest to x, y and z.
-        spacing = unit.parameters["spacing_mm"][space]
+        spacing = unit.given.spacing_mm[space] or ()
         return Annotation(space, lesions_from_contours(rois, spacing_mm=spacing))
-    [(space, path)] = unit.paths("drawn:").items()
+    [(space, path)] = unit.given.drawn.items()
     labels = read_image(workspace.read(path))
-    named = read_json_object(workspace.read(unit.path(f"names:{space}")))
+    named = read_json_object(workspace.read(unit.given.names[space]))
     about = {lesion["id"]: lesion for lesion in named["Lesions"]}
     names = {i: (one["region"], one["name"], one["component"]) for i, one in about.items()}
     lesions = lesions_from_labels(labels, names)
@@ -112,10 +113,14 @@ def read_annotation(unit: Unit, workspace: Workspace) -> Annotation:
 
 
 def _write_variant(
-    unit: Unit, grid: str, drawn: DrawnLesions, result: TransferResult, workspace: Workspace
+    unit: Unit[TransferInputs],
+    grid: str,
+    drawn: DrawnLesions,
+    result: TransferResult,
+    workspace: Workspace,
 ) -> VariantRow:
     """Write labels, mask and account of one variant; return its row."""
-    quality, session = unit.parameters["quality"], unit.session
+    quality, session = unit.given.quality, unit.session
     labels_path = layout.variant_labels(session, grid, quality)
     mask_path = layout.variant_mask(session, grid, quality)
     write_image(result.labels, workspace.write(labels_path))

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.engine import Workspace
+from cta_data.engine.inputs import Files
 from cta_data.errors import DataRefused
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.geometry.inverse import inverse_of
@@ -82,11 +83,8 @@ def _apart_mm(first: sitk.Transform, other: sitk.Transform) -> float:
     return float(np.linalg.norm(off, axis=1).max())
 
 
-def read_chain(paths: Mapping[str, str], workspace: Workspace) -> TransformChain:
-    """Read transforms whose roles are `<fixed>:<moving>`."""
+def read_chain(paths: Files[tuple[str, str]], workspace: Workspace) -> TransformChain:
+    """Read transforms that are named by their fixed and moving spaces."""
     return TransformChain(
-        {
-            (role.split(":")[0], role.split(":")[1]): read_transform(workspace.read(path))
-            for role, path in paths.items()
-        }
+        {(name[0], name[1]): read_transform(workspace.read(path)) for name, path in paths.items()}
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace
+from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
@@ -18,6 +19,7 @@ from cta_data.study.layout import PREDICTIONS
 from cta_data.study.study import Study
 from cta_data.study.tables import PredictionRow
 from cta_data.training.evaluation_sets import SetForModel
+from cta_data.training.inputs import PredictInputs
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
@@ -119,20 +121,19 @@ def _plan(
     if not used:
         told = "; ".join(f"{case}: {why}" for case, why in sorted(refused.items()))
         return Blocked(unit, VERSION, f"the model has seen every case of {test_set.name}: {told}")
-    paths = {f"shared:{name}": layout.model_file(model.folder, name) for name in SHARED[:2]}
-    paths |= {f"fold:{one.fold}": one.checkpoint for one in folds}
-    paths |= {f"image:{name}": path for name, path in used.items()}
     chosen = postprocessing_file(study, model, options.training, [one.fold for one in folds])
-    if chosen:
-        paths["postprocessing"] = chosen
     record = _record(task, options, folds, {n: (path, keys[n]) for n, path in used.items()})
     record = record.model_copy(update={"refused": refused, "postprocessing": bool(chosen)})
-    parameters = {
-        "folder": model.folder,
-        "out": layout.prediction_folder(model.name, test_set.name),
-        "record": record.model_dump(mode="json"),
-    }
-    return make_unit(study, unit, VERSION, paths, parameters)
+    given = PredictInputs(
+        folder=model.folder,
+        out=layout.prediction_folder(model.name, test_set.name),
+        record=record.model_dump(mode="json"),
+        shared=Files({name: layout.model_file(model.folder, name) for name in SHARED[:2]}),
+        fold=Files({str(one.fold): one.checkpoint for one in folds}),
+        image=Files(used),
+        postprocessing=File(chosen),
+    )
+    return make_unit(study, unit, VERSION, given)
 
 
 def _record(
@@ -167,7 +168,7 @@ def _record(
     )
 
 
-def run(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) -> Outcome:
     """Predict every case of a set; those that cannot be read are told, and the others kept.
 
     Raises
@@ -175,8 +176,8 @@ def run(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     DataRefused
         The model cannot be loaded, or no case can be predicted.
     """
-    record = PredictionRecord.model_validate(unit.parameters["record"])
-    out = workspace.write(f"{unit.parameters['out']}/{NAME}").parent
+    record = PredictionRecord.model_validate(unit.given.record)
+    out = workspace.write(f"{unit.given.out}/{NAME}").parent
     cases = list(record.images)
     done = run_prediction(
         _job(unit, workspace, out, machine), workspace.root / WORK, unit.key, machine
@@ -215,10 +216,12 @@ def _row(record: PredictionRecord, case: str) -> PredictionRow:
     )
 
 
-def _job(unit: Unit, workspace: Workspace, out: Path, machine: Machine) -> dict[str, Any]:
-    record = PredictionRecord.model_validate(unit.parameters["record"])
-    model = workspace.read(unit.parameters["folder"])
-    chosen = unit.paths("postprocessing").get("")
+def _job(
+    unit: Unit[PredictInputs], workspace: Workspace, out: Path, machine: Machine
+) -> dict[str, Any]:
+    record = PredictionRecord.model_validate(unit.given.record)
+    model = workspace.read(unit.given.folder)
+    chosen = unit.given.postprocessing
     return {
         "model": str(model),
         "folds": list(record.folds),

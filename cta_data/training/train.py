@@ -19,8 +19,9 @@ from cta_data.engine import (
     UnitId,
     Workspace,
     digest,
-    existing_inputs,
+    existing_files,
 )
+from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError, DataRefused
@@ -31,6 +32,13 @@ from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
 from cta_data.study.tables import ModelFoldRow, UnitRow
+from cta_data.training.inputs import (
+    CrossValidationInputs,
+    PlanInputs,
+    Planning,
+    TrainingFiles,
+    TrainInputs,
+)
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
@@ -41,7 +49,6 @@ from cta_data.training.trained_models import (
     definition_of,
     describe_training,
     study_id,
-    training_set_key,
 )
 
 PLAN_VERSION = 1
@@ -136,89 +143,94 @@ def _read_build(study: Study, model: Model) -> dict[str, Any]:
     return read_json_object(path) if path.is_file() else {}
 
 
-def _inputs(study: Study, model: Model) -> tuple[dict[str, str], list[str]]:
-    """Return what a training reads (role to path), and its cases."""
-    paths = {
-        "dataset": layout.build_dataset(model.dataset),
-        "splits": layout.build_splits(model.dataset),
-    }
-    cases = [case for case in read_cases(study, model) if case.trains]
-    for case in cases:
-        paths |= {f"image:{case.case}": case.image, f"label:{case.case}": case.label}
-    return paths, [case.case for case in cases]
+def _training_files(model: Model, cases: Sequence[BuildCase]) -> TrainingFiles:
+    """Return what a training reads of the model's build."""
+    return TrainingFiles(
+        dataset_json=File(layout.build_dataset(model.dataset)),
+        splits=File(layout.build_splits(model.dataset)),
+        image=Files({case.case: case.image for case in cases}),
+        label=Files({case.case: case.label for case in cases}),
+    )
+
+
+def _training_cases(study: Study, model: Model) -> list[BuildCase]:
+    return [case for case in read_cases(study, model) if case.trains]
 
 
 def build_key(study: Study, model: Model) -> str:
     """Return the key of the model's training set as it is built now; empty where it is not."""
-    paths, _ = _inputs(study, model)
-    inputs, missing = existing_inputs(study.root, paths)
-    return "" if missing else training_set_key({entry.role: entry.key for entry in inputs})
+    files = _training_files(model, _training_cases(study, model))
+    keys, missing = existing_files(study.root, files)
+    return "" if missing else files.key(keys)
 
 
-def _parameters(model: Model, training: TrainingSection, cases: list[str]) -> dict[str, Any]:
-    return {
-        "setting": model.setting,
-        "dataset": model.dataset,
-        "folder": model.folder,
-        "cases": cases,
-        **{key: training.model_dump(mode="json")[key] for key in _PLANNING},
-    }
+def _plan_inputs(model: Model, training: TrainingSection, cases: Sequence[BuildCase]) -> PlanInputs:
+    options = training.model_dump(mode="json")
+    return PlanInputs(
+        setting=model.setting,
+        dataset=model.dataset,
+        folder=model.folder,
+        cases=tuple(case.case for case in cases),
+        planning=Planning(**{key: options[key] for key in _PLANNING}),
+        files=_training_files(model, cases),
+    )
 
 
 def _plan_planning(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = model.unit("plan")
-    paths, cases = _inputs(study, model)
+    cases = _training_cases(study, model)
     if not cases:
         why = f"there is no build: run `cta-data build --setting {model.setting}`"
         yield Blocked(unit, PLAN_VERSION, why)
         return
-    yield make_unit(study, unit, PLAN_VERSION, paths, _parameters(model, training, cases))
+    yield make_unit(study, unit, PLAN_VERSION, _plan_inputs(model, training, cases))
 
 
 def _plan_folds(
     folds: tuple[int, ...], model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
-    paths, cases = _inputs(study, model)
+    cases = _training_cases(study, model)
     build = _read_build(study, model)
-    patients = {case.case: list(case.session.patient) for case in read_cases(study, model)}
     options = training.model_dump(mode="json")
     for fold in folds:
         unit = model.unit("train", fold=fold)
         if not (study.root / layout.model_plans(model.folder)).is_file():
             yield Blocked(unit, TRAIN_VERSION, f"plan: {model.unit('plan')} has not been done")
             continue
-        learning = {key: options[key] for key in options if key not in _NOT_LEARNING}
-        parameters = _parameters(model, training, cases) | {
-            "fold": fold,
-            "options": learning,
-            "patients": {case: patients[case] for case in cases},
-            "definition": definition_of(Setting.model_validate(build["definition"])),
-            "study": study_id(study),
-        }
-        own = paths | {"plans": layout.model_plans(model.folder)}
-        yield make_unit(study, unit, TRAIN_VERSION, own, parameters)
+        given = TrainInputs(
+            plan=_plan_inputs(model, training, cases),
+            fold=fold,
+            options={key: options[key] for key in options if key not in _NOT_LEARNING},
+            patients={case.case: case.session.patient for case in cases},
+            definition=definition_of(Setting.model_validate(build["definition"])),
+            study=study_id(study),
+            plans=File(layout.model_plans(model.folder)),
+        )
+        yield make_unit(study, unit, TRAIN_VERSION, given)
 
 
 def _plan_cross_validation(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = model.unit("crossvalidate")
-    cases = [case for case in read_cases(study, model) if case.trains]
-    paths = {f"shared:{name}": layout.model_file(model.folder, name) for name in SHARED[:2]}
-    for case in cases:
-        if case.fold is None:
-            continue
-        own = layout.validation_mask(model.folder, case.fold, case.case)
-        paths |= {f"predicted:{case.case}": own, f"label:{case.case}": case.label}
-    missing = [p for r, p in paths.items() if not os.path.lexists(study.root / p)]
+    cases = [(case, case.fold) for case in _training_cases(study, model) if case.fold is not None]
+    folder = model.folder
+    given = CrossValidationInputs(
+        folder=folder,
+        dataset=model.dataset,
+        folds=tuple(sorted({fold for _, fold in cases})),
+        shared=Files({name: layout.model_file(folder, name) for name in SHARED[:2]}),
+        predicted=Files({c.case: layout.validation_mask(folder, f, c.case) for c, f in cases}),
+        label=Files({case.case: case.label for case, _ in cases}),
+    )
+    paths = [*given.shared.values(), *given.predicted.values(), *given.label.values()]
+    missing = [path for path in paths if not os.path.lexists(study.root / path)]
     if missing:
         yield Blocked(unit, CROSS_VALIDATION_VERSION, f"not all folds are trained: {missing[0]}")
         return
-    folds = sorted({case.fold for case in cases if case.fold is not None})
-    parameters = {"folder": model.folder, "dataset": model.dataset, "folds": folds}
-    yield make_unit(study, unit, CROSS_VALIDATION_VERSION, paths, parameters)
+    yield make_unit(study, unit, CROSS_VALIDATION_VERSION, given)
 
 
 def postprocessing_file(
@@ -240,20 +252,20 @@ def postprocessing_file(
     return path if path in row.outputs else ""
 
 
-def _job(unit: Unit, workspace: Workspace, machine: Machine) -> dict[str, Any]:
+def _job(unit: Unit, given: PlanInputs, workspace: Workspace, machine: Machine) -> dict[str, Any]:
     """Return the job of preparing the unit's training set."""
-    keys = {entry.role: entry.key for entry in unit.inputs}
-    cases = {c: [keys[f"image:{c}"], keys[f"label:{c}"]] for c in unit.parameters["cases"]}
-    planning = {key: unit.parameters[key] for key in _PLANNING}
+    keys, files = unit.keys, given.files
+    cases = {c: [keys[files.image[c]], keys[files.label[c]]] for c in given.cases}
+    planning = vars(given.planning)
     work = workspace.root / WORK
-    prepared = digest([cases, keys["splits"], keys["dataset"], planning])
+    prepared = digest([cases, keys[files.splits], keys[files.dataset_json], planning])
     return {
-        "dataset": unit.parameters["dataset"],
-        "raw": str(workspace.root / "builds"),
+        "dataset": given.dataset,
+        "raw": str(workspace.root / layout.BUILDS),
         "prepared": str(work / "prepared" / prepared),
         "pool": str(work / "cases"),
         "cases": cases,
-        "splits": read_json(workspace.read(unit.path("splits"))),
+        "splits": read_json(workspace.read(files.splits)),
         "processes": machine.processes,
         **planning,
     }
@@ -270,7 +282,7 @@ def _environment(job: dict[str, Any], results: Path, machine: Machine, threads: 
     )
 
 
-def plan(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+def plan(unit: Unit[PlanInputs], workspace: Workspace, *, machine: Machine) -> Outcome:
     """Have nnU-Net take the fingerprint, plan and preprocess; keep what it planned.
 
     Raises
@@ -278,10 +290,10 @@ def plan(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     CtaError
         nnU-Net could not.
     """
-    job = _job(unit, workspace, machine)
+    job = _job(unit, unit.given, workspace, machine)
     folder = Path(job["prepared"])
     done = run_job("plan", job, folder, _environment(job, folder, machine, 1))
-    target = unit.parameters["folder"]
+    target = unit.given.folder
     shutil.copyfile(done["plans"], workspace.write(layout.model_plans(target)))
     for name in SHARED[1:]:
         shared = workspace.write(layout.model_file(target, name))
@@ -290,7 +302,7 @@ def plan(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     return Outcome(notes=[f"{made} of {cases} cases preprocessed, {cases - made} as they were"])
 
 
-def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) -> Outcome:
     """Train one fold, or go on with it, and keep its model with a card.
 
     Raises
@@ -301,9 +313,9 @@ def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
     work = workspace.root / WORK / "training" / unit.key
     if machine.recompute and list(work.rglob(KEPT[0])):
         shutil.rmtree(work)
-    job = _job(unit, workspace, machine)
-    options = {**unit.parameters["options"], "checkpoint_every": machine.checkpoint_every}
-    job |= {"fold": unit.parameters["fold"], "device": machine.device, "options": options}
+    job = _job(unit, unit.given.plan, workspace, machine)
+    options = {**unit.given.options, "checkpoint_every": machine.checkpoint_every}
+    job |= {"fold": unit.given.fold, "device": machine.device, "options": options}
     job["results"] = str(work / "results")
     environment = _environment(
         job, work / "results", machine, 1 if options["reproducible"] else machine.threads
@@ -319,11 +331,11 @@ def train(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
 
 
 def _keep(
-    unit: Unit, workspace: Workspace, done: dict[str, Any], training: dict[str, Any]
+    unit: Unit[TrainInputs], workspace: Workspace, done: dict[str, Any], training: dict[str, Any]
 ) -> Outcome:
     """Place a fold's files by link, so that a run that dies now has lost nothing."""
-    fold, source = unit.parameters["fold"], Path(done["fold_folder"])
-    model = unit.parameters["folder"]
+    fold, source = unit.given.fold, Path(done["fold_folder"])
+    model = unit.given.plan.folder
     target = layout.fold_folder(model, fold)
     for name in KEPT:
         _link(source / name, workspace.write(f"{target}/{name}"))
@@ -342,21 +354,21 @@ def _keep(
     return Outcome(rows=[_model_row(unit, card)], notes=notes)
 
 
-def _model_row(unit: Unit, card: Mapping[str, Any]) -> ModelFoldRow:
-    folder, fold = unit.parameters["folder"], unit.parameters["fold"]
+def _model_row(unit: Unit[TrainInputs], card: Mapping[str, Any]) -> ModelFoldRow:
+    plan, fold = unit.given.plan, unit.given.fold
     return ModelFoldRow(
         model=unit.id.model,
         fold=fold,
-        setting=unit.parameters["setting"],
-        dataset=unit.parameters["dataset"],
-        configuration=unit.parameters["configuration"],
-        planner=unit.parameters["planner"],
+        setting=plan.setting,
+        dataset=plan.dataset,
+        configuration=plan.planning.configuration,
+        planner=plan.planning.planner,
         training_set_key=card["training_set_key"],
         learning_key=card["learning_key"],
         epochs=card["epochs"],
-        path=layout.checkpoint(folder, fold),
+        path=layout.checkpoint(plan.folder, fold),
         annex_key=card["checkpoint_key"],
-        card_path=layout.model_card(folder, fold),
+        card_path=layout.model_card(plan.folder, fold),
     )
 
 
@@ -378,26 +390,28 @@ def without_folders(summary: Any) -> Any:
     return [without_folders(one) for one in summary] if isinstance(summary, list) else summary
 
 
-def cross_validate(unit: Unit, workspace: Workspace, *, machine: Machine) -> Outcome:
+def cross_validate(
+    unit: Unit[CrossValidationInputs], workspace: Workspace, *, machine: Machine
+) -> Outcome:
     """Judge all folds' validation cases together, and have nnU-Net determine postprocessing."""
     work = workspace.root / WORK / "crossvalidation" / unit.key
     shutil.rmtree(work, ignore_errors=True)
-    for folder, prefix in (("predicted", "predicted:"), ("labels", "label:")):
+    for folder, masks in (("predicted", unit.given.predicted), ("labels", unit.given.label)):
         (work / folder).mkdir(parents=True)
-        for case, path in unit.paths(prefix).items():
+        for case, path in masks.items():
             os.symlink(workspace.read(path).absolute(), work / folder / f"{case}.nii.gz")
     job = {
         "predicted": str(work / "predicted"),
         "labels": str(work / "labels"),
-        "plans": str(workspace.read(unit.path("shared:plans.json"))),
-        "dataset": str(workspace.read(unit.path("shared:dataset.json"))),
+        "plans": str(workspace.read(unit.given.shared["plans.json"])),
+        "dataset": str(workspace.read(unit.given.shared["dataset.json"])),
         "processes": machine.processes,
     }
     environment = nnunet_environment(
         raw=work, preprocessed=work, results=work, processes=1, device="cpu", threads=1
     )
     done = run_job("postprocess", job, work, environment)
-    model, folds = unit.parameters["folder"], unit.parameters["folds"]
+    model, folds = unit.given.folder, unit.given.folds
     summary = without_folders(done["summary"])
     _write(workspace, layout.cross_validation_summary(model, folds), summary)
     found = without_folders(done["postprocessing"])

@@ -16,6 +16,7 @@ from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
+from cta_data.training.inputs import TrainInputs
 from cta_data.training.models import Model
 from cta_data.versioning.keys import content_key
 
@@ -24,8 +25,6 @@ CHECKPOINT = "checkpoint_final.pth"
 CARD = "card.json"
 Label = tuple[str, str]
 """Cohort and subject."""
-TRAINING_SET = ("dataset", "splits", "image:", "label:")
-"""Roles of what a build gives to a training."""
 
 
 @dataclass(frozen=True)
@@ -65,42 +64,31 @@ class TrainedFold:
 
 
 def describe_training(
-    unit: Unit, splits: Sequence[Mapping[str, list[str]]], checkpoint: Path
+    unit: Unit[TrainInputs], splits: Sequence[Mapping[str, list[str]]], checkpoint: Path
 ) -> dict[str, Any]:
     """Return what a fold's card has to tell, so that `read_fold` knows whom the fold has seen.
 
     Parameters
     ----------
-    unit
-        Of the training: inputs with the roles of `TRAINING_SET` and `plans`, parameters `fold`,
-        `options`, `patients` (cohort and subject of each case), `definition` and `study`.
     splits
         Content of splits_final.json.
     checkpoint
         The weights.
     """
-    keys = {entry.role: entry.key for entry in unit.inputs}
-    patients = unit.parameters["patients"]
-    learnt = splits[unit.parameters["fold"]]["train"]
-    seen = []
-    for case in learnt:
-        cohort, subject = patients[case]
-        seen.append(SeenCase(case, cohort, subject, keys[f"image:{case}"]))
+    given, files = unit.given, unit.given.plan.files
+    seen = [
+        SeenCase(case, *given.patients[case], unit.keys[files.image[case]])
+        for case in splits[given.fold]["train"]
+    ]
     return {
-        "training_set_key": training_set_key(keys),
-        "learning_key": digest([keys["plans"], unit.parameters["options"]]),
+        "training_set_key": files.key(unit.keys),
+        "learning_key": digest([unit.keys[given.plans], given.options]),
         "trained_on": [asdict(case) for case in seen],
-        "definition": unit.parameters["definition"],
-        "study": unit.parameters["study"],
-        "fold": unit.parameters["fold"],
+        "definition": given.definition,
+        "study": given.study,
+        "fold": given.fold,
         "checkpoint_key": content_key(checkpoint),
     }
-
-
-def training_set_key(keys: Mapping[str, str]) -> str:
-    """Return the key of a training set, from the content keys of its files by role."""
-    own = {role: key for role, key in keys.items() if role.startswith(TRAINING_SET)}
-    return digest(sorted(own.items()))
 
 
 def checkpoint_file(model: Model, fold: int) -> str:

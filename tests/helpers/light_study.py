@@ -142,8 +142,8 @@ def train(study: Study, setting: str, folds: tuple[int, ...], **changes: Any) ->
     )
     units = [unit for unit in step.plan(study, Selection()) if isinstance(unit, Unit)]
     for unit in units:
-        splits = json.loads((study.root / unit.path("splits")).read_text("utf-8"))
-        path = study.root / checkpoint_file(model, unit.parameters["fold"])
+        splits = json.loads((study.root / unit.given.plan.files.splits).read_text("utf-8"))
+        path = study.root / checkpoint_file(model, unit.given.fold)
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_text(secrets.token_hex(8), "ascii")

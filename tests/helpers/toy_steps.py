@@ -24,10 +24,11 @@ from cta_data.engine import (
     Unit,
     UnitId,
     Workspace,
-    existing_inputs,
+    existing_files,
     run_steps,
     session_scope,
 )
+from cta_data.engine.inputs import File
 from cta_data.errors import DataRefused
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -44,6 +45,14 @@ def make_study(root: Path, **texts: str) -> Study:
     return Study(root)
 
 
+@dataclass(frozen=True)
+class ToyInputs:
+    """What a toy step reads, and its parameter."""
+
+    text: File
+    suffix: str
+
+
 def plan(
     study: Study, selection: Selection, *, name: str, version: int, suffix: str, source: str
 ) -> Iterator[Unit | Blocked]:
@@ -55,18 +64,19 @@ def plan(
         if os.path.exists(path) and path.read_text().startswith("blocked"):
             yield Blocked(unit, version, "the subject is blocked")
             continue
-        inputs, missing = existing_inputs(study.root, {"text": f"{source}/{path.name}"})
+        given = ToyInputs(text=File(f"{source}/{path.name}"), suffix=suffix)
+        keys, missing = existing_files(study.root, given)
         if missing:
             yield Blocked(unit, version, f"its input is gone: {missing[0]}")
         else:
-            yield Unit(unit, version, inputs, {"suffix": suffix})
+            yield Unit.of(unit, version, given, keys)
 
 
-def run(unit: Unit, workspace: Workspace, *, folder: str) -> Outcome:
+def run(unit: Unit[ToyInputs], workspace: Workspace, *, folder: str) -> Outcome:
     """Do what the text says; without a word that means something, write it in capitals."""
-    subject, text = unit.id.subject, workspace.read(unit.path("text")).read_text()
+    subject, text = unit.id.subject, workspace.read(unit.given.text).read_text()
     target = workspace.write(f"{folder}/{subject}/text.txt")
-    target.write_text(text.upper() + unit.parameters["suffix"])
+    target.write_text(text.upper() + unit.given.suffix)
     if text == "crash":
         os._exit(1)
     if text == "fail":

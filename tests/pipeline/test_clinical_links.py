@@ -6,7 +6,9 @@ import pytest
 
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.engine import Unit, UnitId
+from cta_data.engine.inputs import Files
 from cta_data.pipeline.convert.clinical import link_rows
+from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.redaction import Identity, Redactor
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import RoiRow
@@ -23,8 +25,9 @@ def unit(rows: list[tuple[int, str, str]] | None) -> Unit:
         {"number": n, "name": name, "location": place, "values": {"mri_type": "stable"}}
         for n, name, place in rows or ()
     ]
-    parameters = {"lesion_rows": listed} if rows is not None else {}
-    return Unit(UnitId("convert", SESSION), 1, (), parameters)
+    told = tuple(listed) if rows is not None else None
+    given = ConvertInputs({}, "dicom", 0, None, Files(), lesion_rows=told)
+    return Unit.of(UnitId("convert", SESSION), 1, given, {})
 
 
 def regions(*named: tuple[int, str, bool], structure_set: int = 1) -> list[RoiRow]:

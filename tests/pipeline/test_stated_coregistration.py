@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from cta_data.engine import Input, Unit, UnitId, Workspace
+from cta_data.engine import Unit, UnitId, Workspace
+from cta_data.engine.inputs import Files
 from cta_data.formats.nifti.image import write_image
+from cta_data.pipeline.register import RegisterInputs
 from cta_data.pipeline.register_session import run
 from cta_data.study.configuration import RegistrationSection
 from cta_data.study.session_id import SessionId
@@ -42,19 +45,25 @@ def registered(
     """Return the row of the transform, and why the session is on hold."""
     for name, origin in (("MPRAGE", (0.0, 0.0, 0.0)), ("SPACE", space_origin)):
         write_image(draw(origin), folder / f"{name}.nii.gz")
-    settings = RegistrationSection().model_dump()
-    parameters = {
-        "settings": settings,
-        "hub": "MPRAGE",
-        "techniques": ["SPACE"],
+    names = ("MPRAGE", "SPACE")
+    about: dict[str, Any] = {
+        "settings": RegistrationSection().model_dump(),
         "frames": {"MPRAGE": 1, "SPACE": 1},
         "coregistered": True,
         "checked": True,
         **changes,
     }
-    names = ("MPRAGE", "SPACE")
-    inputs = tuple(Input(f"image:{n}", f"{n}.nii.gz", f"key-{n}") for n in names)
-    unit = Unit(UnitId("register", SessionId("own", "1", "1")), 1, inputs, parameters)
+    image = Files({name: f"{name}.nii.gz" for name in names})
+    given = RegisterInputs(
+        hub="MPRAGE",
+        techniques=("SPACE",),
+        image=image,
+        dicom=Files(),
+        dicom_inverse=Files(),
+        **about,
+    )
+    keys = {path: f"key of {path}" for path in image.values()}
+    unit = Unit.of(UnitId("register", SessionId("own", "1", "1")), 1, given, keys)
     outcome = run(unit, Workspace(folder, folder / "staging"))
     [row] = outcome.rows
     assert isinstance(row, TransformRow)

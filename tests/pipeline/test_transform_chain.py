@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cta_data.engine import Workspace
-from cta_data.engine.sessions import transform_inputs
+from cta_data.engine.sessions import transform_files
 from cta_data.errors import DataRefused
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
 from cta_data.study.session_id import SessionId
@@ -119,16 +119,15 @@ def test_resampling_moves_a_voxel_to_where_the_points_say(tmp_path: Path) -> Non
     assert sitk.GetArrayViewFromImage(moved).sum() == 1
 
 
-def test_transforms_are_read_by_the_roles_of_a_unit(tmp_path: Path) -> None:
-    """`<fixed>:<moving>` names the direction of a file."""
+def test_transforms_are_read_by_their_spaces(tmp_path: Path) -> None:
+    """The fixed and the moving space name the direction of a file."""
     sitk.WriteTransform(turn(0.2, 1, 2, 3), str(tmp_path / "t.tfm"))
     own = SessionId("internal", "1", "1").columns()
     about = {"fixed": "MPRAGE", "moving": "CT", "path": "t.tfm", "accepted": True}
     rows = [typed(TransformRow, own | about)]
-    inputs = transform_inputs(rows)
-    assert inputs == {"transform:MPRAGE:CT": "t.tfm"}
-    paths = {role.removeprefix("transform:"): path for role, path in inputs.items()}
-    chain = read_chain(paths, Workspace(tmp_path, tmp_path / "staging"))
+    inputs = transform_files(rows)
+    assert inputs == {("MPRAGE", "CT"): "t.tfm"}
+    chain = read_chain(inputs, Workspace(tmp_path, tmp_path / "staging"))
     expected = turn(0.2, 1, 2, 3).TransformPoint(POINT)
     assert chain.between(target="MPRAGE", source="CT").TransformPoint(POINT) == pytest.approx(
         expected

@@ -151,9 +151,9 @@ class Tampering(RuleBasedStateMachine):
     def train(self, folds: tuple[int, ...], epochs: int) -> None:
         """Train some folds of what is built, and write down whom they learn from."""
         for unit in train(self.study, "A", folds, epochs=epochs):
-            fold = unit.parameters["fold"]
+            fold = unit.given.fold
             self.observed[weights(self.study, fold)] = learnt_by(
-                self.study, unit.path("splits"), fold
+                self.study, unit.given.plan.files.splits, fold
             )
 
     @rule(folds=st.sampled_from([(), (), (0,), (1,)]), unequal=st.booleans())

@@ -133,10 +133,3 @@ def test_a_digest_is_a_short_name_of_its_content(content: object) -> None:
 def test_the_digest_does_not_change_between_versions() -> None:
     """Keys are stored in studies: the way they are made is pinned by a known answer."""
     assert digest({"a": [1, 2.5, None, "ä"]}) == "ab9637b9f95171d6730d62198eff47b9"
-
-
-def test_inputs_are_found_by_role() -> None:
-    """One input by its role, several by the start of their roles."""
-    made = unit(Input("image:A", "a", "1"), Input("image:B", "b", "2"), Input("mask", "m", "3"))
-    assert made.path("mask") == "m"
-    assert made.paths("image:") == {"A": "a", "B": "b"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cta_data.cohorts.card import Card
@@ -19,6 +19,7 @@ from cta_data.engine.sessions import (
 )
 from cta_data.files import json_line
 from cta_data.intake.session_labels import is_safe
+from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.phenotype import phenotype_problems
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.identity import is_public
@@ -26,6 +27,14 @@ from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import ClinicalLinkRow, RoiRow
+
+
+@dataclass(frozen=True)
+class Told:
+    """What clinical tables tell of a session: None where there are no such tables."""
+
+    person: Mapping[str, Any] | None = None
+    lesion_rows: tuple[Mapping[str, Any], ...] | None = None
 
 
 class ToldOf:
@@ -81,30 +90,23 @@ class ToldOf:
         public = is_public(self._pattern, identifier)
         return Redactor(Identity.of_identifier(identifier, public=public))
 
-    def parameters(self, session: SourceSession) -> dict[str, Any]:
+    def of(self, session: SourceSession) -> Told:
         """Return what conversion depends on: a changed row runs its own session again, no other."""
         if self.clinical is None:
-            return {}
-        told: dict[str, Any] = {"person": {}}
+            return Told()
+        about: dict[str, Any] = {}
         rows: list[LesionRow] = []
         for identifier in self.identifiers(session.id.subject):
             person = self.clinical.person(identifier, session.delivered)
-            told["person"] |= {k: v for k, v in vars(person).items() if v is not None}
+            about |= {k: v for k, v in vars(person).items() if v is not None}
             rows += [
                 _without_identity(row, self.redactor(identifier).redact)
                 for row in self.clinical.lesion_rows(identifier, session.delivered)
             ]
-        if self._has_lesions:
-            told["lesion_rows"] = [
-                {
-                    "number": row.number,
-                    "name": row.name,
-                    "location": row.location,
-                    "values": row.values,
-                }
-                for row in rows
-            ]
-        return told
+        if not self._has_lesions:
+            return Told(about)
+        names = ("number", "name", "location", "values")
+        return Told(about, tuple({name: getattr(row, name) for name in names} for row in rows))
 
 
 def _without_identity(row: LesionRow, redact: Callable[[str], str]) -> LesionRow:
@@ -113,7 +115,7 @@ def _without_identity(row: LesionRow, redact: Callable[[str], str]) -> LesionRow
 
 
 def link_rows(
-    unit: Unit,
+    unit: Unit[ConvertInputs],
     card: Card,
     regions: Sequence[RoiRow],
     names: Mapping[tuple[int, str], str] | None = None,
@@ -144,7 +146,7 @@ def link_rows(
     selected = [row for row in regions if row.selected]
     links: list[ClinicalLinkRow] = []
     places: dict[int, str] = {}
-    if "lesion_rows" in unit.parameters:
+    if unit.given.lesion_rows is not None:
         listed = _listed_rows(unit, redactor)
         by_number = {row.number: row for row in listed}
         # ROI numbers are those of one structure set: of several, two may share a number.
@@ -165,11 +167,11 @@ def link_rows(
     return [replace(row, target_type=kinds.get(id(row))) for row in regions], links
 
 
-def _listed_rows(unit: Unit, redactor: Redactor | None) -> list[LesionRow]:
+def _listed_rows(unit: Unit[ConvertInputs], redactor: Redactor | None) -> list[LesionRow]:
     session = unit.session.session
     rows = [
         LesionRow(row["number"], "", session, row["name"], row["location"], row["values"])
-        for row in unit.parameters["lesion_rows"]
+        for row in unit.given.lesion_rows or ()
     ]
     return [_without_identity(row, redactor.redact) for row in rows] if redactor else rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from cta_data.pipeline.convert.image_rows import (
     grid_columns,
     image_name,
 )
+from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
@@ -73,15 +74,14 @@ class SessionFile:
         return self.region.published if self.region and self.region.name else ""
 
 
-def session_files(unit: Unit, card: Card, workspace: Workspace) -> list[SessionFile]:
+def session_files(unit: Unit[ConvertInputs], card: Card, workspace: Workspace) -> list[SessionFile]:
     """Return the plain files of a session, in the order of the card's rules and of their places."""
-    places: Mapping[str, str] = unit.parameters["files"]
+    places = unit.given.files or {}
     files = []
-    for entry in unit.inputs:
-        kind, identifier = entry.role.split(":", 1)
+    for (_, identifier), path in unit.given.series.items():
         match = match_file(places[identifier], card.files)
-        if kind == "file" and match is not None:
-            files.append(SessionFile(identifier, workspace.read(entry.path), match))
+        if match is not None:
+            files.append(SessionFile(identifier, workspace.read(path), match))
     ordered = sorted(files, key=lambda f: (f.match.number, f.match.place))
     naming = file_naming(ordered, card)
     masks = [file for file in ordered if file.match.rule.role == "mask"]

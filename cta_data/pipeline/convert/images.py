@@ -29,6 +29,7 @@ from cta_data.pipeline.convert.image_rows import (
     grid_columns,
     image_name,
 )
+from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.study import layout
 from cta_data.study.phases import phase_order, space_of
 from cta_data.study.tables import ImageRow
@@ -42,12 +43,11 @@ IN_THE_CARD = (
 """What only a cohort has: commands without a study read the same series without a card."""
 
 
-def read_session(unit: Unit, workspace: Workspace) -> RawSession:
+def read_session(unit: Unit[ConvertInputs], workspace: Workspace) -> RawSession:
     """Read every series of a session from its tar."""
     series = []
-    for entry in unit.inputs:
-        kind, identifier = entry.role.split(":", 1)
-        datasets = open_datasets(workspace.read(entry.path))
+    for (kind, identifier), path in unit.given.series.items():
+        datasets = open_datasets(workspace.read(path))
         header = header_of(datasets[0])
         series.append(RawSeries(kind, identifier, list(datasets), header))
     return RawSession(series)

@@ -18,13 +18,14 @@ from cta_data.pipeline.convert.clinical import link_rows
 from cta_data.pipeline.convert.files import convert_file_images, session_files
 from cta_data.pipeline.convert.image_rows import SessionImages
 from cta_data.pipeline.convert.images import convert_images, read_session
+from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.masks import convert_masks
 from cta_data.pipeline.convert.registration_objects import convert_registrations
 from cta_data.pipeline.convert.segmentations import convert_segmentations, segmentations_count
 from cta_data.study.tables import SessionRow
 
 
-def run(unit: Unit, workspace: Workspace) -> Outcome:
+def run(unit: Unit[ConvertInputs], workspace: Workspace) -> Outcome:
     """Convert one session.
 
     Raises
@@ -32,20 +33,20 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     DataRefused
         A required series is missing or ambiguous, or a series is no regular volume.
     """
-    card = card_from(unit)
-    form = unit.parameters["form"]
+    card = unit.given.read_card()
+    form = unit.given.form
     if form == DICOM:
         images, annotations = _convert_dicom(unit, card, workspace)
     else:
         files = session_files(unit, card, workspace)
         images = convert_file_images(unit.id, files, card, form, workspace)
         annotations = convert_masks(unit.id, files, images, card, workspace)
-    if unit.parameters["other_files"]:
-        others = unit.parameters["other_files"]
+    if unit.given.other_files:
+        others = unit.given.other_files
         images.notes.append(f"converted from its form {form!r}; {others} files of another are kept")
     subject = SessionRow(
         session=unit.session,
-        **_published(images.person | unit.parameters.get("person", {})),
+        **_published({**images.person, **(unit.given.person or {})}),
         annotation_technique=annotations.drawn_on,
         quality=card.quality_of(annotations.drawn_on),
         form=form,
@@ -71,7 +72,7 @@ def _published(person: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _convert_dicom(
-    unit: Unit, card: Card, workspace: Workspace
+    unit: Unit[ConvertInputs], card: Card, workspace: Workspace
 ) -> tuple[SessionImages, SessionAnnotations]:
     session = read_session(unit, workspace)
     images = convert_images(unit.id, session, card, workspace)
@@ -79,12 +80,5 @@ def _convert_dicom(
     convert_registrations(unit.id, session, images, policy, workspace)
     counts = segmentations_count(session, card)
     read = convert_segmentations if counts else convert_annotations
-    listed = unit.parameters["drawn_on"]
+    listed = unit.given.drawn_on
     return images, read(unit.id, session, images, card, workspace, listed=listed)
-
-
-def card_from(unit: Unit) -> Card:
-    """Return the card that a unit carries in its parameters."""
-    content = dict(unit.parameters["card"])
-    about = {"title": "", "how_to_get": ""} | content["cohort"]
-    return Card.model_validate(content | {"cohort": about})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cta_data.cohorts.card import Card
@@ -17,10 +17,12 @@ from cta_data.engine import (
     UnitId,
     session_scope,
 )
+from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import SourceSession, make_unit, selected_cohorts, source_sessions
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
-from cta_data.pipeline.convert.clinical import ToldOf
+from cta_data.pipeline.convert.clinical import Told, ToldOf
+from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, ClinicalLinkRow, ImageRow, RoiRow, SessionRow
@@ -41,13 +43,13 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if sessions is None:
             continue
         card = study.card(cohort)
-        parameters = _parameters(card)
+        content = _content(card)
         listed = listed_techniques(study, cohort, card.annotations.drawn_on_table)
         told = ToldOf(study, cohort)
         for session in sessions:
             if selection.takes(cohort, session.id.subject):
-                own = {"drawn_on": listed.get(session.id.subject), **told.parameters(session)}
-                yield _unit(study, session, card, parameters | own)
+                about = told.of(session)
+                yield _unit(study, session, card, content, listed.get(session.id.subject), about)
 
 
 def require_lesion_values(card: Card) -> str:
@@ -107,7 +109,12 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
 
 
 def _unit(
-    study: Study, session: SourceSession, card: Card, parameters: dict[str, Any]
+    study: Study,
+    session: SourceSession,
+    card: Card,
+    content: Mapping[str, Any],
+    drawn_on: str | None,
+    told: Told,
 ) -> Unit | Blocked:
     unit = UnitId("convert", session.id)
     if session.refused:
@@ -124,30 +131,35 @@ def _unit(
         return Blocked(unit, VERSION, why)
     if form == DICOM:
         rows = [row for row in session.series if row.series not in places]
-        paths = {f"{row.kind}:{row.series}": f"{source}/{row.file}" for row in rows}
-        others = len(places)
+        series = {(row.kind, row.series): f"{source}/{row.file}" for row in rows}
     else:
         undecided = require_lesion_values(card)
         if undecided:
             return Blocked(unit, VERSION, f"{undecided}: {ASK_FOR_CODE}")
         forms = {s: m.rule.form for s, p in places.items() if (m := match_file(p, card.files))}
         rows = [row for row in session.series if forms.get(row.series) == form]
-        paths = {f"file:{row.series}": f"{source}/{row.file}" for row in rows}
-        parameters = parameters | {"files": {row.series: places[row.series] for row in rows}}
-        others = len(session.series) - len(rows)
-    return make_unit(
-        study, unit, VERSION, paths, parameters | {"form": form, "other_files": others}
+        series = {("file", row.series): f"{source}/{row.file}" for row in rows}
+    given = ConvertInputs(
+        card=content,
+        form=form,
+        other_files=len(session.series) - len(rows),
+        drawn_on=drawn_on,
+        series=Files(series),
+        files=None if form == DICOM else {row.series: places[row.series] for row in rows},
+        person=told.person,
+        lesion_rows=told.lesion_rows,
     )
+    return make_unit(study, unit, VERSION, given)
 
 
-def _parameters(card: Card) -> dict[str, Any]:
+def _content(card: Card) -> dict[str, Any]:
     """Return the parts of a card that conversion depends on, as JSON content."""
     parts = {"series", "files", "geometry", "repairs", "annotations", "masks", "groups", "cohort"}
     parts |= {"targets", "subjects"}
     content = card.model_dump(mode="json", include=parts)
     # What is only told to people does not change an image.
     content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence", "access")}
-    return {"card": content}
+    return content
 
 
 def owns(unit: UnitId) -> Scope:

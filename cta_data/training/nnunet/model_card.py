@@ -9,6 +9,7 @@ from typing import Any
 
 from cta_data.engine import Unit
 from cta_data.study.layout import training_set
+from cta_data.training.inputs import TrainInputs
 from cta_data.versioning.software import software_versions
 
 LEARNING = ("torch", "nnunetv2", "dynamic_network_architectures", "batchgeneratorsv2")
@@ -28,7 +29,7 @@ CURVES = {
 
 
 def fold_card(
-    unit: Unit,
+    unit: Unit[TrainInputs],
     sessions: list[dict[str, Any]],
     hardware: dict[str, Any],
     summary: dict[str, Any],
@@ -53,9 +54,9 @@ def fold_card(
     energy = [one["gpu_energy_joules"] for one in sessions if "gpu_energy_joules" in one]
     versions = software_versions() | {name: metadata.version(name) for name in LEARNING}
     return {
-        "model": unit.parameters["setting"],
-        "fold": unit.parameters["fold"],
-        "build": training_set(unit.parameters["dataset"]),
+        "model": unit.given.plan.setting,
+        "fold": unit.given.fold,
+        "build": training_set(unit.given.plan.dataset),
         "unit_key": unit.key,
         "data": {entry.role: entry.key for entry in unit.inputs},
         **training,
