@@ -96,8 +96,6 @@ def run_steps(
     CtaError
         Another command works on the study, or content cannot be fetched.
     """
-    from cta_data.study.lock import study_lock  # what only prints help loads no psutil
-
     watcher = observer or Observer()
     report = Report()
     limit_threads()
