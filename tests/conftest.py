@@ -23,6 +23,8 @@ REPOSITORY = Path(__file__).parent.parent
 for name in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+# Tests start hundreds of processes: without compiled modules each compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # git-annex from the environment, and an identity for commits on a machine where none is set.
 use_environment_tools()
