@@ -103,4 +103,5 @@ def ensure_dataset(study: Study, path: str, annexed: Iterable[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_attributes(folder, annexed)
     create_dataset(folder, study.root)
+    save(folder, f"Dataset {path}")
     save(study.root, f"Dataset {path}", [folder, modules])

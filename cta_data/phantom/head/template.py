@@ -60,7 +60,8 @@ def _tissue_map(tissue: str) -> tuple[Volume, npt.NDArray[np.float64]]:
     nilearn = find_spec("nilearn")
     assert nilearn is not None and nilearn.submodule_search_locations
     folder = Path(nilearn.submodule_search_locations[0]) / "datasets" / "data"
-    image = nib.nifti1.Nifti1Image.from_filename(folder / f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz")
+    name = f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz"
+    image = nib.nifti1.Nifti1Image.from_filename(folder / name)
     data = np.asarray(image.dataobj, dtype=np.float32)
     return _to_lps(data / data.max()), np.asarray(image.affine)
 
