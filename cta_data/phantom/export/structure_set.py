@@ -126,7 +126,7 @@ def build_rois(patient: DigitalPatient) -> list[PlannedRoi]:
             rois.append(
                 PlannedRoi(drawn.names[kind], kind if typed else "", contours, _COLOURS[kind])
             )
-    for organ in table("atlas")["organs"]:
+    for organ in table("atlas", "organs"):
         contours = _organ(patient, organ["centre"], organ["radii"])
         rois.append(PlannedRoi(organ["name"], organ["interpreted"], contours, organ["colour"]))
     skin = head_outline(sitk.GetArrayViewFromImage(patient.images["CT"]), -350.0, grid, -1000.0)

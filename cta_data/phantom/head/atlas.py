@@ -47,7 +47,7 @@ def _cylinder(at: Coordinates, y_ras: float, radius: float, top: float) -> Volum
 
 def _each(at: Coordinates, structure: str) -> Iterator[tuple[Volume, float]]:
     """Signed distances to the ellipsoids of a structure, with what their seam is rounded over."""
-    for part in table("atlas")[structure]:
+    for part in table("atlas", structure):
         x, y, z = part["centre"]
         for side in (-1.0, 1.0) if part.get("both") else (1.0,):
             yield ellipsoid(at, (side * x, y, z), part["radii"]), part.get("blend", 0.0)
