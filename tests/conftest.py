@@ -41,12 +41,15 @@ LONGEST = (
     "test_experiment",
     "test_conformance",
     "test_adversarial",
-    "test_predict_foreign_model",
-    "test_clones",
     "test_registration",
+    "test_pipeline",
+    "test_clones",
     "test_interruption",
+    "test_identity",
+    "test_training",
+    "test_predict_foreign_model",
 )
-"""Files that take a minute or more: begun last, one would be waited for at the end."""
+"""Files that take the longest: begun last, one would be waited for at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
