@@ -13,17 +13,17 @@ import pandas as pd
 from cta_data.errors import ConfigurationError
 from cta_data.scoring.kept_scores import KeptScores
 from cta_data.scoring.statistics import (
+    RESAMPLES,
+    SEED,
+    IntervalMethod,
+    Method,
     bootstrap_interval,
     holm,
     mann_whitney_u,
-    matched_pairs_rank_biserial,
     pair_scores,
     standardised_mean_difference,
     wilcoxon_signed_rank,
 )
-from cta_data.scoring.statistics.bootstrap import RESAMPLES, SEED
-from cta_data.scoring.statistics.interval import IntervalMethod
-from cta_data.scoring.statistics.signed_rank import Method
 from cta_data.scoring.summary import METRICS
 
 
@@ -238,7 +238,7 @@ def _compare(
         mann_whitney_p=unpaired.p_value,
         mann_whitney_method=unpaired.method,
         mann_whitney_u=unpaired.u,
-        rank_biserial=matched_pairs_rank_biserial(signed),
+        rank_biserial=signed.rank_biserial,
         cliffs_delta=unpaired.cliffs_delta,
         standardised_mean_difference=standardised_mean_difference(pairs.a, pairs.b),
     )
