@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from cta_data.scoring.published import published_scores
+from cta_data.scoring.paper import published_scores
 from cta_data.scoring.statistics import mann_whitney_u, wilcoxon_signed_rank
 
 PATIENTS = 15

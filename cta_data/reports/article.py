@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cta_data.reports.table import MISSING, Column, Row, Table
-from cta_data.scoring.models.paper_order import PAIR
+from cta_data.reports.table import MISSING, Row, Table, TableColumn
 from cta_data.scoring.models.score_table import TITLES, PairedTest, PublishedScore, ScoreRow
-from cta_data.scoring.published import PAPER_CITATION
+from cta_data.scoring.paper import PAIR, PAPER_CITATION
 from cta_data.scoring.summary import Summary
 
 METRIC_NAMES = {
@@ -27,33 +26,33 @@ METRIC_NAMES = {
 MOST_LETTERS = 2
 """Of a table's number in the paper; others have a name alone."""
 SCORES = (
-    *(Column(name, "name") for name in ("Test set", "Metric", "Model")),
-    *(Column(name) for name in ("n", "undefined", "not scored")),
-    Column("mean ± SD", unit="%"),
-    Column("median (Q1–Q3)", unit="%"),
+    *(TableColumn(name, "name") for name in ("Test set", "Metric", "Model")),
+    *(TableColumn(name) for name in ("n", "undefined", "not scored")),
+    TableColumn("mean ± SD", unit="%"),
+    TableColumn("median (Q1–Q3)", unit="%"),
 )
 PUBLISHED = (
-    Column("paper: mean ± SD", "paper", "%"),
-    Column("paper: median (Q1–Q3)", "paper", "%"),
+    TableColumn("paper: mean ± SD", "paper", "%"),
+    TableColumn("paper: median (Q1–Q3)", "paper", "%"),
 )
-TESTS = tuple(Column(name) for name in ("n pairs", "p Wilcoxon", "p Holm", "p Mann–Whitney"))
-PUBLISHED_P = (Column("paper: p", "paper"),)
+TESTS = tuple(TableColumn(name) for name in ("n pairs", "p Wilcoxon", "p Holm", "p Mann–Whitney"))
+PUBLISHED_P = (TableColumn("paper: p", "paper"),)
 FOUND = {
-    "test_set": Column("Test set", "name"),
-    "patients": Column("n patients"),
-    "cases": Column("n cases"),
-    "cases_left_out": Column("cases left out"),
-    "lesions": Column("n lesions"),
-    "both": Column("both"),
-    "B only": Column("only B"),
-    "A only": Column("only A"),
-    "none": Column("none"),
-    "additional_per_patient": Column("additional per patient"),
-    "patients_b_finds_more": Column("patients, B finds more"),
-    "patients_a_finds_more": Column("patients, A finds more"),
-    "published_b_only": Column("paper: only B", "paper"),
-    "published_a_only": Column("paper: only A", "paper"),
-    "published_additional_per_patient": Column("paper: additional per patient", "paper"),
+    "test_set": TableColumn("Test set", "name"),
+    "patients": TableColumn("n patients"),
+    "cases": TableColumn("n cases"),
+    "cases_left_out": TableColumn("cases left out"),
+    "lesions": TableColumn("n lesions"),
+    "both": TableColumn("both"),
+    "B only": TableColumn("only B"),
+    "A only": TableColumn("only A"),
+    "none": TableColumn("none"),
+    "additional_per_patient": TableColumn("additional per patient"),
+    "patients_b_finds_more": TableColumn("patients, B finds more"),
+    "patients_a_finds_more": TableColumn("patients, A finds more"),
+    "published_b_only": TableColumn("paper: only B", "paper"),
+    "published_a_only": TableColumn("paper: only A", "paper"),
+    "published_additional_per_patient": TableColumn("paper: additional per patient", "paper"),
 }
 NOTES = (f"Paper: {PAPER_CITATION}.",)
 

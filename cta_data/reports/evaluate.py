@@ -17,6 +17,7 @@ from cta_data.reports.page import page_html
 from cta_data.reports.table import Table, csv_text, latex, table_of_frame
 from cta_data.scoring import Convention
 from cta_data.scoring.models import (
+    CaseAccounting,
     Predictions,
     ScoredSet,
     choose_findings,
@@ -33,10 +34,10 @@ from cta_data.scoring.models import (
 )
 from cta_data.scoring.models.findings import RULE
 from cta_data.scoring.models.found import FOUND_ORDER
-from cta_data.scoring.models.paper_order import ALL_SETS, PAIR, in_paper_order, printed_name
 from cta_data.scoring.models.score_table import TITLES, score_frame, score_rows
 from cta_data.scoring.models.sets import all_cases, all_lesions
 from cta_data.scoring.output import write_frames
+from cta_data.scoring.paper import ALL_SETS, PAIR, in_paper_order, printed_name
 
 PAGE = "report.html"
 SCORES = "scores.parquet"
@@ -92,7 +93,7 @@ class Evaluation:
     notes
         What has to be known of the predictions to read their scores, a line each.
     accounting
-        Where every case of each model and test set went; see `ScoredSet.accounting`.
+        Where every case of each model and test set went.
     files
         Written files, from the output folder.
     removed
@@ -104,7 +105,7 @@ class Evaluation:
     n_missing: int = 0
     not_predicted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    accounting: tuple[dict[str, str | int], ...] = ()
+    accounting: tuple[CaseAccounting, ...] = ()
     files: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
@@ -268,7 +269,7 @@ def _counts(sets: Sequence[ScoredSet], evaluation: Evaluation) -> dict[str, pd.D
     pairs = list(model_pairs(sets))
     by_models = lesions_by_models(sets)
     frames = (
-        pd.DataFrame(evaluation.accounting),
+        pd.DataFrame([one.columns() for one in evaluation.accounting]),
         _joined([found_by_patient(*pair) for pair in pairs]),
         _joined([found_lesions(*pair) for pair in pairs]),
         by_models,

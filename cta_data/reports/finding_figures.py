@@ -12,7 +12,7 @@ from cta_data.reports.figures.findings import FindingPicture, findings_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, outline_name
 from cta_data.scoring import Convention
 from cta_data.scoring.models import ScoredSet, choose_findings
-from cta_data.scoring.models.findings import REFERENCE, Finding
+from cta_data.scoring.models.findings import REFERENCE, SelectedExample
 from cta_data.study.study import Study
 
 FOLDER = "crops"
@@ -45,7 +45,7 @@ def write_findings(
     masks = dict(_masks(findings, sets))
     finder = CaseFinder(study, study.configuration.transfer.grids)
     not_fetched = finder.fetch(masks.values(), note)
-    pictures: dict[Finding, FindingPicture] = {}
+    pictures: dict[SelectedExample, FindingPicture] = {}
     told: dict[str, str] = {}
     for key, its_masks in masks.items():
         mine = [one for one in findings if _key(one) == key]
@@ -62,12 +62,12 @@ def write_findings(
     return files, told
 
 
-def _key(finding: Finding) -> tuple[str, str, str]:
+def _key(finding: SelectedExample) -> tuple[str, str, str]:
     return finding.test_set, finding.case, finding.technique
 
 
 def _masks(
-    findings: Sequence[Finding], sets: Sequence[ScoredSet]
+    findings: Sequence[SelectedExample], sets: Sequence[ScoredSet]
 ) -> Iterator[tuple[tuple[str, str, str], Masks]]:
     """Yield the masks of every case with a finding: those of all models that were scored on it.
 
@@ -84,7 +84,7 @@ def _masks(
         yield key, Masks(case, reference, {one.model: pair[1] for one, pair in scored})
 
 
-def _picture(finding: Finding, crops: CaseCrops) -> FindingPicture:
+def _picture(finding: SelectedExample, crops: CaseCrops) -> FindingPicture:
     whose = f"lesion {finding.lesion} of "
     whose += "the reference" if finding.origin == REFERENCE else outline_name(finding.origin)
     lines = [f"{finding.case}, {whose}: {finding.volume_mm3 / 1000:.3f} cm³"]
@@ -111,8 +111,8 @@ def overlap_in_words(lesions: Sequence[int]) -> list[str]:
 
 def _write(
     folder: Path,
-    findings: Sequence[Finding],
-    pictures: Mapping[Finding, FindingPicture],
+    findings: Sequence[SelectedExample],
+    pictures: Mapping[SelectedExample, FindingPicture],
     sets: Sequence[ScoredSet],
     convention: Convention,
 ) -> dict[str, Path]:

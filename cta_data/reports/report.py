@@ -20,7 +20,7 @@ from cta_data.reports.table_1 import (
     table_html,
     table_latex,
 )
-from cta_data.scoring.published import published_table_1
+from cta_data.scoring.paper import published_table_1
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity

@@ -43,7 +43,7 @@ LATEX_TEXT = {
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column: its name and unit, what it holds, and the heading that it shares with others."""
 
     name: str
@@ -86,7 +86,7 @@ class Table:
         Lines below it.
     """
 
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[Row, ...]
     title: str = ""
     caption: str = ""
@@ -107,7 +107,7 @@ class Table:
 
 def table_of_frame(frame: pd.DataFrame, title: str = "") -> Table:
     """Return a DataFrame as texts: three decimals, a dash where there is no value."""
-    columns = tuple(Column(str(name)) for name in frame)
+    columns = tuple(TableColumn(str(name)) for name in frame)
     texts = [[_text(value) for value in frame[name]] for name in frame]
     return Table(columns, tuple(Row(cells) for cells in zip(*texts, strict=True)), title)
 

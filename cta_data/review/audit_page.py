@@ -18,7 +18,7 @@ from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_pa
 from cta_data.reports.finding_figures import overlap_in_words
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.reports.page import page_html
-from cta_data.reports.table import Column, Row, Table
+from cta_data.reports.table import Row, Table, TableColumn
 from cta_data.review.audit import evaluated_cases
 from cta_data.scoring import CONVENTIONS, Convention
 from cta_data.scoring.audited import VERDICTS
@@ -31,10 +31,10 @@ IGNORE_ALL = "# Made by `cta-data audit`; pictures of patients are not committed
 
 
 OVERVIEW = (
-    Column("false positive", "text"),
-    Column("cm³"),
-    Column("centroid, RAS mm"),
-    Column("verdict", "text"),
+    TableColumn("false positive", "text"),
+    TableColumn("cm³"),
+    TableColumn("centroid, RAS mm"),
+    TableColumn("verdict", "text"),
 )
 
 

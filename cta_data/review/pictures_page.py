@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cta_data.reports.page import page_html
-from cta_data.reports.table import MISSING, Column, Row, Table
+from cta_data.reports.table import MISSING, Row, Table, TableColumn
 
 RATIO_UNIT = 0.08
 SHIFT_UNIT_MM = 0.25
@@ -17,19 +17,19 @@ ORDER = (
     f"{SHIFT_UNIT_MM:g} mm, plus 1 for each flag."
 )
 OVERVIEW = (
-    Column("subject-session", "text"),
-    *(Column(name) for name in ("lesions", "lost", "flagged", "worst score")),
-    Column("state", "text"),
+    TableColumn("subject-session", "text"),
+    *(TableColumn(name) for name in ("lesions", "lost", "flagged", "worst score")),
+    TableColumn("state", "text"),
 )
 NUMBERS = (
-    Column("lesion", "text"),
-    Column("variant", "text"),
-    Column("grid", "text"),
-    Column("volume", unit="cm³"),
-    Column("transfer_volume_ratio"),
-    Column("centroid_shift_mm"),
-    Column("flags", "text"),
-    Column("picture", "text"),
+    TableColumn("lesion", "text"),
+    TableColumn("variant", "text"),
+    TableColumn("grid", "text"),
+    TableColumn("volume", unit="cm³"),
+    TableColumn("transfer_volume_ratio"),
+    TableColumn("centroid_shift_mm"),
+    TableColumn("flags", "text"),
+    TableColumn("picture", "text"),
 )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
 from cta_data.errors import ConfigurationError
 from cta_data.scoring.kept_scores import KeptScores
@@ -104,7 +104,7 @@ class ScoreComparison:
         """Return one row a metric, a column an attribute of `MetricComparison`."""
         return pd.DataFrame([asdict(one) for one in self.metrics])
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, JsonValue]]:
         """Return the metrics as JSON content: what is undefined is None."""
         return [
             {

@@ -9,7 +9,7 @@ from cta_data.reports.citations import Citation, told
 from cta_data.reports.report import Reports
 from cta_data.reports.table import MISSING, terminal_tables
 from cta_data.reports.table_1 import table_1_in_print, unpartitioned_notes
-from cta_data.scoring.published import PAPER_CITATION
+from cta_data.scoring.paper import PAPER_CITATION
 from cta_data.study.study import Study
 from cta_data.terminal.output import console
 

@@ -8,15 +8,15 @@ import pandas as pd
 from rich.console import Console
 
 from cta_data.reports.page import page_html
-from cta_data.reports.table import Column, Row, Table, csv_text, latex, table_of_frame
+from cta_data.reports.table import Row, Table, TableColumn, csv_text, latex, table_of_frame
 from cta_data.reports.table import terminal_tables as terminal
 
 TABLE = Table(
     columns=(
-        Column("", "name"),
-        Column("ours", "ours", group="S_1"),
-        Column("paper", "paper", "%", group="S_1"),
-        Column("ours", "ours", group="<b>"),
+        TableColumn("", "name"),
+        TableColumn("ours", "ours", group="S_1"),
+        TableColumn("paper", "paper", "%", group="S_1"),
+        TableColumn("ours", "ours", group="<b>"),
     ),
     rows=(Row(("n & m", "1", "2", "3"), "First"), Row(("x", "4", "—", "5"), "Second")),
     title="Title",

@@ -25,9 +25,8 @@ from cta_data.scoring.models import (
     found_lesions,
     score_table,
 )
-from cta_data.scoring.models.paper_order import in_paper_order
 from cta_data.scoring.models.score_table import score_rows
-from cta_data.scoring.published import published_found_instances
+from cta_data.scoring.paper import in_paper_order, published_found_instances
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = (2, 10, 20, 30)

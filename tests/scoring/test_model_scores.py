@@ -23,8 +23,8 @@ from cta_data.scoring.models import (
     score_table,
     sensitivity_by_volume,
 )
-from cta_data.scoring.models.paper_order import printed_name
 from cta_data.scoring.models.score_table import score_rows
+from cta_data.scoring.paper import printed_name
 from cta_data.scoring.statistics import wilcoxon_signed_rank
 
 SIZES = (2, 60, 400)

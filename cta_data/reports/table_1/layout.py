@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cta_data.reports.page import page_html
-from cta_data.reports.table import MISSING, Column, Row, Table, latex, latex_text
+from cta_data.reports.table import MISSING, Row, Table, TableColumn, latex, latex_text
 from cta_data.reports.table_1.populations import is_unpartitioned
 from cta_data.reports.table_1.rows import LINES, Line
-from cta_data.scoring.published import PAPER_CITATION
+from cta_data.scoring.paper import PAPER_CITATION
 
 TITLE = "Table 1"
 CAPTION = (
@@ -39,13 +39,13 @@ class Population:
         return bool(self.published.notna().any())
 
     @property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[TableColumn]:
         """Ours, and beside the paper's the difference."""
-        ours = Column("ours", "ours", group=self.name)
+        ours = TableColumn("ours", "ours", group=self.name)
         if not self.is_published:
             return [ours]
-        papers = Column("paper", "paper", group=self.name)
-        return [ours, papers, Column("difference", "difference", group=self.name)]
+        papers = TableColumn("paper", "paper", group=self.name)
+        return [ours, papers, TableColumn("difference", "difference", group=self.name)]
 
     def texts(self, line: Line) -> list[str]:
         """Return a line's texts, one a column, in the form that the paper prints it in."""
@@ -75,7 +75,7 @@ def table_1_in_print(frame: pd.DataFrame) -> Table:
         for line in LINES
         if not line.optional or (frame.loc[frame["row"].isin(line.rows), "ours"] > 0).any()
     )
-    columns = (Column("", "name"), *(column for one in populations for column in one.columns))
+    columns = (TableColumn("", "name"), *(column for one in populations for column in one.columns))
     notes = (FOOTNOTE, f"Paper: {PAPER_CITATION}", *unpartitioned_notes(frame))
     return Table(columns, rows, TITLE, CAPTION, notes)
 

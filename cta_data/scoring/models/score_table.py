@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
-from cta_data.scoring.models.paper_order import (
+from cta_data.scoring.models.sets import ScoredSet
+from cta_data.scoring.paper import (
     ALL_SETS,
     EXTERNAL,
     INTERNAL,
     PAIR,
     in_paper_order,
     printed_name,
+    published_scores,
 )
-from cta_data.scoring.models.sets import ScoredSet
-from cta_data.scoring.published import published_scores
 from cta_data.scoring.statistics import holm, mann_whitney_u, pair_scores, wilcoxon_signed_rank
 from cta_data.scoring.summary import Summary, summarise
 
