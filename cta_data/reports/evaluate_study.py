@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cta_data.files import write_bytes, write_text
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.files import write_bytes, write_text
 from cta_data.reports.evaluate import (
     FLOW,
     FLOW_TABLE,
