@@ -46,7 +46,7 @@ def accept(
     replay: ReplayOption = False,
 ) -> int:
     """List registrations and transfers that are held back, or decide about some."""
-    from cta_data.review.acceptance import JUDGED, Verdict, decide_about, held_back
+    from cta_data.review.acceptance import JUDGED, ReviewDecision, decide_about, held_back
 
     if step and step not in JUDGED:
         raise ConfigurationError(
@@ -63,7 +63,7 @@ def accept(
             "a decision is about subjects that somebody looked at",
             next_step="Name each with --subject; `cta-data pictures` shows them",
         )
-    verdict = Verdict(
+    verdict = ReviewDecision(
         "rejected" if reject else "accepted", author or _git_user(opened), reason, day_of(on)
     )
     command = ["cta-data", "accept", *names]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cta_data.cohorts.card import Card
 from cta_data.terminal.output import console
+
+if TYPE_CHECKING:
+    from cta_data.cohorts import Card
 
 KINDS = {
     "public": "public: anyone may download it",

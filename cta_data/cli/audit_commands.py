@@ -59,7 +59,7 @@ def audit(
         if not (model or test_set or everything):
             chosen = _start(opened, convention, as_json=as_json)
         return _list(opened, convention, chosen, truth, page=page, as_json=as_json)
-    from cta_data.review.audit import FalseLesion, Reading, judge
+    from cta_data.review.audit import FalseLesion, ReaderVerdict, judge
 
     if not (case and lesion and model and test_set and verdict):
         raise ConfigurationError(
@@ -67,7 +67,7 @@ def audit(
             next_step="Give CASE LESION --model --test-set --verdict --reader",
         )
     about = FalseLesion(test_set, model, case, lesion)
-    reading = Reading(verdict, reader, day_of(on), note)
+    reading = ReaderVerdict(verdict, reader, day_of(on), note)
     command = ["cta-data", "audit", case, str(lesion), "--model", model, "--test-set", test_set]
     command += ["--verdict", verdict, "--reader", reader, "--date", reading.decided_on]
     command += ["--note", note] if note else []

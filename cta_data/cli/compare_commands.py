@@ -67,7 +67,7 @@ def compare(
     """Test whether the scores of B differ from those of A, case by case."""
     from cta_data.scoring.comparison import compare_scores, compared_metrics, require_one_convention
     from cta_data.scoring.kept_scores import read_scores
-    from cta_data.scoring.statistics.bootstrap import SEED
+    from cta_data.scoring.statistics import SEED
     from cta_data.terminal.compare_table import print_comparison
 
     if not 0 < confidence < 1:

@@ -21,7 +21,6 @@ from cta_data.study.distribution import (
     require_rule,
     restriction,
 )
-from cta_data.study.lock import study_lock
 from cta_data.study.study import Study, open_study
 from cta_data.terminal.output import console, error_console, print_json
 
@@ -45,6 +44,8 @@ def distribution(
     study: StudyOption = None,
 ) -> int:
     """Show how many files are restricted and which siblings may hold them; allow and forbid."""
+    from cta_data.study.lock import study_lock
+
     opened = open_study(study)
     changes = [*(allowed or ()), *(forbidden or ())]
     if changes and not cohort:

@@ -133,7 +133,7 @@ def _tell(done: Evaluation, place: Path, note: Callable[[str], None], *, as_json
         print_json(
             {
                 "sets": dict(done.sets),
-                "cases": done.accounting,
+                "cases": [one.columns() for one in done.accounting],
                 "missing": done.missing,
                 "not_predicted": done.not_predicted,
                 "notes": done.notes,

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from cta_data.cli.access import print_access
 from cta_data.cli.options import DryRunOption, JsonOption, StudyOption
-from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
@@ -20,6 +19,7 @@ from cta_data.study.study import Study, open_study
 from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
+    from cta_data.cohorts import Card
     from cta_data.intake import AdditionPlan, SubjectPlan
     from cta_data.intake.add import Preview
 

@@ -14,7 +14,6 @@ from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.given_paths import require_given, require_given_file
-from cta_data.patterns import require_pattern
 from cta_data.terminal.output import console, error_console, print_json
 
 if TYPE_CHECKING:
@@ -263,6 +262,8 @@ def _check_output(out: Path) -> None:
 
 
 def _check_pattern(pattern: str) -> None:
+    from cta_data.patterns import require_pattern
+
     try:
         require_pattern(pattern)
     except ValueError as error:

@@ -6,10 +6,14 @@ A decision is about one result: it holds as long as the unit's key is the one th
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cta_data.engine.records import Record
-from cta_data.study.tables import AcceptanceRow, Tables, UnitRow
+from cta_data.study.tables import AcceptanceRow, UnitRow
 from cta_data.study.unit_id import UnitId
+
+if TYPE_CHECKING:
+    from cta_data.study.tables import Tables
 
 ACCEPTED = "accepted"
 REJECTED = "rejected"

@@ -22,7 +22,6 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
-from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import TableRow, UnitRow
@@ -95,6 +94,8 @@ def run_steps(
     CtaError
         Another command works on the study, or content cannot be fetched.
     """
+    from cta_data.study.lock import study_lock  # what only prints help loads no psutil
+
     watcher = observer or Observer()
     report = Report()
     limit_threads()

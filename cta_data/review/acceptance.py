@@ -29,7 +29,7 @@ JUDGED = ("register", "transfer")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReviewDecision:
     """What a person says of some sessions.
 
     Attributes
@@ -92,7 +92,7 @@ def held_back(study: Study, selection: Selection) -> list[HeldBack]:
 def decide_about(
     study: Study,
     selection: Selection,
-    verdict: Verdict,
+    verdict: ReviewDecision,
     command: Iterable[str],
     *,
     step: str = "",
@@ -149,7 +149,7 @@ def decide_about(
     return [one for one in held_back(study, selection) if one.unit in about]
 
 
-def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> list[UnitId]:
+def _chosen(study: Study, selection: Selection, verdict: ReviewDecision, step: str) -> list[UnitId]:
     """Return the units that a verdict is about: one a session."""
     cohorts = set(selected_cohorts(study, selection))
     chosen: dict[SessionId, UnitId] = {}
@@ -166,7 +166,7 @@ def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> 
     return list(chosen.values())
 
 
-def _write(study: Study, unit: UnitId, verdict: Verdict) -> None:
+def _write(study: Study, unit: UnitId, verdict: ReviewDecision) -> None:
     row = study.tables.by_key(UnitRow)[unit.key]
     before = decision_about(study.tables, unit)
     known = before is not None and before.unit_key == row.key

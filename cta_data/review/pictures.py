@@ -56,7 +56,7 @@ class Pictures:
 
 
 @dataclass
-class _Found:
+class _SessionsFound:
     """Sessions that are to be drawn, and counts of those that are not."""
 
     files: list[SessionFiles] = field(default_factory=list)
@@ -118,11 +118,11 @@ def make_pictures(
     return Pictures(f"{FOLDER}/{PAGE}", tuple(worst_first(entries)), left_out)
 
 
-def _find(study: Study, selection: Selection) -> _Found:
+def _find(study: Study, selection: Selection) -> _SessionsFound:
     """Return the sessions with an annotation that was carried over, or that failed to be."""
     upstream = Upstream(study)
     subjects = study.tables.by_key(SessionRow)
-    found = _Found()
+    found = _SessionsFound()
     for session in upstream.sessions(selection):
         transfer = upstream.unit("transfer", session)
         person = subjects.get(session.key)

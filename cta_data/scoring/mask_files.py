@@ -9,6 +9,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
 from isal import isal_zlib
 from numpy.typing import NDArray
 
@@ -185,6 +186,16 @@ def score_files(
     )
     held = {int(value) for one in (first, second) for value in np.unique(one.values)}
     return replace(score, labels=frozenset(held))
+
+
+def instance_labels(mask: MaskVoxels, convention: Convention) -> sitk.Image:
+    """Return an image (LPS, mm) of the mask's instances, numbered from 1 as in the scores."""
+    instances = instances_of_voxels(mask.index, mask.shape, convention)
+    kind = np.uint16 if instances.count < np.iinfo(np.uint16).max else np.uint32
+    labels = np.zeros(int(np.prod(mask.shape)), kind)
+    # Runs are in the order of their voxels, and each of a mask's voxels is in one run.
+    labels[mask.index] = np.repeat(instances.of_run + 1, instances.runs.lengths)
+    return mask.grid.image(labels.reshape(mask.shape))
 
 
 def _lesion_ids(

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cta_data.scoring.comparison import ScoreComparison
 from cta_data.scoring.kept_scores import KeptScores
-from cta_data.scoring.statistics.interval import IntervalMethod
+from cta_data.scoring.statistics import IntervalMethod
 from cta_data.terminal.output import console
 
 MISSING = "—"

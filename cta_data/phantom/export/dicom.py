@@ -6,6 +6,7 @@ elements that all files share are encoded once, by pydicom, and put together wit
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.filewriter import write_dataset
+from pydicom.tag import Tag
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
@@ -31,6 +34,10 @@ PIXELS: Elements = {
 }  # fmt: skip
 _PIXEL_VR = {"PixelData": "OW", "SmallestImagePixelValue": "US", "LargestImagePixelValue": "US"}
 """Representations that depend on other elements of a file."""
+_UNCHECKED = "ContourData"
+"""Thousands of numbers, in texts made here: pydicom would check each by itself."""
+_LONG = ("OB", "OW")
+_IMPLEMENTATION = "SYNGO_PHANTOM"
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,12 @@ def dataset(elements: Elements) -> Dataset:
         if representation == "SQ":
             value = [dataset(item) for item in value]
         if keyword in _PIXEL_VR:
-            made.add_new(tag_for_keyword(keyword) or 0, representation, value)
+            made.add_new(_tag(keyword), representation, value)
+        elif keyword == _UNCHECKED:
+            content = _content(representation, value)
+            made[keyword] = RawDataElement(
+                Tag(_tag(keyword)), representation, len(content), content, 0, False, True
+            )
         else:
             setattr(made, keyword, value)
     return made
@@ -98,17 +110,15 @@ def write_slices(
     normal = grid.direction[:, 2]
     for k, (uid, path, plane) in enumerate(zip(uids, paths, volume, strict=True)):
         position = grid.origin + normal * (grid.spacing[2] * k)
-        own = dataset(
-            {
-                "SOPInstanceUID": uid,
-                "InstanceNumber": k + 1,
-                "ImagePositionPatient": decimal_strings(position, 10),
-                "SliceLocation": f"{float(position @ normal) + 0.0:.6g}",
-                "PixelData": np.ascontiguousarray(plane, dtype="<u2").tobytes(),
-                **varying(k, plane),
-            }
-        )
-        encoder = encoder or _SeriesEncoder(common, [int(element.tag) for element in own])
+        own = {
+            "SOPInstanceUID": uid,
+            "InstanceNumber": k + 1,
+            "ImagePositionPatient": decimal_strings(position, 10),
+            "SliceLocation": f"{float(position @ normal) + 0.0:.6g}",
+            "PixelData": np.ascontiguousarray(plane, dtype="<u2").tobytes(),
+            **varying(k, plane),
+        }
+        encoder = encoder or _SeriesEncoder(common, own)
         with path.open("xb") as file:
             file.write(encoder.encode(own))
     return WrittenSeries(
@@ -151,31 +161,49 @@ def _file_meta(sop_class: str, instance_uid: str) -> FileMetaDataset:
     meta.MediaStorageSOPInstanceUID = UID(instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    meta.ImplementationVersionName = "SYNGO_PHANTOM"
+    meta.ImplementationVersionName = _IMPLEMENTATION
     return meta
 
 
-def _buffer() -> DicomBytesIO:
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    return buffer
+def _tag(keyword: str) -> int:
+    return tag_for_keyword(keyword) or 0
+
+
+def _content(representation: str, value: Any) -> bytes:
+    """The bytes of a value, of even number: blanks end text, NULs end UIDs and bytes."""
+    if representation == "US":
+        return struct.pack("<H", value)
+    if isinstance(value, bytes):
+        content = value
+    else:
+        content = "\\".join(value if isinstance(value, list) else [str(value)]).encode("ascii")
+    end = b"\0" if representation in ("UI", *_LONG) else b" "
+    return content + end if len(content) % 2 else content
+
+
+def _element(tag: int, representation: str, content: bytes) -> bytes:
+    """The bytes of one element, Explicit VR Little Endian."""
+    place = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, representation.encode("ascii"))
+    size = struct.pack("<2xL" if representation in _LONG else "<H", len(content))
+    return place + size + content
 
 
 def _encoded(elements: Dataset) -> bytes:
-    buffer = _buffer()
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
     write_dataset(buffer, elements, parent_encoding="iso8859")
     return bytes(buffer.getvalue())
 
 
 class _SeriesEncoder:
-    """Encodes the files of one series; of `common`, elements with a varying tag are left out."""
+    """Encodes the files of one series; of `common`, elements that vary are left out."""
 
-    def __init__(self, common: Dataset, varying_tags: list[int]) -> None:
+    def __init__(self, common: Dataset, varying: Iterable[str]) -> None:
         self._sop_class = str(common.SOPClassUID)
-        self._tags = sorted(varying_tags)
+        self._keywords = sorted(varying, key=_tag)
         self._runs: list[bytes] = []
         low = -1
-        for high in [*self._tags, 0x1_0000_0000]:
+        for high in [*map(_tag, self._keywords), 0x1_0000_0000]:
             run = Dataset()
             for element in common:
                 if low < int(element.tag) < high:
@@ -183,13 +211,25 @@ class _SeriesEncoder:
             self._runs.append(_encoded(run))
             low = high
 
-    def encode(self, varying: Dataset) -> bytes:
+    def encode(self, varying: Elements) -> bytes:
         """The bytes of a file, preamble and group 2 included, with the given varying elements."""
-        buffer = _buffer()
-        write_file_meta_info(buffer, _file_meta(self._sop_class, str(varying.SOPInstanceUID)))
-        parts = [b"\0" * 128, b"DICM", bytes(buffer.getvalue()), self._runs[0]]
-        for tag, run in zip(self._tags, self._runs[1:], strict=True):
-            single = Dataset()
-            single.add(varying[tag])
-            parts += [_encoded(single), run]
+        meta = self._group_2(varying["SOPInstanceUID"])
+        parts = [b"\0" * 128, b"DICM", meta, self._runs[0]]
+        for keyword, run in zip(self._keywords, self._runs[1:], strict=True):
+            representation = _PIXEL_VR.get(keyword) or dictionary_VR(keyword)
+            content = _content(representation, varying[keyword])
+            parts += [_element(_tag(keyword), representation, content), run]
         return b"".join(parts)
+
+    def _group_2(self, instance_uid: str) -> bytes:
+        """The bytes of `_file_meta`, its length first."""
+        elements = (
+            (0x0002_0001, "OB", b"\0\1"),
+            (0x0002_0002, "UI", self._sop_class),
+            (0x0002_0003, "UI", instance_uid),
+            (0x0002_0010, "UI", str(ExplicitVRLittleEndian)),
+            (0x0002_0012, "UI", str(PYDICOM_IMPLEMENTATION_UID)),
+            (0x0002_0013, "SH", _IMPLEMENTATION),
+        )
+        group = b"".join(_element(tag, vr, _content(vr, value)) for tag, vr, value in elements)
+        return _element(0x0002_0000, "UL", struct.pack("<L", len(group))) + group

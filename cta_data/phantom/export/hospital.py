@@ -40,12 +40,11 @@ def object_elements(
 
     An object with a `name` is alone in its series, and has the elements of that table.
     """
-    hospital = table("hospital")
     is_mr = modality in ("MR", "PR")
     date = who.mr_date if is_mr else who.ct_date
     time = dicom_time(who.mr_start_s if is_mr else who.ct_start_s)
     elements: dict[str, Any] = {
-        **hospital["object"],
+        **table("hospital", "object"),
         "SOPClassUID": sop_class,
         "Modality": modality,
         **dict.fromkeys(("StudyDate", "SeriesDate", "ContentDate", "InstanceCreationDate"), date),
@@ -70,7 +69,7 @@ def object_elements(
         "SeriesInstanceUID": who.uid("series", name),
         "InstanceNumber": 1,
     }
-    return elements | alone | hospital[name]
+    return elements | alone | table("hospital", name)
 
 
 def write_series(
@@ -81,15 +80,14 @@ def write_series(
     `image` holds 12-bit stored values for MR, HU for CT; `paths` name the files in slice order.
     """
     is_ct = key == "CT"
-    hospital = table("hospital")
-    own = dict(hospital["series"][key])
+    own = dict(table("hospital", "series", key))
     parts = own.pop("parts")
     start_s = (who.ct_start_s if is_ct else who.mr_start_s) + own.pop("start_s")
     elements = object_elements(
         who, CTImageStorage if is_ct else MRImageStorage, "CT" if is_ct else "MR"
     )
     for part in parts:
-        elements |= hospital[part]
+        elements |= table("hospital", part)
     elements |= own | {
         "SeriesInstanceUID": who.uid("series", key),
         "FrameOfReferenceUID": frame_uid,
@@ -155,12 +153,11 @@ def write_presentation_state(who: PatientIdentity, shown: WrittenSeries, path: P
 
 def write_dose_report(who: PatientIdentity, ct: WrittenSeries, path: Path) -> None:
     """A radiation dose structured report of the planning CT (dose length product only)."""
-    hospital = table("hospital")
     measured = {
         "NumericValue": f"{3.1 * ct.grid.size[2]:.1f}",
-        "MeasurementUnitsCodeSequence": [hospital["mGy_cm"]],
+        "MeasurementUnitsCodeSequence": [table("hospital", "mGy_cm")],
     }
-    total = hospital["dose length product"] | {"MeasuredValueSequence": [measured]}
+    total = table("hospital", "dose length product") | {"MeasuredValueSequence": [measured]}
     elements = object_elements(who, XRayRadiationDoseSRStorage, "SR", "dose report")
     save(elements | {"ContentSequence": [total]}, path)
 

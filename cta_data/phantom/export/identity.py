@@ -37,8 +37,7 @@ class PatientIdentity:
 def make_identity(seed: int) -> PatientIdentity:
     """Draw an identity; 576 consecutive seeds have 576 different family names."""
     rng = np.random.default_rng([seed, 0x1D])
-    names = table("identities")
-    starts, ends = names["family_start"], names["family_end"]
+    starts, ends = table("identities", "family_start"), table("identities", "family_end")
     start, end = divmod(seed % (len(starts) * len(ends)), len(ends))
     sex = "F" if rng.random() < 0.5 else "M"
     age = int(np.clip(round(rng.normal(62.0, 9.0)), 25, 88))
@@ -48,7 +47,7 @@ def make_identity(seed: int) -> PatientIdentity:
         int(rng.integers(1, 27)),
     )
     birth = f"{year - age - 1}{int(rng.integers(1, 13)):02d}{int(rng.integers(1, 29)):02d}"
-    given = _one_of(rng, names["given"][sex])
+    given = _one_of(rng, "given", sex)
     return PatientIdentity(
         seed=seed,
         patient_id=f"HWS{(seed * 7919 + 31_415_927) % 100_000_000:08d}",
@@ -57,8 +56,8 @@ def make_identity(seed: int) -> PatientIdentity:
         sex=sex,
         age_years=age,
         weight_kg=float(round(rng.normal(76.0, 12.0), 1)),
-        institution=_one_of(rng, names["hospitals"]),
-        referring_physician=_one_of(rng, names["physicians"]),
+        institution=_one_of(rng, "hospitals"),
+        referring_physician=_one_of(rng, "physicians"),
         accession=int(rng.integers(10_000_000, 99_999_999)),
         mr_date=f"{year}{month:02d}{day:02d}",
         ct_date=f"{year}{month:02d}{day + int(rng.integers(0, 3)):02d}",
@@ -67,7 +66,8 @@ def make_identity(seed: int) -> PatientIdentity:
     )
 
 
-def _one_of(rng: np.random.Generator, names: list[str]) -> str:
+def _one_of(rng: np.random.Generator, *keys: str) -> str:
+    names: list[str] = table("identities", *keys)
     return names[int(rng.integers(len(names)))]
 
 

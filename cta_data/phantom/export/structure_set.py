@@ -17,10 +17,10 @@ from cta_data.phantom.export.dicom import Elements, WrittenSeries, references, s
 from cta_data.phantom.export.hospital import object_elements
 from cta_data.phantom.export.identity import PatientIdentity, dicom_time
 from cta_data.phantom.geometry import Rigid, index_of
-from cta_data.phantom.head import atlas as head
 from cta_data.phantom.head.anatomy import anatomical_point
 from cta_data.phantom.head.lesions import StarShape
 from cta_data.phantom.patient import DigitalPatient
+from cta_data.phantom.tables import table
 
 Array = npt.NDArray[np.float64]
 Contours = list[tuple[int, Array]]
@@ -36,7 +36,7 @@ class PlannedRoi:
     name: str
     interpreted: str
     contours: Contours
-    colour: tuple[int, int, int]
+    colour: Sequence[int]
 
 
 def shape_contours(shape: StarShape, grid: Grid, pose: Rigid) -> Contours:
@@ -99,9 +99,10 @@ def head_outline(
     return contours
 
 
-def _organ(patient: DigitalPatient, ellipsoid: tuple[head.Triple, head.Triple]) -> Contours:
+def _organ(
+    patient: DigitalPatient, place: tuple[float, float, float], radii: Sequence[float]
+) -> Contours:
     """Contours of an ellipsoid of the atlas around its place in this patient."""
-    place, radii = ellipsoid
     centre = anatomical_point(patient.anatomy, place)
     x, y, z = np.log(np.array(radii) / np.prod(radii) ** (1.0 / 3.0))
     harmonics = np.zeros(12)
@@ -125,12 +126,9 @@ def build_rois(patient: DigitalPatient) -> list[PlannedRoi]:
             rois.append(
                 PlannedRoi(drawn.names[kind], kind if typed else "", contours, _COLOURS[kind])
             )
-    rois.append(
-        PlannedRoi("Brainstem", "ORGAN", _organ(patient, head.BRAINSTEM_RAS), (0, 200, 120))
-    )
-    rois.append(PlannedRoi("Chiasm", "", _organ(patient, head.CHIASM_RAS), (200, 200, 0)))
-    for name, shape in head.EYE_RAS.items():
-        rois.append(PlannedRoi(name, "", _organ(patient, shape), (120, 120, 255)))
+    for organ in table("atlas", "organs"):
+        contours = _organ(patient, organ["centre"], organ["radii"])
+        rois.append(PlannedRoi(organ["name"], organ["interpreted"], contours, organ["colour"]))
     skin = head_outline(sitk.GetArrayViewFromImage(patient.images["CT"]), -350.0, grid, -1000.0)
     rois.append(PlannedRoi("Skin", "EXTERNAL", skin, (255, 220, 200)))
     return [roi for roi in rois if roi.contours]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from cta_data.phantom.head import atlas as head
+from cta_data.phantom.head import atlas
 from cta_data.phantom.head.template import COARSE_MM, load_template
 from cta_data.phantom.head.tissues import TISSUES
 from cta_data.phantom.head.warp import (
@@ -63,7 +63,7 @@ def make_anatomy(rng: np.random.Generator, spacing: float) -> Anatomy:
     streaks = random_field(rng, 9.0, 1.0).on_axes(*axes)
     inner = brain - np.clip(gap, 1.5, None)
     outer = inner - np.clip(skull, 3.5, None)
-    skin = head.head_distance(at, outer - np.clip(scalp, 3.5, None))
+    skin = atlas.head_distance(at, outer - np.clip(scalp, 3.5, None))
     grey, white = _brain_tissue(canvas, at)
     return Anatomy(
         canvas=canvas,
@@ -82,7 +82,7 @@ def make_anatomy(rng: np.random.Generator, spacing: float) -> Anatomy:
     )
 
 
-def _sampled_distance(at: head.Coordinates) -> Volume:
+def _sampled_distance(at: atlas.Coordinates) -> Volume:
     """The template's distance to the brain at template coordinates."""
     template = load_template()
     index = np.stack([(at[a] - template.coarse_origin[a]) / COARSE_MM for a in (2, 1, 0)])
@@ -90,7 +90,7 @@ def _sampled_distance(at: head.Coordinates) -> Volume:
     return np.asarray(sampled, dtype=np.float32)
 
 
-def _brain_tissue(canvas: Canvas, at: head.Coordinates) -> tuple[Volume, Volume]:
+def _brain_tissue(canvas: Canvas, at: atlas.Coordinates) -> tuple[Volume, Volume]:
     """Grey and white matter fractions on the fine grid, sampled where the brain can be."""
     template = load_template()
     margin = 4.0
@@ -110,20 +110,20 @@ def _brain_tissue(canvas: Canvas, at: head.Coordinates) -> tuple[Volume, Volume]
     return maps[0], maps[1]
 
 
-def _face(canvas: Canvas, at: head.Coordinates, streaks: Volume) -> dict[str, Volume]:
+def _face(canvas: Canvas, at: atlas.Coordinates, streaks: Volume) -> dict[str, Volume]:
     """Signed distances of the structures below the forehead, on the fine grid, and fat streaks.
 
     Only the lower part of the canvas, up to the height where no such structure is left, is kept.
     """
     top = int(np.ceil((4.0 - canvas.origin[2]) / (2.0 * canvas.spacing))) + 1
-    low: head.Coordinates = (at[0][:top], at[1][:top], at[2][:top])
+    low: atlas.Coordinates = (at[0][:top], at[1][:top], at[2][:top])
     texture = streaks[:top]
-    cord, canal, vertebra = head.canal_distances(low)
+    cord, canal, vertebra = atlas.canal_distances(low)
     return {
-        "air": upsampled(head.air_distance(low, texture)),
-        "eye": upsampled(head.eye_distance(low)),
-        "orbit": upsampled(head.orbit_distance(low)),
-        "bone": upsampled(head.facial_bone_distance(low)),
+        "air": upsampled(atlas.air_distance(low, texture)),
+        "eye": upsampled(atlas.distance_to(low, "eye")),
+        "orbit": upsampled(atlas.distance_to(low, "orbit")),
+        "bone": upsampled(atlas.facial_bone_distance(low)),
         "cord": upsampled(cord),
         "canal": upsampled(canal),
         "vertebra": upsampled(vertebra),

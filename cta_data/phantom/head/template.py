@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -38,19 +41,29 @@ class Template:
 
 @lru_cache(maxsize=1)
 def load_template() -> Template:
-    """Read the maps once a process; about 2 s with the import of nilearn."""
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
-
-    grey_image = load_mni152_gm_template(resolution=1)
-    grey = _to_lps(np.asarray(grey_image.dataobj, dtype=np.float32))
-    white = _to_lps(np.asarray(load_mni152_wm_template(resolution=1).dataobj, dtype=np.float32))
-    affine = np.asarray(grey_image.affine)
-    shape = grey_image.shape
+    """Read the maps, once a process."""
+    grey, affine = _tissue_map("gm")
+    white, _ = _tissue_map("wm")
+    shape = grey.shape[::-1]
     last_x, last_y = affine[0, 3] + shape[0] - 1, affine[1, 3] + shape[1] - 1
     origin = np.array([-last_x, -last_y, affine[2, 3]])
     grey, white = _sharpened(grey, white)
     distance = _hull_distance(grey + white, origin)
     return Template(grey, white, origin, distance, _LOW)
+
+
+def _tissue_map(tissue: str) -> tuple[Volume, npt.NDArray[np.float64]]:
+    """Return a map from 0 to 1 and its affine (RAS mm), as nilearn's own functions do.
+
+    These take seconds: they import scikit-learn.
+    """
+    nilearn = find_spec("nilearn")
+    assert nilearn is not None and nilearn.submodule_search_locations
+    folder = Path(nilearn.submodule_search_locations[0]) / "datasets" / "data"
+    name = f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz"
+    image = nib.nifti1.Nifti1Image.from_filename(folder / name)
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    return _to_lps(data / data.max()), np.asarray(image.affine)
 
 
 def _to_lps(data: Volume) -> Volume:

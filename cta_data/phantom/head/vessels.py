@@ -65,10 +65,10 @@ def _sinuses(anatomy: Anatomy) -> list[Tube]:
         sigmoid = end + np.array([[-side * 8, 8, -14], [-side * 20, 14, -30]])
         course = np.concatenate([torcula[None], transverse, sigmoid])
         tubes.append((_patient_points(anatomy, course), np.full(4 * len(course), 3.4)))
-        vein = np.array(table("vessels")["internal_cerebral_vein"]) * np.array([side, 1, 1])
+        vein = np.array(table("vessels", "internal_cerebral_vein")) * np.array([side, 1, 1])
         tubes.append((_patient_points(anatomy, vein), np.full(4 * len(vein), 1.0)))
     straight = np.concatenate(
-        [torcula[None], np.array(table("vessels")["straight_sinus"], dtype=np.float64)]
+        [torcula[None], np.array(table("vessels", "straight_sinus"), dtype=np.float64)]
     )
     tubes.append((_patient_points(anatomy, straight), np.full(4 * len(straight), 2.2)))
     return tubes
@@ -76,10 +76,10 @@ def _sinuses(anatomy: Anatomy) -> list[Tube]:
 
 def _arteries(rng: np.random.Generator, anatomy: Anatomy) -> list[Tube]:
     """The arteries of the base of the brain and their first branches."""
-    basilar = np.array(table("vessels")["basilar_artery"], dtype=np.float64)
+    basilar = np.array(table("vessels", "basilar_artery"), dtype=np.float64)
     tubes: list[Tube] = [(_patient_points(anatomy, basilar), np.full(4 * len(basilar), 1.7))]
     for side in (-1.0, 1.0):
-        for artery in table("vessels")["arteries"]:
+        for artery in table("vessels", "arteries"):
             course, thick, thin = artery["course"], artery["thick"], artery["thin"]
             wobble = rng.normal(0.0, 1.0, (len(course), 3))
             wobble[0] = 0.0

@@ -42,10 +42,9 @@ def case_numbers(patients: int) -> list[tuple[int, bool]]:
     """Return number and whether labelled of every patient; about a third has no labels."""
     unlabelled = max(1, patients // 3) if patients > 1 else 0
     labelled = patients - unlabelled
-    known = table("susm")
     return [
-        *((_numbered(known["labelled"], i, 400), True) for i in range(labelled)),
-        *((_numbered(known["unlabelled"], i, 700), False) for i in range(unlabelled)),
+        *((_numbered(table("susm", "labelled"), i, 400), True) for i in range(labelled)),
+        *((_numbered(table("susm", "unlabelled"), i, 700), False) for i in range(unlabelled)),
     ]
 
 
@@ -83,7 +82,7 @@ def write_patient(order: Order) -> list[WrittenCase]:
         traps += ["files end in .nii"] if bare else []
         _write_nifti(case, volumes, grid, ".nii" if bare else ".nii.gz")
     person = make_person(person_rng)
-    spelling = str(person_rng.choice(table("susm")["spellings"][person.primary]))
+    spelling = str(person_rng.choice(table("susm", "spellings", person.primary)))
     facts = {"sex": None, "age_years": None, "primary": spelling}
     image, label = (_volume_path(case, order.form, stem) for stem in ("bravo", "seg"))
     row = {"Patient ID": number, "Primary cancer type": spelling}

@@ -8,7 +8,14 @@ from importlib.resources import files
 from typing import Any
 
 
+def table(name: str, *keys: str) -> Any:
+    """Return what `<name>.toml` holds under these keys, one within the other; not to be changed."""
+    content: Any = _content(name)
+    for key in keys:
+        content = content[key]
+    return content
+
+
 @cache
-def table(name: str) -> dict[str, Any]:
-    """Return the content of `<name>.toml`; not to be changed."""
+def _content(name: str) -> dict[str, Any]:
     return tomllib.loads((files(__name__) / f"{name}.toml").read_text("utf-8"))

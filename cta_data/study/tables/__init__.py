@@ -1,6 +1,13 @@
-"""Tables of a study: schemas, typed rows, atomic Parquet reading and writing, queries."""
+"""Tables of a study: schemas, typed rows, atomic Parquet reading and writing, queries.
 
-from cta_data.study.tables.queries import query
+Rows are types that any module may name; what reads and writes them is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from cta_data.study.tables.rows import (
     ROW_TYPES,
     AcceptanceRow,
@@ -19,9 +26,12 @@ from cta_data.study.tables.rows import (
     UnitRow,
     VariantRow,
 )
-from cta_data.study.tables.schemas import TableSchema, table_schemas
-from cta_data.study.tables.store import Tables, read_arrow, read_frame
 from cta_data.study.tables.table_row import TableRow
+
+if TYPE_CHECKING:
+    from cta_data.study.tables.queries import query
+    from cta_data.study.tables.schemas import TableSchema, table_schemas
+    from cta_data.study.tables.store import Tables, read_arrow, read_frame
 
 __all__ = [
     "ROW_TYPES",
@@ -48,3 +58,18 @@ __all__ = [
     "read_frame",
     "table_schemas",
 ]
+
+_PLACES = {
+    "TableSchema": "schemas",
+    "Tables": "store",
+    "query": "queries",
+    "read_arrow": "store",
+    "read_frame": "store",
+    "table_schemas": "schemas",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from cta_data.study.session_id import SessionId
 
 SESSION = "session"
@@ -96,7 +94,7 @@ def _session(cohort: str, subject: str, session: str) -> SessionId | None:
 
 def _plain(value: Any) -> Any:
     """Turn a value into what Parquet gives back: NaN is null, arrays and lists are tuples."""
-    if isinstance(value, np.generic | np.ndarray):
+    if hasattr(value, "tolist"):  # of numpy, which is not loaded for this
         value = value.tolist()
     if isinstance(value, list | tuple):
         entries = tuple(_plain(entry) for entry in value)

@@ -57,17 +57,17 @@ class CourseStudy:
 
     def folder(self, raw: Path) -> Path:
         """Return the folder of the study in an NBIA download."""
-        ummc = table("ummc")
-        date, described = f"{self.course.date:%m-%d-%Y}", ummc["object"]["StudyDescription"]
-        collection = raw / MANIFEST / ummc["metadata"]["Collection"]
+        described = table("ummc", "object", "StudyDescription")
+        date = f"{self.course.date:%m-%d-%Y}"
+        collection = raw / MANIFEST / table("ummc", "metadata", "Collection")
         return collection / self.patient.name / f"{date}-NA-{described}-{self.uid('study')[-5:]}"
 
     def elements(self, sop_class: str, modality: str, name: str) -> dict[str, Any]:
         """Return patient, study and the UIDs of the object `name`, with what its table holds."""
-        ummc, person = table("ummc"), self.patient.person
+        person = self.patient.person
         date = f"{self.course.date:%Y%m%d}"
         return {
-            **ummc["object"],
+            **table("ummc", "object"),
             "SOPClassUID": sop_class,
             "SOPInstanceUID": self.uid(name),
             "Modality": modality,
@@ -78,7 +78,7 @@ class CourseStudy:
             "StudyInstanceUID": self.uid("study"),
             "SeriesInstanceUID": self.uid("series", name),
             "FrameOfReferenceUID": self.uid("frame"),
-            **ummc[name],
+            **table("ummc", name),
         }
 
 
@@ -178,8 +178,8 @@ def _dose(study: CourseStudy, structure_set_uid: str) -> dict[str, Any]:
 def _row(elements: Elements, folder: Path, root: Path) -> dict[str, object]:
     """Return a series' row, in the columns and the spelling of NBIA Data Retriever on Windows."""
     files = sorted(folder.iterdir())
-    ummc, date = table("ummc"), elements["StudyDate"]
-    same = ummc["metadata"]
+    date = elements["StudyDate"]
+    same = table("ummc", "metadata")
     return {
         "Series UID": elements["SeriesInstanceUID"],
         "Collection": same["Collection"],
@@ -192,7 +192,7 @@ def _row(elements: Elements, folder: Path, root: Path) -> dict[str, object]:
         "Series Description": elements.get("SeriesDescription", ""),
         "Manufacturer": elements["Manufacturer"],
         "Modality": elements["Modality"],
-        "SOP Class Name": ummc["class_names"][elements["Modality"]],
+        "SOP Class Name": table("ummc", "class_names", elements["Modality"]),
         "SOP Class UID": str(elements["SOPClassUID"]),
         "Number of Images": len(files),
         "File Size": f"{sum(path.stat().st_size for path in files) / 1e6:.2f} MB",

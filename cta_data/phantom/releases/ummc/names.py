@@ -52,12 +52,12 @@ CALVARIAL = "2_Lt_Front_Calv"
 
 def script(index: int) -> Script:
     """Return what is told of a patient: the first three show the traps, the others draw names."""
-    ummc = table("ummc")
-    scripts, names = ummc["scripts"], ummc["names"]
+    scripts = table("ummc", "scripts")
     if index < len(scripts):
         return Script(**scripts[index])
     i = index - len(scripts)
-    numbers, courses = names["other_patients"], names["other_courses"]
+    numbers = table("ummc", "names", "other_patients")
+    courses = table("ummc", "names", "other_courses")
     number = numbers[i] if i < len(numbers) else 500 + i
     return Script(number, courses[i % len(courses)])
 
@@ -72,10 +72,10 @@ def file_name(course: int, roi: str) -> str:
 
 def free_text(rng: np.random.Generator, taken: Collection[str]) -> str:
     """Draw a name as clinicians type them, no letters and digits of which are `taken` already."""
-    names = table("ummc")["names"]
+    sides, places = table("ummc", "names", "sides"), table("ummc", "names", "places")
     keys = {key(name) for name in taken}
     while True:
-        side, place = str(rng.choice(names["sides"])), str(rng.choice(names["places"]))
+        side, place = str(rng.choice(sides)), str(rng.choice(places))
         number = int(rng.integers(1, 12))
         styles = (f"{side} {place}", f"{side}{place.lower()}", f"{number} {side} {place}",
                   f"{side} {place} {number}")  # fmt: skip

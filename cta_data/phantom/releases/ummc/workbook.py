@@ -40,23 +40,24 @@ class WorkbookLesion:
 
 def diagnosis(primary: str) -> str:
     """Return how the workbook spells a group of primary tumours, trailing blank included."""
-    return str(table("ummc")["diagnoses"][primary])
+    return str(table("ummc", "diagnoses", primary))
 
 
 def write_clinical(
     path: Path, courses: Sequence[WorkbookCourse], lesions: Sequence[WorkbookLesion]
 ) -> None:
     """Write the workbook with its three sheets; rows come in the order given, lesions numbered."""
-    columns = table("ummc")["workbook"]
     # Cells without header and without values: readers call the columns `Unnamed`.
-    course_rows: list[list[Cell]] = [[*columns["course_columns"], *([None] * _UNNAMED)]]
+    course_rows: list[list[Cell]] = [
+        [*table("ummc", "workbook", "course_columns"), *([None] * _UNNAMED)]
+    ]
     for row in courses:
         sex = {"F": "Female", "M": "Male "}[row.sex]
         course_rows.append(
             [row.patient, row.course, "Brain mets ", diagnosis(row.primary), row.age_years, sex,
              *([None] * (_UNNAMED - 1)), " "]
         )  # fmt: skip
-    lesion_rows: list[list[Cell]] = [columns["lesion_columns"]]
+    lesion_rows: list[list[Cell]] = [table("ummc", "workbook", "lesion_columns")]
     for number, lesion in enumerate(lesions, start=1):
         lesion_rows.append(
             [number, lesion.patient, lesion.course, lesion.number, lesion.location,

@@ -1,28 +1,27 @@
-"""Bootstrap confidence intervals: bias-corrected and accelerated (BCa), seeded.
+"""Confidence intervals: of means and medians by a seeded bootstrap, of a proportion by Wilson.
 
-Efron's BCa interval: quantiles of the resampled statistic, moved by its bias (the share of
-resamples below the estimate, equal ones counted half) and by its acceleration (the skewness of the
-estimates that leave one observation out; 0 where these are all equal). The same numbers, in the
-same order, with the same seed give the same interval.
-
-What has no interval, or another one, is said by `Interval.method`: `none` below three
-observations, `constant` where all are equal, `percentile` where the bias is infinite (every
-resample on one side) or the acceleration too large for the formula.
+Efron's bias-corrected and accelerated interval (BCa): quantiles of the resampled statistic, moved
+by its bias (the share of resamples below the estimate, equal ones counted half) and by its
+acceleration (the skewness of the estimates that leave one observation out; 0 where these are all
+equal). The same numbers, in the same order, with the same seed give the same interval. It is
+written here since scipy's takes resamples that differ by rounding for different, and is NaN where
+all estimates that leave one out are equal: scores of a few lesions are such.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from cta_data.errors import DataRefused
-from cta_data.scoring.statistics.interval import Interval, IntervalMethod, check_confidence
-from cta_data.scoring.statistics.ranks import as_numbers, resolution_of
+from cta_data.scoring.statistics.rank_tests import as_numbers, resolution_of
 
 RESAMPLES = 10_000
 SEED = 20_250_015
@@ -31,10 +30,37 @@ FEWEST = 3
 """Observations below which no interval is given."""
 DRAWN_AT_ONCE = 2**22
 
+IntervalMethod = Literal["bca", "percentile", "constant", "wilson", "none"]
 Statistic = Literal["mean", "median"]
 STATISTICS: dict[Statistic, Callable[..., np.ndarray]] = {"mean": np.mean, "median": np.median}
 Drawn = Callable[[np.ndarray], np.ndarray]
 """From indices (resamples × observations) to one statistic a resample."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its confidence interval.
+
+    Attributes
+    ----------
+    estimate, low, high
+        The estimate, and the ends of its interval; NaN where they are undefined.
+    method
+        `bca`; `percentile`, where the bias is infinite (every resample on one side) or the
+        acceleration too large for the formula; `constant`, where all values are equal; `wilson`;
+        or `none`, below three observations.
+    confidence
+        Between 0 and 1.
+    n
+        Number of independent observations: pairs, patients or trials.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    method: IntervalMethod
+    confidence: float
+    n: int
 
 
 def bootstrap_interval(
@@ -47,17 +73,6 @@ def bootstrap_interval(
 ) -> Interval:
     """Return the mean or median of independent values, such as paired differences.
 
-    Parameters
-    ----------
-    values
-        One for each independent observation; none undefined.
-    statistic
-        `mean` or `median`.
-    confidence
-        Between 0 and 1.
-    resamples, seed
-        How many samples are drawn, and from which seed.
-
     Raises
     ------
     DataRefused
@@ -65,22 +80,15 @@ def bootstrap_interval(
     ValueError
         A confidence that is not between 0 and 1.
     """
-    check_confidence(confidence)
     numbers = _defined(values)
     of = STATISTICS[statistic]
-    estimate = float(of(numbers)) if len(numbers) else math.nan
-    if len(numbers) < FEWEST:
-        return Interval(estimate, math.nan, math.nan, "none", confidence, len(numbers))
-    if np.ptp(numbers) <= resolution_of(numbers):
-        return Interval(estimate, estimate, estimate, "constant", confidence, len(numbers))
 
     def drawn(indices: np.ndarray) -> np.ndarray:
         return np.asarray(of(numbers[indices], axis=1))
 
-    left_out = drawn(_leaving_one_out(len(numbers)))
-    resampled = _resampled(drawn, len(numbers), resamples, seed)
-    low, high, method = _bca(estimate, resampled, left_out, confidence)
-    return Interval(estimate, low, high, method, confidence, len(numbers))
+    estimate = float(of(numbers)) if len(numbers) else math.nan
+    is_constant = len(numbers) > 0 and np.ptp(numbers) <= resolution_of(numbers)
+    return _bootstrapped(estimate, drawn, len(numbers), is_constant, confidence, resamples, seed)
 
 
 def cluster_mean_interval(
@@ -100,12 +108,8 @@ def cluster_mean_interval(
 
     Parameters
     ----------
-    values
-        One for each lesion; none undefined.
-    clusters
-        The patient of each value.
-    confidence, resamples, seed
-        As of `bootstrap_interval`.
+    values, clusters
+        One for each lesion, none undefined; and the patient of each.
 
     Returns
     -------
@@ -119,23 +123,40 @@ def cluster_mean_interval(
     ValueError
         A confidence that is not between 0 and 1.
     """
-    check_confidence(confidence)
     numbers = _defined(values)
     sums, sizes = _by_cluster(numbers, clusters)
-    n = len(sums)
-    estimate = float(sums.sum() / sizes.sum()) if n else math.nan
-    if n < FEWEST:
-        return Interval(estimate, math.nan, math.nan, "none", confidence, n)
-    if np.ptp(sums / sizes) <= resolution_of(numbers):
-        return Interval(estimate, estimate, estimate, "constant", confidence, n)
 
     def drawn(indices: np.ndarray) -> np.ndarray:
         return np.asarray(sums[indices].sum(axis=1) / sizes[indices].sum(axis=1))
 
-    left_out = drawn(_leaving_one_out(n))
-    resampled = _resampled(drawn, n, resamples, seed)
-    low, high, method = _bca(estimate, resampled, left_out, confidence)
-    return Interval(estimate, low, high, method, confidence, n)
+    estimate = float(sums.sum() / sizes.sum()) if len(sums) else math.nan
+    is_constant = len(sums) > 0 and np.ptp(sums / sizes) <= resolution_of(numbers)
+    return _bootstrapped(estimate, drawn, len(sums), is_constant, confidence, resamples, seed)
+
+
+def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
+    """Return Wilson's score interval of the proportion k / n, such as of lesions that were found.
+
+    The n trials are taken for independent. Lesions of one patient are not: see
+    `cluster_mean_interval`. NaN, with `method` none, where n is 0.
+
+    Raises
+    ------
+    ValueError
+        k below 0 or above n, or a confidence that is not between 0 and 1.
+    """
+    _check_confidence(confidence)
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} successes of {n} trials")
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, "none", confidence, 0)
+    ends = stats.binomtest(k, n).proportion_ci(confidence, method="wilson")
+    return Interval(k / n, float(ends.low), float(ends.high), "wilson", confidence, n)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence is between 0 and 1, not {confidence}")
 
 
 def _defined(values: ArrayLike) -> np.ndarray:
@@ -162,20 +183,31 @@ def _by_cluster(numbers: np.ndarray, clusters: Sequence[object]) -> tuple[np.nda
     return np.bincount(index, weights=numbers, minlength=len(positions)), sizes
 
 
-def _leaving_one_out(n: int) -> np.ndarray:
-    """Return indices, n × (n − 1), of which row i leaves observation i out."""
+def _bootstrapped(
+    estimate: float,
+    drawn: Drawn,
+    n: int,
+    is_constant: bool,
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    """Return the interval of a statistic of n observations."""
+    _check_confidence(confidence)
+    if n < FEWEST:
+        return Interval(estimate, math.nan, math.nan, "none", confidence, n)
+    if is_constant:
+        return Interval(estimate, estimate, estimate, "constant", confidence, n)
     columns = np.arange(n - 1)
-    return columns + (columns >= np.arange(n)[:, None])
-
-
-def _resampled(drawn: Drawn, n: int, resamples: int, seed: int) -> np.ndarray:
+    left_out = drawn(columns + (columns >= np.arange(n)[:, None]))  # row i leaves i out
     rng = np.random.default_rng(seed)
     rows = max(1, DRAWN_AT_ONCE // n)
     parts = [
         drawn(rng.integers(0, n, (min(rows, resamples - start), n)))
         for start in range(0, resamples, rows)
     ]
-    return np.concatenate(parts)
+    low, high, method = _bca(estimate, np.concatenate(parts), left_out, confidence)
+    return Interval(estimate, low, high, method, confidence, n)
 
 
 def _bca(

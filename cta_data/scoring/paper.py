@@ -1,8 +1,9 @@
-"""What the paper printed, as reference data that travels with the package."""
+"""The paper: its models and test sets, and what it printed, which travels with the package."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 import pandas as pd
@@ -11,6 +12,24 @@ PAPER_DOI = "10.1186/s41747-025-00554-5"
 PAPER_CITATION = (
     f"Wald T, Hamm B, et al. European Radiology Experimental 2025;9:15, https://doi.org/{PAPER_DOI}"
 )
+PAIR = ("A", "B")
+"""The models that the paper compares on every test set."""
+INTERNAL = ("MPRAGE", "SPACE")
+EXTERNAL = ("SUSM", "YNHH", "UMMC", "UKHD")
+ALL_SETS = (*INTERNAL, *EXTERNAL)
+PRINTED_NAMES = {"INTERNAL-NAQ": "MPRAGE", "INTERNAL-HAQ": "SPACE"}
+"""The paper names its internal test sets by the technique that they were annotated on."""
+
+
+def printed_name(test_set: str) -> str:
+    """Return the paper's name of a test set: `internal-NAQ` is MPRAGE, `susm` is SUSM."""
+    return PRINTED_NAMES.get(test_set.upper(), test_set.upper())
+
+
+def in_paper_order(test_sets: Iterable[str], order: Sequence[str] = ALL_SETS) -> list[str]:
+    """Return test sets, each once, as the paper has them; those it has not come last, by name."""
+    ranks = {name: number for number, name in enumerate(order)}
+    return sorted(set(test_sets), key=lambda one: (ranks.get(printed_name(one), len(ranks)), one))
 
 
 def published_table_1() -> pd.DataFrame:
