@@ -344,6 +344,8 @@ def main() -> int:
     for number, kill in enumerate(plan(chosen.kills, names, chosen.seed)):
         row = one(course, kill, work)
         rows.append(row)
+        outcome = "differs" if row["problems"] else "equal"
+        print(f"{number + 1} of {chosen.kills}: {kill.command}: {outcome}", file=sys.stderr)
         if row["problems"]:
             kept = copied(work / "study", work / f"differs_{number}")
             print(f"{kill}, see {kept}:", *map(str, row["problems"]), sep="\n  ", flush=True)
