@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cta_data.cli.options import JobsOption
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command("demo")(demo)
+from cta_data.cli.bundles import Takes
+from cta_data.cli.options import Execution
 
 
 def demo(
+    execution: Annotated[Execution, Takes("jobs")],
     folder: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path(
         "demo-study"
     ),
@@ -38,7 +35,6 @@ def demo(
         ),
     ] = 1.5,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
-    jobs: JobsOption = 1,
 ) -> int:
     """Make a small trial of digital patients and run everything up to builds A to D, or to scores.
 
@@ -47,5 +43,5 @@ def demo(
     from cta_data.demo.demonstration import run_demonstration
 
     return run_demonstration(
-        folder, patients, seed, jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm
+        folder, patients, seed, execution.jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm
     )

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,15 @@ def error_console() -> Console:
     """Return the console for messages and progress."""
     width = None if sys.stderr.isatty() else WIDE
     return Console(stderr=True, highlight=False, markup=False, width=width)
+
+
+def print_table(*columns: str, rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of texts; one without a row is not printed."""
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*row)
+    if table.row_count:
+        console().print(table)
 
 
 class ProgressObserver:
@@ -95,8 +104,8 @@ class ProgressObserver:
             self._console.print(f"note: {message}", soft_wrap=True, markup=False)
 
 
-def print_report(report: Report, *, as_json: bool) -> None:
-    """Print failures and the line of counts, or everything as JSON."""
+def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
+    """Print failures, the line of counts and, where wanted, notes, or everything as JSON."""
     if as_json:
         records = [record.as_dict() for record in report.records]
         print_json({"counts": report.counts(), "records": records})
@@ -104,7 +113,11 @@ def print_report(report: Report, *, as_json: bool) -> None:
     if report.failures:
         _print_failures(report.failures)
     _print_warnings(report.warned)
-    console().print(summary_line(report.records))
+    out = console()
+    out.print(summary_line(report.records))
+    for record in report.records if notes else ():
+        for note in record.notes:
+            out.print(f"{record.unit}: {note}", soft_wrap=True)
 
 
 def _print_failures(failures: list[Record]) -> None:
@@ -185,6 +198,12 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
 def print_json(content: Any) -> None:
     """Print JSON for other programs."""
     typer.echo(json.dumps(_plain(content), indent=1, sort_keys=True))
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a DataFrame as JSON content, in which there is no NaN."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in plain.to_dict(orient="records")]
 
 
 def print_records(frame: pd.DataFrame) -> None:

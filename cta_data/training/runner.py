@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
 from cta_data.engine.driver import mark_uncommitted
@@ -27,6 +27,7 @@ from cta_data.training.nnunet.environment import require_device, require_trainin
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.train import Machine, remove_finished, training_steps
+from cta_data.versioning.provenance import command_words
 
 MOST_PROCESSES = 8
 
@@ -118,7 +119,7 @@ def train_models(
     require_training_packages()
     require_device(request.machine.device)
     builds = [build_step(study, setting) for setting in request.settings]
-    command = ("cta-data", "build", *(w for s in request.settings for w in ("--setting", s)))
+    command = command_words("build", setting=request.settings)
     built = execute(
         study,
         builds,
@@ -207,8 +208,3 @@ def prediction_tasks(
         chosen = sets.chosen(names or ["all"], setting)
         tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]
     return tasks
-
-
-def with_command(request: TrainingRequest, *command: str) -> TrainingRequest:
-    """Return the request under another recorded command."""
-    return replace(request, command=tuple(command))

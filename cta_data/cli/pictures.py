@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from cta_data.cli.options import CohortOption, JsonOption, StudyOption, SubjectOption
-from cta_data.engine import Selection
+from cta_data.cli.options import JsonOutput, Selection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.study.study import open_study
-from cta_data.terminal.output import console, error_console, print_json
+from cta_data.terminal.output import console, error_console
 
 if TYPE_CHECKING:
     from cta_data.review.pictures import Pictures
@@ -20,42 +16,18 @@ if TYPE_CHECKING:
 MOST_TOLD = 5
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command("pictures")(pictures)
-
-
-def pictures(
-    cohorts: Annotated[
-        list[str] | None, typer.Argument(metavar="[COHORT]...", help="Cohorts; all without it.")
-    ] = None,
-    cohort: CohortOption = None,
-    subject: SubjectOption = None,
-    as_json: JsonOption = False,
-    study: StudyOption = None,
-) -> int:
+def pictures(selection: Selection, output: JsonOutput) -> int:
     """Draw every transfer, worst first: checkerboards, and each lesion on each technique."""
     from cta_data.review.pictures import make_pictures
 
-    opened = open_study(study)
-    selection = Selection(
-        tuple(dict.fromkeys([*(cohorts or []), *(cohort or [])])),
-        tuple(label.removeprefix("sub-") for label in subject or []),
-    )
-    errors = error_console()
-
-    def note(text: str) -> None:
-        if not as_json:
-            errors.print(text, soft_wrap=True)
-
-    made = make_pictures(opened, selection, note)
+    study = selection.open()
+    made = make_pictures(study, selection.selected(), output.note)
     if not made.page:
-        errors.print("nothing matches: `cta-data status` lists who is in the study", soft_wrap=True)
+        told = "nothing matches: `cta-data status` lists who is in the study"
+        error_console().print(told, soft_wrap=True)
         return EXIT_NOTHING
-    if as_json:
-        print_json(_content(made))
-    else:
-        _print(made, os.path.relpath(opened.root / made.page))
+    page = os.path.relpath(study.root / made.page)
+    output.show(lambda: _content(made), lambda: _print(made, page))
     return EXIT_FAILED if made.left_out.not_drawn else EXIT_OK
 
 

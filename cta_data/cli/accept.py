@@ -1,0 +1,78 @@
+"""The command `accept`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cta_data.cli.bundles import Takes
+from cta_data.cli.options import DateOption, Execution, JsonOutput, Selection, day_of
+from cta_data.cli.runner import recorded
+from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
+from cta_data.errors import ConfigurationError
+from cta_data.terminal.output import console, error_console
+
+if TYPE_CHECKING:
+    from cta_data.review.acceptance import HeldBack
+
+
+def accept(
+    context: typer.Context,
+    selection: Selection,
+    output: JsonOutput,
+    execution: Annotated[Execution, Takes("replay")],
+    step: Annotated[
+        str, typer.Option(help="register or transfer; without it, where the session waits.")
+    ] = "",
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Hold back, also what passed its checks.")
+    ] = False,
+    author: Annotated[
+        str, typer.Option(help="Who decides; without it, the author that git knows.")
+    ] = "",
+    on: DateOption = "",
+    reason: Annotated[str, typer.Option(help="Why; without it, only list what waits.")] = "",
+) -> int:
+    """List registrations and transfers that are held back, or decide about some."""
+    from cta_data.review.acceptance import JUDGED, Verdict, decide_about, held_back
+    from cta_data.versioning.datasets import git_identity
+
+    if step and step not in JUDGED:
+        raise ConfigurationError(
+            f"nobody decides about a step {step!r}", next_step=f"Name one of {' and '.join(JUDGED)}"
+        )
+    study, selected = selection.open(), selection.selected()
+    if not (reason or author or reject or on):
+        return _listed(held_back(study, selected), output)
+    if not selected.subjects:
+        raise ConfigurationError(
+            "a decision is about subjects that somebody looked at",
+            next_step="Name each with --subject; `cta-data pictures` shows them",
+        )
+    author = author or git_identity(study.root).partition(" <")[0]
+    verdict = Verdict("rejected" if reject else "accepted", author, reason, day_of(on))
+    command = recorded(context, author=author, on=verdict.decided_on)
+    commit = not execution.replay
+    done = decide_about(study, selected, verdict, command, step=step, commit=commit)
+    return _listed(done, output)
+
+
+def _listed(found: list[HeldBack], output: JsonOutput) -> int:
+    output.show(lambda: [asdict(one) for one in found], lambda: _print(found))
+    if not found:
+        told = "nothing of this is held back: `cta-data status` tells where subjects stand"
+        error_console().print(told, soft_wrap=True)
+    return EXIT_OK if found else EXIT_NOTHING
+
+
+def _print(found: list[HeldBack]) -> None:
+    out = console()
+    for one in found:
+        out.print(f"{one.name}: {one.finding}", soft_wrap=True)
+        if one.decision:
+            out.print(f"  {one.decision}", soft_wrap=True)
+    waiting = sum(not one.decision for one in found)
+    if found:
+        out.print(f"{len(found)} results: {waiting} held back, {len(found) - waiting} decided")
