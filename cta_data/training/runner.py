@@ -27,6 +27,7 @@ from cta_data.training.nnunet.environment import require_device, require_trainin
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.train import Machine, remove_finished, training_steps
+from cta_data.training.trained_models import require_folds, trained_folds
 from cta_data.versioning.provenance import command_words
 
 MOST_PROCESSES = 8
@@ -198,12 +199,14 @@ def prediction_tasks(
     Raises
     ------
     ConfigurationError
-        A setting or a test set is not there.
+        A setting, a fold or a test set is not there.
     """
     sets = EvaluationSets(study)
     tasks = []
     for name in request.settings:
         model = model_of(study, name, request.training)
+        if request.folds:
+            require_folds(study, request.folds, trained_folds(study, model))
         setting = study.configuration.build.settings[name]
         chosen = sets.chosen(names or ["all"], setting)
         tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]

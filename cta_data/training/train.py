@@ -23,7 +23,7 @@ from cta_data.engine import (
     existing_inputs,
 )
 from cta_data.engine.sessions import make_unit
-from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.errors import DataRefused
 from cta_data.json_files import read_json, read_json_object
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
@@ -37,6 +37,7 @@ from cta_data.training.nnunet.process import run_job
 from cta_data.training.trained_models import (
     definition_of,
     describe_training,
+    require_folds,
     study_id,
     training_set_key,
 )
@@ -81,19 +82,12 @@ def training_steps(
     """
     study.require(MODELS)
     require_fitting_patch(training.configuration, training.patch_size, training.features)
-    count = study.configuration.build.folds
-    for fold in folds:
-        if not 0 <= fold < count:
-            raise ConfigurationError(
-                f"there is no fold {fold}",
-                why=f"the study has folds 0 to {count - 1} (build.folds)",
-                next_step="Name one of them, or `all`",
-            )
+    require_folds(study, folds)
     kinds: list[tuple[str, Any, Any]] = [
         ("plan", _plan_planning, plan),
         ("train", partial(_plan_folds, tuple(folds)), train),
     ]
-    if len(folds) == count:
+    if len(folds) == study.configuration.build.folds:
         kinds.append(("crossvalidate", _plan_cross_validation, cross_validate))
     return [
         Step(
