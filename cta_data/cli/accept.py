@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import DateOption, Execution, JsonOutput, Selection, day_of
 from cta_data.cli.runner import recorded
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import console, error_console
+from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
     from cta_data.review.acceptance import HeldBack
@@ -24,16 +26,14 @@ def accept(
     output: JsonOutput,
     execution: Annotated[Execution, Takes("replay")],
     step: Annotated[
-        str, typer.Option(help="register or transfer; without it, where the session waits.")
+        str, Option(help="register or transfer; without it, where the session waits.")
     ] = "",
     reject: Annotated[
-        bool, typer.Option("--reject", help="Hold back, also what passed its checks.")
+        bool, Option("--reject", help="Hold back, also what passed its checks.")
     ] = False,
-    author: Annotated[
-        str, typer.Option(help="Who decides; without it, the author that git knows.")
-    ] = "",
+    author: Annotated[str, Option(help="Who decides; without it, the author that git knows.")] = "",
     on: DateOption = "",
-    reason: Annotated[str, typer.Option(help="Why; without it, only list what waits.")] = "",
+    reason: Annotated[str, Option(help="Why; without it, only list what waits.")] = "",
 ) -> int:
     """List registrations and transfers that are held back, or decide about some."""
     from cta_data.review.acceptance import JUDGED, Verdict, decide_about, held_back
@@ -60,19 +60,18 @@ def accept(
 
 
 def _listed(found: list[HeldBack], output: JsonOutput) -> int:
-    output.show(lambda: [asdict(one) for one in found], lambda: _print(found))
-    if not found:
-        told = "nothing of this is held back: `cta-data status` tells where subjects stand"
-        error_console().print(told, soft_wrap=True)
-    return EXIT_OK if found else EXIT_NOTHING
+    output.show(lambda: [asdict(one) for one in found], _lines(found))
+    if found:
+        return EXIT_OK
+    print_errors("nothing of this is held back: `cta-data status` tells where subjects stand")
+    return EXIT_NOTHING
 
 
-def _print(found: list[HeldBack]) -> None:
-    out = console()
+def _lines(found: list[HeldBack]) -> Iterator[str]:
     for one in found:
-        out.print(f"{one.name}: {one.finding}", soft_wrap=True)
+        yield f"{one.name}: {one.finding}"
         if one.decision:
-            out.print(f"  {one.decision}", soft_wrap=True)
+            yield f"  {one.decision}"
     waiting = sum(not one.decision for one in found)
     if found:
-        out.print(f"{len(found)} results: {waiting} held back, {len(found) - waiting} decided")
+        yield f"{len(found)} results: {waiting} held back, {len(found) - waiting} decided"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import (
@@ -21,9 +23,11 @@ from cta_data.cli.options import (
 from cta_data.cli.runner import recorded
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import console, error_console, print_table, records_of
+from cta_data.terminal.output import print_errors, print_lines, records_of, table_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cta_data.review.audit_list import FalsePositives
     from cta_data.review.audit_page import AuditPage
     from cta_data.study.study import Study
@@ -33,16 +37,16 @@ if TYPE_CHECKING:
 class Verdict:
     """What a reader says of one false lesion."""
 
-    case: Annotated[str, typer.Argument(help="Case of the false lesion; none to list.")] = ""
-    lesion: Annotated[int, typer.Argument(help="Number of the false lesion.")] = 0
-    model: Annotated[str, typer.Option(help="Its model.")] = ""
-    test_set: Annotated[str, typer.Option(help="Its test set.")] = ""
-    verdict: Annotated[
-        str, typer.Option(help="metastasis, vessel, aneurysm or other; none to list.")
-    ] = ""
-    reader: Annotated[str, typer.Option(help="Who looked.")] = ""
+    case: Annotated[str, Argument(help="Case of the false lesion; none to list.")] = ""
+    lesion: Annotated[int, Argument(help="Number of the false lesion.")] = 0
+    model: Annotated[str, Option(help="Its model.")] = ""
+    test_set: Annotated[str, Option(help="Its test set.")] = ""
+    verdict: Annotated[str, Option(help="metastasis, vessel, aneurysm or other; none to list.")] = (
+        ""
+    )
+    reader: Annotated[str, Option(help="Who looked.")] = ""
     on: DateOption = ""
-    note: Annotated[str, typer.Option(help="What the reader adds.")] = ""
+    note: Annotated[str, Option(help="What the reader adds.")] = ""
 
     @property
     def is_given(self) -> bool:
@@ -58,15 +62,14 @@ def audit(
     chosen: StudyChoice,
     convention: ConventionOption = "article",
     everything: Annotated[
-        bool,
-        typer.Option("--all", help="List all models and test sets, not C on internal-NAQ first."),
+        bool, Option("--all", help="List all models and test sets, not C on internal-NAQ first.")
     ] = False,
     truth: Annotated[
         Path | None,
-        typer.Option(help="Of digital patients: the trial's folder `truth`; says what is real."),
+        Option(help="Of digital patients: the trial's folder `truth`; says what is real."),
     ] = None,
     page: Annotated[
-        bool, typer.Option("--page/--no-page", help="Draw the page of all that is listed.")
+        bool, Option("--page/--no-page", help="Draw the page of all that is listed.")
     ] = True,
 ) -> int:
     """List and draw false positives, with scores by verdicts; or record a reader's verdict."""
@@ -85,10 +88,9 @@ def audit(
         told = "model C on internal-NAQ, as the paper looked; --all lists every model and test set"
         output.note(f"note: {told}")
     if not output.as_json:
-        _print(listed)
+        print_lines(_lines(listed))
     made = _draw(study, listed, output) if page and len(listed.rows) else None
-    if output.as_json:
-        output.show(lambda: _content(listed, made), lambda: None)
+    output.show(lambda: _content(listed, made), ())
     if listed.rows.empty:
         output.note("there is no false positive")
         return EXIT_NOTHING
@@ -114,10 +116,9 @@ def _judge(
     about = FalseLesion(given.test_set, given.model, given.case, given.lesion)
     reading = Reading(given.verdict, given.reader, day, given.note)
     if not judge(study, about, reading, convention, command, commit=commit):
-        told = f"there is no false lesion {about.name}: `cta-data audit` lists them"
-        error_console().print(told, soft_wrap=True)
+        print_errors(f"there is no false lesion {about.name}: `cta-data audit` lists them")
         return EXIT_NOTHING
-    console().print(f"{about.name}: {given.verdict}, by {given.reader}", soft_wrap=True)
+    print_lines([f"{about.name}: {given.verdict}, by {given.reader}"])
     return EXIT_OK
 
 
@@ -129,12 +130,11 @@ def _draw(study: Study, listed: FalsePositives, output: JsonOutput) -> AuditPage
     made = write_audit_page(
         study, listed.rows, listed.convention, ", ".join(shown), output.note, listed.truth
     )
-    for one in made.not_drawn:
-        error_console().print(f"not drawn: {one.name}: {one.failure}", soft_wrap=True)
+    print_errors(*(f"not drawn: {one.name}: {one.failure}" for one in made.not_drawn))
     if not output.as_json:
         drawn = len(made.entries) - len(made.not_drawn)
         place = os.path.relpath(study.root / made.page)
-        console().print(f"Written: {place}: {drawn} of {len(made.entries)} drawn", soft_wrap=True)
+        print_lines([f"Written: {place}: {drawn} of {len(made.entries)} drawn"])
     return made
 
 
@@ -154,26 +154,22 @@ def _content(listed: FalsePositives, made: AuditPage | None) -> dict[str, object
     return content
 
 
-def _print(listed: FalsePositives) -> None:
+def _lines(listed: FalsePositives) -> Iterator[str | Table]:
     from cta_data.scoring.audited import BIAS
 
     rows = listed.rows.to_dict("records")
     if not rows:
         return
     names = ("test set", "model", "case", "lesion", "cm³", "at RAS mm", "verdict")
-    print_table(*names, rows=[_cells(row) for row in rows])
-    out = console()
-    waiting = int(listed.rows["verdict"].isna().sum())
-    out.print(f"{len(rows)} false positives, {waiting} open")
-    out.print(f"With verdicts, {BIAS}:", soft_wrap=True)
+    yield table_of(*names, rows=map(_cells, rows))
+    yield f"{len(rows)} false positives, {int(listed.rows['verdict'].isna().sum())} open"
+    yield f"With verdicts, {BIAS}:"
     for key, part in listed.cases.groupby(["test_set", "model"]):
-        out.print(
+        yield (
             f"  {', model '.join(map(str, key))}: {part['metastases'].sum()} judged metastases; "
-            f"mean F1 {part['f1'].mean():.4f}, with verdicts {part['f1_audited'].mean():.4f}",
-            soft_wrap=True,
+            f"mean F1 {part['f1'].mean():.4f}, with verdicts {part['f1_audited'].mean():.4f}"
         )
-    for line in listed.truth:
-        out.print(f"In truth: {line}", soft_wrap=True)
+    yield from (f"In truth: {line}" for line in listed.truth)
 
 
 def _cells(row: dict) -> list[str]:

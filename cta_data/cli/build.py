@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import SettingOption
@@ -19,7 +20,7 @@ def build(
     execution: UnitExecution,
     output: JsonOutput,
     technique: Annotated[
-        str, typer.Option("--technique", help="Train on images of this technique instead.")
+        str, Option("--technique", help="Train on images of this technique instead.")
     ] = "",
 ) -> int:
     """Make training sets: everything up to them that is missing or changed, like make."""

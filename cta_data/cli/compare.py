@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import Output, StudyChoice, require_suffix
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import error_console
+from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
     from cta_data.scoring.comparison import ScoreComparison
@@ -30,30 +31,30 @@ def compare(
     chosen: StudyChoice,
     a: Annotated[
         Path | None,
-        typer.Argument(metavar="[A]", help="Scores: JSON or Parquet; the study's without it."),
+        Argument(metavar="[A]", help="Scores: JSON or Parquet; the study's without it."),
     ] = None,
     b: Annotated[
-        Path | None, typer.Argument(metavar="[B]", help="Scores of the same cases; else as A.")
+        Path | None, Argument(metavar="[B]", help="Scores of the same cases; else as A.")
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="Two models, as --model A --model B; or one of both files."),
+        Option("--model", help="Two models, as --model A --model B; or one of both files."),
     ] = None,
     test_set: Annotated[
-        str, typer.Option("--test-set", help="Of scores that have several, as internal-HAQ.")
+        str, Option("--test-set", help="Of scores that have several, as internal-HAQ.")
     ] = "",
     convention: Annotated[
-        str, typer.Option("--convention", help="Of the study's scores: article or tables.")
+        str, Option("--convention", help="Of the study's scores: article or tables.")
     ] = "article",
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Only this metric; may be repeated. All without it."),
+        Option("--metric", help="Only this metric; may be repeated. All without it."),
     ] = None,
     confidence: Annotated[
-        float, typer.Option("--confidence", help="Of the intervals, between 0 and 1.")
+        float, Option("--confidence", help="Of the intervals, between 0 and 1.")
     ] = 0.95,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of the resampling; a fixed one without it.")
+        int | None, Option("--seed", min=0, help="Of the resampling; a fixed one without it.")
     ] = None,
 ) -> int:
     """Test whether the scores of B differ from those of A, case by case."""
@@ -61,7 +62,7 @@ def compare(
     from cta_data.scoring.conventions import convention_named
     from cta_data.scoring.kept_comparison import compare_kept, write_comparison
     from cta_data.scoring.kept_scores import read_scores
-    from cta_data.terminal.compare_table import print_comparison
+    from cta_data.terminal.compare_table import comparison_lines
 
     require_suffix(output.out, "the comparison", ".parquet", ".csv")
     sources = _sources(a, b, model or [], convention_named(convention).name, chosen)
@@ -74,12 +75,10 @@ def compare(
     if made.n_cases:
         if output.out is not None:
             write_comparison(made, output.out)
-        output.show(
-            lambda: _content(first, second, made), lambda: print_comparison(first, second, made)
-        )
-    _tell_unpaired(made)
+        output.show(lambda: _content(first, second, made), comparison_lines(first, second, made))
+    print_errors(*_unpaired(made))
     if not made.n_cases:
-        error_console().print("no case has the same name in both")
+        print_errors("no case has the same name in both")
         return EXIT_NOTHING
     return EXIT_FAILED if made.only_a or made.only_b else EXIT_OK
 
@@ -124,28 +123,19 @@ def _scores_of_study(chosen: StudyChoice, convention: str) -> Path:
 
 
 def _content(a: KeptScores, b: KeptScores, made: ScoreComparison) -> dict[str, Any]:
-    return {
-        "a": a.source,
-        "b": b.source,
-        "convention": a.convention,
-        "options": b.options | a.options,
-        "difference": "b - a",
-        "n_cases": made.n_cases,
-        "only_a": list(made.only_a),
-        "only_b": list(made.only_b),
-        "confidence": made.confidence,
-        "resamples": made.resamples,
-        "seed": made.seed,
-        "metrics": made.records(),
+    content = {
+        **{"a": a.source, "b": b.source, "convention": a.convention, "difference": "b - a"},
+        **{"only_a": list(made.only_a), "only_b": list(made.only_b)},
+        **{"options": b.options | a.options, "metrics": made.records()},
     }
+    names = ("n_cases", "confidence", "resamples", "seed")
+    return content | {name: getattr(made, name) for name in names}
 
 
-def _tell_unpaired(made: ScoreComparison) -> None:
-    errors = error_console()
+def _unpaired(made: ScoreComparison) -> Iterator[str]:
     for side, names in (("A", made.only_a), ("B", made.only_b)):
         if names:
-            errors.print(f"Only in {side}, and left out ({len(names)}):")
-        for name in names[:MOST_NAMES]:
-            errors.print(f"  {name}", soft_wrap=True)
+            yield f"Only in {side}, and left out ({len(names)}):"
+        yield from (f"  {name}" for name in names[:MOST_NAMES])
         if len(names) > MOST_NAMES:
-            errors.print(f"  … and {len(names) - MOST_NAMES} more: --json lists them")
+            yield f"  … and {len(names) - MOST_NAMES} more: --json lists them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import Execution
@@ -13,28 +13,26 @@ from cta_data.cli.options import Execution
 
 def demo(
     execution: Annotated[Execution, Takes("jobs")],
-    folder: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path(
-        "demo-study"
-    ),
+    folder: Annotated[Path, Argument(help="Folder of the demonstration.")] = Path("demo-study"),
     patients: Annotated[
-        int, typer.Option("--patients", min=12, help="Digital patients, half of each group.")
+        int, Option("--patients", min=12, help="Digital patients, half of each group.")
     ] = 12,
     cohorts: Annotated[
         str,
-        typer.Option(
+        Option(
             "--cohorts", help="`internal` alone, `all`, or names with commas: susm,ynhh,ummc,ukhd."
         ),
     ] = "internal",
     train: Annotated[
-        bool, typer.Option("--train", help="Train, predict and evaluate A to D, tiny, too.")
+        bool, Option("--train", help="Train, predict and evaluate A to D, tiny, too.")
     ] = False,
     voxel_mm: Annotated[
         float,
-        typer.Option(
+        Option(
             "--voxel-mm", min=0.5, max=4.0, help="Voxels of the trial's images, mm; scanners: 1."
         ),
     ] = 1.5,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
+    seed: Annotated[int, Option("--seed", help="Seed of the digital patients.")] = 1,
 ) -> int:
     """Make a small trial of digital patients and run everything up to builds A to D, or to scores.
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import JsonOutput, Selection
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import error_console, print_table
+from cta_data.terminal.output import print_errors, table_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cta_data.study.sharing import SharedDataset
 
 
@@ -22,11 +24,10 @@ def distribution(
     output: JsonOutput,
     allowed: Annotated[
         list[str] | None,
-        typer.Option("--allow", help="Sibling that may hold restricted files; with --cohort."),
+        Option("--allow", help="Sibling that may hold restricted files; with --cohort."),
     ] = None,
     forbidden: Annotated[
-        list[str] | None,
-        typer.Option("--forbid", help="Sibling that may no longer; with --cohort."),
+        list[str] | None, Option("--forbid", help="Sibling that may no longer; with --cohort.")
     ] = None,
 ) -> int:
     """Show how many files are restricted and which siblings may hold them; allow and forbid."""
@@ -40,13 +41,13 @@ def distribution(
         )
     shared = share(chosen.open(), chosen.named, allowed or (), forbidden or ())
     if not shared:
-        error_console().print("No cohort of the study is here.")
+        print_errors("No cohort of the study is here.")
         return EXIT_NOTHING
-    output.show(lambda: [asdict(one) for one in shared], lambda: _print(shared))
+    output.show(lambda: [asdict(one) for one in shared], [_table(shared)])
     return EXIT_OK
 
 
-def _print(shared: list[SharedDataset]) -> None:
+def _table(shared: list[SharedDataset]) -> Table:
     rows = []
     for one in shared:
         start = [one.dataset, one.access, str(one.restricted), str(one.unmarked)]
@@ -56,4 +57,5 @@ def _print(shared: list[SharedDataset]) -> None:
             told = "yes" if sibling.allowed else "no"
             rows.append([*start, sibling.name, "public" if one.access == "public" else told])
             start = ["", "", "", ""]
-    print_table("dataset", "access", "restricted", "unmarked", "sibling", "allowed", rows=rows)
+    names = ("dataset", "access", "restricted", "unmarked", "sibling", "allowed")
+    return table_of(*names, rows=rows)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import ConventionOption, Execution, Output, StudyChoice
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import console, error_console
+from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
     from cta_data.reports.evaluate import Evaluation
@@ -30,11 +31,10 @@ def evaluate(
     chosen: StudyChoice,
     convention: ConventionOption = "article",
     references: Annotated[
-        Path | None, typer.Option(help="Folder of <test set>/<case>.nii.gz; else the study's.")
+        Path | None, Option(help="Folder of <test set>/<case>.nii.gz; else the study's.")
     ] = None,
     predictions: Annotated[
-        Path | None,
-        typer.Option(help="Folder of <model>/<test set>/<case>.nii.gz; else the study's."),
+        Path | None, Option(help="Folder of <model>/<test set>/<case>.nii.gz; else the study's.")
     ] = None,
 ) -> int:
     """Score all predictions; write the paper's tables and figures from them."""
@@ -101,18 +101,16 @@ def _masks_of(found: Predictions) -> list[Path]:
 
 def _show(done: Evaluation, place: Path, output: Output) -> int:
     """Print what was evaluated and what was not; return the exit code."""
-    for line in done.missing:
-        error_console().print(f"not scored: {line}", soft_wrap=True)
+    print_errors(*(f"not scored: {line}" for line in done.missing))
     for line in done.not_predicted:
         output.note(f"not predicted: {line}")
     for line in done.notes:
         output.note(f"note: {line}")
     for name in done.removed:
         output.note(f"removed, since it is of an earlier evaluation: {name}")
-    output.show(lambda: _content(done), lambda: _print(done, place))
+    output.show(lambda: _content(done), _lines(done, place))
     if not done.sets:
-        told = "there is nothing to score: no prediction has a reference"
-        error_console().print(told, soft_wrap=True)
+        print_errors("there is nothing to score: no prediction has a reference")
     if done.missing:
         return EXIT_FAILED
     return EXIT_OK if done.sets else EXIT_NOTHING
@@ -124,15 +122,12 @@ def _content(done: Evaluation) -> dict[str, object]:
     return {"sets": dict(done.sets), "cases": done.accounting, **content}
 
 
-def _print(done: Evaluation, place: Path) -> None:
-    if not done.sets:
-        return
-    cases = sum(n for _, n in done.sets)
-    console().print(
-        f"{cases} cases in {len(done.sets)} sets scored, {done.n_missing} not; "
-        f"{len(done.files)} files written to {place}",
-        soft_wrap=True,
-    )
-    for name in done.files:
-        if name.endswith("report.html"):
-            console().print(f"Look at {place / name}", soft_wrap=True)
+def _lines(done: Evaluation, place: Path) -> Iterator[str]:
+    if done.sets:
+        cases = sum(n for _, n in done.sets)
+        yield (
+            f"{cases} cases in {len(done.sets)} sets scored, {done.n_missing} not; "
+            f"{len(done.files)} files written to {place}"
+        )
+        pages = (name for name in done.files if name.endswith("report.html"))
+        yield from (f"Look at {place / name}" for name in pages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, TrainingChecks
@@ -12,10 +13,10 @@ from cta_data.cli.options import ConventionOption, Execution, JsonOutput, StudyC
 from cta_data.cli.runner import recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import console, print_json, print_plan
+from cta_data.terminal.output import plan_entry, print_json, print_lines, print_plan
 
 if TYPE_CHECKING:
-    from cta_data.demo.experiment import Experiment
+    from cta_data.demo.experiment import Estimate, Experiment
     from cta_data.engine import Observer, Report
     from cta_data.study.study import Study
     from cta_data.training.runner import TrainingRequest
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 def experiment(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Which experiment: paper.")],
+    name: Annotated[str, Argument(help="Which experiment: paper.")],
     model: Annotated[ModelOptions, Takes("fold", "device", "epochs", "configuration", "planner")],
     execution: Annotated[Execution, Takes("dry_run", "jobs", "num_gpus")],
     output: JsonOutput,
     chosen: StudyChoice,
     setting: Annotated[
-        list[str] | None, typer.Option("--setting", help="Settings; A, B and C without it.")
+        list[str] | None, Option("--setting", help="Settings; A, B and C without it.")
     ] = None,
     convention: ConventionOption = "article",
 ) -> int:
@@ -60,8 +61,7 @@ def experiment(
     code = run_units(execution, output, list, work).code
     evaluation = made[0].evaluation
     if evaluation is not None and evaluation.sets and not output.as_json:
-        page = study.root / "evaluation" / convention / "report.html"
-        console().print(f"Look at {page}", soft_wrap=True)
+        print_lines([f"Look at {study.root / 'evaluation' / convention / 'report.html'}"])
     failed = code == EXIT_FAILED or (evaluation is not None and bool(evaluation.missing))
     return EXIT_FAILED if failed else EXIT_OK
 
@@ -73,20 +73,16 @@ def _print_plan(study: Study, request: TrainingRequest, output: JsonOutput) -> i
     decisions = plan_experiment(study, request)
     estimates = estimate(study, request)
     if output.as_json:
-        units = [
-            {"unit": str(d.unit.id), "action": d.action, "reason": d.reason} for d in decisions
-        ]
-        print_json({"units": units, "estimates": [vars(one) for one in estimates]})
+        content = [plan_entry(decision) for decision in decisions]
+        print_json({"units": content, "estimates": [vars(one) for one in estimates]})
         return EXIT_OK
     print_plan(decisions, as_json=False)
-    out = console()
-    out.print("\nEstimate, one unit at a time:")
-    for one in estimates:
-        out.print(
-            f"  {one.part:<12} {one.units:>4} units {one.hours:>9.2f} h {one.gib:>8.2f} GiB"
-            f"  ({one.basis})",
-            soft_wrap=True,
-        )
+    print_lines(["\nEstimate, one unit at a time:", *map(_line, estimates)])
     hours, gib = sum(one.hours for one in estimates), sum(one.gib for one in estimates)
-    out.print(f"  {'together':<12} {'':>10} {hours:>9.2f} h {gib:>8.2f} GiB", soft_wrap=True)
+    print_lines([f"  {'together':<12} {'':>10} {hours:>9.2f} h {gib:>8.2f} GiB"])
     return EXIT_OK
+
+
+def _line(one: Estimate) -> str:
+    cost = f"{one.hours:>9.2f} h {one.gib:>8.2f} GiB"
+    return f"  {one.part:<12} {one.units:>4} units {cost}  ({one.basis})"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from cta_data.engine.records import EXIT_OK
-from cta_data.terminal.output import console
+from cta_data.terminal.output import print_lines
 
 
 def init(
-    study: Annotated[Path, typer.Argument(help="Folder of the new study.")],
+    study: Annotated[Path, Argument(help="Folder of the new study.")],
     cohort: Annotated[
-        list[str] | None, typer.Option("--cohort", help="Cohorts to start with; repeatable.")
+        list[str] | None, Option("--cohort", help="Cohorts to start with; repeatable.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="Name; else that of the folder.")] = "",
+    name: Annotated[str, Option("--name", help="Name; else that of the folder.")] = "",
     empty: Annotated[
-        bool, typer.Option("--empty", help="Start without a cohort; `add` brings them in.")
+        bool, Option("--empty", help="Start without a cohort; `add` brings them in.")
     ] = False,
 ) -> int:
     """Make a study: a DataLad superdataset with its cohorts as subdatasets."""
@@ -26,8 +26,11 @@ def init(
 
     folder = study.absolute()
     made = create_study(folder, name or folder.name, () if empty else tuple(cohort or ["internal"]))
-    out = console()
-    out.print(f"Made the study {study} with {', '.join(made.cohorts) or 'no cohort'}.")
     first = made.cohorts[0] if made.cohorts else "COHORT"
-    out.print(f"Next: cd {study}; cta-data add {first} FOLDER")
+    print_lines(
+        [
+            f"Made the study {study} with {', '.join(made.cohorts) or 'no cohort'}.",
+            f"Next: cd {study}; cta-data add {first} FOLDER",
+        ]
+    )
     return EXIT_OK

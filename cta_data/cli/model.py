@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions
 from cta_data.cli.options import JsonOutput, Output, StudyChoice
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import console, print_frame
+from cta_data.terminal.output import print_frame, print_lines
 
 
 def list_models(output: JsonOutput, chosen: StudyChoice) -> int:
@@ -20,21 +20,18 @@ def list_models(output: JsonOutput, chosen: StudyChoice) -> int:
 
     cards = read_cards(chosen.open())
 
-    def text() -> None:
+    if cards and not output.as_json:
         import pandas as pd
 
-        if cards:
-            print_frame(pd.DataFrame(cards))
-        else:
-            console().print("the study has no trained model")
-
-    output.show(lambda: cards, text)
+        print_frame(pd.DataFrame(cards))
+    else:
+        output.show(lambda: cards, ["the study has no trained model"])
     return EXIT_OK if cards else EXIT_NOTHING
 
 
 def export(
-    setting: Annotated[str, typer.Option("--setting", help="Whose model.")],
-    archive: Annotated[Path, typer.Argument(help="The zip file to write.")],
+    setting: Annotated[str, Option("--setting", help="Whose model.")],
+    archive: Annotated[Path, Argument(help="The zip file to write.")],
     options: Annotated[ModelOptions, Takes("configuration", "planner")],
     output: Annotated[Output, Takes("overwrite")],
     chosen: StudyChoice,
@@ -45,13 +42,12 @@ def export(
     study = chosen.open()
     training = options.section(study.configuration.training)
     made = export_trained(study, setting, training, archive, overwrite=output.overwrite)
-    told = f"{archive}: model {made.model}, {made.folds} folds, {made.files} files"
-    console().print(told, soft_wrap=True)
+    print_lines([f"{archive}: model {made.model}, {made.folds} folds, {made.files} files"])
     return EXIT_OK
 
 
 def import_(
-    archive: Annotated[Path, typer.Argument(help="The zip file that nnU-Net or we exported.")],
+    archive: Annotated[Path, Argument(help="The zip file that nnU-Net or we exported.")],
     chosen: StudyChoice,
 ) -> int:
     """Take a model of anyone's nnU-Net into the study; nothing in it is executed."""
@@ -62,10 +58,8 @@ def import_(
     require_training_packages()
     require_given_file(archive, "the exported model")
     taken = take_model(chosen.open(), archive)
-    out, place = console(), f"models/{taken.folder}"
-    out.print(f"{place}: folds {', '.join(taken.folds)}", soft_wrap=True)
-    for name in taken.skipped:
-        out.print(f"  left out: {name}", soft_wrap=True)
-    told = f"cta-data predict --model {place} --input DIR --output DIR"
-    out.print(f"Predict with: {told}", soft_wrap=True)
+    place = f"models/{taken.folder}"
+    print_lines([f"{place}: folds {', '.join(taken.folds)}"])
+    print_lines(f"  left out: {name}" for name in taken.skipped)
+    print_lines([f"Predict with: cta-data predict --model {place} --input DIR --output DIR"])
     return EXIT_OK

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
 from cta_data.cli.options import Execution, Output
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import console, error_console, print_json
+from cta_data.terminal.output import print_errors, print_json, print_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ DEVICES = ("cuda", "cpu", "mps")
 _FOLDS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 SettingOption = Annotated[
-    list[str], typer.Option("--setting", help="A, B, C, D or the study's own; repeatable.")
+    list[str], Option("--setting", help="A, B, C, D or the study's own; repeatable.")
 ]
 
 
@@ -33,31 +33,29 @@ SettingOption = Annotated[
 class ModelOptions:
     """Which folds, on what, and how; what is not given is as `[training]` of study.toml says."""
 
-    fold: Annotated[
-        str, typer.Option("--fold", help="Numbers from 0, as 0, or 0,1, or 0-4, or all.")
-    ] = "all"
-    device: Annotated[str, typer.Option("--device", help="cuda, cpu or mps.")] = "cuda"
+    fold: Annotated[str, Option("--fold", help="Numbers from 0, as 0, or 0,1, or 0-4, or all.")] = (
+        "all"
+    )
+    device: Annotated[str, Option("--device", help="cuda, cpu or mps.")] = "cuda"
     epochs: Annotated[
-        int, typer.Option("--epochs", min=0, help="Epochs; 0 for training.epochs of study.toml.")
+        int, Option("--epochs", min=0, help="Epochs; 0 for training.epochs of study.toml.")
     ] = 0
     configuration: Annotated[
-        str, typer.Option("--configuration", help="3d_fullres or 2d; else as study.toml says.")
+        str, Option("--configuration", help="3d_fullres or 2d; else as study.toml says.")
     ] = ""
     planner: Annotated[
         str,
-        typer.Option(
-            "--planner", help="nnU-Net's planner, as nnUNetPlannerResEncL; else study.toml's."
-        ),
+        Option("--planner", help="nnU-Net's planner, as nnUNetPlannerResEncL; else study.toml's."),
     ] = ""
     mirroring: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             "--mirroring/--no-mirroring", help="Average over mirrored images; else as study.toml."
         ),
     ] = None
     tile_step: Annotated[
         float,
-        typer.Option(
+        Option(
             "--tile-step",
             min=0.0,
             max=1.0,
@@ -166,16 +164,13 @@ class TrainingChecks:
     def add(self, model: Model, checks: list[Check]) -> None:
         """Take the checks of one model."""
         self._found[model.name] = [vars(check) for check in checks]
-        if self._as_json:
-            return
-        console().print(f"Model {model.name}:")
-        for check in checks:
-            mark = "ok  " if check.passed else "STOP"
-            console().print(f"  {mark} {check.name}: {check.found}", soft_wrap=True)
+        if not self._as_json:
+            marks = {True: "ok  ", False: "STOP"}
+            lines = (f"  {marks[one.passed]} {one.name}: {one.found}" for one in checks)
+            print_lines([f"Model {model.name}:", *lines])
 
     def stopped(self) -> None:
         """Say that they stopped the training."""
         if self._as_json:
             print_json({"checks": self._found})
-        told = "nothing was trained: correct what is marked above"
-        error_console().print(told, soft_wrap=True)
+        print_errors("nothing was trained: correct what is marked above")

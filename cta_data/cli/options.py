@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import error_console, print_json
+from cta_data.terminal.output import print_errors, print_json, print_lines
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from cta_data.engine import ExecutorOptions
     from cta_data.engine import Selection as Selected
     from cta_data.formats.nifti.geometry import Form, FormChoice
     from cta_data.study.study import Study
 
-ConventionOption = Annotated[str, typer.Option("--convention", help="article or tables.")]
-DateOption = Annotated[str, typer.Option("--date", help="Day, YYYY-MM-DD; today without it.")]
+ConventionOption = Annotated[str, Option("--convention", help="article or tables.")]
+DateOption = Annotated[str, Option("--date", help="Day, YYYY-MM-DD; today without it.")]
 NiftiFormOption = Annotated[
     str,
-    typer.Option(
+    Option(
         "--nifti-form",
         help="sform or qform: which is right in NIfTI headers whose forms contradict each other.",
     ),
@@ -36,20 +39,18 @@ class Selection:
     """Which study, and who of it."""
 
     cohorts: Annotated[
-        list[str] | None, typer.Argument(metavar="[COHORT]...", help="Cohorts; all without it.")
+        list[str] | None, Argument(metavar="[COHORT]...", help="Cohorts; all without it.")
     ] = None
     cohort: Annotated[
-        list[str] | None, typer.Option("--cohort", help="Only this cohort; may be repeated.")
+        list[str] | None, Option("--cohort", help="Only this cohort; may be repeated.")
     ] = None
     subject: Annotated[
         list[str] | None,
-        typer.Option("--subject", help="Only this subject (label without sub-); may be repeated."),
+        Option("--subject", help="Only this subject (label without sub-); may be repeated."),
     ] = None
     study: Annotated[
         Path | None,
-        typer.Option(
-            "--study", "-C", help="The study; else CTA_STUDY, else the working directory."
-        ),
+        Option("--study", "-C", help="The study; else CTA_STUDY, else the working directory."),
     ] = None
 
     def open(self) -> Study:
@@ -86,27 +87,24 @@ class Execution:
     """How work is run. What comes of it does not depend on this, so that no record keeps it."""
 
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done and change nothing.")
+        bool, Option("--dry-run", help="Print what would be done and change nothing.")
     ] = False
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Units at a time.")] = 1
+    jobs: Annotated[int, Option("-j", "--jobs", min=1, help="Units at a time.")] = 1
     scheduler: Annotated[
-        str,
-        typer.Option("--scheduler", help="Address of a running dask cluster, as tcp://host:8786."),
+        str, Option("--scheduler", help="Address of a running dask cluster, as tcp://host:8786.")
     ] = ""
     slurm: Annotated[
-        Path | None,
-        typer.Option("--slurm", help="TOML profile of a Slurm cluster for dask-jobqueue."),
+        Path | None, Option("--slurm", help="TOML profile of a Slurm cluster for dask-jobqueue.")
     ] = None
     num_gpus: Annotated[
-        int,
-        typer.Option("--num-gpus", min=0, help="GPUs of this machine to use, a unit each; 0: all."),
+        int, Option("--num-gpus", min=0, help="GPUs of this machine to use, a unit each; 0: all.")
     ] = 0
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Run every unit, whether or not it is needed.")
+        bool, Option("--recompute", help="Run every unit, whether or not it is needed.")
     ] = False
     replay: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--replay",
             hidden=True,
             help="Recompute everything and leave the commit to the caller (datalad rerun).",
@@ -130,26 +128,23 @@ class Execution:
 class Output:
     """Where results go, and in which form they are printed."""
 
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write.")] = None
+    out: Annotated[Path | None, Option("--out", help="Where to write.")] = None
     overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", help="Replace files that are there; never those that are read."
-        ),
+        bool, Option("--overwrite", help="Replace files that are there; never those that are read.")
     ] = False
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False
+    as_json: Annotated[bool, Option("--json", help="Print JSON for other programs.")] = False
 
-    def show(self, content: Callable[[], Any], text: Callable[[], None]) -> None:
-        """Print a result: as JSON where that is asked for, else as text."""
+    def show(self, content: Callable[[], Any], lines: Iterable[str | Text | Table]) -> None:
+        """Print a result: as JSON where that is asked for, else line by line."""
         if self.as_json:
             print_json(content())
         else:
-            text()
+            print_lines(lines)
 
     def note(self, text: str) -> None:
         """Print a remark for people to standard error."""
         if not self.as_json:
-            error_console().print(text, soft_wrap=True)
+            print_errors(text)
 
 
 StudyChoice = Annotated[Selection, Takes("study")]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, require_device
@@ -14,10 +15,10 @@ from cta_data.cli.options import Execution, Output, StudyChoice
 from cta_data.cli.runner import recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import console, error_console
+from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cta_data.training.predict import PredictionTask
 
@@ -27,23 +28,18 @@ class Folder:
     """A folder of images in place of test sets."""
 
     model: Annotated[
-        Path | None,
-        typer.Option("--model", help="Folder or nnU-Net zip of a model; needs --input."),
+        Path | None, Option("--model", help="Folder or nnU-Net zip of a model; needs --input.")
     ] = None
     source: Annotated[
-        Path | None, typer.Option("--input", help="Folder of images instead of a test set.")
+        Path | None, Option("--input", help="Folder of images instead of a test set.")
     ] = None
-    target: Annotated[
-        Path | None, typer.Option("--output", help="Where to write; with --input.")
-    ] = None
+    target: Annotated[Path | None, Option("--output", help="Where to write; with --input.")] = None
     lesion: Annotated[
         list[str] | None,
-        typer.Option(
-            "--lesion", help="With --input: a label of the model that is lesion; repeatable."
-        ),
+        Option("--lesion", help="With --input: a label of the model that is lesion; repeatable."),
     ] = None
     stripped: Annotated[
-        bool, typer.Option("--stripped", help="With --input: the images hold the brain alone.")
+        bool, Option("--stripped", help="With --input: the images hold the brain alone.")
     ] = False
 
 
@@ -61,20 +57,20 @@ def predict(
     output: Annotated[Output, Takes("overwrite", "as_json")],
     chosen: StudyChoice,
     setting: Annotated[
-        list[str] | None, typer.Option("--setting", help="Models of these settings; repeatable.")
+        list[str] | None, Option("--setting", help="Models of these settings; repeatable.")
     ] = None,
     on: Annotated[
         list[str] | None,
-        typer.Option("--on", help="A test set, a cohort, test, external or all; repeatable."),
+        Option("--on", help="A test set, a cohort, test, external or all; repeatable."),
     ] = None,
     unequal_folds: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--unequal-folds", help="Average folds that differ in epochs or options all the same."
         ),
     ] = False,
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Keep the probability of lesion as well.")
+        bool, Option("--probabilities", help="Keep the probability of lesion as well.")
     ] = False,
 ) -> int:
     """Predict test sets, or a folder of images; each model reads its own setting's technique."""
@@ -91,7 +87,7 @@ def predict(
     request = options.request(study, settings, execution, recorded(context))
     request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
     tasks = prediction_tasks(study, request, on or [])
-    _tell_lacking(tasks)
+    print_errors(*dict.fromkeys(_lacking(tasks)))
     step = prediction_step(tasks, prediction_options(request), request.machine)
     return run_units(
         execution,
@@ -108,20 +104,16 @@ def _settings_of_test_sets(setting: list[str] | None, folder: Folder) -> list[st
         raise ConfigurationError("--lesion needs --input: a study's own models have one label")
     if not setting:
         raise ConfigurationError(
-            "no model is named",
-            next_step="Give --setting, or --model with --input and --output",
+            "no model is named", next_step="Give --setting, or --model with --input and --output"
         )
     return setting
 
 
-def _tell_lacking(tasks: Sequence[PredictionTask]) -> None:
-    """Say which cases of the test sets are not predicted, and why, each once."""
-    for told in dict.fromkeys(
-        f"{task.test_set.name}: {case}: {why}"
-        for task in tasks
-        for case, why in task.test_set.lacking.items()
-    ):
-        error_console().print(f"note: {told}", soft_wrap=True)
+def _lacking(tasks: Sequence[PredictionTask]) -> Iterator[str]:
+    """Yield which cases of the test sets are not predicted, and why."""
+    for task in tasks:
+        for case, why in task.test_set.lacking.items():
+            yield f"note: {task.test_set.name}: {case}: {why}"
 
 
 def _predict_folder(
@@ -155,12 +147,10 @@ def _predict_folder(
     )
     done = predict_images(study, request, output.note)
 
-    def text() -> None:
-        for case, why in done.failed.items():
-            error_console().print(f"not predicted: {case}: {why}", soft_wrap=True)
-        told = f"{len(done.predicted)} cases predicted, {len(done.failed)} not"
-        told += f"; {done.lesions} lesions in {request.out / 'lesions.tsv'}" * bool(done.predicted)
-        console().print(told, soft_wrap=True)
-
-    output.show(lambda: vars(done), text)
+    for case, why in done.failed.items():
+        output.note(f"not predicted: {case}: {why}")
+    told = f"{len(done.predicted)} cases predicted, {len(done.failed)} not"
+    if done.predicted:
+        told += f"; {done.lesions} lesions in {request.out / 'lesions.tsv'}"
+    output.show(lambda: vars(done), [told])
     return EXIT_FAILED if done.failed else EXIT_OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from cta_data.cli.options import JsonOutput, StudyChoice
 from cta_data.engine.records import EXIT_OK
@@ -12,10 +13,10 @@ from cta_data.terminal.output import print_frame, print_records
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="One SQL statement over the study's tables.")],
+    sql: Annotated[str, Argument(help="One SQL statement over the study's tables.")],
     chosen: StudyChoice,
     output: JsonOutput,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_csv: Annotated[bool, Option("--csv", help="Print comma-separated values.")] = False,
 ) -> int:
     """Run SQL over the tables of the study with DuckDB."""
     frame = chosen.open().query(sql)

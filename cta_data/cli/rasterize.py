@@ -5,30 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import NiftiFormOption, Output, form_choice
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import error_console, print_table
+from cta_data.terminal.output import print_errors, table_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cta_data.formats.roi_masks import RoiMask
 
 
 def rasterize(
-    rtstruct: Annotated[Path, typer.Argument(help="DICOM structure set.")],
-    image: Annotated[Path, typer.Argument(help="NIfTI file, or folder with the DICOM series.")],
+    rtstruct: Annotated[Path, Argument(help="DICOM structure set.")],
+    image: Annotated[Path, Argument(help="NIfTI file, or folder with the DICOM series.")],
     out: Annotated[
-        Path, typer.Argument(help="Mask (.nii.gz) of all chosen ROIs, or a folder: one file a ROI.")
+        Path, Argument(help="Mask (.nii.gz) of all chosen ROIs, or a folder: one file a ROI.")
     ],
     output: Annotated[Output, Takes("overwrite", "as_json")],
     roi: Annotated[
-        str, typer.Option("--roi", help="Regular expression that is found in the ROI's name.")
+        str, Option("--roi", help="Regular expression that is found in the ROI's name.")
     ] = ".*",
     reference_check: Annotated[
-        bool, typer.Option(help="Refuse contours that do not belong to the image.")
+        bool, Option(help="Refuse contours that do not belong to the image.")
     ] = True,
     nifti_form: NiftiFormOption = "",
 ) -> int:
@@ -52,9 +54,9 @@ def rasterize(
         check_reference=reference_check,
         choice=form_choice(nifti_form),
         overwrite=output.overwrite,
-        note=error_console().print,
+        note=print_errors,
     )
-    output.show(lambda: [_content(one) for one in made], lambda: _print(made))
+    output.show(lambda: [_content(one) for one in made], [_table(made)])
     return EXIT_OK if all(one.roi.status == "ok" for one in made) else EXIT_FAILED
 
 
@@ -65,9 +67,10 @@ def _content(made: RoiMask) -> dict[str, object]:
     return content | {"reference": reference, "notes": notes, "file": made.file}
 
 
-def _print(made: list[RoiMask]) -> None:
+def _table(made: list[RoiMask]) -> Table:
     rows = []
     for one in (mask.roi for mask in made):
         numbers = [str(one.n_voxels), f"{one.volume_mm3:.1f}"]
         rows.append([one.name, one.status, *numbers, one.reference.kind, "; ".join(one.notes)])
-    print_table("ROI", "status", "voxels", "volume mm³", "belongs by", "notes", rows=rows)
+    names = ("ROI", "status", "voxels", "volume mm³", "belongs by", "notes")
+    return table_of(*names, rows=rows)

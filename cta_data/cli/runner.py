@@ -10,7 +10,7 @@ import typer
 
 from cta_data.cli.options import Execution, Output, Selection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import ProgressObserver, error_console, print_plan, print_report
+from cta_data.terminal.output import ProgressObserver, print_errors, print_plan, print_report
 from cta_data.versioning.provenance import command_words
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def _tell_absent_sources(study: Study, cohorts: list[str]) -> None:
     """Say whose raw files are not here: what was converted from them is kept as it is."""
     for cohort in cohorts or study.cohorts_here:
         if not study.has_sourcedata(cohort):
-            told = f"note: the raw files of {cohort} are not to be had here; what was converted"
-            error_console().print(f"{told} from them is kept", soft_wrap=True)
+            told = f"note: the raw files of {cohort} are not to be had here"
+            print_errors(f"{told}; what was converted from them is kept")
 
 
 def _matches_anything(units: list[UnitId], selection: Selection) -> bool:
@@ -129,5 +129,5 @@ def _matches_anything(units: list[UnitId], selection: Selection) -> bool:
     asked += [f"subject {label}" for label in absent]
     told = f"nothing matches {', '.join(asked)}" if asked else "the study holds no subject yet"
     todo = "`cta-data status` lists who is there; `cta-data add COHORT SOURCE` takes files in"
-    error_console().print(f"{told}: {todo}", soft_wrap=True)
+    print_errors(f"{told}: {todo}")
     return bool(units) and len(absent) < len(selection.labels)

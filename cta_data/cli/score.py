@@ -8,13 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import Execution, NiftiFormOption, Output, form_choice, require_suffix
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import error_console
+from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
     from cta_data.scoring import Convention
@@ -28,18 +28,16 @@ class Rules:
 
     convention: Annotated[
         str,
-        typer.Option(
-            "--convention", help="article or tables; the options below change single rules."
-        ),
+        Option("--convention", help="article or tables; the options below change single rules."),
     ] = "article"
     threshold: Annotated[
-        str, typer.Option(help="Dice above which a pair is detected, such as 0.1 or 2/3.")
+        str, Option(help="Dice above which a pair is detected, such as 0.1 or 2/3.")
     ] = ""
-    connectivity: Annotated[
-        int | None, typer.Option(help="6, 18 or 26 neighbours make one lesion.")
-    ] = None
+    connectivity: Annotated[int | None, Option(help="6, 18 or 26 neighbours make one lesion.")] = (
+        None
+    )
     dilate_voxels: Annotated[
-        int | None, typer.Option(help="Radius of the ball that joins near parts; 0 for none.")
+        int | None, Option(help="Radius of the ball that joins near parts; 0 for none.")
     ] = None
 
     def chosen(self) -> Convention:
@@ -72,8 +70,8 @@ def _either(given: int | None, own: int) -> int:
 
 
 def score(
-    reference: Annotated[Path, typer.Argument(help="Reference mask, or folder of masks.")],
-    prediction: Annotated[Path, typer.Argument(help="Predicted mask, or folder of masks.")],
+    reference: Annotated[Path, Argument(help="Reference mask, or folder of masks.")],
+    prediction: Annotated[Path, Argument(help="Predicted mask, or folder of masks.")],
     rules: Rules,
     execution: Annotated[Execution, Takes("jobs")],
     output: Annotated[
@@ -86,13 +84,13 @@ def score(
     ],
     label: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             help="A value that is lesion; several (repeated, or 1,3) are one mask; `each` keeps "
             "different values apart; without it, all but 0 is lesion."
         ),
     ] = None,
     surface_distances: Annotated[
-        bool, typer.Option("--surface-distances", help="Measure distances of surfaces, mm.")
+        bool, Option("--surface-distances", help="Measure distances of surfaces, mm.")
     ] = False,
     nifti_form: NiftiFormOption = "",
 ) -> int:
@@ -100,7 +98,7 @@ def score(
     from cta_data.processes import open_workers
     from cta_data.scoring.collection import pair_files, score_pairs
     from cta_data.scoring.output import as_content
-    from cta_data.terminal.score_table import print_missing, print_scores
+    from cta_data.terminal.score_table import missing_lines, score_lines
 
     convention, choice, wanted = rules.chosen(), form_choice(nifti_form), _label(label)
     _require_place(output, reference, prediction)
@@ -114,12 +112,11 @@ def score(
             choice=choice,
             workers=workers,
         )
-    output.show(lambda: as_content(scores), lambda: print_scores(scores))
-    print_missing(scores)
+    output.show(lambda: as_content(scores), score_lines(scores))
+    print_errors(*missing_lines(scores))
     _write(scores, output.out)
     if not pairing.files:
-        none = f"no pair: {reference} and {prediction} share no name of a mask"
-        error_console().print(none, soft_wrap=True)
+        print_errors(f"no pair: {reference} and {prediction} share no name of a mask")
     if not scores.complete:
         return EXIT_FAILED
     return EXIT_OK if pairing.files else EXIT_NOTHING
@@ -142,8 +139,8 @@ def _write(scores: Scores, out: Path | None) -> None:
     from cta_data.scoring.output import case_frame, lesion_frame, write_frames
 
     if out is not None:
-        for path in write_frames(case_frame(scores), lesion_frame(scores), out):
-            error_console().print(f"Written: {path}", soft_wrap=True)
+        written = write_frames(case_frame(scores), lesion_frame(scores), out)
+        print_errors(*(f"Written: {path}" for path in written))
 
 
 def _label(texts: list[str] | None) -> Label:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from cta_data.cli.options import JsonOutput, StudyChoice
 from cta_data.engine.records import EXIT_OK
@@ -14,13 +14,17 @@ def status(
     chosen: StudyChoice,
     output: JsonOutput,
     timing: Annotated[
-        bool, typer.Option("--timing", help="With seconds and peak memory of each unit.")
+        bool, Option("--timing", help="With seconds and peak memory of each unit.")
     ] = False,
 ) -> int:
     """Show every subject's stage, and why it stopped where it did."""
     from cta_data.pipeline.overview import study_status
+    from cta_data.terminal.output import print_json
     from cta_data.terminal.status_table import print_status
 
     content = study_status(chosen.open(), timing=timing)
-    output.show(lambda: content, lambda: print_status(content))
+    if output.as_json:
+        print_json(content)
+    else:
+        print_status(content)
     return EXIT_OK

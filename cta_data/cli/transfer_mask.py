@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.options import NiftiFormOption, Output, form_choice, require_suffix
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
-from cta_data.terminal.output import console, error_console, print_table
+from cta_data.terminal.output import print_errors, table_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cta_data.formats.mask_file_transfer import MaskFileTransfer
 
 
 def transfer_mask(
-    mask: Annotated[Path, typer.Argument(help="Mask or labels, drawn on the moving image.")],
-    moving_image: Annotated[Path, typer.Argument(help="Image that the mask was drawn on.")],
-    fixed_image: Annotated[Path, typer.Argument(help="Image to carry the mask to.")],
-    out: Annotated[Path, typer.Argument(help="The mask on the grid of the fixed image.")],
+    mask: Annotated[Path, Argument(help="Mask or labels, drawn on the moving image.")],
+    moving_image: Annotated[Path, Argument(help="Image that the mask was drawn on.")],
+    fixed_image: Annotated[Path, Argument(help="Image to carry the mask to.")],
+    out: Annotated[Path, Argument(help="The mask on the grid of the fixed image.")],
     output: Annotated[Output, Takes("overwrite", "as_json")],
     transform: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--transform",
             help="ITK transform: points of the fixed image to points of the moving image. "
             "Without it the images are registered.",
         ),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--kind", help="rigid or affine, where the images are registered.")
+        str, Option("--kind", help="rigid or affine, where the images are registered.")
     ] = "rigid",
     nifti_form: NiftiFormOption = "",
 ) -> int:
@@ -48,9 +51,9 @@ def transfer_mask(
         kind=kind,
         choice=form_choice(nifti_form),
         overwrite=output.overwrite,
-        note=error_console().print,
+        note=print_errors,
     )
-    output.show(lambda: _content(done), lambda: _print(done))
+    output.show(lambda: _content(done), _lines(done))
     lost = any(lesion.lost_reason for lesion in done.lesions)
     return EXIT_FAILED if lost or not done.accepted else EXIT_OK
 
@@ -60,12 +63,11 @@ def _content(done: MaskFileTransfer) -> dict[str, object]:
     return {"accepted": done.accepted, "reasons": done.reasons, "lesions": lesions}
 
 
-def _print(done: MaskFileTransfer) -> None:
+def _lines(done: MaskFileTransfer) -> Iterator[str | Table]:
     rows = []
     for lesion in done.lesions:
         notes = lesion.lost_reason or ", ".join(lesion.flags)
         volumes = (f"{lesion.volume_drawn_mm3:.1f}", f"{lesion.volume_mm3:.1f}")
         rows.append([str(lesion.id), *volumes, f"{lesion.volume_ratio:.3f}", notes])
-    print_table("lesion", "volume drawn mm³", "volume mm³", "ratio", "notes", rows=rows)
-    for reason in done.reasons:
-        console().print(f"The registration is not accepted: {reason}")
+    yield table_of("lesion", "volume drawn mm³", "volume mm³", "ratio", "notes", rows=rows)
+    yield from (f"The registration is not accepted: {reason}" for reason in done.reasons)

@@ -19,8 +19,8 @@ from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
 from cta_data.study.study import Study
-from cta_data.terminal.output import ProgressObserver, console, print_frame
-from cta_data.terminal.report_table import print_written_reports
+from cta_data.terminal.output import ProgressObserver, console, print_frame, print_lines
+from cta_data.terminal.report_table import written_lines
 from cta_data.terminal.status_table import print_status
 from cta_data.training.nnunet.environment import require_training_packages
 from cta_data.versioning.datasets import save
@@ -212,7 +212,7 @@ def print_overview(study: Study) -> None:
     made = make_reports(study, ["table1"])
     if made is not None:
         write_reports(study, made, command_words("report", "table1"))
-        print_written_reports(study, made)
+        print_lines(written_lines(study, made))
 
 
 def _print_results(study: Study, folder: Path, started: float) -> None:

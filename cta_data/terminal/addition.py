@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from rich.table import Table
 
 from cta_data.cohorts.card import Card
 from cta_data.intake import AdditionPlan, SubjectPlan
@@ -13,7 +16,7 @@ from cta_data.intake.addition import IMAGE_ENDINGS
 from cta_data.intake.plan_model import REFUSE
 from cta_data.pipeline.addition import MOST_NAMED, Added
 from cta_data.study.sourcedata import ACCEPTED
-from cta_data.terminal.output import console, error_console, print_table
+from cta_data.terminal.output import table_of
 
 MOST_ROWS = 60
 MOST_FILES = 4
@@ -24,8 +27,8 @@ ACCESS = {
 }
 
 
-def print_access(card: Card, own_card: Path | None = None) -> None:
-    """Print what a user needs before the data of a cohort is there."""
+def access_lines(card: Card, own_card: Path | None = None) -> Iterator[str]:
+    """Yield what a user needs before the data of a cohort is there."""
     cohort = card.cohort
     rows = (
         ("data", cohort.title),
@@ -37,19 +40,16 @@ def print_access(card: Card, own_card: Path | None = None) -> None:
         ("doi", f"https://doi.org/{cohort.doi}" if cohort.doi else ""),
         ("cite", cohort.citation),
     )
-    out = console()
-    for name, text in rows:
-        if text:
-            out.print(f"{name + ':':<11}{text}", soft_wrap=True)
-    out.print(f"\n{cohort.how_to_get.strip()}\n", soft_wrap=True)
+    yield from (f"{name + ':':<11}{text}" for name, text in rows if text)
+    yield f"\n{cohort.how_to_get.strip()}\n"
     option = f" --card {own_card}" if own_card else ""
-    out.print("Then:", soft_wrap=True)
+    yield "Then:"
     for what, end in (
         (f"cta-data add {cohort.name} FOLDER{option} --dry-run", "what is in there"),
         (f"cta-data add {cohort.name} FOLDER{option}", "take it in"),
         (f"cta-data convert {cohort.name}", "into BIDS"),
     ):
-        out.print(f"    {what:<48} # {end}", soft_wrap=True)
+        yield f"    {what:<48} # {end}"
 
 
 def addition_content(done: Added) -> dict[str, Any]:
@@ -70,27 +70,22 @@ def addition_content(done: Added) -> dict[str, Any]:
     }
 
 
-def print_addition(done: Added) -> None:
-    """Print what was refused and why, and the counts; of a plan, a line a series as well."""
+def addition_lines(done: Added) -> Iterator[str | Table]:
+    """Yield the counts; of a plan, a line a series before them."""
     dry_run = done.files_written is None
     if dry_run:
-        _print_series(done.rows)
-    errors = error_console()
-    for line in _troubles(done.plan):
-        errors.print(line, soft_wrap=True)
-    for line in _counts(done.plan, dry_run=dry_run):
-        console().print(line)
+        rows = [_cells(row) for row in done.rows[:MOST_ROWS]]
+        names = ("subject", "session", "kind", "instances", "action", "becomes")
+        yield table_of(*names, rows=rows)
+        if len(done.rows) > MOST_ROWS:
+            yield f"… and {len(done.rows) - MOST_ROWS} more series (--json lists all)"
+    yield from _counts(done.plan, dry_run=dry_run)
 
 
-def _print_series(rows: list[Preview]) -> None:
-    cells = []
-    for row in rows[:MOST_ROWS]:
-        subject = f"sub-{row.subject}" if row.subject else "no label"
-        note = row.becomes if row.action != REFUSE else f"{row.reason} ({row.first_file})"
-        cells.append([subject, row.session, row.kind, str(row.n_instances), row.action, note])
-    print_table("subject", "session", "kind", "instances", "action", "becomes", rows=cells)
-    if len(rows) > MOST_ROWS:
-        console().print(f"… and {len(rows) - MOST_ROWS} more series (--json lists all)")
+def _cells(row: Preview) -> list[str]:
+    subject = f"sub-{row.subject}" if row.subject else "no label"
+    note = row.becomes if row.action != REFUSE else f"{row.reason} ({row.first_file})"
+    return [subject, row.session, row.kind, str(row.n_instances), row.action, note]
 
 
 def _counts(plan: AdditionPlan, *, dry_run: bool) -> tuple[str, str]:
@@ -115,32 +110,33 @@ def _counts(plan: AdditionPlan, *, dry_run: bool) -> tuple[str, str]:
     )
 
 
-def _troubles(plan: AdditionPlan) -> list[str]:
-    """Return a line for each thing that was not taken in, with the reason."""
+def trouble_lines(plan: AdditionPlan) -> Iterator[str]:
+    """Yield a line for each thing that was not taken in, with the reason."""
     aside: Counter[str] = Counter()
     for entry in plan.set_aside:
         aside[entry.reason] += entry.n_instances
-    lines = [f"set aside: {number} × {reason}" for reason, number in sorted(aside.items())]
+    yield from (f"set aside: {number} × {reason}" for reason, number in sorted(aside.items()))
     if plan.unmatched and plan.counts["recognised"]:
-        lines.append(unmatched_note(plan.unmatched))
-    told = "a table of that name with other content is there: add it with --replace"
-    lines += [f"refused: {o.name}: {told}" for o, action in plan.cohort_files if action == REFUSE]
-    lines += [f"not read: {problem.file}: {problem.reason}" for problem in plan.problems]
+        yield unmatched_note(plan.unmatched)
+    for one, action in plan.cohort_files:
+        if action == REFUSE:
+            told = "a table of that name with other content is there: add it with --replace"
+            yield f"refused: {one.name}: {told}"
+    yield from (f"not read: {problem.file}: {problem.reason}" for problem in plan.problems)
     whole = {subject.subject for subject in plan.subjects if subject.status == "refused"}
     for row in plan.series:
         # Where the whole subject is refused, one line says so for all of its series.
         if row.action == REFUSE and row.subject not in whole:
             told = f"{row.kind} series of sub-{row.subject}: {row.reason}{_some(row.files)}"
-            lines.append(f"refused: {told}")
+            yield f"refused: {told}"
     for subject in plan.subjects:
         if subject.status == "refused":
             label = f"sub-{subject.subject}" if subject.subject else _number_of(subject)
-            lines.append(f"refused: {label}: {subject.reason}{_some(subject.files)}")
+            yield f"refused: {label}: {subject.reason}{_some(subject.files)}"
         else:
-            lines += _known_otherwise(plan, subject)
+            yield from _known_otherwise(plan, subject)
     if plan.problems or plan.counts["subjects_refused"] or plan.counts["series_refuse"]:
-        lines.append("Mend these and add the source again: what was taken in is kept as it is.")
-    return lines
+        yield "Mend these and add the source again: what was taken in is kept as it is."
 
 
 def _some(files: list[str] | tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from cta_data.engine import Decision, Observer, Record, Report
 from cta_data.engine.records import summary_line
@@ -43,13 +44,25 @@ def error_console() -> Console:
     return Console(stderr=True, highlight=False, markup=False, width=width)
 
 
-def print_table(*columns: str, rows: Iterable[Sequence[str]]) -> None:
-    """Print a table of texts; one without a row is not printed."""
+def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table of texts."""
     table = Table(*columns, box=None)
     for row in rows:
         table.add_row(*row)
-    if table.row_count:
-        console().print(table)
+    return table
+
+
+def print_lines(lines: Iterable[str | Text | Table], out: Console | None = None) -> None:
+    """Print lines, however long, and tables that have a row; to standard output without `out`."""
+    out = out or console()
+    for line in lines:
+        if not isinstance(line, Table) or line.row_count:
+            out.print(line, soft_wrap=not isinstance(line, Table))
+
+
+def print_errors(*lines: str) -> None:
+    """Print lines to standard error, in JSON mode as well."""
+    print_lines(lines, error_console())
 
 
 class ProgressObserver:
@@ -168,6 +181,12 @@ def split_failures(failures: list[Record]) -> tuple[list[Record], dict[str, Coun
     return causes, waiting
 
 
+def plan_entry(decision: Decision) -> dict[str, str]:
+    """Return what JSON says of a decision."""
+    unit = str(decision.unit.id)
+    return {"unit": unit, "action": decision.action, "reason": decision.reason}
+
+
 def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
     """Print what would be done, and return the units that it is about.
 
@@ -182,7 +201,7 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
         units.append(unit)
         counts[action] += 1
         if as_json:
-            entries.append({"unit": str(unit), "action": action, "reason": reason})
+            entries.append(plan_entry(decision))
         else:
             lines.append(f"{action:<11}{unit}: {reason}")
     if as_json:
