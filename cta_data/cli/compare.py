@@ -64,7 +64,7 @@ def compare(
     from cta_data.scoring.kept_scores import read_scores
     from cta_data.terminal.compare_table import comparison_lines
 
-    require_suffix(output.out, "the comparison", ".parquet", ".csv")
+    require_suffix(output.out, "the comparison is kept as .parquet or .csv", (".parquet", ".csv"))
     sources = _sources(a, b, model or [], convention_named(convention).name, chosen)
     if output.out is not None:
         require_file_place(output.out, [path for path, _ in sources], overwrite=output.overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -186,14 +186,13 @@ def form_choice(text: str) -> FormChoice:
     return FormChoice(forms[text], "say which with --nifti-form")
 
 
-def require_suffix(out: Path | None, what: str, *suffixes: str) -> None:
-    """Refuse a file whose name does not say one of the forms that there are.
+def require_suffix(out: Path | None, told: str, suffixes: Collection[str]) -> None:
+    """Refuse a file whose name ends in none of the forms that there are, which `told` says.
 
     Raises
     ------
     ConfigurationError
         With the forms.
     """
-    if out is not None and not out.name.endswith(suffixes):
-        told = f"{what} is a {' or '.join(suffixes)} file"
+    if out is not None and not out.name.endswith(tuple(suffixes)):
         raise ConfigurationError(told, where=str(out), next_step="Name it so")

@@ -129,7 +129,7 @@ def _require_place(output: Output, reference: Path, prediction: Path) -> None:
     out = output.out
     if out is None:
         return
-    require_suffix(out, "--out", ".parquet")
+    require_suffix(out, "--out is a .parquet file", [".parquet"])
     if not out.absolute().parent.is_dir():
         raise ConfigurationError("its folder is not there", where=str(out))
     require_file_place(out, (reference, prediction), beside_of(out), overwrite=output.overwrite)

@@ -41,7 +41,7 @@ def transfer_mask(
     """Carry one mask from one technique to another, lesion by lesion."""
     from cta_data.formats.mask_file_transfer import transfer_mask_file
 
-    require_suffix(out, "the output", ".nii.gz")
+    require_suffix(out, "the output is a .nii.gz file", [".nii.gz"])
     done = transfer_mask_file(
         mask,
         moving_image,
