@@ -14,7 +14,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, TextIO
 
 CAN_FORK = sys.platform == "linux"
 """Elsewhere a copy of a process with threads is not safe: work is done in this process."""
@@ -79,11 +79,18 @@ class Child:
         self._process = self._pipe = None
         pipe.close()
         process.join(_END_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
         code = process.exitcode
         process.close()
         if code is not None and code < 0:
             return signal.Signals(-code).name
         return f"exit code {code}"
+
+
+def _line_by_line(number: int) -> TextIO:
+    return open(number, "w", buffering=1, closefd=False)
 
 
 def _serve(pipe: Connection, others: Connection, parent: int) -> None:
@@ -95,6 +102,8 @@ def _serve(pipe: Connection, others: Connection, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     others.close()
+    # Another thread of the parent may have been printing, and its locks are held here for ever.
+    sys.stdout, sys.stderr = map(_line_by_line, (1, 2))
     import cloudpickle
 
     while True:
