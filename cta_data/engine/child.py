@@ -95,8 +95,9 @@ def _line_by_line(number: int) -> TextIO:
 
 def _serve(pipe: Connection, others: Connection, parent: int) -> None:
     """Do what comes through the pipe until it closes, or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The parent hears of these as well, and ends this process. Programs that work starts heed them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
