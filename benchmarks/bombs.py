@@ -111,9 +111,9 @@ def _mask(path: Path) -> str:
 
 
 def _nrrd(path: Path) -> str:
-    from cta_data.formats.nrrd import read_nrrd
+    from cta_data.formats.nrrd import read_nrrd_voxels
 
-    return f"image of {read_nrrd(path).GetSize()}"
+    return f"image of {read_nrrd_voxels(path)[1].GetSize()}"
 
 
 def _numbers(path: Path) -> str:
@@ -158,7 +158,7 @@ def _series(path: Path) -> str:
 
 
 def _table(path: Path) -> str:
-    from cta_data.cohorts.clinical_tables import read_sheet
+    from cta_data.cohorts.clinical.sheets import read_sheet
 
     return f"sheet of {len(read_sheet(path).columns)} columns"
 

@@ -30,6 +30,7 @@ import pandas as pd
 import psutil
 from scale_study import CARD, write_raw
 
+from cta_data.study.study import CONFIGURATION, UNFINISHED
 from cta_data.training.nnunet.model_card import COST
 from cta_data.versioning.committed import datasets_of
 from cta_data.versioning.leftovers import MARK
@@ -302,10 +303,13 @@ def one(course: Course, kill: Kill, work: Path) -> dict[str, object]:
     process = start(words, study)
     killed = end(process, kill, course.seconds[kill.command])
     problems = [f"left running: {name}" for name in leftovers(process.pid)]
+    made = kill.command == "init" and (study / CONFIGURATION).exists()
+    made = made and not (study / UNFINISHED).exists()
     code, said, _ = finish(words, study)
-    if kill.command == "init" and code == 0:
+    if kill.command == "init" and (made or code == 0):
         configure(study)
-    if code != course.codes[kill.command]:
+    # The kill may have come too late: a study that is there is not made twice.
+    if code != (1 if made else course.codes[kill.command]):
         problems.append(f"exit {code}: {said[-2000:]}")
     problems += State.of(study).unlike(
         course.after[kill.command], salted=kill.command == NEW_COHORT

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from cta_data.phantom import VoxelSizes, write_patient
-from cta_data.phantom.template import load_template
+from cta_data.phantom.head.template import load_template
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from registration_cases import PAIRS, Case, mirrored, patient_of, plain_case, sw
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import read_image
 from cta_data.formats.reference_image import read_reference_image
-from cta_data.imaging.brain.head_mask import find_head
+from cta_data.imaging.brain.head_mask import describe_head, head_mask
+from cta_data.imaging.geometry.resampling import isotropic
 from cta_data.imaging.registration.limits import SEED, QualityLimits
 from cta_data.imaging.registration.register import RegistrationSettings, register_volumes
 from cta_data.imaging.registration.volume import prepare_volume
@@ -92,7 +93,8 @@ def head_points(image: sitk.Image) -> np.ndarray:
     """Some 500 points of a ball of 60 mm about the head's centre, (n, 3), LPS mm."""
     steps = np.arange(-60.0, 61.0, 12.0)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
-    return np.asarray(grid[np.linalg.norm(grid, axis=1) <= 60] + find_head(image).centre_mm)
+    centre = describe_head(head_mask(isotropic(image, 4.0))).centre_mm
+    return np.asarray(grid[np.linalg.norm(grid, axis=1) <= 60] + centre)
 
 
 def child_head(archive: Path) -> sitk.Image:

@@ -35,14 +35,16 @@ from transfer_heads import (
     Head,
     Truth,
     draw_head,
+    empty_image,
     truth_of,
 )
 
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.lesions.mask_transfer import transfer_mask
-from cta_data.phantom.geometry import SAGITTAL, Grid
-from cta_data.phantom.lesions import draw_volumes
+from cta_data.phantom.geometry import SAGITTAL, box_around, points_in
+from cta_data.phantom.head.lesions import draw_volumes
 
 Labels = NDArray[np.uint16]
 
@@ -68,7 +70,7 @@ Method = Callable[[Head], Labels]
 def ours_from_contours(head: Head) -> Labels:
     """Contours to lesions to the target grid."""
     drawn = lesions_from_contours(head.rois, spacing_mm=(SOURCE_MM,) * 3)
-    result = transfer_lesions(drawn.lesions, head.transform, head.target.reference_image())
+    result = transfer_lesions(drawn.lesions, head.transform, empty_image(head.target))
     number = np.zeros(len(drawn.lesions) + 1, np.uint16)
     for lesion in drawn.lesions:
         number[lesion.id] = lesion.source_roi
@@ -77,7 +79,7 @@ def ours_from_contours(head: Head) -> Labels:
 
 def ours_from_mask(head: Head) -> Labels:
     """The mask that peers get, by our way."""
-    target = head.target.reference_image()
+    target = empty_image(head.target)
     return array_of(transfer_mask(head.mask, head.mask, target, head.transform).mask)
 
 
@@ -90,7 +92,7 @@ def simpleitk(interpolator: int) -> Method:
     """One resampling of the label image."""
 
     def run(head: Head) -> Labels:
-        target = head.target.reference_image()
+        target = empty_image(head.target)
         return array_of(sitk.Resample(head.mask, target, head.transform, interpolator, 0))
 
     return run
@@ -102,9 +104,9 @@ def simpleitk_linear(head: Head) -> Labels:
     back = np.linalg.inv(head.matrix)
     for number, shape in head.shapes.items():
         centre = back @ (shape.centre - head.offset)
-        box = head.target.box_around(centre, shape.reach_mm() * 1.05 + 3.0)
+        box = box_around(head.target, centre, shape.reach_mm() * 1.05 + 3.0)
         assert box is not None
-        target = head.target.reference_image()[box[::-1]]
+        target = empty_image(head.target)[box[::-1]]
         single = sitk.Cast(head.mask == number, sitk.sitkFloat32)
         share = sitk.GetArrayFromImage(
             sitk.Resample(single, target, head.transform, sitk.sitkLinear, 0.0)
@@ -145,7 +147,7 @@ def greedy_label(head: Head) -> Labels:
         fixed, moving, moved, affine = (
             str(Path(folder) / name) for name in ("f.nii", "m.nii", "o.nii", "a.mat")
         )
-        sitk.WriteImage(head.target.reference_image(), fixed)
+        sitk.WriteImage(empty_image(head.target), fixed)
         sitk.WriteImage(head.mask, moving)
         np.savetxt(affine, matrix)
         greedy.execute(
@@ -189,7 +191,7 @@ def measure(labels: Labels, number: int, truth: Truth, target: Grid) -> dict[str
         "shift": np.nan,
     }
     if found.any():
-        mean = target.points(truth.box)[found].mean(axis=0)
+        mean = points_in(target, truth.box)[found].mean(axis=0)
         row["shift"] = float(np.linalg.norm(mean - truth.centroid))
     for name, mask in truth.masks.items():
         row[name] = 2.0 * float((found & mask).sum()) / max(int(found.sum() + mask.sum()), 1)
@@ -207,7 +209,7 @@ def against_mask(
         index = np.argwhere(given).mean(axis=0)[::-1]
         centre = np.array(head.mask.TransformContinuousIndexToPhysicalPoint(index.tolist()))
         exact = np.linalg.solve(head.matrix, centre - head.offset)
-        mean = head.target.points(box)[found].mean(axis=0)
+        mean = points_in(head.target, box)[found].mean(axis=0)
         row["mask_shift"] = float(np.linalg.norm(mean - exact))
     return row
 

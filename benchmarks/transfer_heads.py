@@ -14,11 +14,13 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.rasterization.contour_planes import planes_of_rois
 from cta_data.imaging.rasterization.contours import Contour, Roi
-from cta_data.imaging.rasterization.rasterize import rasterize_roi
-from cta_data.phantom.geometry import SAGITTAL, Grid, Rigid, random_rigid
-from cta_data.phantom.lesions import StarShape, shape_of_volume
-from cta_data.phantom.structure_set import shape_contours
+from cta_data.imaging.rasterization.rasterize import rasterize_planes, spacing_along_axes
+from cta_data.phantom.export.structure_set import shape_contours
+from cta_data.phantom.geometry import SAGITTAL, Rigid, box_around, points_in, random_rigid
+from cta_data.phantom.head.lesions import StarShape, shape_of_volume
 
 Array = NDArray[np.float64]
 
@@ -77,7 +79,7 @@ def grid_around(points: Array, direction: Array, spacing: float) -> Grid:
     local = points @ direction
     low, high = local.min(axis=0) - MARGIN_MM, local.max(axis=0) + MARGIN_MM
     x, y, z = np.ceil((high - low) / spacing).astype(int).tolist()
-    return Grid((x, y, z), (spacing, spacing, spacing), direction @ low, direction)
+    return Grid((x, y, z), np.full(3, spacing), direction @ low, direction)
 
 
 def draw_head(rng: np.random.Generator, volumes_mm3: Array, axes: Array) -> Head:
@@ -112,12 +114,18 @@ def roi_of(number: int, drawn: list[tuple[int, Array]], grid: Grid) -> Roi:
     return Roi(number, f"lesion {number}", contours=tuple(contours))
 
 
+def empty_image(grid: Grid) -> sitk.Image:
+    """An image that carries a grid."""
+    return grid.image(np.zeros(grid.size[::-1], np.uint8))
+
+
 def mask_of(rois: list[Roi], grid: Grid) -> sitk.Image:
     """What peers are given: ROI numbers at the voxel centres inside."""
-    image = grid.reference_image()
+    image = empty_image(grid)
     voxels = np.zeros(grid.size[::-1], np.uint16)
     for roi in rois:
-        found = rasterize_roi(roi, image)
+        (drawn,) = planes_of_rois([roi], spacing_along_axes(grid))
+        found = rasterize_planes(roi, drawn, image)
         box = tuple(
             slice(a, a + n) for a, n in zip(found.start[::-1], found.region.shape, strict=True)
         )
@@ -143,9 +151,11 @@ def truth_of(head: Head, number: int) -> Truth:
     centre = head.source.origin + head.source.direction @ (middle * [1.0, 1.0, SOURCE_MM])
     back = np.linalg.inv(head.matrix)
     centroid = back @ (centre - head.offset)
-    box = head.target.box_around(back @ (shape.centre - head.offset), shape.reach_mm() * 1.05 + 2.5)
+    box = box_around(
+        head.target, back @ (shape.centre - head.offset), shape.reach_mm() * 1.05 + 2.5
+    )
     assert box is not None
-    points = head.target.points(box)
+    points = points_in(head.target, box)
     inside = within(head, drawn, points)
     near = ndimage.binary_dilation(inside, NEIGHBOURS)
     if inside.sum() < 300:

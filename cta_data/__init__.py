@@ -5,7 +5,7 @@ What is named here is loaded when it is first used: `import cta_data` itself cos
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _PLACES = {"Study": "cta_data.study.study", "open_study": "cta_data.study.study"
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("cta_data")
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)

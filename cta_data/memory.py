@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 GIBIBYTE = 1 << 30
 _GROUPS = Path("/sys/fs/cgroup")
 _ALLOCATION = ("bad_alloc", "bad allocation", "allocate memory", "out of memory")
@@ -22,6 +20,8 @@ _ALLOCATION = ("bad_alloc", "bad allocation", "allocate memory", "out of memory"
 
 def free_bytes() -> int:
     """Bytes that this process could still take: free on the machine, and allowed by its group."""
+    import psutil
+
     free = psutil.virtual_memory().available + psutil.swap_memory().free
     return int(min([free, *_left_to_groups()]))
 
@@ -52,6 +52,8 @@ def memory_bounded() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
+    import psutil
+
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = psutil.Process().memory_info().data + free_bytes()
     allowed = [limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cta_data.formats.nifti.image import write_voxels
-from cta_data.phantom.lesions import draw_volumes
+from cta_data.phantom.head.lesions import draw_volumes
 
 SHAPE = (72, 96, 96)
 SETS = {

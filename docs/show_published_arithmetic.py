@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from cta_data.scoring.published import published_scores
-from cta_data.scoring.statistics import mann_whitney_u, signed_rank_counts, wilcoxon_signed_rank
+from cta_data.scoring.paper import published_scores
+from cta_data.scoring.statistics import mann_whitney_u, wilcoxon_signed_rank
 
 PATIENTS = 15
 """Patients of each of the two test sets of the trial."""
@@ -63,12 +63,11 @@ def possible_with_one_more(
 
 def exact_values(n: int) -> dict[int, float]:
     """Return the p-value of each smaller sum of ranks of n differences without zeros and ties."""
-    counts = signed_rank_counts(n)
-    values, patterns = {}, 0
-    for w in range(len(counts) // 2 + 1):
-        patterns += counts[w]
-        values[w] = min(1.0, 2 * patterns / 2**n)
-    return values
+    counts = np.ones(1)  # patterns of signs by the sum of their positive ranks, whole numbers
+    for rank in range(1, n + 1):
+        counts = np.convolve(counts, [1, *[0] * (rank - 1), 1])
+    patterns = np.cumsum(counts)[: len(counts) // 2 + 1]
+    return {w: min(1.0, float(2 * below / 2**n)) for w, below in enumerate(patterns)}
 
 
 def normal_values(n: int) -> dict[int, float]:
@@ -124,7 +123,8 @@ def show_closed_forms() -> None:
         p = printed("table_2", test_set, None, metric, "p_value")
         ours, bare = wilcoxon_signed_rank(with_zeros(values)), wilcoxon_signed_rank(values)
         exact = exact_values(len(values))[int(min(ours.w_plus, ours.w_minus))]
-        normal = math.erfc(abs(ours.z) / math.sqrt(2))
+        normal = ours.p_value
+        assert ours.method == "normal"
         print(
             f"{label:<23}{p:<10.3g}{exact:<8.3g}{normal:<8.4f}"
             f"{ours.p_value:.4f} ({ours.method})   {bare.p_value:.4f} ({bare.method})"

@@ -23,6 +23,8 @@ REPOSITORY = Path(__file__).parent.parent
 for name in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+# Tests start hundreds of processes: without compiled modules each compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # git-annex from the environment, and an identity for commits on a machine where none is set.
 use_environment_tools()
@@ -39,12 +41,15 @@ LONGEST = (
     "test_experiment",
     "test_conformance",
     "test_adversarial",
-    "test_predict_foreign_model",
-    "test_clones",
     "test_registration",
+    "test_pipeline",
+    "test_clones",
     "test_interruption",
+    "test_identity",
+    "test_training",
+    "test_predict_foreign_model",
 )
-"""Files that take a minute or more: begun last, one would be waited for at the end."""
+"""Files that take the longest: begun last, one would be waited for at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

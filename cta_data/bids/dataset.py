@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from cta_data.bids.files import json_text, write_text
 from cta_data.errors import ConfigurationError
+from cta_data.files import json_text, write_text
 
 BIDS_VERSION = "1.10.0"
 SOFTWARE_NAME = "cta_data"
@@ -64,14 +64,6 @@ def write_readme(folder: Path, text: str) -> None:
     write_text(text.rstrip("\n") + "\n", folder / "README.md")
 
 
-def write_changes(folder: Path, entries: Sequence[tuple[str, str, Sequence[str]]]) -> None:
-    """Write CHANGES from entries of (version, date as YYYY-MM-DD, changes), newest first."""
-    blocks = []
-    for version, date, changes in entries:
-        blocks.append("\n".join([f"{version} {date}", *(f"  - {change}" for change in changes)]))
-    write_text("\n\n".join(blocks) + "\n", folder / "CHANGES")
-
-
 def write_bidsignore(folder: Path, extra: Iterable[str] = ()) -> None:
     """Write `.bidsignore`: what lies in the dataset and is not in the specification."""
     write_text(
@@ -100,18 +92,6 @@ def write_participants(
         When a row has a column without description, or a subject occurs twice.
     """
     write_table(folder / "participants.tsv", "participant_id", "sub-", rows, descriptions)
-
-
-def write_sessions(
-    folder: Path,
-    subject: str,
-    rows: Iterable[Mapping[str, Any]],
-    descriptions: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Write a subject's sessions.tsv and .json; rows as in `write_participants`, `session_id`."""
-    subject = subject.removeprefix("sub-")
-    path = folder / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
-    write_table(path, "session_id", "ses-", rows, descriptions)
 
 
 def write_table(
@@ -152,3 +132,56 @@ def _cell(column: str, value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return " ".join(str(value).split())
+
+
+def write_phenotype(
+    folder: Path,
+    name: str,
+    columns: Sequence[str],
+    rows: Iterable[tuple[str, str, Sequence[str]]],
+    descriptions: Mapping[str, Any],
+) -> bool:
+    """Write phenotype/<name>.tsv, a table as its distributor made it, and the JSON beside it.
+
+    Returns whether a file changed.
+
+    Parameters
+    ----------
+    rows
+        Subject label, session label (or empty) and the cells; an empty cell becomes `n/a`.
+    """
+    listed = sorted(rows, key=lambda row: (row[0], row[1]))
+    with_session = any(session for _, session, _ in listed)
+    keys = ["participant_id", *(["session_id"] if with_session else [])]
+    lines = ["\t".join([*keys, *columns])]
+    for subject, session, values in listed:
+        own = [f"sub-{subject}", *([f"ses-{session}"] if with_session else [])]
+        lines.append("\t".join([*own, *(_phenotype_cell(value) for value in values)]))
+    path = folder / "phenotype" / f"{name}.tsv"
+    changed = _write_changed("\n".join(lines) + "\n", path)
+    described = {"MeasurementToolMetadata": {"Description": f"Table {name!r} of the cohort"}}
+    told = {name: _with_levels_as_cells(entry) for name, entry in descriptions.items()}
+    return _write_changed(json_text(described | told), path.with_suffix(".json")) or changed
+
+
+def _with_levels_as_cells(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell levels as the cells of the table are."""
+    levels = description.get("Levels")
+    if levels is None:
+        return dict(description)
+    return {
+        **description,
+        "Levels": {_phenotype_cell(text): _phenotype_cell(told) for text, told in levels.items()},
+    }
+
+
+def _phenotype_cell(value: str) -> str:
+    return " ".join(value.split()) or MISSING
+
+
+def _write_changed(text: str, path: Path) -> bool:
+    if path.is_file() and path.read_text("utf-8") == text:
+        return False
+    path.parent.mkdir(exist_ok=True)
+    write_text(text, path)
+    return True

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cta_data.bids.files import json_text, write_text
+from cta_data.files import json_text, write_text
 from cta_data.formats.dicom.coded_values import codes_of
 from cta_data.formats.dicom.device_names import maker, model, version
 from cta_data.formats.dicom.header import measured

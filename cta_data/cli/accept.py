@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from cta_data.cli.bundles import Takes
-from cta_data.cli.options import DateOption, Execution, JsonOutput, Selection, day_of
+from cta_data.cli.options import DateOption, Execution, JsonOutput, StudySelection, day_of
 from cta_data.cli.runner import recorded
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def accept(
     context: typer.Context,
-    selection: Selection,
+    selection: StudySelection,
     output: JsonOutput,
     execution: Annotated[Execution, Takes("replay")],
     step: Annotated[
@@ -36,7 +36,7 @@ def accept(
     reason: Annotated[str, Option(help="Why; without it, only list what waits.")] = "",
 ) -> int:
     """List registrations and transfers that are held back, or decide about some."""
-    from cta_data.review.acceptance import JUDGED, Verdict, decide_about, held_back
+    from cta_data.review.acceptance import JUDGED, ReviewDecision, decide_about, held_back
     from cta_data.versioning.datasets import git_identity
 
     if step and step not in JUDGED:
@@ -52,7 +52,7 @@ def accept(
             next_step="Name each with --subject; `cta-data pictures` shows them",
         )
     author = author or git_identity(study.root).partition(" <")[0]
-    verdict = Verdict("rejected" if reject else "accepted", author, reason, day_of(on))
+    verdict = ReviewDecision("rejected" if reject else "accepted", author, reason, day_of(on))
     command = recorded(context, author=author, on=verdict.decided_on)
     commit = not execution.replay
     done = decide_about(study, selected, verdict, command, step=step, commit=commit)

@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +80,8 @@ app.add_typer(_models)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo(metadata.version("cta_data"))
         raise typer.Exit
 

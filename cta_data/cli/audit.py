@@ -106,7 +106,7 @@ def _judge(
     *,
     commit: bool,
 ) -> int:
-    from cta_data.review.audit import FalseLesion, Reading, judge
+    from cta_data.review.audit import FalseLesion, ReaderVerdict, judge
 
     if not (given.case and given.lesion and given.model and given.test_set and given.verdict):
         raise ConfigurationError(
@@ -114,7 +114,7 @@ def _judge(
             next_step="Give CASE LESION --model --test-set --verdict --reader",
         )
     about = FalseLesion(given.test_set, given.model, given.case, given.lesion)
-    reading = Reading(given.verdict, given.reader, day, given.note)
+    reading = ReaderVerdict(given.verdict, given.reader, day, given.note)
     if not judge(study, about, reading, convention, command, commit=commit):
         print_errors(f"there is no false lesion {about.name}: `cta-data audit` lists them")
         return EXIT_NOTHING

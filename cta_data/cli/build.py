@@ -9,14 +9,14 @@ from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import SettingOption
-from cta_data.cli.options import JsonOutput, Selection, UnitExecution
+from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
 from cta_data.cli.runner import recorded, run_steps
 
 
 def build(
     context: typer.Context,
     setting: SettingOption,
-    selection: Annotated[Selection, Takes("cohort", "subject", "study")],
+    selection: Annotated[StudySelection, Takes("cohort", "subject", "study")],
     execution: UnitExecution,
     output: JsonOutput,
     technique: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from cta_data.cli.bundles import Takes
-from cta_data.cli.options import JsonOutput, Selection
+from cta_data.cli.options import JsonOutput, StudySelection
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.terminal.output import print_errors, table_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def distribution(
-    chosen: Annotated[Selection, Takes("cohort", "study")],
+    chosen: Annotated[StudySelection, Takes("cohort", "study")],
     output: JsonOutput,
     allowed: Annotated[
         list[str] | None,

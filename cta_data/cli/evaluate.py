@@ -119,7 +119,7 @@ def _show(done: Evaluation, place: Path, output: Output) -> int:
 def _content(done: Evaluation) -> dict[str, object]:
     names = ("missing", "not_predicted", "notes", "files", "removed")
     content = {name: getattr(done, name) for name in names}
-    return {"sets": dict(done.sets), "cases": done.accounting, **content}
+    return {"sets": dict(done.sets), "cases": [one.columns() for one in done.accounting], **content}
 
 
 def _lines(done: Evaluation, place: Path) -> Iterator[str]:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from cta_data.engine import ExecutorOptions
-    from cta_data.engine import Selection as Selected
+    from cta_data.engine import ExecutorOptions, Selection
     from cta_data.formats.nifti.geometry import Form, FormChoice
     from cta_data.study.study import Study
 
@@ -35,7 +34,7 @@ NiftiFormOption = Annotated[
 
 
 @dataclass(frozen=True)
-class Selection:
+class StudySelection:
     """Which study, and who of it."""
 
     cohorts: Annotated[
@@ -75,11 +74,11 @@ class Selection:
         """Labels of the subjects that were named, without `sub-`."""
         return [label.removeprefix("sub-") for label in self.subject or []]
 
-    def selected(self) -> Selected:
+    def selected(self) -> Selection:
         """Return the selection as the rooms below take it."""
-        from cta_data.engine import Selection as Selected
+        from cta_data.engine import Selection
 
-        return Selected(tuple(self.named), tuple(self.labels))
+        return Selection(tuple(self.named), tuple(self.labels))
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class Output:
             print_errors(text)
 
 
-StudyChoice = Annotated[Selection, Takes("study")]
+StudyChoice = Annotated[StudySelection, Takes("study")]
 UnitExecution = Annotated[
     Execution, Takes("dry_run", "jobs", "scheduler", "slurm", "recompute", "replay")
 ]

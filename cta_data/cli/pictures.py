@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cta_data.cli.options import JsonOutput, Selection
+from cta_data.cli.options import JsonOutput, StudySelection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.terminal.output import print_errors
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST_TOLD = 5
 
 
-def pictures(selection: Selection, output: JsonOutput) -> int:
+def pictures(selection: StudySelection, output: JsonOutput) -> int:
     """Draw every transfer, worst first: checkerboards, and each lesion on each technique."""
     from cta_data.review.pictures import make_pictures
 

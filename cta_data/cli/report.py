@@ -9,7 +9,7 @@ import typer
 from typer import Argument
 
 from cta_data.cli.bundles import Takes
-from cta_data.cli.options import Execution, JsonOutput, Selection
+from cta_data.cli.options import Execution, JsonOutput, StudySelection
 from cta_data.cli.runner import recorded
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.terminal.output import print_errors, records_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def report(
     context: typer.Context,
-    chosen: Annotated[Selection, Takes("cohort", "study")],
+    chosen: Annotated[StudySelection, Takes("cohort", "study")],
     output: JsonOutput,
     execution: Annotated[Execution, Takes("replay")],
     names: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cta_data.cli.options import Execution, Output, Selection
+from cta_data.cli.options import Execution, Output, StudySelection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.terminal.output import ProgressObserver, print_errors, print_plan, print_report
 from cta_data.versioning.provenance import command_words
@@ -90,7 +90,7 @@ def run_units(
 def run_steps(
     study: Study,
     steps: Sequence[Step],
-    selection: Selection,
+    selection: StudySelection,
     execution: Execution,
     output: Output,
     command: tuple[str, ...],
@@ -119,7 +119,7 @@ def _tell_absent_sources(study: Study, cohorts: list[str]) -> None:
             print_errors(f"{told}; what was converted from them is kept")
 
 
-def _matches_anything(units: list[UnitId], selection: Selection) -> bool:
+def _matches_anything(units: list[UnitId], selection: StudySelection) -> bool:
     """Tell whether there was what the user asked for; name what was asked for in vain."""
     found = {unit.subject for unit in units}
     absent = [subject for subject in selection.labels if subject not in found]

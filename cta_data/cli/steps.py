@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from cta_data.cli.options import JsonOutput, Selection, UnitExecution
+from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
 from cta_data.cli.runner import recorded, run_steps
 
 HELP = {
@@ -22,7 +22,10 @@ def step_command(name: str) -> Callable[..., int]:
     """Return the command that runs a step."""
 
     def command(
-        context: typer.Context, selection: Selection, execution: UnitExecution, output: JsonOutput
+        context: typer.Context,
+        selection: StudySelection,
+        execution: UnitExecution,
+        output: JsonOutput,
     ) -> int:
         from cta_data.pipeline.runner import steps_by_name
 

@@ -32,8 +32,8 @@ def trace(
     ] = None,
 ) -> int:
     """Tell where a file comes from, step by step back to the raw series; nothing is fetched."""
-    from cta_data.bids.files import write_text
     from cta_data.destinations import require_file_place
+    from cta_data.files import write_text
     from cta_data.pipeline.lineage import path_from_top
     from cta_data.pipeline.lineage import trace as trace_back
     from cta_data.pipeline.lineage_graph import WRITERS, graph_text

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from cta_data.cohorts.clinical_card import ClinicalTable, TargetRule
+from cta_data.cohorts.clinical.card import ClinicalTable, TargetRule
 from cta_data.cohorts.file_card import (
     FileRule,
     GeometrySection,

@@ -34,7 +34,7 @@ class RoiName:
 
 
 @dataclass(frozen=True)
-class Selection:
+class RoiDecision:
     """What was decided about one ROI, and by which rule."""
 
     roi: RoiName
@@ -51,7 +51,7 @@ class Selections:
     none, or points and lines that mark a place.
     """
 
-    decisions: tuple[Selection, ...]
+    decisions: tuple[RoiDecision, ...]
     problems: tuple[str, ...]
     unfilled: tuple[RoiName, ...] = ()
 
@@ -67,7 +67,7 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
         matching = [rule for rule in section.rois if _matches(rule, roi)]
         if not matching:
             reason = "no rule of the card matches its name"
-            decisions.append(Selection(roi, False, "", reason))
+            decisions.append(RoiDecision(roi, False, "", reason))
             if section.no_match == "refuse":
                 problems.append(f"{roi}: {reason} (annotations.rois)")
             continue
@@ -128,17 +128,17 @@ def _matches(rule: RoiRule, roi: RoiName) -> bool:
     return not rule.interpreted_type or bool(search(rule.interpreted_type, roi.interpreted_type))
 
 
-def _decide(roi: RoiName, rule: RoiRule) -> Selection:
+def _decide(roi: RoiName, rule: RoiRule) -> RoiDecision:
     if not rule.lesion:
-        return Selection(roi, False, rule.pattern, rule.reason or "the card says it is no lesion")
+        return RoiDecision(roi, False, rule.pattern, rule.reason or "the card says it is no lesion")
     if roi.unreadable:
-        return Selection(roi, False, rule.pattern, f"it cannot be read: {roi.unreadable}")
+        return RoiDecision(roi, False, rule.pattern, f"it cannot be read: {roi.unreadable}")
     if roi.n_contours == 0:
-        return Selection(roi, False, rule.pattern, NOT_FILLED)
-    return Selection(roi, True, rule.pattern, "")
+        return RoiDecision(roi, False, rule.pattern, NOT_FILLED)
+    return RoiDecision(roi, True, rule.pattern, "")
 
 
-def _unpaired(decisions: list[Selection], pairing: PairingSection) -> list[RoiName]:
+def _unpaired(decisions: list[RoiDecision], pairing: PairingSection) -> list[RoiName]:
     """Return the target volumes whose lesion volume is not there."""
     tokens: dict[str, set[str]] = {}
     named: dict[str, list[RoiName]] = {}
@@ -156,8 +156,8 @@ def _unpaired(decisions: list[Selection], pairing: PairingSection) -> list[RoiNa
     ]
 
 
-def _with_note(decision: Selection, missing: list[RoiName]) -> Selection:
+def _with_note(decision: RoiDecision, missing: list[RoiName]) -> RoiDecision:
     if decision.roi not in missing:
         return decision
     reason = f"{decision.rejected_reason}; its lesion volume is missing".lstrip("; ")
-    return Selection(decision.roi, decision.selected, decision.rule, reason)
+    return RoiDecision(decision.roi, decision.selected, decision.rule, reason)

@@ -21,7 +21,7 @@ _BRIGHT, _DARK = 99.8, 1.0  # percent of the brain's voxels, and of all
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class ViewPlane:
     """A square of pixels in space.
 
     Attributes
@@ -73,7 +73,7 @@ def anatomical_axes(image: sitk.Image) -> tuple[Vector, Vector, Vector]:
 
 def orthogonal_planes(
     image: sitk.Image, centre: Vector, width_mm: float, pixel_mm: float
-) -> dict[str, Plane]:
+) -> dict[str, ViewPlane]:
     """Return the axial, coronal and sagittal plane through a point, along the image's own axes."""
     left, posterior, superior = anatomical_axes(image)
     sides = {
@@ -81,7 +81,7 @@ def orthogonal_planes(
         "coronal": (left, -superior),
         "sagittal": (posterior, -superior),
     }
-    return {name: Plane(centre, *both, width_mm, pixel_mm) for name, both in sides.items()}
+    return {name: ViewPlane(centre, *both, width_mm, pixel_mm) for name, both in sides.items()}
 
 
 def middle(mask: sitk.Image) -> Vector:
@@ -135,7 +135,7 @@ def grey_window(
 
 def show(
     image: sitk.Image,
-    plane: Plane,
+    plane: ViewPlane,
     window: tuple[float, float],
     transform: sitk.Transform | None = None,
 ) -> Pixels:
@@ -153,7 +153,7 @@ def show(
 
 
 def show_lesion(
-    labels: sitk.Image, lesion_id: int, plane: Plane, transform: sitk.Transform | None = None
+    labels: sitk.Image, lesion_id: int, plane: ViewPlane, transform: sitk.Transform | None = None
 ) -> NDArray[np.bool_]:
     """Return where the voxels of a lesion are cut by a plane, voxel for voxel (not smoothed)."""
     flat = resample(labels, plane.grid(), transform, interpolation="nearest")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cta_data.engine.records import Record
+from cta_data.files import json_line
 from cta_data.versioning.software import software_versions
 
 LOG = Path(".cta") / "log"
@@ -42,7 +43,7 @@ class RunLog:
         self._file.close()
 
     def _write(self, content: dict[str, Any]) -> None:
-        self._file.write(json.dumps(content, sort_keys=True) + "\n")
+        self._file.write(json_line(content) + "\n")
         self._file.flush()
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from cta_data.errors import DataRefused
+from cta_data.files import written_whole
 from cta_data.imaging.rasterization.contours import AcquiredSlices, Contour, Roi
-from cta_data.whole_files import written_whole
 
 SCHEMA = "cta_data/contours"
 SCHEMA_VERSION = 1

@@ -16,7 +16,6 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused, without_text
-from cta_data.formats.image_grid import ImageGrid, require_plausible_lengths
 from cta_data.formats.inflation import (
     DAMAGED,
     DEFLATE_RATIO,
@@ -24,7 +23,9 @@ from cta_data.formats.inflation import (
     inflate_bzip2,
     inflate_gzip,
 )
+from cta_data.formats.lengths import require_plausible_lengths
 from cta_data.formats.nifti.geometry import SHEAR_TOLERANCE
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.size_limit import require_allowed, require_file_allowed
 
 LONGEST_HEADER = 1 << 20
@@ -60,13 +61,7 @@ DTYPES = {
 }
 
 
-def read_nrrd(path: Path) -> sitk.Image:
-    """Read a NRRD file as a 3-D scalar image (LPS, mm); see `read_nrrd_voxels`."""
-    voxels, grid = read_nrrd_voxels(path)
-    return grid.image(voxels)
-
-
-def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], ImageGrid]:
+def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], Grid]:
     """Read the voxels (z, y, x) of a NRRD file and where they lie.
 
     A fourth axis of length 1 is dropped.
@@ -201,13 +196,13 @@ def _damaged(path: Path, why: str) -> DataRefused:
     )
 
 
-def _grid(geometry: Any, shape: tuple[int, ...]) -> ImageGrid:
+def _grid(geometry: Any, shape: tuple[int, ...]) -> Grid:
     """Grid of a three-dimensional image or reader, or of the first three axes of four."""
     n = len(geometry.GetSpacing())
     direction = np.reshape(geometry.GetDirection(), (n, n))[:3, :3]
     z, y, x = shape
-    spacing, origin = geometry.GetSpacing()[:3], geometry.GetOrigin()[:3]
-    return ImageGrid((x, y, z), spacing, origin, tuple(direction.ravel().tolist()))
+    spacing, origin = np.array(geometry.GetSpacing()[:3]), np.array(geometry.GetOrigin()[:3])
+    return Grid((x, y, z), spacing, origin, direction)
 
 
 def _require_volume(fields: dict[str, str], path: Path) -> None:
@@ -252,12 +247,12 @@ def _require_place(fields: dict[str, str], path: Path) -> None:
         )
 
 
-def _require_right_angles(grid: ImageGrid, path: Path) -> None:
-    cosines = np.reshape(grid.direction, (3, 3))
-    numbers = np.array([*grid.origin, *grid.spacing, *grid.direction])
+def _require_right_angles(grid: Grid, path: Path) -> None:
+    cosines = grid.direction
+    numbers = np.array([*grid.origin, *grid.spacing, *cosines.ravel()])
     if not np.isfinite(numbers).all() or min(grid.spacing) <= 0:
         raise DataRefused("the file does not say where its voxels lie", where=str(path))
-    require_plausible_lengths(grid.spacing, grid.origin, where=str(path))
+    require_plausible_lengths(grid.GetSpacing(), grid.GetOrigin(), where=str(path))
     shear = float(np.abs(cosines.T @ cosines - np.eye(3)).max())
     if shear > SHEAR_TOLERANCE:
         raise DataRefused(

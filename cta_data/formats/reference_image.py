@@ -16,7 +16,7 @@ from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom.rtstruct import read_dicom_object
 from cta_data.formats.dicom.series import convert_series
 from cta_data.formats.dicom.size import open_dicom
-from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.lengths import require_plausible_lengths
 from cta_data.formats.nifti.content import GZIP_MAGIC
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import read_image

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
-from cta_data.cohorts.clinical import find_clinical_files
+from cta_data.cohorts.clinical.people import find_clinical_files
 from cta_data.cohorts.file_roles import FileMatch, match_file
 from cta_data.cohorts.series_roles import LEFT_OUT, asked_values, takes
 from cta_data.engine.sessions import DOSE

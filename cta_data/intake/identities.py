@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from cta_data.cohorts.clinical import Clinical
+from cta_data.cohorts.clinical.people import Clinical
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.header import UNREADABLE, identity_of
 from cta_data.intake.identity import normalise

@@ -1,4 +1,4 @@
-"""Subject labels that follow from a public collection's own identifiers, and lead back to them."""
+"""Subject labels that follow from a public collection's own identifiers."""
 
 from __future__ import annotations
 
@@ -33,13 +33,6 @@ class SubjectNaming:
         """Return the label of an identifier in its one spelling, or an empty text."""
         found = fullmatch(self.pattern, identifier) if self.pattern else None
         return self.label.replace("{id}", found["id"]) if found else ""
-
-    def identifier_of(self, label: str) -> str:
-        """Return the identifier that a label stands for, or an empty text: the way back."""
-        before, after = self.label.split("{id}")
-        body = label[len(before) : len(label) - len(after)]
-        identifier = self.source_id.replace("{id}", body)
-        return identifier if self.pattern and self.label_of(identifier) == label else ""
 
     def labels(self, identifiers: list[str]) -> dict[str, str]:
         """Return the label of every identifier that is recognised."""

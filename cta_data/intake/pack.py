@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
 from cta_data.errors import CtaError, DataRefused
+from cta_data.files import written_whole
 from cta_data.formats.dicom.header import UNREADABLE
 from cta_data.formats.dicom.size import plain_dicom
 from cta_data.size_limit import require_allowed, require_file_allowed
@@ -39,30 +39,20 @@ def write_series(contents: Iterable[tuple[str, bytes]], target: Path, staging: P
     CtaError
         If what was written does not read back as what was given.
     """
-    temporary = staging / target.name
     sizes: list[int] = []
-    try:
+    with written_whole(target, beside=staging) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for name, content in contents:
                 sizes.append(len(content))
                 tar.addfile(_member(name, len(content)), io.BytesIO(content))
         _verify(temporary, sizes, target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
     return len(sizes)
 
 
 def write_single(content: bytes, target: Path, staging: Path) -> None:
     """Write a series of one plain file as that file, through a temporary one."""
-    temporary = staging / target.name
-    try:
+    with written_whole(target, beside=staging) as temporary:
         temporary.write_bytes(content)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_series(tar_path: Path) -> Iterator[bytes]:

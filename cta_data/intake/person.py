@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from cta_data.cohorts.vocabulary import is_plausible_age
+from cta_data.cohorts.clinical.vocabulary import is_plausible_age
 from cta_data.intake.persons import BIRTH_DATE, PLACEHOLDERS
 
 SEX = {"F": "female", "M": "male", "O": "other"}

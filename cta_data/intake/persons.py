@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cta_data.formats.digests.slice_samples import are_copies, sample
+from cta_data.formats.slice_samples import are_copies, sample
 from cta_data.intake.identity import SHORTER, fingerprint, fingerprints_of
 from cta_data.study.sourcedata import ACCEPTED, PersonRow, SubjectRow
 
@@ -135,7 +135,7 @@ def image_digest(pixels: Iterable[str]) -> str:
 
 
 def sample_of_slices(pixels: Iterable[str]) -> list[str]:
-    """A sample of the digests of a series' slices; see `cta_data.formats.digests.slices`."""
+    """A sample of the digests of a series' slices; see `cta_data.formats.digests`."""
     return sample(one[:SLICE_DIGITS] for one in pixels if one)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cta_data.phantom.external import WrittenCohort, write_cohort
-from cta_data.phantom.external_truth import WrittenCase
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
+from cta_data.phantom.releases.case import WrittenCase
+from cta_data.phantom.releases.cohort import WrittenCohort, write_cohort
 from cta_data.phantom.trial import WrittenPatient, write_patient, write_trial
 
 __all__ = [

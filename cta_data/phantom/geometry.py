@@ -1,4 +1,4 @@
-"""Rigid poses and voxel grids of the digital patients.
+"""Rigid poses of the digital patients, and the voxels and points of their grids.
 
 All points are LPS millimetres in the order (x, y, z). The patient's anatomy lives in its own frame,
 the *anatomy frame*; a scanner's frame of reference is reached from it by a rigid pose.
@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
+from cta_data.imaging.geometry.grid import Grid
+
 Array = npt.NDArray[np.float64]
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -74,62 +77,34 @@ def random_rigid(
     return Rigid(rotation, about + shift - rotation @ about)
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid: size and spacing in the order (x, y, z) of SimpleITK, direction by columns."""
+def index_of(grid: Grid, points: npt.ArrayLike) -> Array:
+    """Continuous indices (x, y, z) of points of shape (..., 3)."""
+    local = (np.asarray(points, dtype=np.float64) - grid.origin) @ grid.direction
+    return local / grid.spacing
 
-    size: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    origin: Array
-    direction: Array
 
-    def index_to_point(self) -> tuple[Array, Array]:
-        """Matrix and offset with `point = matrix @ index + offset`."""
-        return self.direction * np.asarray(self.spacing), self.origin
+def box_around(grid: Grid, centre: Array, radius: float) -> Box | None:
+    """Slices (z, y, x) of the voxels within `radius` mm of a point; None if none."""
+    index = index_of(grid, centre)
+    reach = radius / grid.spacing
+    low = np.maximum(np.floor(index - reach).astype(int), 0)
+    high = np.minimum(np.ceil(index + reach).astype(int) + 1, grid.size)
+    if np.any(high <= low):
+        return None
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return z, y, x
 
-    def point_to_index(self, points: npt.ArrayLike) -> Array:
-        """Continuous indices (x, y, z) of points of shape (..., 3)."""
-        local = (np.asarray(points, dtype=np.float64) - self.origin) @ self.direction
-        return local / np.asarray(self.spacing)
 
-    def centre(self) -> Array:
-        """The point in the middle of the grid."""
-        matrix, offset = self.index_to_point()
-        return matrix @ ((np.asarray(self.size) - 1) / 2) + offset
-
-    def reference_image(self) -> sitk.Image:
-        """An empty image that carries this geometry."""
-        return self.image(np.zeros(self.size[::-1], dtype=np.uint8))
-
-    def image(self, array: npt.NDArray[np.generic]) -> sitk.Image:
-        """An image of this geometry from an array in the order (z, y, x)."""
-        image = sitk.GetImageFromArray(array)
-        image.SetSpacing(self.spacing)
-        image.SetOrigin(self.origin.tolist())
-        image.SetDirection(self.direction.ravel().tolist())
-        return image
-
-    def box_around(self, centre: Array, radius: float) -> tuple[slice, slice, slice] | None:
-        """Slices (z, y, x) of the voxels within `radius` mm of a point; None if none."""
-        index = self.point_to_index(centre)
-        reach = radius / np.asarray(self.spacing)
-        low = np.maximum(np.floor(index - reach).astype(int), 0)
-        high = np.minimum(np.ceil(index + reach).astype(int) + 1, self.size)
-        if np.any(high <= low):
-            return None
-        x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        return z, y, x
-
-    def points(self, box: tuple[slice, slice, slice]) -> Array:
-        """Points of the voxel centres in a box, of shape (nz, ny, nx, 3)."""
-        z, y, x = (np.arange(s.start, s.stop, dtype=np.float64) for s in box)
-        matrix, offset = self.index_to_point()
-        return (
-            x[None, None, :, None] * matrix[:, 0]
-            + y[None, :, None, None] * matrix[:, 1]
-            + z[:, None, None, None] * matrix[:, 2]
-            + offset
-        )
+def points_in(grid: Grid, box: Box) -> Array:
+    """Points of the voxel centres in a box, of shape (nz, ny, nx, 3)."""
+    z, y, x = (np.arange(s.start, s.stop, dtype=np.float64) for s in box)
+    matrix = grid.index_to_point
+    return (
+        x[None, None, :, None] * matrix[:, 0]
+        + y[None, :, None, None] * matrix[:, 1]
+        + z[:, None, None, None] * matrix[:, 2]
+        + grid.origin
+    )
 
 
 SAGITTAL = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -155,4 +130,4 @@ def oriented_grid(
         origin, step = lattice
         first = origin + np.round((first - origin) / step) * step
     nx, ny, nz = (int(n) for n in size)
-    return Grid((nx, ny, nz), spacing, pose.apply(first), pose.rotation @ axes)
+    return Grid((nx, ny, nz), np.array(spacing), pose.apply(first), pose.rotation @ axes)

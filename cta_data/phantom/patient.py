@@ -10,12 +10,14 @@ import SimpleITK as sitk
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cta_data.errors import ConfigurationError
-from cta_data.phantom import scanner
-from cta_data.phantom.anatomy import Anatomy, make_anatomy
-from cta_data.phantom.geometry import SAGITTAL, Grid, Rigid, oriented_grid, random_rigid
-from cta_data.phantom.lesions import Lesion, draw_lesions, paint_oedema
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.phantom.geometry import SAGITTAL, Rigid, oriented_grid, random_rigid
+from cta_data.phantom.head.anatomy import Anatomy, make_anatomy
+from cta_data.phantom.head.lesions import Lesion, draw_lesions, paint_oedema
+from cta_data.phantom.head.vessels import paint_vessels
 from cta_data.phantom.readers import MPRAGE_READER, SPACE_READER, Drawn, Reader, draw
-from cta_data.phantom.vessels import paint_vessels
+from cta_data.phantom.scanner import sampling
+from cta_data.phantom.scanner.contrasts import PHASES, contrast_of
 
 Array = npt.NDArray[np.float64]
 
@@ -95,7 +97,7 @@ def generate_patient(
     """
     sizes = voxel_sizes or VoxelSizes()
     readers = {"NAQ": MPRAGE_READER, "HAQ": SPACE_READER}
-    unknown = [p for p in phases if p not in scanner.PHASES]
+    unknown = [p for p in phases if p not in PHASES]
     if quality not in readers or unknown or not phases:
         raise ConfigurationError(
             "unknown quality or phase of a digital patient",
@@ -138,9 +140,9 @@ def _generate(
     _scan(rng_scan, patient, phases)
     for technique in TECHNIQUES:
         grid, pose = grids[technique], poses[technique]
-        labels = grid.image(scanner.label_map(grid, pose, lesions))
+        labels = grid.image(sampling.label_map(grid, pose, lesions))
         patient.lesion_labels[technique] = labels
-        mask = scanner.smooth_brain_mask(anatomy, grid, pose)
+        mask = sampling.smooth_brain_mask(anatomy, grid, pose)
         patient.brain_masks[technique] = grid.image(mask)
     return patient
 
@@ -182,28 +184,23 @@ def _positions(
 def _scan(rng: np.random.Generator, patient: DigitalPatient, phases: tuple[str, ...]) -> None:
     """Make the images of all series and put them into `patient.images`."""
     lesions, anatomy = patient.lesions, patient.anatomy
-    contrasts = [
-        scanner.mr_contrast(f"MPRAGE-{p}", "MPRAGE", scanner.PHASES[p], lesions)
-        for p in scanner.PHASES
-        if p in phases
-    ]
-    contrasts.append(scanner.mr_contrast("SPACE", "SPACE", scanner.SPACE_PHASE, lesions))
-    contrasts.append(scanner.ct_contrast(lesions))
-    signals = scanner.lay_out(anatomy, contrasts)
+    series = [*(f"MPRAGE-{phase}" for phase in PHASES if phase in phases), "SPACE", "CT"]
+    contrasts = [contrast_of(each, lesions) for each in series]
+    signals = sampling.lay_out(anatomy, contrasts)
     gain = float(rng.uniform(0.85, 1.15))
     bias: dict[str, npt.NDArray[np.float32]] = {}
     for contrast, signal in zip(contrasts, signals, strict=True):
         technique = contrast.name.split("-")[0]
         grid, pose = patient.grids[technique], patient.poses[technique]
-        volume = scanner.sample(anatomy, signal, grid, pose)
-        scanner.add_lesions(volume, grid, pose, lesions, contrast)
+        volume = sampling.sample(anatomy, signal, grid, pose)
+        sampling.add_lesions(volume, grid, pose, lesions, contrast)
         if technique == "CT":
-            stored = scanner.finish_ct(rng, volume, noise_hu=6.0)
+            stored = sampling.finish_ct(rng, volume, noise_hu=6.0)
             hounsfield = stored.astype(np.int16) - np.int16(1024)
             patient.images["CT"] = grid.image(hounsfield)
             continue
         if technique not in bias:
-            bias[technique] = scanner.bias_field(rng, volume.shape, strength=0.16)
+            bias[technique] = sampling.bias_field(rng, volume.shape, strength=0.16)
         noise = 14.0 if technique == "MPRAGE" else 11.0
-        stored = scanner.finish_mr(rng, volume, bias[technique], gain, noise)
+        stored = sampling.finish_mr(rng, volume, bias[technique], gain, noise)
         patient.images[contrast.name] = grid.image(stored)

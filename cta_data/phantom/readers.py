@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cta_data.phantom.lesions import Lesion, StarShape
+from cta_data.phantom.head.lesions import Lesion, StarShape
 
 MPRAGE_TECHNIQUE = "MPRAGE"
 SPACE_TECHNIQUE = "SPACE"

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from cta_data.errors import ConfigurationError
-from cta_data.phantom import clutter
-from cta_data.phantom.hospital_dicom import (
-    SeriesPlan,
-    WrittenSeries,
-    mprage_elements,
-    space_elements,
-    write_series,
-)
-from cta_data.phantom.identity import Identity, make_identity
+from cta_data.phantom.export import hospital
+from cta_data.phantom.export.dicom import WrittenSeries
+from cta_data.phantom.export.identity import PatientIdentity, make_identity
+from cta_data.phantom.export.structure_set import build_rois, write_structure_set
+from cta_data.phantom.export.truth import write_truth
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
-from cta_data.phantom.registration_object import write_registration
-from cta_data.phantom.structure_set import build_rois, write_structure_set
-from cta_data.phantom.truth import write_truth
-
-_DESCRIPTIONS = {
-    "MPRAGE-none": (2, "t1_mprage_sag_iso", 60.0),
-    "MPRAGE-early": (3, "t1_mprage_sag_iso_KM_2min", 480.0),
-    "MPRAGE-late": (4, "t1_mprage_sag_iso_KM_10min", 960.0),
-    "SPACE": (5, "t1_space_sag_iso_KM", 1320.0),
-    "CT": (3, "Schaedel 1.25 H31s", 40.0),
-}
-"""Series number, description, and seconds after the start of the study; injection at 360 s."""
+from cta_data.phantom.writing import done, require_unused
 
 
 @dataclass(frozen=True)
@@ -78,21 +61,12 @@ def write_trial(
             why=f"{n_naq} NAQ, {n_haq} HAQ, {workers} workers",
             next_step="ask for at least one patient and one worker",
         )
-    if (folder / "raw").exists() or (folder / "truth").exists():
-        raise ConfigurationError(
-            "the folder already holds a phantom trial",
-            where=str(folder),
-            next_step="choose a new folder, or remove raw/ and truth/ there",
-        )
+    require_unused(folder)
     jobs = list(enumerate(_alternating(n_naq, n_haq)))
     write = partial(
         _write_numbered, folder=folder, trial_seed=seed, voxel_sizes=voxel_sizes, phases=phases
     )
-    if workers == 1:
-        return [write(job) for job in jobs]
-    # A fresh interpreter per worker: ITK's threads do not survive a fork.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(write, jobs))
+    return done(write, jobs, min(workers, len(jobs)))
 
 
 def _alternating(n_naq: int, n_haq: int) -> Iterator[str]:
@@ -144,14 +118,10 @@ def write_patient(
     series: dict[str, WrittenSeries] = {}
     for key, image in patient.images.items():
         technique = key.split("-")[0]
-        number, description, delay = _DESCRIPTIONS[key]
-        start = (who.ct_start_s if key == "CT" else who.mr_start_s) + delay
-        elements = _elements(key)
-        plan = SeriesPlan(key, number, description, start, frames[technique], elements)
         paths = _file_names(raw, who, key, image.GetSize()[2])
-        series[key] = write_series(who, plan, image, patient.grids[technique], paths)
+        grid = patient.grids[technique]
+        series[key] = hospital.write_series(who, key, frames[technique], image, grid, paths)
     structure_set = raw / _meaningless(who, "rt") / "RS0001.dcm"
-    structure_set.parent.mkdir()
     rois = build_rois(patient)
     write_structure_set(who, patient, series["CT"], rois, structure_set)
     registration = _write_registration(who, patient, series, raw)
@@ -172,25 +142,19 @@ def write_patient(
     )
 
 
-def _elements(key: str) -> dict[str, object]:
-    if key == "CT":
-        return {}
-    return space_elements() if key == "SPACE" else mprage_elements(key.split("-")[1])
-
-
-def _frames_of_reference(who: Identity, patient: DigitalPatient) -> dict[str, str]:
+def _frames_of_reference(who: PatientIdentity, patient: DigitalPatient) -> dict[str, str]:
     mprage = who.uid("frame", "MPRAGE")
     space = who.uid("frame", "SPACE") if patient.space_moved else mprage
     return {"MPRAGE": mprage, "SPACE": space, "CT": who.uid("frame", "CT")}
 
 
-def _meaningless(who: Identity, *parts: object) -> str:
+def _meaningless(who: PatientIdentity, *parts: object) -> str:
     """A folder name of eight characters that says nothing, the same for the same seed."""
     text = f"{who.seed}/{'/'.join(str(p) for p in parts)}"
     return hashlib.sha256(text.encode()).hexdigest()[:8].upper()
 
 
-def _file_names(raw: Path, who: Identity, key: str, count: int) -> list[Path]:
+def _file_names(raw: Path, who: PatientIdentity, key: str, count: int) -> list[Path]:
     """File names in slice order; some numbers are shuffled, some have no extension."""
     rng = np.random.default_rng([who.seed, sum(key.encode())])
     folder = raw / _meaningless(who, key, "outer") / _meaningless(who, key)
@@ -201,13 +165,12 @@ def _file_names(raw: Path, who: Identity, key: str, count: int) -> list[Path]:
 
 
 def _write_registration(
-    who: Identity, patient: DigitalPatient, series: dict[str, WrittenSeries], raw: Path
+    who: PatientIdentity, patient: DigitalPatient, series: dict[str, WrittenSeries], raw: Path
 ) -> Path | None:
     """The Spatial Registration object of a patient who has one: an entry for each MR frame."""
     if not patient.has_registration:
         return None
     path = raw / _meaningless(who, "reg") / "RE0001"
-    path.parent.mkdir()
     mprages = [written for key, written in series.items() if key.startswith("MPRAGE")]
     moving = [(mprages[-1], patient.between("MPRAGE", "CT"))]
     others = mprages[:-1]
@@ -215,13 +178,13 @@ def _write_registration(
         moving.append((series["SPACE"], patient.between("SPACE", "CT")))
     else:
         others = [*others, series["SPACE"]]
-    write_registration(who, series["CT"], moving, others, path)
+    hospital.write_registration(who, series["CT"], moving, others, path)
     return path
 
 
 def _write_clutter(
     rng: np.random.Generator,
-    who: Identity,
+    who: PatientIdentity,
     patient: DigitalPatient,
     series: dict[str, WrittenSeries],
     raw: Path,
@@ -229,10 +192,9 @@ def _write_clutter(
 ) -> None:
     """Localizer, presentation state, dose report, and copies of files of two series."""
     paths = _file_names(raw, who, "localizer", 3)
-    clutter.write_localizer(who, patient, frame_uid, paths)
+    hospital.write_localizer(who, patient, frame_uid, paths)
     odds = raw / _meaningless(who, "odds")
-    odds.mkdir()
-    clutter.write_presentation_state(who, series["SPACE"], odds / "PR0001")
-    clutter.write_dose_report(who, series["CT"], odds / "SR0001.dcm")
-    clutter.copy_some(rng, series["CT"], raw / _meaningless(who, "copies", 1), 3)
-    clutter.copy_some(rng, series["SPACE"], raw / _meaningless(who, "copies", 2), 2)
+    hospital.write_presentation_state(who, series["SPACE"], odds / "PR0001")
+    hospital.write_dose_report(who, series["CT"], odds / "SR0001.dcm")
+    hospital.copy_some(rng, series["CT"], raw / _meaningless(who, "copies", 1), 3)
+    hospital.copy_some(rng, series["SPACE"], raw / _meaningless(who, "copies", 2), 2)

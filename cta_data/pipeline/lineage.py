@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import ConfigurationError, NotAvailable
-from cta_data.json_files import read_json_object
+from cta_data.files import read_json_object
 from cta_data.pipeline.lineage_order import levels
 from cta_data.study.study import Study
 from cta_data.versioning.keys import content_key, is_fetched

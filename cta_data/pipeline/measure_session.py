@@ -8,11 +8,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.engine import Outcome, Unit, Workspace
+from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.brain.masks import lesions_cut_by_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.lesions.plausibility import MOST_OUTSIDE, lesions_too_large
-from cta_data.json_files import read_json_object
 
 MOST_NAMED = 3
 NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject` leaves it out"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -18,8 +16,10 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import held_back
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_grid, read_image, same_grid
+from cta_data.files import json_line
+from cta_data.formats.nifti.image import read_grid, read_image
 from cta_data.formats.transforms import read_transform
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.imaging.geometry.inverse import inverse_of
 from cta_data.imaging.registration.limits import limits_from, reasons_against
 from cta_data.imaging.registration.quality import assess_transform
@@ -43,7 +43,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         shared = [t for t in techniques if _on_one_grid(unit, hub, t, workspace)]
         for technique in shared:
             row = _row(unit, technique, "identity", "identity", None, ())
-            row["parameters"] = _json({"stated_by": "geometry.coregistered in the card"})
+            row["parameters"] = json_line({"stated_by": "geometry.coregistered in the card"})
             _keep(unit, technique, row, sitk.TranslationTransform(3), outcome, workspace)
         # What is stated is believed of images on one grid; another grid is reason to look.
         techniques = [t for t in techniques if t not in shared]
@@ -104,11 +104,11 @@ def _bring_together(
         )
         row = _row(unit, technique, "computed", result.kind, result.quality, result.reasons)
         row["metric"] = result.metric_value
-        row["parameters"] = _json(result.parameters)
+        row["parameters"] = json_line(result.parameters)
         return row, result.transform, result.notes
     if not unit.parameters["checked"]:
         row = _row(unit, technique, source, kind, None, ())
-        row["parameters"] = _json({"not_checked": "geometry.shows_head in the card is false"})
+        row["parameters"] = json_line({"not_checked": "geometry.shows_head in the card is false"})
         return row, transform, ()
     try:
         quality = assess_transform(fixed, moving, transform)
@@ -151,7 +151,7 @@ def _row(
         "source": source,
         "metric": None,
         "parameters": None,
-        "quality_values": _json(vars(quality)) if quality is not None else None,
+        "quality_values": json_line(vars(quality)) if quality is not None else None,
         "accepted": not reasons,
         "rejection_reason": "; ".join(reasons) or None,
     }
@@ -159,7 +159,3 @@ def _row(
 
 def _kind(transform: sitk.Transform) -> str:
     return "affine" if transform.IsLinear() else "displacement"
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True, default=float)

@@ -10,10 +10,18 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from cta_data.drawing.planes import Pixels, Plane, anatomical_axes, grey_window, lesion_centre, show
+from cta_data.drawing.planes import (
+    Pixels,
+    ViewPlane,
+    anatomical_axes,
+    grey_window,
+    lesion_centre,
+    show,
+)
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_image, same_grid
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.transforms import read_transform
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.pipeline.transform_chain import TransformChain
 
 CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
@@ -72,14 +80,14 @@ class SessionImages:
                 return sitk.Transform(3, sitk.sitkIdentity)
         return self._chain.between(target=frame, source=technique)
 
-    def shown(self, technique: str, plane: Plane, *, frame: str) -> Pixels:
+    def shown(self, technique: str, plane: ViewPlane, *, frame: str) -> Pixels:
         """Return what a technique shows in a plane that lies in the space of the image `frame`."""
         transform = self.transform(frame=frame, technique=technique)
         return show(self.images[technique], plane, self._windows[technique], transform)
 
     def lesion_plane(
         self, labels: sitk.Image, lesion_id: int, *, grid: str, frame: str
-    ) -> Plane | None:
+    ) -> ViewPlane | None:
         """Return the axial plane of `frame` through a lesion; None where there is no such lesion.
 
         Parameters
@@ -95,7 +103,7 @@ class SessionImages:
         left, posterior, _ = anatomical_axes(self.images[frame])
         width = max(CROP_MM, 2 * (found[1] + AROUND_MM))
         # The same number of pixels for all, so that a large lesion costs no more.
-        return Plane(centre, left, posterior, width, CROP_PIXEL_MM * width / CROP_MM)
+        return ViewPlane(centre, left, posterior, width, CROP_PIXEL_MM * width / CROP_MM)
 
 
 def require_files(root: Path, paths: Iterable[str], not_fetched: Mapping[str, str]) -> None:

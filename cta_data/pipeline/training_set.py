@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,11 @@ import SimpleITK as sitk
 
 from cta_data.engine import Outcome, Unit, Workspace
 from cta_data.errors import DataRefused
+from cta_data.files import json_text
 from cta_data.formats.nifti.geometry import grid_of_itk
-from cta_data.formats.nifti.image import describe_grid_difference, read_image, same_grid
+from cta_data.formats.nifti.image import read_image
 from cta_data.formats.voxel_values import count_not_finite
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
 from cta_data.versioning.software import software_versions
 
@@ -56,7 +57,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
         ("splits_final.json", _splits(cases, unit.parameters["partition"]["folds"])),
         ("build.json", _provenance(unit, cases)),
     ):
-        text = json.dumps(content, indent=2, sort_keys=name != "dataset.json") + "\n"
+        text = json_text(content, sorted_keys=name != "dataset.json", escaped=True)
         workspace.write(f"{folder}/{name}").write_text(text, encoding="utf-8")
     return Outcome(tables={"splits": _split_rows(unit, cases)}, warnings=warnings)
 

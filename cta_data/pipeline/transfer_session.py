@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,15 +16,14 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import held_back
 from cta_data.errors import DataRefused
+from cta_data.files import json_text, read_json_object
 from cta_data.formats.contours_json import read_contours
 from cta_data.formats.nifti.image import read_grid, read_image, write_image
-from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.lesions.drawn_lesions import DrawnLesions, lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import TransferResult, as_drawn, transfer_lesions
 from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
 from cta_data.imaging.lesions.transfer_limits import limits_of
-from cta_data.json_files import read_json_object
 from cta_data.pipeline.artefacts import report_path
 from cta_data.pipeline.transform_chain import read_chain
 
@@ -43,7 +41,7 @@ def run(unit: Unit, workspace: Workspace) -> Outcome:
     annotation = read_annotation(unit, workspace)
     drawn = annotation.drawn
     chain = read_chain(unit.paths("transform:"), workspace)
-    drawn_on = Grid.of(read_grid(workspace.read(unit.path(f"drawn_on:{annotation.space}"))))
+    drawn_on = read_grid(workspace.read(unit.path(f"drawn_on:{annotation.space}")))
     limits = limits_of(unit.parameters["limits"])
     outcome = Outcome(tables={"variants": [], "transfer_checks": []}, notes=list(drawn.notes))
     empty, failed = [], []
@@ -138,7 +136,7 @@ def _write_variant(
             {"source_roi": roi.name, "reason": reason} for roi, reason in drawn.without_lesion
         ],
     }
-    text = json.dumps(account, indent=1, sort_keys=True, default=float) + "\n"
+    text = json_text(account, indent=1, escaped=True)
     workspace.write(report_path(unit.id, quality, grid)).write_text(text, encoding="utf-8")
     lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
     return {

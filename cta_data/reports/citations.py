@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cta_data.cohorts.card import CohortSection
-from cta_data.scoring.published import PAPER_CITATION
+from cta_data.scoring.paper import PAPER_CITATION
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cta_data.bids.files import write_bytes
-from cta_data.reports.article.found_text import found_text
-from cta_data.reports.article.page import evaluation_page
-from cta_data.reports.article.score_text import score_html, score_latex, score_section
-from cta_data.reports.article.text_table import table_page, table_section, table_tex
+from cta_data.files import write_bytes
+from cta_data.reports.article import found_table_in_print, score_table_in_print
 from cta_data.reports.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
 from cta_data.reports.origin import STAMPED, origin_text, stamped
+from cta_data.reports.page import page_html
+from cta_data.reports.table import Table, csv_text, latex, table_of_frame
 from cta_data.scoring import Convention
 from cta_data.scoring.models import (
+    CaseAccounting,
     Predictions,
     ScoredSet,
     choose_findings,
@@ -30,14 +30,14 @@ from cta_data.scoring.models import (
     lesions_by_models,
     model_pairs,
     score_sets,
-    score_table,
     sensitivity_by_volume,
 )
+from cta_data.scoring.models.findings import RULE
 from cta_data.scoring.models.found import FOUND_ORDER
-from cta_data.scoring.models.paper_order import ALL_SETS, PAIR, in_paper_order, printed_name
-from cta_data.scoring.models.score_table import TITLES
+from cta_data.scoring.models.score_table import TITLES, score_frame, score_rows
 from cta_data.scoring.models.sets import all_cases, all_lesions
 from cta_data.scoring.output import write_frames
+from cta_data.scoring.paper import ALL_SETS, PAIR, in_paper_order, printed_name
 
 PAGE = "report.html"
 SCORES = "scores.parquet"
@@ -72,11 +72,8 @@ NAMES = frozenset(
     ]
 )
 """Every file that an evaluation may write; those of an earlier one that it no longer makes go."""
-WITHOUT_STUDY = (
-    "<h2>Patient flow, and crops of findings</h2>\n<p>Masks alone tell neither who was excluded "
-    "nor what the images show. Inside a study, <code>cta-data evaluate</code> draws the patient "
-    "flow, and crops of findings on every technique.</p>\n"
-)
+UNSHOWN = frozenset(["found_patients", "found_lesions", "lesions_by_models"])
+"""Tables of single patients and lesions, which the page does not show."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Evaluation:
     notes
         What has to be known of the predictions to read their scores, a line each.
     accounting
-        Where every case of each model and test set went; see `ScoredSet.accounting`.
+        Where every case of each model and test set went.
     files
         Written files, from the output folder.
     removed
@@ -108,27 +105,32 @@ class Evaluation:
     n_missing: int = 0
     not_predicted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    accounting: tuple[dict[str, str | int], ...] = ()
+    accounting: tuple[CaseAccounting, ...] = ()
     files: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Illustration:
-    """What a study adds to an evaluation.
+    """What a study adds to an evaluation, that masks alone cannot tell.
 
     Attributes
     ----------
-    notice
-        A line that every page begins with.
-    first, last
-        HTML before the tables and after the figures.
+    flow
+        Figure of the patient flow, from the evaluation's folder; empty where there is no subject.
+    findings
+        Figures of findings, from that folder.
+    not_drawn
+        What could not be drawn, with the reason, a line each.
     files
         Written files.
+    notice
+        A line that every page begins with.
     """
 
-    first: str = ""
-    last: str = WITHOUT_STUDY
+    flow: str = ""
+    findings: tuple[str, ...] = ()
+    not_drawn: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     notice: str = ""
 
@@ -144,7 +146,7 @@ def evaluate(
     *,
     jobs: int = 1,
     note: Callable[[str], None] = lambda text: None,
-    illustrate: Illustrate = lambda folder, sets: Illustration(),
+    illustrate: Illustrate | None = None,
     commit: str = "",
 ) -> Evaluation:
     """Score all predictions and write scores, tables, figures and a page.
@@ -155,12 +157,12 @@ def evaluate(
         Folder; a folder of the convention's name is made in it. Where nothing could be scored,
         nothing is written, and what an earlier evaluation wrote is removed.
     illustrate
-        Adds what masks alone cannot tell.
+        Adds what masks alone cannot tell, in a study.
     commit
         That the masks came with; pages and figures name it.
     """
     sets = score_sets(predictions, convention, jobs=jobs, note=note)
-    told = Evaluation(
+    evaluation = Evaluation(
         sets=(),
         missing=(*predictions.unscored, *(line for one in sets for line in one.missing)),
         n_missing=len(predictions.unscored) + sum(one.n_missing for one in sets),
@@ -173,10 +175,10 @@ def evaluate(
     if not scored:
         # Tables of an earlier evaluation would show what cannot be scored any more.
         old = _remove_all_but(folder, [])
-        return replace(told, removed=tuple(path.relative_to(out).as_posix() for path in old))
+        return replace(evaluation, removed=tuple(path.relative_to(out).as_posix() for path in old))
     folder.mkdir(parents=True, exist_ok=True)
-    added = illustrate(folder, scored)
-    written = _write(folder, scored, told, convention.name, added)
+    added = illustrate(folder, scored) if illustrate else None
+    written = _write(folder, scored, evaluation, convention.name, added)
     for path in written:
         if path.suffix in STAMPED:
             write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
@@ -186,7 +188,7 @@ def evaluate(
         for paths in (written, old)
     )
     names = tuple((one.name, len(one.scores.cases)) for one in scored)
-    return replace(told, sets=names, files=files, removed=removed)
+    return replace(evaluation, sets=names, files=files, removed=removed)
 
 
 def convention_folder(out: Path, convention: Convention) -> Path:
@@ -204,52 +206,70 @@ def _remove_all_but(folder: Path, written: Sequence[Path]) -> list[Path]:
 
 
 def _write(
-    folder: Path, sets: list[ScoredSet], told: Evaluation, convention: str, added: Illustration
+    folder: Path,
+    sets: list[ScoredSet],
+    evaluation: Evaluation,
+    convention: str,
+    study: Illustration | None,
 ) -> list[Path]:
     cases = all_cases(sets)
-    written = [*added.files, *write_frames(cases, all_lesions(sets), folder / SCORES)]
-    sections = [added.first]
-    for name in TITLES:
-        frame = score_table(sets, name)
-        if len(frame):
-            _put_csv(folder / f"{name}.csv", frame, convention, written)
-            page = score_html(frame, name, convention, added.notice)
-            _put(folder / f"{name}.html", page, written)
-            _put(folder / f"{name}.tex", score_latex(frame, name, convention), written)
-            sections.append(score_section(frame, name, convention))
-    found = found_instances(sets)
-    if len(found):
-        table = found_text(found, convention)
-        _put_csv(folder / f"{FOUND}.csv", found, convention, written)
-        _put(folder / f"{FOUND}.html", table_page(table, added.notice), written)
-        _put(folder / f"{FOUND}.tex", table_tex(table), written)
-        sections.append(table_section(table))
-    counts = _counts(sets, told)
+    written = [*(study.files if study else ())]
+    written += write_frames(cases, all_lesions(sets), folder / SCORES)
+    notice = study.notice if study else ""
+    tables = _printed_tables(sets, convention)
+    for name, (frame, table) in tables.items():
+        _put_csv(folder / f"{name}.csv", frame, convention, written)
+        page = page_html("table.html", title=table.title, notice=notice, table=table, lists={})
+        _put(folder / f"{name}.html", page, written)
+        comment = f"{table.title}. {table.caption}"
+        _put(folder / f"{name}.tex", latex(table, [comment]), written)
+    counts = _counts(sets, evaluation)
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
-    page = evaluation_page(
-        convention,
-        notice=added.notice,
-        told={
-            "Not scored": told.missing,
-            "Not predicted": told.not_predicted,
-            "To be known of these predictions": told.notes,
+    page = page_html(
+        "evaluation.html",
+        title="Evaluation",
+        notice=notice,
+        convention=convention,
+        lists={
+            "Not scored": evaluation.missing,
+            "Not predicted": evaluation.not_predicted,
+            "To be known of these predictions": evaluation.notes,
         },
-        sections=sections,
+        tables=[table for _, table in tables.values()],
         figures=_write_figures(folder, sets, cases, counts, written),
-        last=added.last,
-        counts=counts,
+        study=study,
+        rule=RULE,
+        counts=[
+            table_of_frame(frame, name.replace("_", " ").capitalize())
+            for name, frame in counts.items()
+            if name not in UNSHOWN
+        ],
     )
     _put(folder / PAGE, page, written)
     return written
 
 
-def _counts(sets: Sequence[ScoredSet], told: Evaluation) -> dict[str, pd.DataFrame]:
+def _printed_tables(
+    sets: Sequence[ScoredSet], convention: str
+) -> dict[str, tuple[pd.DataFrame, Table]]:
+    """Return the tables of `TITLES` and what was found, each as data and in print; none empty."""
+    tables = {}
+    for name in TITLES:
+        if rows := score_rows(sets, name):
+            tables[name] = score_frame(rows), score_table_in_print(rows, name, convention)
+    found = found_instances(sets)
+    if len(found):
+        tables[FOUND] = found, found_table_in_print(found, convention)
+    return tables
+
+
+def _counts(sets: Sequence[ScoredSet], evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     """Return the tables of `COUNTS`, those without a row left out."""
     pairs = list(model_pairs(sets))
     by_models = lesions_by_models(sets)
     frames = (
-        pd.DataFrame(told.accounting),
+        pd.DataFrame([one.columns() for one in evaluation.accounting]),
         _joined([found_by_patient(*pair) for pair in pairs]),
         _joined([found_lesions(*pair) for pair in pairs]),
         by_models,
@@ -298,8 +318,7 @@ def _is_in_figure_3(one: ScoredSet) -> bool:
 
 
 def _put_csv(path: Path, frame: pd.DataFrame, convention: str, written: list[Path]) -> None:
-    named = frame.assign(convention=convention)
-    _put(path, named.to_csv(index=False, lineterminator="\n"), written)
+    _put(path, csv_text(frame.assign(convention=convention)), written)
 
 
 def _put(path: Path, content: str | bytes, written: list[Path]) -> None:

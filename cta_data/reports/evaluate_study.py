@@ -7,10 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
-from cta_data.reports.evaluate import Evaluation, evaluate
-from cta_data.reports.illustrate import illustrator
+from cta_data.files import write_bytes, write_text
+from cta_data.reports.evaluate import (
+    FLOW,
+    FLOW_TABLE,
+    Evaluation,
+    Illustrate,
+    Illustration,
+    evaluate,
+)
+from cta_data.reports.figures import figure_bytes, flow_figure
+from cta_data.reports.finding_figures import write_findings
+from cta_data.reports.flow import patient_flow
+from cta_data.reports.table import csv_text
 from cta_data.scoring import Convention
-from cta_data.scoring.models import Predictions, predictions_in_folders
+from cta_data.scoring.models import Predictions, ScoredSet, predictions_in_folders
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
@@ -90,6 +101,39 @@ def evaluate_study(
         else:
             save(study.root, told, places)
     return done
+
+
+def illustrator(
+    study: Study, convention: Convention, note: Callable[[str], None] = lambda text: None
+) -> Illustrate:
+    """Return what illustrates an evaluation of a study; `note` takes a line of progress."""
+
+    def illustrate(folder: Path, sets: list[ScoredSet]) -> Illustration:
+        flow = _write_flow(study, folder, convention)
+        findings, not_drawn = write_findings(study, folder, sets, convention, note)
+        return Illustration(
+            flow=f"{FLOW}.svg" if flow else "",
+            findings=tuple(name for name in findings if name.endswith(".svg")),
+            not_drawn=tuple(f"{name}: {reason}" for name, reason in not_drawn.items()),
+            files=(*flow, *findings.values()),
+            notice=study.configuration.study.notice,
+        )
+
+    return illustrate
+
+
+def _write_flow(study: Study, folder: Path, convention: Convention) -> list[Path]:
+    """Write the diagram of the patient flow and its counts; return the files."""
+    flow = patient_flow(study.subjects(), study.lesions())
+    if flow.empty:
+        return []
+    files = [folder / FLOW_TABLE]
+    # All tables of the folder name it, though the flow is the same by any convention.
+    write_text(csv_text(flow.assign(convention=convention.name)), files[0])
+    for kind, content in figure_bytes(flow_figure(flow)).items():
+        files.append(folder / f"{FLOW}.{kind}")
+        write_bytes(content, files[-1])
+    return files
 
 
 def find_predictions(

@@ -18,12 +18,11 @@ from cta_data.drawing.planes import show_lesion
 from cta_data.engine import UnitId
 from cta_data.engine.sessions import Upstream, require_outputs
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.nifti.image import read_grid, same_grid
-from cta_data.imaging.geometry.grid import Grid
+from cta_data.formats.nifti.image import read_grid
+from cta_data.imaging.geometry.grid import Grid, same_grid
 from cta_data.pipeline.session_images import SessionImages, require_files
 from cta_data.scoring import Convention
-from cta_data.scoring.instance_labels import instance_labels
-from cta_data.scoring.mask_files import ENDINGS, read_mask
+from cta_data.scoring.mask_files import ENDINGS, instance_labels, read_mask
 from cta_data.scoring.models.findings import REFERENCE
 from cta_data.study.study import Study
 from cta_data.training.models import kept_at

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
-from cta_data.bids.files import write_bytes, write_text
 from cta_data.errors import CtaError
+from cta_data.files import write_bytes, write_text
 from cta_data.reports.figures import figure_bytes
 from cta_data.reports.figures.findings import FindingPicture, findings_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, outline_name
 from cta_data.scoring import Convention
 from cta_data.scoring.models import ScoredSet, choose_findings
-from cta_data.scoring.models.findings import REFERENCE, RULE, Finding
+from cta_data.scoring.models.findings import REFERENCE, SelectedExample
 from cta_data.study.study import Study
 
 FOLDER = "crops"
 IGNORE_ALL = "# Made by `cta-data evaluate`; pictures of patients are not committed.\n*\n"
-CAPTION = (
-    "Axial crops through the finding’s centre, on each technique that annotations are carried to, "
-    "in one plane of the image on whose grid its mask is; other images, and masks on their grids, "
-    "are resampled through the registration. The patient’s right is on the left, the bar is 10 mm. "
-    "Outlines follow the faces of voxels. Crops show patients and are not committed: where they "
-    "are missing here, <code>cta-data evaluate</code> draws them."
-)
-
-
-@dataclass(frozen=True)
-class FindingFigures:
-    """What was drawn: a section of the page, and the files."""
-
-    section: str
-    files: tuple[Path, ...]
 
 
 def write_findings(
@@ -42,10 +25,14 @@ def write_findings(
     sets: Sequence[ScoredSet],
     convention: Convention,
     note: Callable[[str], None],
-) -> FindingFigures:
+) -> tuple[dict[str, Path], dict[str, str]]:
     """Draw the chosen findings into the folder `crops`, which git ignores.
 
-    What cannot be drawn is told on the page with the reason, and stops nothing.
+    Returns
+    -------
+    tuple
+        Files by their name in the evaluation's folder; and what could not be drawn, with the
+        reason, which stops nothing.
 
     Parameters
     ----------
@@ -58,7 +45,7 @@ def write_findings(
     masks = dict(_masks(findings, sets))
     finder = CaseFinder(study, study.configuration.transfer.grids)
     not_fetched = finder.fetch(masks.values(), note)
-    pictures: dict[Finding, FindingPicture] = {}
+    pictures: dict[SelectedExample, FindingPicture] = {}
     told: dict[str, str] = {}
     for key, its_masks in masks.items():
         mine = [one for one in findings if _key(one) == key]
@@ -72,15 +59,15 @@ def write_findings(
     files = _write(folder / FOLDER, findings, pictures, sets, convention)
     for name, reason in told.items():
         note(f"not drawn: {name}: {reason}")
-    return FindingFigures(_section(files, told), tuple(files.values()))
+    return files, told
 
 
-def _key(finding: Finding) -> tuple[str, str, str]:
+def _key(finding: SelectedExample) -> tuple[str, str, str]:
     return finding.test_set, finding.case, finding.technique
 
 
 def _masks(
-    findings: Sequence[Finding], sets: Sequence[ScoredSet]
+    findings: Sequence[SelectedExample], sets: Sequence[ScoredSet]
 ) -> Iterator[tuple[tuple[str, str, str], Masks]]:
     """Yield the masks of every case with a finding: those of all models that were scored on it.
 
@@ -97,7 +84,7 @@ def _masks(
         yield key, Masks(case, reference, {one.model: pair[1] for one, pair in scored})
 
 
-def _picture(finding: Finding, crops: CaseCrops) -> FindingPicture:
+def _picture(finding: SelectedExample, crops: CaseCrops) -> FindingPicture:
     whose = f"lesion {finding.lesion} of "
     whose += "the reference" if finding.origin == REFERENCE else outline_name(finding.origin)
     lines = [f"{finding.case}, {whose}: {finding.volume_mm3 / 1000:.3f} cm³"]
@@ -124,8 +111,8 @@ def overlap_in_words(lesions: Sequence[int]) -> list[str]:
 
 def _write(
     folder: Path,
-    findings: Sequence[Finding],
-    pictures: Mapping[Finding, FindingPicture],
+    findings: Sequence[SelectedExample],
+    pictures: Mapping[SelectedExample, FindingPicture],
     sets: Sequence[ScoredSet],
     convention: Convention,
 ) -> dict[str, Path]:
@@ -143,23 +130,8 @@ def _write(
         for kind, content in figure_bytes(figure).items():
             path = folder / f"findings_{test_set}.{kind}"
             write_bytes(content, path)
-            files[path.name] = path
+            files[f"{FOLDER}/{path.name}"] = path
     for old in sorted(folder.glob("findings_*")) if folder.is_dir() else []:
-        if old.name not in files:
+        if old not in files.values():
             old.unlink()
     return files
-
-
-def _section(files: Mapping[str, Path], told: Mapping[str, str]) -> str:
-    parts = ["<h2>Findings on the images</h2>\n", f"<p>{escape(RULE)}</p>\n"]
-    for name in files:
-        if name.endswith(".svg"):
-            alt = f"{name}: the numbers are in findings.csv"
-            source = f"{FOLDER}/{name}"
-            parts.append(f'<p><img src="{escape(source)}" alt="{escape(alt)}"></p>\n')
-    if files:
-        parts.append(f"<p>{CAPTION}</p>\n")
-    if told:
-        rows = "".join(f"<li>{escape(n)}: {escape(why)}</li>\n" for n, why in told.items())
-        parts.append(f"<p>Not drawn:</p>\n<ul>\n{rows}</ul>\n")
-    return "".join(parts)

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from cta_data.bids.files import write_text
 from cta_data.errors import ConfigurationError
+from cta_data.files import write_text
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
 from cta_data.reports.origin import origin_text, stamped
-from cta_data.reports.table_1.population_table import population_table
-from cta_data.reports.table_1.populations import assign_populations, patients_left_out
-from cta_data.reports.table_1.rendering import table_csv, table_html, table_latex
-from cta_data.scoring.published import published_table_1
+from cta_data.reports.table import csv_text
+from cta_data.reports.table_1 import (
+    assign_populations,
+    patients_left_out,
+    population_table,
+    table_html,
+    table_latex,
+)
+from cta_data.scoring.paper import published_table_1
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity
@@ -88,7 +93,7 @@ def make_reports(
     citations = tuple(_citation(study, cohort, subjects) for cohort in used)
     files = {
         f"{EVALUATION}/table_1.html": table_html(table, left_out, study.configuration.study.notice),
-        f"{EVALUATION}/table_1.csv": table_csv(table),
+        f"{EVALUATION}/table_1.csv": csv_text(table),
         f"{EVALUATION}/table_1.tex": table_latex(table),
         f"{EVALUATION}/citations.md": citations_markdown(citations),
     }

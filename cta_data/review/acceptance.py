@@ -23,7 +23,7 @@ Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReviewDecision:
     """What a person says of some sessions.
 
     Attributes
@@ -91,7 +91,7 @@ def held_back(study: Study, selection: Selection) -> list[HeldBack]:
 def decide_about(
     study: Study,
     selection: Selection,
-    verdict: Verdict,
+    verdict: ReviewDecision,
     command: Iterable[str],
     *,
     step: str = "",
@@ -148,7 +148,7 @@ def decide_about(
     return [one for one in held_back(study, selection) if one.key in about]
 
 
-def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> list[Key]:
+def _chosen(study: Study, selection: Selection, verdict: ReviewDecision, step: str) -> list[Key]:
     """Return the keys of the units that a verdict is about: one a session."""
     cohorts = set(selected_cohorts(study, selection))
     decisions = study.tables.by_key("acceptances")
@@ -166,7 +166,7 @@ def _chosen(study: Study, selection: Selection, verdict: Verdict, step: str) -> 
     return list(chosen.values())
 
 
-def _write(study: Study, key: Key, verdict: Verdict) -> None:
+def _write(study: Study, key: Key, verdict: ReviewDecision) -> None:
     row = study.tables.by_key("units")[key]
     before = study.tables.by_key("acceptances").get(key)
     known = before is not None and before["unit_key"] == row["key"]

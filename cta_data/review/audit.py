@@ -37,7 +37,7 @@ class FalseLesion:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReaderVerdict:
     """What a reader says of a false lesion; `decided_on` is a day, YYYY-MM-DD."""
 
     verdict: str
@@ -81,7 +81,7 @@ def valid_audits(study: Study, convention: str) -> pd.DataFrame:
 def judge(
     study: Study,
     lesion: FalseLesion,
-    reading: Reading,
+    reading: ReaderVerdict,
     convention: str,
     command: Iterable[str],
     *,
@@ -136,7 +136,7 @@ def judge(
     return True
 
 
-def _require_complete(reading: Reading) -> None:
+def _require_complete(reading: ReaderVerdict) -> None:
     """Refuse a verdict that is none of those known, or is nobody's."""
     if reading.verdict not in VERDICTS:
         raise ConfigurationError(

@@ -2,28 +2,93 @@
 
 from __future__ import annotations
 
+import base64
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from cta_data.bids.files import write_bytes, write_text
 from cta_data.drawing.png import png_bytes
 from cta_data.errors import CtaError, DataRefused
+from cta_data.files import write_bytes, write_text
 from cta_data.reports.figures.findings import strip_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
 from cta_data.reports.finding_figures import overlap_in_words
 from cta_data.reports.origin import origin_text, stamped
+from cta_data.reports.page import page_html
+from cta_data.reports.table import Row, Table, TableColumn
 from cta_data.review.audit import evaluated_cases
-from cta_data.review.audit_template import FalseEntry, audit_html
 from cta_data.scoring import CONVENTIONS, Convention
+from cta_data.scoring.audited import VERDICTS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
 from cta_data.versioning.provenance import commit_of
 
 FOLDER = "evaluation/audit"
 IGNORE_ALL = "# Made by `cta-data audit`; pictures of patients are not committed.\n*\n"
+
+
+OVERVIEW = (
+    TableColumn("false positive", "text"),
+    TableColumn("cm³"),
+    TableColumn("centroid, RAS mm"),
+    TableColumn("verdict", "text"),
+)
+
+
+@dataclass(frozen=True)
+class FalseEntry:
+    """One false positive.
+
+    Attributes
+    ----------
+    lesion
+        Its number in the prediction.
+    volume_mm3, centroid_ras_mm
+        As the scores have them.
+    verdict
+        What a reader made of it, in words; empty where it is open.
+    picture
+        Crops as PNG; empty where they could not be drawn, and `failure` says why.
+    remarks
+        Lines of text below the picture.
+    technique
+        That the model read, on whose grid the masks are; empty where nothing tells.
+    """
+
+    test_set: str
+    model: str
+    case: str
+    lesion: int
+    volume_mm3: float
+    centroid_ras_mm: tuple[float, float, float]
+    verdict: str = ""
+    picture: bytes = b""
+    failure: str = ""
+    remarks: tuple[str, ...] = ()
+    technique: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return f"{self.test_set}, model {self.model}, {self.case}, lesion {self.lesion}"
+
+    @property
+    def anchor(self) -> str:
+        """Target of links within the page."""
+        return "_".join((self.test_set, self.model, self.case, str(self.lesion))).replace(" ", "-")
+
+    @property
+    def centroid(self) -> str:
+        """Its centroid, RAS mm, for people."""
+        return ", ".join(f"{value:.1f}" for value in self.centroid_ras_mm)
+
+    @property
+    def picture_base64(self) -> str:
+        """The picture as part of a page."""
+        return base64.b64encode(self.picture).decode()
 
 
 @dataclass(frozen=True)
@@ -166,3 +231,52 @@ def _draw(entry: FalseEntry, crops: CaseCrops) -> FalseEntry:
     remarks = [*entry.remarks, *(f"It {remark}." for remark in remarks)]
     remarks += [f"{name} is not shown: {why}." for name, why in crops.left_out.items()]
     return replace(entry, picture=png_bytes(figure), remarks=tuple(remarks))
+
+
+def audit_html(
+    entries: Sequence[FalseEntry],
+    convention: str,
+    selection: str = "",
+    notice: str = "",
+    remarks: Sequence[str] = (),
+) -> str:
+    """Return the page, with the entries in their order.
+
+    Parameters
+    ----------
+    convention
+        Name of the convention of the evaluation.
+    selection
+        What the page was restricted to, in words; empty for all.
+    notice
+        A line that the page begins with.
+    remarks
+        Lines that stand before the list.
+    """
+    overview = tuple(
+        Row(
+            (one.name, f"{one.volume_mm3 / 1000:.3f}", one.centroid, one.verdict or "open"),
+            link=one.anchor,
+        )
+        for one in entries
+    )
+    return page_html(
+        "false_positives.html",
+        title="False positives",
+        notice=notice,
+        convention=convention,
+        selection=selection,
+        remarks=remarks,
+        verdicts=VERDICTS,
+        entries=entries,
+        overview=Table(OVERVIEW, overview),
+        commands=[judging_command(one, convention) for one in entries],
+    )
+
+
+def judging_command(entry: FalseEntry, convention: str) -> str:
+    """Return the command that records a verdict, with VERDICT and NAME to be filled in."""
+    words = ["cta-data", "audit", entry.case, str(entry.lesion)]
+    words += ["--model", entry.model, "--test-set", entry.test_set]
+    words += ["--convention", convention] if convention != "article" else []
+    return f"{shlex.join(words)} --verdict VERDICT --reader NAME"

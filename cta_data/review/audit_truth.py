@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.formats.nifti.image import same_grid
-from cta_data.json_files import read_json
+from cta_data.files import read_json
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.reports.finding_crops import mask_path
 from cta_data.scoring import Convention
 from cta_data.scoring.instances import instances_of_voxels

@@ -12,10 +12,10 @@ from typing import Any
 import SimpleITK as sitk
 
 from cta_data.drawing.crops import Crop, Outline
-from cta_data.drawing.planes import Plane, middle, orthogonal_planes, show_lesion
+from cta_data.drawing.planes import ViewPlane, middle, orthogonal_planes, show_lesion
 from cta_data.engine import UnitId
+from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
-from cta_data.json_files import read_json_object
 from cta_data.pipeline.artefacts import report_path
 from cta_data.pipeline.session_images import SessionImages
 from cta_data.review.pictures_page import LesionEntry, SessionEntry
@@ -134,7 +134,7 @@ class SessionPlanes:
         """Names of the variants, in the order of their colours."""
         return tuple(self._labels)
 
-    def _shown(self, technique: str, plane: Plane) -> Any:
+    def _shown(self, technique: str, plane: ViewPlane) -> Any:
         return self._images.shown(technique, plane, frame=self._files.hub)
 
     def checkerboards(self) -> tuple[Checkerboard, ...]:
@@ -172,7 +172,7 @@ class SessionPlanes:
     def _to_hub(self, grid: str) -> sitk.Transform:
         return self._images.transform(frame=self._files.hub, technique=grid)
 
-    def _lesion_plane(self, lesion_id: int) -> Plane | None:
+    def _lesion_plane(self, lesion_id: int) -> ViewPlane | None:
         hub = self._files.hub
         # The hub's own variant first: its slices are then seen as they were acquired.
         for grid, labels in sorted(self._labels.values(), key=lambda pair: pair[0] != hub):

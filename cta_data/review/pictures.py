@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cta_data.bids.files import write_bytes, write_text
 from cta_data.drawing.png import png_bytes
 from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import in_words, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, Upstream
 from cta_data.errors import CtaError
+from cta_data.files import write_bytes, write_text
 from cta_data.pipeline.session_images import require_files
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.review.acceptance import JUDGED
@@ -56,7 +56,7 @@ class Pictures:
 
 
 @dataclass
-class _Found:
+class _SessionsFound:
     """Sessions that are to be drawn, and counts of those that are not."""
 
     files: list[SessionFiles] = field(default_factory=list)
@@ -118,12 +118,12 @@ def make_pictures(
     return Pictures(f"{FOLDER}/{PAGE}", tuple(worst_first(entries)), left_out)
 
 
-def _find(study: Study, selection: Selection) -> _Found:
+def _find(study: Study, selection: Selection) -> _SessionsFound:
     """Return the sessions with an annotation that was carried over, or that failed to be."""
     upstream = Upstream(study, "pictures")
     units, subjects = study.tables.by_key("units"), study.tables.by_key("subjects")
     lesions = study.tables.index("lesions", ("cohort", "subject", "session"))
-    found = _Found()
+    found = _SessionsFound()
     for unit in upstream.sessions(selection):
         transfer = units.get(("transfer", *unit.key[1:])) or {"status": "", "reason": ""}
         person = subjects.get(unit.key[1:]) or {"partition": None}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from cta_data.reports.table_1.rendering import notice_html
+from cta_data.reports.page import page_html
+from cta_data.reports.table import MISSING, Row, Table, TableColumn
 
 RATIO_UNIT = 0.08
 SHIFT_UNIT_MM = 0.25
@@ -16,19 +16,21 @@ ORDER = (
     f"is the larger of |transfer_volume_ratio − 1| ÷ {RATIO_UNIT:g} and centroid_shift_mm ÷ "
     f"{SHIFT_UNIT_MM:g} mm, plus 1 for each flag."
 )
-STYLE = """\
-body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff;
-       margin: 1.5em auto; max-width: 1340px; padding: 0 1em; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .8em 0; }
-th, td { padding: .15em .8em; text-align: left; border-bottom: 1px solid #ddd; }
-td.n { text-align: right; }
-img { max-width: 100%; height: auto; border: 1px solid #bbb; }
-section { border-top: 3px solid #1a1a1a; margin-top: 2.5em; padding-top: .5em; }
-h2 { margin: .2em 0; } p { margin: .4em 0; max-width: 75em; }
-.bad { color: #a33c00; font-weight: bold; }
-summary { cursor: pointer; }
-@media print { section { break-inside: avoid; } nav a { color: inherit; } }
-"""
+OVERVIEW = (
+    TableColumn("subject-session", "text"),
+    *(TableColumn(name) for name in ("lesions", "lost", "flagged", "worst score")),
+    TableColumn("state", "text"),
+)
+NUMBERS = (
+    TableColumn("lesion", "text"),
+    TableColumn("variant", "text"),
+    TableColumn("grid", "text"),
+    TableColumn("volume", unit="cm³"),
+    TableColumn("transfer_volume_ratio"),
+    TableColumn("centroid_shift_mm"),
+    TableColumn("flags", "text"),
+    TableColumn("picture", "text"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class SessionEntry:
         return f"{self.cohort}_sub-{self.subject}_ses-{self.session}"
 
     @property
+    def n_lesions(self) -> int:
+        """Lesions, on however many grids."""
+        return len({one.lesion_id for one in self.lesions})
+
+    @property
     def n_lost(self) -> int:
         """Lesions that did not arrive on some grid."""
         return len({one.lesion_id for one in self.lesions if one.lost_reason})
@@ -125,26 +132,17 @@ def pictures_html(
         A line that the page begins with.
     """
     ordered = worst_first(entries)
-    return "\n".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width">',
-            f"<title>Transfers to look at</title>\n<style>\n{STYLE}</style>\n</head>\n<body>",
-            notice_html(notice),
-            '<h1 id="top">Transfers to look at</h1>',
-            *([f"<p><strong>Only {escape(selection)}.</strong></p>"] if selection else []),
-            f"<p>{escape(_counts(ordered, left_out))}</p>",
-            f"<p>{escape(ORDER)}</p>",
-            "<p>Checkerboards alternate between the fixed image and the moving one, resampled "
-            "through the stored transform: edges should run on from square to square. The "
-            "patient’s right (R) is on the left. Lesions are seen in one axial plane of the fixed "
-            "image, on every technique; a variant that does not meet this plane has no outline. "
-            "Outlines follow the faces of voxels and are not smoothed.</p>",
-            *_not_drawn(left_out),
-            *_overview(ordered),
-            *(line for entry in ordered for line in _section(entry)),
-            "</body>\n</html>\n",
-        ]
+    return page_html(
+        "transfers.html",
+        title="Transfers to look at",
+        notice=notice,
+        selection=selection,
+        counts=_counts(ordered, left_out),
+        order=ORDER,
+        not_drawn=[f"{name}: {why}" for name, why in left_out.not_drawn],
+        entries=ordered,
+        overview=Table(OVERVIEW, tuple(map(_overview_row, ordered))),
+        numbers=[Table(NUMBERS, tuple(map(_lesion_row, one.lesions))) for one in ordered],
     )
 
 
@@ -160,72 +158,30 @@ def _counts(entries: Sequence[SessionEntry], left_out: LeftOut) -> str:
     )
 
 
-def _not_drawn(left_out: LeftOut) -> list[str]:
-    if not left_out.not_drawn:
-        return []
-    rows = [f"<li>{escape(name)}: {escape(why)}</li>" for name, why in left_out.not_drawn]
-    return ['<p class="bad">Could not be drawn:</p>', "<ul>", *rows, "</ul>"]
+def _overview_row(entry: SessionEntry) -> Row:
+    flagged = len({lesion.lesion_id for lesion in entry.lesions if lesion.flags})
+    state = "accepted by a person" if entry.decisions else "ok"
+    state = "held back or failed" if entry.failures else state
+    counts = map(str, (entry.n_lesions, entry.n_lost, flagged))
+    cells = (entry.name, *counts, f"{entry.score:.2f}", state)
+    return Row(cells, link=entry.anchor, is_warning=bool(entry.failures))
 
 
-def _overview(entries: Sequence[SessionEntry]) -> list[str]:
-    if not entries:
-        return []
-    titles = ("subject-session", "lesions", "lost", "flagged", "worst score", "state")
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    lines = ["<nav>", "<table>", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
-    for one in entries:
-        n = len({lesion.lesion_id for lesion in one.lesions})
-        flagged = len({lesion.lesion_id for lesion in one.lesions if lesion.flags})
-        told = "accepted by a person" if one.decisions else "ok"
-        told = '<span class="bad">held back or failed</span>' if one.failures else told
-        numbers = "".join(f'<td class="n">{text}</td>' for text in (n, one.n_lost, flagged))
-        lines.append(
-            f'<tr><td><a href="#{escape(one.anchor)}">{escape(one.name)}</a></td>{numbers}'
-            f'<td class="n">{one.score:.2f}</td><td>{told}</td></tr>'
+def _lesion_row(lesion: LesionEntry) -> Row:
+    lost = f"lost: {lesion.lost_reason}" if lesion.lost_reason else ""
+    return Row(
+        (
+            str(lesion.lesion_id),
+            lesion.quality,
+            lesion.grid,
+            f"{lesion.volume_cm3:.3f}",
+            _number(lesion.transfer_volume_ratio, 3),
+            _number(lesion.centroid_shift_mm, 2),
+            lost or "; ".join(lesion.flags) or MISSING,
+            "yes" if lesion.drawn else "no: 12 worst only",
         )
-    return [*lines, "</tbody>", "</table>", "</nav>"]
-
-
-def _section(entry: SessionEntry) -> list[str]:
-    lines = [f'<section id="{escape(entry.anchor)}">', f"<h2>{escape(entry.name)}</h2>"]
-    lines += [f'<p class="bad">{escape(reason)}</p>' for reason in entry.failures]
-    lines += [f"<p>{escape(decision)}</p>" for decision in entry.decisions]
-    for lesion in entry.lesions:
-        if lesion.lost_reason:
-            told = f"Lesion {lesion.lesion_id} is lost on {lesion.grid}: {lesion.lost_reason}"
-            lines.append(f'<p class="bad">{escape(told)}</p>')
-    if entry.picture:
-        alt = f"Checkerboards and lesions of {entry.name}; the numbers are in the table below"
-        source = escape(entry.picture)
-        lines.append(f'<div><a href="{source}"><img src="{source}" alt="{escape(alt)}"></a></div>')
-    lines += _lesion_table(entry.lesions)
-    return [*lines, '<p><a href="#top">to the top</a></p>', "</section>"]
-
-
-def _lesion_table(lesions: Sequence[LesionEntry]) -> list[str]:
-    if not lesions:
-        return []
-    titles = ("lesion", "variant", "grid", "volume, cm³", "transfer_volume_ratio",
-              "centroid_shift_mm", "flags", "picture")  # fmt: skip
-    n = len({one.lesion_id for one in lesions})
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    lines = [f"<details><summary>Numbers of {n} lesions</summary>", "<table>"]
-    lines += [f"<thead><tr>{head}</tr></thead>", "<tbody>"]
-    for one in lesions:
-        numbers = (
-            f"{one.volume_cm3:.3f}",
-            _number(one.transfer_volume_ratio, 3),
-            _number(one.centroid_shift_mm, 2),
-        )
-        flags = "; ".join(one.flags)
-        told = f"lost: {one.lost_reason}" if one.lost_reason else flags or "—"
-        lines.append(
-            f"<tr><td>{one.lesion_id}</td><td>{escape(one.quality)}</td><td>{escape(one.grid)}</td>"
-            + "".join(f'<td class="n">{text}</td>' for text in numbers)
-            + f"<td>{escape(told)}</td><td>{'yes' if one.drawn else 'no: 12 worst only'}</td></tr>"
-        )
-    return [*lines, "</tbody>", "</table>", "</details>"]
+    )
 
 
 def _number(value: float | None, decimals: int) -> str:
-    return "—" if value is None else f"{value:.{decimals}f}"
+    return MISSING if value is None else f"{value:.{decimals}f}"

@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
 from cta_data.errors import ConfigurationError
 from cta_data.scoring.kept_scores import KeptScores
 from cta_data.scoring.statistics import (
+    RESAMPLES,
+    SEED,
+    IntervalMethod,
+    Method,
     bootstrap_interval,
     holm,
     mann_whitney_u,
-    matched_pairs_rank_biserial,
     pair_scores,
     standardised_mean_difference,
     wilcoxon_signed_rank,
 )
-from cta_data.scoring.statistics.bootstrap import RESAMPLES, SEED
-from cta_data.scoring.statistics.interval import IntervalMethod
-from cta_data.scoring.statistics.signed_rank import Method
 from cta_data.scoring.summary import METRICS
 
 
@@ -104,7 +104,7 @@ class ScoreComparison:
         """Return one row a metric, a column an attribute of `MetricComparison`."""
         return pd.DataFrame([asdict(one) for one in self.metrics])
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, JsonValue]]:
         """Return the metrics as JSON content: what is undefined is None."""
         return [
             {
@@ -238,7 +238,7 @@ def _compare(
         mann_whitney_p=unpaired.p_value,
         mann_whitney_method=unpaired.method,
         mann_whitney_u=unpaired.u,
-        rank_biserial=matched_pairs_rank_biserial(signed),
+        rank_biserial=signed.rank_biserial,
         cliffs_delta=unpaired.cliffs_delta,
         standardised_mean_difference=standardised_mean_difference(pairs.a, pairs.b),
     )

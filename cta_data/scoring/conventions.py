@@ -61,7 +61,7 @@ class Convention:
         limit = self.threshold
         return 2 * intersection * limit.denominator > limit.numerator * (reference + predicted)
 
-    def options(self) -> dict[str, object]:
+    def options(self) -> dict[str, str | int | float | None]:
         """Return the rules as plain values, for outputs."""
         return {
             "connectivity": self.connectivity,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError
+from cta_data.files import written_whole
 from cta_data.scoring.comparison import (
     ScoreComparison,
     compare_scores,
@@ -13,8 +14,7 @@ from cta_data.scoring.comparison import (
     require_one_convention,
 )
 from cta_data.scoring.kept_scores import KeptScores
-from cta_data.scoring.statistics.bootstrap import SEED
-from cta_data.whole_files import written_whole
+from cta_data.scoring.statistics import SEED
 
 
 def compare_kept(

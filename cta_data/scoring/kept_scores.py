@@ -6,21 +6,31 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import JsonValue
 
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.json_files import read_json
+from cta_data.files import read_json
+from cta_data.scoring.output import RULES
 from cta_data.scoring.summary import METRICS
 
 EXPECTED = "Give what `cta-data score … --json` printed, or the file of its --out"
 PARQUET_START = b"PAR1"
 CHOICES = ("test_set", "model")
-RULES = ("connectivity", "dilate_voxels", "threshold", "comparison", "label")
-"""Columns of a Parquet file that hold the convention's rules, the same in every row."""
+KeptCase = dict[str, JsonValue]
+"""Scores and counts of a case by name, with whatever else the file has of it."""
+
+
+@dataclass(frozen=True)
+class KeptContent:
+    """What a file holds: a convention's name and rules, and cases of any models and test sets."""
+
+    convention: str
+    options: dict[str, JsonValue]
+    cases: list[KeptCase]
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class KeptScores:
 
     source: str
     convention: str
-    options: dict[str, Any]
+    options: dict[str, JsonValue]
     cases: pd.DataFrame
     test_set: str = ""
 
@@ -73,15 +83,14 @@ def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScor
         )
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET_START)) == PARQUET_START
-    convention, options, rows = _from_parquet(path) if is_parquet else _from_json(path)
-    chosen = _chosen(path, rows, choice or {})
+    kept = _from_parquet(path) if is_parquet else _from_json(path)
+    chosen = _chosen(path, kept.cases, choice or {})
     test_set = str(chosen[0].get("test_set", "")) if chosen else ""
-    return KeptScores(str(path), convention, options, _frame(path, chosen), test_set)
+    cases = _frame(path, chosen)
+    return KeptScores(str(path), kept.convention, kept.options, cases, test_set)
 
 
-def _chosen(
-    path: Path, rows: list[dict[str, Any]], choice: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def _chosen(path: Path, rows: list[KeptCase], choice: Mapping[str, str]) -> list[KeptCase]:
     """Return the rows of one model on one test set; all where the file names neither."""
     for column in CHOICES:
         wanted = choice.get(column, "")
@@ -104,7 +113,7 @@ def _chosen(
     return rows
 
 
-def _from_json(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+def _from_json(path: Path) -> KeptContent:
     try:
         content = read_json(path)
     except DataRefused as error:
@@ -114,10 +123,10 @@ def _from_json(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     rows, options = content.get("cases"), content.get("options")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise _not_scores(path, "it holds no list of cases")
-    return content["convention"], options if isinstance(options, dict) else {}, rows
+    return KeptContent(content["convention"], options if isinstance(options, dict) else {}, rows)
 
 
-def _from_parquet(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+def _from_parquet(path: Path) -> KeptContent:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -130,17 +139,17 @@ def _from_parquet(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]
         for name in ("convention", *RULES)
         if name in table.column_names
     }
-    return str(kept.pop("convention")), kept, rows
+    return KeptContent(str(kept.pop("convention")), kept, rows)
 
 
-def _one_value(path: Path, name: str, values: list[Any]) -> Any:
+def _one_value(path: Path, name: str, values: list[JsonValue]) -> JsonValue:
     distinct = list(dict.fromkeys(values))
     if len(distinct) > 1:
         raise _not_scores(path, f"it mixes {name} {' and '.join(map(str, distinct))}")
     return distinct[0] if distinct else ""
 
 
-def _frame(path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _frame(path: Path, rows: list[KeptCase]) -> pd.DataFrame:
     if not rows:
         raise _not_scores(path, "it holds no case")
     names = [row.get("case") for row in rows]

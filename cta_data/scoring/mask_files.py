@@ -9,21 +9,16 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
 from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.formats.image_grid import ImageGrid
 from cta_data.formats.nifti.content import read_content, voxel_layout
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
-from cta_data.formats.nifti.image import (
-    describe_grid_difference,
-    header_geometry,
-    ras_affine,
-    same_grid,
-    value_scale,
-)
+from cta_data.formats.nifti.image import header_geometry, value_scale
 from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
 from cta_data.imaging.lesions.label_values import whole_numbers
 from cta_data.scoring.case import CaseScore, score_case
 from cta_data.scoring.conventions import Convention
@@ -65,9 +60,9 @@ class MaskVoxels:
     affine: NDArray[np.float64]
 
     @property
-    def grid(self) -> ImageGrid:
+    def grid(self) -> Grid:
         """Where the voxels lie."""
-        return ImageGrid.of((self.shape[2], self.shape[1], self.shape[0]), self.affine)
+        return Grid.of_affine((self.shape[2], self.shape[1], self.shape[0]), self.affine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +186,16 @@ def score_files(
     )
     held = {int(value) for one in (first, second) for value in np.unique(one.values)}
     return replace(score, labels=frozenset(held))
+
+
+def instance_labels(mask: MaskVoxels, convention: Convention) -> sitk.Image:
+    """Return an image (LPS, mm) of the mask's instances, numbered from 1 as in the scores."""
+    instances = instances_of_voxels(mask.index, mask.shape, convention)
+    kind = np.uint16 if instances.count < np.iinfo(np.uint16).max else np.uint32
+    labels = np.zeros(int(np.prod(mask.shape)), kind)
+    # Runs are in the order of their voxels, and each of a mask's voxels is in one run.
+    labels[mask.index] = np.repeat(instances.of_run + 1, instances.runs.lengths)
+    return mask.grid.image(labels.reshape(mask.shape))
 
 
 def _lesion_ids(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import pandas as pd
+from pydantic import JsonValue
 
+from cta_data.files import written_whole
 from cta_data.scoring.case import CaseScore, LesionInstance, PairScore
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.mask_files import Label
 from cta_data.scoring.summary import METRICS
-from cta_data.scoring.surfaces import SurfaceDistances
-from cta_data.whole_files import written_whole
+from cta_data.scoring.surfaces import NOTHING, SurfaceDistances
 
+LesionStatus = Literal["detected", "missed", "false"]
 DISTANCES = ("hausdorff_mm", "hausdorff95_mm", "mean_surface_mm")
 LESION_COLUMNS = {
     "case": "str",
@@ -33,14 +35,83 @@ LESION_COLUMNS = {
     "centroid_ras_mm": "object",
 }
 LISTS = ("lesion_ids", "centroid_ras_mm")
+RULES = ("connectivity", "dilate_voxels", "threshold", "comparison", "label")
+"""Columns of the convention's rules, the same in every row."""
 COUNTS = ("n_reference", "n_predicted", "tp", "fp", "fn")
 
 
-def as_content(scores: Scores) -> dict[str, Any]:
-    """Return scores as plain JSON content; what is undefined is None."""
+class FailedCase(TypedDict):
+    """A case that could not be scored, and why."""
+
+    case: str
+    reason: str
+
+
+class ScoresContent(TypedDict):
+    """Scores as JSON: what is undefined is null; see docs/reference/command-line.md."""
+
+    convention: str
+    options: dict[str, JsonValue]
+    cases: list[dict[str, JsonValue]]
+    summary: dict[str, dict[str, JsonValue]]
+    failed: list[FailedCase]
+    without_prediction: list[str]
+    without_reference: list[str]
+    absent_labels: list[int]
+
+
+@dataclass(frozen=True)
+class ScoredLesion:
+    """A row of `lesion_frame`; None where there is no such side, no pair or no distance."""
+
+    case: str
+    status: LesionStatus
+    centroid_ras_mm: tuple[float, float, float]
+    lesion_ids: tuple[int, ...] | None = None
+    reference_lesion: int | None = None
+    reference_voxels: int | None = None
+    reference_volume_mm3: float | None = None
+    predicted_lesion: int | None = None
+    predicted_voxels: int | None = None
+    predicted_volume_mm3: float | None = None
+    dice: float | None = None
+    intersection_voxels: int | None = None
+    surface: SurfaceDistances | None = None
+
+    @classmethod
+    def of(
+        cls,
+        case: str,
+        reference: LesionInstance | None,
+        predicted: LesionInstance | None,
+        pair: PairScore | None,
+    ) -> ScoredLesion:
+        """Return the row of a lesion of the reference, or of a false one without one."""
+        shown = reference or predicted
+        assert shown is not None
+        found: LesionStatus = "detected" if pair and pair.detected else "missed"
+        return cls(
+            case=case,
+            status=found if reference else "false",
+            centroid_ras_mm=shown.centroid_ras_mm,
+            lesion_ids=(reference.lesion_ids or None) if reference else None,
+            reference_lesion=reference.lesion if reference else None,
+            reference_voxels=reference.voxels if reference else None,
+            reference_volume_mm3=reference.volume_mm3 if reference else None,
+            predicted_lesion=predicted.lesion if predicted else None,
+            predicted_voxels=predicted.voxels if predicted else None,
+            predicted_volume_mm3=predicted.volume_mm3 if predicted else None,
+            dice=pair.dice if pair else None,
+            intersection_voxels=pair.intersection_voxels if pair else None,
+            surface=pair.surface if pair else None,
+        )
+
+
+def as_content(scores: Scores) -> ScoresContent:
+    """Return scores as JSON content."""
     return {
         "convention": scores.convention.name,
-        "options": scores.convention.options() | {"label": _label_content(scores.label)},
+        "options": {**scores.convention.options(), "label": _label_content(scores.label)},
         "cases": [_case(one) for one in scores.cases],
         "summary": {name: _defined(asdict(one)) for name, one in scores.summary().items()},
         "failed": [{"case": case, "reason": reason} for case, reason in scores.failed],
@@ -55,34 +126,31 @@ def label_text(label: Label) -> str | None:
     return ",".join(map(str, label)) if isinstance(label, tuple) else label
 
 
-def _label_content(label: Label) -> object:
+def _label_content(label: Label) -> JsonValue:
     """Return one label as a number, several as a list."""
     if not isinstance(label, tuple):
         return label
     return label[0] if len(label) == 1 else list(label)
 
 
-def _case(score: CaseScore) -> dict[str, Any]:
+def _case(score: CaseScore) -> dict[str, JsonValue]:
     numbers = {name: getattr(score, name) for name in ("case", *COUNTS, *METRICS)}
-    return _defined(numbers | _surface(score.surface)) | {
+    return {
+        **_defined(numbers),
+        **_surface(score.surface),
         "pairs": [_pair(pair) for pair in score.pairs],
         "missed": [_single(one, "reference_lesion") for one in score.missed],
         "false": [_single(one, "predicted_lesion") for one in score.false],
     }
 
 
-def _pair(pair: PairScore) -> dict[str, Any]:
+def _pair(pair: PairScore) -> JsonValue:
     content = asdict(replace(pair, surface=None))
     del content["surface"]
-    return content | _surface(pair.surface)
+    return {**content, **_surface(pair.surface)}
 
 
-def _surface(distances: SurfaceDistances | None) -> dict[str, Any]:
-    """Return the distances where they were measured, and nothing where they were not."""
-    return {} if distances is None else _defined(asdict(distances))
-
-
-def _single(one: LesionInstance, name: str) -> dict[str, Any]:
+def _single(one: LesionInstance, name: str) -> JsonValue:
     return {
         name: one.lesion,
         "voxels": one.voxels,
@@ -91,7 +159,12 @@ def _single(one: LesionInstance, name: str) -> dict[str, Any]:
     }
 
 
-def _defined(content: dict[str, Any]) -> dict[str, Any]:
+def _surface(distances: SurfaceDistances | None) -> dict[str, JsonValue]:
+    """Return the distances where they were measured, and nothing where they were not."""
+    return {} if distances is None else _defined(asdict(distances))
+
+
+def _defined(content: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in content.items()
@@ -100,16 +173,14 @@ def _defined(content: dict[str, Any]) -> dict[str, Any]:
 
 def case_frame(scores: Scores) -> pd.DataFrame:
     """Return one row a case: its counts, its metrics, and the convention."""
-    rows = [
-        {n: getattr(c, n) for n in ("case", *COUNTS, *METRICS)} | _surface(c.surface)
-        for c in scores.cases
-    ]
-    known = any(case.surface for case in scores.cases)
-    names = ["case", *COUNTS, *METRICS, *(DISTANCES if known else ())]
-    frame = pd.DataFrame(rows, columns=names)
-    rules = {"convention": scores.convention.name, **_options(scores)}
-    columns: dict[str, Any] = {name: [value] * len(frame) for name, value in rules.items()}
-    return frame.assign(**columns)
+    names = ("case", *COUNTS, *METRICS)
+    frame = pd.DataFrame({name: [getattr(c, name) for c in scores.cases] for name in names})
+    rules = scores.convention.options()
+    kept = {name: rules[name] for name in RULES[:-1]} | {"label": label_text(scores.label)}
+    frame = frame.assign(**_distance_columns([case.surface for case in scores.cases]))
+    for name, value in {"convention": scores.convention.name, **kept}.items():
+        frame[name] = [value] * len(frame)
+    return frame
 
 
 def lesion_frame(scores: Scores) -> pd.DataFrame:
@@ -123,54 +194,40 @@ def lesion_frame(scores: Scores) -> pd.DataFrame:
         rows hold its Dice. Sizes of a side that there is not are missing; the centroid is of the
         reference, or of the false positive. `lesion_ids` are the study's lesions, where known.
     """
-    rows = [row for case in scores.cases for row in _lesion_rows(case)]
-    columns = dict(LESION_COLUMNS)
+    rows = [row for case in scores.cases for row in _scored_lesions(case)]
+    lists = {name: [_as_list(getattr(row, name)) for row in rows] for name in LISTS}
+    values = {
+        name: lists[name] if name in lists else [getattr(row, name) for row in rows]
+        for name in LESION_COLUMNS
+    }
+    frame = pd.DataFrame(values).astype(LESION_COLUMNS)
     if any(case.surface for case in scores.cases):
-        columns |= dict.fromkeys(DISTANCES, "float64")
-    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+        distances = _distance_columns([row.surface or NOTHING for row in rows])
+        frame = frame.assign(**distances).astype(dict.fromkeys(DISTANCES, "float64"))
+    return frame
 
 
-def _lesion_rows(case: CaseScore) -> Iterator[dict[str, Any]]:
+def _scored_lesions(case: CaseScore) -> Iterator[ScoredLesion]:
     by_reference = {pair.reference_lesion: pair for pair in case.pairs}
     by_predicted = {pair.predicted_lesion: pair for pair in case.pairs}
     predicted = {one.lesion: one for one in case.predicted}
     for one in case.reference:
         pair = by_reference.get(one.lesion)
-        yield {
-            "case": case.case,
-            "status": "detected" if pair and pair.detected else "missed",
-            "lesion_ids": list(one.lesion_ids) or None,
-            "centroid_ras_mm": list(one.centroid_ras_mm),
-            **_sized(one, "reference"),
-            **_sized(predicted[pair.predicted_lesion] if pair else None, "predicted"),
-            **_overlap(pair),
-        }
+        other = predicted[pair.predicted_lesion] if pair else None
+        yield ScoredLesion.of(case.case, one, other, pair)
     for one in case.false:
-        pair = by_predicted.get(one.lesion)
-        yield {
-            "case": case.case,
-            "status": "false",
-            "centroid_ras_mm": list(one.centroid_ras_mm),
-            **_sized(one, "predicted"),
-            **_overlap(pair),
-        }
+        yield ScoredLesion.of(case.case, None, one, by_predicted.get(one.lesion))
 
 
-def _sized(one: LesionInstance | None, side: str) -> dict[str, Any]:
-    if one is None:
+def _distance_columns(surfaces: Sequence[SurfaceDistances | None]) -> dict[str, list[float]]:
+    """Return a column for each distance, where any were measured."""
+    if not any(surfaces):
         return {}
-    return {
-        f"{side}_lesion": one.lesion,
-        f"{side}_voxels": one.voxels,
-        f"{side}_volume_mm3": one.volume_mm3,
-    }
+    return {name: [getattr(one or NOTHING, name) for one in surfaces] for name in DISTANCES}
 
 
-def _overlap(pair: PairScore | None) -> dict[str, Any]:
-    if pair is None:
-        return {}
-    shared = {"dice": pair.dice, "intersection_voxels": pair.intersection_voxels}
-    return shared | _surface(pair.surface)
+def _as_list(values: Sequence[float] | None) -> list[float] | None:
+    return None if values is None else list(values)
 
 
 def beside_of(path: Path) -> tuple[str, str, str]:
@@ -206,9 +263,3 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _joined(values: Iterable[float]) -> str:
     return " ".join(f"{value:.6g}" for value in values)
-
-
-def _options(scores: Scores) -> dict[str, object]:
-    options = scores.convention.options()
-    names = ("connectivity", "dilate_voxels", "threshold", "comparison")
-    return {name: options[name] for name in names} | {"label": label_text(scores.label)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from cta_data.errors import CtaError
+from cta_data.files import try_lock
 from cta_data.names import require_short_dataset
 from cta_data.study.study import Study
 from cta_data.versioning.leftovers import children_that_end, clear_leftovers
@@ -42,14 +42,12 @@ def folder_lock(root: Path) -> Iterator[None]:
     """Hold the lock of a study's folder, be it finished or not; see `study_lock`."""
     with _open_lock(root) as file:
         require_trusted(root)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not try_lock(file):
             raise CtaError(
                 "another cta-data command works on this study",
                 where=str(root),
                 next_step="Wait until it has ended",
-            ) from error
+            )
         with children_that_end():
             for done in clear_leftovers(root):
                 LOGGER.info(done)

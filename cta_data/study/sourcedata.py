@@ -16,7 +16,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
+from cta_data.files import json_line, written_whole
 
 SUBJECTS = "subjects.tsv"
 SERIES = "series.tsv"
@@ -239,10 +239,8 @@ def write_bytes(sourcedata: Path, name: Path, content: bytes) -> list[Path]:
         return []
     staging = sourcedata / STAGING
     staging.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = staging / name.name
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with written_whole(path, beside=staging) as temporary:
+        temporary.write_bytes(content)
     return [name]
 
 
@@ -258,7 +256,7 @@ def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any
 
 def _cell(value: object) -> str:
     if isinstance(value, Mapping):
-        return json.dumps(dict(value), sort_keys=True, ensure_ascii=False)
+        return json_line(dict(value), escaped=False)
     return str(value)
 
 

@@ -8,18 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cta_data.cohorts import Card, read_card
-from cta_data.cohorts.clinical import Clinical, read_clinical
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
-from cta_data.study.configuration import StudyConfiguration
-from cta_data.study.sourcedata import CLINICAL, Inventory, inventory_stamp, read_inventory
-from cta_data.study.tables import Tables, query, read_frame
-from cta_data.validation import read_toml
 from cta_data.versioning.committed import registered_datasets
 from cta_data.versioning.datasets import install
 
+# Every command names `Study`; cards, models and tables are loaded by what opens one.
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cta_data.cohorts import Card
+    from cta_data.cohorts.clinical.people import Clinical
+    from cta_data.study.sourcedata import Inventory
 
 LOGGER = logging.getLogger(__name__)
 """Says which datasets of a study were installed; the command line shows it."""
@@ -46,6 +45,10 @@ class Study:
     """
 
     def __init__(self, root: Path) -> None:
+        from cta_data.study.configuration import StudyConfiguration
+        from cta_data.study.tables import Tables
+        from cta_data.validation import read_toml
+
         self.root = root
         if (root / UNFINISHED).exists():
             raise ConfigurationError(
@@ -118,6 +121,8 @@ class Study:
         NotAvailable
             The cohort's dataset cannot be installed here.
         """
+        from cta_data.cohorts import read_card
+
         if cohort not in self._cards:
             if cohort not in self.cohorts:
                 raise ConfigurationError(
@@ -135,6 +140,9 @@ class Study:
 
         They are read once, however many steps ask.
         """
+        from cta_data.cohorts.clinical.people import read_clinical
+        from cta_data.study.sourcedata import CLINICAL
+
         if cohort not in self._clinical:
             tables = self.card(cohort).clinical
             folder = self.root / self.sourcedata_path(cohort) / CLINICAL
@@ -210,6 +218,8 @@ class Study:
 
         It is read again only where one of its tables was written since.
         """
+        from cta_data.study.sourcedata import inventory_stamp, read_inventory
+
         if not self.has_sourcedata(cohort):
             return None
         folder = self.root / self.sourcedata_path(cohort)
@@ -262,10 +272,14 @@ class Study:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table by its name as a typed DataFrame."""
+        from cta_data.study.tables import read_frame
+
         return read_frame(self.root / "manifests", name)
 
     def query(self, sql: str) -> pd.DataFrame:
         """Run SQL over the tables; see `cta_data.study.tables.query`."""
+        from cta_data.study.tables import query
+
         return query(self.root / "manifests", sql)
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cta_data.scoring.comparison import MetricComparison, ScoreComparison
 from cta_data.scoring.kept_scores import KeptScores
-from cta_data.scoring.statistics.interval import IntervalMethod
+from cta_data.scoring.statistics import IntervalMethod
 
 MISSING = "—"
 RULE = {"exact": "exact", "normal": "normal", "none": MISSING}

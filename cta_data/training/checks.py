@@ -13,8 +13,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.errors import CtaError
-from cta_data.formats.nifti.image import describe_grid_difference, read_grid, read_image, same_grid
-from cta_data.json_files import read_json
+from cta_data.files import read_json
+from cta_data.formats.nifti.image import read_grid, read_image
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.pipeline.training_set import leaks
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study

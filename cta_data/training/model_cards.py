@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cta_data.json_files import read_json_object
+from cta_data.files import read_json_object
 from cta_data.study.layout import MODELS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import Study

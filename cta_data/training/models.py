@@ -14,6 +14,7 @@ from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
 from cta_data.training.nnunet.plans import model_folder
 from cta_data.versioning.datasets import create_dataset, save, write_attributes
+from cta_data.versioning.git_settings import run_git
 
 ANNEXED_MODELS = ("*.pth", "*.nii.gz", "*.png")
 ANNEXED_PREDICTIONS = ("*.nii.gz", "*.png")
@@ -96,10 +97,11 @@ def ensure_dataset(study: Study, path: str, annexed: Iterable[str]) -> None:
         The study has it, and it cannot be installed here.
     """
     study.require(path)
-    folder, modules = study.root / path, study.root / ".gitmodules"
-    if (folder / ".git").exists():
+    if run_git(study.root, "ls-tree", "HEAD", "--", path).stdout:
         return
+    folder, modules = study.root / path, study.root / ".gitmodules"
     folder.mkdir(parents=True, exist_ok=True)
     write_attributes(folder, annexed)
     create_dataset(folder, study.root)
+    save(folder, f"Dataset {path}")
     save(study.root, f"Dataset {path}", [folder, modules])

@@ -11,16 +11,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.formats.nifti.image import (
-    describe_grid_difference,
-    read_image,
-    same_grid,
-    write_image,
-)
+from cta_data.formats.nifti.image import read_image, write_image
 from cta_data.formats.voxel_values import usable_values
 from cta_data.given_paths import require_given_folder
 from cta_data.imaging.brain import extract_brain
 from cta_data.imaging.brain.masks import apply_mask
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.names import hidden_character, shown
 from cta_data.training.nnunet.archive import CHECKPOINT, import_model
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
-from cta_data.json_files import read_json, read_json_object
+from cta_data.files import json_text, read_json, read_json_object
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
@@ -388,5 +387,5 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _write(workspace: Workspace, path: str, content: Any) -> None:
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    text = json_text(content, indent=1, escaped=True)
     workspace.write(path).write_text(text, encoding="utf-8")

@@ -43,9 +43,10 @@ def create_dataset(path: Path, parent: Path | None = None) -> None:
     Without `parent`, a `save` of the dataset around it registers it. Content rules come first, so
     that no file is ever annexed or committed against them.
     """
-    begun = (path / ".git").exists()
-    if begun and not run_git(path, "cat-file", "-e", "HEAD:.datalad/config").returncode:
+    if _has(path, "HEAD:.datalad/config"):
         return
+    if not _has(path, "HEAD"):
+        _remove_begun(path)
     api = quiet_datalad(path)
     _results(
         api.create,
@@ -54,6 +55,26 @@ def create_dataset(path: Path, parent: Path | None = None) -> None:
         description=DESCRIPTION,
         force=True,
     )
+
+
+def _has(path: Path, name: str) -> bool:
+    """Tell whether a dataset has an object; what is no repository yet is not that around it."""
+    repository = path / ".git"
+    if not repository.exists():
+        return False
+    own = ("--git-dir", str(repository))
+    return not run_git(path, *own, "cat-file", "-e", name).returncode
+
+
+def _remove_begun(path: Path) -> None:
+    """Remove what a command that died has begun of a dataset: without a commit it holds nothing.
+
+    DataLad does not go on with one whose first commit was being made.
+    """
+    if any((path / ".git" / "annex" / "objects").glob("*")):
+        return
+    for folder in (path / ".git", path / ".datalad"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_attributes(path: Path, annexed: Iterable[str]) -> None:

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from cta_data.errors import CtaError
+
+if TYPE_CHECKING:
+    import psutil
 
 MARK = "CTA_DATA_COMMAND"
 """Variable of all processes that a command starts: the process number of the command."""
@@ -125,6 +127,8 @@ def _locks_in(root: Path) -> list[Path]:
 
 def _end_orphans() -> None:
     """End marked processes whose command is gone."""
+    import psutil  # here and below: commands that only print help do not pay for it
+
     # What a process does not let us see is None; who is gone meanwhile is not listed.
     marks = {
         process: (process.info["environ"] or {}).get(MARK, "")
@@ -142,16 +146,22 @@ def _end_orphans() -> None:
 
 def _is_of_the_dead(mark: str) -> bool:
     """Tell whether the command that a mark names is gone."""
+    import psutil
+
     return mark.isdigit() and int(mark) != os.getpid() and not psutil.pid_exists(int(mark))
 
 
 def _send(process: psutil.Process, *, kill: bool) -> None:
+    import psutil
+
     with suppress(psutil.Error):
         (process.kill if kill else process.terminate)()
 
 
 def _of_git(root: Path) -> list[psutil.Process]:
     """The processes of git that work inside a study."""
+    import psutil
+
     return [
         process
         for process in psutil.process_iter(["name", "cwd"])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cta_data.files import written_whole
 from cta_data.versioning.git_settings import run_git
 
 FIELD = "distribution-restrictions"
@@ -97,11 +98,10 @@ def install_guard(dataset: Path, value: str) -> None:
         kept = head + rest.partition(f"{_END}\n")[2]
     interpreter, _, others = kept.partition("\n")
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name("pre-push.unfinished")
-    # First in the hook, as what others have put there may leave it early.
-    unfinished.write_text(f"{interpreter}\n{_HOOK}{others}", encoding="utf-8")
-    unfinished.chmod(0o755)
-    os.replace(unfinished, path)
+    with written_whole(path) as unfinished:
+        # First in the hook, as what others have put there may leave it early.
+        unfinished.write_text(f"{interpreter}\n{_HOOK}{others}", encoding="utf-8")
+        unfinished.chmod(0o755)
 
 
 def has_guard(dataset: Path) -> bool:

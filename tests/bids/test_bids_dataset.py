@@ -13,11 +13,9 @@ import SimpleITK as sitk
 from cta_data.bids import validation
 from cta_data.bids.dataset import (
     write_bidsignore,
-    write_changes,
     write_dataset_description,
     write_participants,
     write_readme,
-    write_sessions,
 )
 from cta_data.bids.names import BidsName, raw_name, transform_name, variant_name
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
@@ -73,7 +71,6 @@ def cohort(tmp_path: Path) -> Path:
         folder, name="internal", licence="restricted", authors=["A. Author"], software_version="1"
     )
     write_readme(folder, "# internal\n\nA synthetic cohort.")
-    write_changes(folder, [("1.0.0", "2026-01-01", ["First version."])])
     write_bidsignore(folder)
     (folder / "card.toml").write_text('name = "internal"\n')
     rows = []
@@ -87,8 +84,6 @@ def cohort(tmp_path: Path) -> Path:
             name = raw_name(subject, "1", "T1w", acquisition=acquisition, contrast_agent=agent)
             write_pair(folder, name, MR)
         write_pair(folder, raw_name(subject, "1", "ct"), CT)
-        sessions = [{"session_id": "1", "course": 1}]
-        write_sessions(folder, subject, sessions, {"course": {"Description": "Treatment course"}})
         rows.append({"participant_id": subject, "age": 93.0, "sex": "F", "quality": "HAQ"})
     write_participants(folder, rows, COLUMNS)
     return folder

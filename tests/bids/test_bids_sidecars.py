@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
 
-from cta_data.bids.files import json_text
 from cta_data.bids.sidecars import ALLOWED, build_sidecar, write_sidecar
+from cta_data.files import json_text
 from cta_data.formats.dicom.header import measured
 from cta_data.redaction.identity import KEYWORDS
 

@@ -10,8 +10,8 @@ import pytest
 from helpers.clinical_workbook import courses, gamma_knife, write_workbook
 
 from cta_data.cohorts import parse_card, shipped_card_text
-from cta_data.cohorts.clinical import Clinical, Person, find_clinical_files, read_clinical
-from cta_data.cohorts.clinical_card import ClinicalTable
+from cta_data.cohorts.clinical.card import ClinicalTable
+from cta_data.cohorts.clinical.people import Clinical, Person, find_clinical_files, read_clinical
 from cta_data.errors import ConfigurationError
 
 PEOPLE = """

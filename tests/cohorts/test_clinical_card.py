@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cta_data.cohorts.clinical_card import ClinicalTable, TargetRule
+from cta_data.cohorts.clinical.card import ClinicalTable, TargetRule
 
 
 def table(**changes: object) -> ClinicalTable:

@@ -7,8 +7,9 @@ from typing import Any
 
 from helpers.clinical_workbook import write_workbook
 
-from cta_data.cohorts.clinical import Phenotype, PhenotypeColumn, PhenotypeRow, read_clinical
-from cta_data.cohorts.clinical_card import ClinicalTable
+from cta_data.cohorts.clinical.card import ClinicalTable
+from cta_data.cohorts.clinical.people import read_clinical
+from cta_data.cohorts.clinical.phenotype import Phenotype, PhenotypeColumn, PhenotypeRow
 
 
 def phenotype(folder: Path, *rows: list[Any], **changes: Any) -> Phenotype:

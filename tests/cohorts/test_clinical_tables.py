@@ -14,7 +14,7 @@ from helpers.clinical_workbook import write_workbook
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.cohorts.clinical_tables import cell_text, read_sheet
+from cta_data.cohorts.clinical.sheets import cell_text, read_sheet
 from cta_data.errors import DataRefused
 
 

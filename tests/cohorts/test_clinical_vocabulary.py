@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.cohorts.vocabulary import GROUPS, Reading, fold, read_age, read_term
+from cta_data.cohorts.clinical.vocabulary import GROUPS, CellReading, fold, read_age, read_term
 
 
 @pytest.mark.parametrize(
@@ -25,33 +25,33 @@ from cta_data.cohorts.vocabulary import GROUPS, Reading, fold, read_age, read_te
 )
 def test_common_spellings_are_known(field: str, text: str, value: str) -> None:
     """Case and blanks do not matter."""
-    assert read_term(field, text) == Reading(value)
+    assert read_term(field, text) == CellReading(value)
 
 
 @pytest.mark.parametrize("text", ["0", "1", "2", "1.0", "x", "female?", "yes"])
 def test_numbers_and_unknown_spellings_are_not_guessed(text: str) -> None:
     """They are told apart from a cell that says nothing."""
     for field in GROUPS:
-        assert read_term(field, text) == Reading(None, understood=False)
+        assert read_term(field, text) == CellReading(None, understood=False)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "n/a", "NaN", "not available", "#N/A"])
 def test_what_says_nothing_is_missing(text: str) -> None:
     """Missing is no value, and nothing to report."""
     for field in GROUPS:
-        assert read_term(field, text) == Reading(None)
-    assert read_age(text) == Reading(None)
+        assert read_term(field, text) == CellReading(None)
+    assert read_age(text) == CellReading(None)
 
 
 def test_the_card_wins_spelling_before_pattern_before_common() -> None:
     """A card may contradict what is common; its exact spellings come before its patterns."""
     spellings = {"1": "male", "f": "n/a"}
     patterns = [("^m", "other"), ("^1", "female")]
-    assert read_term("sex", "1", spellings, patterns) == Reading("male")
-    assert read_term("sex", "12", spellings, patterns) == Reading("female")
-    assert read_term("sex", "M", spellings, patterns) == Reading("other")
-    assert read_term("sex", "F", spellings, patterns) == Reading(None)
-    assert read_term("sex", "w", spellings, patterns) == Reading("female")
+    assert read_term("sex", "1", spellings, patterns) == CellReading("male")
+    assert read_term("sex", "12", spellings, patterns) == CellReading("female")
+    assert read_term("sex", "M", spellings, patterns) == CellReading("other")
+    assert read_term("sex", "F", spellings, patterns) == CellReading(None)
+    assert read_term("sex", "w", spellings, patterns) == CellReading("female")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_card_wins_spelling_before_pattern_before_common() -> None:
 )
 def test_ages_are_years(text: str, years: float) -> None:
     """However they are written, DICOM's age string included."""
-    assert read_age(text) == Reading(years)
+    assert read_age(text) == CellReading(years)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_ages_are_years(text: str, years: float) -> None:
 )
 def test_what_is_no_age_is_told(text: str) -> None:
     """What nobody can be of age, and anything that is no single number."""
-    assert read_age(text) == Reading(None, understood=False)
+    assert read_age(text) == CellReading(None, understood=False)
 
 
 def test_a_card_names_codes_for_no_age() -> None:
     """99 is an age until the card says that it stands for none."""
-    assert read_age("99") == Reading(99.0)
-    assert read_age("99", ["99", "-9"]) == read_age("-9", ["99", "-9"]) == Reading(None)
+    assert read_age("99") == CellReading(99.0)
+    assert read_age("99", ["99", "-9"]) == read_age("-9", ["99", "-9"]) == CellReading(None)
 
 
 @given(st.text(max_size=12) | st.floats().map(str))

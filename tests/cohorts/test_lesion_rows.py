@@ -7,8 +7,8 @@ from helpers.clinical_workbook import gamma_knife
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.cohorts.clinical_card import TargetRule
-from cta_data.cohorts.lesion_rows import LesionLink, LesionRow, link_lesions, target_type
+from cta_data.cohorts.clinical.card import TargetRule
+from cta_data.cohorts.clinical.lesion_rows import LesionLink, LesionRow, link_lesions, target_type
 
 NAMES = st.one_of(
     st.sampled_from(

@@ -63,10 +63,9 @@ def test_ids_there_and_back(conformed: Conformed) -> None:
     assert len({row.subject for row in rows}) == len(sources)
     for (label, _), session in sessions_of(conformed).items():
         if session.label:
-            assert label == session.label
-            assert naming.identifier_of(label) == session.source_id
+            assert label == session.label == naming.label_of(session.source_id)
         else:
-            assert label.isdigit() and naming.identifier_of(label) == ""
+            assert label.isdigit() and naming.label_of(session.source_id) == ""
 
 
 def test_images_keep_voxels_and_places(conformed: Conformed) -> None:

@@ -16,6 +16,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from helpers.nrrd_images import read_nrrd
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -27,7 +28,6 @@ from pydicom.uid import (
 from cta_data.errors import ConfigurationError, DataRefused, TooLarge
 from cta_data.formats.dicom.size import open_dicom, plain_dicom, require_pixels_allowed
 from cta_data.formats.nifti.image import read_image
-from cta_data.formats.nrrd import read_nrrd
 from cta_data.formats.png_stack import read_png_stack
 from cta_data.formats.slice_numbers import slice_numbers
 from cta_data.size_limit import VARIABLE, largest_image_bytes

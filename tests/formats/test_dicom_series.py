@@ -15,10 +15,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom.geometry import SeriesRepairs, measure_geometry
+from cta_data.formats.dicom.frames import read_frames
+from cta_data.formats.dicom.geometry import SeriesRepairs, measure_frames
 from cta_data.formats.dicom.header import header_of
 from cta_data.formats.dicom.series import convert_series
-from cta_data.formats.nifti.image import ras_affine
+from cta_data.imaging.geometry.grid import ras_affine
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -405,7 +406,7 @@ def test_header_lifts_functional_groups_and_leaves_private_and_binary_out() -> N
 def test_measures_do_not_depend_on_the_order_of_files() -> None:
     """Shuffled slices measure the same."""
     datasets = stack([(0, 0.1 * k, 2.0 * k) for k in range(6)])
-    forward, backward = measure_geometry(datasets), measure_geometry(datasets[::-1])
+    forward, backward = (measure_frames(read_frames(each)) for each in (datasets, datasets[::-1]))
     assert np.allclose(forward.positions, backward.positions)
     assert forward.step == backward.step == pytest.approx(2.0)
     assert forward.tilt_degrees == pytest.approx(np.degrees(np.arctan(0.05)))

@@ -16,7 +16,7 @@ from helpers.archives import extract_all
 
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.series import ConvertedSeries, convert_series
-from cta_data.formats.nifti.image import ras_affine
+from cta_data.imaging.geometry.grid import ras_affine
 
 AFFINE_TOLERANCE = 1e-4
 

@@ -13,13 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.nifti.image import (
+from cta_data.formats.nifti.image import read_header, read_image, write_image
+from cta_data.imaging.geometry.grid import (
     describe_grid_difference,
+    distance_of_grids_mm,
     ras_affine,
-    read_header,
-    read_image,
     same_grid,
-    write_image,
 )
 
 TYPES = [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32, np.float64]
@@ -48,7 +47,7 @@ def test_what_is_written_is_read_back(
     back = read_image(path)
     assert back.GetPixelID() == image.GetPixelID()
     assert (sitk.GetArrayFromImage(back) == sitk.GetArrayFromImage(image)).all()
-    assert same_grid(image, back, 1e-4)
+    assert distance_of_grids_mm(image, back) <= 1e-4
 
 
 @pytest.mark.parametrize("name", ["image.nii", "image.nii.gz"])
@@ -56,7 +55,7 @@ def test_other_readers_agree(tmp_path: Path, name: str) -> None:
     """SimpleITK and nibabel read our file as we do; both codes are scanner, units mm."""
     image = make_image()
     write_image(image, tmp_path / name)
-    assert same_grid(sitk.ReadImage(str(tmp_path / name)), image, 1e-3)
+    assert distance_of_grids_mm(sitk.ReadImage(str(tmp_path / name)), image) <= 1e-3
     other = nib.load(tmp_path / name)
     assert (sitk.GetArrayFromImage(image) == np.asanyarray(other.dataobj).T).all()
     assert np.allclose(other.affine, ras_affine(image), atol=1e-4)
@@ -203,7 +202,7 @@ def test_grids_are_compared_where_it_matters() -> None:
     moved.SetOrigin(np.add(image.GetOrigin(), (0, 0.5, 0)).tolist())
     assert same_grid(image, make_image())
     assert not same_grid(image, moved)
-    assert same_grid(image, moved, tolerance=0.51)
+    assert distance_of_grids_mm(image, moved) == pytest.approx(0.5)
     assert "corners up to 0.5 mm apart" in describe_grid_difference(image, moved)
     cropped = image[:5, :, :]
     assert not same_grid(image, cropped)

@@ -15,7 +15,8 @@ from nibabel.nifti1 import Nifti1Extension
 
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.copy import place_nifti
-from cta_data.formats.nifti.image import read_image, same_grid
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.geometry.grid import same_grid
 
 AFFINE = np.array([[-1.0, 0, 0, 120], [0, -0.9, 0, 90], [0, 0, 1.2, -70], [0, 0, 0, 1]])
 VOXELS = np.random.default_rng(0).integers(-50, 900, (12, 10, 8)).astype(np.int16)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.nrrd_images import read_nrrd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.nrrd import read_nrrd
 
 VOXELS = np.arange(2 * 3 * 4, dtype="<i2").reshape(2, 3, 4)  # z, y, x
 HEADER = """NRRD0004

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cta_data.formats.digests.slice_samples import are_copies
-from cta_data.formats.digests.slices import slice_digests
+from cta_data.formats.digests import slice_digests
+from cta_data.formats.slice_samples import are_copies
 
 Voxels = NDArray[np.generic]
 

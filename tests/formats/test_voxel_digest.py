@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from cta_data.formats.digests.voxels import voxel_digests
+from cta_data.formats.digests import voxel_digests
 
 VOXELS = np.random.default_rng(3).integers(-50, 900, (5, 6, 7)).astype(np.int16)
 AFFINE = np.diag([1.0, 1.2, 3.0, 1.0])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from helpers.new_study import new_study
 
 from cta_data.engine import Blocked, Selection, Step, Unit
 from cta_data.engine.staging import place, staging_folder
@@ -20,7 +21,6 @@ from cta_data.formats.nifti.image import write_voxels
 from cta_data.pipeline.accounting import account
 from cta_data.pipeline.build import build_step
 from cta_data.study.configuration import TrainingSection
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
@@ -37,7 +37,7 @@ MACHINE = Machine(device="cpu")
 
 def make_light_study(path: Path, *, folds: int = 2) -> Study:
     """Make a study with the trial and one external cohort, and no patient."""
-    create_study(path, "light", ("internal", "susm"))
+    new_study(path, "internal", "susm")
     toml = (path / "study.toml").read_text("utf-8").replace("folds = 5", f"folds = {folds}")
     (path / "study.toml").write_text(toml, "utf-8")
     return Study(path)

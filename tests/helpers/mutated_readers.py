@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from helpers.checkpoint_files import write_checkpoint
 from helpers.command_line import CARD
 from helpers.mutations import BYTES, Mutation, json_changed, line_changed
+from helpers.nrrd_images import read_nrrd
 from helpers.segmentation_objects import make_segmentation, make_series
 from helpers.session_in_memory import registration
 from helpers.structure_sets import DrawnContour, DrawnRoi, circle, write_series, write_structure_set
@@ -32,7 +33,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage, generate_uid
 
-from cta_data.cohorts.clinical_tables import read_sheet
+from cta_data.cohorts.clinical.sheets import read_sheet
 from cta_data.cohorts.registry import read_card
 from cta_data.formats.contours_json import read_contours, write_contours
 from cta_data.formats.dicom.rtdose import read_dose
@@ -41,7 +42,6 @@ from cta_data.formats.dicom.segmentation import read_segmentation
 from cta_data.formats.dicom.series import convert_series
 from cta_data.formats.dicom.spatial_registration import read_spatial_registration
 from cta_data.formats.nifti.image import read_image
-from cta_data.formats.nrrd import read_nrrd
 from cta_data.formats.png_stack import read_png_stack
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.rasterization.contours import Contour, Roi

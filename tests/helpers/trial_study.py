@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from helpers.new_study import new_study
+
 from cta_data.engine import Report, RunOptions
 from cta_data.intake import AdditionOptions
 from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import VoxelSizes
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 SIZES = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
@@ -24,7 +25,7 @@ COMMAND = (
 
 def make_study(path: Path, raw: Path) -> Study:
     """Make a study of two folds with the trial's files added."""
-    create_study(path, "test", ("internal",))
+    new_study(path, "internal")
     toml = (path / "study.toml").read_text("utf-8")
     (path / "study.toml").write_text(toml.replace("folds = 5", "folds = 2"), "utf-8")
     add_raw(Study(path), raw)

@@ -10,9 +10,9 @@ from scipy import ndimage
 from cta_data.errors import DataRefused
 from cta_data.imaging import brain as brain_extraction
 from cta_data.imaging.brain import BrainExtraction, extract_brain
-from cta_data.imaging.brain.head_mask import find_head
+from cta_data.imaging.brain.head_mask import head_mask
 from cta_data.imaging.brain.plausibility import measure_brain, reasons_against_brain
-from cta_data.imaging.geometry.resampling import resample
+from cta_data.imaging.geometry.resampling import isotropic, resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 VOXEL_MM = 3.0
@@ -24,7 +24,7 @@ def patient() -> DigitalPatient:
 
 
 def head_of(image: sitk.Image) -> np.ndarray:
-    mask = resample(find_head(image).mask, image, interpolation="nearest")
+    mask = resample(head_mask(isotropic(image, 4.0)), image, interpolation="nearest")
     return sitk.GetArrayFromImage(mask) > 0
 
 

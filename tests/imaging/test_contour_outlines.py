@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.rasterized import rasterize_roi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.rasterization.contours import Contour, Roi
-from cta_data.imaging.rasterization.rasterize import rasterize_roi
 
 MM = (1.0, 1.0, 1.0)
 

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.rasterized import rasterize_roi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import TransferResult, transfer_lesions
 from cta_data.imaging.rasterization.contour_faults import fault_of
 from cta_data.imaging.rasterization.contours import Contour, Roi
-from cta_data.imaging.rasterization.rasterize import rasterize_roi
 
 IDENTITY = sitk.AffineTransform(3)
 MM = (1.0, 1.0, 1.0)

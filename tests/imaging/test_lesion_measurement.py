@@ -99,7 +99,7 @@ def test_images_on_other_grids_are_refused() -> None:
     labels, values = scene(60)
     other = as_image(values)
     other.SetOrigin((-20, 10, 6))
-    with pytest.raises(DataRefused, match=r"origin \[-20.0, 10.0, 6.0\]"):
+    with pytest.raises(DataRefused, match=r"RAS \(20.00, -10.00, 6.00\)"):
         measure_lesions(as_image(labels), other)
 
 

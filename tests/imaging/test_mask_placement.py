@@ -9,11 +9,14 @@ import pytest
 import SimpleITK as sitk
 
 from cta_data.errors import DataRefused
-from cta_data.formats.image_grid import ImageGrid
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.lesions.mask_placement import onto_voxels, reordered
 
-GRID = ImageGrid(
-    (9, 8, 7), (0.9, 1.1, 2.0), (-11.0, 4.0, 30.0), (0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1)
+GRID = Grid(
+    (9, 8, 7),
+    np.array([0.9, 1.1, 2.0]),
+    np.array([-11.0, 4.0, 30.0]),
+    np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]),
 )
 
 

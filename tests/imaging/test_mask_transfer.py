@@ -67,7 +67,7 @@ def test_a_mask_on_another_grid_than_its_image_is_refused() -> None:
     moving = as_image(np.ones((5, 5, 5), np.uint8), (1.0, 1.0, 1.5))
     with pytest.raises(DataRefused) as refused:
         transfer_mask(mask, moving, moving, IDENTITY)
-    assert "[1.0, 1.0, 1.0]" in str(refused.value) and "[1.0, 1.0, 1.5]" in str(refused.value)
+    assert "of 1 × 1 × 1 mm" in refused.value.why and "of 1 × 1 × 1.5 mm" in refused.value.why
 
 
 def test_an_empty_mask_stays_empty() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.rasterized import rasterize_roi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.dicom.rtstruct import read_structure_set
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.imaging.rasterization.contours import Contour, ImageIdentity, Roi, StructureSet
-from cta_data.imaging.rasterization.rasterize import rasterize_roi
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
 DICE_NEEDED = {

@@ -34,7 +34,7 @@ Register = Callable[[str, str, str], RegistrationResult]
 ANOTHER_PROCESS = """
 import json, sys
 import SimpleITK as sitk
-from cta_data.imaging.registration import RegistrationSettings, register_images
+from cta_data.imaging.registration.register import RegistrationSettings, register_images
 sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(5)
 *names, settings = sys.argv[1:]
 fixed, moving = (sitk.ReadImage(name) for name in names)

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from helpers.command_line import run_cta
+from helpers.new_study import new_study
 
 from cta_data.engine import Blocked, Selection
 from cta_data.errors import ConfigurationError
@@ -20,7 +21,6 @@ from cta_data.intake.overlap import (
     shared_patients,
 )
 from cta_data.pipeline.build import build_step
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -92,7 +92,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str]:
     Two of its patients have the same identifier, and one has an image of the trial in other bytes.
     """
     work = tmp_path_factory.mktemp("overlap")
-    create_study(work / "study", "overlap", ())
+    new_study(work / "study")
     toml = (work / "study/study.toml").read_text("utf-8")
     (work / "study/study.toml").write_text(toml.replace("folds = 5", "folds = 2"), "utf-8")
     told = ""

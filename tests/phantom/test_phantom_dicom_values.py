@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.phantom.dicom_encoder import decimal_strings
+from cta_data.phantom.export.dicom import decimal_strings
 
 
 @given(st.floats(min_value=-1000, max_value=1000, allow_nan=False), st.sampled_from([10, 12]))

@@ -16,7 +16,8 @@ from PIL import Image
 from scipy import ndimage
 
 from cta_data.errors import ConfigurationError
-from cta_data.phantom import WrittenCase, WrittenCohort, external, write_cohort
+from cta_data.phantom import WrittenCase, WrittenCohort, write_cohort
+from cta_data.phantom.releases import cohort as external
 
 VOXEL_MM = 2.5
 Write = Callable[..., WrittenCohort]

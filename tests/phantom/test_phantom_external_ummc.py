@@ -14,14 +14,15 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from helpers.made_once import made_once
+from helpers.rasterized import rasterize_roi
 
 from cta_data.formats.dicom.rtdose import read_dose
 from cta_data.formats.dicom.rtstruct import read_structure_set
-from cta_data.imaging.rasterization.rasterize import rasterize_roi
 from cta_data.intake.archives import UnpackBudget, UnpackLimits
 from cta_data.intake.discover import discover
-from cta_data.phantom import WrittenCase, WrittenCohort, scanner, write_cohort
-from cta_data.phantom.ummc_patient import make_patient
+from cta_data.phantom import WrittenCase, WrittenCohort, write_cohort
+from cta_data.phantom.releases.ummc.patient import make_patient
+from cta_data.phantom.scanner import sampling
 
 STEM = re.compile(r"^GK\.(\d{3})_(\d+)_(.+)\.nrrd$")
 
@@ -184,10 +185,10 @@ def test_a_later_image_shows_what_earlier_courses_treated(
     old = [drawn.lesion for drawn in patient.courses[0].drawn]
     levels = []
     for course in (patient.courses[0], patient.courses[2]):
-        where = scanner.label_map(course.view.grid, course.view.pose, old) > 0
+        where = sampling.label_map(course.view.grid, course.view.pose, old) > 0
         assert not course.labels[where].any() or course.number == 1
         levels.append(np.percentile(course.image[where], 80))
-    brain = scanner.smooth_brain_mask(
+    brain = sampling.smooth_brain_mask(
         patient.anatomy, patient.courses[2].view.grid, patient.courses[2].view.pose
     )
     assert levels[1] == pytest.approx(levels[0], rel=0.1)
@@ -237,7 +238,7 @@ def test_the_calvarial_lesion_lies_outside_the_brain(forms: dict[str, WrittenCoh
     case = forms["nrrd"].cases[0]
     patient = make_patient(0, 2, 2.0)
     view = patient.courses[0].view
-    brain = scanner.smooth_brain_mask(patient.anatomy, view.grid, view.pose) > 0
+    brain = sampling.smooth_brain_mask(patient.anatomy, view.grid, view.pose) > 0
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(case.label_map)))
     for lesion in _truth(case)["lesions"]:
         inside = brain[labels == lesion["number"]].mean()

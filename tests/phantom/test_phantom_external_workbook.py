@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.full_size_workbook import FullWorkbook, full_size_workbook
 
-from cta_data.cohorts.lesion_rows import LesionRow, link_lesions
-from cta_data.phantom.ummc_full_workbook import FullWorkbook, full_size_workbook
+from cta_data.cohorts.clinical.lesion_rows import LesionRow, link_lesions
 
 
 @pytest.fixture(scope="module", params=[0, 7])

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cta_data.phantom.geometry import Grid, Rigid, identity, random_rigid
-from cta_data.phantom.lesions import LARGEST_CM3, SMALLEST_CM3, draw_volumes, shape_of_volume
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.phantom.geometry import Rigid, identity, points_in, random_rigid
+from cta_data.phantom.head.lesions import LARGEST_CM3, SMALLEST_CM3, draw_volumes, shape_of_volume
 
 
 def test_volumes_follow_the_trial() -> None:
@@ -30,9 +31,9 @@ def test_a_shape_has_the_volume_asked_for(seed: int, volume: float) -> None:
     shape = shape_of_volume(np.array([3.0, -2.0, 1.0]), volume, harmonics)
     assert shape.volume_mm3() == pytest.approx(volume, rel=1e-6)
     step = shape.reach_mm() / 30.0
-    grid = Grid((66, 66, 66), (step,) * 3, shape.centre - 32.5 * step, np.eye(3))
+    grid = Grid((66, 66, 66), np.full(3, step), shape.centre - 32.5 * step, np.eye(3))
     box = (slice(0, 66), slice(0, 66), slice(0, 66))
-    counted = int((shape.distance(grid.points(box)) <= 0.0).sum()) * step**3
+    counted = int((shape.distance(points_in(grid, box)) <= 0.0).sum()) * step**3
     assert counted == pytest.approx(volume, rel=0.02)
 
 

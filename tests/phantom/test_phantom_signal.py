@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.phantom.scanner import PHASES, SPACE_PHASE, mr_contrast
-from cta_data.phantom.signal import (
+from cta_data.phantom.head.tissues import CONTRAST_CLASSES, TISSUES, TUMOUR
+from cta_data.phantom.scanner.contrasts import PHASES, SPACE_PHASE, mr_contrast
+from cta_data.phantom.scanner.signal import (
     MprageSequence,
     Phase,
     SpaceSequence,
@@ -17,7 +18,6 @@ from cta_data.phantom.signal import (
     space_signal,
     tissue_concentration,
 )
-from cta_data.phantom.tissues import CONTRAST_CLASSES, TISSUES, TUMOUR
 
 MPRAGE, SPACE = MprageSequence(), SpaceSequence()
 

@@ -13,7 +13,7 @@ from cta_data.engine.acceptance import REJECTED
 from cta_data.pipeline.accounting import account, exclusions, partition_options, usable_patients
 from cta_data.pipeline.doctor import Finding, diagnose
 from cta_data.pipeline.partition import partition
-from cta_data.review.acceptance import Verdict, decide_about
+from cta_data.review.acceptance import ReviewDecision, decide_about
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_who_is_rejected_leaves_the_partition_at_once(built: Built, tmp_path: Pa
     before = usable_patients(study)
     gone = before[0]
     selection = Selection((gone.cohort,), (gone.subject,))
-    verdict = Verdict(REJECTED, "ab", "the wrong patient", "2026-01-02")
+    verdict = ReviewDecision(REJECTED, "ab", "the wrong patient", "2026-01-02")
     assert decide_about(study, selection, verdict, ["accept"], commit=False)
     assert usable_patients(study) == before[1:]
     expected = {

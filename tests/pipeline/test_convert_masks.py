@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from helpers.command_line import run_cta
+from helpers.new_study import new_study
 
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     text = "patient,remark,dose\nMuster_Anna,Anna MUSTER was here,1800\nProbe_Karl,none,2000\n"
     (work / "raw/list.csv").write_text(text, "utf-8")
     (work / "own.toml").write_text(CARD, "utf-8")
-    create_study(work / "study", "masks", ())
+    new_study(work / "study", own="own")
     place = ("--study", str(work / "study"))
     source = (str(work / "raw"), "--card", str(work / "own.toml"))
     assert run_cta("add", "own", *source, *place).code == 0

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.command_line import CARD, run_cta
+from helpers.new_study import new_study
 from helpers.segmentation_objects import make_segmentation, make_series
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ def converted(work: Path) -> Study:
 
 
 def convert(study: Path, raw: Path, card: str, cases: Iterable[str]) -> Study:
-    create_study(study, "segmentations", ())
+    new_study(study, own="mine")
     file = study.parent / f"card_of_{study.name}.toml"
     file.write_text(card, "utf-8")
     place = ("--study", str(study))

@@ -13,8 +13,8 @@ from helpers.plain_study import plain_card, write_plain_patients
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from cta_data.cohorts.clinical import read_clinical
-from cta_data.cohorts.clinical_card import ClinicalTable
+from cta_data.cohorts.clinical.card import ClinicalTable
+from cta_data.cohorts.clinical.people import read_clinical
 from cta_data.intake import Inventory, SeriesRow, SubjectRow
 from cta_data.intake.identities import identity_of_cohort
 from cta_data.intake.pack import write_series

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
+from helpers.new_study import new_study
 from helpers.plain_study import plain_card
 
 from cta_data.formats.nifti.geometry import grid_of_itk
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -74,7 +74,7 @@ def convert(work: Path, cases: list[str], geometry: str = "") -> Study:
         write(work / "raw" / case, case)
     card = work / "mine.toml"
     card.write_text(plain_card("mine", geometry=geometry, ending=r"(nii\.gz|nrrd)"), "utf-8")
-    create_study(work / "study", "refused", ())
+    new_study(work / "study", own="mine")
     place = ("--study", str(work / "study"))
     added = run_cta("add", "mine", work / "raw", "--card", card, *place)
     assert added.code == 0, added.text

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.command_line import Outcome, run_cta
+from helpers.new_study import new_study
 from helpers.structure_sets import (
     CARD,
     DrawnContour,
@@ -42,7 +43,7 @@ def empty_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
     def make(name: str, rois: list[DrawnRoi], heights: list[float], card: str = CARD) -> Path:
         folder = tmp_path_factory.mktemp(name)
         study, raw, own = folder / "study", folder / "raw", folder / "own.toml"
-        assert run_cta("init", study, "--empty").code == 0
+        new_study(study, own="own")
         toml = (study / "study.toml").read_text("utf-8")
         toml = toml.replace('backend = "morphology"', 'backend = "none"')
         toml = toml.replace(

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from helpers.command_line import run_cta
+from helpers.new_study import new_study
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         store(space, other, folder / "space.nii.gz")
         store(lesions, other, folder / "seg.nii.gz")
     (work / "own.toml").write_text(CARD, "utf-8")
-    create_study(work / "study", "orientations", ())
+    new_study(work / "study", own="own")
     settings = work / "study" / "study.toml"
     settings.write_text(settings.read_text("utf-8").split("[build]")[0] + BUILD, "utf-8")
     there = ("--study", str(work / "study"))

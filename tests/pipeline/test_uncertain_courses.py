@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from helpers.command_line import run_cta
+from helpers.new_study import new_study
 
 from cta_data.phantom import write_cohort
-from cta_data.study.creation import create_study
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ def test_courses_that_the_workbook_knows_and_the_source_lacks(tmp_path: Path) ->
     written = write_cohort(tmp_path / "ummc", "ummc", form="dicom", patients=2, voxel_mm=3.0)
     first = next(c for c in written.cases if (c.source_id, c.session) == ("GK_147", "1"))
     shutil.rmtree(Path(first.image).parent)
-    create_study(tmp_path / "study", "part", ())
+    new_study(tmp_path / "study", "ummc")
     added = run_cta("add", "ummc", written.raw, study=tmp_path / "study")
     assert "sub-147: it is uncertain which courses these are" in added.text
     run_cta("convert", study=tmp_path / "study")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cta_data.cohorts.vocabulary import WORDS
+from cta_data.cohorts.clinical.vocabulary import WORDS
 from cta_data.redaction import CellRedactor, Identity
 from cta_data.redaction.dates import without_dates
 

@@ -12,7 +12,7 @@ from helpers.table_frames import frame_of, frames, session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cta_data.cohorts.vocabulary import PRIMARY_TUMOUR
+from cta_data.cohorts.clinical.vocabulary import PRIMARY_TUMOUR
 from cta_data.reports.table_1 import assign_populations, patients_left_out, population_table
 from cta_data.reports.table_1.populations import NO_ANNOTATION
 from cta_data.reports.table_1.rows import LINES

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cta_data.reports.table_1 import published_table_1
+from cta_data.scoring.paper import published_table_1
 
 REPOSITORY = Path(__file__).parents[2]
 COUNTED = {"SUSM": 156, "UKHD": 308, "YNHH": 200, "UMMC": 47, "internal_mprage_train": 61}

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from helpers.table_frames import frames, session
 
+from cta_data.reports.table import Table, csv_text
 from cta_data.reports.table_1 import (
     assign_populations,
     patients_left_out,
     population_table,
-    table_csv,
+    table_1_in_print,
     table_html,
     table_latex,
 )
-from cta_data.reports.table_1.wide_layout import Cell, WideTable, wide_table
 
 NOBODY = pd.DataFrame(columns=["cohort", "subject", "reason"])
 
@@ -42,40 +42,44 @@ def frame(content: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return population_table(**content)
 
 
-def cell(wide: WideTable, label: str, population: str) -> Cell:
-    names = [one.name for one in wide.populations]
-    cells = {line.label: cells for line, cells in wide.lines}[label]
-    return cells[names.index(population)]
+def cells(table: Table, label: str, population: str) -> list[str]:
+    """The texts of a line in the columns of one population."""
+    [row] = [row for row in table.rows if row.cells[0] == label]
+    return [
+        text
+        for column, text in zip(table.columns, row.cells, strict=True)
+        if column.group == population
+    ]
 
 
 def test_cells_are_written_as_the_paper_writes_them(frame: pd.DataFrame) -> None:
     """Median with quartiles, mean with SD; a count is whole; a difference has its sign."""
-    wide = wide_table(frame)
-    volume = cell(wide, "Volume, cm³: median (quartiles)", "UMMC")
-    assert volume == Cell("0.27 (0.20–0.51)", "0.24 (0.06–1.15)", "+0.03 (+0.14, −0.64)")
-    assert cell(wide, "Patients", "UMMC") == Cell("2", "47", "−45")
-    age = cell(wide, "Years: median (quartiles) or mean ± SD", "UMMC")
-    assert age == Cell("60.5 (60.2–60.8)", "60 (53–66)", "+0.5 (+7.2, −5.2)")
-    age = cell(wide, "Years: median (quartiles) or mean ± SD", "UKHD")
-    assert age == Cell("55 ± 7.1", "61 ± 11", "−6 (SD −3.9)")
+    table = table_1_in_print(frame)
+    volume = cells(table, "Volume, cm³: median (quartiles)", "UMMC")
+    assert volume == ["0.27 (0.20–0.51)", "0.24 (0.06–1.15)", "+0.03 (+0.14, −0.64)"]
+    assert cells(table, "Patients", "UMMC") == ["2", "47", "−45"]
+    age = cells(table, "Years: median (quartiles) or mean ± SD", "UMMC")
+    assert age == ["60.5 (60.2–60.8)", "60 (53–66)", "+0.5 (+7.2, −5.2)"]
+    age = cells(table, "Years: median (quartiles) or mean ± SD", "UKHD")
+    assert age == ["55 ± 7.1", "61 ± 11", "−6 (SD −3.9)"]
 
 
 def test_a_printed_value_keeps_all_its_decimals() -> None:
     """The paper prints a quartile of 0.045; it is not rounded to 0.04."""
-    wide = wide_table(
+    table = table_1_in_print(
         population_table(
             **frames(session("internal", "1", (1.0,), quality="HAQ", partition="test"))
         )
     )
-    volume = cell(wide, "Volume, cm³: median (quartiles)", "internal_space_test")
-    assert volume.published == "0.26 (0.045–1.35)"
+    volume = cells(table, "Volume, cm³: median (quartiles)", "internal_space_test")
+    assert volume[1] == "0.26 (0.045–1.35)"
 
 
 def test_lines_about_what_is_missing_are_there_only_where_something_is(
     frame: pd.DataFrame,
 ) -> None:
     """Lost lesions and values that were not given have lines; other sexes have none here."""
-    labels = [line.label for line, _ in wide_table(frame).lines]
+    labels = [row.cells[0] for row in table_1_in_print(frame).rows]
     assert "Lost on the grid (not in the volumes)" in labels
     assert labels.count("Not given") == 4
     assert "Other" not in labels
@@ -139,7 +143,7 @@ def test_html_says_whose_numbers_they_are_and_who_is_missing(
 
 def test_csv_is_the_long_form(frame: pd.DataFrame) -> None:
     """Read back, it is the DataFrame."""
-    back = pd.read_csv(io.StringIO(table_csv(frame)), dtype={"population": "string"})
+    back = pd.read_csv(io.StringIO(csv_text(frame)), dtype={"population": "string"})
     pd.testing.assert_frame_equal(back.astype({"row": "string"}), frame)
 
 
@@ -168,5 +172,5 @@ def test_latex_is_escaped(frame: pd.DataFrame) -> None:
 
 def test_the_same_content_gives_the_same_bytes(frame: pd.DataFrame) -> None:
     """No clock and no order that varies."""
-    for render in (table_csv, table_latex, lambda one: table_html(one, NOBODY)):
+    for render in (csv_text, table_latex, lambda one: table_html(one, NOBODY)):
         assert render(frame) == render(frame.copy())

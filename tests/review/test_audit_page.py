@@ -13,7 +13,7 @@ from PIL import Image
 from cta_data.drawing.crops import Crop, Outline
 from cta_data.drawing.png import png_bytes
 from cta_data.reports.figures.findings import strip_figure
-from cta_data.review.audit_template import FalseEntry, audit_html, judging_command
+from cta_data.review.audit_page import FalseEntry, audit_html, judging_command
 
 
 def entry(lesion: int, **more: object) -> FalseEntry:
@@ -31,7 +31,9 @@ def test_every_false_positive_is_on_the_page_with_all_that_is_known_of_it() -> N
     ]
     page = audit_html(entries, "article", "model B")
     assert re.findall(r'<section id="([^"]+)"', page) == [one.anchor for one in entries]
-    assert re.findall(r'<td><a href="#([^"]+)"', page) == [one.anchor for one in entries]
+    assert re.findall(r'<td class="text"><a href="#([^"]+)"', page) == [
+        one.anchor for one in entries
+    ]
     text = unescape(re.sub(r"<[^>]+>", "", page))
     assert text.count("Volume 0.061 cm³; centroid at RAS 21.5, -3.0, 3.0 mm") == 3
     assert "False positives: 3; open: 2; without picture: 1." in text

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cta_data.drawing.crops import COLOURS, Crop, Outline, outline_segments
 from cta_data.drawing.planes import (
-    Plane,
+    ViewPlane,
     grey_window,
     lesion_centre,
     orthogonal_planes,
@@ -130,7 +130,7 @@ def test_outlines_are_the_voxels_of_the_lesion() -> None:
     labels = labelled()
     found = lesion_centre(labels, 3)
     assert found is not None
-    plane = Plane(found[0], np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 32, 0.25)
+    plane = ViewPlane(found[0], np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 32, 0.25)
     cut = show_lesion(labels, 3, plane)
     assert cut.sum() * 0.25**2 == pytest.approx(12, rel=0.05)
     moved = sitk.TranslationTransform(3, (100.0, 0, 0))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cta_data.scoring.assignment import FEW, Edge, best_assignment
+from cta_data.scoring.matching import FEW, Edge, best_assignment
 
 PAIRS = [(i, j) for i in range(4) for j in range(4)]
 TIED = [(1, 4), (2, 8), (1, 2), (1, 3), (1, 6), (2, 6)]

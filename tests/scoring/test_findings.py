@@ -14,10 +14,9 @@ from cta_data.reports.figures.findings import FindingPicture, findings_figure
 from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.case import CaseScore, LesionInstance, PairScore
 from cta_data.scoring.collection import Pairing, Scores
-from cta_data.scoring.instance_labels import instance_labels
-from cta_data.scoring.mask_files import MaskVoxels
+from cta_data.scoring.mask_files import MaskVoxels, instance_labels
 from cta_data.scoring.models import ScoredSet, choose_findings, findings_frame
-from cta_data.scoring.models.findings import Finding
+from cta_data.scoring.models.findings import SelectedExample
 
 VOLUMES = {"c1": (50.0, 400.0, 90.0), "c2": (30.0, 700.0, 60.0, 90.0)}
 """Reference lesions (mm³) of two cases, numbered from 1."""
@@ -53,7 +52,7 @@ B = scored(
 )
 
 
-def by_rule(findings: tuple[Finding, ...]) -> dict[str, tuple[str, str, int]]:
+def by_rule(findings: tuple[SelectedExample, ...]) -> dict[str, tuple[str, str, int]]:
     return {rule: (f.case, f.origin, f.lesion) for f in findings for rule in f.rules}
 
 

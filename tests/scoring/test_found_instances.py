@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cta_data.reports.article.found_text import found_text
-from cta_data.reports.article.score_text import printed_rows
-from cta_data.reports.article.text_table import table_page, table_tex
+from cta_data.reports.article import found_table_in_print, score_table_in_print
+from cta_data.reports.page import page_html
+from cta_data.reports.table import latex
 from cta_data.scoring import ARTICLE, score_masks
 from cta_data.scoring.collection import Pairing, Scores
 from cta_data.scoring.models import (
@@ -25,8 +25,8 @@ from cta_data.scoring.models import (
     found_lesions,
     score_table,
 )
-from cta_data.scoring.models.paper_order import in_paper_order
-from cta_data.scoring.published import published_found_instances
+from cta_data.scoring.models.score_table import score_rows
+from cta_data.scoring.paper import in_paper_order, published_found_instances
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = (2, 10, 20, 30)
@@ -130,13 +130,14 @@ def test_the_paper_s_counts_stand_beside_ours_by_any_spelling() -> None:
 def test_print_has_the_convention_and_the_paper_s_columns_apart() -> None:
     """HTML and LaTeX; a number that the paper does not print is a dash."""
     sets = [model(n, {"c0": ((2,), bars(2))}, test_set=t) for t in ("own", "susm") for n in "AB"]
-    table = found_text(found_instances(sets), "tables")
-    assert table.rows[0][-3:] == ("120", "32", "0.840")
-    assert table.rows[1][-3:] == ("—", "—", "—")
-    for text in (table_page(table), table_tex(table)):
+    table = found_table_in_print(found_instances(sets), "tables")
+    assert table.rows[0].cells[-3:] == ("120", "32", "0.840")
+    assert table.rows[1].cells[-3:] == ("—", "—", "—")
+    page = page_html("table.html", title=table.title, table=table, lists={})
+    for text in (page, latex(table, [table.caption])):
         assert "tables" in text and "nan" not in text
-    assert table_page(table).count('class="paper"') == 6
-    assert "convention “tables”" in table_page(table)
+    assert page.count('class="paper"') == 6
+    assert "convention “tables”" in page
 
 
 def test_shipped_counts_are_the_paper_s(shared_data: Path) -> None:
@@ -188,12 +189,14 @@ def test_rows_tell_cases_without_a_score_and_p_values_as_printed() -> None:
     assert set(total) == {3}
     sensitivity = rows[(rows["metric"] == "sensitivity") & (rows["model"] == "A")].iloc[0]
     assert (sensitivity["n"], sensitivity["n_undefined"], sensitivity["n_not_scored"]) == (1, 1, 1)
-    head, texts = printed_rows(rows)
+    table = score_table_in_print(score_rows([less, B], "table_2"), "table_2", "article")
+    head = [column.heading for column in table.columns]
+    texts = [row.cells for row in table.rows]
     by_metric = {(t[1], t[2]): dict(zip(head, t, strict=True)) for t in texts}
     told = by_metric[("Sensitivity (instances)", "B")]
     assert (told["n pairs"], told["paper: p"]) == ("1", "0.0277")
     assert rows["n_pairs"].dtype == pd.Int64Dtype()
     alone = score_table([B], "table_2")
-    _, texts = printed_rows(alone)
-    assert texts[0][-5:-1] == ("—", "—", "—", "—")
+    table = score_table_in_print(score_rows([B], "table_2"), "table_2", "article")
+    assert table.rows[0].cells[-5:-1] == ("—", "—", "—", "—")
     assert not math.isnan(alone["published_p_value"].iloc[0])

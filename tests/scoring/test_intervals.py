@@ -14,7 +14,7 @@ from cta_data.scoring.statistics import (
     cluster_mean_interval,
     proportion_interval,
 )
-from cta_data.scoring.statistics.bootstrap import Statistic
+from cta_data.scoring.statistics.intervals import Statistic
 
 
 @pytest.mark.parametrize("statistic", ["mean", "median"])
@@ -41,7 +41,7 @@ def test_batches_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples that are drawn a few at a time are the samples that are drawn at once."""
     values = np.random.default_rng(2).normal(size=17)
     whole = bootstrap_interval(values, resamples=999)
-    monkeypatch.setattr("cta_data.scoring.statistics.bootstrap.DRAWN_AT_ONCE", 100)
+    monkeypatch.setattr("cta_data.scoring.statistics.intervals.DRAWN_AT_ONCE", 100)
     assert bootstrap_interval(values, resamples=999) == whole
 
 

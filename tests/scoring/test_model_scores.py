@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cta_data.reports.article.score_text import printed_rows, score_html, score_latex
+from cta_data.reports.article import score_table_in_print
+from cta_data.reports.page import page_html
+from cta_data.reports.table import Table, latex
 from cta_data.scoring import ARTICLE, score_masks
 from cta_data.scoring.collection import Pairing, Scores
 from cta_data.scoring.models import (
@@ -21,7 +23,8 @@ from cta_data.scoring.models import (
     score_table,
     sensitivity_by_volume,
 )
-from cta_data.scoring.models.paper_order import printed_name
+from cta_data.scoring.models.score_table import score_rows
+from cta_data.scoring.paper import printed_name
 from cta_data.scoring.statistics import wilcoxon_signed_rank
 
 SIZES = (2, 60, 400)
@@ -154,15 +157,18 @@ def test_published_values_stand_only_beside_what_means_the_same() -> None:
 
 def test_print_names_the_convention_and_marks_what_is_missing() -> None:
     """HTML and LaTeX say by which rules; an absent value is a dash and never a number."""
-    rows = score_table([A, B], "table_2")
-    head, texts = printed_rows(rows)
-    assert len({len(row) for row in texts}) == 1 and len(texts[0]) == len(head)
-    page = score_html(rows, "table_2", "article")
+    table = score_table_in_print(score_rows([A, B], "table_2"), "table_2", "article")
+    assert {len(row.cells) for row in table.rows} == {len(table.columns)}
+    page = as_page(table)
     assert "convention “article”" in page and "paper: mean ± SD" in page
     assert "nan" not in page
-    assert "nan" not in score_latex(rows, "table_2", "article")
-    alone = score_table([scored("A", [SIZES], test_set="OTHER")], "table_further")
-    assert "—" in score_html(alone, "table_further", "article")
+    assert "nan" not in latex(table)
+    rows = score_rows([scored("A", [SIZES], test_set="OTHER")], "table_further")
+    assert "—" in as_page(score_table_in_print(rows, "table_further", "article"))
+
+
+def as_page(table: Table) -> str:
+    return page_html("table.html", title=table.title, table=table, lists={})
 
 
 def test_figures_are_the_same_bytes_and_carry_their_numbers(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cta_data.scoring.published import published_scores
+from cta_data.scoring.paper import published_scores
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"

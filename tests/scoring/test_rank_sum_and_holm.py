@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,8 +14,6 @@ from scipy import stats
 from cta_data.scoring.statistics import (
     holm,
     mann_whitney_u,
-    matched_pairs_rank_biserial,
-    rank_sum_counts,
     standardised_mean_difference,
     wilcoxon_signed_rank,
 )
@@ -26,17 +23,23 @@ NAN = math.nan
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(1, 1), (1, 5), (3, 4), (4, 4), (5, 2)])
 def test_the_exact_distribution_is_the_count_of_all_orders(n_a: int, n_b: int) -> None:
-    """Every choice of the ranks of B is tried."""
-    found = Counter(
-        sum(ranks) - n_b * (n_b + 1) // 2
-        for ranks in itertools.combinations(range(1, n_a + n_b + 1), n_b)
-    )
-    assert rank_sum_counts(n_a, n_b) == [found[u] for u in range(n_a * n_b + 1)]
+    """Every choice of the ranks of B is tried: as many are at least as far from the middle."""
+    every = set(range(1, n_a + n_b + 1))
+    chosen = list(itertools.combinations(sorted(every), n_b))
+    found = [sum(ranks) - n_b * (n_b + 1) // 2 for ranks in chosen]
+    smaller = [min(u, n_a * n_b - u) for u in found]
+    for ranks, u, least in zip(chosen, found, smaller, strict=True):
+        test = mann_whitney_u(sorted(every - set(ranks)), ranks)
+        share = min(1.0, sum(other <= least for other in smaller) / len(chosen))
+        assert (test.method, test.u) == ("exact", u)
+        assert test.p_value == pytest.approx(share, abs=1e-14)
 
 
 def test_the_exact_distribution_is_whole_at_the_limit() -> None:
-    """50 against 50: all orders are there, though they do not fit 64 bits."""
-    assert sum(rank_sum_counts(50, 50)) == math.comb(100, 50)
+    """50 below 50 others is one order of all, though their number does not fit 64 bits."""
+    test = mann_whitney_u(range(50), range(50, 100))
+    expected = pytest.approx(2 / math.comb(100, 50), rel=1e-12)
+    assert (test.method, test.p_value) == ("exact", expected)
 
 
 scores = st.lists(st.integers(0, 60), min_size=1, max_size=25)
@@ -88,8 +91,8 @@ def test_rank_biserial_of_matched_pairs() -> None:
     """All up is 1, all down −1; ranks 1, 2 down and 3 up are balanced; none is undefined."""
     for differences, expected in (([1, 2], 1), ([-3], -1), ([-1, -2, 3], 0), ([1, -2, 0], -1 / 3)):
         test = wilcoxon_signed_rank(differences)
-        assert matched_pairs_rank_biserial(test) == pytest.approx(expected)
-    assert math.isnan(matched_pairs_rank_biserial(wilcoxon_signed_rank([0.0])))
+        assert test.rank_biserial == pytest.approx(expected)
+    assert math.isnan(wilcoxon_signed_rank([0.0]).rank_biserial)
 
 
 def test_standardised_mean_difference() -> None:

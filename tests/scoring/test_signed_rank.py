@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cta_data.errors import DataRefused
-from cta_data.scoring.statistics import pair_scores, signed_rank_counts, wilcoxon_signed_rank
+from cta_data.scoring.statistics import pair_scores, wilcoxon_signed_rank
 
 ZEROS = [0.0]
 SIX = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
@@ -49,18 +49,20 @@ def test_the_printed_p_values() -> None:
 
 @pytest.mark.parametrize("n", range(1, 9))
 def test_the_exact_distribution_is_the_count_of_all_signs(n: int) -> None:
-    """Every pattern of signs is tried."""
-    counts = [0] * (n * (n + 1) // 2 + 1)
-    for signs in itertools.product((0, 1), repeat=n):
-        counts[sum(rank * sign for rank, sign in enumerate(signs, start=1))] += 1
-    assert signed_rank_counts(n) == counts
+    """Every pattern of signs is tried: as many are at least as far from the middle."""
+    ranks = np.arange(1, n + 1)
+    patterns = [np.array(signs) for signs in itertools.product((-1, 1), repeat=n)]
+    smaller = [min(ranks[s > 0].sum(), ranks[s < 0].sum()) for s in patterns]
+    for signs, least in zip(patterns, smaller, strict=True):
+        test = wilcoxon_signed_rank(signs * ranks)
+        share = sum(other <= least for other in smaller) / 2**n
+        assert (test.method, test.p_value) == ("exact", pytest.approx(share, abs=1e-14))
 
 
 def test_the_exact_distribution_keeps_every_pattern_at_the_limit() -> None:
-    """With 50 differences whole numbers still add up to 2⁵⁰, symmetric."""
-    counts = signed_rank_counts(50)
-    assert sum(counts) == 2**50
-    assert counts == counts[::-1]
+    """Of 2⁵⁰ patterns one has 50 positive signs, and one none."""
+    test = wilcoxon_signed_rank(range(1, 51))
+    assert (test.method, test.p_value) == ("exact", pytest.approx(2 / 2**50, rel=1e-12))
 
 
 @given(st.lists(st.integers(-8, 8), min_size=1, max_size=70))

@@ -34,7 +34,7 @@ def test_two_holders_never_have_the_same_gpu(tmp_path: Path) -> None:
     """Four processes share two GPUs: each says when it holds which, and no two overlap on one."""
     code = textwrap.dedent(f"""
         import os, pathlib, sys, time
-        from cta_data.nnunet import gpus
+        from cta_data.training.nnunet import gpus
         gpus._WAIT_SECONDS = 0.01
         log = os.open({str(tmp_path / "log")!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         pathlib.Path({str(tmp_path)!r}, f"ready{{os.getpid()}}").touch()

@@ -33,7 +33,7 @@ pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 PARENT = """
 import json, sys
 from pathlib import Path
-from cta_data.nnunet.process import run_job
+from cta_data.training.nnunet.process import run_job
 job, environment, folder = json.loads(sys.argv[1])
 run_job("train", job, Path(folder), environment)
 """

@@ -14,7 +14,8 @@ import pytest
 import SimpleITK as sitk
 
 from cta_data.engine import Report
-from cta_data.formats.nifti.image import read_image, same_grid
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.geometry.grid import same_grid
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
 from cta_data.training import checks as training_checks

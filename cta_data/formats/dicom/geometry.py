@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom.frames import Frame, read_frames
-from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.dicom.frames import Frame
+from cta_data.formats.lengths import require_plausible_lengths
 
 MINIMUM_SLICES = 3
 SAME_ORIENTATION_DEGREES = 0.1
@@ -159,17 +158,6 @@ class SeriesGeometry:
         if np.abs(self.steps - multiples * self.step).max() > tolerance:
             return None
         return [(int(i) + 1, int(multiples[i]) - 1) for i in np.flatnonzero(multiples > 1)]
-
-
-def measure_geometry(datasets: Sequence[pydicom.Dataset]) -> SeriesGeometry:
-    """Measure a series from its headers: classic datasets, or enhanced multi-frame ones.
-
-    Raises
-    ------
-    DataRefused
-        When a dataset is no grey image or does not say where it lies.
-    """
-    return measure_frames(read_frames(datasets))
 
 
 def measure_frames(frames: Sequence[Frame]) -> SeriesGeometry:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom.header import damage_refused
 from cta_data.formats.dicom.size import require_pixels_allowed
-from cta_data.formats.image_grid import require_plausible_lengths
+from cta_data.formats.lengths import require_plausible_lengths
 from cta_data.formats.voxel_values import require_plausible_scale
 
 UNEVEN_MM = 0.01

@@ -32,7 +32,8 @@ from cta_data.formats.dicom.pixel_padding import fill_padding
 from cta_data.formats.dicom.repair import resample_slices
 from cta_data.formats.dicom.series_parameters import mixed_parameters
 from cta_data.formats.dicom.size import require_pixels_allowed
-from cta_data.formats.nifti.image import LPS_TO_RAS, image_from_array
+from cta_data.formats.nifti.image import image_from_array
+from cta_data.imaging.geometry.grid import LPS_TO_RAS
 
 PIXEL_KEYWORDS = (
     "SamplesPerPixel",

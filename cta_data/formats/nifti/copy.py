@@ -17,7 +17,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.image_grid import ImageGrid
+from cta_data.files import written_whole
 from cta_data.formats.inflation import GZIP_WINDOW
 from cta_data.formats.nifti.content import GZIP_MAGIC, read_content, voxel_layout
 from cta_data.formats.nifti.geometry import (
@@ -34,12 +34,11 @@ from cta_data.formats.nifti.image import (
     COMPRESSION_LEVEL,
     XYZ_MILLIMETRES,
     header_geometry,
-    same_grid,
     scaled_voxels,
     write_voxels,
 )
 from cta_data.formats.voxel_values import REFUSED, NotFinite, usable_values
-from cta_data.whole_files import written_whole
+from cta_data.imaging.geometry.grid import SAME_GRID_MM, Grid, same_grid
 
 CANONICAL_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 HEADER_BYTES = 352
@@ -54,8 +53,6 @@ SOFTWARE = re.compile(
 the version and commit of FSL. Words or numbers beside it may be a patient's."""
 FREE_TEXT = ("descrip", "aux_file", "intent_name", "db_name", "data_type")
 HARMLESS = (b"", b"none")
-DISAGREE_MM = 0.01
-"""From here on what a header says twice is written anew, so that every reader sees one grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +71,7 @@ class PlacedNifti:
 
     unchanged: bool
     notes: tuple[str, ...]
-    grid: ImageGrid
+    grid: Grid
 
 
 def place_nifti(
@@ -102,7 +99,7 @@ def place_nifti(
     content = read_content(source)
     header, shape, affine = header_geometry(content, source, choice)
     dtype, begin = voxel_layout(header, shape, content, source)
-    grid = ImageGrid.of(shape, affine)
+    grid = Grid.of_affine(shape, affine)
     notes = _disagreements(header, grid, affine, source)
     voxels = scaled_voxels(header, shape, content, source)
     voxels, filled = usable_values(voxels, not_finite, where=str(source))
@@ -132,7 +129,7 @@ def _is_common(header: nib.Nifti1Header) -> bool:
 
 
 def _disagreements(
-    header: nib.Nifti1Header, grid: ImageGrid, affine: NDArray[np.float64], source: Path
+    header: nib.Nifti1Header, grid: Grid, affine: NDArray[np.float64], source: Path
 ) -> tuple[str, ...]:
     """Say what in a header speaks of another grid than the one that is used."""
     where, shape = str(source), grid.size
@@ -145,18 +142,18 @@ def _disagreements(
     apart = forms_apart_mm(forms, shape)
     if other not in forms and int(header[f"{other}_code"]) > 0:
         notes.append(f"the {other} places no volume; the {used} is used")
-    elif apart > DISAGREE_MM:
+    elif apart > SAME_GRID_MM:
         notes.append(
             f"qform and sform place corners up to {apart:.3g} mm apart; the {used} is used"
         )
-    if len(forms) == 1 and pixdim_apart_mm(header, affine, shape, where=where) > DISAGREE_MM:
+    if len(forms) == 1 and pixdim_apart_mm(header, affine, shape, where=where) > SAME_GRID_MM:
         notes.append(f"pixdim says another spacing; that of the {used} is used")
     return tuple(notes)
 
 
-def _itk_agrees(grid: ImageGrid, source: Path) -> bool:
+def _itk_agrees(grid: Grid, source: Path) -> bool:
     try:
-        return same_grid(grid, grid_of_itk(source), DISAGREE_MM)
+        return same_grid(grid, grid_of_itk(source))
     except DataRefused:  # ITK takes no form that is rounded as far as we allow
         return False
 

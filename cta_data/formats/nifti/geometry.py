@@ -18,7 +18,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.formats.image_grid import ImageGrid, require_plausible_lengths
+from cta_data.formats.lengths import require_plausible_lengths
+from cta_data.imaging.geometry.grid import Grid, describe_affine
 
 Form = Literal["", "sform", "qform"]
 Shape = tuple[int, int, int]
@@ -163,15 +164,7 @@ def pixdim_apart_mm(
     return float((apart * np.maximum(np.array(shape) - 1, 1)).max())
 
 
-def describe_affine(affine: NDArray[np.float64]) -> str:
-    """Spacing, directions of the axes and place of the first voxel, in words."""
-    spacing = " × ".join(f"{value:.5g}" for value in np.linalg.norm(affine[:3, :3], axis=0))
-    origin = ", ".join(f"{value:.2f}" for value in affine[:3, 3])
-    codes = "".join(nib.aff2axcodes(affine))
-    return f"{spacing} mm, {codes}, first voxel at RAS ({origin})"
-
-
-def grid_of_itk(path: Path) -> ImageGrid:
+def grid_of_itk(path: Path) -> Grid:
     """Where SimpleITK, and so nnU-Net's reader, puts the voxels of a NIfTI file of three axes.
 
     Raises
@@ -190,8 +183,7 @@ def grid_of_itk(path: Path) -> ImageGrid:
             where=str(path),
             why=str(error).strip().splitlines()[-1],
         ) from error
-    size, spacing = reader.GetSize(), reader.GetSpacing()
-    return ImageGrid(size, spacing, reader.GetOrigin(), reader.GetDirection())
+    return Grid.of(reader)
 
 
 def require_right_angles(affine: NDArray[np.float64], *, where: str) -> NDArray[np.float64]:

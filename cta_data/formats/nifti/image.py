@@ -15,7 +15,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.image_grid import LPS_TO_RAS, ImageGrid
+from cta_data.files import written_whole
 from cta_data.formats.inflation import GZIP_WINDOW
 from cta_data.formats.nifti.content import (
     header_start,
@@ -27,14 +27,12 @@ from cta_data.formats.nifti.content import (
 from cta_data.formats.nifti.geometry import (
     NO_CHOICE,
     FormChoice,
-    describe_affine,
     placed_affine,
     require_right_angles,
 )
 from cta_data.formats.voxel_values import require_plausible_scale
-from cta_data.imaging.geometry.grid import Placed
+from cta_data.imaging.geometry.grid import Grid, ras_affine
 from cta_data.size_limit import require_allowed
-from cta_data.whole_files import written_whole
 
 COMPRESSION_LEVEL = 2
 
@@ -161,7 +159,7 @@ def read_header(path: Path) -> nib.Nifti1Header:
     return parse_header(header_start(path), path)
 
 
-def read_grid(path: Path) -> ImageGrid:
+def read_grid(path: Path) -> Grid:
     """Read where the voxels of a file lie, without inflating them.
 
     Raises
@@ -171,50 +169,13 @@ def read_grid(path: Path) -> ImageGrid:
     """
     header = read_header(path)
     shape = shape_3d(header, path)
-    return ImageGrid.of(shape, placed_affine(header, shape, where=str(path)))
-
-
-def ras_affine(image: Placed) -> NDArray[np.float64]:
-    """4 × 4 matrix from voxel index (x, y, z) to RAS mm."""
-    affine = np.eye(4)
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    affine[:3, :3] = direction * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    return LPS_TO_RAS @ affine
+    return Grid.of_affine(shape, placed_affine(header, shape, where=str(path)))
 
 
 def image_from_array(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> sitk.Image:
     """Image from an array with axes z, y, x and a 4 × 4 matrix from index (x, y, z) to RAS mm."""
     z, y, x = voxels.shape
-    return ImageGrid.of((x, y, z), affine).image(voxels)
-
-
-def same_grid(first: Placed, second: Placed, tolerance: float = 1e-2) -> bool:
-    """Whether two 3-D images have the same size and every corner within `tolerance` mm."""
-    if first.GetSize() != second.GetSize():
-        return False
-    return _largest_corner_distance(first, second) <= tolerance
-
-
-def describe_grid_difference(first: Placed, second: Placed) -> str:
-    """Both grids in words, and how far apart their corners lie where the sizes agree."""
-    text = f"{_describe_grid(first)} against {_describe_grid(second)}"
-    if first.GetSize() == second.GetSize():
-        text += f"; corners up to {_largest_corner_distance(first, second):.3g} mm apart"
-    return text
-
-
-def _largest_corner_distance(first: Placed, second: Placed) -> float:
-    last = np.array(first.GetSize()) - 1
-    corners = np.array(np.meshgrid(*[(0, end) for end in last])).reshape(3, -1)
-    corners = np.vstack([corners, np.ones(corners.shape[1])])
-    difference = (ras_affine(first) - ras_affine(second)) @ corners
-    return float(np.linalg.norm(difference[:3], axis=0).max())
-
-
-def _describe_grid(image: Placed) -> str:
-    size = " × ".join(str(n) for n in image.GetSize())
-    return f"{size} voxels of {describe_affine(ras_affine(image))}"
+    return Grid.of_affine((x, y, z), affine).image(voxels)
 
 
 def _header_bytes(affine: NDArray[np.float64], voxels: NDArray[np.generic]) -> bytes:

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.imaging.brain import hd_bet, morphology, provided, whole_image
+from cta_data.imaging.brain import given, hd_bet, morphology
 from cta_data.imaging.brain.plausibility import measure_brain, reasons_against_brain
 from cta_data.imaging.brain.result import BackEnd, BrainExtraction, Options
 
 BACK_ENDS: dict[str, BackEnd] = {
     "morphology": morphology.extract,
     "hd-bet": hd_bet.extract,
-    "provided": provided.extract,
-    "none": whole_image.extract,
+    "provided": given.extract_supplied,
+    "none": given.whole_image,
 }
 
 REQUIREMENTS: dict[str, Callable[[Options], object]] = {"hd-bet": hd_bet.require}

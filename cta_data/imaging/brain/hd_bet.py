@@ -22,12 +22,14 @@ import SimpleITK as sitk
 
 from cta_data.errors import ConfigurationError
 from cta_data.imaging.brain.result import BrainExtraction, Options
-from cta_data.imaging.brain.torchvision_operators import make_importable
 from cta_data.imaging.geometry.resampling import resample
 
 DEFAULT_WEIGHTS = Path("~/hd-bet_params/release_2.0.0")
 WEIGHTS_RECORD = "https://zenodo.org/records/14445620"
 _NEEDED = ("dataset.json", "plans.json", "fold_all/checkpoint_final.pth")
+_OPERATOR_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_OPERATORS = ("nms", "qnms")
+_kept: list[Any] = []  # the definitions live as long as the object that made them
 
 
 def extract(image: sitk.Image, options: Options) -> BrainExtraction:
@@ -86,7 +88,7 @@ def _predict(image: sitk.Image, folder: Path, device: str, mirroring: bool) -> A
         raise ConfigurationError(
             "no CUDA device is available for HD-BET", next_step="Set the option device to cpu"
         )
-    make_importable()
+    _make_torchvision_importable()
     # Importing it replaces sys.stdout; whoever captures the output keeps it.
     with redirect_stdout(sys.stdout):
         prediction = importlib.import_module("HD_BET.hd_bet_prediction")
@@ -100,6 +102,35 @@ def _predict(image: sitk.Image, folder: Path, device: str, mirroring: bool) -> A
         return predictor.predict_single_npy_array(values, properties)
     finally:
         torch.set_num_threads(threads)
+
+
+def _make_torchvision_importable() -> None:
+    """Import torchvision; where that fails for missing operators, declare them and try again.
+
+    The CPU build of torch and the torchvision of the package index do not belong together:
+    torchvision then stops at its import, over operators that segmentation never calls. nnU-Net
+    imports it while it looks up a trainer by name, so that no model could be loaded.
+
+    Raises
+    ------
+    ImportError
+        torchvision is not installed.
+    RuntimeError
+        It cannot be imported for another reason.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::nms does not exist" not in str(error):
+            raise
+        torch = importlib.import_module("torch")
+        library = torch.library.Library("torchvision", "DEF")
+        for name in _OPERATORS:
+            library.define(f"{name}{_OPERATOR_SCHEMA}")
+        _kept.append(library)
+        for name in [n for n in sys.modules if n.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        importlib.import_module("torchvision")
 
 
 def _predictor(prediction: Any, folder: Path, device: Any, mirroring: bool) -> Any:

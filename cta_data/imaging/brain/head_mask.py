@@ -9,8 +9,6 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from cta_data.imaging.geometry.resampling import isotropic
-
 # CT numbers (HU): below the first is air in any patient; the second lies between air and fat.
 CT_AIR_HU = -500.0
 CT_SKIN_HU = -300.0
@@ -58,11 +56,6 @@ def head_mask(coarse: sitk.Image) -> sitk.Image:
     mask = sitk.GetImageFromArray(_filled_in_planes(closed).astype(np.uint8))
     mask.CopyInformation(coarse)
     return mask
-
-
-def find_head(image: sitk.Image, spacing_mm: float = 4.0) -> HeadMask:
-    """Find the head in an image of any grid; ``volume_mm3`` is 0 when there is none."""
-    return describe_head(head_mask(isotropic(image, spacing_mm)))
 
 
 def describe_head(mask: sitk.Image) -> HeadMask:

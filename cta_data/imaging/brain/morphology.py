@@ -22,6 +22,7 @@ from cta_data.errors import DataRefused
 from cta_data.imaging.brain.bias_field import bias_field, flattened
 from cta_data.imaging.brain.head_mask import head_mask, looks_like_ct
 from cta_data.imaging.brain.result import BrainExtraction, Options
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.resampling import isotropic, resample
 
 VERSION = "2"
@@ -119,11 +120,10 @@ def _prepare(image: sitk.Image) -> _Head:
     return _Head(flat, sitk.GetArrayFromImage(flat), inside, depth, distance, is_ct)
 
 
-def _points(grid: sitk.Image) -> npt.NDArray[np.float64]:
+def _points(image: sitk.Image) -> npt.NDArray[np.float64]:
     """Physical points (LPS mm) of all voxels, shape (z, y, x, 3)."""
-    index = np.moveaxis(np.indices(grid.GetSize()[::-1]), 0, -1)[..., ::-1].astype(np.float64)
-    matrix = np.asarray(grid.GetDirection()).reshape(3, 3) * grid.GetSpacing()
-    return np.asarray(index @ matrix.T + grid.GetOrigin())
+    index = np.moveaxis(np.indices(image.GetSize()[::-1]), 0, -1)[..., ::-1].astype(np.float64)
+    return Grid.of(image).to_point(index)
 
 
 def _brain_centre(points: npt.NDArray[np.float64], inside: Mask) -> npt.NDArray[np.float64]:

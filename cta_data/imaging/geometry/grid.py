@@ -1,4 +1,4 @@
-"""The geometry of an image, for numpy."""
+"""Where the voxels of an image lie, and whether two images lie on one grid."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 _T = TypeVar("_T", bound=np.generic)
 
 
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+SAME_GRID_MM = 1e-2
+"""Voxels no farther apart than this are one: headers are rounded, and no lesion is that small."""
+
+
 class Placed(Protocol):
-    """Whatever says where its voxels lie, as SimpleITK says it: an image, or an `ImageGrid`."""
+    """Whatever says where its voxels lie, as SimpleITK says it: an image, or a `Grid`."""
 
     def GetSize(self) -> Sequence[int]: ...  # noqa: D102, N802
     def GetSpacing(self) -> Sequence[float]: ...  # noqa: D102, N802
@@ -61,7 +66,11 @@ class Arrangement:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Size (x, y, z), spacing (mm), origin (LPS, mm) and direction (3 × 3) of a 3-D image."""
+    """Size (x, y, z), spacing (mm), origin (LPS, mm) and direction (3 × 3) of a 3-D image.
+
+    It answers to the names of SimpleITK, so that whatever looks at geometry alone takes it where
+    it takes an image; an image of a head would have to be filled with zeros first.
+    """
 
     size: tuple[int, int, int]
     spacing: NDArray[np.float64]
@@ -78,6 +87,30 @@ class Grid:
             np.array(image.GetOrigin()),
             np.array(image.GetDirection()).reshape(3, 3),
         )
+
+    @classmethod
+    def of_affine(cls, size: tuple[int, int, int], affine: NDArray[np.float64]) -> Grid:
+        """The grid of so many voxels, from the 4 × 4 matrix from index (x, y, z) to RAS mm."""
+        lps = LPS_TO_RAS @ affine
+        spacing = np.linalg.norm(lps[:3, :3], axis=0)
+        x, y, z = (int(n) for n in size)
+        return cls((x, y, z), spacing, lps[:3, 3], lps[:3, :3] / spacing)
+
+    def GetSize(self) -> tuple[int, int, int]:  # noqa: N802 - as SimpleITK
+        """Size along x, y, z."""
+        return self.size
+
+    def GetSpacing(self) -> tuple[float, ...]:  # noqa: N802 - as SimpleITK
+        """Spacing along x, y, z, mm."""
+        return tuple(self.spacing.tolist())
+
+    def GetOrigin(self) -> tuple[float, ...]:  # noqa: N802 - as SimpleITK
+        """Place of the first voxel, LPS mm."""
+        return tuple(self.origin.tolist())
+
+    def GetDirection(self) -> tuple[float, ...]:  # noqa: N802 - as SimpleITK
+        """Direction cosines, row by row."""
+        return tuple(self.direction.ravel().tolist())
 
     def image(self, voxels: NDArray[np.generic]) -> sitk.Image:
         """An image of voxels (z, y, x) on this grid."""
@@ -146,21 +179,50 @@ class Grid:
         return np.asarray(np.linalg.solve(self.index_to_point, relative.T).T)
 
     def to_point(self, index: NDArray[np.number]) -> NDArray[np.float64]:
-        """Points (LPS, mm) of continuous indices (x, y, z), shape (n, 3)."""
+        """Points (LPS, mm) of continuous indices (x, y, z), shape (..., 3)."""
         return np.asarray(index @ self.index_to_point.T + self.origin)
 
-    def describe(self) -> str:
-        """Size, spacing, origin and direction in one line."""
-        return (
-            f"size {self.size}, spacing {np.round(self.spacing, 4).tolist()} mm, "
-            f"origin {np.round(self.origin, 3).tolist()}, "
-            f"direction {np.round(self.direction, 4).ravel().tolist()}"
-        )
 
-    def differs_from(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
-        """Whether two grids place any voxel more than ``tolerance_mm`` apart."""
-        if self.size != other.size:
-            return True
-        corners = np.array(np.meshgrid(*[[0, n - 1] for n in self.size])).reshape(3, -1).T
-        apart = np.abs(self.to_point(corners) - other.to_point(corners))
-        return bool(apart.max() > tolerance_mm)
+def ras_affine(image: Placed) -> NDArray[np.float64]:
+    """4 × 4 matrix from voxel index (x, y, z) to RAS mm."""
+    affine = np.eye(4)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    affine[:3, :3] = direction * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return LPS_TO_RAS @ affine
+
+
+def same_grid(first: Placed, second: Placed) -> bool:
+    """Whether two 3-D images have the same size and every voxel within `SAME_GRID_MM`."""
+    return distance_of_grids_mm(first, second) <= SAME_GRID_MM
+
+
+def distance_of_grids_mm(first: Placed, second: Placed) -> float:
+    """Largest distance between the places that two 3-D grids give a voxel; infinite by size."""
+    if tuple(first.GetSize()) != tuple(second.GetSize()):
+        return float("inf")
+    last = np.array(first.GetSize()) - 1
+    corners = np.array(np.meshgrid(*[(0, end) for end in last])).reshape(3, -1)
+    corners = np.vstack([corners, np.ones(corners.shape[1])])
+    difference = (ras_affine(first) - ras_affine(second)) @ corners
+    return float(np.linalg.norm(difference[:3], axis=0).max())
+
+
+def describe_grid_difference(first: Placed, second: Placed) -> str:
+    """Both grids in words, and how far apart their corners lie where the sizes agree."""
+    text = f"{_describe_grid(first)} against {_describe_grid(second)}"
+    apart = distance_of_grids_mm(first, second)
+    return text if np.isinf(apart) else f"{text}; corners up to {apart:.3g} mm apart"
+
+
+def describe_affine(affine: NDArray[np.float64]) -> str:
+    """Spacing, directions of the axes and place of the first voxel, in words."""
+    spacing = " × ".join(f"{value:.5g}" for value in np.linalg.norm(affine[:3, :3], axis=0))
+    origin = ", ".join(f"{value:.2f}" for value in affine[:3, 3])
+    codes = "".join(nib.aff2axcodes(affine))
+    return f"{spacing} mm, {codes}, first voxel at RAS ({origin})"
+
+
+def _describe_grid(image: Placed) -> str:
+    size = " × ".join(str(n) for n in image.GetSize())
+    return f"{size} voxels of {describe_affine(ras_affine(image))}"

@@ -7,12 +7,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.geometry.grid import Grid, Placed
+from cta_data.imaging.geometry.grid import Grid, Placed, same_grid
 
 OFF_GRID_VOXELS = 0.1
 """How far a mask's voxel may lie from its image's: positions and spacings are written rounded."""
-SAME_PLACE_MM = 1e-2
-"""As for images that lie on one grid."""
 Box = tuple[slice, slice, slice]
 
 
@@ -59,11 +57,11 @@ def reordered(
 ) -> NDArray[np.generic] | None:
     """Return a mask's voxels (z, y, x) in the storage order of its image; None where they differ.
 
-    Both have to have the same voxels in the world, up to `SAME_PLACE_MM`: nothing is resampled.
+    Both have to have the same voxels in the world, as `same_grid` has it: nothing is resampled.
     """
     own, grid = Grid.of(placed), Grid.of(image)
     to_ras, of_image = own.towards_ras(), grid.towards_ras()
-    if own.arranged(to_ras).differs_from(grid.arranged(of_image), SAME_PLACE_MM):
+    if not same_grid(own.arranged(to_ras), grid.arranged(of_image)):
         return None
     turned, _ = of_image.undo(to_ras.apply(voxels), (0, 0, 0), grid.size)
     return turned

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, same_grid
 from cta_data.imaging.lesions.drawn_lesions import DrawnLesion
 from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_lesions
 from cta_data.imaging.lesions.mask_lesions import require_whole_numbers
@@ -51,11 +51,10 @@ def transfer_mask(
     DataRefused
         If the mask holds fractions, or does not lie on the grid of ``moving``.
     """
-    mask_grid, moving_grid = Grid.of(mask), Grid.of(moving)
-    if mask_grid.differs_from(moving_grid):
+    if not same_grid(mask, moving):
         raise DataRefused(
             "the mask does not lie on the grid of the image that it was drawn on",
-            why=f"mask: {mask_grid.describe()}; image: {moving_grid.describe()}",
+            why=f"mask and image: {describe_grid_difference(mask, moving)}",
             next_step="Give the image that the mask was drawn on",
         )
     lesions = lesions_from_mask(mask)

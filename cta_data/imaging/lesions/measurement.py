@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, same_grid
 
 SHELL_MM = (2.0, 4.0)
 _LEAST_SHELL_VOXELS = 20
@@ -60,10 +60,10 @@ def measure_lesions(
     """
     grid = Grid.of(labels)
     for other, what in ((image, "image"), (brain_mask, "brain mask")):
-        if other is not None and grid.differs_from(Grid.of(other)):
+        if other is not None and not same_grid(labels, other):
             raise DataRefused(
                 f"the labels and the {what} do not share a grid",
-                why=f"labels: {grid.describe()}; {what}: {Grid.of(other).describe()}",
+                why=f"labels and {what}: {describe_grid_difference(labels, other)}",
                 next_step="Transfer the labels to the image's grid first",
             )
     voxels = sitk.GetArrayViewFromImage(labels).astype(np.int64)

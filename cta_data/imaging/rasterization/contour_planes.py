@@ -45,7 +45,7 @@ Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class ContourPlane:
     """All outlines of an ROI on one plane.
 
     ``position_mm`` is along the planes' normal. Each outline is the union of its contours' points,
@@ -83,7 +83,7 @@ class DrawnPlanes:
         What was tolerated, one sentence each.
     """
 
-    planes: tuple[Plane, ...]
+    planes: tuple[ContourPlane, ...]
     axes: NDArray[np.float64]
     spacing_mm: float
     joined: NDArray[np.bool_]
@@ -158,7 +158,7 @@ def _refused(roi: Roi, why: str) -> DataRefused:
 class _Grouped:
     """The planes of an ROI before their spacing is known."""
 
-    planes: tuple[Plane, ...]
+    planes: tuple[ContourPlane, ...]
     axes: NDArray[np.float64]
     slice_spacing: float
     doubles: int
@@ -229,7 +229,7 @@ def _height(points: Points, normal: NDArray[np.float64]) -> float:
     return float((points @ normal).mean())
 
 
-def _plane(contours: Sequence[Contour], axes: NDArray[np.float64]) -> tuple[Plane, int]:
+def _plane(contours: Sequence[Contour], axes: NDArray[np.float64]) -> tuple[ContourPlane, int]:
     """The outlines of one plane, and how many contours repeated another one."""
     local = [contour.points_lps_mm @ axes[:2].T for contour in contours]
     kept = first_of_doubles(local)
@@ -238,11 +238,11 @@ def _plane(contours: Sequence[Contour], axes: NDArray[np.float64]) -> tuple[Plan
     points = [contours[index].points_lps_mm for index in kept]
     outlines = tuple(tuple(points[index] for index in group) for group in groups)
     position = float(np.mean([_height(one, axes[2]) for one in points]))
-    return Plane(position, outlines), len(contours) - len(kept)
+    return ContourPlane(position, outlines), len(contours) - len(kept)
 
 
 def _told_spacing(
-    planes: Sequence[Plane], axes: NDArray[np.float64], slice_spacing: float
+    planes: Sequence[ContourPlane], axes: NDArray[np.float64], slice_spacing: float
 ) -> float | None:
     """Distance between neighbouring planes as they are usually drawn; None where they do not tell.
 
@@ -263,7 +263,7 @@ def _told_spacing(
     return lower_median(gaps.tolist()) if alike else None
 
 
-def _one_body(below: Plane, above: Plane, axes: NDArray[np.float64]) -> bool:
+def _one_body(below: ContourPlane, above: ContourPlane, axes: NDArray[np.float64]) -> bool:
     """Whether two planes lie over each other, no farther apart than they are wide on average."""
     first, second = (plane.points_lps_mm @ axes[:2].T for plane in (below, above))
     low = np.maximum(first.min(axis=0), second.min(axis=0))
@@ -279,7 +279,7 @@ def lower_median(values: Sequence[float]) -> float:
 
 
 def _joined(
-    planes: Sequence[Plane],
+    planes: Sequence[ContourPlane],
     spacing: float,
     acquired: AcquiredSlices | None,
     normal: NDArray[np.float64],

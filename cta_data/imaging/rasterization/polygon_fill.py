@@ -87,11 +87,6 @@ def outlines_area(
     return float(np.sum(sign * crossing[order]) * step)
 
 
-def even_odd_area(polygons: Sequence[Polygon]) -> float:
-    """Area inside an odd number of polygons; see :func:`outlines_area`."""
-    return outlines_area([(polygon,) for polygon in polygons])
-
-
 def _outline_crossings(
     outlines: Sequence[Outline], lines: Lines, snap: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -23,7 +23,7 @@ from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Arrangement, Grid
 from cta_data.imaging.lesions.drawn_lesions import lesions_of_planes
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
-from cta_data.imaging.rasterization.contour_planes import DrawnPlanes, planes_of_rois, slab_limits
+from cta_data.imaging.rasterization.contour_planes import DrawnPlanes, slab_limits
 from cta_data.imaging.rasterization.contour_reference import DRAWN_ON_IT, ReferenceMatch
 from cta_data.imaging.rasterization.contours import Roi
 from cta_data.imaging.rasterization.polygon_fill import Polygon, fill_outlines
@@ -80,20 +80,6 @@ class _Filled:
     start: tuple[int, int, int]
     fraction_inside: float
     notes: tuple[str, ...] = ()
-
-
-def rasterize_roi(
-    roi: Roi, image: sitk.Image, reference: ReferenceMatch | None = None
-) -> RasterizedRoi:
-    """Rasterise one ROI on the grid of ``image``; its references are not looked at.
-
-    Raises
-    ------
-    DataRefused
-        If its contours cannot be trusted, or have impossible extents.
-    """
-    (drawn,) = planes_of_rois([roi], spacing_along_axes(Grid.of(image)))
-    return rasterize_planes(roi, drawn, image, reference)
 
 
 def rasterize_planes(

@@ -25,13 +25,13 @@ from cta_data.imaging.registration.limits import (
 from cta_data.imaging.registration.quality import assess_volumes
 from cta_data.imaging.registration.stages import (
     EVERY_VOXEL,
-    Frame,
+    Coordinates,
     Level,
     LevelImages,
     LinearTransform,
     StageReport,
     as_affine,
-    frame_of,
+    coordinates_of,
     in_millimetres,
     inverted,
     mean_distance,
@@ -181,10 +181,10 @@ class _Search:
         self.turned = turned
         self.fixed, self.moving = volumes[::-1] if turned else volumes
         self.settings = settings
-        self.frame = frame_of(self.fixed.head, self.moving.head)
+        self.coordinates = coordinates_of(self.fixed.head, self.moving.head)
         fine = Level(settings.finest_mm, settings.samples, *RIGID_FINE)
         self.levels = [self._images(level) for level in (COARSE, MIDDLE, fine)]
-        exchanged = self.frame.exchanged()
+        exchanged = self.coordinates.exchanged()
         self.way_back = LevelImages(self.moving, self.fixed, exchanged, WAY_BACK)
         self.fine_affine = Level(settings.finest_mm, settings.samples, *AFFINE_FINE)
         self.refined: list[LinearTransform] = []
@@ -223,19 +223,21 @@ class _Search:
         kept: list[tuple[LinearTransform, StageReport]] = []
         for found in coarse:
             there = [*self.refined, *(transform for transform, _ in kept)]
-            apart = [self.frame.unit_mm * mean_distance(found[0], other) for other in there]
+            apart = [self.coordinates.unit_mm * mean_distance(found[0], other) for other in there]
             if found[1].metric >= _LEAST_OF_BEST * coarse[0][1].metric:
                 kept += [found] if min(apart, default=math.inf) > _SAME_PLACE_MM else []
         return kept
 
     def _coarse(self, start: LinearTransform) -> tuple[LinearTransform, StageReport] | None:
-        return self._attempt(lambda: optimise(self.levels[0], start, self.frame, self._seed(0)))
+        return self._attempt(
+            lambda: optimise(self.levels[0], start, self.coordinates, self._seed(0))
+        )
 
     def _refined(self, transform: LinearTransform, report: StageReport) -> _Solution | None:
         reports = [report]
         for number in (1, 2):
             level, seed, start = self.levels[number], self._seed(number), transform
-            found = self._attempt(_bound(level, start, self.frame, seed))
+            found = self._attempt(_bound(level, start, self.coordinates, seed))
             if found is None:
                 return None
             transform = found[0]
@@ -248,7 +250,7 @@ class _Search:
     def _affine(self, rigid: _Solution) -> _Solution:
         images = self.levels[2].with_level(self.fine_affine)
         start = as_affine(rigid.transform)
-        found = self._attempt(_bound(images, start, self.frame, self._seed(2)))
+        found = self._attempt(_bound(images, start, self.coordinates, self._seed(2)))
         if found is None:
             return _with_note(rigid, "rigid kept: the affine refinement left the field of view")
         transform, report = found
@@ -262,28 +264,28 @@ class _Search:
 
     def _mirror_fit(self, transform: LinearTransform) -> float | None:
         """Register the mirrored fixed head from the solution, and compare on the middle level."""
-        straight = self._attempt(_bound(self.levels[1], transform, self.frame, self._seed(1)))
+        straight = self._attempt(_bound(self.levels[1], transform, self.coordinates, self._seed(1)))
         coarse = self.levels[0].mirrored()
-        mirrored = self._attempt(_bound(coarse, transform, self.frame, self._seed(0)))
+        mirrored = self._attempt(_bound(coarse, transform, self.coordinates, self._seed(0)))
         if mirrored is not None:
             middle = self.levels[1].mirrored()
-            mirrored = self._attempt(_bound(middle, mirrored[0], self.frame, self._seed(1)))
+            mirrored = self._attempt(_bound(middle, mirrored[0], self.coordinates, self._seed(1)))
         if straight is None or mirrored is None or straight[1].metric <= 0:
             return None
         return mirrored[1].metric / straight[1].metric
 
     def physical(self, transform: LinearTransform) -> LinearTransform:
         """Return a transform of head coordinates as it was asked for, LPS mm."""
-        found = in_millimetres(transform, self.frame)
+        found = in_millimetres(transform, self.coordinates)
         return inverted(found) if self.turned else found
 
     def _disagreement(self, transform: LinearTransform) -> float | None:
         """Refine the inverse with the images exchanged; return how far it moves the head, mm."""
         start = inverted(transform)
-        found = self._attempt(_bound(self.way_back, start, self.frame, self._seed(1)))
+        found = self._attempt(_bound(self.way_back, start, self.coordinates, self._seed(1)))
         if found is None:
             return None
-        return self.frame.unit_mm * mean_distance(start, found[0])
+        return self.coordinates.unit_mm * mean_distance(start, found[0])
 
     def _judged(
         self, transform: LinearTransform, reports: tuple[StageReport, ...], mirror_fit: float | None
@@ -298,7 +300,7 @@ class _Search:
         return _Solution(transform, reports, quality, reasons, ())
 
     def _images(self, level: Level) -> LevelImages:
-        return LevelImages(self.fixed, self.moving, self.frame, level)
+        return LevelImages(self.fixed, self.moving, self.coordinates, level)
 
     def _seed(self, level: int) -> int:
         return self.settings.seed + level
@@ -316,9 +318,9 @@ class _Search:
 
 
 def _bound(
-    images: LevelImages, start: LinearTransform, frame: Frame, seed: int
+    images: LevelImages, start: LinearTransform, coordinates: Coordinates, seed: int
 ) -> Callable[[], tuple[LinearTransform, StageReport]]:
-    return lambda: optimise(images, start, frame, seed)
+    return lambda: optimise(images, start, coordinates, seed)
 
 
 def _turned_starts() -> list[LinearTransform]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from cta_data.imaging.brain.head_mask import HeadMask
-from cta_data.imaging.geometry.itk_threads import one_itk_thread
 from cta_data.imaging.geometry.resampling import isotropic
 from cta_data.imaging.registration.volume import RegistrationVolume
 
@@ -25,7 +27,9 @@ LinearTransform = sitk.Euler3DTransform | sitk.AffineTransform
 HISTOGRAM_BINS = 32
 _RIM_MM = 12.0  # air around the skin that still counts, so that the outline itself is aligned
 
-
+# ITK's default number of threads belongs to the process, so two registrations in two Python
+# threads take turns: neither may put the number back while the other one runs.
+_TURN = threading.RLock()
 EVERY_VOXEL = 0
 """Samples of a level that draws no lots: each voxel once, at a random point inside it."""
 
@@ -55,28 +59,32 @@ class StageReport:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Coordinates:
     """Centres (LPS mm) and the unit (mm) of the coordinates that the optimiser works in."""
 
     fixed_centre: tuple[float, float, float]
     moving_centre: tuple[float, float, float]
     unit_mm: float
 
-    def exchanged(self) -> Frame:
-        """Return the frame of the same images in the other order."""
-        return Frame(self.moving_centre, self.fixed_centre, self.unit_mm)
+    def exchanged(self) -> Coordinates:
+        """Return the coordinates of the same images in the other order."""
+        return Coordinates(self.moving_centre, self.fixed_centre, self.unit_mm)
 
 
-def frame_of(fixed: HeadMask, moving: HeadMask) -> Frame:
-    """Return the frame that puts the two heads' centres onto each other."""
-    return Frame(fixed.centre_mm, moving.centre_mm, fixed.radius_mm)
+def coordinates_of(fixed: HeadMask, moving: HeadMask) -> Coordinates:
+    """Return the coordinates that put the two heads' centres onto each other."""
+    return Coordinates(fixed.centre_mm, moving.centre_mm, fixed.radius_mm)
 
 
 class LevelImages:
     """The images of one level in head coordinates, kept so that several starts can share them."""
 
     def __init__(
-        self, fixed: RegistrationVolume, moving: RegistrationVolume, frame: Frame, level: Level
+        self,
+        fixed: RegistrationVolume,
+        moving: RegistrationVolume,
+        coordinates: Coordinates,
+        level: Level,
     ) -> None:
         fixed_image = _at(fixed.image, level.spacing_mm)
         mask = _rim(fixed.head.mask, fixed_image)
@@ -85,10 +93,13 @@ class LevelImages:
         box = statistics.GetBoundingBox(1)
         self.level = level
         self.voxels = int(statistics.GetNumberOfPixels(1))
-        self.fixed = _in_frame(_crop(fixed_image, box), frame.fixed_centre, frame.unit_mm)
-        self.mask = _in_frame(_crop(mask, box), frame.fixed_centre, frame.unit_mm)
+        unit_mm = coordinates.unit_mm
+        self.fixed = _in_coordinates(
+            _crop(fixed_image, box), coordinates.fixed_centre, coordinates.unit_mm
+        )
+        self.mask = _in_coordinates(_crop(mask, box), coordinates.fixed_centre, unit_mm)
         moving_image = _at(moving.image, level.spacing_mm)
-        self.moving = _in_frame(moving_image, frame.moving_centre, frame.unit_mm)
+        self.moving = _in_coordinates(moving_image, coordinates.moving_centre, unit_mm)
 
     def with_level(self, level: Level) -> LevelImages:
         """Return the same images with other optimiser steps."""
@@ -105,7 +116,7 @@ class LevelImages:
 
 
 def optimise(
-    images: LevelImages, start: LinearTransform, frame: Frame, seed: int
+    images: LevelImages, start: LinearTransform, coordinates: Coordinates, seed: int
 ) -> tuple[LinearTransform, StageReport]:
     """Maximise mutual information from ``start`` (head coordinates); return a new transform.
 
@@ -116,15 +127,17 @@ def optimise(
     """
     kind = "affine" if isinstance(start, sitk.AffineTransform) else "rigid"
     transform = type(start)(start)
-    with one_itk_thread():
-        method = _method(images, frame, seed)
+    with _one_itk_thread():
+        method = _method(images, coordinates, seed)
         method.SetInitialTransform(transform, inPlace=True)
         method.Execute(images.fixed, images.moving)
         iterations, metric = method.GetOptimizerIteration(), -method.GetMetricValue()
     return transform, StageReport(kind, images.level.spacing_mm, int(iterations), float(metric))
 
 
-def _method(images: LevelImages, frame: Frame, seed: int) -> sitk.ImageRegistrationMethod:
+def _method(
+    images: LevelImages, coordinates: Coordinates, seed: int
+) -> sitk.ImageRegistrationMethod:
     level = images.level
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
@@ -141,8 +154,8 @@ def _method(images: LevelImages, frame: Frame, seed: int) -> sitk.ImageRegistrat
     method.MetricUseMovingImageGradientFilterOff()
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=level.first_step_mm / frame.unit_mm,
-        minStep=level.last_step_mm / frame.unit_mm,
+        learningRate=level.first_step_mm / coordinates.unit_mm,
+        minStep=level.last_step_mm / coordinates.unit_mm,
         numberOfIterations=level.iterations,
         relaxationFactor=0.5,
         gradientMagnitudeTolerance=1e-8,
@@ -185,15 +198,18 @@ def mean_distance(first: LinearTransform, second: LinearTransform) -> float:
     return sum(apart) / len(apart)
 
 
-def in_millimetres(transform: LinearTransform, frame: Frame) -> LinearTransform:
+def in_millimetres(transform: LinearTransform, coordinates: Coordinates) -> LinearTransform:
     """Return a transform of head coordinates as one of physical points (LPS mm)."""
     result = type(transform)(transform)
-    result.SetCenter(frame.fixed_centre)
+    result.SetCenter(coordinates.fixed_centre)
     result.SetTranslation(
         [
-            moving - fixed + frame.unit_mm * shift
+            moving - fixed + coordinates.unit_mm * shift
             for moving, fixed, shift in zip(
-                frame.moving_centre, frame.fixed_centre, transform.GetTranslation(), strict=True
+                coordinates.moving_centre,
+                coordinates.fixed_centre,
+                transform.GetTranslation(),
+                strict=True,
             )
         ]
     )
@@ -223,8 +239,27 @@ def _left_for_right(image: sitk.Image) -> sitk.Image:
     return mirror
 
 
-def _in_frame(image: sitk.Image, centre: tuple[float, float, float], unit_mm: float) -> sitk.Image:
+def _in_coordinates(
+    image: sitk.Image, centre: tuple[float, float, float], unit_mm: float
+) -> sitk.Image:
     moved = sitk.Image(image)
     moved.SetSpacing([step / unit_mm for step in image.GetSpacing()])
     moved.SetOrigin([(o - c) / unit_mm for o, c in zip(image.GetOrigin(), centre, strict=True)])
     return moved
+
+
+@contextmanager
+def _one_itk_thread() -> Iterator[None]:
+    """Run ITK single-threaded inside the block, and leave its default as it was.
+
+    ``ImageRegistrationMethod.SetNumberOfThreads`` does not reach the metric's own threads (seen
+    with SimpleITK 2.5.7): the derivative of Mattes mutual information is then summed in the order
+    in which threads finish, and its last bits differ from run to run.
+    """
+    with _TURN:
+        before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        try:
+            yield
+        finally:
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)

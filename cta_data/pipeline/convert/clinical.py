@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.clinical import Clinical
-from cta_data.cohorts.lesion_rows import LesionRow, link_lesions, target_type
-from cta_data.cohorts.vocabulary import WORDS
+from cta_data.cohorts.clinical.lesion_rows import LesionRow, link_lesions, target_type
+from cta_data.cohorts.clinical.people import Clinical
+from cta_data.cohorts.clinical.vocabulary import WORDS
 from cta_data.engine import Unit
 from cta_data.engine.sessions import SourceSession, session_labels, source_sessions
+from cta_data.files import json_line
 from cta_data.intake.session_labels import is_safe
 from cta_data.pipeline.convert.phenotype import phenotype_problems
 from cta_data.redaction import CellRedactor, Identity, Redactor
@@ -173,7 +173,7 @@ def _link(card: Card, subject: str, session: str, row: LesionRow | None) -> dict
 
 
 def _json(values: Mapping[str, str]) -> str:
-    return json.dumps(dict(values), sort_keys=True, ensure_ascii=False)
+    return json_line(dict(values), escaped=False)
 
 
 def list_rows_without_session(study: Study) -> None:

@@ -19,21 +19,15 @@ from cta_data.cohorts.roi_selection import RoiName
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import Unit, UnitId, Workspace, content_key
 from cta_data.errors import DataRefused
-from cta_data.formats.digests.voxels import VoxelDigests, voxel_digests
-from cta_data.formats.image_grid import ImageGrid
+from cta_data.formats.digests import VoxelDigests, voxel_digests
 from cta_data.formats.nifti.copy import place_nifti
 from cta_data.formats.nifti.geometry import FormChoice
-from cta_data.formats.nifti.image import (
-    describe_grid_difference,
-    ras_affine,
-    read_image,
-    same_grid,
-    write_voxels,
-)
+from cta_data.formats.nifti.image import read_image, write_voxels
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.png_stack import read_png_stack
 from cta_data.formats.slice_numbers import slice_numbers
 from cta_data.formats.voxel_values import NotFinite, usable_values
+from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
 from cta_data.intake import read_members
 from cta_data.pipeline.convert.dose import DOSE
 from cta_data.pipeline.convert.image_rows import (
@@ -134,7 +128,7 @@ def convert_file_images(
     return images
 
 
-def read_mask(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], ImageGrid]:
+def read_mask(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Grid]:
     """Read the voxels (z, y, x) of a mask, whatever contains it, and where they lie.
 
     Raises
@@ -144,11 +138,11 @@ def read_mask(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Image
     """
     if file.match.container == "NIFTI":
         image = read_image(file.path, form_choice(card))
-        return sitk.GetArrayFromImage(image), _grid_of(image)
+        return sitk.GetArrayFromImage(image), Grid.of(image)
     return _read_other(file, card)
 
 
-def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], ImageGrid]:
+def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Grid]:
     if file.match.container == "NRRD":
         return read_nrrd_voxels(file.path)
     spacing = card.geometry.assumed_spacing_mm
@@ -159,18 +153,13 @@ def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Ima
             next_step="Set geometry.assumed_spacing_mm in the cohort's card",
         )
     image = read_png_stack(read_members(file.path), spacing)
-    return sitk.GetArrayFromImage(image), _grid_of(image)
+    return sitk.GetArrayFromImage(image), Grid.of(image)
 
 
 def form_choice(card: Card) -> FormChoice:
     """Return what the card says of NIfTI headers that contradict themselves."""
     setting = "say which is in the cohort's card (geometry.nifti_form)"
     return FormChoice(card.geometry.nifti_form, setting)
-
-
-def _grid_of(image: sitk.Image) -> ImageGrid:
-    size, spacing = image.GetSize(), image.GetSpacing()
-    return ImageGrid(size, spacing, image.GetOrigin(), image.GetDirection())
 
 
 def _check_slices(files: Iterable[SessionFile]) -> None:
@@ -288,7 +277,7 @@ def _write(
     } | grid_columns(grid)
 
 
-def _place(file: SessionFile, target: Path, card: Card) -> tuple[ImageGrid, str, tuple[str, ...]]:
+def _place(file: SessionFile, target: Path, card: Card) -> tuple[Grid, str, tuple[str, ...]]:
     """Write an image; return its grid, where its geometry comes from, and what was noted."""
     setting = "say in the cohort's card what takes their place (geometry.replace_not_finite)"
     not_finite = NotFinite(card.geometry.replace_not_finite, setting)

@@ -11,8 +11,7 @@ import pydicom
 from cta_data.bids.names import BidsName, raw_name
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import UnitId
-from cta_data.formats.nifti.image import ras_affine
-from cta_data.imaging.geometry.grid import Placed
+from cta_data.imaging.geometry.grid import Placed, ras_affine
 from cta_data.imaging.rasterization.contours import AcquiredSlices
 
 TWO_VALUES = "holds two values alone: is it a mask?"

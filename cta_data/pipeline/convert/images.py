@@ -15,7 +15,7 @@ from cta_data.formats.dicom.geometry import SeriesRepairs
 from cta_data.formats.dicom.header import measured
 from cta_data.formats.dicom.series import ConvertedSeries, convert_series
 from cta_data.formats.dicom.series_parameters import MIXED
-from cta_data.formats.digests.voxels import voxel_digests
+from cta_data.formats.digests import voxel_digests
 from cta_data.formats.nifti.image import write_image
 from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization.contours import AcquiredSlices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -13,13 +12,9 @@ from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
 from cta_data.cohorts.roi_selection import select_rois
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import (
-    describe_grid_difference,
-    ras_affine,
-    same_grid,
-    write_voxels,
-)
-from cta_data.imaging.geometry.grid import Placed
+from cta_data.files import json_text
+from cta_data.formats.nifti.image import write_voxels
+from cta_data.imaging.geometry.grid import Placed, describe_grid_difference, ras_affine, same_grid
 from cta_data.imaging.lesions.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import reordered
 from cta_data.pipeline.artefacts import drawn_path
@@ -125,7 +120,7 @@ def write_drawn(
     path = drawn_path(unit, technique)
     write_voxels(lesions.labels, ras_affine(grid), workspace.write(path))
     content = {"Lesions": [asdict(lesion) for lesion in lesions.lesions]}
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    text = json_text(content, indent=1, escaped=True)
     workspace.write(path.replace(".nii.gz", ".json")).write_text(text, encoding="utf-8")
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cta_data.bids.dataset import OLDEST_AGE_YEARS, write_bidsignore
-from cta_data.bids.phenotype import write_phenotype
-from cta_data.cohorts.clinical import Clinical, Phenotype, PhenotypeColumn, PhenotypeRow
-from cta_data.cohorts.vocabulary import WORDS, read_age
+from cta_data.bids.dataset import OLDEST_AGE_YEARS, write_bidsignore, write_phenotype
+from cta_data.cohorts.clinical.people import Clinical
+from cta_data.cohorts.clinical.phenotype import Phenotype, PhenotypeColumn, PhenotypeRow
+from cta_data.cohorts.clinical.vocabulary import WORDS, read_age
 from cta_data.engine.driver import mark_uncommitted
 from cta_data.engine.sessions import session_labels
 from cta_data.redaction import CellRedactor, Identity, Redactor

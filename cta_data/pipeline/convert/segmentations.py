@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.roi_selection import (
+    RoiDecision,
     RoiName,
-    Selection,
     Selections,
     select_rois,
     technique_drawn_on,
@@ -23,7 +23,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.dicom.header import header_of
 from cta_data.formats.dicom.segmentation import Segmentation, read_segmentation
 from cta_data.formats.dicom.time import Moment, in_order, is_later
-from cta_data.formats.nifti.image import describe_grid_difference
+from cta_data.imaging.geometry.grid import describe_grid_difference
 from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import onto_voxels
 from cta_data.pipeline.convert.annotation_choice import (
@@ -192,7 +192,7 @@ def _write_lesions(
 
 def _rejected_rows(
     unit: UnitId,
-    decisions: Sequence[Selection],
+    decisions: Sequence[RoiDecision],
     before: int,
     drawn_on: str | None,
     image: PlacedImage,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cta_data.reports.article.score_text import METRIC_NAMES
+from cta_data.reports.article import METRIC_NAMES
 from cta_data.reports.figures.style import HATCHES, MARKERS, MODEL_COLOURS, new_figure, settings
 
 _WIDTH = 0.8

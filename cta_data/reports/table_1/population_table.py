@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from cta_data.cohorts.vocabulary import PRIMARY_TUMOUR, PRIOR_BRAIN_RADIOTHERAPY
+from cta_data.cohorts.clinical.vocabulary import PRIMARY_TUMOUR, PRIOR_BRAIN_RADIOTHERAPY
 from cta_data.reports.table_1.populations import EVALUATED, SESSION, assign_populations, patients_of
 from cta_data.reports.table_1.rows import SEXES, VOLUME
-from cta_data.scoring.published import published_table_1
+from cta_data.scoring.paper import published_table_1
 
 Value = tuple[float, int]
 """A value (NaN where there is none) and how many values it rests on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cta_data.cohorts.vocabulary import PRIMARY_TUMOUR
+from cta_data.cohorts.clinical.vocabulary import PRIMARY_TUMOUR
 
 Kind = Literal["count", "spread", "mean_sd"]
 

@@ -11,10 +11,11 @@ from cta_data.scoring.models.found import (
 from cta_data.scoring.models.found_by_models import found_by_models, lesions_by_models
 from cta_data.scoring.models.predictions import PredictedSet, Predictions, predictions_in_folders
 from cta_data.scoring.models.score_table import score_table
-from cta_data.scoring.models.sets import ScoredSet, score_sets
+from cta_data.scoring.models.sets import CaseAccounting, ScoredSet, score_sets
 
 __all__ = [
     "EDGES_CM3",
+    "CaseAccounting",
     "PredictedSet",
     "Predictions",
     "ScoredSet",

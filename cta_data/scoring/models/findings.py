@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pandas as pd
 
 from cta_data.scoring.models.found import FOUND_ORDER
-from cta_data.scoring.models.paper_order import PAIR, in_paper_order
 from cta_data.scoring.models.sets import ScoredSet
+from cta_data.scoring.paper import PAIR, in_paper_order
 
 REFERENCE = "reference"
 TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = "true positive", "false negative", "false positive"
@@ -24,7 +23,7 @@ RULE = (
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ModelVerdict:
     """What a finding is to a model; Dice is of the matched pair, None where there is none."""
 
     model: str
@@ -33,7 +32,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SelectedExample:
     """One lesion of the reference, or one false positive of a model.
 
     Attributes
@@ -55,7 +54,7 @@ class Finding:
     origin: str
     lesion: int
     volume_mm3: float
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[ModelVerdict, ...] = ()
     rules: tuple[str, ...] = ()
     technique: str = ""
 
@@ -69,13 +68,13 @@ class Finding:
 class _TestSet:
     """The findings of one test set."""
 
-    lesions: list[Finding] = field(default_factory=list)
-    false: list[Finding] = field(default_factory=list)
+    lesions: list[SelectedExample] = field(default_factory=list)
+    false: list[SelectedExample] = field(default_factory=list)
 
 
 def choose_findings(
     sets: Sequence[ScoredSet], models: tuple[str, str] = PAIR
-) -> tuple[Finding, ...]:
+) -> tuple[SelectedExample, ...]:
     """Choose findings as `RULE` says, in the paper's order of test sets and in that of the rules.
 
     A rule that finds nothing chooses nothing.
@@ -85,7 +84,7 @@ def choose_findings(
     models
         The two that are compared.
     """
-    chosen: list[Finding] = []
+    chosen: list[SelectedExample] = []
     for test_set in in_paper_order((one.test_set for one in sets), FOUND_ORDER):
         own = sorted((s for s in sets if s.test_set == test_set), key=lambda one: one.model)
         for technique in dict.fromkeys(one.technique for one in own):
@@ -93,10 +92,10 @@ def choose_findings(
     return tuple(chosen)
 
 
-def _choose(mine: Sequence[ScoredSet], models: tuple[str, str]) -> Iterable[Finding]:
+def _choose(mine: Sequence[ScoredSet], models: tuple[str, str]) -> Iterable[SelectedExample]:
     """Return the findings of models whose masks are on one grid, so that lesions are the same."""
     found = _TestSet(_reference_lesions(mine), [f for s in mine for f in _false_ones(s)])
-    merged: dict[tuple[str, int, str], Finding] = {}
+    merged: dict[tuple[str, int, str], SelectedExample] = {}
     for rule, finding in _by_rule(found, [one.model for one in mine], models):
         known = merged.get(finding.key, finding)
         merged[finding.key] = replace(
@@ -105,7 +104,7 @@ def _choose(mine: Sequence[ScoredSet], models: tuple[str, str]) -> Iterable[Find
     return merged.values()
 
 
-def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
+def findings_frame(findings: Sequence[SelectedExample]) -> pd.DataFrame:
     """Return one row a chosen finding and model.
 
     Returns
@@ -115,21 +114,16 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
         origin, lesion, volume_cm3, model, label, dice (NaN where no lesion of the model's was
         matched).
     """
-    rows: list[dict[str, Any]] = [
-        {
-            "test_set": one.test_set,
-            "technique": one.technique,
-            "rule": "; ".join(one.rules),
-            "case": one.case,
-            "origin": one.origin,
-            "lesion": one.lesion,
-            "volume_cm3": one.volume_mm3 / 1000,
-            **vars(verdict),
-        }
+    columns = ("test_set", "technique", "rule", "case", "origin", "lesion", "volume_cm3")
+    rows = [
+        (
+            *(one.test_set, one.technique, "; ".join(one.rules), one.case, one.origin),
+            *(one.lesion, one.volume_mm3 / 1000, verdict.model, verdict.label, verdict.dice),
+        )
         for one in findings
         for verdict in one.verdicts
     ]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=[*columns, "model", "label", "dice"])
     if frame.empty:
         return frame
     known = frame if frame["technique"].any() else frame.drop(columns="technique")
@@ -138,7 +132,7 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
 
 def _by_rule(
     found: _TestSet, all_models: Sequence[str], models: tuple[str, str]
-) -> Iterator[tuple[str, Finding]]:
+) -> Iterator[tuple[str, SelectedExample]]:
     first, second = models
     for finder, other in ((second, first), (first, second)):
         alone = [
@@ -166,24 +160,24 @@ def _by_rule(
             yield f"largest false positive of model {model}", min(false, key=_largest_first)
 
 
-def _largest_first(finding: Finding) -> tuple[float, tuple[str, int, str]]:
+def _largest_first(finding: SelectedExample) -> tuple[float, tuple[str, int, str]]:
     return -finding.volume_mm3, finding.key
 
 
-def _label(finding: Finding, model: str) -> str:
+def _label(finding: SelectedExample, model: str) -> str:
     return next((v.label for v in finding.verdicts if v.model == model), "")
 
 
-def _mean_dice(finding: Finding) -> float:
+def _mean_dice(finding: SelectedExample) -> float:
     dice = [verdict.dice or 0.0 for verdict in finding.verdicts]
     # Rounded, so that the order of a sum cannot decide between equal ones.
     return round(sum(dice) / len(dice), 9)
 
 
-def _reference_lesions(sets: Sequence[ScoredSet]) -> list[Finding]:
+def _reference_lesions(sets: Sequence[ScoredSet]) -> list[SelectedExample]:
     """Return every reference lesion with what it is to each model that was scored on its case."""
     volumes: dict[tuple[str, int], float] = {}
-    verdicts: dict[tuple[str, int], list[Verdict]] = {}
+    verdicts: dict[tuple[str, int], list[ModelVerdict]] = {}
     for one in sets:
         for case in one.scores.cases:
             pairs = {pair.reference_lesion: pair for pair in case.pairs}
@@ -192,21 +186,23 @@ def _reference_lesions(sets: Sequence[ScoredSet]) -> list[Finding]:
                 pair = pairs.get(number)
                 found = pair is not None and pair.detected
                 label = TRUE_POSITIVE if found else FALSE_NEGATIVE
-                told = Verdict(one.model, label, pair.dice if pair else None)
+                told = ModelVerdict(one.model, label, pair.dice if pair else None)
                 volumes[case.case, number] = lesion.volume_mm3
                 verdicts.setdefault((case.case, number), []).append(told)
     return [
-        Finding(sets[0].test_set, case, REFERENCE, number, volume, tuple(verdicts[case, number]))
+        SelectedExample(
+            sets[0].test_set, case, REFERENCE, number, volume, tuple(verdicts[case, number])
+        )
         for (case, number), volume in sorted(volumes.items())
     ]
 
 
-def _false_ones(one: ScoredSet) -> Iterator[Finding]:
+def _false_ones(one: ScoredSet) -> Iterator[SelectedExample]:
     for case in one.scores.cases:
         pairs = {pair.predicted_lesion: pair for pair in case.pairs}
         for single in case.false:
             pair = pairs.get(single.lesion)
-            told = Verdict(one.model, FALSE_POSITIVE, pair.dice if pair else None)
-            yield Finding(
+            told = ModelVerdict(one.model, FALSE_POSITIVE, pair.dice if pair else None)
+            yield SelectedExample(
                 one.test_set, case.case, one.model, single.lesion, single.volume_mm3, (told,)
             )

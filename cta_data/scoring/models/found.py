@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from cta_data.scoring.models.paper_order import PAIR, in_paper_order, printed_name
 from cta_data.scoring.models.sets import ScoredSet
-from cta_data.scoring.published import published_found_instances
+from cta_data.scoring.paper import PAIR, in_paper_order, printed_name, published_found_instances
 
 KINDS = ("both", "B only", "A only", "none")
 FOUND_ORDER = ("SUSM", "YNHH", "UMMC", "UKHD", "SPACE", "MPRAGE")

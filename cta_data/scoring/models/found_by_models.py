@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from cta_data.scoring.models.found import FOUND_ORDER
-from cta_data.scoring.models.paper_order import in_paper_order
 from cta_data.scoring.models.sets import ScoredSet
+from cta_data.scoring.paper import in_paper_order
 
 KEY = ["test_set", "case", "lesion_id"]
 NOBODY = "none"
@@ -63,22 +63,15 @@ def found_by_models(lesions: pd.DataFrame) -> pd.DataFrame:
         on the test set, found_by, lesions. Lesions that were not scored for all of its models are
         counted as such.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[str, str, str, int]] = []
     names = [str(name) for name in lesions if str(name).startswith("found_")]
     for test_set, part in lesions.groupby("test_set", sort=False):
         run = [name for name in names if part[name].notna().any()]
         models = [name.removeprefix("found_") for name in run]
         counts = Counter(_group(found, models) for found in part[run].itertuples(index=False))
-        rows += [
-            {
-                "test_set": test_set,
-                "models": ", ".join(models),
-                "found_by": group,
-                "lesions": counts[group],
-            }
-            for group in sorted(counts, key=lambda name: (name in (NOBODY, UNSCORED), name))
-        ]
-    return pd.DataFrame(rows)
+        groups = sorted(counts, key=lambda name: (name in (NOBODY, UNSCORED), name))
+        rows += [(str(test_set), ", ".join(models), name, counts[name]) for name in groups]
+    return pd.DataFrame(rows, columns=["test_set", "models", "found_by", "lesions"])
 
 
 def _group(found: Iterable[object], models: list[str]) -> str:

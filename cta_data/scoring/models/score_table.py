@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
-from cta_data.scoring.models.paper_order import (
+from cta_data.scoring.models.sets import ScoredSet
+from cta_data.scoring.paper import (
     ALL_SETS,
     EXTERNAL,
     INTERNAL,
     PAIR,
     in_paper_order,
     printed_name,
+    published_scores,
 )
-from cta_data.scoring.models.sets import ScoredSet
-from cta_data.scoring.published import published_scores
 from cta_data.scoring.statistics import holm, mann_whitney_u, pair_scores, wilcoxon_signed_rank
-from cta_data.scoring.summary import summarise
+from cta_data.scoring.summary import Summary, summarise
 
 INSTANCE = {"f1": "instance_f1", "ppv": "instance_ppv", "sensitivity": "instance_sensitivity"}
 LESION_WISE = {
@@ -27,8 +27,6 @@ LESION_WISE = {
     "lesionwise_ppv": "lesionwise_ppv",
     "lesionwise_sensitivity": "lesionwise_sensitivity",
 }
-STATISTICS = ("mean", "sd", "median", "q1", "q3")
-NO_TEST = dict.fromkeys(("n_pairs", "wilcoxon_p", "mann_whitney_p", "holm_p"), math.nan)
 FURTHER = "table_further"
 
 
@@ -109,6 +107,87 @@ TITLES = {name: plan.title for name, plan in PAPER_TABLES.items()} | {
 }
 
 
+@dataclass(frozen=True)
+class PairedTest:
+    """P-values of B against A; see `score_table`. Missing and NaN where they were not both run."""
+
+    n_pairs: int | None = None
+    wilcoxon_p: float = math.nan
+    mann_whitney_p: float = math.nan
+    holm_p: float = math.nan
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """What the paper prints of a score, as fractions; NaN where it prints nothing."""
+
+    mean: float
+    sd: float
+    median: float
+    q1: float
+    q3: float
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A metric of one model on one test set; see `score_table`.
+
+    `published` is missing where the paper's table is not at hand, `test` where none is made, and
+    `published_p_value` where either is.
+    """
+
+    test_set: str
+    printed_as: str | None
+    metric: str
+    model: str
+    technique: str | None
+    summary: Summary
+    n_not_scored: int
+    published: PublishedScore | None
+    published_p_value: float | None
+    test: PairedTest | None
+
+    def columns(self) -> dict[str, object]:
+        """Return the row's values by the names of the table's columns."""
+        about = ("test_set", "printed_as", "metric", "model", "technique")
+        values = {name: getattr(self, name) for name in about} | asdict(self.summary)
+        values["n_not_scored"] = self.n_not_scored
+        if self.published:
+            printed = asdict(self.published)
+            values |= {f"published_{name}": value for name, value in printed.items()}
+        if self.published_p_value is not None:
+            values["published_p_value"] = self.published_p_value
+        return values | (asdict(self.test) if self.test else {})
+
+
+def score_rows(
+    sets: Sequence[ScoredSet], name: str, published: pd.DataFrame | None = None
+) -> list[ScoreRow]:
+    """Return the rows of one of the tables; see `score_table`."""
+    if name == FURTHER:
+        chosen = [s for s in sets if not any(plan.has(s) for plan in PAPER_TABLES.values())]
+        plan = TablePlan(TITLES[FURTHER], ALL_SETS, (), INSTANCE | LESION_WISE, tests=True)
+    else:
+        plan = PAPER_TABLES[name]
+        chosen = [one for one in sets if plan.has(one)]
+    printed = _as_fractions(published_scores() if published is None else published)
+    printed = printed[printed["table"] == plan.published]
+    rows = [
+        row
+        for test_set in in_paper_order((one.test_set for one in chosen), plan.test_sets)
+        for row in _rows(plan, [s for s in chosen if s.test_set == test_set], printed)
+    ]
+    if plan.by_model:
+        rows.sort(key=lambda row: row.model)  # stable: test sets and metrics keep theirs
+    return rows
+
+
+def score_frame(rows: Sequence[ScoreRow]) -> pd.DataFrame:
+    """Return rows of one table as a DataFrame."""
+    frame = pd.DataFrame([row.columns() for row in rows])
+    return frame.astype({"n_pairs": "Int64"}) if "n_pairs" in frame else frame
+
+
 def score_table(
     sets: Sequence[ScoredSet], name: str, published: pd.DataFrame | None = None
 ) -> pd.DataFrame:
@@ -135,28 +214,10 @@ def score_table(
         `published_p_value`. NaN where there is none. Rows are ordered as in the paper: Tables 4
         and S1 by model and test set, the others by test set and metric.
     """
-    if name == FURTHER:
-        chosen = [s for s in sets if not any(plan.has(s) for plan in PAPER_TABLES.values())]
-        plan = TablePlan(TITLES[FURTHER], ALL_SETS, (), INSTANCE | LESION_WISE, tests=True)
-    else:
-        plan = PAPER_TABLES[name]
-        chosen = [one for one in sets if plan.has(one)]
-    printed = _as_fractions(published_scores() if published is None else published)
-    printed = printed[printed["table"] == plan.published]
-    rows = [
-        row
-        for test_set in in_paper_order((one.test_set for one in chosen), plan.test_sets)
-        for row in _rows(plan, [s for s in chosen if s.test_set == test_set], printed)
-    ]
-    if plan.by_model:
-        rows.sort(key=lambda row: str(row["model"]))  # stable: test sets and metrics keep theirs
-    frame = pd.DataFrame(rows)
-    return frame.astype({"n_pairs": "Int64"}) if "n_pairs" in frame else frame
+    return score_frame(score_rows(sets, name, published))
 
 
-def _rows(
-    plan: TablePlan, sets: Sequence[ScoredSet], printed: pd.DataFrame
-) -> Iterator[dict[str, object]]:
+def _rows(plan: TablePlan, sets: Sequence[ScoredSet], printed: pd.DataFrame) -> Iterator[ScoreRow]:
     """Yield the rows of one test set."""
     mine = {one.model: one for one in sets}
     tests = _tests(mine, list(plan.metrics)) if plan.tests else {}
@@ -164,20 +225,24 @@ def _rows(
         for model, one in mine.items():
             paper = printed_name(one.test_set)
             values = [getattr(case, metric) for case in one.scores.cases]
-            yield {
-                "test_set": one.test_set,
-                "printed_as": paper if paper in ALL_SETS else None,
-                "metric": metric,
-                "model": model,
-                "technique": one.technique or None,
-                **asdict(summarise(values)),
-                "n_not_scored": len(one.reference_cases) - len(values),
-                **(_printed(printed, paper, paper_name, model, plan) if plan.published else {}),
-                **(tests.get(metric, NO_TEST) if plan.tests else {}),
-            }
+            own = printed[(printed["test_set"] == paper) & (printed["metric"] == paper_name)]
+            yield ScoreRow(
+                test_set=one.test_set,
+                printed_as=paper if paper in ALL_SETS else None,
+                metric=metric,
+                model=model,
+                technique=one.technique or None,
+                summary=summarise(values),
+                n_not_scored=len(one.reference_cases) - len(values),
+                published=_published(own[own["model"] == model]) if plan.published else None,
+                published_p_value=_value(own[own["model"].isna()], "p_value")
+                if plan.published and plan.tests
+                else None,
+                test=tests.get(metric, PairedTest()) if plan.tests else None,
+            )
 
 
-def _tests(sets: dict[str, ScoredSet], metrics: list[str]) -> dict[str, dict[str, float]]:
+def _tests(sets: dict[str, ScoredSet], metrics: list[str]) -> dict[str, PairedTest]:
     """P-values of B against A, over cases that both have."""
     if not set(PAIR) <= set(sets):
         return {}
@@ -188,36 +253,19 @@ def _tests(sets: dict[str, ScoredSet], metrics: list[str]) -> dict[str, dict[str
         a, b = ([getattr(values[model][case], metric) for case in cases] for model in PAIR)
         pairs = pair_scores(a, b)
         signed = wilcoxon_signed_rank(pairs.differences, resolution=pairs.resolution)
-        found[metric] = {
-            "n_pairs": float(len(pairs.differences)),
-            "wilcoxon_p": signed.p_value,
-            "mann_whitney_p": mann_whitney_u(pairs.a, pairs.b).p_value,
-        }
-    adjusted = holm([found[metric]["wilcoxon_p"] for metric in metrics])
-    return {m: found[m] | {"holm_p": p} for m, p in zip(metrics, adjusted, strict=True)}
+        unpaired = mann_whitney_u(pairs.a, pairs.b)
+        found[metric] = PairedTest(len(pairs.differences), signed.p_value, unpaired.p_value)
+    adjusted = holm([found[metric].wilcoxon_p for metric in metrics])
+    return {m: replace(found[m], holm_p=p) for m, p in zip(metrics, adjusted, strict=True)}
 
 
-def _printed(
-    printed: pd.DataFrame, test_set: str, metric: str, model: str, plan: TablePlan
-) -> dict[str, float]:
-    values = {
-        f"published_{statistic}": _value(printed, test_set, metric, model, statistic)
-        for statistic in STATISTICS
-    }
-    if plan.tests:
-        values["published_p_value"] = _value(printed, test_set, metric, None, "p_value")
-    return values
+def _published(printed: pd.DataFrame) -> PublishedScore:
+    names = ("mean", "sd", "median", "q1", "q3")
+    return PublishedScore(*(_value(printed, statistic) for statistic in names))
 
 
-def _value(
-    printed: pd.DataFrame, test_set: str, metric: str, model: str | None, statistic: str
-) -> float:
-    rows = printed[
-        (printed["test_set"] == test_set)
-        & (printed["metric"] == metric)
-        & (printed["statistic"] == statistic)
-        & (printed["model"].isna() if model is None else printed["model"] == model)
-    ]
+def _value(printed: pd.DataFrame, statistic: str) -> float:
+    rows = printed[printed["statistic"] == statistic]
     return float(rows["value"].iloc[0]) if len(rows) else math.nan
 
 

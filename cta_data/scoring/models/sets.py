@@ -15,6 +15,30 @@ from cta_data.scoring.output import case_frame, lesion_frame
 
 
 @dataclass(frozen=True)
+class CaseAccounting:
+    """Where every case of a model and test set went, in numbers of cases.
+
+    `references` = `scored` + `failed` + `refused` + `left_out` + `without_prediction`; a
+    prediction without a reference comes on top.
+    """
+
+    test_set: str
+    model: str
+    technique: str
+    references: int
+    scored: int
+    failed: int
+    refused: int
+    left_out: int
+    without_prediction: int
+    without_reference: int
+
+    def columns(self) -> dict[str, str | int]:
+        """Return the numbers by name, with the technique where it is known."""
+        return {name: value for name, value in vars(self).items() if value != ""}
+
+
+@dataclass(frozen=True)
 class ScoredSet:
     """One model on one test set; see `PredictedSet` for what its attributes mean."""
 
@@ -51,26 +75,21 @@ class ScoredSet:
         return scored | set(pairing.files) | set(pairing.without_prediction) | refused
 
     @property
-    def accounting(self) -> dict[str, str | int]:
-        """Where every case went.
-
-        `references` = `scored` + `failed` + `refused` + `left_out` + `without_prediction`; a
-        prediction without a reference comes on top.
-        """
+    def accounting(self) -> CaseAccounting:
+        """Where every case went."""
         pairing = self.scores.pairing
-        read = {"technique": self.technique} if self.technique else {}
-        return {
-            "test_set": self.test_set,
-            "model": self.model,
-            **read,
-            "references": len(self.reference_cases),
-            "scored": len(self.scores.cases),
-            "failed": len(self.scores.failed) - len(pairing.refused),
-            "refused": len(pairing.refused),
-            "left_out": len(pairing.left_out),
-            "without_prediction": len(pairing.without_prediction),
-            "without_reference": len(pairing.without_reference),
-        }
+        return CaseAccounting(
+            test_set=self.test_set,
+            model=self.model,
+            technique=self.technique,
+            references=len(self.reference_cases),
+            scored=len(self.scores.cases),
+            failed=len(self.scores.failed) - len(pairing.refused),
+            refused=len(pairing.refused),
+            left_out=len(pairing.left_out),
+            without_prediction=len(pairing.without_prediction),
+            without_reference=len(pairing.without_reference),
+        )
 
     @property
     def n_missing(self) -> int:

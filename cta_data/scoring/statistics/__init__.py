@@ -1,23 +1,32 @@
 """Tests, intervals and effect sizes, by rules that are stated here and change with no library."""
 
-from cta_data.scoring.statistics.bootstrap import bootstrap_interval, cluster_mean_interval
-from cta_data.scoring.statistics.effect_size import (
-    matched_pairs_rank_biserial,
-    standardised_mean_difference,
+from cta_data.scoring.statistics.intervals import (
+    RESAMPLES,
+    SEED,
+    Interval,
+    IntervalMethod,
+    bootstrap_interval,
+    cluster_mean_interval,
+    proportion_interval,
 )
-from cta_data.scoring.statistics.holm import holm
-from cta_data.scoring.statistics.interval import Interval
-from cta_data.scoring.statistics.paired_scores import PairedScores, pair_scores
-from cta_data.scoring.statistics.proportion import proportion_interval
-from cta_data.scoring.statistics.rank_sum import RankSum, mann_whitney_u, rank_sum_counts
-from cta_data.scoring.statistics.signed_rank import (
+from cta_data.scoring.statistics.rank_tests import (
+    Method,
+    PairedScores,
+    RankSum,
     SignedRank,
-    signed_rank_counts,
+    holm,
+    mann_whitney_u,
+    pair_scores,
+    standardised_mean_difference,
     wilcoxon_signed_rank,
 )
 
 __all__ = [
+    "RESAMPLES",
+    "SEED",
     "Interval",
+    "IntervalMethod",
+    "Method",
     "PairedScores",
     "RankSum",
     "SignedRank",
@@ -25,11 +34,8 @@ __all__ = [
     "cluster_mean_interval",
     "holm",
     "mann_whitney_u",
-    "matched_pairs_rank_biserial",
     "pair_scores",
     "proportion_interval",
-    "rank_sum_counts",
-    "signed_rank_counts",
     "standardised_mean_difference",
     "wilcoxon_signed_rank",
 ]

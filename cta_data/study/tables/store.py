@@ -6,7 +6,6 @@ The same rows give the same bytes: no clock, no host and no writer's state go in
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cta_data.errors import CtaError
+from cta_data.files import written_whole
 from cta_data.study.tables.schemas import TableSchema, table_schemas
 from cta_data.study.tables.stored_rows import StoredRow, has_twins, stored_rows
 
@@ -141,12 +141,8 @@ def write_rows(folder: Path, table: str, rows: list[StoredRow]) -> None:
             "a row does not fit its table", where=f"manifests/{table}.parquet", why=str(error)
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{table}.parquet.part"
-    try:
-        pq.write_table(content, temporary, compression="zstd")
-        os.replace(temporary, folder / f"{table}.parquet")
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(folder / f"{table}.parquet") as unfinished:
+        pq.write_table(content, unfinished, compression="zstd")
 
 
 def read_arrow(folder: Path, table: str) -> pa.Table:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cta_data.errors import DataRefused
-from cta_data.json_files import read_json_object
+from cta_data.files import read_json_object, written_whole
 from cta_data.names import hidden_character, shown
 from cta_data.training.nnunet.checkpoints import read_checkpoint
-from cta_data.whole_files import written_whole
 
 CHECKPOINT = "checkpoint_final.pth"
 _SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")

@@ -16,7 +16,7 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cta_data.errors import DataRefused
-from cta_data.json_files import read_json_object
+from cta_data.files import read_json_object
 from cta_data.training.nnunet.checkpoints import read_checkpoint
 from cta_data.training.nnunet.model_facts import cascade_refused
 from cta_data.training.nnunet.plans import TRAINER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from cta_data.errors import ConfigurationError
+from cta_data.files import try_lock
 from cta_data.training.nnunet.environment import visible_gpus
 
 LOCKS = Path(tempfile.gettempdir()) / f"cta_data-gpus-{os.getuid()}"
@@ -62,9 +62,6 @@ def _lock(name: str) -> str:
 def _first_free(files: Sequence[tuple[str, IO[str]]]) -> str:
     while True:
         for name, file in files:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            return name
+            if try_lock(file):
+                return name
         time.sleep(_WAIT_SECONDS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.json_files import read_json_object
+from cta_data.files import read_json_object
 
 _NOT_LESION = ("background", "ignore")
 

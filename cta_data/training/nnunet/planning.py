@@ -7,18 +7,17 @@ A training set's own folder holds links into the pool, and none to the images.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from cta_data.errors import ConfigurationError
+from cta_data.files import json_text, locked
 from cta_data.training.nnunet.plans import PLANS_OF_PLANNER, adapted
 from cta_data.training.nnunet.pools import FEW_PROCESSES, pools_of_threads
 from cta_data.versioning.keys import digest
@@ -37,21 +36,14 @@ def plan_job(job: dict[str, Any]) -> dict[str, Any]:
     """
     prepared = Path(job["prepared"])
     prepared.mkdir(parents=True, exist_ok=True)
-    with _locked(prepared / "lock"):
+    # One process at a time: folds that start together wait for the first.
+    with locked(prepared / "lock", wait=True):
         folder = prepared / job["dataset"]
         if not (folder / PLANNED).is_file():
             _plan(job, folder)
         made = _preprocess(job, folder)
     plans = folder / f"{PLANS_OF_PLANNER[job['planner']]}.json"
     return {"folder": str(folder), "plans": str(plans), "preprocessed": made}
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time prepare a set: folds that start together wait for the first."""
-    with open(path, "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _plan(job: Mapping[str, Any], folder: Path) -> None:
@@ -199,4 +191,5 @@ def _point(source: Path, target: Path) -> None:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+    text = json_text(content, indent=4, sorted_keys=False, escaped=True)
+    path.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cta_data.files import json_line
 from cta_data.formats.nifti.image import read_image, write_image
 from cta_data.imaging.lesions.measurement import measure_lesions
 
@@ -72,7 +73,7 @@ def write_prediction(
         write_image(_like(probability, image), folder / PROBABILITIES / f"{case}.nii.gz")
     picture = draw_preview(case, image, instances, found.rows)
     (folder / PREVIEWS / f"{case}.png").write_bytes(picture)
-    rows = json.dumps(found.rows)
+    rows = json_line(found.rows, sorted_keys=False)
     (folder / INSTANCES / f"{case}.json").write_text(rows, encoding="utf-8")
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.files import json_line, write_text
 from cta_data.memory import lift_memory_bound
-from cta_data.whole_files import written_whole
 
 JOBS = {
     "plan": "cta_data.training.nnunet.planning:plan_job",
@@ -68,7 +68,7 @@ def run_job(
     """
     folder.mkdir(parents=True, exist_ok=True)
     job, answer, log = (folder / f"{name}.{kind}" for kind in ("job.json", "answer.json", "log"))
-    job.write_text(json.dumps(dict(arguments)), encoding="utf-8")
+    job.write_text(json_line(dict(arguments)), encoding="utf-8")
     answer.unlink(missing_ok=True)
     command = [
         sys.executable,
@@ -143,8 +143,7 @@ def main(name: str, job: Path, answer: Path) -> None:
     except Exception as error:  # noqa: BLE001 - the parent raises it again
         traceback.print_exc()
         content = {"error": _told(error)}
-    with written_whole(answer) as unfinished:
-        unfinished.write_text(json.dumps(content), encoding="utf-8")
+    write_text(json_line(content), answer)
 
 
 def _told(error: Exception) -> dict[str, str]:

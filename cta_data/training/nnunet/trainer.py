@@ -74,6 +74,7 @@ class SeededTrainer(OriginalTrainer):
         if self.reproducible:
             log = self.logger.local_logger.my_fantastic_logging
             log.update({name: [0.0] * len(log[name]) for name in _CLOCKS})
+        # torch writes the name into the file: it must be the same in every process.
         part = f"{filename}.part"
         super().save_checkpoint(part)
         if os.path.exists(part):

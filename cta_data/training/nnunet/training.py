@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
+from cta_data.files import json_text, locked, write_text
 from cta_data.training.nnunet.planning import plan_job
 from cta_data.training.nnunet.plans import model_folder
-from cta_data.whole_files import written_whole
 
 SESSIONS = "sessions.json"
 """What each process that worked on a fold did: it outlives the process, as the checkpoint does."""
@@ -53,13 +52,9 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    with open(path, "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CtaError(
-                "another process trains this fold", next_step="Wait until it has ended"
-            ) from error
+    with locked(path, wait=False) as alone:
+        if not alone:
+            raise CtaError("another process trains this fold", next_step="Wait until it has ended")
         yield
 
 
@@ -130,9 +125,8 @@ def _keep_session(folder: Path, session: dict[str, Any]) -> None:
     earlier = [one for one in _sessions(folder) if one["first_epoch"] < session["first_epoch"]]
     if earlier:
         earlier[-1]["epochs"] = session["first_epoch"] - earlier[-1]["first_epoch"]
-    with written_whole(folder / SESSIONS) as unfinished:
-        text = json.dumps([*earlier, session], indent=1) + "\n"
-        unfinished.write_text(text, encoding="utf-8")
+    text = json_text([*earlier, session], indent=1, sorted_keys=False, escaped=True)
+    write_text(text, folder / SESSIONS)
 
 
 def _sessions(folder: Path) -> list[dict[str, Any]]:

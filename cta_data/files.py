@@ -1,0 +1,106 @@
+"""The files of a study: written whole or not at all, JSON the same bytes each time, locks."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from cta_data.errors import DataRefused
+
+
+@contextmanager
+def written_whole(path: Path, beside: Path | None = None) -> Iterator[Path]:
+    """Yield a name to write to; it takes the place of `path` when all went well.
+
+    The name lies in the folder `beside`, or in that of `path`; both are on one file system. A link
+    at `path` is replaced, not followed. When the block fails, what was there stays, and nothing
+    unfinished is left.
+    """
+    unfinished = (beside or path.parent) / f".{path.name}.{os.getpid()}.part"
+    try:
+        yield unfinished
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write UTF-8 text whole; see `written_whole`."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write bytes whole; see `written_whole`."""
+    with written_whole(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def json_text(
+    content: Any, *, indent: int = 2, sorted_keys: bool = True, escaped: bool = False
+) -> str:
+    """JSON of several lines with a newline at the end, the same for the same content.
+
+    `escaped` writes what is not ASCII as `\\u….`. Numbers of numpy are written as floats.
+    """
+    text = json.dumps(
+        content, indent=indent, sort_keys=sorted_keys, ensure_ascii=escaped, default=float
+    )
+    return f"{text}\n"
+
+
+def json_line(content: Any, *, sorted_keys: bool = True, escaped: bool = True) -> str:
+    """JSON on one line, for a cell of a table or a line of a log; see `json_text`."""
+    return json.dumps(content, sort_keys=sorted_keys, ensure_ascii=escaped, default=float)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises
+    ------
+    DataRefused
+        The file is missing, is not JSON in UTF-8, or is nested beyond reason.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise DataRefused("there is no such file", where=str(path)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        why = f"{type(error).__name__}: {str(error)[:200]}"
+        raise DataRefused("the file cannot be read as JSON", where=str(path), why=why) from error
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the mapping that a JSON file holds; see `read_json` for the errors."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        why = f"it holds {type(content).__name__}"
+        raise DataRefused("the JSON file holds no mapping", where=str(path), why=why)
+    return content
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock an open file for this process alone, until it is closed; False where another has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold the lock file `path` during the block; yields whether this process has it.
+
+    With `wait`, the process that has it first is waited for, and True is yielded.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        if wait:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield wait or try_lock(file)

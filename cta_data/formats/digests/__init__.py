@@ -1,1 +1,0 @@
-"""Digests of voxels and slices: equal for equal content, whatever the file."""

@@ -1,0 +1,63 @@
+"""Brain masks that are not searched for: one that the user supplies, or the whole image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.imaging.brain.result import BrainExtraction, Options
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
+
+VERSION = "1"
+
+
+def extract_supplied(image: sitk.Image, options: Options) -> BrainExtraction:
+    """Return ``options["mask"]`` (path or ``SimpleITK.Image``), on the image's grid, as uint8 0/1.
+
+    Raises
+    ------
+    ConfigurationError
+        No mask is given, or its file does not exist.
+    DataRefused
+        The mask cannot be read, is empty, or lies on another grid.
+    """
+    given = options.get("mask")
+    where = "" if isinstance(given, sitk.Image) else str(given)
+    mask = given if isinstance(given, sitk.Image) else _read(given)
+    volume = mask.GetDimension() == 3
+    if not volume or not same_grid(mask, image):
+        raise DataRefused(
+            "the brain mask does not lie on the image's grid",
+            where=where,
+            why=describe_grid_difference(mask, image) if volume else "it is no volume",
+            next_step="Resample the mask to the image with nearest neighbour",
+        )
+    binary = sitk.Cast(mask != 0, sitk.sitkUInt8)
+    binary.CopyInformation(image)
+    if not sitk.GetArrayViewFromImage(binary).any():
+        raise DataRefused("the brain mask is empty", where=where)
+    return BrainExtraction(binary, "provided", VERSION)
+
+
+def whole_image(image: sitk.Image, options: Options) -> BrainExtraction:
+    """Return a mask of ones on the grid of ``image``."""
+    mask = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
+    mask.CopyInformation(image)
+    return BrainExtraction(mask, "none", "1", ("the whole image is taken as brain",))
+
+
+def _read(given: object) -> sitk.Image:
+    if not isinstance(given, (str, Path)):
+        raise ConfigurationError(
+            "the back end 'provided' needs a mask",
+            next_step="Give the option mask: the path of a mask on the image's grid",
+        )
+    if not Path(given).is_file():
+        raise ConfigurationError("the brain mask does not exist", where=str(given))
+    try:
+        return sitk.ReadImage(str(given))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataRefused("the brain mask cannot be read", where=str(given), why=reason) from error

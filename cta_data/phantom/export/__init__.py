@@ -1,0 +1,1 @@
+"""The hospital: identities, DICOM objects as its systems export them, and the truth beside."""

@@ -1,0 +1,1 @@
+"""External cohorts as they are distributed, with the traps of the real ones."""

@@ -1,0 +1,1 @@
+"""The scanner: signals of tissues, sampled on a grid and made imperfect."""

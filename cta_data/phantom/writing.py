@@ -1,0 +1,39 @@
+"""How phantoms are written: into a folder of their own, by one process or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from cta_data.errors import ConfigurationError
+
+_Job = TypeVar("_Job")
+_Done = TypeVar("_Done")
+
+
+def require_unused(folder: Path) -> None:
+    """Refuse a folder that holds phantoms.
+
+    Raises
+    ------
+    ConfigurationError
+        It has `raw` or `truth`.
+    """
+    if (folder / "raw").exists() or (folder / "truth").exists():
+        raise ConfigurationError(
+            "the folder already holds digital patients",
+            where=str(folder),
+            next_step="Choose a new folder, or remove raw/ and truth/ there",
+        )
+
+
+def done(write: Callable[[_Job], _Done], jobs: Sequence[_Job], processes: int) -> list[_Done]:
+    """Do all jobs; return what came of them in their order, however many processes there are."""
+    if processes == 1:
+        return [write(job) for job in jobs]
+    # A fresh interpreter per process: ITK's threads do not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(write, jobs))
