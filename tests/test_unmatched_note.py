@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cta_data.cli.intake import unmatched_note
+from cta_data.terminal.addition import unmatched_note
 
 
 def test_cases_that_no_rule_knows_are_named_before_other_files() -> None:

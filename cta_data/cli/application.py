@@ -12,28 +12,33 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer import Option
 from typer.main import get_command
 
-from cta_data.cli import (
-    acceptance_commands,
-    audit_commands,
-    compare_commands,
-    demo,
-    distribution_commands,
-    evaluate_commands,
-    experiment_commands,
-    inspect,
-    intake,
-    model_commands,
-    picture_commands,
-    report_commands,
-    score_commands,
-    standalone,
-    step_commands,
-    study_commands,
-    trace_commands,
-    train_commands,
-)
+from cta_data.cli.accept import accept
+from cta_data.cli.add import add
+from cta_data.cli.audit import audit
+from cta_data.cli.build import build
+from cta_data.cli.bundles import with_bundles
+from cta_data.cli.compare import compare
+from cta_data.cli.demo import demo
+from cta_data.cli.distribution import distribution
+from cta_data.cli.doctor import doctor
+from cta_data.cli.evaluate import evaluate
+from cta_data.cli.experiment import experiment
+from cta_data.cli.init import init
+from cta_data.cli.model import export, import_, list_models
+from cta_data.cli.pictures import pictures
+from cta_data.cli.predict import predict
+from cta_data.cli.query import query
+from cta_data.cli.rasterize import rasterize
+from cta_data.cli.report import report
+from cta_data.cli.score import score
+from cta_data.cli.status import status
+from cta_data.cli.steps import STEP_COMMANDS
+from cta_data.cli.trace import trace
+from cta_data.cli.train import train
+from cta_data.cli.transfer_mask import transfer_mask
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import CtaError, DataRefused
 from cta_data.terminal.output import error_console
@@ -41,36 +46,36 @@ from cta_data.versioning.tools import use_environment_tools
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
+COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
+COMMANDS += [report, pictures, accept, distribution, compare, rasterize, transfer_mask, score]
+COMMANDS += [evaluate, audit, trace, train, predict, experiment, demo]
+MODEL_COMMANDS: dict[str, Callable[..., int]] = {
+    "list": list_models,
+    "export": export,
+    "import": import_,
+}
 
-app = typer.Typer(
-    name="cta-data",
-    help="Data management and curation for cross-technique annotation of brain metastases.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+
+def _group(name: str, help_text: str) -> typer.Typer:
+    return typer.Typer(
+        name=name,
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+app = _group(
+    "cta-data", "Data management and curation for cross-technique annotation of brain metastases."
 )
-for group in (
-    study_commands,
-    intake,
-    step_commands,
-    inspect,
-    report_commands,
-    picture_commands,
-    acceptance_commands,
-    distribution_commands,
-    compare_commands,
-    standalone,
-    score_commands,
-    evaluate_commands,
-    audit_commands,
-    trace_commands,
-    train_commands,
-    model_commands,
-    experiment_commands,
-    demo,
-):
-    group.register(app)
+for _command_function in COMMANDS:
+    app.command()(with_bundles(_command_function))
+_models = _group("model", "List, export and import models.")
+for _name, _command_function in MODEL_COMMANDS.items():
+    _models.command(_name)(with_bundles(_command_function))
+app.add_typer(_models)
 
 
 def _print_version(wanted: bool) -> None:
@@ -84,7 +89,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Version.")
     ] = False,
 ) -> None:
     """Data management and curation for cross-technique annotation of brain metastases."""
@@ -106,23 +111,24 @@ def run() -> None:
         os.environ["PYTHONWARNINGS"] = "ignore"  # in workers, too
     try:
         code = _command()(standalone_mode=False)
-    except DataRefused as error:
-        _print_error(str(error))
-        sys.exit(EXIT_FAILED)
-    except CtaError as error:
-        _print_error(str(error))
-        sys.exit(EXIT_USAGE)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        why = error.strerror or str(error)
-        _print_error(f"{where}{why}. Mend that and run the command again: what was done is kept")
-        sys.exit(EXIT_USAGE)
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     except UsageError as error:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
+    except (CtaError, OSError) as error:
+        told = f"[bold red]Error:[/] {escape(_in_words(error))}"
+        error_console().print(told, soft_wrap=True, markup=True)
+        sys.exit(EXIT_FAILED if isinstance(error, DataRefused) else EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _in_words(error: CtaError | OSError) -> str:
+    if isinstance(error, CtaError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    why = error.strerror or str(error)
+    return f"{where}{why}. Mend that and run the command again: what was done is kept"
 
 
 class _Messages(logging.Handler):
@@ -138,7 +144,3 @@ def _show_log() -> None:
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _Messages) for handler in logger.handlers):
         logger.addHandler(_Messages())
-
-
-def _print_error(text: str) -> None:
-    error_console().print(f"[bold red]Error:[/] {escape(text)}", soft_wrap=True, markup=True)

@@ -5,40 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from cta_data.cli.options import JobsOption
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command("demo")(demo)
+from cta_data.cli.bundles import Takes
+from cta_data.cli.options import Execution
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path(
-        "demo-study"
-    ),
+    execution: Annotated[Execution, Takes("jobs")],
+    folder: Annotated[Path, Argument(help="Folder of the demonstration.")] = Path("demo-study"),
     patients: Annotated[
-        int, typer.Option("--patients", min=12, help="Digital patients, half of each group.")
+        int, Option("--patients", min=12, help="Digital patients, half of each group.")
     ] = 12,
     cohorts: Annotated[
         str,
-        typer.Option(
+        Option(
             "--cohorts", help="`internal` alone, `all`, or names with commas: susm,ynhh,ummc,ukhd."
         ),
     ] = "internal",
     train: Annotated[
-        bool, typer.Option("--train", help="Train, predict and evaluate A to D, tiny, too.")
+        bool, Option("--train", help="Train, predict and evaluate A to D, tiny, too.")
     ] = False,
     voxel_mm: Annotated[
         float,
-        typer.Option(
+        Option(
             "--voxel-mm", min=0.5, max=4.0, help="Voxels of the trial's images, mm; scanners: 1."
         ),
     ] = 1.5,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the digital patients.")] = 1,
-    jobs: JobsOption = 1,
+    seed: Annotated[int, Option("--seed", help="Seed of the digital patients.")] = 1,
 ) -> int:
     """Make a small trial of digital patients and run everything up to builds A to D, or to scores.
 
@@ -47,5 +41,5 @@ def demo(
     from cta_data.demo.demonstration import run_demonstration
 
     return run_demonstration(
-        folder, patients, seed, jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm
+        folder, patients, seed, execution.jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm
     )

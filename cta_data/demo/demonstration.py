@@ -19,11 +19,12 @@ from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
 from cta_data.study.study import Study
-from cta_data.terminal.output import ProgressObserver, console, print_frame
-from cta_data.terminal.report_table import print_written_reports
+from cta_data.terminal.output import ProgressObserver, console, print_frame, print_lines
+from cta_data.terminal.report_table import written_lines
 from cta_data.terminal.status_table import print_status
 from cta_data.training.nnunet.environment import require_training_packages
 from cta_data.versioning.datasets import save
+from cta_data.versioning.provenance import command_words
 
 SETTINGS = ("A", "B", "C", "D")
 EXTERNAL = ("susm", "ynhh", "ummc", "ukhd")
@@ -101,7 +102,7 @@ def run_demonstration(
 
 def _build(study: Study, jobs: int) -> Report:
     steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
-    command = ("cta-data", "build", *(w for name in SETTINGS for w in ("--setting", name)))
+    command = command_words("build", setting=SETTINGS)
     options = RunOptions(executor=ExecutorOptions(jobs), command=command)
     with ProgressObserver() as progress:
         report = execute(study, steps, options, progress.observer())
@@ -134,7 +135,7 @@ def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
     tell_truth(Study(study.root), folder.absolute() / "trial" / "truth")
     reports = make_reports(Study(study.root))
     if reports:
-        write_reports(study, reports, ("cta-data", "report"))
+        write_reports(study, reports, command_words("report"))
     out.print(f"   trained, predicted and evaluated ({_since(started)})")
     return whole
 
@@ -210,8 +211,8 @@ def print_overview(study: Study) -> None:
     console().print()
     made = make_reports(study, ["table1"])
     if made is not None:
-        write_reports(study, made, ["cta-data", "report", "table1"])
-        print_written_reports(study, made)
+        write_reports(study, made, command_words("report", "table1"))
+        print_lines(written_lines(study, made))
 
 
 def _print_results(study: Study, folder: Path, started: float) -> None:

@@ -25,9 +25,9 @@ from cta_data.training.runner import (
     prediction_tasks,
     steps_of,
     train_models,
-    with_command,
 )
 from cta_data.training.train import read_cases
+from cta_data.versioning.provenance import command_words
 
 SECONDS_A_PATCH = {"cuda": 0.07, "mps": 1.0, "cpu": 12.0}
 """Assumed for one patch of 128 x 128 x 128 in training; measured models of the study go before."""
@@ -56,6 +56,15 @@ class Experiment:
     predicted: Report | None
     evaluation: Evaluation | None
 
+    @property
+    def report(self) -> Report | None:
+        """Training and predicting in one report; None where the checks stopped the training."""
+        if self.trained is None:
+            return None
+        parts = [self.trained, *([self.predicted] if self.predicted else [])]
+        inputs = set().union(*(part.inputs for part in parts))
+        return Report([record for part in parts for record in part.records], inputs)
+
 
 def run_experiment(
     study: Study,
@@ -77,14 +86,12 @@ def run_experiment(
     CtaError
         Another command works on the study, or a commit failed.
     """
-    commands = commands_of(request)
-    done = train_models(study, with_command(request, *commands["train"]), observer, told)
+    train, predict = commands_of(request)
+    done = train_models(study, replace(request, command=train), observer, told)
     if done.report is None:
         return Experiment(None, None, None)
     study = Study(study.root)
-    of_settings = [word for name in request.settings for word in ("--setting", name)]
-    command = [*commands["predict"], *of_settings]
-    one = with_command(replace(request, folds=()), *command)
+    one = replace(request, folds=(), command=predict)
     predicted = predict_sets(study, one, prediction_tasks(study, one), observer)
     evaluation = evaluate_study(
         Study(study.root), CONVENTIONS[convention], jobs=request.executor.jobs, note=note
@@ -92,15 +99,18 @@ def run_experiment(
     return Experiment(done.report, predicted, evaluation)
 
 
-def commands_of(request: TrainingRequest) -> dict[str, list[str]]:
-    """Return the commands that the experiment stands for, as they are recorded."""
-    training, device = request.training, request.machine.device
-    shared = ["--configuration", training.configuration, "--planner", training.planner]
-    shared += ["--device", device]
-    settings = [word for name in request.settings for word in ("--setting", name)]
+def commands_of(request: TrainingRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the two commands that the experiment stands for, `train` and `predict`."""
+    training = request.training
+    shared = {
+        "device": request.machine.device,
+        "configuration": training.configuration,
+        "planner": training.planner,
+        "setting": request.settings,
+    }
     folds = ",".join(map(str, request.folds)) or "all"
-    train = ["cta-data", "train", *settings, "--fold", folds, "--epochs", str(training.epochs)]
-    return {"train": [*train, *shared], "predict": ["cta-data", "predict", *shared]}
+    train = command_words("train", fold=folds, epochs=training.epochs, **shared)
+    return train, command_words("predict", **shared)
 
 
 def plan_experiment(study: Study, request: TrainingRequest) -> list[Decision]:

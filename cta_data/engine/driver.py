@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cta_data.engine.acceptance import decided, decision_about
+from cta_data.engine.child import CAN_FORK, Child, ChildDied
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
 from cta_data.engine.log import LOG, RunLog
@@ -202,7 +203,7 @@ def _results(step: Step, units: list[Unit], root: str, pool: _LazyExecutor) -> I
         yield from (Result(unit, Record(unit.id, "error", str(error))) for unit in units)
         return
     if executor is None:
-        yield from (run_unit(step, unit, root) for unit in units)
+        yield from (_in_child(pool.child, step, unit, root) for unit in units)
         return
     futures = {executor.submit(run_unit, step, unit, root): unit for unit in units}
     suspects = []
@@ -221,7 +222,22 @@ def _alone(executor: Executor, step: Step, unit: Unit, root: str) -> Result:
     error = future.exception()
     if error is None:
         return future.result()
-    why = f"its worker died ({type(error).__name__}): a crash, or out of memory"
+    return _died(unit, type(error).__name__)
+
+
+def _in_child(child: Child, step: Step, unit: Unit, root: str) -> Result:
+    """Run one unit by itself; a crash of its process costs it alone."""
+    if not CAN_FORK:
+        return run_unit(step, unit, root)
+    try:
+        result: Result = child.do(run_unit, step, unit, root)
+    except ChildDied as error:
+        return _died(unit, str(error))
+    return result
+
+
+def _died(unit: Unit, how: str) -> Result:
+    why = f"its worker died ({how}): a crash, or out of memory"
     return Result(unit, Record(unit.id, "error", why))
 
 
@@ -232,9 +248,11 @@ class _LazyExecutor:
         self._options = options
         self._stack = stack
         self._executor: Executor | None = None
+        self.child = Child()
+        stack.callback(self.child.close)
 
     def get(self, units: int) -> Executor | None:
-        """Return the executor, or None where this process does the work itself."""
+        """Return the executor, or None where `child` does one unit after the other."""
         local = not (self._options.scheduler or self._options.slurm_profile)
         if local and (self._options.jobs <= 1 or (units == 1 and self._executor is None)):
             return None

@@ -120,6 +120,26 @@ def trace(study: Study, path: str) -> Lineage:
     return _Tracer(study).trace(path)
 
 
+def path_from_top(study: Study, path: Path) -> str:
+    """Return a path from the top of the study; given from there, or from the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        It leads out of the study.
+    """
+    top = Path(os.path.realpath(study.root))
+    for start in (Path.cwd(), study.root):
+        # Of the last name no link is followed: an annexed file is a link.
+        named = Path(os.path.normpath(start / path))
+        whole = Path(os.path.realpath(named.parent)) / named.name
+        if whole.is_relative_to(top) and (start == study.root or os.path.lexists(whole)):
+            return whole.relative_to(top).as_posix()
+    raise ConfigurationError(
+        "the file is not in the study", where=str(path), why=f"the study is {study.root}"
+    )
+
+
 class _Tracer:
     """Follows files to what made them; each file and each step is looked at once."""
 

@@ -29,7 +29,7 @@ from cta_data.training.evaluation_sets import place_references
 from cta_data.training.models import kept_at
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.versioning.datasets import fetch, is_modified, require_identity, save
-from cta_data.versioning.provenance import commit_of, commit_run
+from cta_data.versioning.provenance import command_words, commit_of, commit_run
 
 MADE_FROM = (
     CONFIGURATION,
@@ -205,14 +205,12 @@ def _masks(predictions: Predictions) -> Iterator[Path]:
 
 def _command(
     root: Path, convention: Convention, references: Path | None, predictions: Path | None
-) -> list[str]:
+) -> tuple[str, ...]:
     """Return the command line as run at the top of the study; empty where it leads out of it."""
-    command = ["cta-data", "evaluate", "--convention", convention.name]
-    for option, folder in (("--references", references), ("--predictions", predictions)):
-        if folder is None:
-            continue
-        inside = folder.resolve()
-        if not inside.is_relative_to(root.resolve()):
-            return []
-        command += [option, inside.relative_to(root.resolve()).as_posix()]
-    return command
+    folders = {"references": references, "predictions": predictions}
+    inside = {name: path.resolve() for name, path in folders.items() if path is not None}
+    top = root.resolve()
+    if not all(path.is_relative_to(top) for path in inside.values()):
+        return ()
+    places = {name: path.relative_to(top).as_posix() for name, path in inside.items()}
+    return command_words("evaluate", convention=convention.name, **places)

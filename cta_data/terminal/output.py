@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from cta_data.engine import Decision, Observer, Record, Report
 from cta_data.engine.records import summary_line
@@ -41,6 +42,27 @@ def error_console() -> Console:
     """Return the console for messages and progress."""
     width = None if sys.stderr.isatty() else WIDE
     return Console(stderr=True, highlight=False, markup=False, width=width)
+
+
+def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table of texts."""
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def print_lines(lines: Iterable[str | Text | Table], out: Console | None = None) -> None:
+    """Print lines, however long, and tables that have a row; to standard output without `out`."""
+    out = out or console()
+    for line in lines:
+        if not isinstance(line, Table) or line.row_count:
+            out.print(line, soft_wrap=not isinstance(line, Table))
+
+
+def print_errors(*lines: str) -> None:
+    """Print lines to standard error, in JSON mode as well."""
+    print_lines(lines, error_console())
 
 
 class ProgressObserver:
@@ -95,8 +117,8 @@ class ProgressObserver:
             self._console.print(f"note: {message}", soft_wrap=True, markup=False)
 
 
-def print_report(report: Report, *, as_json: bool) -> None:
-    """Print failures and the line of counts, or everything as JSON."""
+def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
+    """Print failures, the line of counts and, where wanted, notes, or everything as JSON."""
     if as_json:
         records = [record.as_dict() for record in report.records]
         print_json({"counts": report.counts(), "records": records})
@@ -104,7 +126,11 @@ def print_report(report: Report, *, as_json: bool) -> None:
     if report.failures:
         _print_failures(report.failures)
     _print_warnings(report.warned)
-    console().print(summary_line(report.records))
+    out = console()
+    out.print(summary_line(report.records))
+    for record in report.records if notes else ():
+        for note in record.notes:
+            out.print(f"{record.unit}: {note}", soft_wrap=True)
 
 
 def _print_failures(failures: list[Record]) -> None:
@@ -155,6 +181,12 @@ def split_failures(failures: list[Record]) -> tuple[list[Record], dict[str, Coun
     return causes, waiting
 
 
+def plan_entry(decision: Decision) -> dict[str, str]:
+    """Return what JSON says of a decision."""
+    unit = str(decision.unit.id)
+    return {"unit": unit, "action": decision.action, "reason": decision.reason}
+
+
 def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
     """Print what would be done, and return the units that it is about.
 
@@ -169,7 +201,7 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
         units.append(unit)
         counts[action] += 1
         if as_json:
-            entries.append({"unit": str(unit), "action": action, "reason": reason})
+            entries.append(plan_entry(decision))
         else:
             lines.append(f"{action:<11}{unit}: {reason}")
     if as_json:
@@ -185,6 +217,12 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
 def print_json(content: Any) -> None:
     """Print JSON for other programs."""
     typer.echo(json.dumps(_plain(content), indent=1, sort_keys=True))
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a DataFrame as JSON content, in which there is no NaN."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in plain.to_dict(orient="records")]
 
 
 def print_records(frame: pd.DataFrame) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from cta_data.reports.citations import Citation, told
+from rich.table import Table
+
+from cta_data.reports.citations import told
 from cta_data.reports.report import Reports
 from cta_data.reports.table import MISSING, terminal_tables
 from cta_data.reports.table_1 import table_1_in_print, unpartitioned_notes
@@ -14,39 +16,26 @@ from cta_data.study.study import Study
 from cta_data.terminal.output import console
 
 
-def print_written_reports(study: Study, reports: Reports) -> None:
-    """Print the reports of a study, and which files hold them."""
-    print_reports(reports)
-    console().print("Written:")
-    for name in reports.files:
-        console().print(f"  {os.path.relpath(study.root / name)}", soft_wrap=True)
+def written_lines(study: Study, reports: Reports) -> Iterator[str | Table]:
+    """Yield the reports of a study, and which files hold them."""
+    yield from report_lines(reports)
+    yield "Written:"
+    yield from (f"  {os.path.relpath(study.root / name)}" for name in reports.files)
 
 
-def print_reports(reports: Reports) -> None:
-    """Print Table 1, who is not in it, and the sources."""
-    out = console()
-    for part in terminal_tables(table_1_in_print(reports.table), out.width):
-        out.print(part)
-        out.print()
-    out.print(
-        f"ours: this study. paper: {PAPER_CITATION}. difference: ours − paper.", soft_wrap=True
-    )
-    out.print(f"{MISSING} no value: not given, or not printed", soft_wrap=True)
-    for note in unpartitioned_notes(reports.table):
-        out.print(note, soft_wrap=True)
+def report_lines(reports: Reports) -> Iterator[str | Table]:
+    """Yield Table 1, who is not in it, and the sources of the cohorts in use."""
+    for part in terminal_tables(table_1_in_print(reports.table), console().width):
+        yield part
+        yield ""
+    yield f"ours: this study. paper: {PAPER_CITATION}. difference: ours − paper."
+    yield f"{MISSING} no value: not given, or not printed"
+    yield from unpartitioned_notes(reports.table)
     if len(reports.left_out):
-        out.print(f"Counted in no population: {len(reports.left_out)} patients")
-        for cohort, subject, reason in reports.left_out.itertuples(index=False, name=None):
-            out.print(f"  {cohort} sub-{subject}: {reason}", soft_wrap=True)
-    print_citations(reports.citations)
-
-
-def print_citations(citations: Sequence[Citation]) -> None:
-    """Print the source of every cohort in use."""
-    out = console()
-    out.print("Sources of the cohorts in use:")
-    for one in citations:
-        out.print(f"  {one.cohort}: {one.title}")
-        for name, value in told(one):
-            if value:
-                out.print(f"    {name}: {value}", soft_wrap=True)
+        yield f"Counted in no population: {len(reports.left_out)} patients"
+    for cohort, subject, reason in reports.left_out.itertuples(index=False, name=None):
+        yield f"  {cohort} sub-{subject}: {reason}"
+    yield "Sources of the cohorts in use:"
+    for one in reports.citations:
+        yield f"  {one.cohort}: {one.title}"
+        yield from (f"    {name}: {value}" for name, value in told(one) if value)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import typer
+from rich.text import Text
+
 from cta_data.engine.sessions import STEP_NAMES
-from cta_data.terminal.long_table import print_long_table
 from cta_data.terminal.output import console
 
+LEAST_WIDTH = 20
+"""Characters of the last column below which its texts are not broken into lines."""
+GAP = "  "
 SHORT = {"ok": "ok", "notneeded": "none", "impossible": "stop", "error": "ERROR", "-": "-"}
 
 
@@ -27,7 +34,7 @@ def print_status(content: dict[str, Any]) -> None:
         )
         for row in content["sessions"]
     ]
-    print_long_table(content["study"], columns, rows)
+    _print_long_table(content["study"], columns, rows)
     out = console()
     partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
     told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
@@ -57,3 +64,31 @@ def _stage(row: dict[str, Any], step: str) -> str:
     stage = SHORT[row["steps"][step]]
     timing = row.get("timing", {}).get(step)
     return f"{stage} {timing['seconds']:.1f} s" if timing else stage
+
+
+def _print_long_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a title, a header and a line a row; long texts of the last column go on below it.
+
+    It is laid out in one pass, where rich measures and renders every cell.
+    """
+    entries = list(rows)
+    widths = [max(map(len, texts)) for texts in zip(columns, *entries, strict=True)]
+    before = sum(width + len(GAP) for width in widths[:-1]) + 1
+    out = console()
+    room = max(out.width - before, 0)
+    form = " " + GAP.join(f"{{:<{width}}}" for width in widths[:-1]) + GAP
+    out.print(Text(title, style="italic"))
+    out.print(Text((form.format(*columns[:-1]) + columns[-1]).rstrip(), style="bold"))
+    lines: list[str] = []
+    for *texts, last in entries:
+        first, *more = _broken(last, room)
+        lines.append((form.format(*texts) + first).rstrip())
+        lines += [" " * before + line for line in more]
+    if lines:
+        typer.echo("\n".join(lines))
+
+
+def _broken(text: str, room: int) -> list[str]:
+    if len(text) <= room or room < LEAST_WIDTH:
+        return [text]
+    return textwrap.wrap(text, room)

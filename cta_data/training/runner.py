@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
 from cta_data.engine.driver import mark_uncommitted
@@ -27,6 +27,8 @@ from cta_data.training.nnunet.environment import require_device, require_trainin
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.train import Machine, remove_finished, training_steps
+from cta_data.training.trained_models import require_folds, trained_folds
+from cta_data.versioning.provenance import command_words
 
 MOST_PROCESSES = 8
 
@@ -118,7 +120,7 @@ def train_models(
     require_training_packages()
     require_device(request.machine.device)
     builds = [build_step(study, setting) for setting in request.settings]
-    command = ("cta-data", "build", *(w for s in request.settings for w in ("--setting", s)))
+    command = command_words("build", setting=request.settings)
     built = execute(
         study,
         builds,
@@ -197,18 +199,15 @@ def prediction_tasks(
     Raises
     ------
     ConfigurationError
-        A setting or a test set is not there.
+        A setting, a fold or a test set is not there.
     """
     sets = EvaluationSets(study)
     tasks = []
     for name in request.settings:
         model = model_of(study, name, request.training)
+        if request.folds:
+            require_folds(study, request.folds, trained_folds(study, model))
         setting = study.configuration.build.settings[name]
         chosen = sets.chosen(names or ["all"], setting)
         tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]
     return tasks
-
-
-def with_command(request: TrainingRequest, *command: str) -> TrainingRequest:
-    """Return the request under another recorded command."""
-    return replace(request, command=tuple(command))

@@ -24,7 +24,7 @@ from cta_data.engine import (
 from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
-from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.errors import DataRefused
 from cta_data.files import json_text, read_json, read_json_object
 from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
@@ -48,6 +48,7 @@ from cta_data.training.nnunet.process import run_job
 from cta_data.training.trained_models import (
     definition_of,
     describe_training,
+    require_folds,
     study_id,
 )
 
@@ -91,19 +92,12 @@ def training_steps(
     """
     study.require(MODELS)
     require_fitting_patch(training.configuration, training.patch_size, training.features)
-    count = study.configuration.build.folds
-    for fold in folds:
-        if not 0 <= fold < count:
-            raise ConfigurationError(
-                f"there is no fold {fold}",
-                why=f"the study has folds 0 to {count - 1} (build.folds)",
-                next_step="Name one of them, or `all`",
-            )
+    require_folds(study, folds)
     kinds: list[tuple[str, Any, Any]] = [
         ("plan", _plan_planning, plan),
         ("train", partial(_plan_folds, tuple(folds)), train),
     ]
-    if len(folds) == count:
+    if len(folds) == study.configuration.build.folds:
         kinds.append(("crossvalidate", _plan_cross_validation, cross_validate))
     return [
         Step(

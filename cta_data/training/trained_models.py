@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cta_data.engine import Unit, digest
-from cta_data.errors import DataRefused
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import MODELS
@@ -111,6 +111,24 @@ def trained_folds(study: Study, model: Model) -> list[int]:
         if number.isdigit() and os.path.lexists(path / CHECKPOINT):
             found.append(int(number))
     return sorted(found)
+
+
+def require_folds(study: Study, folds: Sequence[int], trained: Collection[int] = ()) -> None:
+    """Refuse a fold that the study does not have; one that is trained is there.
+
+    Raises
+    ------
+    ConfigurationError
+        With the folds that there are.
+    """
+    count = study.configuration.build.folds
+    for fold in folds:
+        if not 0 <= fold < count and fold not in trained:
+            raise ConfigurationError(
+                f"there is no fold {fold}",
+                why=f"the study has folds 0 to {count - 1} (build.folds)",
+                next_step="Name one of them, or `all`",
+            )
 
 
 def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:

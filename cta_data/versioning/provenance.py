@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,29 @@ MOST_IN_MESSAGE = 100
 """Files that a commit's message names; the record of more lies in .datalad/runinfo."""
 
 
+def command_words(name: str, *arguments: object, **options: object) -> tuple[str, ...]:
+    """Return the words of a command, as a record keeps them.
+
+    Parameters
+    ----------
+    arguments, options
+        Those that say nothing (None, an empty text or list, zero, False) are left out. True names
+        an option without a value; a list names it once for each value.
+    """
+    words = ["cta-data", name, *(str(one) for one in arguments if one)]
+    for option, value in options.items():
+        word = f"--{option.replace('_', '-')}"
+        if value is True:
+            words.append(word)
+        elif value:
+            entries = value if isinstance(value, list | tuple) else [value]
+            words += [part for entry in entries for part in (word, str(entry))]
+    return tuple(words)
+
+
 def commit_run(
     root: Path,
-    command: list[str],
+    command: Sequence[str],
     message: str,
     paths: Iterable[str],
     exit_code: int,
@@ -41,7 +61,7 @@ def commit_run(
     Parameters
     ----------
     command
-        The command line to record, as a list of arguments.
+        The command line to record, word by word, as `command_words` returns it.
     paths
         Files and folders of the study that the command may have changed.
     exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cta_data.cli.training_options import folds_named
+from cta_data.cli.model_options import folds_named
 from cta_data.errors import ConfigurationError
 
 

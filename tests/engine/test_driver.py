@@ -382,6 +382,19 @@ def test_logs_give_the_time_of_the_latest_execution(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("end", ["crash", "killed"])
+def test_one_process_after_the_other_a_crash_costs_one_unit(tmp_path: Path, end: str) -> None:
+    """Without workers, too, what ends the process of a unit is that unit's error; others go on."""
+    study = make_study(tmp_path, s1="one", s2=end, s3="three", s4=end)
+    report = execute(study)
+    assert statuses(report) == {"s1": "ok", "s2": "error", "s3": "ok", "s4": "error"}
+    how = {"crash": "exit code 1", "killed": "SIGKILL"}[end]
+    assert f"its worker died ({how})" in reasons(report)["s2"]
+    assert files(tmp_path) == {"out/s1/text.txt": "ONE", "out/s3/text.txt": "THREE"}
+    (tmp_path / "in" / "s2.txt").write_text("mended")
+    assert statuses(execute(study, subjects=("s2",))) == {"s2": "ok"}
+
+
 def test_workers_give_the_same_tables_and_a_crash_costs_one_unit(tmp_path: Path) -> None:
     """Two processes end as one does, also where one of them dies in the middle of a subject."""
     texts = {f"s{n}": f"text {n}" for n in range(6)} | {"s6": "fail", "s7": "doubt"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -79,6 +80,8 @@ def run(unit: Unit[ToyInputs], workspace: Workspace, *, folder: str) -> Outcome:
     target.write_text(text.upper() + unit.given.suffix)
     if text == "crash":
         os._exit(1)
+    if text == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if text == "fail":
         raise ValueError("this text fails")
     if text == "full":

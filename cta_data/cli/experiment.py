@@ -1,0 +1,88 @@
+"""The command `experiment`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from cta_data.cli.bundles import Takes
+from cta_data.cli.model_options import ModelOptions, TrainingChecks
+from cta_data.cli.options import ConventionOption, Execution, JsonOutput, StudyChoice
+from cta_data.cli.runner import recorded, run_units
+from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.errors import ConfigurationError
+from cta_data.terminal.output import plan_entry, print_json, print_lines, print_plan
+
+if TYPE_CHECKING:
+    from cta_data.demo.experiment import Estimate, Experiment
+    from cta_data.engine import Observer, Report
+    from cta_data.study.study import Study
+    from cta_data.training.runner import TrainingRequest
+
+
+def experiment(
+    context: typer.Context,
+    name: Annotated[str, Argument(help="Which experiment: paper.")],
+    model: Annotated[ModelOptions, Takes("fold", "device", "epochs", "configuration", "planner")],
+    execution: Annotated[Execution, Takes("dry_run", "jobs", "num_gpus")],
+    output: JsonOutput,
+    chosen: StudyChoice,
+    setting: Annotated[
+        list[str] | None, Option("--setting", help="Settings; A, B and C without it.")
+    ] = None,
+    convention: ConventionOption = "article",
+) -> int:
+    """Train, predict and evaluate the paper's settings; run again, it goes on where it was."""
+    from cta_data.demo.experiment import run_experiment
+    from cta_data.scoring import convention_named
+
+    if name != "paper":
+        raise ConfigurationError(f"there is no experiment {name!r}", next_step="It is `paper`")
+    rules = convention_named(convention)
+    study = chosen.open()
+    settings = setting or ["A", "B", "C"]
+    request = model.request(study, settings, execution, recorded(context))
+    if execution.dry_run:
+        return _print_plan(study, request, output)
+    checks = TrainingChecks(output)
+    made: list[Experiment] = []
+
+    def work(observer: Observer) -> Report | None:
+        done = run_experiment(
+            study, request, observer, checks.add, output.note, convention=rules.name
+        )
+        if done.trained is None:
+            checks.stopped()
+        made.append(done)
+        return done.report
+
+    code = run_units(execution, output, list, work).code
+    evaluation = made[0].evaluation
+    if evaluation is not None and evaluation.sets and not output.as_json:
+        print_lines([f"Look at {study.root / 'evaluation' / convention / 'report.html'}"])
+    failed = code == EXIT_FAILED or (evaluation is not None and bool(evaluation.missing))
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _print_plan(study: Study, request: TrainingRequest, output: JsonOutput) -> int:
+    """Print every unit, and an estimate of hours and GiB."""
+    from cta_data.demo.experiment import estimate, plan_experiment
+
+    decisions = plan_experiment(study, request)
+    estimates = estimate(study, request)
+    if output.as_json:
+        content = [plan_entry(decision) for decision in decisions]
+        print_json({"units": content, "estimates": [vars(one) for one in estimates]})
+        return EXIT_OK
+    print_plan(decisions, as_json=False)
+    print_lines(["\nEstimate, one unit at a time:", *map(_line, estimates)])
+    hours, gib = sum(one.hours for one in estimates), sum(one.gib for one in estimates)
+    print_lines([f"  {'together':<12} {'':>10} {hours:>9.2f} h {gib:>8.2f} GiB"])
+    return EXIT_OK
+
+
+def _line(one: Estimate) -> str:
+    cost = f"{one.hours:>9.2f} h {one.gib:>8.2f} GiB"
+    return f"  {one.part:<12} {one.units:>4} units {cost}  ({one.basis})"

@@ -1,0 +1,156 @@
+"""The command `predict`: test sets of a study, or a folder of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Option
+
+from cta_data.cli.bundles import Takes
+from cta_data.cli.model_options import ModelOptions, require_device
+from cta_data.cli.options import Execution, Output, StudyChoice
+from cta_data.cli.runner import recorded, run_units
+from cta_data.engine.records import EXIT_FAILED, EXIT_OK
+from cta_data.errors import ConfigurationError
+from cta_data.terminal.output import print_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cta_data.training.predict import PredictionTask
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of images in place of test sets."""
+
+    model: Annotated[
+        Path | None, Option("--model", help="Folder or nnU-Net zip of a model; needs --input.")
+    ] = None
+    source: Annotated[
+        Path | None, Option("--input", help="Folder of images instead of a test set.")
+    ] = None
+    target: Annotated[Path | None, Option("--output", help="Where to write; with --input.")] = None
+    lesion: Annotated[
+        list[str] | None,
+        Option("--lesion", help="With --input: a label of the model that is lesion; repeatable."),
+    ] = None
+    stripped: Annotated[
+        bool, Option("--stripped", help="With --input: the images hold the brain alone.")
+    ] = False
+
+
+def predict(
+    context: typer.Context,
+    folder: Folder,
+    options: Annotated[
+        ModelOptions,
+        Takes(
+            *("device", "configuration", "planner", "mirroring", "tile_step"),
+            fold="Folds to average, as 0, or 0,1, or 0-4; all without it.",
+        ),
+    ],
+    execution: Annotated[Execution, Takes("dry_run", "jobs", "num_gpus", "recompute", "replay")],
+    output: Annotated[Output, Takes("overwrite", "as_json")],
+    chosen: StudyChoice,
+    setting: Annotated[
+        list[str] | None, Option("--setting", help="Models of these settings; repeatable.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        Option("--on", help="A test set, a cohort, test, external or all; repeatable."),
+    ] = None,
+    unequal_folds: Annotated[
+        bool,
+        Option(
+            "--unequal-folds", help="Average folds that differ in epochs or options all the same."
+        ),
+    ] = False,
+    probabilities: Annotated[
+        bool, Option("--probabilities", help="Keep the probability of lesion as well.")
+    ] = False,
+) -> int:
+    """Predict test sets, or a folder of images; each model reads its own setting's technique."""
+    if folder.source is not None:
+        if options.fold != "all" or unequal_folds:
+            raise ConfigurationError("--fold and --unequal-folds are of test sets, not of --input")
+        return _predict_folder(folder, options, output, chosen, setting or [], probabilities)
+    settings = _settings_of_test_sets(setting, folder)
+    from cta_data.engine import RunOptions, plan_steps
+    from cta_data.training.predict import prediction_step
+    from cta_data.training.runner import predict_sets, prediction_options, prediction_tasks
+
+    study = chosen.open()
+    request = options.request(study, settings, execution, recorded(context))
+    request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
+    tasks = prediction_tasks(study, request, on or [])
+    print_errors(*dict.fromkeys(_lacking(tasks)))
+    step = prediction_step(tasks, prediction_options(request), request.machine)
+    return run_units(
+        execution,
+        output,
+        lambda: plan_steps(study, [step], RunOptions()),
+        lambda observer: predict_sets(study, request, tasks, observer),
+        notes=True,
+    ).code
+
+
+def _settings_of_test_sets(setting: list[str] | None, folder: Folder) -> list[str]:
+    """Return the settings whose models predict test sets; refuse what only a folder takes."""
+    if folder.lesion:
+        raise ConfigurationError("--lesion needs --input: a study's own models have one label")
+    if not setting:
+        raise ConfigurationError(
+            "no model is named", next_step="Give --setting, or --model with --input and --output"
+        )
+    return setting
+
+
+def _lacking(tasks: Sequence[PredictionTask]) -> Iterator[str]:
+    """Yield which cases of the test sets are not predicted, and why."""
+    for task in tasks:
+        for case, why in task.test_set.lacking.items():
+            yield f"note: {task.test_set.name}: {case}: {why}"
+
+
+def _predict_folder(
+    folder: Folder,
+    options: ModelOptions,
+    output: Output,
+    chosen: StudyChoice,
+    settings: list[str],
+    probabilities: bool,
+) -> int:
+    from cta_data.study.configuration import TrainingSection
+    from cta_data.training.folder_request import FolderRequest, predict_images
+
+    require_device(options.device)
+    if folder.target is None:
+        raise ConfigurationError("--input needs --output, a folder for what is predicted")
+    if (folder.model is None) == (not settings) or len(settings) > 1:
+        raise ConfigurationError("name one model: --setting of a study, or --model")
+    study = chosen.open() if folder.model is None or chosen.study is not None else None
+    assert folder.source is not None
+    request = FolderRequest(
+        source=folder.source,
+        out=folder.target,
+        model=folder.model or settings[0],
+        training=options.section(study.configuration.training if study else TrainingSection()),
+        device=options.device,
+        lesions=tuple(folder.lesion or ()),
+        stripped=folder.stripped,
+        probabilities=probabilities,
+        overwrite=output.overwrite,
+    )
+    done = predict_images(study, request, output.note)
+
+    for case, why in done.failed.items():
+        output.note(f"not predicted: {case}: {why}")
+    told = f"{len(done.predicted)} cases predicted, {len(done.failed)} not"
+    if done.predicted:
+        told += f"; {done.lesions} lesions in {request.out / 'lesions.tsv'}"
+    output.show(lambda: vars(done), [told])
+    return EXIT_FAILED if done.failed else EXIT_OK

@@ -1,0 +1,54 @@
+"""The command `report`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument
+
+from cta_data.cli.bundles import Takes
+from cta_data.cli.options import Execution, JsonOutput, StudySelection
+from cta_data.cli.runner import recorded
+from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
+from cta_data.terminal.output import print_errors, records_of
+
+if TYPE_CHECKING:
+    from cta_data.reports.report import Reports
+
+
+def report(
+    context: typer.Context,
+    chosen: Annotated[StudySelection, Takes("cohort", "study")],
+    output: JsonOutput,
+    execution: Annotated[Execution, Takes("replay")],
+    names: Annotated[
+        list[str] | None, Argument(metavar="[table1]...", help="Reports; all without it.")
+    ] = None,
+) -> int:
+    """Describe the study: Table 1 beside the paper's figures, and the sources to cite."""
+    from cta_data.reports.report import make_reports, write_reports
+    from cta_data.terminal.report_table import written_lines
+
+    study, cohorts = chosen.open(), chosen.named
+    made = make_reports(study, names or [], cohorts)
+    if made is None:
+        told = (
+            f"nothing matches cohort {' or '.join(cohorts)}" if cohorts else "there is no subject"
+        )
+        todo = "`cta-data status` lists who was added; `cta-data convert` takes them into the study"
+        print_errors(f"{told} in the tables: {todo}")
+        return EXIT_NOTHING
+    write_reports(study, made, recorded(context), commit=not execution.replay)
+    output.show(lambda: _content(made), written_lines(study, made))
+    return EXIT_OK
+
+
+def _content(reports: Reports) -> dict[str, object]:
+    return {
+        "table1": records_of(reports.table),
+        "left_out": records_of(reports.left_out),
+        "citations": [asdict(one) for one in reports.citations],
+        "files": list(reports.files),
+    }

@@ -1,0 +1,47 @@
+"""The command `train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cta_data.cli.bundles import Takes
+from cta_data.cli.model_options import ModelOptions, SettingOption, TrainingChecks
+from cta_data.cli.options import Execution, JsonOutput, StudyChoice
+from cta_data.cli.runner import recorded, run_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cta_data.engine import Decision, Observer, Report
+
+
+def train(
+    context: typer.Context,
+    setting: SettingOption,
+    model: Annotated[ModelOptions, Takes("fold", "device", "epochs", "configuration", "planner")],
+    execution: Execution,
+    output: JsonOutput,
+    chosen: StudyChoice,
+) -> int:
+    """Train nnU-Net on a setting, fold by fold; an interrupted training goes on where it was."""
+    from cta_data.engine import RunOptions, plan_steps
+    from cta_data.pipeline.build import build_step
+    from cta_data.training.runner import steps_of, train_models
+
+    study = chosen.open()
+    request = model.request(study, setting, execution, recorded(context))
+    checks = TrainingChecks(output)
+
+    def plan() -> Iterable[Decision]:
+        builds = [build_step(study, name) for name in setting]
+        return plan_steps(study, [*builds, *steps_of(study, request)], RunOptions())
+
+    def work(observer: Observer) -> Report | None:
+        done = train_models(study, request, observer, checks.add)
+        if done.report is None:
+            checks.stopped()
+        return done.report
+
+    return run_units(execution, output, plan, work, notes=True).code

@@ -1,0 +1,128 @@
+"""A structure set's file and an image's into files of masks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from cta_data.destinations import require_file_place, require_folder_place
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.formats.dicom.rtstruct import read_structure_set
+from cta_data.formats.nifti.geometry import FormChoice
+from cta_data.formats.nifti.image import write_image
+from cta_data.formats.reference_image import read_reference_image
+from cta_data.given_paths import require_given, require_given_file
+from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi
+from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
+
+
+@dataclass(frozen=True)
+class RoiMask:
+    """A region of interest, and the file that its mask is in; none of a region that was refused."""
+
+    roi: RasterizedRoi
+    file: str | None
+
+
+def write_roi_masks(
+    structure_set: Path,
+    image: Path,
+    out: Path,
+    pattern: str,
+    *,
+    check_reference: bool,
+    choice: FormChoice,
+    overwrite: bool,
+    note: Callable[[str], None],
+) -> list[RoiMask]:
+    """Write one mask of all regions of interest, or one each into a folder.
+
+    A region that was refused has no mask: an empty one would say that there is nothing.
+
+    Parameters
+    ----------
+    image
+        NIfTI file, or folder with a DICOM series.
+    out
+        Mask (.nii.gz), or folder.
+    pattern
+        Regular expression that is found in the names of the regions.
+
+    Raises
+    ------
+    ConfigurationError
+        A file is not there, or the output may not be written.
+    DataRefused
+        The structure set cannot be read, or no region of it belongs to the image.
+    """
+    if out.suffix and not out.is_dir() and not out.name.endswith(".nii.gz"):
+        # Else a file of another name would become a folder.
+        told = "the output is a .nii.gz file"
+        raise ConfigurationError(told, where=str(out), next_step="Name it so")
+    require_given_file(structure_set, "the structure set")
+    require_given(image)
+    inputs = (structure_set, image)
+    _require_place(out, inputs, (), overwrite=overwrite)
+    content = read_structure_set(structure_set)
+    for number in content.orphans:
+        note(f"warning: contours of ROI number {number} belong to no ROI")
+    grid, identity = read_reference_image(image, content.referenced_series_uids, choice)
+    try:
+        rois = rasterize_structure_set(
+            content, grid, identity, pattern, check_reference=check_reference
+        )
+    except DataRefused as error:
+        # Who gave two paths is told which of them it was, not what the file calls itself.
+        raise DataRefused(
+            error.what, where=str(structure_set), why=error.why, next_step=error.next_step
+        ) from error
+    made = [one for one in rois if one.status != REFUSED]
+    _require_place(out, inputs, [_name(one) for one in made], overwrite=overwrite)
+    written = _write(made, grid, out) if made else {}
+    return [RoiMask(one, written.get(one.number)) for one in rois]
+
+
+def _is_one_mask(out: Path) -> bool:
+    return out.name.endswith((".nii", ".nii.gz"))
+
+
+def _name(roi: RasterizedRoi) -> str:
+    label = re.sub(r"\W+", "_", roi.name).strip("_") or "roi"
+    return f"{roi.number:03d}_{label}.nii.gz"
+
+
+def _require_place(
+    out: Path, inputs: tuple[Path, ...], names: Sequence[str], *, overwrite: bool
+) -> None:
+    if _is_one_mask(out):
+        require_file_place(out, inputs, overwrite=overwrite)
+    else:
+        require_folder_place(out, inputs, names, overwrite=overwrite)
+
+
+def _write(rois: list[RasterizedRoi], grid: sitk.Image, out: Path) -> dict[int, str]:
+    """Write the masks; return the files by ROI number."""
+    if _is_one_mask(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_image(_union(rois, grid), out)
+        return {one.number: str(out) for one in rois}
+    out.mkdir(parents=True, exist_ok=True)
+    for one in rois:
+        write_image(one.mask(grid), out / _name(one))
+    return {one.number: str(out / _name(one)) for one in rois}
+
+
+def _union(rois: list[RasterizedRoi], grid: sitk.Image) -> sitk.Image:
+    """Return one mask of all regions on a grid."""
+    union = np.zeros(grid.GetSize()[::-1], dtype=np.uint8)
+    for one in rois:
+        own = one.mask(grid)  # a view does not keep the image alive that it looks into
+        union |= sitk.GetArrayViewFromImage(own)
+    mask = sitk.GetImageFromArray(union)
+    mask.CopyInformation(grid)
+    return mask
