@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
 SCRIPTS = TESTS.parent / "benchmarks"
+NAME = re.compile(r"\bcta_data(?:\.[A-Za-z_]\w*)+")
 IMPORT = re.compile(r"from (cta_data[\w.]*) import (\w+)")
 
 
@@ -21,17 +23,30 @@ def test_all_that_a_script_imports_is_there(name: str, monkeypatch: pytest.Monke
     import_module(name)
 
 
-def is_there(module: str, name: str) -> bool:
-    """Tell whether a module has a name, its own or that of a module below it."""
-    return hasattr(import_module(module), name) or find_spec(f"{module}.{name}") is not None
+def is_there(name: str) -> bool:
+    """Tell whether a dotted name leads to a module, or to something in one."""
+    parts = name.split(".")
+    for depth in range(len(parts), 0, -1):
+        try:
+            found: object = import_module(".".join(parts[:depth]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[depth:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
 
 
-def test_programs_within_tests_import_what_is_there() -> None:
-    """Some tests hold the text of a program, and may be skipped where it cannot run."""
-    found = {
-        (path.name, *pair)
-        for path in TESTS.rglob("*.py")
-        for pair in IMPORT.findall(path.read_text("utf-8"))
-    }
-    assert not [one for one in sorted(found) if find_spec(one[1]) is None]
-    assert not [one for one in sorted(found) if not is_there(*one[1:])]
+def texts_of(path: Path) -> Iterator[str]:
+    """Yield the texts in a file of Python."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_programs_and_names_within_tests_lead_to_what_is_there() -> None:
+    """Some tests hold the text of a program, or patch by name, and may be skipped for a while."""
+    texts = [(path.name, text) for path in TESTS.rglob("*.py") for text in texts_of(path)]
+    found = {(file, ".".join(pair)) for file, text in texts for pair in IMPORT.findall(text)}
+    found |= {(file, name.rstrip(".")) for file, text in texts for name in NAME.findall(text)}
+    assert not [one for one in sorted(found) if not is_there(one[1])]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.blank_figures import leave_figures_blank
 from helpers.command_line import run_cta
 from helpers.made_once import made_once
 
@@ -29,8 +30,9 @@ def write(path: Path, *starts: int) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two models on two test sets of three cases."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two models on two test sets of three cases, with blank figures: those of `both` are drawn."""
+    leave_figures_blank(monkeypatch)
     return written(tmp_path)
 
 

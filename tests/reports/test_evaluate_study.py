@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.blank_figures import leave_figures_blank
 from helpers.command_line import run_cta
+from helpers.new_study import new_study
 
 from cta_data.formats.nifti.image import write_voxels
-from cta_data.study.creation import create_study
 from cta_data.versioning.datasets import save
 from cta_data.versioning.tools import use_environment_tools
 
@@ -34,6 +35,12 @@ def write_masks(folder: Path) -> None:
         write(folder / f"predictions/B/SPACE/{case}.nii.gz", 2, 20)
 
 
+@pytest.fixture(autouse=True)
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed does not depend on what the figures show."""
+    leave_figures_blank(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with masks of two models; tests must not change it."""
@@ -42,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             patch.setenv(f"GIT_{role}_NAME", "Test Author")
             patch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
         use_environment_tools()
-        root = create_study(tmp_path_factory.mktemp("made") / "study", "toy", ("internal",)).root
+        root = new_study(tmp_path_factory.mktemp("made") / "study", "internal").root
         write_masks(root / "evaluation")
         save(root, "masks")
     return root

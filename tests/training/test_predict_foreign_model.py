@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.command_line import run_cta
+from helpers.command_line import Outcome, run_cta
 from helpers.foreign_model import LABELS, write_foreign_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
@@ -97,9 +97,11 @@ def test_labels_that_nobody_named_are_not_guessed(model: Path, tmp_path: Path) -
     assert outcome.code == 1 and "predicts no 'metastasis'" in outcome.text
 
 
-def test_a_case_with_other_channels_costs_itself_alone(model: Path, tmp_path: Path) -> None:
-    """Too few channels, one twice, channels on different grids; the other case is predicted."""
-    source = tmp_path / "images"
+@pytest.fixture(scope="module")
+def mixed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    """A folder of whole cases, damaged ones and what is no image: predicted once, and its masks."""
+    folder = tmp_path_factory.mktemp("mixed")
+    source = folder / "images"
     write_case(source, "whole")
     write_case(source, "single", channels=1)
     write_case(source, "shifted")
@@ -108,18 +110,6 @@ def test_a_case_with_other_channels_costs_itself_alone(model: Path, tmp_path: Pa
     moved = sitk.ReadImage(str(source / "shifted_0001.nii.gz"))
     moved.SetOrigin((0.0, 0.0, 0.0))
     sitk.WriteImage(moved, str(source / "shifted_0001.nii.gz"))
-    outcome = predict(model, source, tmp_path / "out", "--lesion", "necrosis")
-    assert outcome.code == 3
-    assert "single" in outcome.text and "1 of the 2 channels" in outcome.text
-    assert "T1 after contrast, FLAIR" in outcome.text
-    assert "shifted" in outcome.text and "different grids" in outcome.text
-    assert "same channel" in outcome.text and "twice.nii.gz, twice_0000.nii.gz" in outcome.text
-    assert [p.name for p in (tmp_path / "out").glob("*.nii.gz")] == ["whole.nii.gz"]
-
-
-def test_every_file_of_a_folder_is_predicted_or_listed(model: Path, tmp_path: Path) -> None:
-    """Plain NIfTI, capitals, two spellings of one case, other formats, and what is no image."""
-    source = tmp_path / "images"
     first, second = write_case(source, "a")
     for channel, path in enumerate((first, second)):
         image = sitk.ReadImage(str(path))
@@ -128,15 +118,32 @@ def test_every_file_of_a_folder_is_predicted_or_listed(model: Path, tmp_path: Pa
     sitk.WriteImage(sitk.ReadImage(str(first)), str(source / "a_0000.nii"))
     sitk.WriteImage(sitk.ReadImage(str(first)), str(source / "d.nrrd"))
     (source / "a.json").write_text("{}", "utf-8")
-    outcome = predict(model, source, tmp_path / "out", "--lesion", "necrosis")
+    return predict(model, source, folder / "out", "--lesion", "necrosis"), folder / "out"
+
+
+def test_a_case_with_other_channels_costs_itself_alone(mixed: tuple[Outcome, Path]) -> None:
+    """Too few channels, one twice, channels on different grids; the other cases are predicted."""
+    outcome, out = mixed
     assert outcome.code == 3
+    assert "single" in outcome.text and "1 of the 2 channels" in outcome.text
+    assert "T1 after contrast, FLAIR" in outcome.text
+    assert "shifted" in outcome.text and "different grids" in outcome.text
+    assert "same channel" in outcome.text and "twice.nii.gz, twice_0000.nii.gz" in outcome.text
+    predicted = {path.name for path in out.glob("*.nii.gz")}
+    assert "whole.nii.gz" in predicted
+    assert not predicted & {f"{case}.nii.gz" for case in ("single", "shifted", "twice")}
+
+
+def test_every_file_of_a_folder_is_predicted_or_listed(mixed: tuple[Outcome, Path]) -> None:
+    """Plain NIfTI, capitals, two spellings of one case, other formats, and what is no image."""
+    outcome, out = mixed
     assert "skipped, no image: a.json" in outcome.text
     assert "not predicted: d.nrrd" in outcome.text
     assert "same channel" in outcome.text and "a_0000.nii, a_0000.nii.gz" in outcome.text
-    found = sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz"))
-    assert found == ["b.nii.gz", "c.nii.gz"]
-    assert "2 cases predicted, 2 not" in outcome.text
-    assert (voxels(tmp_path / "out/b.nii.gz") == voxels(tmp_path / "out/c.nii.gz")).all()
+    found = sorted(path.name for path in out.glob("*.nii.gz"))
+    assert found == ["b.nii.gz", "c.nii.gz", "whole.nii.gz"]
+    assert "3 cases predicted, 5 not" in outcome.text
+    assert (voxels(out / "b.nii.gz") == voxels(out / "c.nii.gz")).all()
 
 
 def test_a_case_in_any_orientation_is_predicted_the_same(model: Path, tmp_path: Path) -> None:

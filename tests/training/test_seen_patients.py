@@ -449,7 +449,7 @@ def test_a_person_under_three_names_is_known_by_all_of_them(
         SharedPatient((("susm", "s0"), ("susm", "s9")), ("told",)),
     ]
     for module in ("predict", "predicted_sets"):
-        monkeypatch.setattr(f"cta_data.steps.{module}.shared_patients", lambda study: pairs)
+        monkeypatch.setattr(f"cta_data.training.{module}.shared_patients", lambda study: pairs)
     told = predict(study, "A", ("susm",))["predict_A_susm"]
     assert "susm_sub-s0_ses-1" in told and "susm_sub-s9_ses-1" in told
     assert cases_of(study, "A", "susm") == {"susm_sub-other_ses-1"}
