@@ -14,6 +14,7 @@ from cta_data.reports.evaluate_study import evaluate_study
 from cta_data.scoring import CONVENTIONS
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
+from cta_data.training.build_files import read_cases
 from cta_data.training.checks import Check, needed_disk_gib
 from cta_data.training.model_cards import read_cards
 from cta_data.training.models import Model, model_of
@@ -26,7 +27,6 @@ from cta_data.training.runner import (
     steps_of,
     train_models,
 )
-from cta_data.training.train import read_cases
 from cta_data.versioning.provenance import command_words
 
 SECONDS_A_PATCH = {"cuda": 0.07, "mps": 1.0, "cpu": 12.0}

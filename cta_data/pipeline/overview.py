@@ -86,7 +86,8 @@ def _build_row(
 
 
 def _known(study: Study) -> list[SessionId]:
-    return [unit.session for unit, _ in _units_of(study, "convert")]
+    units = study.tables.by_key(UnitRow)
+    return [SessionId(*key[1:4]) for key in units if key[0] == "convert"]
 
 
 def _added(study: Study) -> list[SessionId]:

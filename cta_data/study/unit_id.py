@@ -10,6 +10,8 @@ from cta_data.study.session_id import SessionId
 
 NO_FOLD = -1
 """What stands in the table `units` where a unit is not about a fold."""
+NO_SESSION = SessionId("", "", "")
+"""What stands there where it is not about a session."""
 UnitKey = tuple[str, str, str, str, str, int, str]
 
 
@@ -82,13 +84,13 @@ class UnitId:
     @property
     def key(self) -> UnitKey:
         """Key of its row in the table `units`."""
-        session = self.about.key if self.about else ("", "", "")
-        fold = NO_FOLD if self.fold is None else self.fold
-        return (self.step, *session, self.model, fold, self.test_set)
+        about, fold = self.about or NO_SESSION, NO_FOLD if self.fold is None else self.fold
+        labels = (about.cohort, about.subject, about.session)
+        return (self.step, *labels, self.model, fold, self.test_set)
 
     def columns(self) -> dict[str, Any]:
         """Return its columns in the table `units`."""
-        session = self.about or SessionId("", "", "")
+        session = self.about or NO_SESSION
         fold = NO_FOLD if self.fold is None else self.fold
         about = {"model": self.model, "fold": fold, "test_set": self.test_set}
         return {"step": self.step, **session.columns(), **about}

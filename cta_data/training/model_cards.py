@@ -9,9 +9,9 @@ from cta_data.files import read_json_object
 from cta_data.study.layout import MODELS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
+from cta_data.training.build_files import build_key
 from cta_data.training.models import ANNEXED_MODELS, Model, ensure_dataset
 from cta_data.training.nnunet.archive import Archived, import_model
-from cta_data.training.train import build_key
 from cta_data.versioning.datasets import require_identity, save
 
 

@@ -20,10 +20,10 @@ from cta_data.scoring.models.predictions import PredictedSet, Predictions, mispl
 from cta_data.study.configuration import PAPER_SETTINGS, Setting, TrainingSection
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import Study
+from cta_data.training.build_files import build_key
 from cta_data.training.evaluation_sets import EvaluationCase, EvaluationSets, SetForModel
 from cta_data.training.models import Model
 from cta_data.training.prediction_record import NAME, PredictionRecord, read_record
-from cta_data.training.train import build_key
 from cta_data.training.trained_models import (
     Seen,
     TrainedFold,

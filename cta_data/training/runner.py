@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,13 @@ from cta_data.study.configuration import TrainingSection
 from cta_data.study.layout import MODELS, PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow
 from cta_data.training.checks import Check, check_training
 from cta_data.training.evaluation_sets import EvaluationSets, place_references
 from cta_data.training.models import (
     ANNEXED_MODELS,
     ANNEXED_PREDICTIONS,
+    WORK,
     Model,
     ensure_dataset,
     model_of,
@@ -26,7 +29,7 @@ from cta_data.training.models import (
 from cta_data.training.nnunet.environment import require_device, require_training_packages
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
-from cta_data.training.train import Machine, remove_finished, training_steps
+from cta_data.training.train import Machine, training_steps
 from cta_data.training.trained_models import require_folds, trained_folds
 from cta_data.versioning.provenance import command_words
 
@@ -147,8 +150,17 @@ def train_models(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
     report = execute(study, steps, options, observer, commit=request.commit)
-    remove_finished(Study(study.root))
+    _remove_finished(Study(study.root))
     return Trained(checks, report)
+
+
+def _remove_finished(study: Study) -> None:
+    """Remove the working folders of trainings whose models are in place."""
+    finished = {row.key for row in study.tables.rows(UnitRow) if row.status == "ok"}
+    folder = study.root / WORK / "training"
+    for work in folder.iterdir() if folder.is_dir() else ():
+        if work.name in finished:
+            shutil.rmtree(work)
 
 
 def predict_sets(

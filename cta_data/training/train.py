@@ -19,7 +19,6 @@ from cta_data.engine import (
     UnitId,
     Workspace,
     digest,
-    existing_files,
 )
 from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
@@ -32,11 +31,11 @@ from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
 from cta_data.study.tables import ModelFoldRow, UnitRow
+from cta_data.training.build_files import read_build, training_cases, training_files
 from cta_data.training.inputs import (
     CrossValidationInputs,
     PlanInputs,
     Planning,
-    TrainingFiles,
     TrainInputs,
 )
 from cta_data.training.models import WORK, Model
@@ -123,39 +122,7 @@ def _of_all(
 
 def _owned(unit: UnitId) -> Scope:
     """Return what a unit owns: a trained fold its row."""
-    fold = {"model": unit.model, "fold": unit.fold}
-    return {ModelFoldRow: fold} if unit.step == "train" else {}
-
-
-def read_cases(study: Study, model: Model) -> list[BuildCase]:
-    """Return the cases of the model's build, training and test; none where it is not built."""
-    return [BuildCase.of(content) for content in _read_build(study, model).get("cases", [])]
-
-
-def _read_build(study: Study, model: Model) -> dict[str, Any]:
-    path = study.root / layout.build_record(model.dataset)
-    return read_json_object(path) if path.is_file() else {}
-
-
-def _training_files(model: Model, cases: Sequence[BuildCase]) -> TrainingFiles:
-    """Return what a training reads of the model's build."""
-    return TrainingFiles(
-        dataset_json=File(layout.build_dataset(model.dataset)),
-        splits=File(layout.build_splits(model.dataset)),
-        image=Files({case.case: case.image for case in cases}),
-        label=Files({case.case: case.label for case in cases}),
-    )
-
-
-def _training_cases(study: Study, model: Model) -> list[BuildCase]:
-    return [case for case in read_cases(study, model) if case.trains]
-
-
-def build_key(study: Study, model: Model) -> str:
-    """Return the key of the model's training set as it is built now; empty where it is not."""
-    files = _training_files(model, _training_cases(study, model))
-    keys, missing = existing_files(study.root, files)
-    return "" if missing else files.key(keys)
+    return {ModelFoldRow: {"model": unit.model, "fold": unit.fold}} if unit.step == "train" else {}
 
 
 def _plan_inputs(model: Model, training: TrainingSection, cases: Sequence[BuildCase]) -> PlanInputs:
@@ -166,7 +133,7 @@ def _plan_inputs(model: Model, training: TrainingSection, cases: Sequence[BuildC
         folder=model.folder,
         cases=tuple(case.case for case in cases),
         planning=Planning(**{key: options[key] for key in _PLANNING}),
-        files=_training_files(model, cases),
+        files=training_files(model, cases),
     )
 
 
@@ -174,7 +141,7 @@ def _plan_planning(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = model.unit("plan")
-    cases = _training_cases(study, model)
+    cases = training_cases(study, model)
     if not cases:
         why = f"there is no build: run `cta-data build --setting {model.setting}`"
         yield Blocked(unit, PLAN_VERSION, why)
@@ -185,8 +152,8 @@ def _plan_planning(
 def _plan_folds(
     folds: tuple[int, ...], model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
-    cases = _training_cases(study, model)
-    build = _read_build(study, model)
+    cases = training_cases(study, model)
+    build = read_build(study, model)
     options = training.model_dump(mode="json")
     for fold in folds:
         unit = model.unit("train", fold=fold)
@@ -209,7 +176,7 @@ def _plan_cross_validation(
     model: Model, training: TrainingSection, study: Study
 ) -> Iterator[Unit | Blocked]:
     unit = model.unit("crossvalidate")
-    cases = [(case, case.fold) for case in _training_cases(study, model) if case.fold is not None]
+    cases = [(case, case.fold) for case in training_cases(study, model) if case.fold is not None]
     folder = model.folder
     given = CrossValidationInputs(
         folder=folder,
@@ -408,21 +375,11 @@ def cross_validate(
     model, folds = unit.given.folder, unit.given.folds
     summary = without_folders(done["summary"])
     _write(workspace, layout.cross_validation_summary(model, folds), summary)
-    found = without_folders(done["postprocessing"])
-    _write(workspace, layout.postprocessing(model, folds), found)
+    _write(workspace, layout.postprocessing(model, folds), without_folders(done["postprocessing"]))
     shutil.rmtree(work)
     dice = done["summary"]["foreground_mean"]["Dice"]
     chosen = ", ".join(done["postprocessing"]["postprocessing_fns"]) or "none"
     return Outcome(notes=[f"voxel Dice of {len(folds)} folds {dice:.3f}; postprocessing: {chosen}"])
-
-
-def remove_finished(study: Study) -> None:
-    """Remove the working folders of trainings whose models are in place."""
-    finished = {row.key for row in study.tables.rows(UnitRow) if row.status == "ok"}
-    folder = study.root / WORK / "training"
-    for work in folder.iterdir() if folder.is_dir() else ():
-        if work.name in finished:
-            shutil.rmtree(work)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -141,8 +142,8 @@ def test_images_of_one_grid_need_no_registration_and_others_are_left_out(tmp_pat
     flair = {"FLAIR": files.images["MPRAGE"], **files.images}
     crops = crops_of(tmp_path, CaseFiles("MPRAGE", flair, {}, ()), masks["MPRAGE"])
     assert [crop.technique for crop in crops.crops(REFERENCE, 2)] == ["MPRAGE", "FLAIR"]
-    other_frame = {**flair, "FLAIR": {**files.images["MPRAGE"], "frame": 2}}
-    other_frame["MPRAGE"] = {**files.images["MPRAGE"], "frame": 1}
+    other_frame = {**flair, "FLAIR": replace(files.images["MPRAGE"], frame=2)}
+    other_frame["MPRAGE"] = replace(files.images["MPRAGE"], frame=1)
     crops = crops_of(tmp_path, CaseFiles("MPRAGE", other_frame, {}, ()), masks["MPRAGE"])
     assert set(crops.left_out) == {"FLAIR", "SPACE"}
 

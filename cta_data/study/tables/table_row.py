@@ -38,12 +38,14 @@ class TableRow:
 
     def __getattr__(self, name: str) -> Any:
         # Called where a slot is empty: a field of a row that was read, asked for the first time.
-        if name not in fields_of(type(self)):
+        if name not in type(self).__slots__:
             raise AttributeError(f"{type(self).__name__} has no {name}")
+        columns, place = self._columns, self._place
         if name == SESSION:
-            value: Any = _session(*(self._value(column) for column in SessionId.COLUMNS))
+            value: Any = _session(*(columns[column][place] for column in SessionId.COLUMNS))
         else:
-            value = self._value(name)
+            value = columns[name][place]
+            value = tuple(value) if isinstance(value, list) else value
         object.__setattr__(self, name, value)
         return value
 
@@ -72,10 +74,6 @@ class TableRow:
             if (new := _plain(old := getattr(self, name))) is not old
         }
         return dataclasses.replace(self, **plain) if plain else self
-
-    def _value(self, column: str) -> Any:
-        value = self._columns[column][self._place]
-        return tuple(value) if isinstance(value, list) else value
 
 
 _fields: dict[type, tuple[str, ...]] = {}
