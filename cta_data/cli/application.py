@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -105,6 +106,8 @@ def run() -> None:
     """Run the command that was given; leaves with its exit code: 0, 1, 2 or 3."""
     use_environment_tools()
     _show_log()
+    # Plans of large studies are many objects that stay: looking for circles in them is in vain.
+    gc.set_threshold(100_000, 50, 50)
     if not sys.warnoptions:
         # What libraries remark is for developers: `python -W default -m cta_data` shows it.
         warnings.simplefilter("ignore")

@@ -81,12 +81,14 @@ def match_file(path: str, rules: Iterable[FileRule]) -> FileMatch | None:
     return None
 
 
-def preferred_form(places: Iterable[str], rules: tuple[FileRule, ...], *, dicom: bool) -> str:
+def preferred_form(
+    matches: Iterable[FileMatch | None], rules: tuple[FileRule, ...], *, dicom: bool
+) -> str:
     """Return the form of distribution that counts for a session: the one that is listed first.
 
     DICOM series come after every form of the rules.
     """
-    found = {m.rule.form for m in (match_file(place, rules) for place in places) if m}
+    found = {match.rule.form for match in matches if match}
     order = dict.fromkeys(rule.form for rule in rules if rule.role != "ignore")
     return next((form for form in order if form in found), DICOM if dicom else "")
 

@@ -9,7 +9,7 @@ itself, whose fields count as those of the whole.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 Name = TypeVar("Name", bound=str | tuple[str, str])
@@ -42,31 +42,54 @@ def role(name: str) -> dict[str, str]:
 def files_of(given: Any) -> dict[str, str]:
     """Return the paths of all files that a step's inputs name, by their roles in the hash."""
     found: dict[str, str] = {}
-    for one in fields(given):
-        value, own = getattr(given, one.name), one.metadata.get(ROLE, one.name)
-        if is_dataclass(value):
+    for field, own, _ in _fields_of(type(given)):
+        value = getattr(given, field)
+        if isinstance(value, Files):
+            for name, path in value.items():
+                found[_joined(own, name)] = path
+        elif isinstance(value, File):
+            if value:
+                found[own] = str(value)
+        elif _is_inputs(value):
             found |= files_of(value)
-        elif isinstance(value, Files):
-            found |= {_joined(own, name): path for name, path in value.items()}
-        elif isinstance(value, File) and value:
-            found[own] = str(value)
     return found
 
 
 def parameters_of(given: Any) -> dict[str, Any]:
     """Return what of a step's inputs is no file, as JSON content."""
     found: dict[str, Any] = {}
-    for one in fields(given):
-        value = getattr(given, one.name)
-        if is_dataclass(value):
+    for field, _, may_be_absent in _fields_of(type(given)):
+        value = getattr(given, field)
+        if isinstance(value, File | Files) or (value is None and may_be_absent):
+            continue
+        if _is_inputs(value):
             found |= parameters_of(value)
-        elif not isinstance(value, File | Files) and not (
-            value is None and "absent" in one.metadata
-        ):
-            found[one.name] = value
+        else:
+            found[field] = value
     return found
 
 
+def _is_inputs(value: Any) -> bool:
+    return hasattr(value, "__dataclass_fields__")
+
+
+def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
+    """Return of every field its name, its role in the hash, and whether it may be absent from it.
+
+    Kept, since a plan asks once a unit.
+    """
+    if kind not in _fields:
+        _fields[kind] = tuple(
+            (one.name, one.metadata.get(ROLE, one.name), "absent" in one.metadata)
+            for one in fields(kind)
+        )
+    return _fields[kind]
+
+
+_fields: dict[type[Any], tuple[tuple[str, str, bool], ...]] = {}
+
+
 def _joined(own: str, name: str | tuple[str, str]) -> str:
-    parts = (name,) if isinstance(name, str) else name
-    return ":".join(filter(None, (own, *parts)))
+    if isinstance(name, str):
+        return f"{own}:{name}" if own and name else own or name
+    return ":".join(filter(None, (own, *name)))

@@ -96,11 +96,12 @@ def test_lesion_names_of_the_nrrd_package(course: str, stem: str, roi: str) -> N
 def test_the_form_that_is_listed_first_counts() -> None:
     """Of two forms of one case the card's first is converted; DICOM comes after files."""
     files = card("susm").files
-    both = ["Mets_005/0/1.png", "Mets_005/bravo.nii.gz"]
+    both = [match_file(path, files) for path in ("Mets_005/0/1.png", "Mets_005/bravo.nii.gz")]
     assert preferred_form(both, files, dicom=False) == "nifti"
     assert preferred_form(both[:1], files, dicom=False) == "png"
     ummc = card("ummc").files
-    assert preferred_form(["GK.103_1_MR_t1.nrrd"], ummc, dicom=True) == "nrrd"
+    one = match_file("GK.103_1_MR_t1.nrrd", ummc)
+    assert preferred_form([one], ummc, dicom=True) == "nrrd"
     assert preferred_form([], ummc, dicom=True) == "dicom"
     assert preferred_form([], ummc, dicom=False) == ""
 

@@ -198,13 +198,13 @@ def test_a_damaged_file_costs_its_own_session(conformed: Conformed) -> None:
         for s in conformed.raw.sessions
         if (s.source_id, s.session) == (source_id, name)
     )
-    records = {(r.unit.subject, r.unit.session): r for r in conformed.damaged.records}
+    records = {(r.unit.subject, r.unit.session.session): r for r in conformed.damaged.records}
     assert set(records) == set(sessions_of(conformed))
     assert records[victim].status == "impossible" and records[victim].reason
     others = [record.status for key, record in records.items() if key != victim]
     assert set(others) <= {"ok"}
     assert conformed.damaged.exit_code() == 3
-    mended = {(r.unit.subject, r.unit.session): r for r in conformed.report.records[: len(records)]}
+    mended = {(r.unit.subject, r.unit.session.session): r for r in conformed.report.records[: len(records)]}
     assert mended[victim].status == "ok"
     # What was converted before is not converted again.
     assert {r.status for key, r in mended.items() if key != victim} <= {"notneeded"}

@@ -125,7 +125,8 @@ def _unit(
         row.series: row.header[SOURCE_FILE] for row in session.series if SOURCE_FILE in row.header
     }
     has_dicom = len(places) < len(session.series)
-    form = preferred_form(places.values(), card.files, dicom=has_dicom)
+    matches = {series: match_file(place, card.files) for series, place in places.items()}
+    form = preferred_form(matches.values(), card.files, dicom=has_dicom)
     if not form:
         why = "no rule of the card matches its files ([[files]] in the cohort's card)"
         return Blocked(unit, VERSION, why)
@@ -136,7 +137,7 @@ def _unit(
         undecided = require_lesion_values(card)
         if undecided:
             return Blocked(unit, VERSION, f"{undecided}: {ASK_FOR_CODE}")
-        forms = {s: m.rule.form for s, p in places.items() if (m := match_file(p, card.files))}
+        forms = {series: match.rule.form for series, match in matches.items() if match}
         rows = [row for row in session.series if forms.get(row.series) == form]
         series = {("file", row.series): f"{source}/{row.file}" for row in rows}
     given = ConvertInputs(
