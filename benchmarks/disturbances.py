@@ -61,6 +61,8 @@ def main() -> int:
     chosen = parser.parse_args()
     use_environment_tools()
     as_benchmark()
+    # A shell lets its jobs in the background ignore SIGINT, and what they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work = chosen.folder or Path(tempfile.mkdtemp(prefix="cta-disturbed-"))
     work.mkdir(parents=True, exist_ok=True)
     course = undisturbed(work, TRAIN if "signals" in chosen.only else CONVERT)

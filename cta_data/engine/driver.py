@@ -67,16 +67,14 @@ def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> Iter
     Units whose input an earlier step would make are planned to run after it.
     """
     running: set[SessionId | None] = set()
-    with study.keeping_keys():
-        for step in steps:
-            for decision in _decide_step(study, step, options):
-                unit = decision.unit.id
-                if decision.action != "run" and _awaits(unit, running):
-                    why = "its input is made by an earlier step"
-                    decision = Decision(decision.unit, "run", why)
-                if decision.action == "run":
-                    running.add(unit.about)
-                yield decision
+    for step in steps:
+        for decision in _decide_step(study, step, options):
+            unit = decision.unit.id
+            if decision.action != "run" and _awaits(unit, running):
+                decision = Decision(decision.unit, "run", "its input is made by an earlier step")
+            if decision.action == "run":
+                running.add(unit.about)
+            yield decision
 
 
 def run_steps(
@@ -106,7 +104,6 @@ def run_steps(
         stack.enter_context(study_lock(study))
         clear_staging(study.root)
         prepare()
-        stack.enter_context(study.keeping_keys())
         log = RunLog(study.root, list(options.command))
         stack.callback(log.close)
         executor = replace(options.executor, log_folder=study.root / LOG / "slurm")
@@ -268,7 +265,6 @@ def _placed(study: Study, result: Result) -> Result:
     """Move a result into place; what cannot be placed is an error of its unit."""
     row = study.tables.by_key(UnitRow).get(result.unit.id.key)
     stale = list(row.outputs) if row else []
-    study.forget_keys([*result.outputs, *stale])
     try:
         if result.outcome:
             staging = staging_folder(study.root, result.unit.id.key, result.unit.key)

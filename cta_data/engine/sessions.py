@@ -274,7 +274,7 @@ def held_back(findings: list[str]) -> str:
 
 def make_unit(study: Study, unit: UnitId, version: int, given: Given) -> Unit[Given] | Blocked:
     """Return the unit with its inputs' keys, or blocked where an input is gone."""
-    keys, missing = existing_files(study, given)
+    keys, missing = existing_files(study.root, given)
     if missing:
         why = f"its input is gone: {missing[0]}; run the step that makes it"
         return Blocked(unit, version, why)

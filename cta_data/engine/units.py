@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from cta_data.engine.inputs import files_of, parameters_of
 from cta_data.study.session_id import SessionId
 from cta_data.study.unit_id import UnitId
-from cta_data.versioning.keys import digest, unit_key
+from cta_data.versioning.keys import content_key, digest, unit_key
 
 if TYPE_CHECKING:
     from cta_data.engine.staging import Workspace
@@ -175,8 +176,8 @@ def session_scope(*row_types: type[TableRow], **fixed: Any) -> Callable[[UnitId]
     return owns
 
 
-def existing_files(study: Study, given: Any) -> tuple[dict[str, str], list[str]]:
+def existing_files(root: Path, given: Any) -> tuple[dict[str, str], list[str]]:
     """Return the content keys of the files of a step's inputs, and the paths that are not there."""
-    found = {path: study.key_of(path) for path in files_of(given).values()}
+    found = {path: content_key(f"{root}/{path}") for path in files_of(given).values()}
     missing = [path for path, key in found.items() if key is None]
     return {path: key for path, key in found.items() if key is not None}, missing

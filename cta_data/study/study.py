@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,6 @@ from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.study import layout
 from cta_data.versioning.committed import registered_datasets
 from cta_data.versioning.datasets import install
-from cta_data.versioning.keys import content_key
 
 # Every command names `Study`; cards, models and tables are loaded by what opens one.
 if TYPE_CHECKING:
@@ -66,7 +63,6 @@ class Study:
         self._clinical: dict[str, Clinical | None] = {}
         self._inventories: dict[str, tuple[object, Inventory]] = {}
         self._not_available: dict[str, NotAvailable] = {}
-        self._keys: dict[str, str] | None = None
 
     # Folders -----------------------------------------------------------------------------------
 
@@ -177,36 +173,9 @@ class Study:
                 self._install(folder)
                 top = folder
 
-    @contextmanager
-    def keeping_keys(self) -> Iterator[None]:
-        """Let every key be read once, while nobody else changes files; see `forget_keys`.
-
-        Most files are read by several steps, and a plan asks for the keys of all.
-        """
-        before, self._keys = self._keys, self._keys or {}
-        try:
-            yield
-        finally:
-            self._keys = before
-
-    def forget_keys(self, paths: Iterable[str]) -> None:
-        """Forget the keys of files that have changed."""
-        known = self._keys or {}
-        for path in paths:
-            known.pop(path, None)
-
-    def key_of(self, path: str) -> str | None:
-        """Return the content key of a file, by its path from the top; None where there is none."""
-        if self._keys is None:
-            return content_key(f"{self.root}/{path}")
-        key = self._keys.get(path) or content_key(f"{self.root}/{path}")
-        if key:
-            self._keys[path] = key
-        return key
-
     def has(self, path: str) -> bool:
         """Tell whether a file is in the study; its content, or its dataset, may be elsewhere."""
-        if (self._keys and path in self._keys) or os.path.lexists(f"{self.root}/{path}"):
+        if os.path.lexists(f"{self.root}/{path}"):
             return True
         try:
             self.require(path)

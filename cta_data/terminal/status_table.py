@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
@@ -16,6 +16,8 @@ from cta_data.terminal.output import console
 LEAST_WIDTH = 20
 """Characters of the last column below which its texts are not broken into lines."""
 GAP = "  "
+MOST_NAMED = 10
+"""Sessions with one warning that are named; `status --json` names all."""
 SHORT = {"ok": "ok", "notneeded": "none", "impossible": "stop", "error": "ERROR", "-": "-"}
 
 
@@ -39,10 +41,8 @@ def print_status(content: dict[str, Any]) -> None:
     partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
     told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
     out.print(f"{len(content['sessions'])} subject-sessions: {told or 'none'}")
-    for row in content["sessions"]:
-        for warning in row["warnings"]:
-            session = f"{row['cohort']} sub-{row['subject']} ses-{row['session']}"
-            out.print(f"warning: {session}: {warning}", soft_wrap=True)
+    for warning in _warnings(content["sessions"]):
+        out.print(f"warning: {warning}", soft_wrap=True)
     for cohort, why in content["not_available"].items():
         out.print(f"{cohort}: not available here: {why}", soft_wrap=True)
     for build in content["builds"]:
@@ -58,6 +58,20 @@ def print_status(content: dict[str, Any]) -> None:
         for one in own:
             if one["reason"]:
                 out.print(f"  {one['work']}: {one['reason']}", soft_wrap=True)
+
+
+def _warnings(sessions: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line a warning; what is said of many sessions is said once."""
+    of: dict[str, list[str]] = {}
+    for row in sessions:
+        for warning in row["warnings"]:
+            name = f"{row['cohort']} sub-{row['subject']} ses-{row['session']}"
+            of.setdefault(warning, []).append(name)
+    for warning, names in of.items():
+        if len(names) <= MOST_NAMED:
+            yield from (f"{name}: {warning}" for name in names)
+        else:
+            yield f"{len(names)} subject-sessions, such as {names[0]}: {warning}"
 
 
 def _stage(row: dict[str, Any], step: str) -> str:

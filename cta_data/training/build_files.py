@@ -44,5 +44,5 @@ def training_cases(study: Study, model: Model) -> list[BuildCase]:
 def build_key(study: Study, model: Model) -> str:
     """Return the key of the model's training set as it is built now; empty where it is not."""
     files = training_files(model, training_cases(study, model))
-    keys, missing = existing_files(study, files)
+    keys, missing = existing_files(study.root, files)
     return "" if missing else files.key(keys)

@@ -204,7 +204,10 @@ def test_a_damaged_file_costs_its_own_session(conformed: Conformed) -> None:
     others = [record.status for key, record in records.items() if key != victim]
     assert set(others) <= {"ok"}
     assert conformed.damaged.exit_code() == 3
-    mended = {(r.unit.subject, r.unit.session.session): r for r in conformed.report.records[: len(records)]}
+    mended = {
+        (r.unit.subject, r.unit.session.session): r
+        for r in conformed.report.records[: len(records)]
+    }
     assert mended[victim].status == "ok"
     # What was converted before is not converted again.
     assert {r.status for key, r in mended.items() if key != victim} <= {"notneeded"}
