@@ -31,7 +31,8 @@ class Files(dict[Name, str], Generic[Name]):
     """
 
     def __init__(self, paths: Mapping[Name, str] | None = None) -> None:
-        super().__init__(sorted((paths or {}).items(), key=lambda one: _joined("", one[0])))
+        named = paths or {}
+        super().__init__(sorted(named.items(), key=_by_name) if len(named) > 1 else named)
 
 
 def role(name: str) -> dict[str, str]:
@@ -87,6 +88,10 @@ def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
 
 
 _fields: dict[type[Any], tuple[tuple[str, str, bool], ...]] = {}
+
+
+def _by_name(one: tuple[str | tuple[str, str], str]) -> str:
+    return _joined("", one[0])
 
 
 def _joined(own: str, name: str | tuple[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cta_data.engine import Blocked, Selection, Unit, UnitId, existing_files
-from cta_data.engine.inputs import Files
+from cta_data.engine.inputs import Files, files_of
 from cta_data.engine.units import Given
 from cta_data.study.configuration import Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
@@ -274,11 +274,12 @@ def held_back(findings: list[str]) -> str:
 
 def make_unit(study: Study, unit: UnitId, version: int, given: Given) -> Unit[Given] | Blocked:
     """Return the unit with its inputs' keys, or blocked where an input is gone."""
-    keys, missing = existing_files(study.root, given)
+    files = files_of(given)
+    keys, missing = existing_files(study.root, files.values())
     if missing:
         why = f"its input is gone: {missing[0]}; run the step that makes it"
         return Blocked(unit, version, why)
-    return Unit.of(unit, version, given, keys)
+    return Unit.of(unit, version, given, keys, files)
 
 
 def transform_files(rows: Iterable[TransformRow]) -> Files[tuple[str, str]]:

@@ -52,9 +52,20 @@ class Unit(Generic[Given]):
     given: Given = cast(Any, None)
 
     @classmethod
-    def of(cls, unit: UnitId, version: int, given: Given, keys: Mapping[str, str]) -> Unit[Given]:
-        """Return a unit from the inputs of its step and the content keys of its files."""
-        inputs = (Input(role, path, keys[path]) for role, path in files_of(given).items())
+    def of(
+        cls,
+        unit: UnitId,
+        version: int,
+        given: Given,
+        keys: Mapping[str, str],
+        files: Mapping[str, str] | None = None,
+    ) -> Unit[Given]:
+        """Return a unit from the inputs of its step and the content keys of its files.
+
+        `files` are those of the inputs by their roles, where they are known already.
+        """
+        files = files_of(given) if files is None else files
+        inputs = (Input(role, path, keys[path]) for role, path in files.items())
         ordered = tuple(sorted(inputs, key=lambda one: (one.role, one.path)))
         return cls(unit, version, ordered, parameters_of(given), given)
 
@@ -176,8 +187,8 @@ def session_scope(*row_types: type[TableRow], **fixed: Any) -> Callable[[UnitId]
     return owns
 
 
-def existing_files(root: Path, given: Any) -> tuple[dict[str, str], list[str]]:
-    """Return the content keys of the files of a step's inputs, and the paths that are not there."""
-    found = {path: content_key(f"{root}/{path}") for path in files_of(given).values()}
+def existing_files(root: Path, paths: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the content keys of files of a study, and the paths that are not there."""
+    found = {path: content_key(f"{root}/{path}") for path in paths}
     missing = [path for path, key in found.items() if key is None]
     return {path: key for path, key in found.items() if key is not None}, missing

@@ -21,9 +21,16 @@ from cta_data.study.configuration import BrainExtractionSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow
+from cta_data.study.tables.table_row import fields_of
 
 VERSION = 3
 NEED_MORE = ("hd-bet",)
+_ITS_OWN = (
+    *("session", "path", "annex_key", "voxels_sha256", "slice_digests", "description"),
+    *("skull_stripped", "geometry_source", "notes"),
+)
+INHERITED = tuple(name for name in fields_of(ImageRow) if name not in _ITS_OWN)
+"""Columns that a brain image has from the image it was made of."""
 """Back ends that need more than this package: it is looked for before any step begins."""
 
 
@@ -111,12 +118,7 @@ def _provided(settings: BrainExtractionSection, session: SessionId) -> str:
 
 
 def _inherited(row: ImageRow) -> dict[str, Any]:
-    """Return the columns that a brain image has from the image it was made of."""
-    own = (
-        *("path", "annex_key", "voxels_sha256", "slice_digests", "description"),
-        *("skull_stripped", "geometry_source", "notes"),
-    )
-    return {name: value for name, value in row.columns().items() if name not in own}
+    return row.session.columns() | {name: getattr(row, name) for name in INHERITED}
 
 
 def backend_options(settings: Mapping[str, Any]) -> dict[str, object]:

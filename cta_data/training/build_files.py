@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cta_data.engine import existing_files
-from cta_data.engine.inputs import File, Files
+from cta_data.engine.inputs import File, Files, files_of
 from cta_data.files import read_json_object
 from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
@@ -44,5 +44,5 @@ def training_cases(study: Study, model: Model) -> list[BuildCase]:
 def build_key(study: Study, model: Model) -> str:
     """Return the key of the model's training set as it is built now; empty where it is not."""
     files = training_files(model, training_cases(study, model))
-    keys, missing = existing_files(study.root, files)
+    keys, missing = existing_files(study.root, files_of(files).values())
     return "" if missing else files.key(keys)

@@ -66,7 +66,7 @@ def plan(
             yield Blocked(unit, version, "the subject is blocked")
             continue
         given = ToyInputs(text=File(f"{source}/{path.name}"), suffix=suffix)
-        keys, missing = existing_files(study.root, given)
+        keys, missing = existing_files(study.root, [given.text])
         if missing:
             yield Blocked(unit, version, f"its input is gone: {missing[0]}")
         else:

@@ -38,7 +38,7 @@ class TableRow:
 
     def __getattr__(self, name: str) -> Any:
         # Called where a slot is empty: a field of a row that was read, asked for the first time.
-        if name not in type(self).__slots__:
+        if name not in _names_of(type(self)):
             raise AttributeError(f"{type(self).__name__} has no {name}")
         columns, place = self._columns, self._place
         if name == SESSION:
@@ -84,6 +84,15 @@ def fields_of(row_type: type[Any]) -> tuple[str, ...]:
     if row_type not in _fields:
         _fields[row_type] = tuple(field.name for field in dataclasses.fields(row_type))
     return _fields[row_type]
+
+
+_names: dict[type, frozenset[str]] = {}
+
+
+def _names_of(row_type: type[Any]) -> frozenset[str]:
+    if row_type not in _names:
+        _names[row_type] = frozenset(fields_of(row_type))
+    return _names[row_type]
 
 
 def _session(cohort: str, subject: str, session: str) -> SessionId | None:
