@@ -50,5 +50,8 @@ def _lines(made: Pictures, page: str) -> Iterator[str]:
 
 
 def _content(made: Pictures) -> dict[str, object]:
-    sessions = [asdict(one) | {"n_lost": one.n_lost, "score": one.score} for one in made.entries]
+    sessions = [
+        asdict(one) | one.session.columns() | {"n_lost": one.n_lost, "score": one.score}
+        for one in made.entries
+    ]
     return {"page": made.page, "sessions": sessions, "left_out": asdict(made.left_out)}

@@ -200,7 +200,7 @@ def test_mirrored_image_is_rejected(
     places: list[tuple[float, sitk.Transform]] = []
 
     def noted(self: Any, transform: Any, report: Any) -> Any:
-        places.append((self.frame.unit_mm, transform))
+        places.append((self.coordinates.unit_mm, transform))
         return refine(self, transform, report)
 
     monkeypatch.setattr(search, "_refined", noted)
