@@ -7,15 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cta_data.study.tables import read_frame
-from cta_data.study.tables.store import write_rows
+from cta_data.study.tables.schemas import table_schemas
 
 
 def frame_of(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return rows of a table as `Study.table` returns them, with its types."""
+    """Return rows of a table as `Study.table` returns them, with its types.
+
+    A column that always has a value has an empty one, or 0, where a row does not say it.
+    """
+    schema = table_schemas()[table].arrow
+    empty = {
+        field.name: "" if pa.types.is_string(field.type) else 0
+        for field in schema
+        if not field.nullable
+    }
     with tempfile.TemporaryDirectory() as folder:
-        write_rows(Path(folder), table, rows)
+        content = pa.Table.from_pylist([empty | row for row in rows], schema=schema)
+        pq.write_table(content, Path(folder) / f"{table}.parquet")
         return read_frame(Path(folder), table)
 
 

@@ -158,7 +158,7 @@ def test_worst_come_first() -> None:
         entry("two-lost", lost, lesion(2, lost_reason="no voxel")),
         entry("failed", failures=("SPACE to MPRAGE is not accepted: shear",)),
     ]
-    assert [one.subject for one in worst_first(entries)] == [
+    assert [one.session.subject for one in worst_first(entries)] == [
         "failed", "two-lost", "one-lost", "shrunk", "swollen", "flagged", "shifted",
         "good-a", "good-b",
     ]  # fmt: skip
