@@ -157,7 +157,7 @@ def test_test_sets_hold_the_test_patients_of_each_quality(study: Study) -> None:
         for letter in "ABCD"
     }
     for (name, letter), one in read.items():
-        patients = {case.subject for case in one.cases}
+        patients = {case.session.subject for case in one.cases}
         assert patients and not patients & trains
         assert {qualities[subject] for subject in patients} == {name.removeprefix("internal-")}
         technique = "mprage" if letter in "AB" else "space"
