@@ -213,7 +213,7 @@ def test_provided_mask_on_another_grid_is_refused() -> None:
     turned.SetDirection((-1.0, 0, 0, 0, 1, 0, 0, 0, 1))
     with pytest.raises(DataRefused, match="grid"):
         extract_brain(_small(), "provided", {"mask": turned})
-    with pytest.raises(DataRefused, match="size"):
+    with pytest.raises(DataRefused, match="grid"):
         extract_brain(_small(), "provided", {"mask": sitk.Image((7, 5, 4), sitk.sitkUInt8)})
     empty = sitk.Cast(_small(), sitk.sitkUInt8) * 0
     with pytest.raises(DataRefused, match="empty"):
@@ -265,7 +265,7 @@ def test_hd_bet_drives_its_predictor_and_restores_the_orientation(
     monkeypatch.setattr(hd_bet.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(hd_bet, "version", lambda name: "2.0.1")
     monkeypatch.setitem(sys.modules, "torch", fake.torch)
-    monkeypatch.setattr(hd_bet, "make_importable", lambda: None)
+    monkeypatch.setattr(hd_bet, "_make_torchvision_importable", lambda: None)
     monkeypatch.setitem(sys.modules, "HD_BET", ModuleType("HD_BET"))
     monkeypatch.setitem(sys.modules, "HD_BET.hd_bet_prediction", fake.prediction)
     image = sitk.PermuteAxes(_small(), (2, 0, 1))
