@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakSet
 
 from cta_data.errors import DataRefused
 
@@ -91,7 +92,20 @@ def try_lock(file: IO[str]) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    _locked.add(file)
     return True
+
+
+_locked: WeakSet[IO[str]] = WeakSet()
+
+
+def _leave_locks() -> None:
+    """Close a copied process's share of its parent's locks: they end with the parent alone."""
+    for file in list(_locked):
+        file.close()
+
+
+os.register_at_fork(after_in_child=_leave_locks)
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from cta_data.files import locked, written_whole
+from cta_data.files import locked, try_lock, written_whole
 
 
 def test_a_file_takes_the_place_of_another_at_the_end(tmp_path: Path) -> None:
@@ -59,3 +60,26 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with locked(path, wait=False) as third:
         assert third
+
+
+def test_a_copied_process_has_no_share_in_a_lock(tmp_path: Path) -> None:
+    """A child that outlives its parent for a moment does not keep others from what it held."""
+    path = tmp_path / "lock"
+    file = path.open("w", encoding="utf-8")
+    assert try_lock(file)
+    (begun, begin), (ended, end) = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(begin, b".")
+        os.close(end)
+        os.read(ended, 1)
+        os._exit(0)
+    try:
+        os.read(begun, 1)
+        with path.open("w", encoding="utf-8") as other:
+            assert not try_lock(other)
+            file.close()
+            assert try_lock(other)
+    finally:
+        os.close(end)
+        os.waitpid(child, 0)
