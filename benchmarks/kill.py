@@ -217,7 +217,7 @@ def wait_for_git(process: subprocess.Popen[str], after: float) -> None:
             if any(child.name().startswith("git") for child in children):
                 return
         except psutil.Error:
-            pass
+            pass  # one of them ended while it was looked at: the next look tells
         time.sleep(0.002)
 
 

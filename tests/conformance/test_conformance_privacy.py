@@ -39,7 +39,7 @@ def needles_of(conformed: Conformed) -> Needles:
         try:
             needles.take(pydicom.dcmread(path, stop_before_pixels=True))
         except InvalidDicomError:
-            continue
+            continue  # of an image without such a header the name alone can tell who it is of
     return needles
 
 
