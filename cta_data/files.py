@@ -47,17 +47,24 @@ def json_text(
 ) -> str:
     """JSON of several lines with a newline at the end, the same for the same content.
 
-    `escaped` writes what is not ASCII as `\\u….`. Numbers of numpy are written as floats.
+    `escaped` writes what is not ASCII as `\\u….`.
     """
     text = json.dumps(
-        content, indent=indent, sort_keys=sorted_keys, ensure_ascii=escaped, default=float
+        content, indent=indent, sort_keys=sorted_keys, ensure_ascii=escaped, default=_number
     )
     return f"{text}\n"
 
 
 def json_line(content: Any, *, sorted_keys: bool = True, escaped: bool = True) -> str:
     """JSON on one line, for a cell of a table or a line of a log; see `json_text`."""
-    return json.dumps(content, sort_keys=sorted_keys, ensure_ascii=escaped, default=float)
+    return json.dumps(content, sort_keys=sorted_keys, ensure_ascii=escaped, default=_number)
+
+
+def _number(value: Any) -> Any:
+    """Return a number of numpy as one of Python; nothing else is made into JSON."""
+    if getattr(value, "ndim", None) == 0:  # of numpy, which is not loaded for this
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def read_json(path: Path) -> Any:
@@ -88,8 +95,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 def try_lock(file: IO[str]) -> bool:
     """Lock an open file for this process alone, until it is closed; False where another has it."""
+    return _lock(file, fcntl.LOCK_NB)
+
+
+def _lock(file: IO[str], how: int = 0) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | how)
     except BlockingIOError:
         return False
     _locked.add(file)
@@ -115,6 +126,4 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
     With `wait`, the process that has it first is waited for, and True is yielded.
     """
     with path.open("w", encoding="utf-8") as file:
-        if wait:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield wait or try_lock(file)
+        yield _lock(file) if wait else try_lock(file)
