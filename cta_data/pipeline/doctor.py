@@ -17,6 +17,7 @@ from cta_data.intake.consistency import inconsistencies, subject_files
 from cta_data.intake.overlap import shared_patients
 from cta_data.pipeline.convert.clinical import problems_of
 from cta_data.pipeline.recorded import changed_files, recorded_outputs
+from cta_data.study import layout
 from cta_data.study.distribution import cohort_datasets, known_siblings, restriction
 from cta_data.study.study import ENVIRONMENT, Study, open_study
 from cta_data.study.tables import (
@@ -251,7 +252,7 @@ def _lost(study: Study) -> Iterator[Finding]:
 
 def _locks(study: Study) -> Iterator[Finding]:
     """Find locks of git that nobody holds any more."""
-    stale = stale_locks(study.root)
+    stale = stale_locks(study.root, layout.REPOSITORIES)
     if stale:
         text = f"{len(stale)} locks of git that nobody holds, such as {stale[0]}"
         yield Finding("warning", "git", f"{text}; the next command that changes it removes them")

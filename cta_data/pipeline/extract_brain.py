@@ -25,13 +25,13 @@ from cta_data.study.tables.table_row import fields_of
 
 VERSION = 3
 NEED_MORE = ("hd-bet",)
+"""Back ends that need more than this package: it is looked for before any step begins."""
 _ITS_OWN = (
     *("session", "path", "annex_key", "voxels_sha256", "slice_digests", "description"),
     *("skull_stripped", "geometry_source", "notes"),
 )
 INHERITED = tuple(name for name in fields_of(ImageRow) if name not in _ITS_OWN)
 """Columns that a brain image has from the image it was made of."""
-"""Back ends that need more than this package: it is looked for before any step begins."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,26 @@ from pathlib import Path
 from cta_data.engine.records import Record
 from cta_data.errors import CtaError
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, UnitRow, VariantRow
+from cta_data.study.tables import (
+    AnnotationRow,
+    ImageRow,
+    ModelFoldRow,
+    PredictionRow,
+    TableRow,
+    UnitRow,
+    VariantRow,
+)
 from cta_data.versioning.committed import require_tracked
 from cta_data.versioning.keys import content_key
+
+KEYED: dict[type[TableRow], tuple[str, str]] = {
+    ImageRow: ("path", "annex_key"),
+    AnnotationRow: ("path", "annex_key"),
+    VariantRow: ("mask_path", "annex_key"),
+    ModelFoldRow: ("path", "annex_key"),
+    PredictionRow: ("path", "annex_key"),
+}
+"""Columns of tables that name a file, and those that tell its content."""
 
 
 def changed_files(study: Study, among: Container[str] | None = None) -> list[str]:
@@ -21,8 +38,11 @@ def changed_files(study: Study, among: Container[str] | None = None) -> list[str
     among
         Paths from the top of the study to look at; all that the tables name without it.
     """
-    named = [(row.path, row.annex_key) for row in study.tables.rows(ImageRow)]
-    named += [(row.mask_path, row.annex_key) for row in study.tables.rows(VariantRow)]
+    named = (
+        (row.column(path), row.column(key))
+        for of, (path, key) in KEYED.items()
+        for row in study.tables.rows(of)
+    )
     return [
         path
         for path, key in named

@@ -17,6 +17,17 @@ BUILDS = "builds"
 MODELS = "models"
 PREDICTIONS = "evaluation/predictions"
 REFERENCES = "evaluation/references"
+REPOSITORIES = (
+    "",
+    MODELS,
+    "evaluation/*",
+    "datasets/*",
+    "datasets/*/sourcedata",
+    "datasets/*/derivatives/*",
+)
+"""Where datasets of a study may lie, those included that no commit knows yet."""
+CHECKPOINT = "checkpoint_final.pth"
+"""What nnU-Net calls the weights of a fold."""
 DRAWN = "drawn"
 """Label after `desc-` of lesions on the grid that they were drawn on."""
 
@@ -262,7 +273,7 @@ def fold_folder(model: str, fold: int) -> str:
 @artefact("train")
 def checkpoint(model: str, fold: int) -> str:
     """Weights of a fold."""
-    return f"{fold_folder(model, fold)}/checkpoint_final.pth"
+    return f"{fold_folder(model, fold)}/{CHECKPOINT}"
 
 
 @artefact("train")

@@ -11,6 +11,7 @@ from typing import IO
 from cta_data.errors import CtaError
 from cta_data.files import try_lock
 from cta_data.names import require_short_dataset
+from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.versioning.leftovers import children_that_end, clear_leftovers
 from cta_data.versioning.ownership import require_trusted
@@ -49,7 +50,7 @@ def folder_lock(root: Path) -> Iterator[None]:
                 next_step="Wait until it has ended",
             )
         with children_that_end():
-            for done in clear_leftovers(root):
+            for done in clear_leftovers(root, layout.REPOSITORIES):
                 LOGGER.info(done)
             yield
 

@@ -18,7 +18,8 @@ from cta_data.imaging.brain import extract_brain
 from cta_data.imaging.brain.masks import apply_mask
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.names import hidden_character, shown
-from cta_data.training.nnunet.archive import CHECKPOINT, import_model
+from cta_data.study.layout import CHECKPOINT
+from cta_data.training.nnunet.archive import import_model
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
 from cta_data.training.nnunet.prediction_files import (
     INSTANCES,

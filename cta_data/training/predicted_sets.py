@@ -17,6 +17,7 @@ from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
 from cta_data.scoring.collection import Pairing, pair_files
 from cta_data.scoring.models.predictions import PredictedSet, Predictions, misplaced, subfolders
+from cta_data.study import layout
 from cta_data.study.configuration import PAPER_SETTINGS, Setting, TrainingSection
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import Study
@@ -27,7 +28,6 @@ from cta_data.training.prediction_record import NAME, PredictionRecord, read_rec
 from cta_data.training.trained_models import (
     Seen,
     TrainedFold,
-    checkpoint_file,
     definition_of,
     folds_to_use,
     trained_folds,
@@ -175,7 +175,7 @@ class StudyPredictions:
         if not set(used) <= set(trained) or (used != trained and not record.chosen_folds):
             return f"it was predicted with {_folds(used)}, and trained {_are(trained)} now"
         for number in used:
-            path = self.study.root / checkpoint_file(one.model, number)
+            path = self.study.root / layout.checkpoint(one.model.folder, number)
             if content_key(path) != record.folds[str(number)].checkpoint_key:
                 return f"fold {number} was trained again since it was predicted"
         return ""
@@ -236,7 +236,8 @@ class StudyPredictions:
 
     def _note_training(self, one: _Found, folds: Sequence[TrainedFold]) -> None:
         model = one.model
-        if any(fold.training_set_key != build_key(self.study, model) for fold in folds):
+        now = build_key(self.study, model)
+        if any(fold.training_set_key != now for fold in folds):
             told = (
                 f"model {model.name} was trained on an earlier build of setting {model.setting}, "
                 "and keeps that build's partition: cases of its training part are refused"

@@ -55,7 +55,7 @@ PLAN_VERSION = 1
 TRAIN_VERSION = 2
 CROSS_VALIDATION_VERSION = 1
 SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
-KEPT = ("checkpoint_final.pth", "progress.png")
+KEPT = (layout.CHECKPOINT, "progress.png")
 _PLANNING = ("configuration", "planner", "patch_size", "features", "batch_size")
 _NOT_LEARNING = (*_PLANNING, "checkpoint_every")
 
@@ -155,9 +155,10 @@ def _plan_folds(
     cases = training_cases(study, model)
     build = read_build(study, model)
     options = training.model_dump(mode="json")
+    planned = (study.root / layout.model_plans(model.folder)).is_file()
     for fold in folds:
         unit = model.unit("train", fold=fold)
-        if not (study.root / layout.model_plans(model.folder)).is_file():
+        if not planned:
             yield Blocked(unit, TRAIN_VERSION, f"plan: {model.unit('plan')} has not been done")
             continue
         given = TrainInputs(

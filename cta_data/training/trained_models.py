@@ -21,8 +21,6 @@ from cta_data.training.models import Model
 from cta_data.versioning.keys import content_key
 
 _DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)
-CHECKPOINT = "checkpoint_final.pth"
-CARD = "card.json"
 Label = tuple[str, str]
 """Cohort and subject."""
 
@@ -91,11 +89,6 @@ def describe_training(
     }
 
 
-def checkpoint_file(model: Model, fold: int) -> str:
-    """Return where the weights of a fold are, from the top of the study."""
-    return layout.checkpoint(model.folder, fold)
-
-
 def trained_folds(study: Study, model: Model) -> list[int]:
     """Return the folds of a model that are trained; their content may be elsewhere.
 
@@ -108,7 +101,7 @@ def trained_folds(study: Study, model: Model) -> list[int]:
     found = []
     for path in (study.root / model.folder).glob("fold_*"):
         number = path.name.removeprefix("fold_")
-        if number.isdigit() and os.path.lexists(path / CHECKPOINT):
+        if number.isdigit() and os.path.lexists(path / layout.CHECKPOINT):
             found.append(int(number))
     return sorted(found)
 
@@ -152,7 +145,7 @@ def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
         raise _unknown(folder, "it has no card.json", model) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown(folder, f"its card.json lacks {error}", model) from error
-    checkpoint = checkpoint_file(model, fold)
+    checkpoint = layout.checkpoint(model.folder, fold)
     key = content_key(study.root / checkpoint) or ""
     if origin[0] != study_id(study):
         raise _unknown(folder, "it was trained in another study, whose patients are others", model)

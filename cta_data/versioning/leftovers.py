@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 MARK = "CTA_DATA_COMMAND"
 """Variable of all processes that a command starts: the process number of the command."""
-_PLACES = (
-    "",
-    "models",
-    "evaluation/*",
-    "datasets/*",
-    "datasets/*/sourcedata",
-    "datasets/*/derivatives/*",
-)
-"""Where the repositories of a study lie, those included that no commit knows yet."""
 _GRACE_SECONDS = 3.0
 _LOCKS = ("*.lock", "annex/*.lock", "refs/heads/*.lock", "refs/heads/**/*.lock")
 _WATCHER = """
@@ -74,10 +65,15 @@ def children_that_end() -> Iterator[None]:
         watcher.wait()
 
 
-def clear_leftovers(root: Path) -> list[str]:
+def clear_leftovers(root: Path, places: Iterable[str]) -> list[str]:
     """End what killed commands left running in a study, and remove git's locks that it left.
 
     To be called while the study's lock is held.
+
+    Parameters
+    ----------
+    places
+        Where repositories may lie, as patterns from the top of the study.
 
     Returns
     -------
@@ -89,7 +85,7 @@ def clear_leftovers(root: Path) -> list[str]:
     CtaError
         git works in the study and holds a lock: it was not started by a command of this package.
     """
-    locks = _locks_in(root)
+    locks = _locks_in(root, places)
     if not locks:
         return []
     _end_orphans()
@@ -110,17 +106,17 @@ def clear_leftovers(root: Path) -> list[str]:
     return told
 
 
-def stale_locks(root: Path) -> list[str]:
+def stale_locks(root: Path, places: Iterable[str]) -> list[str]:
     """Return the locks of git in a study, from its top, while no process of git works there."""
-    locks = _locks_in(root)
+    locks = _locks_in(root, places)
     if not locks or _of_git(root):
         return []
     return [lock.relative_to(root).as_posix() for lock in locks if lock.exists()]
 
 
-def _locks_in(root: Path) -> list[Path]:
+def _locks_in(root: Path, places: Iterable[str]) -> list[Path]:
     """The locks of all repositories of a study, of those too that were being made."""
-    patterns = (f"{place}/.git/{lock}".lstrip("/") for place in _PLACES for lock in _LOCKS)
+    patterns = (f"{place}/.git/{lock}".lstrip("/") for place in places for lock in _LOCKS)
     found = (root.glob(pattern) for pattern in patterns)
     return sorted(set(chain.from_iterable(found)))
 

@@ -21,6 +21,7 @@ from cta_data.engine.worker import run_unit
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.pipeline.accounting import account
 from cta_data.pipeline.build import build_step
+from cta_data.study import layout
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -31,7 +32,7 @@ from cta_data.training.evaluation_sets import EvaluationSets
 from cta_data.training.models import model_of
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.train import Machine, training_steps
-from cta_data.training.trained_models import checkpoint_file, describe_training
+from cta_data.training.trained_models import describe_training
 
 STEPS = ("convert", "register", "transfer", "strip", "measure")
 TECHNIQUES = {"NAQ": "MPRAGE", "HAQ": "SPACE"}
@@ -143,7 +144,7 @@ def train(study: Study, setting: str, folds: tuple[int, ...], **changes: Any) ->
     units = [unit for unit in step.plan(study, Selection()) if isinstance(unit, Unit)]
     for unit in units:
         splits = json.loads((study.root / unit.given.plan.files.splits).read_text("utf-8"))
-        path = study.root / checkpoint_file(model, unit.given.fold)
+        path = study.root / layout.checkpoint(model.folder, unit.given.fold)
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_text(secrets.token_hex(8), "ascii")

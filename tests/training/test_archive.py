@@ -13,7 +13,8 @@ import pytest
 from helpers.checkpoint_files import NEEDS_TRAINING, Malicious, write_checkpoint
 
 from cta_data.errors import DataRefused
-from cta_data.training.nnunet.archive import CHECKPOINT, export_model, import_model
+from cta_data.study.layout import CHECKPOINT
+from cta_data.training.nnunet.archive import export_model, import_model
 
 pytestmark = NEEDS_TRAINING
 

@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from cta_data.errors import DataRefused
 from cta_data.files import read_json_object, written_whole
 from cta_data.names import hidden_character, shown
+from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.checkpoints import read_checkpoint
 
-CHECKPOINT = "checkpoint_final.pth"
 _SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
 _OF_FOLD = (CHECKPOINT, "progress.png", "card.json", "curves.png", "validation/summary.json")
 _TIME = (1980, 1, 1, 0, 0, 0)

@@ -17,11 +17,11 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cta_data.errors import DataRefused
 from cta_data.files import read_json_object
+from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.checkpoints import read_checkpoint
 from cta_data.training.nnunet.model_facts import cascade_refused
 from cta_data.training.nnunet.plans import TRAINER
 
-CHECKPOINT = "checkpoint_final.pth"
 _LEAST_PROBABILITY = 1e-7
 
 

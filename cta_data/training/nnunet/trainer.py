@@ -21,7 +21,6 @@ from cta_data.training.nnunet.plans import TRAINER
 from cta_data.versioning.keys import digest
 
 LATEST = "checkpoint_latest.pth"
-FINAL = "checkpoint_final.pth"
 _PLOT_EVERY_SECONDS = 60.0
 _CLOCKS = ("epoch_start_timestamps", "epoch_end_timestamps")
 """What nnU-Net logs of the clock; its checkpoints hold the log, and its picture shows it."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
+from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.planning import plan_job
 from cta_data.training.nnunet.plans import model_folder
 
@@ -88,10 +89,10 @@ def _trainer(job: dict[str, Any], prepared: dict[str, Any]) -> Any:
 
 
 def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
-    from cta_data.training.nnunet.trainer import FINAL, LATEST
+    from cta_data.training.nnunet.trainer import LATEST
 
-    if (folder / FINAL).is_file():
-        trainer.load_checkpoint(folder / FINAL)
+    if (folder / CHECKPOINT).is_file():
+        trainer.load_checkpoint(folder / CHECKPOINT)
         # Mirroring axes and data loaders belong to a start that does not come any more.
         trainer.current_epoch = trainer.num_epochs
         return
