@@ -15,13 +15,16 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+import cta_data
 from cta_data.cli.application import app
 from cta_data.cohorts.card import Card
 from cta_data.imaging.registration.limits import QualityLimits
 from cta_data.study.configuration import StudyConfiguration
+from cta_data.study.tables.queries import query
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
+PACKAGE = Path(cta_data.__file__).parent
 PAGES = sorted(
     [
         *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
@@ -30,6 +33,8 @@ PAGES = sorted(
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+QUERY = re.compile(r'cta-data query "([^"]+)"')
+CODE_FILE = re.compile(r"`(?:python )?([\w/]+/\w+\.py)\b[^`]*`")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,37 @@ def test_the_reference_names_no_command_that_does_not_exist() -> None:
         for page in PAGES
         for word in re.findall(r"(?:`|^\$ |^    )cta-data ([a-z][a-z-]*)", page.read_text(), re.M)
         if word not in commands
+    ]
+    assert not wrong
+
+
+QUERIES = [
+    (page.relative_to(REPOSITORY).as_posix(), " ".join(sql.split()))
+    for page in PAGES
+    for sql in QUERY.findall(page.read_text("utf-8"))
+    if "<table>" not in sql  # how any query begins
+]
+
+
+def test_queries_are_found() -> None:
+    """Also where a page breaks one over two lines."""
+    assert {page for page, _ in QUERIES} >= {"README.md", "docs/how-to/read-failures.md"}
+    assert any("quality_values from transforms" in sql for _, sql in QUERIES)
+
+
+@pytest.mark.parametrize(("page", "sql"), QUERIES)
+def test_every_query_names_what_there_is(page: str, sql: str, tmp_path: Path) -> None:
+    """Its tables and columns are those of a study; here, of an empty one."""
+    query(tmp_path, f"explain {sql}")
+
+
+def test_every_file_of_code_that_a_page_names_is_there() -> None:
+    """`room/file.py` in the package, `tests/…`, `benchmarks/…` and `docs/…` beside it."""
+    wrong = [
+        f"{page.relative_to(REPOSITORY)}: {name}"
+        for page in PAGES
+        for name in CODE_FILE.findall(page.read_text("utf-8"))
+        if not any((folder / name).is_file() for folder in (REPOSITORY, PACKAGE))
     ]
     assert not wrong
 
