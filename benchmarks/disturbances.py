@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -179,10 +179,11 @@ def kill_worker(process: subprocess.Popen[str]) -> None:
     """Wait for a worker of a command, and kill it."""
     while process.poll() is None:
         for child in psutil.Process(process.pid).children(recursive=True):
-            words = " ".join(child.cmdline())
-            if "spawn_main" in words or "forkserver" in words or "dask" in words:
-                child.kill()
-                return
+            with suppress(psutil.NoSuchProcess):  # ended between the list and the look
+                words = " ".join(child.cmdline())
+                if "spawn_main" in words or "forkserver" in words or "dask" in words:
+                    child.kill()
+                    return
         time.sleep(0.01)
 
 
