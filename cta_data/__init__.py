@@ -9,13 +9,63 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cta_data.api.contours import RasterizedStructureSet, rasterize, read_structure_set
+    from cta_data.api.labels import (
+        TransferredLabels,
+        extract_brain,
+        find_lesions,
+        measure,
+        register,
+        transfer,
+    )
+    from cta_data.api.scores import compare, froc, score
+    from cta_data.api.volume import Volume, read_image
+    from cta_data.errors import ConfigurationError, CtaError, DataRefused, NotAvailable
     from cta_data.study.study import Study, open_study
+    from cta_data.study.training_data import CaseArrays, TrainingData, as_dictionaries
 
     __version__: str
 
-__all__ = ["Study", "__version__", "open_study"]
+_PLACES = {
+    "api.contours": ("RasterizedStructureSet", "rasterize", "read_structure_set"),
+    "api.labels": (
+        *("TransferredLabels", "extract_brain", "find_lesions", "measure", "register"),
+        "transfer",
+    ),
+    "api.scores": ("compare", "froc", "score"),
+    "api.volume": ("Volume", "read_image"),
+    "errors": ("ConfigurationError", "CtaError", "DataRefused", "NotAvailable"),
+    "study.study": ("Study", "open_study"),
+    "study.training_data": ("CaseArrays", "TrainingData", "as_dictionaries"),
+}
+_MODULES = {name: f"cta_data.{module}" for module, names in _PLACES.items() for name in names}
 
-_PLACES = {"Study": "cta_data.study.study", "open_study": "cta_data.study.study"}
+__all__ = [
+    "CaseArrays",
+    "ConfigurationError",
+    "CtaError",
+    "DataRefused",
+    "NotAvailable",
+    "RasterizedStructureSet",
+    "Study",
+    "TrainingData",
+    "TransferredLabels",
+    "Volume",
+    "__version__",
+    "as_dictionaries",
+    "compare",
+    "extract_brain",
+    "find_lesions",
+    "froc",
+    "measure",
+    "open_study",
+    "rasterize",
+    "read_image",
+    "read_structure_set",
+    "register",
+    "score",
+    "transfer",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,8 +73,8 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("cta_data")
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,7 +1,7 @@
-"""Write the reference of tables and files: python docs/make_reference.py.
+"""Write the reference of tables, files and Python: python docs/make_reference.py.
 
-`tables.md` is written from manifests/schemas.toml, and the lists of `files.md` from
-cta_data/study/layout.py.
+`tables.md` is written from manifests/schemas.toml, the lists of `files.md` from
+cta_data/study/layout.py, and `python.md` from signatures and docstrings.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from python_reference import python_page
+
 from cta_data.study.layout import ARTEFACTS, Artefact
 from cta_data.study.session_id import SessionId
 
@@ -20,6 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 SCHEMAS = REPOSITORY / "manifests" / "schemas.toml"
 TARGET = REPOSITORY / "docs" / "reference" / "tables.md"
 FILES = REPOSITORY / "docs" / "reference" / "files.md"
+PYTHON = REPOSITORY / "docs" / "reference" / "python.md"
 TYPES = {
     "string": "text",
     "bool": "true or false",
@@ -129,10 +132,11 @@ def with_lists(page: str) -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write all pages."""
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(reference(tomllib.loads(SCHEMAS.read_text("utf-8"))), encoding="utf-8")
     FILES.write_text(with_lists(FILES.read_text("utf-8")), encoding="utf-8")
+    PYTHON.write_text(python_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ def make_reference() -> ModuleType:
     spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        spec.loader.exec_module(module)
     return module
 
 
@@ -50,6 +52,13 @@ def test_reference_of_tables_is_what_the_schemas_say(make_reference: ModuleType)
     """The page of tables is exactly what `python docs/make_reference.py` writes now."""
     schemas = tomllib.loads(make_reference.SCHEMAS.read_text("utf-8"))
     assert make_reference.TARGET.read_text("utf-8") == make_reference.reference(schemas)
+
+
+def test_reference_of_python_is_what_the_code_says(make_reference: ModuleType) -> None:
+    """Every public name has an entry, written by `python docs/make_reference.py`."""
+    page = make_reference.PYTHON.read_text("utf-8")
+    assert page == make_reference.python_page()
+    assert {n for n in cta_data.__all__ if f"### `{n}`" not in page} == {"__version__"}
 
 
 def test_reference_of_files_is_what_the_layout_says(make_reference: ModuleType) -> None:

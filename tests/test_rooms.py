@@ -26,6 +26,7 @@ ROOMS = (
     "intake",
     "pipeline",
     "training",
+    "api",
     "reports",
     "review",
     "phantom",

@@ -18,8 +18,8 @@ from cta_data.pipeline.accounting import (
     require_build_cohorts,
     study_partition,
 )
-from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
+from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, SplitRow

@@ -17,8 +17,8 @@ from cta_data.formats.voxel_values import count_not_finite
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.imaging.lesions.plausibility import alike_labels, share_without_image
 from cta_data.pipeline.build import BuildInputs
-from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
+from cta_data.study.build_case import BuildCase
 from cta_data.study.tables import SplitRow
 from cta_data.versioning.software import software_versions
 

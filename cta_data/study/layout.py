@@ -26,6 +26,7 @@ REPOSITORIES = (
     "datasets/*/derivatives/*",
 )
 """Where datasets of a study may lie, those included that no commit knows yet."""
+BUILD_RECORD = "build.json"
 CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
 DRAWN = "drawn"
@@ -231,7 +232,7 @@ def build_record(dataset: str) -> str:
     """Definition, partition, software versions, and every case (those of the test partition too)
     with the annex keys of image and label.
     """
-    return f"{training_set(dataset)}/build.json"
+    return f"{training_set(dataset)}/{BUILD_RECORD}"
 
 
 # Models ----------------------------------------------------------------------------------------

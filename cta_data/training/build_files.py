@@ -8,8 +8,8 @@ from typing import Any
 from cta_data.engine import existing_files
 from cta_data.engine.inputs import File, Files, files_of
 from cta_data.files import read_json_object
-from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
+from cta_data.study.build_case import BuildCase
 from cta_data.study.study import Study
 from cta_data.training.inputs import TrainingFiles
 from cta_data.training.models import Model

@@ -15,9 +15,9 @@ from cta_data.errors import CtaError
 from cta_data.files import read_json
 from cta_data.formats.nifti.image import read_grid, read_image
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
-from cta_data.pipeline.build_case import BuildCase
 from cta_data.pipeline.training_set import leaks
 from cta_data.study import layout
+from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow

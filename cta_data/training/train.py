@@ -25,8 +25,8 @@ from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import DataRefused
 from cta_data.files import json_text, read_json, read_json_object
-from cta_data.pipeline.build_case import BuildCase
 from cta_data.study import layout
+from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study

@@ -17,9 +17,9 @@ from cta_data.engine import Blocked, Record, RunOptions, Selection, Unit, conten
 from cta_data.errors import ConfigurationError
 from cta_data.formats.nifti.image import image_from_array, write_image
 from cta_data.pipeline.build import build_step
-from cta_data.pipeline.build_case import BuildCase
 from cta_data.pipeline.overview import study_status
 from cta_data.pipeline.training_set import leaks
+from cta_data.study.build_case import BuildCase
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, SessionRow, SplitRow, Tables, UnitRow, VariantRow

@@ -1,0 +1,139 @@
+"""Contours of a structure set on the grid of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from cta_data.api.volume import Volume
+from cta_data.errors import ConfigurationError
+from cta_data.formats.dicom import rtstruct
+from cta_data.given_paths import require_given_file
+from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
+from cta_data.imaging.lesions.label_transfer import transfer_lesions
+from cta_data.imaging.rasterization.contours import StructureSet
+from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi
+from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
+
+IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
+
+
+@dataclass(frozen=True, eq=False)
+class RasterizedStructureSet:
+    """The ROIs of a structure set on the grid of an image.
+
+    Attributes
+    ----------
+    rois
+        One entry per chosen ROI, those that were refused or have no contour included.
+    image
+        The volume whose grid they lie on.
+    """
+
+    rois: tuple[RasterizedRoi, ...]
+    image: Volume
+    structure_set: StructureSet
+
+    def mask(self, name: str = "") -> Volume:
+        """Return the mask (1 inside, unsigned bytes) of an ROI by its name, or of all ROIs.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such ROI, or none of them has a mask.
+        """
+        chosen = [roi for roi in self._with_mask if not name or roi.name == name]
+        if not chosen:
+            raise ConfigurationError(
+                f"no ROI named {name!r} has a mask" if name else "no ROI has a mask",
+                why="; ".join(f"{roi.name}: {roi.status}" for roi in self.rois),
+            )
+        union = np.zeros(self.image.shape, np.uint8)
+        for roi in chosen:
+            # (z, y, x) as rasterised; volumes have (x, y, z).
+            box = tuple(
+                slice(start, start + size)
+                for start, size in zip(roi.start, roi.region.T.shape, strict=True)
+            )
+            union[box] |= roi.region.T
+        return self.image.with_array(union)
+
+    def lesions(self) -> Volume:
+        """Return instance labels: separate parts of an ROI are lesions of their own.
+
+        Every lesion keeps the volume that was delineated, whatever the voxels; ids count from 1 in
+        the order of ROI numbers, and within an ROI from its lowest part upwards.
+        """
+        numbers = {roi.number for roi in self._with_mask}
+        rois = [roi for roi in self.structure_set.rois if roi.number in numbers]
+        drawn = lesions_from_contours(rois, spacing_mm=self.image.spacing)
+        labels = transfer_lesions(drawn.lesions, IDENTITY, self.image.grid).labels
+        return self.image.with_array(sitk.GetArrayFromImage(labels).T)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per ROI: name, status, voxels, volume as rasterised and as delineated."""
+        names = [
+            *("number", "name", "interpreted_type", "status", "n_voxels", "volume_mm3"),
+            *("volume_drawn_mm3", "fraction_inside"),
+        ]
+        rows = [
+            {name: getattr(roi, name) for name in names} | {"notes": "; ".join(roi.notes)}
+            for roi in self.rois
+        ]
+        return pd.DataFrame(rows, columns=[*names, "notes"])
+
+    @cached_property
+    def _with_mask(self) -> list[RasterizedRoi]:
+        return [roi for roi in self.rois if roi.status != REFUSED]
+
+
+def read_structure_set(path: Path | str) -> StructureSet:
+    """Read a DICOM structure set: its ROIs with their contours (LPS mm), and what it refers to.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such file.
+    DataRefused
+        It is no structure set, or is damaged.
+    """
+    source = Path(path)
+    require_given_file(source, "the structure set")
+    return rtstruct.read_structure_set(source)
+
+
+def rasterize(
+    structure_set: StructureSet,
+    image: Volume,
+    *,
+    roi: str = ".*",
+    check_reference: bool = True,
+) -> RasterizedStructureSet:
+    """Turn contours into masks on the grid of an image.
+
+    Parameters
+    ----------
+    image
+        The volume that was delineated. One read from DICOM has UIDs, by which the contours are
+        checked to belong to it; of any other, the planes of the contours are compared.
+    roi
+        Regular expression that is found in the names of the ROIs.
+    check_reference
+        False where you know that the contours belong to this image.
+
+    Raises
+    ------
+    DataRefused
+        No ROI matches, or none of them belongs to this image.
+    ConfigurationError
+        The pattern is no regular expression.
+    """
+    rois = rasterize_structure_set(
+        structure_set, image.to_sitk(), image.identity, roi, check_reference=check_reference
+    )
+    return RasterizedStructureSet(tuple(rois), image, structure_set)

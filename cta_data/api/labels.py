@@ -1,0 +1,192 @@
+"""Labels from one technique to another: registration, transfer, brain, measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import pandas as pd
+import SimpleITK as sitk
+
+from cta_data.api.contours import IDENTITY
+from cta_data.api.volume import Volume
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.imaging import brain
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
+from cta_data.imaging.lesions.drawn_lesions import DrawnLesion, lesions_from_contours
+from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_lesions
+from cta_data.imaging.lesions.mask_transfer import lesions_from_mask
+from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
+from cta_data.imaging.rasterization.contours import StructureSet
+from cta_data.imaging.registration.register import (
+    RegistrationResult,
+    RegistrationSettings,
+    register_images,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TransferredLabels:
+    """Lesions on another grid.
+
+    Attributes
+    ----------
+    labels
+        Instance labels on the grid of the fixed image: the value is the lesion's id.
+    lesions
+        One row per lesion, lost ones included: volumes in mm³, what changed and why.
+    """
+
+    labels: Volume
+    lesions: pd.DataFrame
+
+
+def register(
+    fixed: Volume, moving: Volume, *, kind: str = "rigid", seed: int | None = None
+) -> RegistrationResult:
+    """Register two images of one head, and check the result.
+
+    Parameters
+    ----------
+    kind
+        `rigid` or `affine`.
+    seed
+        Draws the samples; without it as in a study, so that the same pair gives the same bits.
+
+    Returns
+    -------
+    RegistrationResult
+        `transform` maps points of the fixed image to points of the moving one (LPS mm);
+        `accepted` and `reasons` are the verdict of the checks, `quality` what was measured.
+
+    Raises
+    ------
+    DataRefused
+        An image holds no head, or the two heads cannot be brought to overlap.
+    ConfigurationError
+        There is no such kind.
+    """
+    try:
+        settings = RegistrationSettings(kind=kind)
+        settings = settings if seed is None else RegistrationSettings(kind=kind, seed=seed)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    return register_images(fixed.to_sitk(), moving.to_sitk(), settings)
+
+
+def transfer(
+    annotation: Volume | StructureSet,
+    moving: Volume,
+    fixed: Volume,
+    transform: sitk.Transform | RegistrationResult,
+) -> TransferredLabels:
+    """Transfer lesions from the image that they were delineated on to the grid of another.
+
+    Each lesion keeps its volume, as far as the fixed image covers it. Prefer contours when
+    available: a mask has already lost information.
+
+    Parameters
+    ----------
+    annotation
+        A structure set, or a mask or labels on the grid of `moving`: every 26-connected part of
+        every value is a lesion.
+    transform
+        Points of `fixed` to points of `moving` (LPS mm), or the result of `register`. Of a result
+        that its checks did not accept, give `.transform` itself after you have looked at it.
+
+    Raises
+    ------
+    DataRefused
+        The registration is not accepted, the mask does not lie on the grid of `moving` or holds
+        fractions, or the contours cannot be trusted.
+    """
+    if isinstance(transform, RegistrationResult):
+        if not transform.accepted:
+            raise DataRefused(
+                "the registration is not accepted",
+                why="; ".join(transform.reasons),
+                next_step="Look at both images; give its `.transform` to use it all the same",
+            )
+        transform = transform.transform
+    result = transfer_lesions(_lesions(annotation, moving), transform, fixed.grid)
+    labels = fixed.with_array(sitk.GetArrayFromImage(result.labels).T)
+    return TransferredLabels(labels, _frame(result.per_lesion))
+
+
+def find_lesions(mask: Volume) -> Volume:
+    """Return instance labels of a mask: every 26-connected part of every value is a lesion.
+
+    Raises
+    ------
+    DataRefused
+        The mask holds fractions or values that are not finite.
+    """
+    result = transfer_lesions(lesions_from_mask(mask.to_sitk()), IDENTITY, mask.grid)
+    return mask.with_array(sitk.GetArrayFromImage(result.labels).T)
+
+
+def extract_brain(
+    image: Volume, backend: str = "morphology", options: Mapping[str, object] | None = None
+) -> Volume:
+    """Return the brain mask of a head (1 inside, unsigned bytes).
+
+    Parameters
+    ----------
+    backend
+        `morphology` needs no weights; `hd-bet` needs the extra `brain`.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such back end, or it lacks something.
+    DataRefused
+        What was found cannot be a brain.
+    """
+    found = brain.extract_brain(image.to_sitk(), backend, options)
+    return image.with_array(sitk.GetArrayFromImage(found.mask).T)
+
+
+def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> pd.DataFrame:
+    """Measure lesions: one row per lesion, by its id.
+
+    Parameters
+    ----------
+    labels
+        Instance labels, as `find_lesions`, `transfer` and `rasterize(…).lesions()` give them.
+    image
+        The technique that contrast is measured on, on the same grid.
+    brain_mask
+        Where the surroundings of a lesion are taken from; everywhere without it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of `LesionMeasurement`: volumes in mm³ and cm³, the centroid in RAS mm.
+
+    Raises
+    ------
+    DataRefused
+        The volumes do not lie on one grid.
+    """
+    mask = None if brain_mask is None else brain_mask.to_sitk()
+    return _rows(LesionMeasurement, measure_lesions(labels.to_sitk(), image.to_sitk(), mask))
+
+
+def _lesions(annotation: Volume | StructureSet, moving: Volume) -> list[DrawnLesion]:
+    if isinstance(annotation, StructureSet):
+        return list(lesions_from_contours(annotation.rois, spacing_mm=moving.spacing).lesions)
+    if not same_grid(annotation.grid, moving.grid):
+        raise DataRefused(
+            "the mask does not lie on the grid of the image that it was drawn on",
+            why=f"mask and image: {describe_grid_difference(annotation.grid, moving.grid)}",
+            next_step="Give the image that the mask was drawn on",
+        )
+    return list(lesions_from_mask(annotation.to_sitk()))
+
+
+def _frame(lesions: tuple[TransferredLesion, ...]) -> pd.DataFrame:
+    return _rows(TransferredLesion, lesions).rename(columns={"id": "lesion_id"})
+
+
+def _rows(kind: type, found: tuple) -> pd.DataFrame:
+    return pd.DataFrame([asdict(one) for one in found], columns=[f.name for f in fields(kind)])

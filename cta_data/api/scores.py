@@ -1,0 +1,104 @@
+"""Scores of masks: one case, two sets of scores, operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cta_data.api.volume import Volume
+from cta_data.errors import DataRefused
+from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
+from cta_data.scoring import CaseScore, Convention, convention_named, score_masks
+from cta_data.scoring.comparison import ScoreComparison, compare_scores, compared_metrics
+from cta_data.scoring.models import froc as operating_points
+from cta_data.scoring.statistics import SEED
+
+Array = NDArray[np.generic]
+
+
+def score(
+    reference: Volume, prediction: Volume, *, convention: str | Convention = "article"
+) -> CaseScore:
+    """Score a prediction against a reference, lesion by lesion.
+
+    Parameters
+    ----------
+    reference, prediction
+        Masks on one grid: every value but 0 is lesion.
+    convention
+        `article` (default) or `tables`, or rules of your own.
+
+    Raises
+    ------
+    DataRefused
+        The two lie on different grids.
+    ConfigurationError
+        There is no such convention.
+    """
+    rules = convention_named(convention) if isinstance(convention, str) else convention
+    _require_one_grid(reference, prediction)
+    return score_masks(reference.array.T, prediction.array.T, rules, affine=reference.affine)
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, metrics: Sequence[str] | None = None, *, seed: int = SEED
+) -> ScoreComparison:
+    """Compare the scores of B with those of A, case by case.
+
+    Parameters
+    ----------
+    a, b
+        One row per case, indexed by the case; a column per metric, as `study.scores()` and
+        `pandas.read_parquet` of `cta-data score --out` give them.
+    metrics
+        All metrics that both have, without it.
+
+    Raises
+    ------
+    ConfigurationError
+        A metric is missing, or they share none.
+    """
+    return compare_scores(a, b, compared_metrics(a, b, metrics), seed=seed)
+
+
+def froc(
+    cases: Iterable[tuple[Volume, Volume]],
+    thresholds: Sequence[float] = operating_points.THRESHOLDS,
+    *,
+    convention: str | Convention = "article",
+) -> pd.DataFrame:
+    """Return sensitivity and false positives per case at each threshold.
+
+    Parameters
+    ----------
+    cases
+        Pairs of a reference mask and a map of probabilities on one grid.
+
+    Raises
+    ------
+    DataRefused
+        The two of a pair lie on different grids, or a map holds values that are no probabilities.
+    """
+    rules = convention_named(convention) if isinstance(convention, str) else convention
+
+    def arrays() -> Iterator[tuple[Array, NDArray[np.floating]]]:
+        for reference, probability in cases:
+            _require_one_grid(reference, probability)
+            yield reference.array.T, probability.array.T.astype(np.float64)
+
+    try:
+        return operating_points.froc(arrays(), thresholds, rules)
+    except ValueError as error:
+        raise DataRefused("the map is not usable", why=str(error)) from error
+
+
+def _require_one_grid(first: Volume, second: Volume) -> None:
+    if not same_grid(first.grid, second.grid):
+        raise DataRefused(
+            "reference and prediction lie on different grids",
+            why=describe_grid_difference(first.grid, second.grid),
+            next_step="Resample the prediction to the grid of the reference",
+        )

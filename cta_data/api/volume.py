@@ -1,0 +1,188 @@
+"""An image in memory: its voxels, where they lie, and the frame of reference that they lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import ArrayLike, NDArray
+
+from cta_data.errors import DataRefused
+from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice, require_right_angles
+from cta_data.formats.nifti.image import write_voxels
+from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.formats.reference_image import read_reference_image
+from cta_data.given_paths import require_given
+from cta_data.imaging.geometry.grid import Grid, ras_affine, same_grid
+
+if TYPE_CHECKING:
+    from cta_data.imaging.rasterization.contours import ImageIdentity
+
+NRRD = (".nrrd", ".nhdr")
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A three-dimensional image with one value per voxel.
+
+    Attributes
+    ----------
+    array
+        Voxels, shape (x, y, z), as nibabel has them. `numpy.asarray(volume)` is the same array.
+    affine
+        4 × 4 matrix from voxel index (x, y, z) to RAS mm.
+    frame
+        UID of the DICOM frame of reference; None where the source has none.
+
+    Raises
+    ------
+    DataRefused
+        The array has other than three axes or no numbers, or the affine is not a grid with right
+        angles.
+    """
+
+    array: NDArray[np.generic]
+    affine: NDArray[np.float64]
+    frame: str | None = None
+    identity: ImageIdentity | None = field(default=None, repr=False)
+    """UIDs by which a structure set may refer to it; of images read from DICOM alone."""
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.array)
+        affine = np.asarray(self.affine, np.float64)
+        if array.ndim == 4 and array.shape[3] == 1:
+            array = array[..., 0]
+        if array.ndim != 3 or array.dtype.kind not in "biuf":
+            raise DataRefused(
+                "a volume has three axes and one number per voxel",
+                why=f"shape {array.shape}, type {array.dtype}",
+                next_step="Give one channel of the image",
+            )
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise DataRefused(
+                "an affine is a 4 × 4 matrix of numbers from voxel index to RAS mm",
+                why=f"shape {affine.shape}",
+            )
+        object.__setattr__(self, "array", array)
+        object.__setattr__(self, "affine", require_right_angles(affine, where="affine"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.generic]:
+        """Return the voxels, shape (x, y, z)."""
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        size, spacing = (
+            " × ".join(f"{value:.4g}" for value in values) for values in (self.shape, self.spacing)
+        )
+        return f"Volume({size} voxels of {spacing} mm, {self.orientation}, {self.array.dtype})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along x, y, z."""
+        x, y, z = self.array.shape
+        return x, y, z
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance of voxel centres along x, y, z, mm."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return x, y, z
+
+    @property
+    def orientation(self) -> str:
+        """Where each axis leads, such as `RAS`."""
+        return "".join(nib.aff2axcodes(self.affine))
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel, mm³."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def same_grid(self, other: Volume) -> bool:
+        """Tell whether another volume has the same size and every voxel within 0.01 mm."""
+        return same_grid(self.grid, other.grid)
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid.of_affine(self.shape, self.affine)
+
+    def with_array(self, array: ArrayLike) -> Volume:
+        """Return a volume of other voxels on the same grid, such as a mask of this image."""
+        voxels = np.asarray(array)
+        if voxels.shape != self.shape:
+            raise DataRefused(
+                "the array does not have the shape of the volume",
+                why=f"{voxels.shape}, not {self.shape}",
+            )
+        return Volume(voxels, self.affine, self.frame, self.identity)
+
+    @classmethod
+    def from_sitk(cls, image: sitk.Image, identity: ImageIdentity | None = None) -> Volume:
+        """Return a volume of a SimpleITK image (LPS mm)."""
+        frame = identity.frame_of_reference_uid if identity else None
+        return cls(sitk.GetArrayFromImage(image).T, ras_affine(image), frame, identity)
+
+    @classmethod
+    def from_nibabel(cls, image: Any) -> Volume:
+        """Return a volume of a nibabel image, by its affine and with its scaling applied."""
+        return cls(np.asanyarray(image.dataobj), image.affine)
+
+    def to_sitk(self) -> sitk.Image:
+        """Return a SimpleITK image (LPS mm); booleans become unsigned bytes."""
+        return self.grid.image(self._by_slices())
+
+    def to_nibabel(self) -> nib.Nifti1Image:
+        """Return a NIfTI-1 image in memory, sform and qform alike, mm."""
+        voxels = self._stored()
+        image = nib.Nifti1Image(voxels, self.affine, dtype=voxels.dtype)
+        image.set_qform(self.affine, code="scanner")
+        image.set_sform(self.affine, code="scanner")
+        image.header.set_xyzt_units("mm")
+        return image
+
+    def save(self, path: Path | str) -> None:
+        """Write `.nii.gz` or `.nii`: the same bytes for the same volume, complete or not at all."""
+        write_voxels(self._by_slices(), self.affine, Path(path))
+
+    def _stored(self) -> NDArray[np.generic]:
+        return self.array.astype(np.uint8) if self.array.dtype == np.bool_ else self.array
+
+    def _by_slices(self) -> NDArray[np.generic]:
+        """Voxels as (z, y, x), in one piece."""
+        return np.ascontiguousarray(self._stored().T)
+
+
+def read_image(
+    path: Path | str, *, series: Sequence[str] = (), form: FormChoice = NO_CHOICE
+) -> Volume:
+    """Read an image: a NIfTI or NRRD file, one multi-frame DICOM file or a folder with a series.
+
+    A DICOM series keeps its UIDs, by which `rasterize` finds out whether contours belong to it.
+
+    Parameters
+    ----------
+    series
+        Series UIDs to choose by, where a folder holds several series.
+    form
+        Which form of a NIfTI header is right, where they contradict each other.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such file.
+    DataRefused
+        The file is damaged, is no image of three axes, or does not tell where its voxels lie.
+    """
+    source = Path(path)
+    require_given(source)
+    if source.name.endswith(NRRD):
+        voxels, grid = read_nrrd_voxels(source)
+        return Volume.from_sitk(grid.image(voxels))
+    image, identity = read_reference_image(source, series, form)
+    return Volume.from_sitk(image, identity)

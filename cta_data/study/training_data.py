@@ -1,0 +1,133 @@
+"""A built training set for Python: its cases by fold, as paths or as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.study.build_case import BuildCase
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """One case: its name, the files of image and label, and where it trains or tests.
+
+    `partition` is `train` or `test`; `fold` is the one in which a training case validates.
+    """
+
+    case: str
+    image: Path
+    label: Path
+    partition: str
+    fold: int | None
+
+
+class CaseArrays(Sequence[dict[str, Any]]):
+    """Cases as arrays, read when they are asked for: a map-style dataset of PyTorch.
+
+    An item is a dictionary: `case`; `image` (float32) and `label` (uint8), both (1, x, y, z), as
+    MONAI and TorchIO have them; `affine`, the 4 × 4 matrix from voxel index to RAS mm.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[TrainingCase],
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        self.cases = tuple(cases)
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: Any) -> Any:
+        case = self.cases[index]
+        image, affine = _read(case.image, "float32")
+        label, _ = _read(case.label, "uint8")
+        item = {"case": case.case, "image": image, "label": label, "affine": affine}
+        return self.transform(item) if self.transform else item
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training set of a setting.
+
+    Attributes
+    ----------
+    cases
+        All cases, training and test, in the order of their names.
+    """
+
+    setting: str
+    cases: tuple[TrainingCase, ...]
+
+    @property
+    def folds(self) -> list[int]:
+        """Numbers of the folds of the training cases."""
+        return sorted({case.fold for case in self.cases if case.fold is not None})
+
+    @property
+    def test(self) -> list[TrainingCase]:
+        """Cases of the test partition."""
+        return [case for case in self.cases if case.partition == "test"]
+
+    def training(self, fold: int | None = None) -> list[TrainingCase]:
+        """Return the cases that a fold trains on; without a fold, all training cases."""
+        self._require(fold)
+        return [case for case in self._trained if fold is None or case.fold != fold]
+
+    def validation(self, fold: int) -> list[TrainingCase]:
+        """Return the training cases that a fold validates on."""
+        self._require(fold)
+        return [case for case in self._trained if case.fold == fold]
+
+    @property
+    def _trained(self) -> list[TrainingCase]:
+        return [case for case in self.cases if case.partition == "train"]
+
+    def _require(self, fold: int | None) -> None:
+        if fold is not None and fold not in self.folds:
+            raise ConfigurationError(
+                f"setting {self.setting} has no fold {fold}",
+                why=f"it has {', '.join(map(str, self.folds))}",
+            )
+
+
+def as_dictionaries(cases: Iterable[TrainingCase]) -> list[dict[str, str]]:
+    """Return cases as MONAI's `Dataset` takes them: paths of `image` and `label` by name."""
+    return [{"case": one.case, "image": str(one.image), "label": str(one.label)} for one in cases]
+
+
+def training_data(root: Path, setting: str, cases: Iterable[BuildCase]) -> TrainingData:
+    """Return the training set of a setting from the cases of its build's record."""
+    ordered = sorted(cases, key=lambda case: case.case)
+    return TrainingData(
+        setting,
+        tuple(
+            TrainingCase(one.case, root / one.image, root / one.label, one.partition, one.fold)
+            for one in ordered
+        ),
+    )
+
+
+def _read(path: Path, dtype: str) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+    import SimpleITK as sitk
+
+    from cta_data.formats.nifti.image import read_image
+    from cta_data.imaging.geometry.grid import ras_affine
+
+    if not path.exists():
+        raise DataRefused(
+            "the content of the file is not here",
+            where=str(path),
+            next_step=f"Fetch it: datalad get {path}, or open the set with fetch=True",
+        )
+    image = read_image(path)
+    return sitk.GetArrayFromImage(image).T[None].astype(dtype), ras_affine(image)

@@ -1,0 +1,92 @@
+"""Functions for Python: what they refuse, and that they agree with the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.structure_sets import drawn_sphere, write_series, write_structure_set
+
+import cta_data as cta
+from cta_data.imaging.registration.limits import RegistrationQuality
+from cta_data.imaging.registration.register import RegistrationResult
+
+HEIGHTS = [float(z) for z in range(30)]
+
+
+def on_grid(array: np.ndarray, shift: float = 0.0) -> cta.Volume:
+    affine = np.eye(4)
+    affine[0, 3] = shift
+    return cta.Volume(array, affine)
+
+
+def test_public_names_are_there() -> None:
+    """Every name of the package can be had, and has a docstring."""
+    for name in cta.__all__:
+        assert getattr(cta, name).__doc__
+
+
+def test_contours_become_lesions_of_their_volume(tmp_path: Path) -> None:
+    """Two parts of one ROI are two lesions, and each keeps its volume."""
+    write_series(tmp_path / "series", HEIGHTS)
+    parts = [drawn_sphere("GTV", (x, 0, 15), 5, HEIGHTS).contours for x in (-15, 15)]
+    roi = drawn_sphere("GTV", (-15, 0, 15), 5, HEIGHTS)
+    both = type(roi)("GTV", [*parts[0], *parts[1]])
+    structures = write_structure_set(tmp_path / "rs.dcm", [both])
+    image = cta.read_image(tmp_path / "series")
+    assert image.frame
+    drawn = cta.rasterize(cta.read_structure_set(structures), image)
+    labels = drawn.lesions()
+    table = cta.measure(labels, image)
+    assert table.lesion_id.tolist() == [1, 2]
+    assert table.volume_mm3.sum() == pytest.approx(drawn.table().volume_drawn_mm3.sum(), rel=0.02)
+    assert drawn.mask("GTV").array.sum() == drawn.table().n_voxels.sum()
+    with pytest.raises(cta.ConfigurationError):
+        drawn.mask("PTV")
+
+
+def test_a_mask_gives_its_parts() -> None:
+    """Every 26-connected part of every value is a lesion."""
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[1:3, 1:3, 1:3] = 1
+    mask[6:8, 6:8, 6:8] = 1
+    mask[9:11, 9:11, 9:11] = 2
+    found = cta.find_lesions(on_grid(mask))
+    assert sorted(np.unique(found.array).tolist()) == [0, 1, 2, 3]
+    assert np.array_equal(found.array > 0, mask > 0)
+
+
+def test_a_registration_that_is_not_accepted_transfers_nothing() -> None:
+    """Its transform can be given by who has looked at it."""
+    volume = on_grid(np.ones((4, 4, 4), np.uint8))
+    quality = RegistrationQuality.__new__(RegistrationQuality)
+    refused = RegistrationResult(
+        cta.api.contours.IDENTITY, "rigid", "mattes", 0.0, {}, quality, False, ("no overlap",)
+    )
+    with pytest.raises(cta.DataRefused):
+        cta.transfer(volume, volume, volume, refused)
+    moved = cta.transfer(volume, volume, volume, refused.transform)
+    assert moved.lesions.n_voxels.tolist() == [64]
+
+
+def test_masks_on_two_grids_are_not_scored() -> None:
+    """Nor measured, transferred or made into operating points."""
+    here, there = (on_grid(np.ones((4, 4, 4), np.uint8), shift) for shift in (0.0, 1.0))
+    for call in (
+        lambda: cta.score(here, there),
+        lambda: cta.measure(here, there),
+        lambda: cta.transfer(here, there, there, cta.api.contours.IDENTITY),
+        lambda: cta.froc([(here, there)]),
+    ):
+        with pytest.raises(cta.DataRefused):
+            call()
+
+
+def test_scores_are_compared_case_by_case() -> None:
+    """A table of scores against another one: one row a metric."""
+    a = pd.DataFrame({"f1": [0.1, 0.2, 0.3]}, index=["x", "y", "z"])
+    compared = cta.compare(a, a + 0.1)
+    assert compared.n_cases == 3
+    assert compared.frame().mean_difference.tolist() == pytest.approx([0.1])
