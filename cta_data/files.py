@@ -93,6 +93,19 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return content
 
 
+Stamp = tuple[int, int, int] | None
+"""What changes when a file is written again: time, size and file number; None without a file."""
+
+
+def file_stamp(path: Path) -> Stamp:
+    """Return the stamp of a file, to know later whether it was written again."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def try_lock(file: IO[str]) -> bool:
     """Lock an open file for this process alone, until it is closed; False where another has it."""
     return _lock(file, fcntl.LOCK_NB)

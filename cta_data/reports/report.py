@@ -21,13 +21,14 @@ from cta_data.reports.table_1 import (
     table_latex,
 )
 from cta_data.scoring.paper import published_table_1
+from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.provenance import commit_of, commit_run
 
 REPORTS = ("table1",)
-TABLES = tuple(f"manifests/{name}.parquet" for name in ("subjects", "images", "lesions"))
+TABLES = tuple(map(layout.table, ("subjects", "images", "lesions")))
 """What reports are made of."""
 
 

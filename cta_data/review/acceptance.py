@@ -15,7 +15,8 @@ from cta_data.engine.acceptance import (
 )
 from cta_data.engine.sessions import selected_cohorts
 from cta_data.errors import ConfigurationError
-from cta_data.pipeline.accounting import account, write_participant_tables
+from cta_data.pipeline.housekeeping import keep_books
+from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -136,13 +137,12 @@ def decide_about(
             _write(study, unit, verdict)
         if not chosen:
             return []
-        account(study)
-        write_participant_tables(study)
+        keep_books(study)
         study.tables.flush()
         if commit:
             named = f"{chosen[0].cohort} sub-{chosen[0].subject}"
             more = f" and {len(chosen) - 1} more" if chosen[1:] else ""
-            paths = ["manifests", *(study.cohort_path(unit.cohort) for unit in chosen)]
+            paths = [layout.MANIFESTS, *(study.cohort_path(unit.cohort) for unit in chosen)]
             told = f"cta-data accept: {named}{more} {verdict.decision} by {verdict.author}"
             commit_run(study.root, list(command), told, sorted(set(paths)), 0)
     about = set(chosen)

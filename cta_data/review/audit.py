@@ -12,6 +12,7 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
 from cta_data.scoring.mask_files import ENDINGS
+from cta_data.study import layout
 from cta_data.study.layout import PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
@@ -134,7 +135,7 @@ def judge(
         if commit:
             told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"
             read = _read_for(study, lesion, convention)
-            commit_run(study.root, list(command), told, ["manifests"], 0, inputs=read)
+            commit_run(study.root, list(command), told, [layout.MANIFESTS], 0, inputs=read)
     return True
 
 

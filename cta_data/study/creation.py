@@ -160,7 +160,7 @@ def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> S
         Another command works on the study, or git does not know who commits.
     """
     with study_lock(study):
-        return ensure_cohort_of_locked(Study(study.root), cohort, card_file)
+        return ensure_cohort_of_locked(study, cohort, card_file)
 
 
 def require_cohort_name(study: Study, cohort: str) -> None:
@@ -188,13 +188,15 @@ def ensure_cohort_of_locked(study: Study, cohort: str, card_file: Path | None) -
         if own.read_text("utf-8") != text:
             own.write_text(text, encoding="utf-8")
             save(study.root, f"Card of {cohort}", [own])
-        return Study(study.root)
+        study.refresh()
+        return study
     text = _card_text(cohort, card_file, own)
     card = parse_card(text, cohort, str(card_file or own))
     require_identity(study.root)
     _create_cohort_datasets(study.root, card, text)
     save(study.root, f"Cohort {cohort}", [study.root / "datasets", study.root / ".gitmodules"])
-    return Study(study.root)
+    study.refresh()
+    return study
 
 
 def card_to_be(study: Study, cohort: str, card_file: Path | None = None) -> Card:

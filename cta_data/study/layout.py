@@ -89,6 +89,11 @@ def raw_series(subject: str, session: str, series: str, kind: str, extension: st
     return f"sub-{subject}/ses-{session}/{stem}{extension}"
 
 
+def table(name: str) -> str:
+    """Return where a table of the study lies, by its name."""
+    return f"{MANIFESTS}/{name}.parquet"
+
+
 # Files of a session ----------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from cta_data.study.study import Study
 from cta_data.training.models import model_of
 from cta_data.training.nnunet.archive import export_model
 from cta_data.training.nnunet.environment import require_training_packages
-from cta_data.training.trained_models import trained_folds
+from cta_data.training.trained_models import fold_rows
 from cta_data.versioning.datasets import fetch
 
 
@@ -38,7 +38,7 @@ def export_trained(
     """
     require_training_packages()
     model = model_of(study, setting, training)
-    folds = trained_folds(study, model)
+    folds = fold_rows(study, model)
     if not folds:
         raise ConfigurationError(
             f"model {model.name} is not trained",

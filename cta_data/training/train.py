@@ -48,7 +48,6 @@ from cta_data.training.trained_models import (
     definition_of,
     describe_training,
     require_folds,
-    study_id,
 )
 
 PLAN_VERSION = 1
@@ -167,7 +166,7 @@ def _plan_folds(
             options={key: options[key] for key in options if key not in _NOT_LEARNING},
             patients={case.case: case.session.patient for case in cases},
             definition=definition_of(Setting.model_validate(build["definition"])),
-            study=study_id(study),
+            study=study.identifier,
             plans=File(layout.model_plans(model.folder)),
         )
         yield make_unit(study, unit, TRAIN_VERSION, given)
@@ -313,10 +312,11 @@ def _keep(
     write_curves(card["curves"], workspace.write(f"{target}/curves.png"))
     begun = [one["first_epoch"] for one in sessions if one["first_epoch"]]
     notes = [f"resumed after epoch {', '.join(map(str, begun))}"] if begun else []
-    return Outcome(rows=[_model_row(unit, card)], notes=notes)
+    return Outcome(rows=[model_row(unit, card)], notes=notes)
 
 
-def _model_row(unit: Unit[TrainInputs], card: Mapping[str, Any]) -> ModelFoldRow:
+def model_row(unit: Unit[TrainInputs], card: Mapping[str, Any]) -> ModelFoldRow:
+    """Return the row of a trained fold, from what its card tells."""
     plan, fold = unit.given.plan, unit.given.fold
     return ModelFoldRow(
         model=unit.id.model,
