@@ -318,6 +318,56 @@ class PredictionRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseScoreRow(TableRow):
+    """One case that a model was scored on."""
+
+    TABLE: ClassVar[str] = "scores"
+
+    convention: str
+    model: str
+    test_set: str
+    case: str
+    session: SessionId | None = None
+    technique: str | None = None
+    n_reference: int
+    n_predicted: int
+    tp: int
+    fp: int
+    fn: int
+    sensitivity: float | None = None
+    ppv: float | None = None
+    f1: float | None = None
+    lesionwise_dice: float | None = None
+    lesionwise_ppv: float | None = None
+    lesionwise_sensitivity: float | None = None
+    voxel_dice: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionScoreRow(TableRow):
+    """One lesion of a reference, or one false lesion of a prediction, as it was scored."""
+
+    TABLE: ClassVar[str] = "score_lesions"
+
+    convention: str
+    model: str
+    test_set: str
+    case: str
+    reference_lesion: int
+    predicted_lesion: int
+    session: SessionId | None = None
+    status: str
+    centroid_ras_mm: tuple[float, ...]
+    lesion_ids: tuple[int, ...] | None = None
+    reference_voxels: int | None = None
+    reference_volume_mm3: float | None = None
+    predicted_voxels: int | None = None
+    predicted_volume_mm3: float | None = None
+    dice: float | None = None
+    intersection_voxels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRow(TableRow):
     """One subject in one setting."""
 
@@ -346,6 +396,8 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     UnitRow,
     ModelFoldRow,
     PredictionRow,
+    CaseScoreRow,
+    LesionScoreRow,
     SplitRow,
 )
 """Of every table, in the order of the schemas."""
