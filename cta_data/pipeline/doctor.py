@@ -299,7 +299,7 @@ def _unlisted(study: Study) -> Iterator[Finding]:
     listed = {row.path for of in (ModelFoldRow, PredictionRow) for row in study.tables.rows(of)}
     folds = (study.root / layout.MODELS).glob("*/*/fold_*")
     weights = [path / layout.CHECKPOINT for path in sorted(folds)]
-    records = sorted((study.root / layout.PREDICTIONS).glob("*/*/prediction.json"))
+    records = sorted((study.root / layout.PREDICTIONS).glob(f"*/*/{layout.PREDICTION_RECORD}"))
     masks = [mask for record in records for mask in sorted(record.parent.glob("*.nii.gz"))]
     for what, paths in (("weights", weights), ("masks", masks)):
         there = [path.relative_to(study.root).as_posix() for path in paths if os.path.lexists(path)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from cta_data.bids.dataset import write_bidsignore, write_dataset_description, write_readme
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.errors import ConfigurationError
+from cta_data.files import write_changed
 from cta_data.given_names import GROUPS, check_name
 from cta_data.names import require_plain_name, require_short_dataset
 from cta_data.study.configuration import initial_toml
@@ -185,8 +186,7 @@ def ensure_cohort_of_locked(study: Study, cohort: str, card_file: Path | None) -
             return study
         text = _card_text(cohort, card_file, own)
         parse_card(text, cohort, str(card_file))
-        if own.read_text("utf-8") != text:
-            own.write_text(text, encoding="utf-8")
+        if write_changed(text, own):
             save(study.root, f"Card of {cohort}", [own])
         study.refresh()
         return study

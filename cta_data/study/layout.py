@@ -26,6 +26,7 @@ REPOSITORIES = (
     "datasets/*/derivatives/*",
 )
 """Where datasets of a study may lie, those included that no commit knows yet."""
+PREDICTION_RECORD = "prediction.json"
 CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
 DRAWN = "drawn"
@@ -329,7 +330,7 @@ def predicted_mask(model_name: str, test_set: str, case: str) -> str:
 @artefact("predict")
 def prediction_record(model_name: str, test_set: str) -> str:
     """What the masks are made of: weights, builds, images, options, and cases that were refused."""
-    return f"{prediction_folder(model_name, test_set)}/prediction.json"
+    return f"{prediction_folder(model_name, test_set)}/{PREDICTION_RECORD}"
 
 
 def references_folder(test_set: str, grid: str) -> str:

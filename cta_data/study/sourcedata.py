@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
-from cta_data.files import Stamp, file_stamp, json_line, written_whole
+from cta_data.files import Stamp, file_stamp, json_line, write_changed
 
 SUBJECTS = "subjects.tsv"
 SERIES = "series.tsv"
@@ -226,14 +226,7 @@ def write_text(sourcedata: Path, name: Path, text: str) -> list[Path]:
 
 def write_bytes(sourcedata: Path, name: Path, content: bytes) -> list[Path]:
     """Write a small file as `write_text` does."""
-    path = sourcedata / name
-    if path.is_file() and path.read_bytes() == content:
-        return []
-    staging = sourcedata / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
-    with written_whole(path, beside=staging) as temporary:
-        temporary.write_bytes(content)
-    return [name]
+    return [name] if write_changed(content, sourcedata / name, sourcedata / STAGING) else []
 
 
 def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any]) -> list[Path]:

@@ -14,14 +14,12 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import MODELS
+from cta_data.study.session_id import Patient
 from cta_data.study.study import Study
 from cta_data.study.tables import ModelFoldRow
 from cta_data.training.inputs import TrainInputs
 from cta_data.training.models import Model
 from cta_data.versioning.keys import content_key
-
-Label = tuple[str, str]
-"""Cohort and subject."""
 
 
 @dataclass(frozen=True)
@@ -267,9 +265,9 @@ class Seen:
     def __init__(
         self,
         folds: Sequence[TrainedFold],
-        same_person: Iterable[Sequence[Label]] = (),
+        same_person: Iterable[Sequence[Patient]] = (),
     ) -> None:
-        self._folds_of_patient: dict[tuple[str, str], list[int]] = {}
+        self._folds_of_patient: dict[Patient, list[int]] = {}
         self._folds_of_image: dict[str, list[int]] = {}
         for fold in folds:
             for case in fold.seen:
@@ -290,9 +288,9 @@ class Seen:
         return f"its image stood in the training part of {_named(folds)}" if folds else ""
 
 
-def _groups(pairs: Iterable[Sequence[Label]]) -> dict[Label, set[Label]]:
+def _groups(pairs: Iterable[Sequence[Patient]]) -> dict[Patient, set[Patient]]:
     """Return all names of each person: who is B is also C where B is C."""
-    groups: dict[Label, set[Label]] = {}
+    groups: dict[Patient, set[Patient]] = {}
     for labels in pairs:
         joined = set(labels).union(*(groups.get(label, {label}) for label in labels))
         for label in joined:

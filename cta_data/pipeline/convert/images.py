@@ -8,6 +8,7 @@ from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card, RepairSection
 from cta_data.cohorts.series_roles import Role, SeriesHeader, assign_roles
 from cta_data.engine import Unit, UnitId, Workspace, content_key
+from cta_data.engine.sessions import DOSE
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.geometry import SeriesRepairs
 from cta_data.formats.dicom.header import measured
@@ -19,7 +20,7 @@ from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.intake.person import person_of
-from cta_data.pipeline.convert.dose import DOSE, convert_dose
+from cta_data.pipeline.convert.dose import convert_dose
 from cta_data.pipeline.convert.image_rows import (
     TWO_VALUES,
     PlacedImage,
