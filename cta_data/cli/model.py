@@ -37,7 +37,7 @@ def export(
     chosen: StudyChoice,
 ) -> int:
     """Write a model as a zip that `nnUNetv2_install_pretrained_model_from_zip` installs."""
-    from cta_data.training.export import export_trained
+    from cta_data.training.model_cards import export_trained
 
     study = chosen.open()
     training = options.section(study.configuration.training)

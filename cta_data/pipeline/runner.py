@@ -14,8 +14,7 @@ from cta_data.pipeline.convert.step import CONVERT
 from cta_data.pipeline.extract_brain import NEED_MORE, STRIP, backend_options
 from cta_data.pipeline.housekeeping import keep_books, tidy
 from cta_data.pipeline.measure import MEASURE
-from cta_data.pipeline.recorded import require_recorded
-from cta_data.pipeline.recovery import remove_emptied_outputs
+from cta_data.pipeline.recorded import remove_emptied_outputs, require_recorded
 from cta_data.pipeline.register import REGISTER
 from cta_data.pipeline.transfer import TRANSFER
 from cta_data.study.distribution import restrict_cohort
