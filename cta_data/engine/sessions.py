@@ -17,6 +17,8 @@ from cta_data.study.tables import AnnotationRow, ImageRow, TransformRow, UnitRow
 
 DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
+CONVERTED_KINDS = ("MR", "CT", DOSE)
+"""Modalities of series that become images."""
 
 
 @dataclass(frozen=True, slots=True)

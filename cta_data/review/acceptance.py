@@ -13,7 +13,7 @@ from cta_data.engine.acceptance import (
     in_words,
     is_held_back,
 )
-from cta_data.engine.sessions import selected_cohorts
+from cta_data.engine.sessions import selected_cohorts, units_of
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.housekeeping import keep_books
 from cta_data.study import layout
@@ -190,6 +190,5 @@ def _write(study: Study, unit: UnitId, verdict: ReviewDecision) -> None:
 
 def _judged_units(study: Study) -> list[tuple[UnitId, UnitRow]]:
     """Return the units that a person can decide about: by session, the earlier step first."""
-    by_step = study.tables.index(UnitRow, ("step",))
-    units = [(row.id, row) for step in JUDGED for row in by_step.get((step,), [])]
+    units = [(row.id, row) for row in units_of(study, *JUDGED)]
     return sorted(units, key=lambda one: one[0].session)

@@ -17,7 +17,6 @@ from cta_data.study.layout import PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
 from cta_data.study.tables import AuditRow
-from cta_data.training.prediction_record import NAME
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
@@ -152,7 +151,7 @@ def _require_complete(reading: ReaderVerdict) -> None:
 
 def _read_for(study: Study, lesion: FalseLesion, convention: str) -> list[str]:
     """Return what a verdict rests on: the scores, and the record that lies beside the mask."""
-    record = f"{PREDICTIONS}/{lesion.model}/{lesion.test_set}/{NAME}"
+    record = layout.prediction_record(lesion.model, lesion.test_set)
     paths = [f"{EVALUATION}/{convention}/scores.lesions.parquet", record]
     return [path for path in paths if (study.root / path).exists()]
 
