@@ -49,6 +49,7 @@ def _lesion_rows(convention: str, one: ScoredSet, case: CaseScore) -> Iterator[L
             reference_lesion=lesion.reference_lesion or 0,
             predicted_lesion=lesion.predicted_lesion or 0,
             session=_session(one, case),
+            technique=one.technique or None,
             **{name: getattr(lesion, name) for name in MEASURED},
         )
 

@@ -85,6 +85,7 @@ class LesionScoreRow(TableRow):
     reference_lesion: int
     predicted_lesion: int
     session: SessionId | None = None
+    technique: str | None = None
     status: str
     centroid_ras_mm: tuple[float, ...]
     lesion_ids: tuple[int, ...] | None = None
