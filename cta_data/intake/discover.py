@@ -184,14 +184,15 @@ class _Walker:
                 return
             with path.open("rb") as stream:
                 start = stream.read(512)
-            archive = not looks_like_dicom(start) and is_archive(path)
-            packed = compressed_start(path, 512) if not archive else b""
+            is_dicom = looks_like_dicom(start)
+            archive = not is_dicom and is_archive(path)
+            packed = b"" if is_dicom or archive else compressed_start(path, 512)
         except OSError as error:
             self._unreadable(name, _os_reason(error))
             return
         if archive:
             self._visit_archive(path, name, depth)
-        elif looks_like_dicom(start):
+        elif is_dicom:
             self._visit_dicom(path, name, start)
         elif looks_like_dicom(packed):
             self._visit_packed_dicom(path, name, packed)
