@@ -42,6 +42,20 @@ def write_bytes(content: bytes, path: Path) -> None:
         unfinished.write_bytes(content)
 
 
+def write_changed(content: str | bytes, path: Path, beside: Path | None = None) -> bool:
+    """Write a file whole unless it holds just this; tell whether it was written.
+
+    `beside` is a folder for the unfinished file, as in `written_whole`.
+    """
+    wanted = content.encode() if isinstance(content, str) else content
+    if path.is_file() and path.read_bytes() == wanted:
+        return False
+    (beside or path.parent).mkdir(parents=True, exist_ok=True)
+    with written_whole(path, beside) as unfinished:
+        unfinished.write_bytes(wanted)
+    return True
+
+
 def json_text(
     content: Any, *, indent: int = 2, sorted_keys: bool = True, escaped: bool = False
 ) -> str:
@@ -91,6 +105,19 @@ def read_json_object(path: Path) -> dict[str, Any]:
         why = f"it holds {type(content).__name__}"
         raise DataRefused("the JSON file holds no mapping", where=str(path), why=why)
     return content
+
+
+Stamp = tuple[int, int, int] | None
+"""What changes when a file is written again: time, size and file number; None without a file."""
+
+
+def file_stamp(path: Path) -> Stamp:
+    """Return the stamp of a file, to know later whether it was written again."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def try_lock(file: IO[str]) -> bool:

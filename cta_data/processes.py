@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -13,8 +16,15 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _ITEMS_A_PROCESS = 2
 """Given out ahead, so that no process waits for the next."""
+
+
+def die_with_parent() -> None:
+    """Have the system kill this process when the one that started it is gone; on Linux alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 class Workers:

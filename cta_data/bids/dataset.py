@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cta_data.errors import ConfigurationError
-from cta_data.files import json_text, write_text
+from cta_data.files import json_text, write_changed, write_text
 
 BIDS_VERSION = "1.10.0"
 SOFTWARE_NAME = "cta_data"
@@ -64,19 +64,21 @@ def write_readme(folder: Path, text: str) -> None:
     write_text(text.rstrip("\n") + "\n", folder / "README.md")
 
 
-def write_bidsignore(folder: Path, extra: Iterable[str] = ()) -> None:
-    """Write `.bidsignore`: what lies in the dataset and is not in the specification."""
-    write_text(
-        "\n".join([*IGNORED, *sorted(set(extra) - set(IGNORED))]) + "\n", folder / ".bidsignore"
-    )
+def write_bidsignore(folder: Path, extra: Iterable[str] = ()) -> bool:
+    """Write `.bidsignore`: what lies in the dataset and is not in the specification.
+
+    Returns whether it changed.
+    """
+    lines = [*IGNORED, *sorted(set(extra) - set(IGNORED))]
+    return write_changed("\n".join(lines) + "\n", folder / ".bidsignore")
 
 
 def write_participants(
     folder: Path,
     rows: Iterable[Mapping[str, Any]],
     descriptions: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Write participants.tsv and participants.json, sorted by subject.
+) -> bool:
+    """Write participants.tsv and participants.json, sorted by subject; tell whether they changed.
 
     Parameters
     ----------
@@ -91,7 +93,7 @@ def write_participants(
     ConfigurationError
         When a row has a column without description, or a subject occurs twice.
     """
-    write_table(folder / "participants.tsv", "participant_id", "sub-", rows, descriptions)
+    return write_table(folder / "participants.tsv", "participant_id", "sub-", rows, descriptions)
 
 
 def write_table(
@@ -100,8 +102,11 @@ def write_table(
     prefix: str,
     rows: Iterable[Mapping[str, Any]],
     descriptions: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Write a BIDS table and, beside it, the JSON that describes its columns."""
+) -> bool:
+    """Write a BIDS table and, beside it, the JSON that describes its columns.
+
+    Returns whether one of them changed.
+    """
     by_key: dict[str, Mapping[str, Any]] = {}
     for row in rows:
         name = prefix + str(row[key]).removeprefix(prefix)
@@ -118,10 +123,11 @@ def write_table(
     for name in sorted(by_key):
         row = by_key[name]
         lines.append("\t".join([name, *(_cell(column, row.get(column)) for column in columns)]))
-    write_text("\n".join(lines) + "\n", path)
+    changed = write_changed("\n".join(lines) + "\n", path)
     described = {column: dict(descriptions[column]) for column in columns}
     if described:
-        write_text(json_text(described), path.with_suffix(".json"))
+        changed |= write_changed(json_text(described), path.with_suffix(".json"))
+    return changed
 
 
 def _cell(column: str, value: Any) -> str:
@@ -158,10 +164,10 @@ def write_phenotype(
         own = [f"sub-{subject}", *([f"ses-{session}"] if with_session else [])]
         lines.append("\t".join([*own, *(_phenotype_cell(value) for value in values)]))
     path = folder / "phenotype" / f"{name}.tsv"
-    changed = _write_changed("\n".join(lines) + "\n", path)
+    changed = write_changed("\n".join(lines) + "\n", path)
     described = {"MeasurementToolMetadata": {"Description": f"Table {name!r} of the cohort"}}
     told = {name: _with_levels_as_cells(entry) for name, entry in descriptions.items()}
-    return _write_changed(json_text(described | told), path.with_suffix(".json")) or changed
+    return write_changed(json_text(described | told), path.with_suffix(".json")) or changed
 
 
 def _with_levels_as_cells(description: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,11 +183,3 @@ def _with_levels_as_cells(description: Mapping[str, Any]) -> dict[str, Any]:
 
 def _phenotype_cell(value: str) -> str:
     return " ".join(value.split()) or MISSING
-
-
-def _write_changed(text: str, path: Path) -> bool:
-    if path.is_file() and path.read_text("utf-8") == text:
-        return False
-    path.parent.mkdir(exist_ok=True)
-    write_text(text, path)
-    return True

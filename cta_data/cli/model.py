@@ -37,7 +37,7 @@ def export(
     chosen: StudyChoice,
 ) -> int:
     """Write a model as a zip that `nnUNetv2_install_pretrained_model_from_zip` installs."""
-    from cta_data.training.export import export_trained
+    from cta_data.training.model_cards import export_trained
 
     study = chosen.open()
     training = options.section(study.configuration.training)
@@ -52,13 +52,14 @@ def import_(
 ) -> int:
     """Take a model of anyone's nnU-Net into the study; nothing in it is executed."""
     from cta_data.given_paths import require_given_file
+    from cta_data.study import layout
     from cta_data.training.model_cards import take_model
     from cta_data.training.nnunet.environment import require_training_packages
 
     require_training_packages()
     require_given_file(archive, "the exported model")
     taken = take_model(chosen.open(), archive)
-    place = f"models/{taken.folder}"
+    place = layout.model_folder(taken.folder)
     print_lines([f"{place}: folds {', '.join(taken.folds)}"])
     print_lines(f"  left out: {name}" for name in taken.skipped)
     print_lines([f"Predict with: cta-data predict --model {place} --input DIR --output DIR"])

@@ -130,10 +130,10 @@ def _write_trial(
 def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
     out = console()
     out.print(f"4. cta-data experiment paper --fold 0 --device cpu ({_since(started)})")
-    done = train_and_evaluate(Study(study.root), jobs)
+    done = train_and_evaluate(study, jobs)
     whole = tell(done, folder)
-    tell_truth(Study(study.root), folder.absolute() / "trial" / "truth")
-    reports = make_reports(Study(study.root))
+    tell_truth(study, folder.absolute() / "trial" / "truth")
+    reports = make_reports(study)
     if reports:
         write_reports(study, reports, command_words("report"))
     out.print(f"   trained, predicted and evaluated ({_since(started)})")
@@ -148,7 +148,7 @@ def _make_study(path: Path, raw: Path, seed: int) -> Study:
     card = study.card("internal")
     with open_addition(study, "internal", card, raw, AdditionOptions()) as plan:
         add_source(study, "internal", plan)
-    return Study(path)
+    return study
 
 
 def external_cohorts(names: str) -> tuple[str, ...]:
@@ -199,10 +199,10 @@ def _add_external(study: Study, cohort: str, source: Path) -> Study:
         decided = decided.replace("# other_values = { 2 =", "other_values = { 1 =")
         card.write_text(decided, encoding="utf-8")
         save(study.root, "Label codes of ukhd", [card])
-        study = Study(study.root)
+        study.refresh()
     with open_addition(study, cohort, study.card(cohort), source, AdditionOptions()) as plan:
         add_source(study, cohort, plan)
-    return Study(study.root)
+    return study
 
 
 def print_overview(study: Study) -> None:

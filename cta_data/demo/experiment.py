@@ -90,11 +90,10 @@ def run_experiment(
     done = train_models(study, replace(request, command=train), observer, told)
     if done.report is None:
         return Experiment(None, None, None)
-    study = Study(study.root)
     one = replace(request, folds=(), command=predict)
     predicted = predict_sets(study, one, prediction_tasks(study, one), observer)
     evaluation = evaluate_study(
-        Study(study.root), CONVENTIONS[convention], jobs=request.executor.jobs, note=note
+        study, CONVENTIONS[convention], jobs=request.executor.jobs, note=note
     )
     return Experiment(done.report, predicted, evaluation)
 

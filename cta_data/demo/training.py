@@ -46,7 +46,8 @@ def configure(study: Study, *, train: bool) -> Study:
     first, rest = text.split("[study]\n", 1)
     path.write_text(f'{first}[study]\nnotice = "{notice}"\n{rest}{training}', encoding="utf-8")
     save(study.root, "A study of digital phantoms", [path])
-    return Study(study.root)
+    study.refresh()
+    return study
 
 
 def train_and_evaluate(study: Study, jobs: int) -> Experiment:

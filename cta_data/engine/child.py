@@ -6,7 +6,6 @@ The child is a copy of this process, so that it starts at once and shares what i
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -16,9 +15,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TextIO
 
+from cta_data.processes import die_with_parent
+
 CAN_FORK = sys.platform == "linux"
 """Elsewhere a copy of a process with threads is not safe: work is done in this process."""
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _END_SECONDS = 5
 
 
@@ -99,7 +99,7 @@ def _serve(pipe: Connection, others: Connection, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     others.close()

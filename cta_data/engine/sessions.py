@@ -17,6 +17,8 @@ from cta_data.study.tables import AnnotationRow, ImageRow, TransformRow, UnitRow
 
 DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
+CONVERTED_KINDS = ("MR", "CT", DOSE)
+"""Modalities of series that become images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,21 @@ def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
     return incomplete
 
 
+def units_of(study: Study, *steps: str) -> list[UnitRow]:
+    """Return the rows of the units of some steps, step by step."""
+    by_step = study.tables.index(UnitRow, ("step",))
+    return [row for step in steps for row in by_step.get((step,), [])]
+
+
 def converted_sessions(study: Study) -> set[SessionId]:
     """Return the sessions whose conversion is done."""
-    converted = study.tables.index(UnitRow, ("step",)).get(("convert",), [])
-    return {row.id.session for row in converted if row.status == "ok"}
+    return {row.id.session for row in units_of(study, "convert") if row.status == "ok"}
+
+
+def stopped_by(step: str, row: UnitRow) -> str:
+    """Return why a step did not do its unit: of one that was only handed on, the step it is of."""
+    reason = row.reason or row.status
+    return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
 
 
 class Upstream:
@@ -178,9 +191,7 @@ class Upstream:
             if row.status == "notneeded":
                 continue
             if row.status != "ok":
-                reason = row.reason or row.status
-                # A reason that was handed on already names the step it came from.
-                return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
+                return stopped_by(step, row)
         return ""
 
     def unit(self, step: str, session: SessionId) -> UnitRow | None:

@@ -6,7 +6,9 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cta_data.files import json_text
 from cta_data.study.unit_id import UnitKey
 from cta_data.versioning.keys import digest
 
@@ -29,6 +31,13 @@ class Workspace:
         target = self.staging / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
+
+    def write_json(
+        self, path: str, content: Any, *, indent: int = 1, sorted_keys: bool = True
+    ) -> None:
+        """Write an output as JSON of plain ASCII; see `json_text`."""
+        text = json_text(content, indent=indent, sorted_keys=sorted_keys, escaped=True)
+        self.write(path).write_text(text, encoding="ascii")
 
     def outputs(self) -> list[str]:
         """Return the paths of everything written so far, from the top of the study."""

@@ -14,7 +14,7 @@ from cta_data.cohorts import Card, SeriesHeader, assign_roles
 from cta_data.cohorts.clinical.people import find_clinical_files
 from cta_data.cohorts.file_roles import FileMatch, match_file
 from cta_data.cohorts.series_roles import LEFT_OUT, asked_values, takes
-from cta_data.engine.sessions import DOSE
+from cta_data.engine.sessions import CONVERTED_KINDS, DOSE
 from cta_data.intake import (
     AdditionOptions,
     AdditionPlan,
@@ -38,7 +38,6 @@ from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import annexing, fetch, is_modified, require_identity, save
 
-IMAGE_KINDS = ("MR", "CT", DOSE)
 LABEL = re.compile(r"[0-9A-Za-z]+")
 NO_SESSION = (
     f"has in its path a session that is not of up to {LONGEST_LABEL} letters and digits alone "
@@ -181,7 +180,7 @@ def expected_of(card: Card, options: AdditionOptions | None = None) -> Expected:
         if place is not None:
             match = match_file(place, card.files)
             return match is not None and match.rule.role == "image"
-        return series.kind in IMAGE_KINDS and takes(card.series, series.header)
+        return series.kind in CONVERTED_KINDS and takes(card.series, series.header)
 
     def of_collection(number: str) -> bool:
         # A pattern says that all numbers are of a collection; a user may say otherwise of one.
@@ -266,11 +265,11 @@ def _roles(plan: AdditionPlan, card: Card) -> tuple[dict[str, str], dict[str, st
     sessions: dict[tuple[str, str], list[SeriesHeader]] = {}
     planned = {series.file for series in plan.series}
     for row in plan.inventory.series:
-        if row.file not in planned and row.kind in IMAGE_KINDS:
+        if row.file not in planned and row.kind in CONVERTED_KINDS:
             header = SeriesHeader(row.file, row.header)
             sessions.setdefault((row.subject, row.session), []).append(header)
     for series in plan.series:
-        if series.kind in IMAGE_KINDS and series.file:
+        if series.kind in CONVERTED_KINDS and series.file:
             header = SeriesHeader(series.file, series.header)
             sessions.setdefault((series.subject, series.session), []).append(header)
     becomes = {series.file: _other(series, card) for series in plan.series}

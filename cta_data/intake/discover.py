@@ -18,7 +18,6 @@ from cta_data.intake.archives import (
 )
 from cta_data.intake.headers import HeaderFile, read_headers
 from cta_data.intake.instances import Instance, Unreadable, is_directory_file, looks_like_dicom
-from cta_data.intake.links import LEADS_OUT, leads_out
 from cta_data.intake.plain_files import (
     CohortFile,
     FilePlace,
@@ -27,6 +26,8 @@ from cta_data.intake.plain_files import (
     recognise_nothing,
 )
 from cta_data.names import hidden_character, shown
+
+LEADS_OUT = "is a link that leads out of the source"
 
 
 @dataclass(frozen=True)
@@ -183,14 +184,15 @@ class _Walker:
                 return
             with path.open("rb") as stream:
                 start = stream.read(512)
-            archive = not looks_like_dicom(start) and is_archive(path)
-            packed = compressed_start(path, 512) if not archive else b""
+            is_dicom = looks_like_dicom(start)
+            archive = not is_dicom and is_archive(path)
+            packed = b"" if is_dicom or archive else compressed_start(path, 512)
         except OSError as error:
             self._unreadable(name, _os_reason(error))
             return
         if archive:
             self._visit_archive(path, name, depth)
-        elif looks_like_dicom(start):
+        elif is_dicom:
             self._visit_dicom(path, name, start)
         elif looks_like_dicom(packed):
             self._visit_packed_dicom(path, name, packed)
@@ -307,3 +309,30 @@ def _files_below(folder: Path, found: Discovery) -> Iterator[tuple[Path, str]]:
         for name in sorted(files):
             path = here / name
             yield path, path.relative_to(folder).as_posix()
+
+
+def leads_out(path: Path, source: Path) -> bool:
+    """Tell whether a file of a source is a link to something that is no part of it.
+
+    Content that git-annex keeps for a dataset that the link lies in is part of it, there or not.
+    """
+    if not path.is_symlink():
+        return False
+    target = Path(os.path.realpath(path))
+    if target.is_relative_to(os.path.realpath(source)):
+        return False
+    return not any(target.is_relative_to(objects) for objects in _annexes_around(path))
+
+
+def _annexes_around(path: Path) -> list[Path]:
+    """Return where git-annex keeps the content of the datasets that a file lies in."""
+    folders = Path(os.path.realpath(path.parent))
+    found = []
+    for folder in (folders, *folders.parents):
+        git = folder / ".git"
+        if git.is_file():  # of a submodule: it names the folder
+            told = git.read_text("utf-8", errors="replace").removeprefix("gitdir:").strip()
+            git = folder / told
+        if git.is_dir():
+            found.append(Path(os.path.realpath(git)) / "annex" / "objects")
+    return found

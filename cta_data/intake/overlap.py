@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from cta_data.engine.acceptance import REJECTED
+from cta_data.engine.sessions import units_of
 from cta_data.intake.persons import (
     OtherCohort,
     Pair,
@@ -20,6 +21,7 @@ from cta_data.intake.persons import (
     pairs_of_one_image,
 )
 from cta_data.intake.pseudonyms import SALT
+from cta_data.study.session_id import Patient
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 from cta_data.study.study import Study
 from cta_data.study.tables import AcceptanceRow, ImageRow, UnitRow
@@ -29,15 +31,13 @@ SHORTEST = 6
 """Characters; shorter identifiers, such as `12`, are the same in many hospitals by chance."""
 IDENTIFIER, IDENTITY, IMAGE = "same identifier", "same name and birth date", "same image"
 ALIKE = "images that share most slices"
-Label = tuple[str, str]
-"""Cohort and subject."""
 
 
 @dataclass(frozen=True)
 class SharedPatient:
     """One person under several labels, and what shows it."""
 
-    labels: tuple[Label, ...]
+    labels: tuple[Patient, ...]
     evidence: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ def shared_patients(study: Study) -> list[SharedPatient]:
     }
     different = _different(study)
     same = set(_by_image(study, inventories))
-    evidence: dict[tuple[Label, Label], set[str]] = {}
+    evidence: dict[tuple[Patient, Patient], set[str]] = {}
     for kind, pair in (
         *((IDENTIFIER, pair) for pair in _by_identifier(inventories)),
         *((IDENTITY, pair) for pair in _by_identity(study, inventories)),
@@ -69,7 +69,7 @@ def shared_patients(study: Study) -> list[SharedPatient]:
 
 
 def in_training(
-    shared: Iterable[SharedPatient], training: set[Label], unused: Iterable[Label] = ()
+    shared: Iterable[SharedPatient], training: set[Patient], unused: Iterable[Patient] = ()
 ) -> list[SharedPatient]:
     """Return those of them who train (by cohort and subject) and are there a second time.
 
@@ -86,7 +86,7 @@ def in_training(
     ]
 
 
-def rejected_subjects(study: Study) -> set[Label]:
+def rejected_subjects(study: Study) -> set[Patient]:
     """Return the subjects of whom a person rejected every session."""
     units = study.tables.by_key(UnitRow)
     rejected = {
@@ -95,8 +95,8 @@ def rejected_subjects(study: Study) -> set[Label]:
         for unit in (units.get(UnitId(row.step, row.session).key),)
         if row.decision == REJECTED and unit and unit.key == row.unit_key
     }
-    sessions: dict[Label, set[bool]] = {}
-    for unit in study.tables.index(UnitRow, ("step",)).get(("convert",), []):
+    sessions: dict[Patient, set[bool]] = {}
+    for unit in units_of(study, "convert"):
         session = unit.id.session
         sessions.setdefault(session.patient, set()).add(session in rejected)
     return {subject for subject, gone in sessions.items() if gone == {True}}
@@ -123,7 +123,7 @@ def other_cohorts(study: Study, cohort: str) -> tuple[OtherCohort, ...]:
     return tuple(others)
 
 
-def _different(study: Study) -> set[frozenset[Label]]:
+def _different(study: Study) -> set[frozenset[Patient]]:
     pairs = set()
     for entry in study.configuration.different_persons:
         labels = [(name.split("/")[0], name.split("/")[1]) for name in entry.subjects]
@@ -131,9 +131,9 @@ def _different(study: Study) -> set[frozenset[Label]]:
     return pairs
 
 
-def _by_identifier(inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+def _by_identifier(inventories: dict[str, Inventory]) -> Iterator[frozenset[Patient]]:
     """Pairs across cohorts; within one, a number is split on the user's word alone."""
-    holders: dict[str, set[Label]] = {}
+    holders: dict[str, set[Patient]] = {}
     for cohort, inventory in inventories.items():
         for row in inventory.subjects:
             if row.status == ACCEPTED and len(row.source_id) >= SHORTEST:
@@ -144,7 +144,7 @@ def _by_identifier(inventories: dict[str, Inventory]) -> Iterator[frozenset[Labe
                 yield frozenset((first, second))
 
 
-def _by_identity(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+def _by_identity(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Patient]]:
     """Pairs within each cohort, and those that `add` found across cohorts."""
     for cohort, inventory in inventories.items():
         salt = study.root / study.sourcedata_path(cohort) / SALT
@@ -157,7 +157,7 @@ def _by_identity(study: Study, inventories: dict[str, Inventory]) -> Iterator[fr
                 yield frozenset(((cohort, row.subject), (row.cohort, row.other)))
 
 
-def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Patient]]:
     """Pairs with the same delivered pixels, or with the same voxels once they are converted."""
     images = [
         (f"{cohort}/{row.subject}", row.pixels)
@@ -172,7 +172,7 @@ def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[froze
     yield from map(_labels, pairs_of_one_image(images))
 
 
-def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Label]]:
+def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Patient]]:
     """Pairs whose images share most slices, as delivered, or once they are converted."""
 
     def delivered() -> Iterator[Sample]:
@@ -188,6 +188,6 @@ def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[froz
     yield from map(_labels, pairs_of_alike_images(delivered) | pairs_of_alike_images(converted))
 
 
-def _labels(pair: Pair) -> frozenset[Label]:
+def _labels(pair: Pair) -> frozenset[Patient]:
     first, second = (name.split("/") for name in pair)
     return frozenset(((first[0], first[1]), (second[0], second[1])))

@@ -8,7 +8,7 @@ from typing import Any
 from cta_data.bids.dataset import write_participants
 from cta_data.cohorts.file_roles import DICOM
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.engine.sessions import STEP_NAMES, converted_sessions
+from cta_data.engine.sessions import STEP_NAMES, converted_sessions, stopped_by, units_of
 from cta_data.patterns import search
 from cta_data.pipeline.convert.clinical import courses_that_differ
 from cta_data.pipeline.convert.phenotype import write_phenotypes
@@ -54,15 +54,11 @@ def exclusions(study: Study) -> dict[SessionId, str]:
     Usable, and not evaluated all the same, are sessions that the cohort's card leaves out.
     """
     reasons: dict[SessionId, str] = {}
-    by_step = study.tables.index(UnitRow, ("step",))
-    for step in STEP_NAMES:
-        for row in by_step.get((step,), []):
-            if row.status == "notneeded":
-                reasons.setdefault(row.id.session, row.reason or "")
-            elif row.status != "ok":
-                reason = row.reason or row.status
-                named = reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
-                reasons.setdefault(row.id.session, named)
+    for row in units_of(study, *STEP_NAMES):
+        if row.status == "notneeded":
+            reasons.setdefault(row.id.session, row.reason or "")
+        elif row.status != "ok":
+            reasons.setdefault(row.id.session, stopped_by(row.step, row))
     uncertain = {c: courses_that_differ(study, c) for c in study.cohorts_here}
     for person in study.tables.rows(SessionRow):
         session = person.session
@@ -149,8 +145,7 @@ def account(study: Study) -> None:
     build's cohorts is not: nobody could tell how its patients are to be counted.
     """
     reasons = exclusions(study)
-    by_step = study.tables.index(UnitRow, ("step",))
-    built = ("build",) in by_step
+    built = bool(units_of(study, "build"))
     whole = not build_cohorts(study) & study.not_available.keys()
     assigned = {
         (a.patient.cohort, a.patient.subject): a
@@ -158,7 +153,7 @@ def account(study: Study) -> None:
     }
     known = study.tables.by_key(SessionRow)
     rows = {SessionId(*key): row for key, row in known.items()}
-    for unit in by_step.get(("convert",), []):
+    for unit in units_of(study, "convert"):
         session = unit.id.session
         if session not in rows and session.cohort not in study.not_available:
             licence = study.card(session.cohort).cohort.licence
@@ -208,9 +203,6 @@ def write_participant_tables(study: Study) -> None:
             }
             for subject, row in subjects.items()
         ]
-        path = folder / "participants.tsv"
-        before = path.read_bytes() if path.exists() else b""
-        write_participants(folder, rows, PARTICIPANT_COLUMNS)
-        if path.read_bytes() != before:
+        if write_participants(folder, rows, PARTICIPANT_COLUMNS):
             mark_uncommitted(study.root)
     write_phenotypes(study, converted)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cta_data.cohorts.card import Card
 from cta_data.destinations import require_folder_place
+from cta_data.engine.driver import UNCOMMITTED, mark_uncommitted
 from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions, AdditionPlan
 from cta_data.intake.add import Preview, add_source, implausible_persons, open_addition, preview
@@ -15,9 +16,11 @@ from cta_data.intake.overlap import shared_patients
 from cta_data.intake.plan_model import REFUSE
 from cta_data.pipeline.convert.clinical import problems_of
 from cta_data.pipeline.convert.step import ASK_FOR_CODE, require_lesion_values
+from cta_data.pipeline.housekeeping import keep_books, tidy
+from cta_data.study import layout
 from cta_data.study.creation import card_to_be, ensure_cohort, ensure_cohort_of_locked
 from cta_data.study.study import Study
-from cta_data.versioning.datasets import require_identity
+from cta_data.versioning.datasets import require_identity, save
 
 MOST_NAMED = 3
 MOST_PROBLEMS = 60
@@ -85,6 +88,8 @@ def take_in(
         if is_new:
             study = ensure_cohort_of_locked(study, cohort, card_file)
         done = add_source(study, cohort, plan)
+        study.refresh()
+        notes += _changed_books(study, cohort)
         notes += _notes_of_study(study, cohort)
         return Added(plan, rows, done["files_written"], failed + done["series_failed"], notes)
 
@@ -135,6 +140,26 @@ def _notes_of_plan(plan: AdditionPlan, rows: list[Preview]) -> list[str]:
     ]
 
 
+def _changed_books(study: Study, cohort: str) -> list[str]:
+    """Keep the books of sessions that are gone or are now another's, and commit what changed.
+
+    What a command that died has left is committed by the next that runs units, with its record.
+    """
+    notes: list[str] = []
+    left_before = (study.root / UNCOMMITTED).exists()
+    tidy(study, notes.append)
+    keep_books(study)
+    if study.tables.changed():
+        mark_uncommitted(study.root)
+    study.tables.flush()
+    if not left_before and (study.root / UNCOMMITTED).exists():
+        paths = [layout.MANIFESTS, *map(study.cohort_path, study.cohorts_here)]
+        there = [path for path in (study.root / name for name in paths) if path.exists()]
+        save(study.root, f"add {cohort}: tables of all sessions", there)
+        (study.root / UNCOMMITTED).unlink()
+    return notes
+
+
 def _notes_of_study(study: Study, cohort: str) -> list[str]:
     """Return who is another subject as well, and what of clinical tables could not be used."""
     notes = []
@@ -145,4 +170,4 @@ def _notes_of_study(study: Study, cohort: str) -> list[str]:
         number = "1 patient is" if len(mine) == 1 else f"{len(mine)} patients are"
         told = f"{number} another subject of the study as well: {named}"
         notes.append(f"{told}. `build` refuses to train on them")
-    return notes + problems_of(Study(study.root), cohort)[:MOST_PROBLEMS]
+    return notes + problems_of(study, cohort)[:MOST_PROBLEMS]

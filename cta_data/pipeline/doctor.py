@@ -23,6 +23,8 @@ from cta_data.study.study import ENVIRONMENT, Study, open_study
 from cta_data.study.tables import (
     AnnotationRow,
     ImageRow,
+    ModelFoldRow,
+    PredictionRow,
     TableRow,
     TransformRow,
     UnitRow,
@@ -85,6 +87,7 @@ def diagnose(study: Path | None) -> list[Finding]:
         _rows,
         _sourcedata,
         _orphans,
+        _unlisted,
         _interrupted,
     ):
         findings += _guarded(check, opened)
@@ -289,6 +292,22 @@ def _orphans(study: Study) -> Iterator[Finding]:
         if stray:
             text = f"{len(stray)} files that no unit made, such as {stray[0]}"
             yield Finding("warning", f"cohort {cohort}", text)
+
+
+def _unlisted(study: Study) -> Iterator[Finding]:
+    """Find weights and masks that no row of their table is of: nothing of the study uses them."""
+    listed = {row.path for of in (ModelFoldRow, PredictionRow) for row in study.tables.rows(of)}
+    folds = (study.root / layout.MODELS).glob("*/*/fold_*")
+    weights = [path / layout.CHECKPOINT for path in sorted(folds)]
+    records = sorted((study.root / layout.PREDICTIONS).glob(f"*/*/{layout.PREDICTION_RECORD}"))
+    masks = [mask for record in records for mask in sorted(record.parent.glob("*.nii.gz"))]
+    for what, paths in (("weights", weights), ("masks", masks)):
+        there = [path.relative_to(study.root).as_posix() for path in paths if os.path.lexists(path)]
+        stray = [path for path in there if path not in listed]
+        if stray:
+            text = f"{len(stray)} files of {what} that this study did not make, such as {stray[0]}"
+            used = "`predict --model` uses models of elsewhere; nothing is scored of them otherwise"
+            yield Finding("warning", what, f"{text}: {used}")
 
 
 def _interrupted(study: Study) -> Iterator[Finding]:

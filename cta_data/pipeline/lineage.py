@@ -20,7 +20,7 @@ from cta_data.pipeline.lineage_order import levels
 from cta_data.study.study import Study
 from cta_data.study.tables import UnitRow
 from cta_data.study.unit_id import UnitId
-from cta_data.versioning.keys import content_key, is_fetched
+from cta_data.versioning.keys import content_key, is_fetched, linked_to
 from cta_data.versioning.run_records import RunRecord, run_records
 
 RAW, MADE, KEPT = "raw", "made", "kept"
@@ -222,11 +222,8 @@ class _Tracer:
 
     def _link_target(self, path: str) -> str:
         """Return the file of the study that a link of ours points to; empty for any other file."""
-        file = self._study.root / path
-        if not file.is_symlink() or ".git" in Path(os.readlink(file)).parts:
-            return ""
-        target = os.path.normpath(file.parent / os.readlink(file))
-        return os.path.relpath(target, self._study.root)
+        target = linked_to(self._study.root / path)
+        return os.path.relpath(target, self._study.root) if target else ""
 
     def _content(self, path: str) -> tuple[str, bool]:
         file = self._study.root / path

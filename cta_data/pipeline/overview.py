@@ -7,7 +7,7 @@ from typing import Any
 
 from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.log import read_timings
-from cta_data.engine.sessions import STEP_NAMES, source_sessions
+from cta_data.engine.sessions import STEP_NAMES, source_sessions, stopped_by, units_of
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
 from cta_data.study.session_id import SessionId
@@ -29,7 +29,7 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     timings = read_timings(study.root) if timing else {}
     subjects = study.tables.by_key(SessionRow)
     sessions = sorted({*_known(study), *_added(study)})
-    builds = [_build(study, unit.model, row) for unit, row in _units_of(study, "build")]
+    builds = [_build(study, row.model, row) for row in _in_order(units_of(study, "build"))]
     return {
         "study": study.configuration.study.name,
         "sessions": [_session(one, units, subjects.get(one.key), timings) for one in sessions],
@@ -42,7 +42,8 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
 def _models(study: Study) -> list[dict[str, Any]]:
     """Return every fold and prediction that was asked for: what it is of, its status and why."""
     found = []
-    for unit, row in _units_of(study, "crossvalidate", "predict", "train"):
+    for row in _in_order(units_of(study, "crossvalidate", "predict", "train")):
+        unit = row.id
         fold = "" if unit.fold is None else f"fold {unit.fold}"
         found.append(
             {
@@ -55,12 +56,9 @@ def _models(study: Study) -> list[dict[str, Any]]:
     return found
 
 
-def _units_of(study: Study, *steps: str) -> list[tuple[UnitId, UnitRow]]:
-    """Return the units of some steps with their rows, in the order of the table."""
-    by_step = study.tables.index(UnitRow, ("step",))
-    rows = [row for step in steps for row in by_step.get((step,), [])]
-    units = [(row.id, row) for row in rows]
-    return sorted(units, key=lambda one: one[0].key)
+def _in_order(rows: Iterable[UnitRow]) -> list[UnitRow]:
+    """Return rows of units in the order of the table."""
+    return sorted(rows, key=lambda row: row.id.key)
 
 
 def _build(study: Study, name: str, row: UnitRow) -> dict[str, Any]:
@@ -86,8 +84,7 @@ def _build_row(
 
 
 def _known(study: Study) -> list[SessionId]:
-    units = study.tables.by_key(UnitRow)
-    return [SessionId(*key[1:4]) for key in units if key[0] == "convert"]
+    return [row.id.session for row in units_of(study, "convert")]
 
 
 def _added(study: Study) -> list[SessionId]:
@@ -113,8 +110,7 @@ def _session(
         warnings += row.warnings if row else ()
         if row and row.status != "ok" and not stopped:
             excused = row.status == "notneeded"
-            stopped = f"{name}: {row.reason}" if row.reason and not excused else ""
-            stopped = stopped or row.reason or name
+            stopped = (row.reason or name) if excused else stopped_by(name, row)
     content: dict[str, Any] = {
         **session.columns(),
         "steps": steps,

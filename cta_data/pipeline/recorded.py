@@ -1,11 +1,14 @@
-"""Whether the files of a study are those that its tables record."""
+"""Whether the files of a study are those that its tables record, and hold anything at all."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable
 from pathlib import Path
 
+from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.records import Record
+from cta_data.engine.staging import remove
 from cta_data.errors import CtaError
 from cta_data.study.study import Study
 from cta_data.study.tables import (
@@ -28,6 +31,9 @@ KEYED: dict[type[TableRow], tuple[str, str]] = {
     PredictionRow: ("path", "annex_key"),
 }
 """Columns of tables that name a file, and those that tell its content."""
+
+EMPTY_KEY = "MD5E-s0--"
+"""Begins the key of a file that holds nothing."""
 
 
 def changed_files(study: Study, among: Container[str] | None = None) -> list[str]:
@@ -76,3 +82,25 @@ def require_recorded(study: Study, records: Iterable[Record]) -> None:
             next_step=f"Undo what changes annex.backend or the file's name in "
             f"{study.root / Path(changed[0]).parent}, and run the step again with --recompute",
         )
+
+
+def remove_emptied_outputs(study: Study) -> list[str]:
+    """Remove outputs that lost their content when a commit failed; return their paths.
+
+    On a full disk git-annex moves a file's content away before it finds that it cannot write the
+    link in its place, and leaves an empty file behind. No output is ever empty, so such a file is
+    removed, and its unit makes it again.
+    """
+    if not (study.root / UNCOMMITTED).exists():
+        return []
+    outputs = (path for row in study.tables.rows(UnitRow) for path in row.outputs)
+    emptied = sorted(path for path in outputs if is_emptied(study.root / path))
+    remove(study.root, emptied)
+    return emptied
+
+
+def is_emptied(path: Path) -> bool:
+    """Tell whether a file is there and holds nothing, as a file or as a link into the annex."""
+    if path.is_symlink():
+        return Path(os.readlink(path)).name.startswith(EMPTY_KEY)
+    return path.is_file() and path.stat().st_size == 0

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cta_data.engine import Observer, Report, RunOptions, plan_steps, run_steps
-from cta_data.engine.driver import UNCOMMITTED
+from cta_data.engine.driver import UNCOMMITTED, mark_uncommitted
 from cta_data.engine.records import count_by_step
 from cta_data.engine.units import Step
 from cta_data.errors import ConfigurationError
-from cta_data.pipeline.accounting import account, write_participant_tables
-from cta_data.pipeline.convert.clinical import list_rows_without_session
 from cta_data.pipeline.convert.step import CONVERT
 from cta_data.pipeline.extract_brain import NEED_MORE, STRIP, backend_options
+from cta_data.pipeline.housekeeping import keep_books, tidy
 from cta_data.pipeline.measure import MEASURE
-from cta_data.pipeline.recorded import require_recorded
-from cta_data.pipeline.recovery import remove_emptied_outputs
+from cta_data.pipeline.recorded import remove_emptied_outputs, require_recorded
 from cta_data.pipeline.register import REGISTER
-from cta_data.pipeline.retire import retire_sessions
 from cta_data.pipeline.transfer import TRANSFER
 from cta_data.study.distribution import restrict_cohort
-from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
+from cta_data.study.layout import BUILDS, MANIFESTS, MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import CONFIGURATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity, save
 from cta_data.versioning.provenance import commit_run
@@ -42,7 +39,7 @@ def execute(
     *,
     commit: bool = True,
 ) -> Report:
-    """Run steps, account for every subject and commit once.
+    """Run steps on subjects and builds, keep the books of all sessions and commit once.
 
     Parameters
     ----------
@@ -54,33 +51,64 @@ def execute(
     CtaError
         The study is in use, content cannot be fetched, or the commit failed.
     """
+    watcher = observer or Observer()
+    _check_back_end(study, steps, options)
+    return run_and_commit(
+        study,
+        steps,
+        options,
+        watcher,
+        prepare=lambda: tidy(study, watcher.noted),
+        finish=lambda: keep_books(study),
+        commit=commit,
+    )
+
+
+def run_and_commit(
+    study: Study,
+    steps: Sequence[Step],
+    options: RunOptions,
+    observer: Observer | None = None,
+    *,
+    prepare: Callable[[], None] = lambda: None,
+    finish: Callable[[], None] = lambda: None,
+    commit: bool = True,
+) -> Report:
+    """Run steps and commit once what they made, and what a command that died has left.
+
+    Parameters
+    ----------
+    prepare, finish
+        Called before the first step and after the last, while the study is locked.
+    commit
+        False where another process (`datalad rerun`) commits.
+
+    Raises
+    ------
+    CtaError
+        The study is in use, content cannot be fetched, or the commit failed.
+    """
+    watcher = observer or Observer()
     if commit:
         require_identity(study.root)
-    _check_back_end(study, steps, options)
 
-    def finish(report: Report) -> None:
-        account(study)
-        list_rows_without_session(study)
-        write_participant_tables(study)
+    def begin() -> None:
+        if commit:
+            _commit_configuration(study)
+        emptied = remove_emptied_outputs(study)
+        if emptied:
+            watcher.noted(f"{len(emptied)} outputs had lost their content and are made again")
+        prepare()
+
+    def end(report: Report) -> None:
+        finish()
         if study.tables.changed():
-            (study.root / UNCOMMITTED).touch()
+            mark_uncommitted(study.root)
         study.tables.flush()
         if commit and (study.root / UNCOMMITTED).exists():
             _commit(study, report, options)
 
-    def prepare() -> None:
-        if commit:
-            _commit_configuration(study)
-        watcher = observer or Observer()
-        for cohort in study.not_available:
-            watcher.noted(f"{cohort} is not available here: what was made of it is kept as it is")
-        emptied = remove_emptied_outputs(study)
-        if emptied:
-            watcher.noted(f"{len(emptied)} outputs had lost their content and are made again")
-        for session in retire_sessions(study):
-            watcher.noted(f"{session} is no longer in sourcedata: what was made of it is removed")
-
-    return run_steps(study, steps, options, observer, finish=finish, prepare=prepare)
+    return run_steps(study, steps, options, watcher, finish=end, prepare=begin)
 
 
 def _check_back_end(study: Study, steps: Sequence[Step], options: RunOptions) -> None:
@@ -119,7 +147,7 @@ def _commit_configuration(study: Study) -> None:
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
-    paths = ["manifests", "builds", MODELS, PREDICTIONS, REFERENCES]
+    paths = [MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES]
     paths += [study.cohort_path(c) for c in study.cohorts_here]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)

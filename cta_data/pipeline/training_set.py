@@ -10,7 +10,6 @@ import SimpleITK as sitk
 
 from cta_data.engine import Outcome, Unit, Workspace
 from cta_data.errors import DataRefused
-from cta_data.files import json_text
 from cta_data.formats.nifti.geometry import grid_of_itk
 from cta_data.formats.nifti.image import read_image
 from cta_data.formats.voxel_values import count_not_finite
@@ -59,15 +58,11 @@ def run(unit: Unit[BuildInputs], workspace: Workspace) -> Outcome:
     dataset = unit.given.folder.rpartition("/")[2]
     folds = unit.given.partition["folds"]
     # nnU-Net's own file keeps the order that nnU-Net gives it.
-    _write(workspace, layout.build_dataset(dataset), _dataset(unit, cases), in_order=False)
-    _write(workspace, layout.build_splits(dataset), _splits(cases, folds))
-    _write(workspace, layout.build_record(dataset), _provenance(unit, cases))
+    described = _dataset(unit, cases)
+    workspace.write_json(layout.build_dataset(dataset), described, indent=2, sorted_keys=False)
+    workspace.write_json(layout.build_splits(dataset), _splits(cases, folds), indent=2)
+    workspace.write_json(layout.build_record(dataset), _provenance(unit, cases), indent=2)
     return Outcome(rows=[*_split_rows(unit, cases)], warnings=warnings)
-
-
-def _write(workspace: Workspace, path: str, content: Any, *, in_order: bool = True) -> None:
-    text = json_text(content, sorted_keys=in_order, escaped=True)
-    workspace.write(path).write_text(text, encoding="utf-8")
 
 
 def cases_of(unit: Unit[BuildInputs]) -> list[BuildCase]:

@@ -14,7 +14,7 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import held_back
 from cta_data.errors import DataRefused
-from cta_data.files import json_text, read_json_object
+from cta_data.files import read_json_object
 from cta_data.formats.contours_json import read_contours
 from cta_data.formats.nifti.image import read_grid, read_image, write_image
 from cta_data.imaging.lesions.drawn_lesions import DrawnLesions, lesions_from_contours
@@ -131,9 +131,7 @@ def _write_variant(
             {"source_roi": roi.name, "reason": reason} for roi, reason in drawn.without_lesion
         ],
     }
-    text = json_text(account, indent=1, escaped=True)
-    account_path = workspace.write(layout.transfer_account(session, grid, quality))
-    account_path.write_text(text, encoding="utf-8")
+    workspace.write_json(layout.transfer_account(session, grid, quality), account)
     lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
     return VariantRow(
         session=session,

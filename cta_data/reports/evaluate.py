@@ -98,6 +98,8 @@ class Evaluation:
         Written files, from the output folder.
     removed
         Files of an earlier evaluation that this one does not make, from the output folder.
+    scored
+        All scores.
     """
 
     sets: tuple[tuple[str, int], ...]
@@ -108,6 +110,7 @@ class Evaluation:
     accounting: tuple[CaseAccounting, ...] = ()
     files: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    scored: tuple[ScoredSet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,9 @@ def evaluate(
         not_predicted=predictions.not_predicted,
         notes=predictions.notes,
         accounting=tuple(one.accounting for one in sets),
+        scored=tuple(one for one in sets if one.scores.cases),
     )
-    scored = [one for one in sets if one.scores.cases]
+    scored = list(evaluation.scored)
     folder = convention_folder(out, convention)
     if not scored:
         # Tables of an earlier evaluation would show what cannot be scored any more.

@@ -19,9 +19,11 @@ from cta_data.reports.evaluate import (
 from cta_data.reports.figures import figure_bytes, flow_figure
 from cta_data.reports.finding_figures import write_findings
 from cta_data.reports.flow import patient_flow
+from cta_data.reports.score_tables import FILES, tabulate_scores
 from cta_data.reports.table import csv_text
 from cta_data.scoring import Convention
 from cta_data.scoring.models import Predictions, ScoredSet, predictions_in_folders
+from cta_data.study import layout
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
@@ -33,8 +35,8 @@ from cta_data.versioning.provenance import command_words, commit_of, commit_run
 
 MADE_FROM = (
     CONFIGURATION,
-    *(f"manifests/{name}.parquet" for name in ("subjects", "variants", "lesions")),
-    "builds",
+    *map(layout.table, ("subjects", "variants", "lesions")),
+    layout.BUILDS,
     MODELS,
     PREDICTIONS,
 )
@@ -87,8 +89,9 @@ def evaluate_study(
         done = evaluate(
             found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
         )
-        written = out / convention.name
-        places = [place for place in (written, study.root / REFERENCES) if place.exists()]
+        tabulate_scores(study, convention.name, done.scored)
+        made = (out / convention.name, study.root / REFERENCES, *(study.root / f for f in FILES))
+        places = [place for place in made if place.exists()]
         if not commit or not any(is_modified(place) for place in places):
             return done
         cases = sum(count for _, count in done.sets)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cta_data.errors import ConfigurationError
-from cta_data.files import write_text
+from cta_data.files import write_changed
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.reports.table import csv_text
@@ -21,13 +21,14 @@ from cta_data.reports.table_1 import (
     table_latex,
 )
 from cta_data.scoring.paper import published_table_1
+from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.provenance import commit_of, commit_run
 
 REPORTS = ("table1",)
-TABLES = tuple(f"manifests/{name}.parquet" for name in ("subjects", "images", "lesions"))
+TABLES = tuple(map(layout.table, ("subjects", "images", "lesions")))
 """What reports are made of."""
 
 
@@ -142,8 +143,7 @@ def write_reports(
     with study_lock(study):
         (study.root / EVALUATION).mkdir(exist_ok=True)
         for path, text in zip(paths, reports.files.values(), strict=True):
-            if not path.exists() or path.read_bytes() != text.encode():
-                write_text(text, path)
+            write_changed(text, path)
         if commit and any(is_modified(path) for path in paths):
             told = f"{' '.join(command[:2])}: {', '.join(path.name for path in paths)}"
             commit_run(study.root, list(command), told, list(reports.files), 0, inputs=TABLES)

@@ -13,9 +13,10 @@ from cta_data.engine.acceptance import (
     in_words,
     is_held_back,
 )
-from cta_data.engine.sessions import selected_cohorts
+from cta_data.engine.sessions import selected_cohorts, units_of
 from cta_data.errors import ConfigurationError
-from cta_data.pipeline.accounting import account, write_participant_tables
+from cta_data.pipeline.housekeeping import keep_books
+from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -136,13 +137,12 @@ def decide_about(
             _write(study, unit, verdict)
         if not chosen:
             return []
-        account(study)
-        write_participant_tables(study)
+        keep_books(study)
         study.tables.flush()
         if commit:
             named = f"{chosen[0].cohort} sub-{chosen[0].subject}"
             more = f" and {len(chosen) - 1} more" if chosen[1:] else ""
-            paths = ["manifests", *(study.cohort_path(unit.cohort) for unit in chosen)]
+            paths = [layout.MANIFESTS, *(study.cohort_path(unit.cohort) for unit in chosen)]
             told = f"cta-data accept: {named}{more} {verdict.decision} by {verdict.author}"
             commit_run(study.root, list(command), told, sorted(set(paths)), 0)
     about = set(chosen)
@@ -190,6 +190,5 @@ def _write(study: Study, unit: UnitId, verdict: ReviewDecision) -> None:
 
 def _judged_units(study: Study) -> list[tuple[UnitId, UnitRow]]:
     """Return the units that a person can decide about: by session, the earlier step first."""
-    by_step = study.tables.index(UnitRow, ("step",))
-    units = [(row.id, row) for step in JUDGED for row in by_step.get((step,), [])]
+    units = [(row.id, row) for row in units_of(study, *JUDGED)]
     return sorted(units, key=lambda one: one[0].session)

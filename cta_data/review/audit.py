@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,11 +11,12 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
 from cta_data.scoring.mask_files import ENDINGS
+from cta_data.study import layout
 from cta_data.study.layout import PREDICTIONS
 from cta_data.study.lock import study_lock
-from cta_data.study.study import EVALUATION, Study
-from cta_data.study.tables import AuditRow
-from cta_data.training.prediction_record import NAME
+from cta_data.study.session_id import SessionId
+from cta_data.study.study import Study
+from cta_data.study.tables import AuditRow, CaseScoreRow, LesionScoreRow
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
@@ -66,7 +66,7 @@ def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
     ConfigurationError
         The study was not evaluated by this convention.
     """
-    return _read(study, convention, "scores.parquet")
+    return _evaluated(study, convention, study.scores())
 
 
 def valid_audits(study: Study, convention: str) -> pd.DataFrame:
@@ -133,8 +133,8 @@ def judge(
         study.tables.flush()
         if commit:
             told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"
-            read = _read_for(study, lesion, convention)
-            commit_run(study.root, list(command), told, ["manifests"], 0, inputs=read)
+            read = _read_for(study, lesion)
+            commit_run(study.root, list(command), told, [layout.MANIFESTS], 0, inputs=read)
     return True
 
 
@@ -149,10 +149,10 @@ def _require_complete(reading: ReaderVerdict) -> None:
         raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
 
 
-def _read_for(study: Study, lesion: FalseLesion, convention: str) -> list[str]:
+def _read_for(study: Study, lesion: FalseLesion) -> list[str]:
     """Return what a verdict rests on: the scores, and the record that lies beside the mask."""
-    record = f"{PREDICTIONS}/{lesion.model}/{lesion.test_set}/{NAME}"
-    paths = [f"{EVALUATION}/{convention}/scores.lesions.parquet", record]
+    record = layout.prediction_record(lesion.model, lesion.test_set)
+    paths = [layout.table(LesionScoreRow.TABLE), record]
     return [path for path in paths if (study.root / path).exists()]
 
 
@@ -171,15 +171,18 @@ def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | 
 
 
 def _lesions(study: Study, convention: str) -> pd.DataFrame:
-    return _read(study, convention, "scores.lesions.parquet")
+    return _evaluated(study, convention, study.score_lesions())
 
 
-def _read(study: Study, convention: str, name: str) -> pd.DataFrame:
-    path: Path = study.root / EVALUATION / convention_named(convention).name / name
-    if not path.exists():
+def _evaluated(study: Study, convention: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of scores by a convention, in the order of sets and cases."""
+    name = convention_named(convention).name
+    if name not in set(study.scores()["convention"]):
         raise ConfigurationError(
             f"the study was not evaluated by the convention {convention!r}",
-            where=str(path),
+            where=str(study.root / layout.table(CaseScoreRow.TABLE)),
             next_step=f"Run `cta-data evaluate --convention {convention}`",
         )
-    return pd.read_parquet(path)
+    chosen = rows[rows["convention"] == name].sort_values(KEY[:3], kind="stable")
+    # Whose masks of elsewhere are is not known.
+    return chosen.assign(**{one: chosen[one].replace("", pd.NA) for one in SessionId.COLUMNS})

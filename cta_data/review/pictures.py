@@ -19,6 +19,7 @@ from cta_data.review.acceptance import JUDGED
 from cta_data.review.picture_content import SessionFiles, lesion_entries, session_picture
 from cta_data.review.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
 from cta_data.review.transfer_pictures import draw_session
+from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -29,7 +30,7 @@ from cta_data.versioning.provenance import commit_of
 FOLDER = "evaluation/pictures"
 PAGE = "index.html"
 MADE_FROM = tuple(
-    f"manifests/{name}.parquet"
+    layout.table(name)
     for name in ("images", "transforms", "variants", "transfer_checks", "lesions", "acceptances")
 )
 """The commit that last changed any of these stands on the page."""

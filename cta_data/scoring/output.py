@@ -194,7 +194,7 @@ def lesion_frame(scores: Scores) -> pd.DataFrame:
         rows hold its Dice. Sizes of a side that there is not are missing; the centroid is of the
         reference, or of the false positive. `lesion_ids` are the study's lesions, where known.
     """
-    rows = [row for case in scores.cases for row in _scored_lesions(case)]
+    rows = [row for case in scores.cases for row in scored_lesions(case)]
     lists = {name: [_as_list(getattr(row, name)) for row in rows] for name in LISTS}
     values = {
         name: lists[name] if name in lists else [getattr(row, name) for row in rows]
@@ -207,7 +207,8 @@ def lesion_frame(scores: Scores) -> pd.DataFrame:
     return frame
 
 
-def _scored_lesions(case: CaseScore) -> Iterator[ScoredLesion]:
+def scored_lesions(case: CaseScore) -> Iterator[ScoredLesion]:
+    """Yield each lesion of the reference and each false one of a case; see `lesion_frame`."""
     by_reference = {pair.reference_lesion: pair for pair in case.pairs}
     by_predicted = {pair.predicted_lesion: pair for pair in case.pairs}
     predicted = {one.lesion: one for one in case.predicted}

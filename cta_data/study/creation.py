@@ -11,6 +11,7 @@ from pathlib import Path
 from cta_data.bids.dataset import write_bidsignore, write_dataset_description, write_readme
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.errors import ConfigurationError
+from cta_data.files import write_changed
 from cta_data.given_names import GROUPS, check_name
 from cta_data.names import require_plain_name, require_short_dataset
 from cta_data.study.configuration import initial_toml
@@ -160,7 +161,7 @@ def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> S
         Another command works on the study, or git does not know who commits.
     """
     with study_lock(study):
-        return ensure_cohort_of_locked(Study(study.root), cohort, card_file)
+        return ensure_cohort_of_locked(study, cohort, card_file)
 
 
 def require_cohort_name(study: Study, cohort: str) -> None:
@@ -185,16 +186,17 @@ def ensure_cohort_of_locked(study: Study, cohort: str, card_file: Path | None) -
             return study
         text = _card_text(cohort, card_file, own)
         parse_card(text, cohort, str(card_file))
-        if own.read_text("utf-8") != text:
-            own.write_text(text, encoding="utf-8")
+        if write_changed(text, own):
             save(study.root, f"Card of {cohort}", [own])
-        return Study(study.root)
+        study.refresh()
+        return study
     text = _card_text(cohort, card_file, own)
     card = parse_card(text, cohort, str(card_file or own))
     require_identity(study.root)
     _create_cohort_datasets(study.root, card, text)
     save(study.root, f"Cohort {cohort}", [study.root / "datasets", study.root / ".gitmodules"])
-    return Study(study.root)
+    study.refresh()
+    return study
 
 
 def card_to_be(study: Study, cohort: str, card_file: Path | None = None) -> Card:

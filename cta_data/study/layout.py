@@ -27,6 +27,7 @@ REPOSITORIES = (
 )
 """Where datasets of a study may lie, those included that no commit knows yet."""
 BUILD_RECORD = "build.json"
+PREDICTION_RECORD = "prediction.json"
 CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
 DRAWN = "drawn"
@@ -88,6 +89,11 @@ def raw_series(subject: str, session: str, series: str, kind: str, extension: st
     """Return where a raw series is, from the top of its cohort's sourcedata, by its labels."""
     stem = f"sub-{subject}_ses-{session}_series-{series}_{kind}"
     return f"sub-{subject}/ses-{session}/{stem}{extension}"
+
+
+def table(name: str) -> str:
+    """Return where a table of the study lies, by its name."""
+    return f"{MANIFESTS}/{name}.parquet"
 
 
 # Files of a session ----------------------------------------------------------------------------
@@ -325,7 +331,7 @@ def predicted_mask(model_name: str, test_set: str, case: str) -> str:
 @artefact("predict")
 def prediction_record(model_name: str, test_set: str) -> str:
     """What the masks are made of: weights, builds, images, options, and cases that were refused."""
-    return f"{prediction_folder(model_name, test_set)}/prediction.json"
+    return f"{prediction_folder(model_name, test_set)}/{PREDICTION_RECORD}"
 
 
 def references_folder(test_set: str, grid: str) -> str:

@@ -23,8 +23,8 @@ LOGGER = logging.getLogger(__name__)
 def study_lock(study: Study) -> Iterator[None]:
     """Hold the study's lock: one command at a time may change it.
 
-    What was read of its tables before is forgotten, since another command may have changed them
-    meanwhile: plan under the lock.
+    What was read of it before and is no longer so is forgotten, since another command may have
+    written meanwhile: plan under the lock.
 
     Raises
     ------
@@ -32,9 +32,9 @@ def study_lock(study: Study) -> Iterator[None]:
         Another command holds it, git does not work here, or git-annex cannot.
     """
     with folder_lock(study.root):
+        study.refresh()
         for cohort in study.cohorts:  # a study may have been moved
             require_short_dataset(study.root / study.derivatives_path(cohort))
-        study.tables.forget()
         yield
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
-from cta_data.files import json_line, written_whole
+from cta_data.files import Stamp, file_stamp, json_line, write_changed
 
 SUBJECTS = "subjects.tsv"
 SERIES = "series.tsv"
@@ -180,17 +180,9 @@ def read_inventory(sourcedata: Path) -> Inventory:
     )
 
 
-def inventory_stamp(sourcedata: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what changes when one of the tables is written again: time, size and file number."""
-    return tuple(_stamp(sourcedata / name) for name in (SUBJECTS, SERIES, SET_ASIDE, PERSONS))
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+def inventory_stamp(sourcedata: Path) -> tuple[Stamp, ...]:
+    """Return what changes when one of the tables is written again."""
+    return tuple(file_stamp(sourcedata / name) for name in (SUBJECTS, SERIES, SET_ASIDE, PERSONS))
 
 
 def write_subjects(sourcedata: Path, rows: Iterable[SubjectRow]) -> list[Path]:
@@ -234,14 +226,7 @@ def write_text(sourcedata: Path, name: Path, text: str) -> list[Path]:
 
 def write_bytes(sourcedata: Path, name: Path, content: bytes) -> list[Path]:
     """Write a small file as `write_text` does."""
-    path = sourcedata / name
-    if path.is_file() and path.read_bytes() == content:
-        return []
-    staging = sourcedata / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
-    with written_whole(path, beside=staging) as temporary:
-        temporary.write_bytes(content)
-    return [name]
+    return [name] if write_changed(content, sourcedata / name, sourcedata / STAGING) else []
 
 
 def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any]) -> list[Path]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
+from cta_data.files import Stamp, file_stamp
 from cta_data.study import layout
 from cta_data.versioning.committed import registered_datasets
 from cta_data.versioning.datasets import install
@@ -28,6 +30,7 @@ CONFIGURATION = "study.toml"
 UNFINISHED = Path(".cta") / "unfinished"
 """There from the first moment of a study until it is made."""
 ENVIRONMENT = "CTA_STUDY"
+_DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)
 EVALUATION = "evaluation"
 """Folder of a study with masks to score, and all that is made of them."""
 
@@ -47,9 +50,7 @@ class Study:
     """
 
     def __init__(self, root: Path) -> None:
-        from cta_data.study.configuration import StudyConfiguration
         from cta_data.study.tables import Tables
-        from cta_data.validation import read_toml
 
         self.root = root
         if (root / UNFINISHED).exists():
@@ -58,14 +59,65 @@ class Study:
                 where=str(root),
                 next_step=f"Run `cta-data init {root.name}` again, which begins anew",
             )
-        self.configuration = read_toml(root / CONFIGURATION, StudyConfiguration)
         self.tables = Tables(root / layout.MANIFESTS)
+        self._stamps: dict[Path, Stamp] = {}
         self._cards: dict[str, Card] = {}
-        self._clinical: dict[str, Clinical | None] = {}
+        self._clinical: dict[str, tuple[object, Clinical | None]] = {}
         self._inventories: dict[str, tuple[object, Inventory]] = {}
         self._not_available: dict[str, NotAvailable] = {}
+        self._configure()
+
+    def _configure(self) -> None:
+        from cta_data.study.configuration import StudyConfiguration
+        from cta_data.validation import read_toml
+
+        path = self.root / CONFIGURATION
+        self._stamps[path] = file_stamp(path)
+        self.configuration = read_toml(path, StudyConfiguration)
+
+    def refresh(self) -> None:
+        """Forget what was read and is no longer so, as the lock asks: others may have written.
+
+        What has not changed on the disk is not read again, however often a command locks.
+
+        Raises
+        ------
+        ConfigurationError
+            study.toml was changed and does not validate.
+        """
+        self.tables.refresh()
+        if self._is_changed(self.root / CONFIGURATION):
+            self._configure()
+        if self._is_changed(self.root / ".gitmodules"):
+            for name in ("cohorts", "not_available"):
+                self.__dict__.pop(name, None)
+        for cohort in [c for c in self._cards if self._is_changed(self._card_path(c))]:
+            del self._cards[cohort]
+        for cohort in [c for c in self._clinical if self._clinical[c][0] != self._told(c)]:
+            del self._clinical[cohort]
+
+    def _is_changed(self, path: Path) -> bool:
+        return file_stamp(path) != self._stamps.get(path)
+
+    def _card_path(self, cohort: str) -> Path:
+        return self.root / self.cohort_path(cohort) / "card.toml"
+
+    def _told(self, cohort: str) -> tuple[object, ...]:
+        """Return what changes when a cohort's card or one of its clinical tables does."""
+        from cta_data.study.sourcedata import CLINICAL
+
+        folder = self.root / self.sourcedata_path(cohort) / CLINICAL
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return tuple((path, file_stamp(path)) for path in (self._card_path(cohort), *files))
 
     # Folders -----------------------------------------------------------------------------------
+
+    @cached_property
+    def identifier(self) -> str:
+        """What tells a study and its clones from others: DataLad's id of its dataset, or empty."""
+        path = self.root / ".datalad" / "config"
+        found = _DATASET_ID.search(path.read_text("utf-8")) if path.is_file() else None
+        return found[1] if found else ""
 
     def cohort_path(self, cohort: str) -> str:
         """Path of a cohort's BIDS dataset from the top of the study."""
@@ -79,16 +131,13 @@ class Study:
         """Path of what is derived from a cohort, from the top of the study."""
         return layout.derivatives(cohort)
 
-    @property
-    def builds(self) -> Path:
-        """Folder of the training sets; it serves as nnU-Net's raw folder."""
-        return self.root / layout.BUILDS
-
     # Cohorts -----------------------------------------------------------------------------------
 
     @cached_property
     def cohorts(self) -> list[str]:
         """Names of the cohorts that the study holds, installed here or not."""
+        modules = self.root / ".gitmodules"
+        self._stamps[modules] = file_stamp(modules)
         parts = (path.split("/") for path in registered_datasets(self.root))
         return sorted(names[1] for names in parts if len(names) == 2 and names[0] == "datasets")
 
@@ -133,7 +182,8 @@ class Study:
                     next_step=f"Add it with `cta-data add {cohort} SOURCE`",
                 )
             self.require(self.cohort_path(cohort))
-            path = self.root / self.cohort_path(cohort) / "card.toml"
+            path = self._card_path(cohort)
+            self._stamps[path] = file_stamp(path)
             self._cards[cohort] = read_card(path, cohort)
         return self._cards[cohort]
 
@@ -149,8 +199,9 @@ class Study:
             tables = self.card(cohort).clinical
             folder = self.root / self.sourcedata_path(cohort) / CLINICAL
             there = bool(tables) and self.has_sourcedata(cohort) and folder.is_dir()
-            self._clinical[cohort] = read_clinical(tables, folder) if there else None
-        return self._clinical[cohort]
+            stamp = self._told(cohort)
+            self._clinical[cohort] = stamp, read_clinical(tables, folder) if there else None
+        return self._clinical[cohort][1]
 
     def require(self, path: str) -> None:
         """Make sure that the datasets that a path leads through are installed, without content.
@@ -275,6 +326,14 @@ class Study:
     def predictions(self) -> pd.DataFrame:
         """One row a case that a model predicted: the image that was read, and the mask."""
         return self.table("predictions")
+
+    def scores(self) -> pd.DataFrame:
+        """One row a case that a model was scored on, by a convention."""
+        return self.table("scores")
+
+    def score_lesions(self) -> pd.DataFrame:
+        """One row a lesion of a reference, and one a false lesion of a prediction, as scored."""
+        return self.table("score_lesions")
 
     def splits(self) -> pd.DataFrame:
         """One row a subject of a setting: partition and fold."""

@@ -85,8 +85,7 @@ class UnitId:
     def key(self) -> UnitKey:
         """Key of its row in the table `units`."""
         about, fold = self.about or NO_SESSION, NO_FOLD if self.fold is None else self.fold
-        labels = (about.cohort, about.subject, about.session)
-        return (self.step, *labels, self.model, fold, self.test_set)
+        return (self.step, *about.key, self.model, fold, self.test_set)
 
     def columns(self) -> dict[str, Any]:
         """Return its columns in the table `units`."""

@@ -90,7 +90,6 @@ class PredictInputs:
     """
 
     folder: str
-    out: str
     record: Mapping[str, Any]
     shared: Files[str]
     fold: Files[str]

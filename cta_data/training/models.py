@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from cta_data.study.unit_id import UnitId
 from cta_data.training.nnunet.plans import model_folder
 from cta_data.versioning.datasets import create_dataset, save, write_attributes
 from cta_data.versioning.git_settings import run_git
+from cta_data.versioning.keys import linked_to
 
 ANNEXED_MODELS = ("*.pth", "*.nii.gz", "*.png")
 ANNEXED_PREDICTIONS = ("*.nii.gz", "*.png")
@@ -83,9 +83,7 @@ def kept_at(path: Path, top: Path) -> str:
     top
         The study.
     """
-    if path.is_symlink() and ".git" not in Path(os.readlink(path)).parts:
-        path = Path(os.path.normpath(path.parent / os.readlink(path)))
-    return path.relative_to(top).as_posix()
+    return (linked_to(path) or path).relative_to(top).as_posix()
 
 
 def ensure_dataset(study: Study, path: str, annexed: Iterable[str]) -> None:

@@ -26,7 +26,7 @@ from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.training.nnunet.prediction_files import write_lesion_table
 from cta_data.training.nnunet.process import run_job
-from cta_data.training.prediction_record import NAME, PredictionRecord, UsedFold, UsedImage
+from cta_data.training.prediction_record import PredictionRecord, UsedFold, UsedImage
 from cta_data.training.train import SHARED, Machine, postprocessing_file
 from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
 from cta_data.versioning.keys import content_key
@@ -126,7 +126,6 @@ def _plan(
     record = record.model_copy(update={"refused": refused, "postprocessing": bool(chosen)})
     given = PredictInputs(
         folder=model.folder,
-        out=layout.prediction_folder(model.name, test_set.name),
         record=record.model_dump(mode="json"),
         shared=Files({name: layout.model_file(model.folder, name) for name in SHARED[:2]}),
         fold=Files({str(one.fold): one.checkpoint for one in folds}),
@@ -177,7 +176,8 @@ def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) ->
         The model cannot be loaded, or no case can be predicted.
     """
     record = PredictionRecord.model_validate(unit.given.record)
-    out = workspace.write(f"{unit.given.out}/{NAME}").parent
+    place = workspace.write(layout.prediction_record(record.model, record.test_set))
+    out = place.parent
     cases = list(record.images)
     done = run_prediction(
         _job(unit, workspace, out, machine), workspace.root / WORK, unit.key, machine
@@ -190,7 +190,7 @@ def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) ->
     masks = {case: content_key(out / f"{case}.nii.gz") for case in cases if case not in failed}
     refused = dict(sorted((record.refused | failed).items()))
     written = record.model_copy(update={"masks": masks, "refused": refused})
-    (out / NAME).write_text(written.text(), encoding="utf-8")
+    place.write_text(written.text(), encoding="utf-8")
     total = len(cases) + len(record.refused)
     notes = [f"{len(masks)} of {total} cases on {record.technique}, {lesions} lesions"]
     told = "; ".join(f"{case}: {why}" for case, why in refused.items())

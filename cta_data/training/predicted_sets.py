@@ -21,6 +21,7 @@ from cta_data.study import layout
 from cta_data.study.configuration import PAPER_SETTINGS, Setting, TrainingSection
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import Study
+from cta_data.study.tables import PredictionRow
 from cta_data.training.build_files import build_key
 from cta_data.training.evaluation_sets import EvaluationCase, EvaluationSets, SetForModel
 from cta_data.training.models import Model
@@ -29,8 +30,8 @@ from cta_data.training.trained_models import (
     Seen,
     TrainedFold,
     definition_of,
+    fold_rows,
     folds_to_use,
-    trained_folds,
 )
 from cta_data.versioning.keys import content_key
 
@@ -60,8 +61,9 @@ class StudyPredictions:
     def _found(self) -> list[_Found]:
         """Predictions with a usable record, by test set and model."""
         found = []
-        for folder in self._folders():
-            name = f"model {folder.parent.name} on {folder.name}"
+        for model_name, test_set in self._listed:
+            folder = self.study.root / layout.prediction_folder(model_name, test_set)
+            name = f"model {model_name} on {test_set}"
             try:
                 record = read_record(folder)
             except DataRefused as error:
@@ -69,7 +71,7 @@ class StudyPredictions:
                 continue
             if record is None:
                 continue
-            if (record.model, record.test_set) != (folder.parent.name, folder.name):
+            if (record.model, record.test_set) != (model_name, test_set):
                 told = (
                     f"its {NAME} is of model {record.model} on {record.test_set}: remove the copy"
                 )
@@ -84,7 +86,16 @@ class StudyPredictions:
             found.append(_Found(folder, record, setting, model))
         return sorted(found, key=lambda one: (one.record.test_set, one.record.model))
 
+    @cached_property
+    def _listed(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Key of each mask by its case, of the predictions that the study made: model, test set."""
+        keys: dict[tuple[str, str], dict[str, str]] = {}
+        for row in self.study.tables.rows(PredictionRow):
+            keys.setdefault((row.model, row.test_set), {})[row.case] = row.annex_key
+        return keys
+
     def _folders(self) -> Iterator[Path]:
+        """Yield all folders of masks: those of elsewhere are in no table."""
         top = self.study.root / PREDICTIONS
         for model in subfolders(top) if top.is_dir() else []:
             yield from subfolders(model)
@@ -170,13 +181,13 @@ class StudyPredictions:
                 f"setting {record.setting} was {record.technique} with {record.quality} when it "
                 f"was predicted, and is {now[0]} with {now[1]}"
             )
-        trained = trained_folds(self.study, one.model)
+        trained = list(fold_rows(self.study, one.model))
         used = sorted(map(int, record.folds))
         if not set(used) <= set(trained) or (used != trained and not record.chosen_folds):
             return f"it was predicted with {_folds(used)}, and trained {_are(trained)} now"
         for number in used:
-            path = self.study.root / layout.checkpoint(one.model.folder, number)
-            if content_key(path) != record.folds[str(number)].checkpoint_key:
+            key = content_key(self.study.root / layout.checkpoint(one.model.folder, number))
+            if key != record.folds[str(number)].checkpoint_key:
                 return f"fold {number} was trained again since it was predicted"
         return ""
 
@@ -192,6 +203,7 @@ class StudyPredictions:
             return dict.fromkeys(cases, str(error))
         self._note_training(one, folds)
         seen = Seen(folds, self._same_person)
+        masks = self._listed[record.model, record.test_set]
         refused = {}
         for name, case in cases.items():
             key = content_key(self.study.root / case.image) or ""
@@ -199,7 +211,7 @@ class StudyPredictions:
             why = seen.reason(*case.session.patient, key)
             if not why and name in record.images and record.images[name].key != key:
                 why = f"its image changed since it was predicted: {again}"
-            if not why and mask is not None and mask != record.masks.get(name):
+            if not why and mask is not None and mask != masks.get(name):
                 why = f"the mask is not the one that was predicted: {again}, with --recompute"
             if why or (name in record.refused and mask is None):
                 refused[name] = why or record.refused[name]
@@ -258,7 +270,14 @@ class StudyPredictions:
             test_set, model = folder.name, folder.parent.name
             name = f"model {model} on {test_set}"
             references = self.study.root / REFERENCES / test_set
+            if (model, test_set) in self._listed and (folder / NAME).exists():
+                continue
             if (folder / NAME).exists():
+                told = (
+                    "no row of the table `predictions` is of it: it was copied here, or its rows "
+                    f"were lost. Predict again, or remove {folder.relative_to(self.study.root)}"
+                )
+                self._unscored.append(f"{name}: {told}")
                 continue
             if test_set in self.sets.by_name:
                 told = (

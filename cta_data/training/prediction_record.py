@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from cta_data.errors import DataRefused
+from cta_data.study.layout import PREDICTION_RECORD
 from cta_data.validation import StrictModel
 
-NAME = "prediction.json"
+NAME = PREDICTION_RECORD
 
 
 class UsedFold(StrictModel):

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step
+from cta_data.engine import ExecutorOptions, Observer, Report, RunOptions, Step, plan_steps
 from cta_data.engine.driver import mark_uncommitted
 from cta_data.pipeline.build import build_step
-from cta_data.pipeline.runner import execute
+from cta_data.pipeline.runner import execute, run_and_commit
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.layout import MODELS, PREDICTIONS
 from cta_data.study.lock import study_lock
@@ -30,7 +30,7 @@ from cta_data.training.nnunet.environment import require_device, require_trainin
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.train import Machine, training_steps
-from cta_data.training.trained_models import require_folds, trained_folds
+from cta_data.training.trained_models import fold_rows, require_folds
 from cta_data.versioning.provenance import command_words
 
 MOST_PROCESSES = 8
@@ -124,15 +124,11 @@ def train_models(
     require_device(request.machine.device)
     builds = [build_step(study, setting) for setting in request.settings]
     command = command_words("build", setting=request.settings)
-    built = execute(
-        study,
-        builds,
-        RunOptions(executor=request.executor, command=command),
-        observer,
-        commit=request.commit,
-    )
-    if built.failures:
-        return Trained({}, built)
+    options = RunOptions(executor=request.executor, command=command)
+    if any(decision.action != "notneeded" for decision in plan_steps(study, builds, options)):
+        built = execute(study, builds, options, observer, commit=request.commit)
+        if built.failures:
+            return Trained({}, built)
     folds = len(request.folds) or study.configuration.build.folds
     checks = {}
     for setting in request.settings:
@@ -149,8 +145,8 @@ def train_models(
     options = RunOptions(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
-    report = execute(study, steps, options, observer, commit=request.commit)
-    _remove_finished(Study(study.root))
+    report = run_and_commit(study, steps, options, observer, commit=request.commit)
+    _remove_finished(study)
     return Trained(checks, report)
 
 
@@ -188,7 +184,7 @@ def predict_sets(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
     step = prediction_step(tasks, prediction_options(request), request.machine)
-    return execute(study, [step], options, observer, commit=request.commit)
+    return run_and_commit(study, [step], options, observer, commit=request.commit)
 
 
 def prediction_options(request: TrainingRequest) -> PredictionOptions:
@@ -218,7 +214,7 @@ def prediction_tasks(
     for name in request.settings:
         model = model_of(study, name, request.training)
         if request.folds:
-            require_folds(study, request.folds, trained_folds(study, model))
+            require_folds(study, request.folds, fold_rows(study, model))
         setting = study.configuration.build.settings[name]
         chosen = sets.chosen(names or ["all"], setting)
         tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]

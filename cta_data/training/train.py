@@ -24,7 +24,7 @@ from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import DataRefused
-from cta_data.files import json_text, read_json, read_json_object
+from cta_data.files import read_json, read_json_object
 from cta_data.study import layout
 from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting, TrainingSection
@@ -48,7 +48,6 @@ from cta_data.training.trained_models import (
     definition_of,
     describe_training,
     require_folds,
-    study_id,
 )
 
 PLAN_VERSION = 1
@@ -167,7 +166,7 @@ def _plan_folds(
             options={key: options[key] for key in options if key not in _NOT_LEARNING},
             patients={case.case: case.session.patient for case in cases},
             definition=definition_of(Setting.model_validate(build["definition"])),
-            study=study_id(study),
+            study=study.identifier,
             plans=File(layout.model_plans(model.folder)),
         )
         yield make_unit(study, unit, TRAIN_VERSION, given)
@@ -305,18 +304,19 @@ def _keep(
         case = path.name.removesuffix(".nii.gz")
         _link(path, workspace.write(layout.validation_mask(model, fold, case)))
     summary = read_json_object(source / "validation" / "summary.json")
-    _write(workspace, f"{target}/validation/summary.json", without_folders(summary))
+    workspace.write_json(f"{target}/validation/summary.json", without_folders(summary))
     sessions = done["sessions"]
     card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
     card = with_first_cost(card, _card_there(workspace.read(layout.model_card(model, fold))))
-    _write(workspace, layout.model_card(model, fold), card)
+    workspace.write_json(layout.model_card(model, fold), card)
     write_curves(card["curves"], workspace.write(f"{target}/curves.png"))
     begun = [one["first_epoch"] for one in sessions if one["first_epoch"]]
     notes = [f"resumed after epoch {', '.join(map(str, begun))}"] if begun else []
-    return Outcome(rows=[_model_row(unit, card)], notes=notes)
+    return Outcome(rows=[model_row(unit, card)], notes=notes)
 
 
-def _model_row(unit: Unit[TrainInputs], card: Mapping[str, Any]) -> ModelFoldRow:
+def model_row(unit: Unit[TrainInputs], card: Mapping[str, Any]) -> ModelFoldRow:
+    """Return the row of a trained fold, from what its card tells."""
     plan, fold = unit.given.plan, unit.given.fold
     return ModelFoldRow(
         model=unit.id.model,
@@ -375,8 +375,9 @@ def cross_validate(
     done = run_job("postprocess", job, work, environment)
     model, folds = unit.given.folder, unit.given.folds
     summary = without_folders(done["summary"])
-    _write(workspace, layout.cross_validation_summary(model, folds), summary)
-    _write(workspace, layout.postprocessing(model, folds), without_folders(done["postprocessing"]))
+    workspace.write_json(layout.cross_validation_summary(model, folds), summary)
+    postprocessing = without_folders(done["postprocessing"])
+    workspace.write_json(layout.postprocessing(model, folds), postprocessing)
     shutil.rmtree(work)
     dice = done["summary"]["foreground_mean"]["Dice"]
     chosen = ", ".join(done["postprocessing"]["postprocessing_fns"]) or "none"
@@ -388,8 +389,3 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # another file system
         shutil.copyfile(source, target)
-
-
-def _write(workspace: Workspace, path: str, content: Any) -> None:
-    text = json_text(content, indent=1, escaped=True)
-    workspace.write(path).write_text(text, encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,14 +14,12 @@ from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import MODELS
+from cta_data.study.session_id import Patient
 from cta_data.study.study import Study
+from cta_data.study.tables import ModelFoldRow
 from cta_data.training.inputs import TrainInputs
 from cta_data.training.models import Model
 from cta_data.versioning.keys import content_key
-
-_DATASET_ID = re.compile(r"^\s*id = (\S+)$", re.MULTILINE)
-Label = tuple[str, str]
-"""Cohort and subject."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +86,11 @@ def describe_training(
     }
 
 
-def trained_folds(study: Study, model: Model) -> list[int]:
-    """Return the folds of a model that are trained; their content may be elsewhere.
+def fold_rows(study: Study, model: Model) -> dict[int, ModelFoldRow]:
+    """Return the folds of a model that the study trained, by number; content may be elsewhere.
+
+    Weights that no row of the table `models` names were not trained here: nobody can say whom they
+    have seen.
 
     Raises
     ------
@@ -98,12 +98,13 @@ def trained_folds(study: Study, model: Model) -> list[int]:
         The study has models, and their dataset cannot be installed here.
     """
     study.require(MODELS)
-    found = []
-    for path in (study.root / model.folder).glob("fold_*"):
-        number = path.name.removeprefix("fold_")
-        if number.isdigit() and os.path.lexists(path / layout.CHECKPOINT):
-            found.append(int(number))
-    return sorted(found)
+    rows = study.tables.index(ModelFoldRow, ("model",)).get((model.name,), [])
+    return {
+        row.fold: row
+        for row in sorted(rows, key=lambda row: row.fold)
+        if row.path == layout.checkpoint(model.folder, row.fold)
+        and os.path.lexists(study.root / row.path)
+    }
 
 
 def require_folds(study: Study, folds: Sequence[int], trained: Collection[int] = ()) -> None:
@@ -124,7 +125,7 @@ def require_folds(study: Study, folds: Sequence[int], trained: Collection[int] =
             )
 
 
-def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
+def read_fold(study: Study, model: Model, row: ModelFoldRow) -> TrainedFold:
     """Read what is known of a trained fold.
 
     Raises
@@ -133,10 +134,9 @@ def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
         It has no card, or one that does not tell what the fold was trained on: nobody could say
         whom the model has seen.
     """
-    folder = layout.fold_folder(model.folder, fold)
-    path = study.root / layout.model_card(model.folder, fold)
+    folder = layout.fold_folder(model.folder, row.fold)
     try:
-        card = json.loads(path.read_text("utf-8"))
+        card = json.loads((study.root / row.card_path).read_text("utf-8"))
         seen = tuple(SeenCase(**case) for case in card["trained_on"])
         about = (str(card["training_set_key"]), str(card["learning_key"]), int(card["epochs"]))
         definition = {name: str(value) for name, value in card["definition"].items()}
@@ -145,20 +145,12 @@ def read_fold(study: Study, model: Model, fold: int) -> TrainedFold:
         raise _unknown(folder, "it has no card.json", model) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _unknown(folder, f"its card.json lacks {error}", model) from error
-    checkpoint = layout.checkpoint(model.folder, fold)
-    key = content_key(study.root / checkpoint) or ""
-    if origin[0] != study_id(study):
+    key = content_key(study.root / row.path) or ""
+    if origin[0] != study.identifier:
         raise _unknown(folder, "it was trained in another study, whose patients are others", model)
-    if origin[1:] != (fold, key):
+    if origin[1:] != (row.fold, key) or key != row.annex_key:
         raise _unknown(folder, "its card.json is of other weights", model)
-    return TrainedFold(fold, checkpoint, key, *about, seen, definition)
-
-
-def study_id(study: Study) -> str:
-    """Return what tells a study and its clones from others: DataLad's id of its dataset."""
-    path = study.root / ".datalad" / "config"
-    found = _DATASET_ID.search(path.read_text("utf-8")) if path.is_file() else None
-    return found[1] if found else ""
+    return TrainedFold(row.fold, row.path, key, *about, seen, definition)
 
 
 def definition_of(setting: Setting) -> dict[str, str]:
@@ -200,15 +192,15 @@ def folds_to_use(
         A fold is not trained, or lacks its card; the setting meant something else when it was
         trained; the folds are of different builds, or differ in how they were trained.
     """
-    trained = trained_folds(study, model)
-    missing = sorted(set(wanted) - set(trained))
+    trained = fold_rows(study, model)
+    missing = sorted(set(wanted) - trained.keys())
     if missing or not trained:
         named = f"fold {', '.join(map(str, missing))} of model" if missing else "model"
         raise DataRefused(
             f"{named} {model.name} is not trained",
             next_step=f"Run `cta-data train --setting {model.setting}`",
         )
-    folds = [read_fold(study, model, fold) for fold in wanted or trained]
+    folds = [read_fold(study, model, trained[fold]) for fold in wanted or trained]
     _require_setting(study, model, folds)
     _require_one_build(model, folds)
     if not unequal:
@@ -273,9 +265,9 @@ class Seen:
     def __init__(
         self,
         folds: Sequence[TrainedFold],
-        same_person: Iterable[Sequence[Label]] = (),
+        same_person: Iterable[Sequence[Patient]] = (),
     ) -> None:
-        self._folds_of_patient: dict[tuple[str, str], list[int]] = {}
+        self._folds_of_patient: dict[Patient, list[int]] = {}
         self._folds_of_image: dict[str, list[int]] = {}
         for fold in folds:
             for case in fold.seen:
@@ -296,9 +288,9 @@ class Seen:
         return f"its image stood in the training part of {_named(folds)}" if folds else ""
 
 
-def _groups(pairs: Iterable[Sequence[Label]]) -> dict[Label, set[Label]]:
+def _groups(pairs: Iterable[Sequence[Patient]]) -> dict[Patient, set[Patient]]:
     """Return all names of each person: who is B is also C where B is C."""
-    groups: dict[Label, set[Label]] = {}
+    groups: dict[Patient, set[Patient]] = {}
     for labels in pairs:
         joined = set(labels).union(*(groups.get(label, {label}) for label in labels))
         for label in joined:

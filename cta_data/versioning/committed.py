@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cta_data.errors import CtaError
+from cta_data.files import Stamp, file_stamp
 from cta_data.versioning.git_settings import run_git
 
 
@@ -60,11 +61,19 @@ def datasets_of(root: Path) -> Iterator[Path]:
             yield from datasets_of(inside)
 
 
-def registered_datasets(dataset: Path) -> set[str]:
+def registered_datasets(dataset: Path) -> frozenset[str]:
     """Return the paths of the datasets that are registered in one, installed or not."""
     modules = dataset / ".gitmodules"
-    text = modules.read_text("utf-8") if modules.exists() else ""
-    return set(re.findall(r"^\s*path = (.+?)\s*$", text, re.MULTILINE))
+    stamp = file_stamp(modules)
+    if modules not in _registered or _registered[modules][0] != stamp:
+        text = modules.read_text("utf-8") if stamp else ""
+        found = frozenset(re.findall(r"^\s*path = (.+?)\s*$", text, re.MULTILINE))
+        _registered[modules] = stamp, found
+    return _registered[modules][1]
+
+
+_registered: dict[Path, tuple[Stamp, frozenset[str]]] = {}
+"""What each file told when it was last read: a command asks of every path that it looks at."""
 
 
 def _left_out(root: Path, paths: list[Path]) -> Iterator[str]:

@@ -52,6 +52,14 @@ def _link_target(name: str) -> str:
         return ""
 
 
+def linked_to(path: Path) -> Path | None:
+    """Return the file that a link of ours points to; None of any other, git-annex's links too."""
+    target = _link_target(os.fspath(path))
+    if not target or ".git" in Path(target).parts:
+        return None
+    return Path(os.path.normpath(path.parent / target))
+
+
 def is_fetched(path: Path) -> bool:
     """Tell whether a file's content is here: false for a link or pointer into an empty annex."""
     if os.path.islink(path):

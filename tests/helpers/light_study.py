@@ -31,7 +31,7 @@ from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
 from cta_data.training.models import model_of
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
-from cta_data.training.train import Machine, training_steps
+from cta_data.training.train import Machine, model_row, training_steps
 from cta_data.training.trained_models import describe_training
 
 STEPS = ("convert", "register", "transfer", "strip", "measure")
@@ -150,6 +150,7 @@ def train(study: Study, setting: str, folds: tuple[int, ...], **changes: Any) ->
         path.write_text(secrets.token_hex(8), "ascii")
         card = describe_training(unit, splits, path) | {"epochs": training.epochs}
         (path.parent / "card.json").write_text(json.dumps(card), "utf-8")
+        study.tables.upsert([model_row(unit, card)])
     return units
 
 

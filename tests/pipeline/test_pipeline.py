@@ -20,6 +20,7 @@ from cta_data.engine import Report, RunOptions
 from cta_data.phantom import WrittenPatient
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.study import layout
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -231,7 +232,7 @@ def test_nnunet_takes_every_build(
     from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 
     study, _ = built
-    folders = sorted(study.builds.iterdir())
+    folders = sorted((study.root / layout.BUILDS).iterdir())
     assert [folder.name for folder in folders] == [
         f"Dataset{501 + i}_CTA{name}" for i, name in enumerate(SETTINGS)
     ]
@@ -281,7 +282,9 @@ def test_a_setting_of_the_study_s_own_with_another_phase(built: Built, tmp_path:
     study = Study(study.root)
     report = execute(study, [*SUBJECT_STEPS, build_step(study, "E")], RunOptions(command=COMMAND))
     assert not report.failures
-    dataset = json.loads((study.builds / "Dataset505_CTAE" / "dataset.json").read_text("utf-8"))
+    dataset = json.loads(
+        (study.root / layout.BUILDS / "Dataset505_CTAE" / "dataset.json").read_text("utf-8")
+    )
     images = [case["images"][0] for case in dataset["dataset"].values()]
     assert images
     assert all("acq-mprageEarly" in image and "desc-brain" in image for image in images)

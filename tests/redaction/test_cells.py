@@ -6,7 +6,7 @@ import pytest
 
 from cta_data.cohorts.clinical.vocabulary import WORDS
 from cta_data.redaction import CellRedactor, Identity
-from cta_data.redaction.dates import without_dates
+from cta_data.redaction.cells import without_dates
 
 COHORT = Identity(
     names=frozenset({"Zaunkönig^Wilhelmine", "Rotkehl^Otto", "Oma^Ren"}),

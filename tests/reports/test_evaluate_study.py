@@ -7,12 +7,15 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.blank_figures import leave_figures_blank
 from helpers.command_line import run_cta
 from helpers.new_study import new_study
 
 from cta_data.formats.nifti.image import write_voxels
+from cta_data.study.study import Study
+from cta_data.study.tables import CaseScoreRow
 from cta_data.versioning.datasets import save
 from cta_data.versioning.tools import use_environment_tools
 
@@ -95,12 +98,44 @@ def test_one_commit_with_a_record_and_none_where_nothing_changed(study: Path) ->
     assert len(commits(study)) == before + 1
 
 
+def test_scores_are_tables_of_the_study(study: Path) -> None:
+    """One row a case and convention, one a lesion, with the values of the evaluation's own files;
+    what can no longer be scored leaves them.
+    """
+    assert run_cta("evaluate", study=study).code == 0
+    assert run_cta("evaluate", "--convention", "tables", study=study).code == 0
+    assert git(study, "status", "--porcelain") == ""
+    opened = Study(study)
+    found = opened.query("select convention, model, sum(tp), sum(fn) from scores group by all")
+    assert sorted(found.itertuples(index=False, name=None)) == [
+        ("article", "A", 2, 2), ("article", "B", 4, 0),
+        ("tables", "A", 2, 2), ("tables", "B", 4, 0),
+    ]  # fmt: skip
+    own = pd.read_parquet(study / "evaluation/article/scores.parquet")
+    ours = opened.scores().query("convention == 'article'").sort_values(["model", "case"])
+    for name in ("case", "tp", "f1", "lesionwise_dice", "voxel_dice"):
+        assert list(own.sort_values(["model", "case"])[name]) == list(ours[name])
+    lesions = opened.query("select model, status, count(*) from score_lesions"
+                           " where convention = 'article' group by all")  # fmt: skip
+    assert set(lesions.itertuples(index=False, name=None)) == {
+        ("A", "detected", 2), ("A", "missed", 2), ("B", "detected", 4),
+    }  # fmt: skip
+    shutil.rmtree(study / "evaluation/predictions/A")
+    assert run_cta("evaluate", study=study).code == 0
+    rows = Study(study).tables.rows(CaseScoreRow)
+    assert {(row.convention, row.model) for row in rows} == {
+        ("article", "B"), ("tables", "A"), ("tables", "B"),
+    }  # fmt: skip
+    assert {row.session for row in rows} == {None}
+
+
 def test_the_replay_of_the_record_writes_the_same_and_leaves_the_commit(study: Path) -> None:
     """After the results are gone, the recorded command makes the same files, uncommitted."""
     run_cta("evaluate", study=study)
     message = git(study, "log", "-1", "--format=%B")
     assert '"cmd": "cta-data evaluate --convention article --replay"' in message
     shutil.rmtree(study / "evaluation/article")
+    (study / "manifests/scores.parquet").unlink()
     before = len(commits(study))
     done = run_cta("evaluate", "--convention", "article", "--replay", study=study)
     assert done.code == 0

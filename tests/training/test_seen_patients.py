@@ -31,16 +31,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cta_data.errors import DataRefused
 from cta_data.intake.overlap import SharedPatient
+from cta_data.pipeline.doctor import diagnose
 from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.models import ScoredSet
+from cta_data.study import layout
+from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, SessionRow
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import place_references
+from cta_data.training.models import model_of
 from cta_data.training.predicted_sets import StudyPredictions
-from cta_data.training.trained_models import study_id
+from cta_data.training.trained_models import fold_rows, folds_to_use
+from cta_data.versioning.keys import content_key
 
 MODELS = {"A": "Dataset501_CTAA", "B": "Dataset502_CTAB", "C": "Dataset503_CTAC"}
 PLAN = "nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -435,6 +441,37 @@ def test_a_copied_folder_of_predictions_is_not_scored_twice(study: Study) -> Non
     assert sorted(scored(study)) == before
 
 
+def test_what_no_table_lists_is_not_used(study: Study) -> None:
+    """Weights of another fold and masks of another model beside ours are found, and named."""
+    study.tables.flush()
+    model = model_of(study, "A", TrainingSection())
+    ours = list(fold_rows(study, model))
+    shutil.copytree(
+        study.root / layout.fold_folder(model.folder, 0),
+        study.root / layout.fold_folder(model.folder, 7),
+    )
+    top = study.root / layout.PREDICTIONS
+    shutil.copytree(top / "A/susm", top / "copy/susm")
+    assert list(fold_rows(study, model)) == ours
+    before = sorted(scored(study))
+    assert "copy" not in {name for name, _, _ in before}
+    found = {one.subject: one.message for one in diagnose(study.root) if one.level == "warning"}
+    assert layout.checkpoint(model.folder, 7) in found["weights"]
+    assert "evaluation/predictions/copy/susm" in found["masks"]
+
+
+def test_weights_that_are_not_those_of_the_table_are_refused(study: Study) -> None:
+    """Also where a card beside them says that they are its own."""
+    model = model_of(study, "A", TrainingSection())
+    path = study.root / layout.checkpoint(model.folder, 0)
+    path.write_text("other weights", "ascii")
+    card = json.loads((path.parent / "card.json").read_text("utf-8"))
+    card["checkpoint_key"] = content_key(path)
+    (path.parent / "card.json").write_text(json.dumps(card), "utf-8")
+    with pytest.raises(DataRefused):
+        folds_to_use(study, model)
+
+
 def test_a_person_under_three_names_is_known_by_all_of_them(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -489,8 +526,8 @@ def test_a_card_of_other_weights_or_of_another_study_is_not_believed(study: Stud
     before = card.read_text("utf-8")
     shutil.copyfile(folder / "fold_1/card.json", card)
     assert "other weights" in predict(study, "B", ("susm",))["predict_B_susm"]
-    assert study_id(study)
-    card.write_text(before.replace(study_id(study), "another"), "utf-8")
+    assert study.identifier
+    card.write_text(before.replace(study.identifier, "another"), "utf-8")
     assert "another study" in predict(study, "B", ("susm",))["predict_B_susm"]
     card.write_text(before, "utf-8")
     assert predict(study, "B", ("susm",))["predict_B_susm"] == "ok: "

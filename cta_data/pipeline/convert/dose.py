@@ -6,6 +6,7 @@ from cta_data.bids.dataset import SOFTWARE_NAME
 from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import UnitId, Workspace, content_key
+from cta_data.engine.sessions import DOSE
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.coded_values import codes_of
 from cta_data.formats.dicom.header import identity_of
@@ -15,7 +16,6 @@ from cta_data.pipeline.convert.image_rows import RawSeries, grid_columns, image_
 from cta_data.study import layout
 from cta_data.study.tables import ImageRow
 
-DOSE = "RTDOSE"
 TOLD = {"DoseUnits": "DoseUnits", "DoseType": "DoseType", "DoseSummationType": "DoseSummationType"}
 
 

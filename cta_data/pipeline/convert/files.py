@@ -18,6 +18,7 @@ from cta_data.cohorts.file_roles import FileMatch, match_file, required_techniqu
 from cta_data.cohorts.roi_selection import RoiName
 from cta_data.cohorts.series_roles import Role
 from cta_data.engine import Unit, UnitId, Workspace, content_key
+from cta_data.engine.sessions import DOSE
 from cta_data.errors import DataRefused
 from cta_data.formats.digests import VoxelDigests, voxel_digests
 from cta_data.formats.nifti.copy import place_nifti
@@ -29,7 +30,6 @@ from cta_data.formats.slice_numbers import slice_numbers
 from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
 from cta_data.intake import read_members
-from cta_data.pipeline.convert.dose import DOSE
 from cta_data.pipeline.convert.image_rows import (
     TWO_VALUES,
     PlacedImage,

@@ -10,13 +10,14 @@ import pydicom
 
 from cta_data.bids.names import BidsName, raw_name
 from cta_data.cohorts.series_roles import Role
+from cta_data.engine.sessions import DOSE
 from cta_data.imaging.geometry.grid import Placed, ras_affine
 from cta_data.imaging.rasterization.contours import AcquiredSlices
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow
 
 TWO_VALUES = "holds two values alone: is it a mask?"
-SUFFIX_OF_MODALITY = {"CT": "ct", "RTDOSE": "dose"}
+SUFFIX_OF_MODALITY = {"CT": "ct", DOSE: "dose"}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from cta_data.bids.sidecars import build_sidecar, write_sidecar
 from cta_data.cohorts.card import Card, RepairSection
 from cta_data.cohorts.series_roles import Role, SeriesHeader, assign_roles
 from cta_data.engine import Unit, UnitId, Workspace, content_key
+from cta_data.engine.sessions import CONVERTED_KINDS, DOSE
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.geometry import SeriesRepairs
 from cta_data.formats.dicom.header import measured
@@ -19,7 +20,7 @@ from cta_data.formats.voxel_values import usable_values
 from cta_data.imaging.rasterization.contours import AcquiredSlices
 from cta_data.intake import header_of, open_datasets
 from cta_data.intake.person import person_of
-from cta_data.pipeline.convert.dose import DOSE, convert_dose
+from cta_data.pipeline.convert.dose import convert_dose
 from cta_data.pipeline.convert.image_rows import (
     TWO_VALUES,
     PlacedImage,
@@ -34,7 +35,6 @@ from cta_data.study import layout
 from cta_data.study.phases import phase_order, space_of
 from cta_data.study.tables import ImageRow
 
-IMAGE_KINDS = ("MR", "CT", DOSE)
 UNEVEN = ("missing_slices", "uneven_steps")
 IN_THE_CARD = (
     "The cohort's card can allow a repair ([repairs]: uneven_steps, gantry_tilt, identical_slices) "
@@ -63,7 +63,7 @@ def convert_images(
     DataRefused
         A required series is missing or ambiguous, or a series is no regular volume.
     """
-    by_identifier = {one.identifier: one for one in session.of_kind(*IMAGE_KINDS)}
+    by_identifier = {one.identifier: one for one in session.of_kind(*CONVERTED_KINDS)}
     headers = [SeriesHeader(i, one.header) for i, one in by_identifier.items()]
     roles = assign_roles(headers, card.series)
     if roles.problems:

@@ -12,7 +12,6 @@ from cta_data.cohorts.card import AnnotationSection, Card, MaskSection
 from cta_data.cohorts.roi_selection import select_rois
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
-from cta_data.files import json_text
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.imaging.geometry.grid import Placed, describe_grid_difference, ras_affine, same_grid
 from cta_data.imaging.lesions.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
@@ -119,8 +118,7 @@ def write_drawn(
     path, names = layout.drawn_labels(session, space), layout.drawn_names(session, space)
     write_voxels(lesions.labels, ras_affine(grid), workspace.write(path))
     content = {"Lesions": [asdict(lesion) for lesion in lesions.lesions]}
-    text = json_text(content, indent=1, escaped=True)
-    workspace.write(names).write_text(text, encoding="utf-8")
+    workspace.write_json(names, content)
     result.add(session, card, space, "labels", len(lesions.lesions), path, workspace, names)
 
 

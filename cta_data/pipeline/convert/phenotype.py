@@ -97,9 +97,7 @@ def write_phenotypes(study: Study, converted: set[SessionId]) -> None:
                 by_session.append(f"phenotype/{table.name}.*")
             if columns and write_phenotype(folder, table.name, columns, rows, table.sidecar()):
                 mark_uncommitted(study.root)
-        before = (folder / ".bidsignore").read_bytes()
-        write_bidsignore(folder, by_session)
-        if (folder / ".bidsignore").read_bytes() != before:
+        if write_bidsignore(folder, by_session):
             mark_uncommitted(study.root)
 
 

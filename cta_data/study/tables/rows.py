@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cta_data.study.session_id import SessionId
+from cta_data.study.tables.model_rows import (
+    CaseScoreRow,
+    LesionScoreRow,
+    ModelFoldRow,
+    PredictionRow,
+    SplitRow,
+)
 from cta_data.study.tables.table_row import TableRow
 from cta_data.study.unit_id import NO_FOLD, UnitId
 
@@ -280,57 +287,6 @@ class UnitRow(TableRow):
         return UnitId(self.step, self.session, self.model, fold, self.test_set)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFoldRow(TableRow):
-    """One trained fold of a model."""
-
-    TABLE: ClassVar[str] = "models"
-
-    model: str
-    fold: int
-    setting: str
-    dataset: str
-    configuration: str
-    planner: str
-    training_set_key: str
-    learning_key: str
-    epochs: int
-    path: str
-    annex_key: str
-    card_path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionRow(TableRow):
-    """One case that a model predicted."""
-
-    TABLE: ClassVar[str] = "predictions"
-
-    model: str
-    test_set: str
-    case: str
-    technique: str
-    folds: tuple[int, ...]
-    image_path: str
-    image_key: str
-    path: str
-    annex_key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitRow(TableRow):
-    """One subject in one setting."""
-
-    TABLE: ClassVar[str] = "splits"
-
-    setting: str
-    cohort: str
-    subject: str
-    partition: str
-    fold: int | None = None
-    seed: int
-
-
 ROW_TYPES: tuple[type[TableRow], ...] = (
     SessionRow,
     ImageRow,
@@ -346,6 +302,8 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     UnitRow,
     ModelFoldRow,
     PredictionRow,
+    CaseScoreRow,
+    LesionScoreRow,
     SplitRow,
 )
 """Of every table, in the order of the schemas."""

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cta_data.errors import CtaError
-from cta_data.files import written_whole
+from cta_data.files import Stamp, file_stamp, written_whole
+from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables.schemas import table_schemas
 from cta_data.study.tables.stored_rows import has_twins, stored_rows
@@ -41,6 +42,7 @@ class Tables:
         self._rows: dict[str, dict[Key, Any]] = {}
         self._groups: dict[tuple[str, tuple[str, ...]], dict[Key, list[Any]]] = {}
         self._changed: set[str] = set()
+        self._stamps: dict[str, Stamp] = {}
 
     def rows(self, of: type[Stored]) -> list[Stored]:
         """Return the rows of a table, in no particular order."""
@@ -92,10 +94,12 @@ class Tables:
             groups.setdefault(tuple(map(row.column, columns)), []).append(row)
         return groups
 
-    def forget(self) -> None:
-        """Read every table again when it is next asked for, but those that are to be written."""
-        self._rows = {table: self._rows[table] for table in self._changed}
-        self._groups.clear()
+    def refresh(self) -> None:
+        """Forget each table whose file was written since it was read, but those to be written."""
+        for table in self._rows.keys() - self._changed:
+            if file_stamp(self._file(table)) != self._stamps[table]:
+                self._forget_groups(table)
+                del self._rows[table]
 
     def changed(self) -> bool:
         """Tell whether any table differs from its file."""
@@ -107,7 +111,8 @@ class Tables:
         for table in sorted(self._changed):
             rows = self._rows[table]
             write_rows(self.folder, table, [rows[key] for key in sorted(rows)])
-            written.append(self.folder / f"{table}.parquet")
+            written.append(self._file(table))
+            self._stamps[table] = file_stamp(written[-1])
         self._changed.clear()
         return written
 
@@ -115,13 +120,21 @@ class Tables:
         if rows != self._load(of):
             self._changed.add(of.TABLE)
             self._rows[of.TABLE] = rows
-            self._groups = {key: found for key, found in self._groups.items() if key[0] != of.TABLE}
+            self._forget_groups(of.TABLE)
+
+    def _forget_groups(self, table: str) -> None:
+        self._groups = {key: found for key, found in self._groups.items() if key[0] != table}
+
+    def _file(self, table: str) -> Path:
+        return self.folder / f"{table}.parquet"
 
     def _load(self, of: type[Stored]) -> dict[Key, Stored]:
         if of.TABLE not in self._rows:
-            path = self.folder / f"{of.TABLE}.parquet"
+            path = self._file(of.TABLE)
+            self._stamps[of.TABLE] = file_stamp(path)
             # To make an empty table of Arrow would load pandas.
-            self._rows[of.TABLE] = _read_rows(path, of) if path.exists() else {}
+            there = self._stamps[of.TABLE] is not None
+            self._rows[of.TABLE] = _read_rows(path, of) if there else {}
         return self._rows[of.TABLE]
 
 
@@ -138,7 +151,7 @@ def write_rows(folder: Path, table: str, rows: Sequence[TableRow]) -> None:
         content = pa.Table.from_pylist([row.columns() for row in rows], schema=schema.arrow)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise CtaError(
-            "a row does not fit its table", where=f"manifests/{table}.parquet", why=str(error)
+            "a row does not fit its table", where=layout.table(table), why=str(error)
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / f"{table}.parquet") as unfinished:

@@ -8,7 +8,6 @@ training goes on unseen.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
@@ -25,6 +24,7 @@ from typing import Any
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.files import json_line, write_text
 from cta_data.memory import lift_memory_bound
+from cta_data.processes import die_with_parent
 
 JOBS = {
     "plan": "cta_data.training.nnunet.planning:plan_job",
@@ -37,7 +37,6 @@ JOBS = {
 _KINDS: dict[str, type[CtaError]] = {
     kind.__name__: kind for kind in (CtaError, DataRefused, ConfigurationError)
 }
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _LAST_LINES = 3
 _FULL_BYTES = 4 << 20
 
@@ -100,13 +99,8 @@ def run_job(
 
 
 def _begin() -> None:
-    _die_with_parent()
+    die_with_parent()
     lift_memory_bound()  # it takes what it needs, and dies alone
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _is_full(folder: Path) -> bool:
@@ -166,5 +160,5 @@ def _told(error: Exception) -> dict[str, str]:
 
 if __name__ == "__main__":
     # nnU-Net's augmentation is forked and never looks whether who wants it is still there.
-    os.register_at_fork(after_in_child=_die_with_parent)
+    os.register_at_fork(after_in_child=die_with_parent)
     main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
