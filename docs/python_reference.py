@@ -46,7 +46,9 @@ def _entry(name: str, value: Any) -> Iterator[str]:
 
 
 def _members(owner: type) -> Iterator[tuple[str, Any]]:
-    for name, member in vars(owner).items():
+    inherited = [base for base in owner.__mro__[1:] if base.__module__.startswith("cta_data")]
+    every = {n: m for c in (*reversed(inherited), owner) for n, m in vars(c).items()}
+    for name, member in every.items():
         found = member.__func__ if isinstance(member, classmethod) else member
         if not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property)):
             yield name, found
