@@ -135,8 +135,8 @@ def _added(path: Path) -> str:
 
     with plan_addition(path, path.parent / "sourcedata", AdditionOptions()) as plan:
         if plan.counts["subjects_refused"] or plan.problems:
-            told = [s.reason for s in plan.subjects] + [p.reason for p in plan.problems]
-            raise DataRefused("; ".join(told))
+            told = [str(one.reason) for one in (*plan.subjects, *plan.problems) if one.reason]
+            raise DataRefused("source_without_dicom", where=path, why="; ".join(told))
         return f"{len(plan.series)} series"
 
 

@@ -28,7 +28,7 @@ OF_UNITS = ("key", "parameters", "input_keys")
 """Columns of `units` that say how a result was asked for, not what it is; told apart."""
 RENAMED = {"annotations": "rois"}
 """Tables of earlier versions under the names that they have now."""
-OF_PARTITION = ("partition", "fold", "exclusion_reason", "inputs")
+OF_PARTITION = ("partition", "fold", "exclusion_reason", "exclusion_code", "inputs")
 WORDS_OF_PROVENANCE = ("unit_key", "software")
 
 

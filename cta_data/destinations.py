@@ -15,8 +15,6 @@ from pathlib import Path
 
 from cta_data.errors import ConfigurationError
 
-OVERWRITE = "--overwrite"
-
 
 def require_file_place(
     out: Path,
@@ -43,9 +41,9 @@ def require_file_place(
     """
     for read in filter(None, inputs):
         if _is_same(out, read):
-            raise _refusal(out, "the output is what is read", f"{read} is read")
+            raise ConfigurationError("output_is_input", where=out, read=read)
         if read.is_dir() and _is_below(out, read):
-            raise _refusal(out, "the output lies in a folder that is read", f"{read} is read")
+            raise ConfigurationError("output_inside_input", where=out, read=read)
     _require_new([out, *map(out.with_name, beside)], inputs, overwrite=overwrite)
 
 
@@ -56,7 +54,7 @@ def _require_possible(path: Path) -> None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             why = f"{len(os.fsencode(path))} bytes; a name in it has 255 at most"
-            raise _refusal(path, "the path is too long for this file system", why) from error
+            raise ConfigurationError("path_too_long", where=path, why=why) from error
 
 
 def require_folder_place(
@@ -82,14 +80,14 @@ def require_folder_place(
     """
     for read in filter(None, inputs):
         if _is_same(out, read):
-            raise _refusal(out, "the output folder is what is read", f"{read} is read")
+            raise ConfigurationError("output_folder_is_input", where=out, read=read)
         if read.is_dir() and _is_below(out, read):
-            raise _refusal(out, "the output lies in a folder that is read", f"{read} is read")
+            raise ConfigurationError("output_inside_input", where=out, read=read)
         if _is_below(read, out):
-            raise _refusal(out, "the output folder holds what is read", f"{read} is read")
+            raise ConfigurationError("output_folder_holds_input", where=out, read=read)
     _require_possible(out)
     if os.path.lexists(out) and not out.is_dir():
-        raise _refusal(out, "the output is a folder, and this is none", "")
+        raise ConfigurationError("output_not_a_folder", where=out)
     _require_new([out / name for name in names], inputs, overwrite=overwrite)
 
 
@@ -106,14 +104,10 @@ def _require_new(
     read = {identity for path in filter(None, inputs) for identity in _identities(path)}
     for path in there:
         if read & set(_identities(path)):
-            raise _refusal(path, "the output is what is read", "a link in the input leads there")
+            raise ConfigurationError("output_linked_to_input", where=path)
     if not overwrite:
         more = f" and {len(there) - 1} more" if there[1:] else ""
-        raise ConfigurationError(
-            f"it is there already{more}",
-            where=str(there[0]),
-            next_step=f"Name another place, or say {OVERWRITE}",
-        )
+        raise ConfigurationError("output_exists", where=there[0], more=more)
 
 
 def _identities(path: Path) -> Iterator[tuple[int, int]]:
@@ -140,7 +134,3 @@ def _is_below(path: Path, folder: Path) -> bool:
         return True
     # Another spelling of one folder, as where the file system does not tell cases apart.
     return any(parent.exists() and _is_same(parent, folder) for parent in named.parents)
-
-
-def _refusal(out: Path, what: str, why: str) -> ConfigurationError:
-    return ConfigurationError(what, where=str(out), why=why, next_step="Name another place")

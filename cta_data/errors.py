@@ -3,38 +3,59 @@
 Every error that reaches a user says what happened, where, why, and what to do next.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
+from cta_data.reasons import Reason
+
 
 class CtaError(Exception):
     """An error with a message for people.
 
     Parameters
     ----------
-    what
-        What went wrong, in one sentence without a full stop.
+    reason
+        A code of the catalogue of reasons, or a reason that is known already.
     where
         The file, series, case or key that it concerns.
-    why
-        What was measured or found.
-    next_step
-        What the user can do about it.
+    values
+        What was measured or found, by the names that the catalogue uses.
     """
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", next_step: str = "") -> None:
-        super().__init__(what, where, why, next_step)
-        self.what = what
-        self.where = where
-        self.why = why
-        self.next_step = next_step
+    def __init__(self, reason: str | Reason, /, *, where: object = "", **values: Any) -> None:
+        if isinstance(reason, str):
+            reason = Reason(reason, where=where, **values)
+        self.reason = reason
+        super().__init__(self.reason)
+
+    @property
+    def code(self) -> str:
+        """What was found: an entry of the catalogue of reasons."""
+        return self.reason.code
+
+    @property
+    def what(self) -> str:
+        """What went wrong, in one sentence without a full stop."""
+        return self.reason.what
+
+    @property
+    def where(self) -> str:
+        """The file, series, case or key that it concerns."""
+        return self.reason.where
+
+    @property
+    def why(self) -> str:
+        """What was measured or found."""
+        return self.reason.why
+
+    @property
+    def next_step(self) -> str:
+        """What the user can do about it."""
+        return self.reason.next_step
 
     def __str__(self) -> str:
-        where = f"{self.where}: " if self.where else ""
-        why = f" ({self.why})" if self.why else ""
-        next_step = f". {self.next_step}" if self.next_step else ""
-        return f"{where}{self.what}{why}{next_step}"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Keyword-only arguments do not survive the default pickling between worker processes.
-        return (_rebuild, (type(self), self.what, self.where, self.why, self.next_step))
+        return str(self.reason)
 
 
 class DataRefused(CtaError):
@@ -59,7 +80,3 @@ def without_text(error: BaseException) -> str:
     Its text is left out: of a damaged header it may repeat a value, such as a name.
     """
     return type(error).__name__
-
-
-def _rebuild(kind: type[CtaError], what: str, where: str, why: str, next_step: str) -> CtaError:
-    return kind(what, where=where, why=why, next_step=next_step)

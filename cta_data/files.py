@@ -92,10 +92,10 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise DataRefused("there is no such file", where=str(path)) from error
+        raise DataRefused("file_not_found", where=path) from error
     except (OSError, ValueError, RecursionError) as error:
         why = f"{type(error).__name__}: {str(error)[:200]}"
-        raise DataRefused("the file cannot be read as JSON", where=str(path), why=why) from error
+        raise DataRefused("json_unreadable", where=path, why=why) from error
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):
         why = f"it holds {type(content).__name__}"
-        raise DataRefused("the JSON file holds no mapping", where=str(path), why=why)
+        raise DataRefused("json_not_a_mapping", where=path, why=why)
     return content
 
 

@@ -51,9 +51,6 @@ def check_name(
         instead = f"Write {twin} if you mean that {what}, or choose another name"
     if why:
         raise ConfigurationError(
-            f"this is no name for a {what}",
-            where=repr(name[:LONGEST_LABEL]),
-            why=why,
-            next_step=instead,
+            "label_invalid", where=repr(name[:LONGEST_LABEL]), what=what, why=why, instead=instead
         )
     return name

@@ -19,9 +19,9 @@ def require_given(*paths: Path) -> None:
         if not path.exists():
             link = path.is_symlink()
             raise ConfigurationError(
-                "the file is a link whose content is not here" if link else "there is no such file",
-                where=str(path),
-                next_step=f"Fetch it: datalad get {path}" if link else "Check the path",
+                "link_content_not_fetched" if link else "given_file_not_found",
+                where=path,
+                path=path,
             )
 
 
@@ -35,11 +35,7 @@ def require_given_file(path: Path, what: str) -> None:
     """
     require_given(path)
     if path.is_dir():
-        raise ConfigurationError(
-            "this is a folder, and a file is wanted",
-            where=str(path),
-            next_step=f"Give the file that holds {what}",
-        )
+        raise ConfigurationError("given_file_is_a_folder", where=path, what=what)
 
 
 def require_given_folder(path: Path, what: str) -> None:
@@ -51,10 +47,6 @@ def require_given_folder(path: Path, what: str) -> None:
         With what to give instead.
     """
     if not path.exists():
-        raise ConfigurationError("there is no such folder", where=str(path))
+        raise ConfigurationError("given_folder_not_found", where=path)
     if not path.is_dir():
-        raise ConfigurationError(
-            "this is a file, and a folder is wanted",
-            where=str(path),
-            next_step=f"Give the folder that holds {what}",
-        )
+        raise ConfigurationError("given_folder_is_a_file", where=path, what=what)

@@ -46,10 +46,7 @@ def require_plain_name(name: str, *, what: str) -> None:
     found = hidden_character(name)
     if found:
         raise ConfigurationError(
-            f"{what} holds a character that no path may have",
-            where=shown(name),
-            why=found,
-            next_step="Choose another name",
+            "name_has_control_character", where=shown(name), what=what, why=found
         )
 
 
@@ -64,8 +61,8 @@ def require_short_dataset(path: Path) -> None:
     length = len(os.fsencode(path.absolute()))
     if length > LONGEST_DATASET_PATH:
         raise ConfigurationError(
-            "the path of a dataset is too long for git-annex",
-            where=str(path),
-            why=f"{length} bytes, and {LONGEST_DATASET_PATH} are the limit",
-            next_step="Put the study into a folder with a shorter path",
+            "dataset_path_too_long",
+            where=path,
+            length=length,
+            longest_dataset_path=LONGEST_DATASET_PATH,
         )

@@ -77,8 +77,9 @@ def _compiled(pattern: str, ignore_case: bool = False) -> regex.Pattern[str]:
 
 def _too_slow(pattern: str, text: str) -> ConfigurationError:
     return ConfigurationError(
-        "a regular expression takes too long",
+        "pattern_too_slow",
         where=getattr(pattern, "where", ""),
-        why=f"{str(pattern)!r} had not decided after {SECONDS:g} s about {len(text)} characters",
-        next_step="Write it without repetitions inside of repetitions, such as (a+)+",
+        pattern=str(pattern),
+        seconds=SECONDS,
+        n_text=len(text),
     )

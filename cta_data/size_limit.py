@@ -33,7 +33,7 @@ def largest_image_bytes() -> int:
     except ValueError:
         gibibytes = math.nan
     if not 0 < gibibytes < math.inf:
-        raise ConfigurationError("this is no number of GiB above 0", where=VARIABLE, why=repr(text))
+        raise ConfigurationError("size_limit_invalid", where=VARIABLE, text=repr(text))
     return int(gibibytes * GIBIBYTE)
 
 
@@ -48,10 +48,7 @@ def require_allowed(size: int, *, where: str = "") -> None:
     most = largest_image_bytes()
     if size > most:
         raise TooLarge(
-            "the image is larger than the limit",
-            where=where,
-            why=f"it takes {_gibibytes(size)}, and the limit is {_gibibytes(most)}",
-            next_step=f"If that is its true size, set {VARIABLE} to the GiB that an image may take",
+            "image_too_large", where=where, size=_gibibytes(size), limit=_gibibytes(most)
         )
 
 

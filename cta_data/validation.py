@@ -35,13 +35,9 @@ def read_toml(path: Path, model: type[Model]) -> Model:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(
-            "the file cannot be read", where=str(path), why=str(error)
-        ) from error
+        raise ConfigurationError("toml_file_unreadable", where=path, error=str(error)) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            "the file is not UTF-8, as TOML has to be", where=str(path), why=str(error)
-        ) from error
+        raise ConfigurationError("toml_not_utf8", where=path, error=str(error)) from error
     return parse_toml(text, model, where=path.name if path.name != "card.toml" else str(path))
 
 
@@ -50,15 +46,17 @@ def parse_toml(text: str, model: type[Model], *, where: str) -> Model:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError("this is not valid TOML", where=where, why=str(error)) from error
+        raise ConfigurationError("toml_invalid", where=where, error=str(error)) from error
     except RecursionError as error:
         why = "its tables or arrays are nested too deeply"
-        raise ConfigurationError("this TOML cannot be read", where=where, why=why) from error
+        raise ConfigurationError("toml_unreadable", where=where, why=why) from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
         problems = [_explain(problem, model) for problem in error.errors()]
-        raise ConfigurationError("; ".join(problems), where=where) from error
+        raise ConfigurationError(
+            "settings_invalid", where=where, problems=tuple(problems)
+        ) from error
 
 
 def nearest_key(wrong: str, known: Iterable[str]) -> str:

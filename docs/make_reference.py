@@ -1,7 +1,8 @@
-"""Write the reference of tables, files and Python: python docs/make_reference.py.
+"""Write the reference of tables, files, reasons and Python: python docs/make_reference.py.
 
 `tables.md` is written from manifests/schemas.toml, the lists of `files.md` from
-cta_data/study/layout.py, and `python.md` from signatures and docstrings.
+cta_data/study/layout.py, `reasons.md` from cta_data/reasons.toml, and `python.md` from signatures
+and docstrings.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from python_reference import python_page
 
+from cta_data.reasons import Template, catalogue
 from cta_data.study.layout import ARTEFACTS, Artefact
 from cta_data.study.session_id import SessionId
 
@@ -23,6 +25,7 @@ SCHEMAS = REPOSITORY / "manifests" / "schemas.toml"
 TARGET = REPOSITORY / "docs" / "reference" / "tables.md"
 FILES = REPOSITORY / "docs" / "reference" / "files.md"
 PYTHON = REPOSITORY / "docs" / "reference" / "python.md"
+REASONS = REPOSITORY / "docs" / "reference" / "reasons.md"
 TYPES = {
     "string": "text",
     "bool": "true or false",
@@ -131,11 +134,51 @@ def with_lists(page: str) -> str:
     return page
 
 
+HEAD_OF_REASONS = """\
+# Reasons
+
+<!-- Written by docs/make_reference.py from cta_data/reasons.toml. Change that file instead. -->
+
+Whatever was refused, was not done, or is on hold has a reason: a code, and a sentence with what was
+measured. The sentence may be worded better one day; the code stays, so use it in queries and
+programs. It stands in the columns `reason_code` of `units`, `exclusion_code` of `subjects`,
+`rejected_code` of `rois` and `rejection_code` of `transforms`, and beside the reason in JSON.
+
+{names} stand for values. Codes are listed by the package that gives them; `shared` ones come from
+several.
+
+"""
+
+
+def reasons_page(reasons: Mapping[str, Template]) -> str:
+    """Return the page of all codes, a section a package."""
+    rooms: dict[str, list[str]] = {}
+    for code, template in reasons.items():
+        rooms.setdefault(template.room, []).append(_reason_line(code, template))
+    head = ["| code | what was found | what to do next |", "|---|---|---|"]
+    sections = ["\n".join([f"## {room}", "", *head, *lines]) for room, lines in rooms.items()]
+    return HEAD_OF_REASONS + "\n\n".join(sections) + "\n"
+
+
+def _reason_line(code: str, template: Template) -> str:
+    found = f"{template.what} ({template.why})" if template.why else template.what
+    cells = [_cell(text) for text in (found, template.next_step)]
+    return f"| `{code}` | {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """Return a sentence with the names of its values alone, as a cell of a table."""
+    named = re.sub(r"\{(\w+)[^{}]*\}", r"{\1}", text)
+    plain = named.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return " ".join(plain.replace("[", "\\[").split())
+
+
 def main() -> None:
     """Write all pages."""
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(reference(tomllib.loads(SCHEMAS.read_text("utf-8"))), encoding="utf-8")
     FILES.write_text(with_lists(FILES.read_text("utf-8")), encoding="utf-8")
+    REASONS.write_text(reasons_page(catalogue()), encoding="utf-8")
     PYTHON.write_text(python_page(), encoding="utf-8")
 
 

@@ -50,8 +50,9 @@ class RasterizedStructureSet:
         chosen = [roi for roi in self._with_mask if not name or roi.name == name]
         if not chosen:
             raise ConfigurationError(
-                f"no ROI named {name!r} has a mask" if name else "no ROI has a mask",
-                why="; ".join(f"{roi.name}: {roi.status}" for roi in self.rois),
+                "roi_mask_not_found" if name else "roi_masks_missing",
+                name=name,
+                rois="; ".join(f"{roi.name}: {roi.status}" for roi in self.rois),
             )
         union = np.zeros(self.image.shape, np.uint8)
         for roi in chosen:

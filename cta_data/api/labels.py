@@ -70,7 +70,7 @@ def register(
         settings = RegistrationSettings(kind=kind)
         settings = settings if seed is None else RegistrationSettings(kind=kind, seed=seed)
     except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError("registration_settings_invalid", error=str(error)) from error
     return register_images(fixed.to_sitk(), moving.to_sitk(), settings)
 
 
@@ -102,11 +102,7 @@ def transfer(
     """
     if isinstance(transform, RegistrationResult):
         if not transform.accepted:
-            raise DataRefused(
-                "the registration is not accepted",
-                why="; ".join(transform.reasons),
-                next_step="Look at both images; give its `.transform` to use it all the same",
-            )
+            raise DataRefused("registration_not_accepted", reasons=tuple(transform.reasons))
         transform = transform.transform
     result = transfer_lesions(_lesions(annotation, moving), transform, fixed.grid)
     labels = fixed.with_array(sitk.GetArrayFromImage(result.labels).T)
@@ -177,9 +173,8 @@ def _lesions(annotation: Volume | StructureSet, moving: Volume) -> list[DrawnLes
         return list(lesions_from_contours(annotation.rois, spacing_mm=moving.spacing).lesions)
     if not same_grid(annotation.grid, moving.grid):
         raise DataRefused(
-            "the mask does not lie on the grid of the image that it was drawn on",
-            why=f"mask and image: {describe_grid_difference(annotation.grid, moving.grid)}",
-            next_step="Give the image that the mask was drawn on",
+            "mask_off_moving_grid",
+            difference=describe_grid_difference(annotation.grid, moving.grid),
         )
     return list(lesions_from_mask(annotation.to_sitk()))
 

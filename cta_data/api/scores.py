@@ -92,13 +92,11 @@ def froc(
     try:
         return operating_points.froc(arrays(), thresholds, rules)
     except ValueError as error:
-        raise DataRefused("the map is not usable", why=str(error)) from error
+        raise DataRefused("probability_map_invalid", error=str(error)) from error
 
 
 def _require_one_grid(first: Volume, second: Volume) -> None:
     if not same_grid(first.grid, second.grid):
         raise DataRefused(
-            "reference and prediction lie on different grids",
-            why=describe_grid_difference(first.grid, second.grid),
-            next_step="Resample the prediction to the grid of the reference",
+            "grids_differ_in_score", difference=describe_grid_difference(first.grid, second.grid)
         )

@@ -58,16 +58,9 @@ class Volume:
         if array.ndim == 4 and array.shape[3] == 1:
             array = array[..., 0]
         if array.ndim != 3 or array.dtype.kind not in "biuf":
-            raise DataRefused(
-                "a volume has three axes and one number per voxel",
-                why=f"shape {array.shape}, type {array.dtype}",
-                next_step="Give one channel of the image",
-            )
+            raise DataRefused("array_not_a_volume", shape=str(array.shape), dtype=array.dtype)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise DataRefused(
-                "an affine is a 4 × 4 matrix of numbers from voxel index to RAS mm",
-                why=f"shape {affine.shape}",
-            )
+            raise DataRefused("affine_invalid", shape=str(affine.shape))
         object.__setattr__(self, "array", array)
         object.__setattr__(self, "affine", require_right_angles(affine, where="affine"))
 
@@ -117,8 +110,7 @@ class Volume:
         voxels = np.asarray(array)
         if voxels.shape != self.shape:
             raise DataRefused(
-                "the array does not have the shape of the volume",
-                why=f"{voxels.shape}, not {self.shape}",
+                "array_shape_differs", shape=str(voxels.shape), expected_shape=str(self.shape)
             )
         return Volume(voxels, self.affine, self.frame, self.identity)
 

@@ -112,11 +112,9 @@ def write_table(
         name = prefix + str(row[key]).removeprefix(prefix)
         unknown = sorted(set(row) - set(descriptions) - {key})
         if unknown:
-            raise ConfigurationError(
-                "a column has no description", where=path.name, why=", ".join(unknown)
-            )
+            raise ConfigurationError("column_undescribed", where=path.name, unknown=tuple(unknown))
         if name in by_key:
-            raise ConfigurationError("a row occurs twice", where=path.name, why=name)
+            raise ConfigurationError("row_repeated", where=path.name, name=name)
         by_key[name] = row
     columns = [column for column in descriptions if column != key]
     lines = ["\t".join([key, *columns])]

@@ -65,17 +65,16 @@ class BidsName:
         unknown = sorted(set(self.entities) - set(ENTITY_ORDER))
         if unknown:
             raise ConfigurationError(
-                f"{', '.join(unknown)}: no such part of a BIDS name",
-                next_step=f"Known are {', '.join(ENTITY_ORDER)}",
+                "bids_entities_unknown", unknown=tuple(unknown), entity_order=tuple(ENTITY_ORDER)
             )
         if "sub" not in self.entities:
-            raise ConfigurationError("a BIDS name needs a subject", where=self.suffix)
+            raise ConfigurationError("bids_subject_missing", where=self.suffix)
         for key, label in self.entities.items():
             require_label(label, key)
         if not _SUFFIX.fullmatch(self.suffix):
-            raise ConfigurationError("a BIDS suffix is letters and digits", where=self.suffix)
+            raise ConfigurationError("bids_suffix_invalid", where=self.suffix)
         if not _EXTENSION.fullmatch(self.extension):
-            raise ConfigurationError("not a file extension", where=self.extension)
+            raise ConfigurationError("bids_extension_invalid", where=self.extension)
 
     @property
     def stem(self) -> str:
@@ -113,9 +112,9 @@ def require_label(label: str, key: str = "label") -> str:
         Otherwise.
     """
     if not _LABEL.fullmatch(label) or not label.isascii():
-        raise ConfigurationError("a BIDS label is letters and digits only", where=f"{key}-{label}")
+        raise ConfigurationError("bids_label_invalid", where=f"{key}-{label}")
     if key in ("run", "echo", "flip", "inv") and not label.isdigit():
-        raise ConfigurationError("it is counted, so it must be a number", where=f"{key}-{label}")
+        raise ConfigurationError("bids_index_not_a_number", where=f"{key}-{label}")
     return label
 
 
@@ -133,14 +132,12 @@ def parse_name(filename: str) -> BidsName:
     for part in parts:
         key, dash, label = part.partition("-")
         if not dash or key in entities:
-            raise ConfigurationError("this is no BIDS name", where=filename, why=f"at {part!r}")
+            raise ConfigurationError("bids_name_invalid", where=filename, part=part)
         entities[key] = label
     name = BidsName(entities, suffix, dot + extension)
     if name.filename != filename:
         raise ConfigurationError(
-            "the parts of the BIDS name are out of order",
-            where=filename,
-            next_step=f"Name it {name.filename}",
+            "bids_entities_out_of_order", where=filename, filename=name.filename
         )
     return name
 

@@ -53,9 +53,9 @@ def validate(folder: Path, *, warnings: bool = False, read_images: bool = True) 
         found = json.loads(finished.stdout)["issues"]
     except (ValueError, KeyError, TypeError) as error:
         raise CtaError(
-            "the BIDS validator gave no answer",
-            where=str(folder),
-            why=" ".join((finished.stderr or finished.stdout).split())[:300],
+            "bids_validator_failed",
+            where=folder,
+            output=" ".join((finished.stderr or finished.stdout).split())[:300],
         ) from error
     messages = found.get("codeMessages", {})
     issues = [_issue(entry, messages) for entry in found["issues"]]
@@ -79,8 +79,5 @@ def _executable() -> str:
     beside = Path(sys.executable).parent / EXECUTABLE
     found = str(beside) if beside.is_file() else shutil.which(EXECUTABLE)
     if not found:
-        raise ConfigurationError(
-            "the BIDS validator is not installed",
-            next_step=f"Install it: pip install {EXECUTABLE} (it is in the extra `dev`)",
-        )
+        raise ConfigurationError("bids_validator_not_installed")
     return found

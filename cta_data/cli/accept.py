@@ -39,17 +39,12 @@ def accept(
     from cta_data.versioning.datasets import git_identity
 
     if step and step not in JUDGED:
-        raise ConfigurationError(
-            f"nobody decides about a step {step!r}", next_step=f"Name one of {' and '.join(JUDGED)}"
-        )
+        raise ConfigurationError("step_without_review", step=step, judged=tuple(JUDGED))
     study, selected = selection.open(), selection.selected()
     if not (reason or author or reject or on):
         return _listed(held_back(study, selected), output)
     if not selected.subjects:
-        raise ConfigurationError(
-            "a decision is about subjects that somebody looked at",
-            next_step="Name each with --subject; `cta-data pictures` shows them",
-        )
+        raise ConfigurationError("decision_subjects_missing")
     author = author or git_identity(study.root).partition(" <")[0]
     verdict = ReviewDecision("rejected" if reject else "accepted", author, reason, day_of(on))
     command = recorded(context, author=author, on=verdict.decided_on)

@@ -42,7 +42,7 @@ from cta_data.cli.train import train
 from cta_data.cli.transfer_mask import transfer_mask
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import CtaError, DataRefused
-from cta_data.terminal.output import error_console
+from cta_data.terminal.output import error_console, print_json
 from cta_data.versioning.tools import use_environment_tools
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -120,6 +120,8 @@ def run() -> None:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
     except (CtaError, OSError) as error:
+        if "--json" in sys.argv and isinstance(error, CtaError):
+            print_json({"error": error.reason.as_dict() | {"reason": str(error)}})
         told = f"[bold red]Error:[/] {escape(_in_words(error))}"
         error_console().print(told, soft_wrap=True, markup=True)
         sys.exit(EXIT_FAILED if isinstance(error, DataRefused) else EXIT_USAGE)

@@ -109,10 +109,7 @@ def _judge(
     from cta_data.review.audit import FalseLesion, ReaderVerdict, judge
 
     if not (given.case and given.lesion and given.model and given.test_set and given.verdict):
-        raise ConfigurationError(
-            "a verdict is about one false lesion",
-            next_step="Give CASE LESION --model --test-set --verdict --reader",
-        )
+        raise ConfigurationError("verdict_incomplete")
     about = FalseLesion(given.test_set, given.model, given.case, given.lesion)
     reading = ReaderVerdict(given.verdict, given.reader, day, given.note)
     if not judge(study, about, reading, convention, command, commit=commit):

@@ -64,7 +64,7 @@ def compare(
     from cta_data.scoring.kept_scores import read_scores
     from cta_data.terminal.compare_table import comparison_lines
 
-    require_suffix(output.out, "the comparison is kept as .parquet or .csv", (".parquet", ".csv"))
+    require_suffix(output.out, (".parquet", ".csv"))
     sources = _sources(a, b, model or [], convention_named(convention).name, chosen)
     if output.out is not None:
         require_file_place(output.out, [path for path, _ in sources], overwrite=output.overwrite)
@@ -95,17 +95,15 @@ def _sources(
     """
     from cta_data.given_paths import require_given_file
 
-    choose = "Give two files, or --model A --model B"
     if len(models) > 2 or (b is None and len(set(models)) != 2):
         why = f"--model was given {len(models)} times"
-        raise ConfigurationError("two models are compared", why=why, next_step=choose)
+        raise ConfigurationError("models_to_compare_unclear", why=why)
     for given in filter(None, (a, b)):
         require_given_file(given, "the scores")
     a = a or _scores_of_study(chosen, convention)
     first, second = (models * 2)[:2] if models else ("", "")
     if first == second and b is not None and a.resolve() == b.resolve():
-        told = "scores are not compared with themselves"
-        raise ConfigurationError(told, where=str(a), next_step=choose)
+        raise ConfigurationError("scores_compared_with_themselves", where=a)
     return [(a, first), (b or a, second)]
 
 
@@ -114,11 +112,7 @@ def _scores_of_study(chosen: StudyChoice, convention: str) -> Path:
 
     path = chosen.open().root / EVALUATION / convention / "scores.parquet"
     if not path.exists():
-        raise ConfigurationError(
-            f"the study was not evaluated by the convention {convention!r}",
-            where=str(path),
-            next_step=f"Run `cta-data evaluate --convention {convention}`",
-        )
+        raise ConfigurationError("convention_not_evaluated", where=path, convention=convention)
     return path
 
 

@@ -34,11 +34,7 @@ def distribution(
     from cta_data.study.sharing import share
 
     if (allowed or forbidden) and not chosen.named:
-        raise ConfigurationError(
-            "--allow and --forbid need --cohort",
-            why="every cohort has an agreement of its own",
-            next_step="Name the cohort that the sibling may hold: --cohort NAME",
-        )
+        raise ConfigurationError("cohort_option_missing")
     shared = share(chosen.open(), chosen.named, allowed or (), forbidden or ())
     if not shared:
         print_errors("No cohort of the study is here.")

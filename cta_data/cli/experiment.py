@@ -39,7 +39,7 @@ def experiment(
     from cta_data.scoring import convention_named
 
     if name != "paper":
-        raise ConfigurationError(f"there is no experiment {name!r}", next_step="It is `paper`")
+        raise ConfigurationError("experiment_unknown", name=name)
     rules = convention_named(convention)
     study = chosen.open()
     settings = setting or ["A", "B", "C"]

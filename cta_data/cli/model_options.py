@@ -82,7 +82,10 @@ class ModelOptions:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise ConfigurationError(
-                f"--{name} {changes.get(name)!r} is not known", why=str(first["msg"])
+                "training_option_invalid",
+                name=name,
+                given=changes.get(name),
+                message=str(first["msg"]),
             ) from error
 
     def request(
@@ -128,7 +131,7 @@ def require_device(device: str) -> None:
     """
     if device not in DEVICES:
         why = f"there are {', '.join(DEVICES)}"
-        raise ConfigurationError(f"--device {device!r} is not known", why=why)
+        raise ConfigurationError("device_option_invalid", device=device, why=why)
 
 
 def folds_named(text: str) -> tuple[int, ...]:
@@ -146,10 +149,7 @@ def folds_named(text: str) -> tuple[int, ...]:
         found = _FOLDS.fullmatch(part.strip())
         own = range(int(found[1]), int(found[2] or found[1]) + 1) if found else ()
         if not own:
-            raise ConfigurationError(
-                f"--fold {text!r} names no fold",
-                next_step="Give numbers from 0, as 0, or 0,1, or 0-4, or all",
-            )
+            raise ConfigurationError("fold_option_invalid", text=text)
         folds |= set(own)
     return tuple(sorted(folds))
 

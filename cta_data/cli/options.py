@@ -166,7 +166,7 @@ def day_of(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise ConfigurationError(f"--date is not a day: {text!r}", why=str(error)) from error
+        raise ConfigurationError("date_option_invalid", text=text, error=str(error)) from error
 
 
 def form_choice(text: str) -> FormChoice:
@@ -181,12 +181,12 @@ def form_choice(text: str) -> FormChoice:
 
     forms: dict[str, Form] = {"": "", "sform": "sform", "qform": "qform"}
     if text not in forms:
-        raise ConfigurationError(f"--nifti-form is sform or qform, not {text!r}")
+        raise ConfigurationError("nifti_form_option_invalid", text=text)
     return FormChoice(forms[text], "say which with --nifti-form")
 
 
-def require_suffix(out: Path | None, told: str, suffixes: Collection[str]) -> None:
-    """Refuse a file whose name ends in none of the forms that there are, which `told` says.
+def require_suffix(out: Path | None, suffixes: Collection[str]) -> None:
+    """Refuse a file whose name ends in none of the forms that there are.
 
     Raises
     ------
@@ -194,4 +194,6 @@ def require_suffix(out: Path | None, told: str, suffixes: Collection[str]) -> No
         With the forms.
     """
     if out is not None and not out.name.endswith(tuple(suffixes)):
-        raise ConfigurationError(told, where=str(out), next_step="Name it so")
+        raise ConfigurationError(
+            "output_extension_unsupported", where=out, extensions=tuple(suffixes)
+        )

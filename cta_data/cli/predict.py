@@ -76,7 +76,7 @@ def predict(
     """Predict test sets, or a folder of images; each model reads its own setting's technique."""
     if folder.source is not None:
         if options.fold != "all" or unequal_folds:
-            raise ConfigurationError("--fold and --unequal-folds are of test sets, not of --input")
+            raise ConfigurationError("fold_options_with_input")
         return _predict_folder(folder, options, output, chosen, setting or [], probabilities)
     settings = _settings_of_test_sets(setting, folder)
     from cta_data.engine import RunOptions, plan_steps
@@ -101,11 +101,9 @@ def predict(
 def _settings_of_test_sets(setting: list[str] | None, folder: Folder) -> list[str]:
     """Return the settings whose models predict test sets; refuse what only a folder takes."""
     if folder.lesion:
-        raise ConfigurationError("--lesion needs --input: a study's own models have one label")
+        raise ConfigurationError("lesion_option_without_input")
     if not setting:
-        raise ConfigurationError(
-            "no model is named", next_step="Give --setting, or --model with --input and --output"
-        )
+        raise ConfigurationError("model_option_missing")
     return setting
 
 
@@ -129,9 +127,9 @@ def _predict_folder(
 
     require_device(options.device)
     if folder.target is None:
-        raise ConfigurationError("--input needs --output, a folder for what is predicted")
+        raise ConfigurationError("output_option_missing")
     if (folder.model is None) == (not settings) or len(settings) > 1:
-        raise ConfigurationError("name one model: --setting of a study, or --model")
+        raise ConfigurationError("model_option_unclear")
     study = chosen.open() if folder.model is None or chosen.study is not None else None
     assert folder.source is not None
     request = FolderRequest(

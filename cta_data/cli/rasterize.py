@@ -45,7 +45,7 @@ def rasterize(
     try:
         require_pattern(roi)
     except ValueError as error:
-        raise ConfigurationError(str(error), where="--roi") from error
+        raise ConfigurationError("pattern_invalid", where="--roi", error=str(error)) from error
     made = write_roi_masks(
         rtstruct,
         image,

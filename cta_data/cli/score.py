@@ -59,9 +59,7 @@ class Rules:
                 dilate_voxels=_either(self.dilate_voxels, own.dilate_voxels),
             )
         except (ValueError, ZeroDivisionError) as error:
-            raise ConfigurationError(
-                "the rules of scoring are not usable", why=str(error)
-            ) from error
+            raise ConfigurationError("scoring_rules_invalid", error=str(error)) from error
         return own if changed == own else replace(changed, name=f"{self.convention}, changed")
 
 
@@ -129,9 +127,9 @@ def _require_place(output: Output, reference: Path, prediction: Path) -> None:
     out = output.out
     if out is None:
         return
-    require_suffix(out, "--out is a .parquet file", [".parquet"])
+    require_suffix(out, [".parquet"])
     if not out.absolute().parent.is_dir():
-        raise ConfigurationError("its folder is not there", where=str(out))
+        raise ConfigurationError("output_folder_not_found", where=out)
     require_file_place(out, (reference, prediction), beside_of(out), overwrite=output.overwrite)
 
 
@@ -156,8 +154,5 @@ def _label(texts: list[str] | None) -> Label:
         return "each" if parts else None
     for part in parts:
         if not re.fullmatch(r"-?[0-9]+", part) or int(part) == 0:
-            raise ConfigurationError(
-                f"--label is a whole number other than 0, or each alone, not {part!r}",
-                next_step="Give --label 1 --label 3, or --label 1,3, to take several as one mask",
-            )
+            raise ConfigurationError("label_option_invalid", part=part)
     return tuple(sorted({int(part) for part in parts}))

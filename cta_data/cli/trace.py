@@ -39,7 +39,7 @@ def trace(
     from cta_data.pipeline.lineage_graph import WRITERS, graph_text
 
     study = chosen.open()
-    require_suffix(graph, "a graph is written as .mmd or .dot", WRITERS)
+    require_suffix(graph, WRITERS)
     if graph is not None:
         require_file_place(graph, [study.root / path, path], overwrite=output.overwrite)
     lineage = trace_back(study, path_from_top(study, path))

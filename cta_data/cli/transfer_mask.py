@@ -41,7 +41,7 @@ def transfer_mask(
     """Carry one mask from one technique to another, lesion by lesion."""
     from cta_data.formats.mask_file_transfer import transfer_mask_file
 
-    require_suffix(out, "the output is a .nii.gz file", [".nii.gz"])
+    require_suffix(out, [".nii.gz"])
     done = transfer_mask_file(
         mask,
         moving_image,
@@ -60,7 +60,12 @@ def transfer_mask(
 
 def _content(done: MaskFileTransfer) -> dict[str, object]:
     lesions = [vars(lesion) for lesion in done.lesions]
-    return {"accepted": done.accepted, "reasons": done.reasons, "lesions": lesions}
+    return {
+        "accepted": done.accepted,
+        "reasons": [str(reason) for reason in done.reasons],
+        "reason_codes": [reason.code for reason in done.reasons],
+        "lesions": lesions,
+    }
 
 
 def _lines(done: MaskFileTransfer) -> Iterator[str | Table]:

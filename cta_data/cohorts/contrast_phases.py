@@ -9,6 +9,7 @@ from cta_data.cohorts.acquisition_times import DAY, acquisition_time
 from cta_data.cohorts.card import PhaseSection, SeriesRule
 from cta_data.cohorts.conditions import holds
 from cta_data.cohorts.contrast_agent import agent_in_words, without_denial
+from cta_data.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Role:
     identifier: str
     technique: str | None
     phase: str
-    reason: str
+    reason: Reason
     suffix: str = "T1w"
 
 
@@ -81,7 +82,7 @@ def injection(
 
 def phase_roles(
     rule: SeriesRule, series: list[SeriesHeader], injected: Injection | None = None
-) -> tuple[list[Role], list[str]]:
+) -> tuple[list[Role], list[Reason]]:
     """Name the phase of each series of one technique; return what is unclear as well.
 
     Parameters
@@ -92,28 +93,34 @@ def phase_roles(
         When another technique says that contrast was given.
     """
     if rule.phases is None:
-        return _one_of(rule, rule.phase or "none", series, "matches the card's rule")
+        return _one_of(rule, rule.phase or "none", series, Reason("series_matches_rule"))
     before, after = _split_by_contrast(rule.phases, series)
-    contradiction = ""
+    contradiction: Reason | None = None
     if injected:
         before, after, contradiction = _by_injection(rule, before, after, injected)
     contradiction = contradiction or _contradiction(rule, before, after)
     if contradiction:
         return [], [contradiction]
-    roles, problems = _one_of(rule, "none", before, "acquired before contrast")
+    roles, problems = _one_of(rule, "none", before, Reason("phase_before_contrast"))
     names = rule.phases.post if len(after) > 1 else (rule.phases.single_post,)
     if len(after) > len(names) and rule.several == "refuse":
         return roles, [
             *problems,
-            f"{len(after)} series of {rule.technique} after contrast{_by_agents(after)}, but the "
-            f"card names {len(names)} phases ({', '.join(names)})",
+            Reason(
+                "phase_count_differs",
+                n_series=len(after),
+                technique=rule.technique,
+                agents=_by_agents(after),
+                phases=names,
+                n_phases=len(names),
+            ),
         ]
     surplus = after[len(names) - 1 : -1] if rule.several == "last" else after[len(names) :]
     chosen = [one for one in after if one not in surplus]
     for name, one in zip(names, chosen, strict=False):
-        reason = f"{name} after contrast{_by_agents([one])}, by acquisition time"
+        reason = Reason("phase_by_acquisition_time", phase=name, agents=_by_agents([one]))
         roles.append(Role(one.identifier, rule.technique, name, reason))
-    roles += [Role(one.identifier, None, "", "one series too many") for one in surplus]
+    roles += [Role(one.identifier, None, "", Reason("series_superfluous")) for one in surplus]
     return roles, problems
 
 
@@ -137,57 +144,50 @@ def _split_by_contrast(
 
 def _by_injection(
     rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader], injected: Injection
-) -> tuple[list[SeriesHeader], list[SeriesHeader], str]:
+) -> tuple[list[SeriesHeader], list[SeriesHeader], Reason | None]:
     """Compare what headers say with the time of the injection, which decides where they do not."""
     assert rule.phases is not None
     own: list[SeriesHeader] = []
     late = list(after)
-    what = f"a series of {rule.technique}"
-    problem = ""
+    problem: Reason | None = None
+    techniques = {"technique": rule.technique, "timed_by": injected.technique}
     for one in before:
         marked = any(holds(c, one.header) for c in rule.phases.no_contrast)
         tells = injected.tells(acquisition_time(one.header))
         if marked and tells:
-            problem = (
-                f"{what} without contrast in its header was acquired after {injected.technique} "
-                "with contrast"
-            )
+            problem = Reason("native_series_after_injection", **techniques)
         elif not marked and tells is None:
-            problem = (
-                f"nothing tells whether {what} was acquired after contrast: neither its header, "
-                f"nor its time beside those of {injected.technique}"
-            )
+            problem = Reason("contrast_unknown", **techniques)
         (late if tells and not marked else own).append(one)
     if any(injected.tells(acquisition_time(one.header)) is False for one in after):
-        problem = (
-            f"{what} with contrast in its header{_by_agents(after)} was acquired before "
-            f"{injected.technique} without"
-        )
+        problem = Reason("contrast_series_before_injection", agents=_by_agents(after), **techniques)
     late.sort(key=lambda one: (acquisition_time(one.header), one.identifier))
     return own, late, problem
 
 
-def _contradiction(rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader]) -> str:
+def _contradiction(
+    rule: SeriesRule, before: list[SeriesHeader], after: list[SeriesHeader]
+) -> Reason | None:
     """Tell what makes the phases uncertain: times that are missing, equal or out of order."""
     assert rule.phases is not None
     times = [acquisition_time(one.header) for one in after]
     if len(after) > 1 and (len(set(times)) < len(after) or "" in times):
-        return (
-            f"the acquisition times do not tell the order of {len(after)} series of "
-            f"{rule.technique} after contrast"
-        )
+        return Reason("phase_order_unknown", n_after=len(after), technique=rule.technique)
     if 1 < len(after) < len(rule.phases.post):
-        return (
-            f"{len(after)} series of {rule.technique} after contrast{_by_agents(after)}, but the "
-            f"card names {len(rule.phases.post)} phases ({', '.join(rule.phases.post)})"
+        return Reason(
+            "phase_count_differs",
+            n_series=len(after),
+            technique=rule.technique,
+            agents=_by_agents(after),
+            phases=rule.phases.post,
+            n_phases=len(rule.phases.post),
         )
     latest = max((acquisition_time(one.header) for one in before), default="")
     if latest and times and times[0] and latest > times[0]:
-        return (
-            f"a series of {rule.technique} without contrast in its header was acquired after one "
-            f"with contrast{_by_agents(after)}"
+        return Reason(
+            "native_series_after_contrast", technique=rule.technique, agents=_by_agents(after)
         )
-    return ""
+    return None
 
 
 def _by_agents(series: Iterable[SeriesHeader]) -> str:
@@ -197,25 +197,39 @@ def _by_agents(series: Iterable[SeriesHeader]) -> str:
 
 
 def _one_of(
-    rule: SeriesRule, phase: str, series: list[SeriesHeader], reason: str
-) -> tuple[list[Role], list[str]]:
+    rule: SeriesRule, phase: str, series: list[SeriesHeader], reason: Reason
+) -> tuple[list[Role], list[Reason]]:
     if len(series) <= 1:
         return [Role(one.identifier, rule.technique, phase, reason) for one in series], []
     if rule.several == "refuse":
         return [], [
-            f"{len(series)} series of {rule.technique} ({phase}) and the card does not say which "
-            "to take (series.several)"
+            Reason(
+                "series_of_phase_several",
+                n_series=len(series),
+                technique=rule.technique,
+                phase=phase,
+            )
         ]
     chosen = series[0] if rule.several == "first" else series[-1]
     times = [acquisition_time(one.header) for one in series]
     if "" in times or times.count(acquisition_time(chosen.header)) > 1:
         return [], [
-            f"the acquisition times do not tell the {rule.several} of {len(series)} series of "
-            f"{rule.technique} ({phase})"
+            Reason(
+                "series_to_take_unknown",
+                several=rule.several,
+                n_series=len(series),
+                technique=rule.technique,
+                phase=phase,
+            )
         ]
     return [
-        Role(one.identifier, rule.technique, phase, f"the {rule.several} of {len(series)}")
+        Role(
+            one.identifier,
+            rule.technique,
+            phase,
+            Reason("series_taken_by_order", several=rule.several, n_series=len(series)),
+        )
         if one is chosen
-        else Role(one.identifier, None, "", "one series too many")
+        else Role(one.identifier, None, "", Reason("series_superfluous"))
         for one in series
     ], []

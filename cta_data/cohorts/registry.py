@@ -33,12 +33,7 @@ def shipped_card_text(name: str) -> str:
     if name not in known:
         nearest = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-        raise ConfigurationError(
-            f"there is no card of the name {name!r}",
-            why=f"cards that come with the package: {', '.join(known)}",
-            next_step=f"{hint}Write your own as datasets/{name}/card.toml in the study, "
-            "or give it with --card",
-        )
+        raise ConfigurationError("card_not_found", name=name, known=tuple(known), hint=hint)
     return files("cta_data_reference.datasets").joinpath(name, "card.toml").read_text("utf-8")
 
 
@@ -55,8 +50,6 @@ def parse_card(text: str, name: str, where: str) -> Card:
 def _named(card: Card, name: str, where: str) -> Card:
     if card.cohort.name != name:
         raise ConfigurationError(
-            f"the card is of the cohort {card.cohort.name!r}, not {name!r}",
-            where=where,
-            next_step=f'Set [cohort] name = "{name}" or use the right name',
+            "card_of_another_cohort", where=where, card_cohort=card.cohort.name, name=name
         )
     return card

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from cta_data.cohorts.card import AnnotationSection, PairingSection, RoiRule
 from cta_data.cohorts.conditions import holds
 from cta_data.patterns import search
-
-NOT_FILLED = "it has no closed contour"
+from cta_data.reasons import Reason, together
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class RoiDecision:
     roi: RoiName
     selected: bool
     rule: str
-    rejected_reason: str
+    rejected: Reason | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Selections:
     """
 
     decisions: tuple[RoiDecision, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Reason, ...]
     unfilled: tuple[RoiName, ...] = ()
 
 
@@ -66,24 +65,25 @@ def select_rois(rois: list[RoiName], section: AnnotationSection) -> Selections:
     for roi in rois:
         matching = [rule for rule in section.rois if _matches(rule, roi)]
         if not matching:
-            reason = "no rule of the card matches its name"
+            reason = Reason("roi_matches_no_rule")
             decisions.append(RoiDecision(roi, False, "", reason))
             if section.no_match == "refuse":
-                problems.append(f"{roi}: {reason} (annotations.rois)")
+                problems.append(Reason("roi_of_unknown_meaning", roi=roi, cause=reason))
             continue
         if len({rule.lesion for rule in matching}) > 1 and section.several_matches == "refuse":
             patterns = ", ".join(rule.pattern for rule in matching)
-            problems.append(f"{roi}: several rules of the card match it ({patterns})")
+            problems.append(Reason("roi_rules_contradict", roi=roi, patterns=patterns))
         decisions.append(_decide(roi, matching[0]))
         if matching[0].lesion and roi.unreadable:
-            problems.append(f"{roi} cannot be read: {roi.unreadable}")
+            problems.append(Reason("roi_unreadable", roi=roi, fault=roi.unreadable))
         elif matching[0].lesion and roi.n_contours == 0:
             unfilled.append(roi)
     if section.pairing:
         missing = _unpaired(decisions, section.pairing)
         decisions = [_with_note(d, missing) for d in decisions]
         if section.pairing.unpaired == "refuse":
-            problems += [f"{roi} has no {section.pairing.lesion}" for roi in missing]
+            lesion = section.pairing.lesion
+            problems += [Reason("roi_unpaired", roi=roi, lesion=lesion) for roi in missing]
     return Selections(tuple(decisions), tuple(problems), tuple(unfilled))
 
 
@@ -92,7 +92,7 @@ def technique_drawn_on(
     header: Mapping[str, str],
     referenced: str | None,
     listed: str | None = None,
-) -> tuple[str | None, str]:
+) -> tuple[str | None, Reason]:
     """Tell the technique a structure set was drawn on, and how that is known.
 
     A table of the cohort decides first, then the structure set's header, then the image that the
@@ -109,17 +109,17 @@ def technique_drawn_on(
         Technique in the cohort's table (`drawn_on_table`), where it lists the subject.
     """
     if listed:
-        return listed, "the cohort's table lists it"
+        return listed, Reason("technique_listed")
     named = {r.technique for r in section.drawn_on if holds(r.where, header)}
     if len(named) > 1:
-        return None, f"its header speaks for {' and '.join(sorted(named))} (annotations.drawn_on)"
+        return None, Reason("annotation_technique_contradicts", named=sorted(named))
     if named:
-        return named.pop(), "its header names it"
+        return named.pop(), Reason("technique_in_header")
     if referenced:
-        return referenced, "the contours lie on that series"
+        return referenced, Reason("technique_of_contoured_series")
     if section.drawn_on_default:
-        return section.drawn_on_default, "the card's default"
-    return None, "nothing tells the technique it was drawn on (annotations.drawn_on)"
+        return section.drawn_on_default, Reason("technique_default")
+    return None, Reason("annotation_technique_unknown")
 
 
 def _matches(rule: RoiRule, roi: RoiName) -> bool:
@@ -130,12 +130,19 @@ def _matches(rule: RoiRule, roi: RoiName) -> bool:
 
 def _decide(roi: RoiName, rule: RoiRule) -> RoiDecision:
     if not rule.lesion:
-        return RoiDecision(roi, False, rule.pattern, rule.reason or "the card says it is no lesion")
+        return RoiDecision(
+            roi,
+            False,
+            rule.pattern,
+            Reason("no_lesion_by_card", text=rule.reason or "the card says it is no lesion"),
+        )
     if roi.unreadable:
-        return RoiDecision(roi, False, rule.pattern, f"it cannot be read: {roi.unreadable}")
+        return RoiDecision(
+            roi, False, rule.pattern, Reason("roi_contours_damaged", unreadable=roi.unreadable)
+        )
     if roi.n_contours == 0:
-        return RoiDecision(roi, False, rule.pattern, NOT_FILLED)
-    return RoiDecision(roi, True, rule.pattern, "")
+        return RoiDecision(roi, False, rule.pattern, Reason("roi_without_closed_contour"))
+    return RoiDecision(roi, True, rule.pattern, None)
 
 
 def _unpaired(decisions: list[RoiDecision], pairing: PairingSection) -> list[RoiName]:
@@ -159,5 +166,6 @@ def _unpaired(decisions: list[RoiDecision], pairing: PairingSection) -> list[Roi
 def _with_note(decision: RoiDecision, missing: list[RoiName]) -> RoiDecision:
     if decision.roi not in missing:
         return decision
-    reason = f"{decision.rejected_reason}; its lesion volume is missing".lstrip("; ")
-    return RoiDecision(decision.roi, decision.selected, decision.rule, reason)
+    missing_lesion = Reason("roi_lesion_volume_missing")
+    reasons = [decision.rejected, missing_lesion] if decision.rejected else [missing_lesion]
+    return RoiDecision(decision.roi, decision.selected, decision.rule, together(reasons))

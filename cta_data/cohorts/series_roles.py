@@ -20,9 +20,10 @@ from cta_data.cohorts.contrast_phases import (
     injection,
     phase_roles,
 )
+from cta_data.reasons import Reason
 
-LEFT_OUT = "left out of "
-"""Begins why a series is no image of a technique that it seems to be of."""
+LEFT_OUT = "series_left_out"
+"""Code of series that are no image of a technique that they seem to be of."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Roles:
     """Roles of all series of a session, and what keeps the session from being used."""
 
     roles: tuple[Role, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Reason, ...]
 
     @property
     def images(self) -> list[Role]:
@@ -71,9 +72,11 @@ def assign_roles(series: list[SeriesHeader], rules: tuple[SeriesRule, ...]) -> R
     return Roles(tuple(roles), tuple(problems))
 
 
-def _uncertain_times(rules: tuple[SeriesRule, ...], taken: list[list[SeriesHeader]]) -> list[str]:
+def _uncertain_times(
+    rules: tuple[SeriesRule, ...], taken: list[list[SeriesHeader]]
+) -> list[Reason]:
     """Name the techniques whose phases follow from times that do not tell an order."""
-    problems = []
+    problems: list[Reason] = []
     for rule, mine in zip(rules, taken, strict=True):
         if rule.phases is None and len(mine) < 2:
             continue
@@ -88,41 +91,46 @@ def _uncertain_times(rules: tuple[SeriesRule, ...], taken: list[list[SeriesHeade
         why = why_uncertain(headers) if mine else ""
         if why:
             named = " and ".join(compared)
-            problems.append(f"the acquisition times of {named} tell no order: {why}")
+            problems.append(Reason("acquisition_times_uncertain", techniques=named, why=why))
     return problems
 
 
-def _taken_twice(roles: list[Role]) -> list[str]:
+def _taken_twice(roles: list[Role]) -> list[Reason]:
     """Several rules may lead to one technique, but not to the same phase of it."""
     counts = Counter((role.technique, role.phase) for role in roles if role.technique)
     return [
-        f"{n} series of {technique} ({phase}) by different rules of the card"
+        Reason("series_of_several_rules", n=n, technique=technique, phase=phase)
         for (technique, phase), n in counts.items()
         if n > 1
     ]
 
 
-def _missing(rules: list[SeriesRule], roles: list[Role]) -> list[str]:
+def _missing(rules: list[SeriesRule], roles: list[Role]) -> list[Reason]:
     """Name what is required and not there; rules of one technique and phase are alternatives."""
     found = {(role.technique, role.phase) for role in roles}
     wanted = dict.fromkeys((r.technique, _fixed_phase(r)) for r in rules if r.required)
     several = Counter(technique for technique, _ in wanted)
-    problems = []
+    problems: list[Reason] = []
     for technique, phase in wanted:
         if not any(t == technique and phase in (None, p) for t, p in found):
             named = f"{technique}{f' ({phase})' if several[technique] > 1 else ''}"
-            why = f"{LEFT_OUT}{technique} "
-            out = [role.reason for role in roles if role.reason.startswith(why)]
-            told = f" ({'; '.join(dict.fromkeys(out))})" if out else ""
-            problems.append(f"no series of {named} was found{told}")
+            out = [role.reason for role in roles if is_left_out(role, technique)]
+            why = "; ".join(dict.fromkeys(map(str, out)))
+            problems.append(Reason("technique_missing", named=named, why=why))
     for rule in rules:
         phases = {phase for technique, phase in found if technique == rule.technique}
         if rule.phases and rule.phases.post_required and phases == {"none"}:
-            problems.append(f"the series of {rule.technique} was acquired before contrast")
+            problems.append(Reason("post_contrast_series_missing", technique=rule.technique))
     return problems
 
 
-def why_not(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> str:
+def is_left_out(role: Role, technique: str = "") -> bool:
+    """Tell whether a series was left out of a technique, of any where none is named."""
+    named = technique or role.reason.values.get("technique")
+    return role.reason.code == LEFT_OUT and role.reason.values["technique"] == named
+
+
+def why_not(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> Reason:
     """Return why no rule takes a series; free text of its header is not repeated."""
     for rule in rules:
         if holds(rule.where, header):
@@ -131,8 +139,9 @@ def why_not(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> str:
                 for names, wanted in rule.unless.items()
                 for name in meeting(names, wanted, header)
             ]
-            return f"{LEFT_OUT}{rule.technique} by its {' and '.join(dict.fromkeys(by))}"
-    return "no rule of the card matches its header"
+            by = list(dict.fromkeys(by))
+            return Reason("series_left_out", technique=rule.technique, by=by)
+    return Reason("series_matches_no_rule")
 
 
 def takes(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> bool:

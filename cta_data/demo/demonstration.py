@@ -71,9 +71,7 @@ def run_demonstration(
         require_training_packages()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigurationError(
-            "the folder is not empty" if folder.is_dir() else "this is no folder",
-            where=str(folder),
-            next_step="Remove it or name another: cta-data demo FOLDER",
+            "demo_folder_not_empty" if folder.is_dir() else "demo_path_not_a_folder", where=folder
         )
     external = external_cohorts(cohorts)
     out = console()
@@ -165,8 +163,7 @@ def external_cohorts(names: str) -> tuple[str, ...]:
     unknown = sorted(set(asked) - {"internal", *EXTERNAL})
     if unknown:
         raise ConfigurationError(
-            f"no digital patients are there for {', '.join(unknown)}",
-            next_step=f"Use all, or any of internal, {', '.join(EXTERNAL)}",
+            "demo_cohort_unknown", unknown=tuple(unknown), external=tuple(EXTERNAL)
         )
     return tuple(name for name in EXTERNAL if name in asked)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cta_data.engine.records import Record
+from cta_data.reasons import Reason
 from cta_data.study.tables import AcceptanceRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
@@ -45,7 +46,7 @@ def decided(record: Record, key: str, decision: AcceptanceRow | None) -> Record:
     """
     if decision is None or decision.unit_key != key:
         return record
-    told = in_words(decision)
+    told = decision_reason(decision)
     if decision.decision == ACCEPTED and record.status == "impossible":
         return replace(record, status="ok", reason=told)
     if decision.decision == REJECTED and record.status == "ok":
@@ -53,7 +54,11 @@ def decided(record: Record, key: str, decision: AcceptanceRow | None) -> Record:
     return record
 
 
-def in_words(decision: AcceptanceRow) -> str:
+def decision_reason(decision: AcceptanceRow) -> Reason:
     """Return a decision as a reason."""
-    what = f"{decision.decision} by {decision.author} on {decision.decided_on}"
-    return f"{what}: {decision.reason}"
+    return Reason(
+        "accepted_by_reviewer" if decision.decision == ACCEPTED else "rejected_by_reviewer",
+        author=decision.author,
+        date=decision.decided_on,
+        text=decision.reason,
+    )

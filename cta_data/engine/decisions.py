@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from cta_data.engine.records import NOT_DONE
 from cta_data.engine.units import Blocked, Settled, Unit
+from cta_data.reasons import Reason
 from cta_data.study.tables import UnitRow
 
 Action = Literal["run", "notneeded", "impossible"]
@@ -18,13 +20,25 @@ class Decision:
 
     unit: Unit | Blocked | Settled
     action: Action
-    reason: str
+    reason: Reason
 
     def kept(self) -> Decision:
         """Return the decision with as much of its unit as is needed from now on."""
         if self.action == "run" or not isinstance(self.unit, Unit):
             return self
         return Decision(Settled(self.unit.id, self.unit.version), self.action, self.reason)
+
+
+def kept_reason(row: UnitRow) -> Reason:
+    """Return the reason of a unit as its row keeps it."""
+    return Reason.kept(row.reason_code or "", row.reason or row.status)
+
+
+def stop_reason(row: UnitRow) -> Reason:
+    """Return why later steps cannot run after a unit that has no result."""
+    if row.reason_code == NOT_DONE:
+        return Reason("step_not_done", step=row.stopped_by)
+    return Reason("stopped_at_step", step=row.stopped_by or row.step, cause=kept_reason(row))
 
 
 def decide(
@@ -48,26 +62,26 @@ def decide(
     if isinstance(unit, Blocked):
         return Decision(unit, "notneeded" if unit.expected else "impossible", unit.reason)
     if recompute:
-        return Decision(unit, "run", "recomputed on request")
+        return Decision(unit, "run", Reason("recompute_requested"))
     if row is None:
-        return Decision(unit, "run", "never done")
+        return Decision(unit, "run", Reason("never_done"))
     if row.key != unit.key:
         return Decision(unit, "run", _what_changed(unit, row))
     if row.status == "error":
-        return Decision(unit, "run", f"failed before: {row.reason}")
+        return Decision(unit, "run", Reason("failed_before", cause=kept_reason(row)))
     gone = next((path for path in row.outputs if not exists(path)), None)
     if gone:
-        return Decision(unit, "run", f"its output is gone: {gone}")
+        return Decision(unit, "run", Reason("output_missing", gone=gone))
     if row.status == "impossible":
-        return Decision(unit, "impossible", row.reason or "")
-    return Decision(unit, "notneeded", "same inputs, same parameters, outputs in place")
+        return Decision(unit, "impossible", kept_reason(row))
+    return Decision(unit, "notneeded", Reason("up_to_date"))
 
 
-def _what_changed(unit: Unit, row: UnitRow) -> str:
+def _what_changed(unit: Unit, row: UnitRow) -> Reason:
     if not row.key:
-        return "what blocked it is gone"
+        return Reason("block_removed")
     if row.step_version != unit.version:
-        return f"the step changed from version {row.step_version} to {unit.version}"
+        return Reason("step_version_changed", step_version=row.step_version, version=unit.version)
     if row.parameters != unit.parameters_digest:
-        return "its parameters changed"
-    return "its inputs changed"
+        return Reason("parameters_changed")
+    return Reason("inputs_changed")

@@ -18,11 +18,12 @@ from cta_data.engine.child import CAN_FORK, Child, ChildDied
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
 from cta_data.engine.log import LOG, RunLog
-from cta_data.engine.records import Record, Report
+from cta_data.engine.records import Record, Report, reason_columns
 from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import TableRow, UnitRow
@@ -71,7 +72,7 @@ def plan_steps(study: Study, steps: Iterable[Step], options: RunOptions) -> Iter
         for decision in _decide_step(study, step, options):
             unit = decision.unit.id
             if decision.action != "run" and _awaits(unit, running):
-                decision = Decision(decision.unit, "run", "its input is made by an earlier step")
+                decision = Decision(decision.unit, "run", Reason("awaits_earlier_step"))
             if decision.action == "run":
                 running.add(unit.about)
             yield decision
@@ -188,9 +189,8 @@ def _fetch_inputs(
         if path is None:
             ready.append(unit)
             continue
-        why = f"{path}: its content cannot be fetched ({fetched.failed[path]})"
-        hint = "`git annex whereis` tells where it should be; add that place as a sibling"
-        failed.append(Result(unit, Record(unit.id, "error", f"{why}. {hint}")))
+        reason = Reason("input_not_fetched", where=path, error=fetched.failed[path])
+        failed.append(Result(unit, Record(unit.id, "error", reason)))
     return ready, failed
 
 
@@ -200,7 +200,7 @@ def _results(step: Step, units: list[Unit], root: str, pool: _LazyExecutor) -> I
     try:
         executor = pool.get(len(units))
     except WorkersNotStarted as error:
-        yield from (Result(unit, Record(unit.id, "error", str(error))) for unit in units)
+        yield from (Result(unit, Record(unit.id, "error", error.reason)) for unit in units)
         return
     if executor is None:
         yield from (_in_child(pool.child, step, unit, root) for unit in units)
@@ -237,8 +237,7 @@ def _in_child(child: Child, step: Step, unit: Unit, root: str) -> Result:
 
 
 def _died(unit: Unit, how: str) -> Result:
-    why = f"its worker died ({how}): a crash, or out of memory"
-    return Result(unit, Record(unit.id, "error", why))
+    return Result(unit, Record(unit.id, "error", Reason("worker_died", how=how)))
 
 
 class _LazyExecutor:
@@ -274,7 +273,8 @@ def _placed(study: Study, result: Result) -> Result:
         else:
             remove(study.root, stale)
     except OSError as error:
-        failed = Record(result.unit.id, "error", f"its outputs could not be placed: {error}")
+        reason = Reason("outputs_not_placed", error=error)
+        failed = Record(result.unit.id, "error", reason)
         return Result(result.unit, failed)
     return result
 
@@ -295,7 +295,7 @@ def _tabulate(study: Study, step: Step, pending: _Pending) -> None:
         tables.replace(of, columns, owned, rows.pop(of, []))
     if rows:
         alien = ", ".join(of.TABLE for of in rows)
-        raise CtaError(f"step {step.name} wrote rows that it does not own: {alien}")
+        raise CtaError("rows_not_owned", step=step.name, alien=alien)
     for decision in pending.blocked:
         old = tables.by_key(UnitRow).get(decision.unit.id.key)
         remove(study.root, list(old.outputs) if old else [])
@@ -314,7 +314,7 @@ def _unit_row(result: Result) -> UnitRow:
         unit.id,
         key=unit.key,
         status=result.record.status,
-        reason=result.record.reason or None,
+        **reason_columns(result.record.reason),
         warnings=result.record.warnings,
         step_version=unit.version,
         parameters=unit.parameters_digest,
@@ -329,7 +329,7 @@ def _blocked_row(decision: Decision) -> UnitRow:
         decision.unit.id,
         key="",
         status=decision.action,
-        reason=decision.reason,
+        **reason_columns(decision.reason),
         step_version=decision.unit.version,
         parameters="",
     )

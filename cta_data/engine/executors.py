@@ -126,11 +126,7 @@ def _local_cluster(jobs: int) -> Any:
             },
         )
     except (RuntimeError, OSError) as error:  # a worker died, or had no memory to start in
-        raise WorkersNotStarted(
-            "a worker died while it started",
-            why=str(error),
-            next_step="Run fewer at a time (-j 1 needs none), or free some memory",
-        ) from error
+        raise WorkersNotStarted("worker_start_failed", error=str(error)) from error
 
 
 def _client(target: Any) -> Any:
@@ -140,12 +136,7 @@ def _client(target: Any) -> Any:
     try:
         return Client(target, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "the dask scheduler does not answer",
-            where=str(target),
-            why=str(error),
-            next_step="Check the address given with --scheduler",
-        ) from error
+        raise ConfigurationError("scheduler_unreachable", where=target, error=str(error)) from error
 
 
 def _slurm_cluster(options: ExecutorOptions) -> Any:
@@ -153,16 +144,13 @@ def _slurm_cluster(options: ExecutorOptions) -> Any:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
-        raise ConfigurationError(
-            "Slurm needs the extra `cluster`",
-            next_step="Run `pip install 'cta_data[cluster]' -c constraints.txt`",
-        ) from error
+        raise ConfigurationError("slurm_extra_not_installed") from error
     assert options.slurm_profile is not None
     try:
         profile = tomllib.loads(options.slurm_profile.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(
-            "the Slurm profile cannot be read", where=str(options.slurm_profile), why=str(error)
+            "slurm_profile_unreadable", where=options.slurm_profile, error=str(error)
         ) from error
     settings: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GiB"} | profile
     if options.log_folder is not None:

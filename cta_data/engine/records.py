@@ -5,16 +5,50 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
+from cta_data.reasons import CAUSE, Reason
 from cta_data.study.unit_id import UnitId
 
 Status = Literal["ok", "notneeded", "impossible", "error"]
+
+STOPPED, NOT_DONE = "stopped_at_step", "step_not_done"
+"""Codes of reasons that name an earlier step in the value `step`."""
 
 EXIT_OK = 0
 EXIT_USAGE = 1
 EXIT_NOTHING = 2
 EXIT_FAILED = 3
+
+
+class ReasonColumns(TypedDict):
+    """A reason as tables and JSON have it.
+
+    `reason` is the sentence of what was found, `reason_code` its code, and `stopped_by` the
+    earlier step that it was found in, or that was not done.
+    """
+
+    reason: str | None
+    reason_code: str | None
+    stopped_by: str | None
+
+
+def reason_columns(reason: Reason | None) -> ReasonColumns:
+    """Return a reason as tables and JSON have it."""
+    if reason is None:
+        return {"reason": None, "reason_code": None, "stopped_by": None}
+    step = earlier_step(reason)
+    found = reason.values[CAUSE] if reason.code == STOPPED else reason
+    return {
+        "reason": str(found),
+        "reason_code": found.finding.code,
+        "stopped_by": step or None,
+    }
+
+
+def earlier_step(reason: Reason | None) -> str:
+    """Return the step that a unit waits for, or that stopped its session; empty without one."""
+    return str(reason.values["step"]) if reason and reason.code in (STOPPED, NOT_DONE) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +57,7 @@ class Record:
 
     unit: UnitId
     status: Status
-    reason: str = ""
+    reason: Reason | None = None
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     notes: tuple[str, ...] = ()
@@ -32,8 +66,9 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON content."""
-        names = (field.name for field in fields(self) if field.name != "unit")
-        return self.unit.columns() | {name: getattr(self, name) for name in names}
+        names = (field.name for field in fields(self) if field.name not in ("unit", "reason"))
+        told = {name: getattr(self, name) for name in names}
+        return self.unit.columns() | told | reason_columns(self.reason)
 
 
 @dataclass

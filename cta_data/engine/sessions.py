@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cta_data.engine import Blocked, Selection, Unit, UnitId, existing_files
+from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.inputs import Files, files_of
 from cta_data.engine.units import Given
+from cta_data.reasons import Reason
 from cta_data.study.configuration import Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
@@ -27,7 +29,7 @@ class SourceSession:
 
     id: SessionId
     series: tuple[SeriesRow, ...] = ()
-    refused: str = ""
+    refused: Reason | None = None
 
     @property
     def delivered(self) -> str:
@@ -91,7 +93,7 @@ def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
         SourceSession(
             SessionId(cohort, subject, session),
             tuple(series),
-            incomplete.get((subject, session), ""),
+            incomplete.get((subject, session)),
         )
         for (subject, session), series in sorted(grouped.items())
         if subject not in refused
@@ -102,38 +104,39 @@ def source_sessions(study: Study, cohort: str) -> list[SourceSession] | None:
     ]
 
 
-def _refused_subjects(inventory: Inventory) -> dict[str, str]:
+def _refused_subjects(inventory: Inventory) -> dict[str, Reason]:
     """Return why subjects were refused, by label; who has no label of their own gets a number."""
     accepted = [row for row in inventory.subjects if row.status == ACCEPTED]
     labels = {row.subject for row in accepted}
     source_ids = {row.source_id for row in accepted if row.source_id}
-    refused: dict[str, str] = {}
+    refused: dict[str, Reason] = {}
     nameless = 0
     for row in inventory.subjects:
         if row.status == ACCEPTED or row.source_id in source_ids:
             continue
+        why = Reason.kept(row.refused_code, row.refused_reason)
         if row.subject and row.subject not in labels:
-            refused[row.subject] = row.refused_reason
+            refused[row.subject] = why
         else:
             nameless += 1
-            refused[f"unknown{nameless}"] = row.refused_reason
+            refused[f"unknown{nameless}"] = why
     return refused
 
 
-def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
+def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], Reason]:
     """Return the sessions that lack a series because it was refused, with the reason.
 
     Not those whose whole subject was refused at that time: what is kept of it is as it was.
     """
     stored = {(row.subject, row.series_uid) for row in inventory.series}
-    of_subject = {(row.subject, f"refused: {row.refused_reason}") for row in inventory.subjects}
+    of_subject = {(row.subject, row.refused_reason) for row in inventory.subjects}
     by_study = {(row.subject, row.study_uid): row.session for row in inventory.series}
     sessions: dict[str, set[str]] = {}
     for row in inventory.series:
         sessions.setdefault(row.subject, set()).add(row.session)
-    incomplete: dict[tuple[str, str], str] = {}
+    incomplete: dict[tuple[str, str], Reason] = {}
     for aside in inventory.set_aside:
-        if not aside.reason.startswith("refused: "):
+        if not aside.refused:
             continue
         whole = (aside.subject, aside.reason) in of_subject
         if whole or (aside.subject, aside.series_uid) in stored:
@@ -141,8 +144,9 @@ def _incomplete_sessions(inventory: Inventory) -> dict[tuple[str, str], str]:
         known = sessions.get(aside.subject, set())
         only = next(iter(known)) if len(known) == 1 else ""
         session = by_study.get((aside.subject, aside.study_uid), only)
-        what = f"a series of it ({aside.kind}, {aside.reason.removeprefix('refused: ')})"
-        incomplete[aside.subject, session] = what
+        why = Reason.kept(aside.reason_code, aside.reason)
+        found = Reason("series_refused_when_added", kind=aside.kind, cause=why)
+        incomplete[aside.subject, session] = found
     return incomplete
 
 
@@ -155,12 +159,6 @@ def units_of(study: Study, *steps: str) -> list[UnitRow]:
 def converted_sessions(study: Study) -> set[SessionId]:
     """Return the sessions whose conversion is done."""
     return {row.id.session for row in units_of(study, "convert") if row.status == "ok"}
-
-
-def stopped_by(step: str, row: UnitRow) -> str:
-    """Return why a step did not do its unit: of one that was only handed on, the step it is of."""
-    reason = row.reason or row.status
-    return reason if reason.split(":")[0] in STEP_NAMES else f"{step}: {reason}"
 
 
 class Upstream:
@@ -182,26 +180,24 @@ class Upstream:
             if step == "convert" and cohort not in away and selection.takes(cohort, subject):
                 yield SessionId(cohort, subject, session)
 
-    def blocked_by(self, session: SessionId, *steps: str) -> str:
-        """Return why what depends on these steps cannot run, or an empty text."""
+    def blocked_by(self, session: SessionId, *steps: str) -> Reason | None:
+        """Return why what depends on these steps cannot run, or None."""
         for step in steps:
             row = self.unit(step, session)
             if row is None:
-                return f"{step} has not been done"
-            if row.status == "notneeded":
-                continue
-            if row.status != "ok":
-                return stopped_by(step, row)
-        return ""
+                return Reason("step_not_done", step=step)
+            if row.status not in ("ok", "notneeded"):
+                return stop_reason(row)
+        return None
 
     def unit(self, step: str, session: SessionId) -> UnitRow | None:
         """Return the row of a step's unit for a session; None where it was never planned."""
         return self._units.get(UnitId(step, session).key)
 
-    def excused(self, session: SessionId, step: str) -> str:
-        """Return why a step has nothing to do for a session, or an empty text."""
+    def excused(self, session: SessionId, step: str) -> Reason | None:
+        """Return why a step has nothing to do for a session, or None."""
         row = self.unit(step, session)
-        return (row.reason or "") if row and row.status == "notneeded" else ""
+        return kept_reason(row) if row and row.status == "notneeded" else None
 
     def outputs(self, step: str, session: SessionId) -> list[str]:
         """Return the outputs of a step for a session."""
@@ -277,10 +273,9 @@ def setting_image(
 STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
 
 
-def held_back(findings: list[str]) -> str:
-    """Return the reason of a session that a person has to look at; empty without a finding."""
-    todo = "Look with `cta-data pictures`, then correct the data, or `cta-data accept` it"
-    return f"held back: {'; '.join(findings)}. {todo}" if findings else ""
+def on_hold(findings: Sequence[Reason]) -> Reason | None:
+    """Return the reason of a session that a person has to look at; None without a finding."""
+    return Reason("on_hold", findings=tuple(findings)) if findings else None
 
 
 def make_unit(study: Study, unit: UnitId, version: int, given: Given) -> Unit[Given] | Blocked:
@@ -288,8 +283,7 @@ def make_unit(study: Study, unit: UnitId, version: int, given: Given) -> Unit[Gi
     files = files_of(given)
     keys, missing = existing_files(study.root, files.values())
     if missing:
-        why = f"its input is gone: {missing[0]}; run the step that makes it"
-        return Blocked(unit, version, why)
+        return Blocked(unit, version, Reason("input_missing", missing=missing[0]))
     return Unit.of(unit, version, given, keys, files)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from cta_data.engine.inputs import files_of, parameters_of
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.keys import content_key, digest, unit_key
@@ -94,7 +95,7 @@ class Unit(Generic[Given]):
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something that is not done, known before trying: the reason says why.
+    """Something that is not done, known before trying, and why.
 
     `expected` tells what is simply not called for, such as a transfer where nothing was drawn,
     from what should have been possible.
@@ -102,7 +103,7 @@ class Blocked:
 
     id: UnitId
     version: int
-    reason: str
+    reason: Reason
     expected: bool = False
 
 
@@ -126,7 +127,7 @@ class Outcome:
     rows: list[TableRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    refused: str = ""
+    refused: Reason | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from cta_data.engine.staging import Workspace, staging_folder
 from cta_data.engine.units import Outcome, Step, Unit
 from cta_data.errors import CtaError, DataRefused, TooLarge
 from cta_data.memory import GIBIBYTE, free_bytes, is_out_of_memory, memory_bounded
+from cta_data.reasons import Reason
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -46,22 +47,22 @@ def run_unit(step: Step, unit: Unit, root: str) -> Result:
         outputs = workspace.outputs()
         seconds, notes = time.perf_counter() - started, tuple(outcome.notes)
         status: Status = "impossible" if outcome.refused else "ok"
-        reason = _without_folders(outcome.refused, root, staging)
+        reason = outcome.refused and outcome.refused.without(*_folders(root, staging))
         warnings = tuple(_without_folders(one, root, staging) for one in outcome.warnings)
         record = Record(unit.id, status, reason, seconds, _peak(), notes, warnings)
         return Result(unit, record, outcome, outputs)
     except TooLarge as error:  # not for ever: with another limit it may be done
-        reason = _without_folders(_refusal(error, unit), root, staging)
+        reason = _refusal(error, unit).without(*_folders(root, staging))
         record = Record(unit.id, "error", reason, time.perf_counter() - started, _peak())
     except DataRefused as error:
-        reason = _without_folders(_refusal(error, unit), root, staging)
+        reason = _refusal(error, unit).without(*_folders(root, staging))
         seconds = time.perf_counter() - started
         record = Record(unit.id, "impossible", reason, seconds, _peak())
     except Exception as error:  # noqa: BLE001 - whatever a subject brings costs that subject alone
         record = Record(
             unit.id,
             "error",
-            _without_folders(_explain(error), root, staging),
+            _explain(error).without(*_folders(root, staging)),
             time.perf_counter() - started,
             _peak(),
             traceback=traceback.format_exc(),
@@ -77,28 +78,38 @@ def limit_threads() -> None:
         sys.modules["SimpleITK"].ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
-def _without_folders(reason: str, root: str, staging: Path) -> str:
-    """Name files from the top of the study: a reason is kept, and must be the same anywhere."""
-    return reason.replace(f"{staging}/", "").replace(f"{root}/", "")
+def _folders(root: str, staging: Path) -> tuple[str, str]:
+    """Return what names of files leave out: what is kept must be the same in any place."""
+    return f"{staging}/", f"{root}/"
 
 
-def _refusal(error: DataRefused, unit: Unit) -> str:
-    """Return the message; where it happened is left out where that is the unit itself."""
-    where = "" if error.where == str(unit.id) else error.where
-    return str(DataRefused(error.what, where=where, why=error.why, next_step=error.next_step))
+def _without_folders(text: str, root: str, staging: Path) -> str:
+    for folder in _folders(root, staging):
+        text = text.replace(folder, "")
+    return text
 
 
-def _explain(error: Exception) -> str:
+def _refusal(error: DataRefused, unit: Unit) -> Reason:
+    """Return the reason; where it happened is left out where that is the unit itself."""
+    return error.reason.at("") if error.where == str(unit.id) else error.reason
+
+
+def _explain(error: Exception) -> Reason:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full. Free some space and run the command again"
+        return Reason("disk_full_for_unit")
     if isinstance(error, CtaError):
-        return str(error)
+        return error.reason
     if is_out_of_memory(error):
-        free = f"{free_bytes() / GIBIBYTE:.1f} GiB are free"
-        return f"it needs more memory than this machine has: {free}. Run it where there is more"
+        return Reason("out_of_memory", free_gib=free_bytes() / GIBIBYTE)
     # Its text may repeat a value of a header: it is in the log alone, which is not versioned.
     known = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
-    return f"{type(error).__name__}{known} in {_place(error)}. The log under {LOG} says more"
+    return Reason(
+        "unforeseen_error",
+        error_type=type(error).__name__,
+        known=known,
+        place=_place(error),
+        log=LOG,
+    )
 
 
 def _place(error: Exception) -> str:

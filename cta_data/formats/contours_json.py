@@ -41,7 +41,7 @@ def read_contours(path: Path) -> tuple[Roi, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataRefused("contours cannot be read", where=str(path), why=str(error)) from error
+        raise DataRefused("contours_file_unreadable", where=path, error=str(error)) from error
     return contours_from_json(text, where=str(path))
 
 
@@ -87,9 +87,7 @@ def _contour_to_json(contour: Contour, roi_name: str) -> str:
             separators=(",", ":"),
         )
     except ValueError as error:
-        raise DataRefused(
-            "a contour has a coordinate that is not finite", where=f"ROI {roi_name!r}"
-        ) from error
+        raise DataRefused("contour_not_finite", where=f"ROI {roi_name!r}") from error
 
 
 def contours_from_json(text: str, *, where: str = "contours") -> tuple[Roi, ...]:
@@ -103,21 +101,21 @@ def contours_from_json(text: str, *, where: str = "contours") -> tuple[Roi, ...]
     try:
         content: Any = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise DataRefused("not a contours file", where=where, why=str(error)) from error
+        raise DataRefused("contours_not_json", where=where, error=str(error)) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataRefused("not a contours file", where=where, why=f"its schema is not {SCHEMA}")
+        raise DataRefused("contours_schema_unknown", where=where)
     if content.get("schema_version") != SCHEMA_VERSION:
         raise DataRefused(
-            "a contours file of another version",
+            "contours_version_unsupported",
             where=where,
-            why=f"version {content.get('schema_version')}, this program reads {SCHEMA_VERSION}",
-            next_step="Convert the subject again, or update cta_data",
+            schema_version=content.get("schema_version"),
+            supported_version=SCHEMA_VERSION,
         )
     try:
         return tuple(_roi_from_json(item) for item in content["rois"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataRefused(
-            "a damaged contours file", where=where, why=f"{type(error).__name__}: {error}"
+            "contours_file_damaged", where=where, error_type=type(error).__name__, error=error
         ) from error
 
 

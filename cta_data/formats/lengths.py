@@ -27,16 +27,16 @@ def require_plausible_lengths(
     # Written so that NaN fails.
     if not all(SHORTEST_MM <= value <= LONGEST_MM for value in spacing):
         raise DataRefused(
-            "the distance between voxels cannot be right",
+            "voxel_spacing_implausible",
             where=where,
-            why=f"{' × '.join(f'{value:.6g}' for value in spacing)} mm; from {SHORTEST_MM:g} to "
-            f"{LONGEST_MM:g} mm is possible{f'; {told}' if told else ''}",
-            next_step="Export it again",
+            spacing=" × ".join(f"{value:.6g}" for value in spacing),
+            shortest_mm=SHORTEST_MM,
+            longest_mm=LONGEST_MM,
+            more=f"; {told}" if told else "",
         )
     if not all(abs(value) <= FARTHEST_MM for value in origin):
         raise DataRefused(
-            "the place of the first voxel cannot be right",
+            "origin_implausible",
             where=where,
-            why=f"{', '.join(f'{value:.6g}' for value in origin)} mm",
-            next_step="Export it again",
+            origin=", ".join(f"{value:.6g}" for value in origin),
         )

@@ -18,6 +18,7 @@ from cta_data.formats.voxel_values import usable_values
 from cta_data.given_paths import require_given, require_given_file
 from cta_data.imaging.lesions.mask_transfer import TransferredLesion, transfer_mask
 from cta_data.imaging.registration.register import RegistrationSettings, register_images
+from cta_data.reasons import Reason
 
 KINDS = ("rigid", "affine")
 
@@ -28,7 +29,7 @@ class MaskFileTransfer:
 
     lesions: Sequence[TransferredLesion]
     accepted: bool
-    reasons: list[str]
+    reasons: tuple[Reason, ...]
 
 
 def transfer_mask_file(
@@ -87,14 +88,14 @@ def _transform(
     moving: sitk.Image,
     kind: str,
     note: Callable[[str], None],
-) -> tuple[sitk.Transform, bool, list[str]]:
+) -> tuple[sitk.Transform, bool, tuple[Reason, ...]]:
     """Return the transform that was given or found, whether it is accepted, and why not."""
     if path is not None:
-        return read_transform(path), True, []
+        return read_transform(path), True, ()
     if kind not in KINDS:
-        raise ConfigurationError(f"unknown kind {kind!r}", next_step=f"Use {' or '.join(KINDS)}")
+        raise ConfigurationError("registration_kind_unknown", kind=kind, kinds=tuple(KINDS))
     for image, name in ((fixed, "the fixed image"), (moving, "the moving image")):
         usable_values(sitk.GetArrayViewFromImage(image), where=name)
     # All but the kind as in a study: the same pair gives the same voxels.
     result = register_images(fixed, moving, RegistrationSettings(kind=kind), note)
-    return result.transform, result.accepted, list(result.reasons)
+    return result.transform, result.accepted, result.reasons

@@ -87,11 +87,7 @@ def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], Grid]:
         raise _damaged(path, without_text(error)) from error
     voxels = voxels[0] if voxels.ndim == 4 and len(voxels) == 1 else voxels
     if voxels.ndim != 3:
-        raise DataRefused(
-            "one three-dimensional volume with one value a voxel is needed",
-            where=str(path),
-            why=f"sizes {fields['sizes']}",
-        )
+        raise DataRefused("nrrd_sizes_invalid", where=path, sizes=str(fields["sizes"]))
     grid = _grid(geometry, voxels.shape)
     _require_right_angles(grid, path)
     return voxels, grid
@@ -113,12 +109,10 @@ def read_fields(path: Path) -> dict[str, str]:
     except FileNotFoundError as error:
         link = path.is_symlink()
         raise CtaError(
-            "the file's content is not here" if link else "there is no such file",
-            where=str(path),
-            next_step=f"Run: datalad get {path}" if link else "",
+            "nrrd_content_not_fetched" if link else "file_not_found", where=path, path=path
         ) from error
     if not start.startswith(b"NRRD000"):
-        raise DataRefused("this is no NRRD file", where=str(path))
+        raise DataRefused("not_an_nrrd_file", where=path)
     fields: dict[str, str] = {}
     for line in HEADER_END.split(start, 1)[0].splitlines()[1:]:
         name, colon, value = line.decode("latin-1").partition(":")
@@ -174,7 +168,7 @@ def _require_possible(fields: dict[str, str], path: Path) -> None:
     kind = " ".join(fields.get("type", "").lower().split())
     each = next((size for size, names in TYPE_BYTES.items() if kind in names.split(", ")), 0)
     if not each:
-        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {kind!r}")
+        raise DataRefused("nrrd_type_unsupported", where=path, kind=kind)
     encoding = fields.get("encoding", "").lower()
     voxels = math.prod(map(int, fields["sizes"].split()))
     smallest = voxels * each if encoding == "raw" else voxels  # as text, a digit each
@@ -188,12 +182,7 @@ def _require_possible(fields: dict[str, str], path: Path) -> None:
 
 
 def _damaged(path: Path, why: str) -> DataRefused:
-    return DataRefused(
-        "the file is truncated or damaged",
-        where=str(path),
-        why=why,
-        next_step="Copy or fetch the file again",
-    )
+    return DataRefused("nrrd_damaged", where=path, why=why)
 
 
 def _grid(geometry: Any, shape: tuple[int, ...]) -> Grid:
@@ -207,19 +196,11 @@ def _grid(geometry: Any, shape: tuple[int, ...]) -> Grid:
 
 def _require_volume(fields: dict[str, str], path: Path) -> None:
     if "data file" in fields or "datafile" in fields:
-        raise DataRefused(
-            "the voxels are kept in another file",
-            where=str(path),
-            next_step="Save it as one .nrrd file",
-        )
+        raise DataRefused("nrrd_voxels_in_another_file", where=path)
     sizes = fields.get("sizes", "").split()
     numbers = all(size.isascii() and size.isdigit() and len(size) < 10 for size in sizes)
     if not numbers or (len(sizes) != 3 and sizes[3:] != ["1"]):
-        raise DataRefused(
-            "one three-dimensional volume is needed",
-            where=str(path),
-            why=f"the file's sizes are {' × '.join(sizes) or 'missing'}",
-        )
+        raise DataRefused("nrrd_not_a_volume", where=path, sizes=" × ".join(sizes) or "missing")
     _require_place(fields, path)
 
 
@@ -231,33 +212,20 @@ def _require_place(fields: dict[str, str], path: Path) -> None:
     axes = re.findall(r"none|\([^)]*\)", directions.lower())
     placed = len(axes) >= 3 and "none" not in axes[:3] and "(" in origin
     if space not in SPACES or not placed or "nan" in f"{directions}{origin}".lower():
-        raise DataRefused(
-            "the file does not say where its voxels lie",
-            where=str(path),
-            why="its space, space directions or space origin is missing or places no volume",
-            next_step="Export it again with its orientation",
-        )
+        raise DataRefused("nrrd_orientation_missing", where=path)
     units = set(re.findall(r'"([^"]*)"', fields.get("space units", "")))
     if not units <= {"mm", ""}:
-        raise DataRefused(
-            "the file's voxels are not measured in millimetres",
-            where=str(path),
-            why="its space units are others",
-            next_step="Export it in millimetres",
-        )
+        raise DataRefused("nrrd_unit_unknown", where=path)
 
 
 def _require_right_angles(grid: Grid, path: Path) -> None:
     cosines = grid.direction
     numbers = np.array([*grid.origin, *grid.spacing, *cosines.ravel()])
     if not np.isfinite(numbers).all() or min(grid.spacing) <= 0:
-        raise DataRefused("the file does not say where its voxels lie", where=str(path))
+        raise DataRefused("nrrd_orientation_unreadable", where=path)
     require_plausible_lengths(grid.GetSpacing(), grid.GetOrigin(), where=str(path))
     shear = float(np.abs(cosines.T @ cosines - np.eye(3)).max())
     if shear > SHEAR_TOLERANCE:
         raise DataRefused(
-            "the image's axes are not at right angles",
-            where=str(path),
-            why=f"cosine between two axes {shear:.4f}, at most {SHEAR_TOLERANCE} is allowed",
-            next_step="Resample it onto an orthogonal grid",
+            "image_axes_not_orthogonal", where=path, shear=shear, shear_tolerance=SHEAR_TOLERANCE
         )

@@ -61,8 +61,11 @@ def read_png_stack(
         other = by_number[number]
         if other.shape != first.shape or other.dtype != first.dtype:
             raise DataRefused(
-                "the slices of the stack differ in size or depth",
-                why=f"slice {numbers[0]} is {_describe(first)}, slice {number} {_describe(other)}",
+                "slice_formats_differ",
+                first_number=numbers[0],
+                first_format=_describe(first),
+                number=number,
+                other_format=_describe(other),
             )
     image = sitk.GetImageFromArray(np.stack([by_number[number] for number in numbers]))
     image.SetSpacing(spacing_mm)
@@ -92,7 +95,7 @@ def _grey(content: bytes, number: int) -> NDArray[np.generic]:
         ValueError,
     ) as error:
         raise DataRefused(
-            f"slice {number} cannot be read", why=str(error).split("<")[0].strip()
+            "slice_unreadable", number=number, error=str(error).split("<")[0].strip()
         ) from error
 
 
@@ -122,5 +125,5 @@ def _channel(picture: Image.Image, number: int) -> NDArray[np.generic]:
         return np.asarray(picture.convert("L"))
     channels = np.asarray(picture.convert("RGB"))
     if (channels != channels[..., :1]).any():
-        raise DataRefused(f"slice {number} is in colour", next_step="Get the grey image")
+        raise DataRefused("slice_in_colour", number=number)
     return np.ascontiguousarray(channels[..., 0])

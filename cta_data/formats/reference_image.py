@@ -49,19 +49,15 @@ def read_reference_image(
     datasets = _images(path)
     if not datasets:
         raise DataRefused(
-            "no DICOM image here",
-            where=str(path),
+            "dicom_image_not_found",
+            where=path,
             why="its files are compressed (gzip)" if _is_compressed(path) else "",
-            next_step="Give a DICOM folder or a NIfTI file",
         )
     series = sorted({str(dataset.get("SeriesInstanceUID")) for dataset in datasets})
     chosen = [uid for uid in series if uid in preferred_series] if len(series) > 1 else series
     if len(chosen) != 1:
         raise DataRefused(
-            "which image series is meant is not clear",
-            where=str(path),
-            why=f"{len(series)} series, {len(chosen)} of them named by the structure set",
-            next_step="Give a folder with one series",
+            "image_series_ambiguous", where=path, n_series=len(series), n_chosen=len(chosen)
         )
     own = [item for item in datasets if str(item.get("SeriesInstanceUID")) == chosen[0]]
     image = _few_slices(own) if len(own) < 3 and "NumberOfFrames" not in own[0] else None
@@ -88,7 +84,7 @@ def _few_slices(datasets: Sequence[pydicom.Dataset]) -> sitk.Image:
         step = grids[1][0] - origin
     thickness = float(np.linalg.norm(step))
     if thickness == 0 or any(not np.allclose(grid[1], axes, atol=1e-4) for grid in grids):
-        raise DataRefused("the slices are not parallel, or lie on each other", where="image")
+        raise DataRefused("slices_not_parallel", where="image")
     size = [int(ordered[0].Columns), int(ordered[0].Rows), len(ordered)]
     require_allowed(math.prod(size), where="image")
     image = sitk.Image(size, sitk.sitkUInt8)
@@ -107,7 +103,7 @@ def _slice_grid(
         axes = np.array(dataset.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
         rows, columns = (float(value) for value in dataset.PixelSpacing)
     except (AttributeError, TypeError, ValueError) as error:
-        raise DataRefused("a slice does not say where it lies", why=without_text(error)) from error
+        raise DataRefused("slice_position_missing", error_type=without_text(error)) from error
     require_plausible_lengths([columns, rows], origin.tolist())
     return origin, axes, [columns, rows]
 

@@ -62,8 +62,7 @@ def write_roi_masks(
     """
     if out.suffix and not out.is_dir() and not out.name.endswith(".nii.gz"):
         # Else a file of another name would become a folder.
-        told = "the output is a .nii.gz file"
-        raise ConfigurationError(told, where=str(out), next_step="Name it so")
+        raise ConfigurationError("output_extension_unsupported", where=out, extensions=(".nii.gz",))
     require_given_file(structure_set, "the structure set")
     require_given(image)
     inputs = (structure_set, image)
@@ -78,9 +77,7 @@ def write_roi_masks(
         )
     except DataRefused as error:
         # Who gave two paths is told which of them it was, not what the file calls itself.
-        raise DataRefused(
-            error.what, where=str(structure_set), why=error.why, next_step=error.next_step
-        ) from error
+        raise DataRefused(error.reason.at(structure_set)) from error
     made = [one for one in rois if one.status != REFUSED]
     _require_place(out, inputs, [_name(one) for one in made], overwrite=overwrite)
     written = _write(made, grid, out) if made else {}

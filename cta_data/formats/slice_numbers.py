@@ -24,20 +24,22 @@ def slice_numbers(names: Iterable[str]) -> list[int]:
     for path in paths:
         if not is_slice_number(path.stem) or path.suffix.lower() != ".png":
             why = f"{path.name[:40]!r}"
-            raise DataRefused("a slice's name is no number of up to 9 digits with .png", why=why)
+            raise DataRefused("slice_name_invalid", why=why)
     numbers = sorted(int(path.stem) for path in paths)
     if not numbers:
-        raise DataRefused("the stack holds no slice")
+        raise DataRefused("slice_stack_empty")
     if len(set(numbers)) < len(numbers):
         twice = next(n for n in numbers if numbers.count(n) > 1)
-        raise DataRefused("a slice comes twice", why=f"number {twice}")
+        raise DataRefused("slice_number_repeated", twice=twice)
     absent = numbers[-1] - numbers[0] + 1 - len(numbers)
     if absent:
         first = next(n + 1 for n, after in pairwise(numbers) if after > n + 1)
         raise DataRefused(
-            "slices of the stack are missing",
-            why=f"{absent} between {numbers[0]} and {numbers[-1]}, the first is {first}",
-            next_step="Get the missing slices and add them",
+            "stack_slices_missing",
+            absent=absent,
+            first_number=numbers[0],
+            last_number=numbers[-1],
+            first=first,
         )
     return numbers
 

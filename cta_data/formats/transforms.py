@@ -149,9 +149,4 @@ def _is_flat(transform: sitk.Transform) -> bool:
 
 
 def _refused(path: Path, why: str) -> DataRefused:
-    return DataRefused(
-        "this is not an ITK transform that can be used",
-        where=str(path),
-        why=why,
-        next_step="Restore it, or register the session again",
-    )
+    return DataRefused("transform_unusable", where=path, why=why)

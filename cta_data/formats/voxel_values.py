@@ -47,10 +47,7 @@ def require_plausible_scale(slope: float, intercept: float, *, where: str) -> No
         SMALLEST_SCALE <= abs(slope) <= LARGEST_SCALE and abs(intercept) <= LARGEST_SCALE
     ):
         raise DataRefused(
-            "the values' slope or intercept cannot be right",
-            where=where,
-            why=f"slope {slope:g}, intercept {intercept:g}",
-            next_step=AGAIN,
+            "intensity_scaling_implausible", where=where, slope=slope, intercept=intercept
         )
 
 
@@ -70,18 +67,11 @@ def usable_values(
     replacement = not_finite.replacement
     if unusable == voxels.size or (unusable and replacement is None):
         step = f"{AGAIN}, or {not_finite.setting}" if not_finite.setting else AGAIN
-        raise DataRefused(
-            "the image has values that are not finite", where=where, why=found, next_step=step
-        )
+        raise DataRefused("intensities_not_finite", where=where, why=found, step=step)
     if replacement is not None and unusable:
         voxels = np.where(np.isfinite(voxels), voxels, voxels.dtype.type(replacement))
     if voxels.min() == voxels.max():
-        raise DataRefused(
-            "every voxel of the image has the same value",
-            where=where,
-            why=f"{voxels.min():g}",
-            next_step=AGAIN,
-        )
+        raise DataRefused("intensities_constant", where=where, value=voxels.min())
     return voxels, f"{found}: replaced by {replacement:g}" if unusable else ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from cta_data.cohorts import Card, SeriesHeader, assign_roles
 from cta_data.cohorts.clinical.people import find_clinical_files
 from cta_data.cohorts.file_roles import FileMatch, match_file
-from cta_data.cohorts.series_roles import LEFT_OUT, asked_values, takes
+from cta_data.cohorts.series_roles import asked_values, is_left_out, takes
 from cta_data.engine.sessions import CONVERTED_KINDS, DOSE
 from cta_data.intake import (
     AdditionOptions,
@@ -68,6 +68,7 @@ class Preview:
     action: str
     becomes: str
     reason: str
+    reason_code: str = ""
     left_out: str = ""
     first_file: str = ""
 
@@ -210,7 +211,8 @@ def preview(plan: AdditionPlan, card: Card) -> list[Preview]:
             series.n_instances,
             series.action,
             becomes.get(series.file, ""),
-            series.reason,
+            str(series.reason or ""),
+            series.reason.finding.code if series.reason else "",
             left_out.get(series.file, ""),
             next(iter(series.files), ""),
         )
@@ -282,13 +284,13 @@ def _roles(plan: AdditionPlan, card: Card) -> tuple[dict[str, str], dict[str, st
             if role.technique:
                 becomes[role.identifier] = f"{role.technique}{phase}"
                 continue
-            becomes[role.identifier] = _nothing(role.reason, by_file[role.identifier], card)
-            if role.reason.startswith(LEFT_OUT):
-                left_out[role.identifier] = role.reason
+            becomes[role.identifier] = _nothing(str(role.reason), by_file[role.identifier], card)
+            if is_left_out(role):
+                left_out[role.identifier] = str(role.reason)
         decided = {role.identifier for role in roles.roles}
         for header in headers:
             if header.identifier not in decided:
-                becomes[header.identifier] = f"unclear: {'; '.join(roles.problems)}"
+                becomes[header.identifier] = f"unclear: {'; '.join(map(str, roles.problems))}"
     return becomes, left_out
 
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, Problem, discover
-from cta_data.intake.expected import NO_IMAGE, Expected
+from cta_data.intake.expected import Expected
 from cta_data.intake.instances import Instance
 from cta_data.intake.likeness import likenesses
 from cta_data.intake.persons import persons_elsewhere
@@ -28,6 +28,7 @@ from cta_data.intake.pseudonyms import (
     read_subject_map,
 )
 from cta_data.intake.subject_plan import Patient, PatientPlan, plan_patient
+from cta_data.reasons import Reason
 from cta_data.study.sourcedata import (
     ACCEPTED,
     CLINICAL,
@@ -113,10 +114,9 @@ def plan_addition(
     except OSError as error:
         work.cleanup()
         raise CtaError(
-            "reading the source failed",
-            where=str(error.filename or work.name),
-            why=error.strerror or str(error),
-            next_step="Check the disk's free space and the file's permissions",
+            "source_read_failed",
+            where=error.filename or work.name,
+            error=error.strerror or str(error),
         ) from error
     except BaseException:
         work.cleanup()
@@ -245,39 +245,21 @@ def _plan_cohort_files(
 def _nothing_found(source: Path, found: Discovery, options: AdditionOptions) -> CtaError:
     files = found.counts["files"]
     if not files:
-        return CtaError(
-            "the source is empty", where=str(source), next_step="Check that it is the right one"
-        )
+        return CtaError("source_empty", where=source)
     why = f"{files} files, {found.counts['not_dicom']} of them not DICOM"
     if found.problems:
         first = found.problems[0]
         why += f", {len(found.problems)} problems: the first is {first.file} {first.reason}"
     if options.recognise is not recognise_nothing:
         why += "".join(f"; such as {name}" for name in found.unmatched[:1])
-        return DataRefused(
-            "the source holds nothing that the card's rules know",
-            where=str(source),
-            why=why,
-            next_step="Check that it is the right one, or the rules under [[files]] in the card",
-        )
-    return DataRefused(
-        "the source holds no readable DICOM",
-        where=str(source),
-        why=why,
-        next_step="Check that it is the right one",
-    )
+        return DataRefused("source_without_known_files", where=source, why=why)
+    return DataRefused("source_without_dicom", where=source, why=why)
 
 
 def _nothing_expected(source: Path, patients: int, strangers: list[Problem]) -> DataRefused:
     told = [f"{patients} patients without such an image"] if patients else []
     told += [f"{one.file} {one.reason}" for one in strangers[:1]]
-    return DataRefused(
-        "nothing in the source is an image that the card's rules know",
-        where=str(source),
-        why="; ".join(told),
-        next_step="Check the name of the cohort and the source, or the rules in the cohort's card; "
-        "nothing was stored",
-    )
+    return DataRefused("source_without_known_images", where=source, found=tuple(told))
 
 
 def _without_unexpected(
@@ -290,7 +272,9 @@ def _without_unexpected(
             found.counts["unexpected"] += len(one.instances)
             name = min(instance.name for instance in one.instances)
             more = f", and {len(one.instances) - 1} more files," if one.instances[1:] else ""
-            found.problems.append(Problem(f"{name}{more}", f"not taken in: {NO_IMAGE}"))
+            found.problems.append(
+                Problem(f"{name}{more}", f"not taken in: {Reason('known_images_missing')}")
+            )
     return [one for one, _ in kept], [plan for _, plan in kept]
 
 
@@ -304,9 +288,7 @@ def _patients(
     if options.subject:
         if len(by_id) > 1:
             raise ConfigurationError(
-                f"the source holds {len(by_id)} patients, and one label was given for all",
-                where=options.subject,
-                next_step="Leave the label out, or give a table of labels",
+                "source_of_several_patients", where=options.subject, n_patients=len(by_id)
             )
         chosen = {next(iter(by_id)): check_label(options.subject)}
     unnamed = [] if "" in chosen else by_id.pop("", [])
@@ -346,7 +328,7 @@ def _unnamed_patients(instances: list[Instance]) -> list[Patient]:
     studies: dict[str, list[Instance]] = {}
     for one in instances:
         studies.setdefault(one.study_uid, []).append(one)
-    reason = "the files carry no patient number: give the subject's label"
+    reason = Reason("patient_number_missing")
     return [Patient("", {"": files}, refusal=reason) for _, files in sorted(studies.items())]
 
 

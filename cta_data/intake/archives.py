@@ -142,10 +142,7 @@ def unpack(archive: Path, into: Path, budget: UnpackBudget, *, name: str) -> lis
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise DataRefused(
-            "the archive cannot be read to its end",
-            where=name,
-            why=f"{type(error).__name__}: {error}",
-            next_step="Make or fetch it again",
+            "archive_truncated", where=name, error_type=type(error).__name__, error=error
         ) from error
     except BaseException:
         shutil.rmtree(into)
@@ -183,10 +180,7 @@ def unpack_file(packed: Path, into: Path, budget: UnpackBudget, *, name: str) ->
             writer.write(name, 0, content)
     except (*_BROKEN, OSError) as error:
         raise DataRefused(
-            "the compressed file cannot be read to its end",
-            where=name,
-            why=f"{type(error).__name__}: {error}",
-            next_step="Make or fetch it again",
+            "compressed_file_truncated", where=name, error_type=type(error).__name__, error=error
         ) from error
     return writer.files[0].path
 
@@ -391,8 +385,5 @@ def _refuse(
     next_step: str = "Nothing of it was kept; if you trust it, unpack it and add the folder",
 ) -> DataRefused:
     return DataRefused(
-        "the archive is refused",
-        where=archive,
-        why=f"member {member!r} {why}",
-        next_step=next_step,
+        "archive_refused", where=archive, member=member, why=why, next_step=next_step
     )

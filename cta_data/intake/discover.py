@@ -111,11 +111,7 @@ def discover(
     elif source.is_file():
         walker.visit_source(source)
     else:
-        raise CtaError(
-            "the source does not exist",
-            where=str(source),
-            next_step="Give a folder, a zip or a tar file",
-        )
+        raise CtaError("source_not_found", where=source)
     walker.read(identity_attributes, jobs)
     walker.found.instances.sort(key=lambda instance: instance.name)
     walker.found.problems.sort(key=lambda problem: (problem.file, problem.reason))

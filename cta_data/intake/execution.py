@@ -31,8 +31,10 @@ from cta_data.intake.plan_model import (
 )
 from cta_data.intake.pseudonyms import SALT
 from cta_data.intake.sop_classes import FILE_CLASS, kind_of
+from cta_data.reasons import Reason
 from cta_data.study.sourcedata import (
     ACCEPTED,
+    ASIDE,
     CLINICAL,
     REFUSED,
     STAGING,
@@ -51,8 +53,6 @@ from cta_data.study.sourcedata import (
 )
 
 SUBJECTS_A_TABLE = 16
-REFUSED_SERIES = "refused: "
-"""Begins the reason of a series that was not taken in."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,7 @@ def execute_addition(
     """
     absent = [path for path in needed_content(plan) if not path.exists()]
     if absent:
-        raise CtaError(
-            f"{len(absent)} series to merge with are not fetched",
-            where=str(absent[0]),
-            next_step="Fetch their content (datalad get) first",
-        )
+        raise CtaError("merge_series_not_fetched", where=absent[0], n_absent=len(absent))
     staging = plan.sourcedata / STAGING
     try:
         # What a killed run left is worthless: it was never renamed into place.
@@ -113,11 +109,9 @@ def execute_addition(
         more, failed = _write_all_series(plan, staging, packed or (lambda tar: None))
     except OSError as error:
         raise CtaError(
-            "the addition stopped",
-            where=str(error.filename or plan.sourcedata),
-            why=error.strerror or str(error),
-            next_step="Check the disk's free space and the permissions, then add the source "
-            "again: the subjects that were finished are kept",
+            "addition_interrupted",
+            where=error.filename or plan.sourcedata,
+            error=error.strerror or str(error),
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -143,8 +137,7 @@ def _write_all_series(
                 failed.append((series, error))
                 continue
             except MemoryError:
-                what = "it cannot be packed in the memory that is free"
-                failed.append((series, DataRefused(what, where=series.file)))
+                failed.append((series, DataRefused("series_too_large_to_pack", where=series.file)))
                 continue
             written.append(Path(series.file))
             packed(Path(series.file))
@@ -200,13 +193,9 @@ def _contents(plan: AdditionPlan, series: SeriesPlan) -> Iterator[tuple[str, byt
                 content = _content(tar, stored[row.sop_uid])
                 where = series.file
             else:
-                raise DataRefused("an instance that is listed is not there", where=series.file)
+                raise DataRefused("instance_not_found", where=series.file)
             if content_digest(content) != row.digest:
-                raise DataRefused(
-                    "a file is not what it was when the addition was planned",
-                    where=where,
-                    next_step="Add the source again when nothing writes to it",
-                )
+                raise DataRefused("source_file_changed", where=where)
             yield _name_in_tar(number, series, row), content
 
 
@@ -290,10 +279,15 @@ def _rows_of(subject: SubjectPlan) -> Iterable[SubjectRow]:
                 subject.subject,
                 source_id,
                 subject.status,
-                subject.reason,
+                *_told(subject.reason),
                 study,
                 subject.identities.get(source_id, {}),
             )
+
+
+def _told(reason: Reason | None) -> tuple[str, str]:
+    """Return a reason as sourcedata keeps it: its sentence and its code."""
+    return (str(reason), reason.finding.code) if reason else ("", "")
 
 
 def _joined(before: SubjectRow | None, now: SubjectRow) -> SubjectRow:
@@ -306,6 +300,7 @@ def _joined(before: SubjectRow | None, now: SubjectRow) -> SubjectRow:
         now.source_id,
         ACCEPTED if accepted else REFUSED,
         now.refused_reason,
+        now.refused_code,
         now.study_uid,
         {**now.identity, **before.identity},
     )
@@ -342,7 +337,8 @@ def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
             one.series_uid,
             one.sop_class,
             kind,
-            one.reason,
+            ASIDE,
+            *_told(one.reason),
             one.n_instances,
         )
         before = rows.get(_place(seen))
@@ -354,7 +350,7 @@ def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
             rows.pop(place, None)
         elif series.subject:
             rows[place] = SetAsideRow(
-                *place, series.kind, f"{REFUSED_SERIES}{series.reason}", series.n_instances
+                *place, series.kind, REFUSED, *_told(series.reason), series.n_instances
             )
     return list(rows.values())
 
@@ -364,7 +360,7 @@ def _is_mended(row: SetAsideRow, plan: AdditionPlan) -> bool:
 
     It is another's now, or the source has the subject without it and is to replace what was there.
     """
-    if not row.reason.startswith(REFUSED_SERIES):
+    if not row.refused:
         return False
     taken = {(one.series_uid, one.sop_class) for one in plan.series if one.action != REFUSE}
     accepted = {one.subject for one in plan.subjects if one.status == ACCEPTED}

@@ -14,7 +14,6 @@ from cta_data.intake.instances import Instance
 from cta_data.intake.plan_model import REFUSE, SeriesPlan
 from cta_data.intake.sop_classes import FILE_CLASS, IMAGE_KINDS
 
-NO_IMAGE = "none of its series or files is an image that the card's rules know"
 NO_DICOM = "is DICOM, and the card has no rules for DICOM ([[series]])"
 NOT_OF_COLLECTION = (
     "is DICOM of a patient who is not of the collection (subjects.pattern; --subject-map names "

@@ -17,17 +17,15 @@ from cta_data.intake.persons import (
 )
 from cta_data.intake.plan_model import AdditionOptions
 from cta_data.intake.subject_plan import Patient
+from cta_data.reasons import Reason
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 
-SAME_IDENTITY = "name and birth date are those of {}"
-SAME_IMAGE = "has the same image as {}"
-ALIKE_IMAGE = "has an image that shares most of its slices with one of {}"
 MOST_NAMED = 5
 
 
 def likenesses(
     patients: Iterable[Patient], inventory: Inventory, options: AdditionOptions, salt: str
-) -> dict[str, list[str]]:
+) -> dict[str, list[Reason]]:
     """Return why patients of a source seem to be another subject, by label.
 
     Who was accepted before stays so: of a pair, the newcomer waits. Pairs that the user states to
@@ -49,16 +47,16 @@ def likenesses(
     slices = [(label, sample_of_slices(found)) for label, found in pixels]
     slices += [(row.subject, row.slices.split()) for row in inventory.series]
     same = pairs_of_one_image(images)
-    reasons: dict[str, list[str]] = {}
-    for sentence, pairs in (
-        (SAME_IDENTITY, pairs_of_one_identity(people, salt)),
-        (SAME_IMAGE, same),
-        (ALIKE_IMAGE, pairs_of_alike_images(lambda: slices) - same),
+    reasons: dict[str, list[Reason]] = {}
+    for code, pairs in (
+        ("person_of_another_subject", pairs_of_one_identity(people, salt)),
+        ("image_of_another_subject", same),
+        ("slices_of_another_subject", pairs_of_alike_images(lambda: slices) - same),
     ):
         for label, others in _partners(pairs - options.different, waiting).items():
             shown = " and ".join(f"sub-{other}" for other in others[:MOST_NAMED])
             more = f" and {len(others) - MOST_NAMED} more" if others[MOST_NAMED:] else ""
-            reasons.setdefault(label, []).append(sentence.format(shown + more))
+            reasons.setdefault(label, []).append(Reason(code, subjects=shown + more))
     return reasons
 
 

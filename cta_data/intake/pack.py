@@ -73,10 +73,7 @@ def read_members(tar_path: Path) -> Iterator[tuple[str, bytes]]:
     if not tar_path.exists():
         fetched = "its content was not fetched" if tar_path.is_symlink() else "it does not exist"
         raise DataRefused(
-            "the series cannot be read",
-            where=str(tar_path),
-            why=fetched,
-            next_step=f"datalad get {tar_path}",
+            "packed_series_not_fetched", where=tar_path, fetched=fetched, tar_path=tar_path
         )
     require_file_allowed(tar_path)
     try:
@@ -87,7 +84,7 @@ def read_members(tar_path: Path) -> Iterator[tuple[str, bytes]]:
                     raise tarfile.ReadError(f"member {member.name} is no file")
                 yield member.name, content.read()
     except tarfile.TarError as error:
-        raise DataRefused("the series is damaged", where=str(tar_path), why=str(error)) from error
+        raise DataRefused("packed_series_damaged", where=tar_path, error=str(error)) from error
 
 
 def open_datasets(tar_path: Path) -> list[FileDataset]:
@@ -108,9 +105,7 @@ def open_datasets(tar_path: Path) -> list[FileDataset]:
             datasets.append(dcmread(io.BytesIO(plain), force=True))
         except UNREADABLE as error:
             raise DataRefused(
-                "an instance cannot be read",
-                where=f"{tar_path}, instance {number}",
-                why=str(error),
+                "instance_unreadable", where=f"{tar_path}, instance {number}", error=str(error)
             ) from error
     return datasets
 
@@ -130,8 +125,5 @@ def _verify(temporary: Path, sizes: list[int], target: Path) -> None:
         found = [member.size for member in tar]
     if found != sizes:
         raise CtaError(
-            "the series does not read back as it was written",
-            where=str(target),
-            why=f"{len(found)} of {len(sizes)} instances",
-            next_step="Check the disk and add it again",
+            "packed_series_differs", where=target, n_found=len(found), n_sizes=len(sizes)
         )

@@ -17,6 +17,7 @@ from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.persons import OtherCohort, Pair
 from cta_data.intake.plain_files import CohortFile, Recognise, recognise_nothing
 from cta_data.intake.sessions import SINGLE
+from cta_data.reasons import Reason
 from cta_data.study.sourcedata import InstanceRow, Inventory, PersonRow
 
 NEW = "new"
@@ -123,7 +124,7 @@ class SeriesPlan:
     study_date: str
     acquired: str
     action: str
-    reason: str
+    reason: Reason | None
     files: tuple[str, ...]
     series: str
     file: str
@@ -162,7 +163,7 @@ class SubjectPlan:
     subject: str
     source_ids: tuple[str, ...]
     status: str
-    reason: str
+    reason: Reason | None
     files: tuple[str, ...]
     newcomer: bool
     study_uids: tuple[str, ...]
@@ -177,7 +178,7 @@ class SetAside:
     study_uid: str
     series_uid: str
     sop_class: str
-    reason: str
+    reason: Reason
     n_instances: int
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from cta_data.errors import ConfigurationError, CtaError
 from cta_data.given_names import check_name
+from cta_data.reasons import Reason
 from cta_data.study.sourcedata import ACCEPTED, SubjectRow
 
 SALT = "pseudonyms.salt"
@@ -40,7 +41,7 @@ class Labelling:
     """
 
     labels: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    refused: dict[str, tuple[str, Reason]] = field(default_factory=dict)
     newcomers: set[str] = field(default_factory=set)
 
 
@@ -56,18 +57,14 @@ def read_or_make_salt(sourcedata: Path, *, known_subjects: bool, given: str = ""
     """
     path = sourcedata / SALT
     if given and not _SALT_TEXT.fullmatch(given):
-        raise ConfigurationError("a salt is 64 hexadecimal digits")
+        raise ConfigurationError("salt_invalid")
     if path.is_file():
         salt = path.read_text(encoding="ascii").strip()
         if _SALT_TEXT.fullmatch(salt):
             return salt
-        raise CtaError("the salt of the pseudonyms is damaged", where=str(path))
+        raise CtaError("salt_damaged", where=path)
     if known_subjects or path.is_symlink():
-        raise CtaError(
-            "the salt of the pseudonyms is missing",
-            where=str(path),
-            next_step="Fetch it (datalad get), or restore it from version control",
-        )
+        raise CtaError("salt_missing", where=path)
     return given or secrets.token_hex(32)
 
 
@@ -99,14 +96,12 @@ def read_subject_map(path: Path) -> dict[str, str]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, dialect="excel-tab")
         if not {"source_id", "subject"} <= set(reader.fieldnames or ()):
-            raise ConfigurationError(
-                "the table of labels needs the columns source_id and subject", where=str(path)
-            )
+            raise ConfigurationError("label_table_columns_missing", where=path)
         for row in reader:
             source_id = (row["source_id"] or "").strip()
             if source_id in labels:
                 raise ConfigurationError(
-                    "a patient number comes twice", where=f"{path}, line {reader.line_num}"
+                    "label_table_patient_repeated", where=f"{path}, line {reader.line_num}"
                 )
             labels[source_id] = check_label((row["subject"] or "").strip())
     return labels
@@ -147,13 +142,13 @@ def assign_labels(
         wish = chosen.get(source_id, "")
         if wish and before and wish not in before and not separate_labels:
             holders = ", ".join(sorted(before))
-            reason = f"this patient is subject {holders} already and cannot become {wish} as well"
+            reason = Reason("patient_has_another_label", subjects=holders, label=wish)
             result.refused[source_id] = (next(iter(before)) if len(before) == 1 else "", reason)
         elif wish:
             result.labels[source_id] = wish
         elif len(before) > 1:
             holders = ", ".join(sorted(before))
-            reason = f"subjects {holders} share this patient number: say which one it is"
+            reason = Reason("patient_number_ambiguous", subjects=holders)
             result.refused[source_id] = ("", reason)
         elif before:
             result.labels[source_id] = next(iter(before))
@@ -179,10 +174,7 @@ def _refuse_twins(result: Labelling, taken: set[str]) -> None:
         other = owners.setdefault(label.casefold(), label)
         if other != label:
             del result.labels[source_id]
-            reason = (
-                f"the label {label} differs from {other} in case alone, and on macOS and Windows "
-                "the two are one folder: choose another"
-            )
+            reason = Reason("label_differs_in_case", label=label, other=other)
             result.refused[source_id] = ("", reason)
 
 

@@ -17,6 +17,7 @@ from cta_data.intake.group import SeriesGroup
 from cta_data.intake.instances import Instance
 from cta_data.intake.plan_model import MERGE, NEW, NOT_NEEDED, REFUSE, SeriesPlan
 from cta_data.intake.pseudonyms import keyed_hash
+from cta_data.reasons import Reason
 from cta_data.study.layout import raw_series
 from cta_data.study.sourcedata import InstanceRow, Inventory, SeriesRow
 
@@ -83,7 +84,7 @@ def plan_series(
     try:
         return _plan(group, short, known, inventory, subject, session)
     except (*UNREADABLE, MemoryError) as error:  # in a part that was not read before
-        reason = f"its header cannot be read ({without_text(error)})"
+        reason = Reason("series_header_unreadable", error_type=without_text(error))
         names = tuple(one.name for one in group.ordered())
         return refused_series(group, subject, session, reason, names)
 
@@ -101,30 +102,44 @@ def _plan(
     blocking = [one for one in group.damaged if one.sop_uid not in stored]
     if blocking:
         count = len(group.instances) + len(group.damaged)
-        reason = f"{len(blocking)} of {count} instances damaged: the first {blocking[0].fault}"
+        reason = Reason(
+            "instances_damaged", n_damaged=len(blocking), n_instances=count, fault=blocking[0].fault
+        )
         names = tuple(one.name for one in blocking)
         return refused_series(group, subject, session, reason, names)
     if not group.instances and row is None:
-        return refused_series(group, subject, session, "no whole instance", ())
+        return refused_series(group, subject, session, Reason("series_without_instance"), ())
     file = raw_series(subject, session, short, group.kind, group.extension())
     if row is None:
-        return _written(group, short, subject, session, file, {}, None, NEW, "")
+        return _written(group, short, subject, session, file, {}, None, NEW, None)
     uncovered = stored.keys() - group.instances.keys()
     if _is_gone(inventory.folder / row.file):
         if uncovered:
-            reason = "its tar is gone, and the source holds only a part of it"
+            reason = Reason("stored_series_gone")
             return refused_series(group, subject, session, reason, ())
-        return _written(group, short, subject, session, row.file, {}, row, NEW, "its tar was gone")
+        return _written(
+            group, short, subject, session, row.file, {}, row, NEW, Reason("stored_series_restored")
+        )
     more = len(group.instances.keys() - stored.keys())
     replaced = sum(
         uid in stored and stored[uid].digest != one.digest for uid, one in group.instances.items()
     )
     if not more and not replaced:
-        reason = "every instance is there already"
+        reason = Reason("instances_stored_already")
         return _written(group, short, subject, session, row.file, stored, row, NOT_NEEDED, reason)
     parts = [f"{more} more instances"] if more else []
     parts += [f"{replaced} instances replaced"] if replaced else []
-    return _written(group, short, subject, session, row.file, stored, row, MERGE, ", ".join(parts))
+    return _written(
+        group,
+        short,
+        subject,
+        session,
+        row.file,
+        stored,
+        row,
+        MERGE,
+        Reason("series_merged", parts=parts),
+    )
 
 
 def _is_gone(tar: Path) -> bool:
@@ -138,7 +153,7 @@ def _is_gone(tar: Path) -> bool:
 
 
 def refused_series(
-    group: SeriesGroup, subject: str, session: str, reason: str, files: tuple[str, ...]
+    group: SeriesGroup, subject: str, session: str, reason: Reason, files: tuple[str, ...]
 ) -> SeriesPlan:
     """A series that is not taken in."""
     ordered = group.ordered() or group.damaged
@@ -173,7 +188,7 @@ def _written(
     stored: Mapping[str, InstanceRow],
     row: SeriesRow | None,
     action: str,
-    reason: str,
+    reason: Reason | None,
 ) -> SeriesPlan:
     rows = dict(stored)
     for uid, one in group.instances.items():

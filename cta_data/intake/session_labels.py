@@ -29,10 +29,6 @@ _WITH_TIME = ("%Y%m%d%H%M", "%Y%m%d%H%M%S")
 _WORDED = ("%d%b%Y", "%Y%b%d", "%d%B%Y", "%Y%B%d", "%b%Y", "%B%Y", "%Y%b", "%Y%B")
 _LENGTHS = {"%Y%m%d": 8, "%d%m%Y": 8, "%m%d%Y": 8, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 _YEARS = range(1950, 2100)
-RENAME = (
-    'Name their folders 1, 2, … in the order of time, or say `labels = "published"` under '
-    "[sessions] in the card if no label can lead back to a patient"
-)
 
 
 def is_safe(label: str) -> bool:
@@ -58,17 +54,13 @@ def numbered_sessions(told: Mapping[str, str], known: Mapping[str, str]) -> dict
     if all(is_safe(label) for label in told.values()):
         labels = {study: re.sub(r"[\W_]", "", label) for study, label in told.items()}
         if len(set(labels.values())) < len(labels):
-            raise DataRefused("labels of two sessions differ in punctuation alone")
+            raise DataRefused("session_labels_collide")
     else:
         order = _order_in_time(set(told.values()))
         labels = {study: str(order.index(label) + 1) for study, label in told.items()}
     for study, before in sorted(known.items()):
         if labels[study] != before:
-            raise DataRefused(
-                f"session {before} would become session {labels[study]}",
-                why="sessions are numbered in the order of time, and an older one was added later",
-                next_step="Remove the subject and add all its sessions together",
-            )
+            raise DataRefused("session_renumbered_by_label", before=before, labels=labels[study])
     return labels
 
 
@@ -84,11 +76,7 @@ def _order_in_time(labels: set[str]) -> list[str]:
         return list(labels)
     orders = {tuple(sorted(labels, key=dates.__getitem__)) for dates in _readings(labels)}
     if len(orders) != 1:
-        raise DataRefused(
-            f"the labels of {len(labels)} sessions do more than count, so that they stay in "
-            "sourcedata, and no date in them tells their order",
-            next_step=RENAME,
-        )
+        raise DataRefused("session_order_unknown", n_labels=len(labels))
     return list(orders.pop())
 
 

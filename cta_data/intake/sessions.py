@@ -44,26 +44,16 @@ def assign_sessions(
     if rule == SINGLE:
         others = sorted({label for _, label in known.values()} - {"1"})
         if others:
-            raise DataRefused(
-                "the subject has more than the one session that the rule 'single' allows",
-                why=f"session {', '.join(others)} was added before, under another rule",
-                next_step="Keep to one rule within a cohort",
-            )
+            raise DataRefused("single_session_rule_broken", others=tuple(others))
         return {study: "1" for study in {**new, **known}}
     if rule != STUDY_DATE_RANK:
-        raise ConfigurationError(
-            f"unknown rule for sessions {rule!r}", next_step=f"Use one of {', '.join(RULES)}"
-        )
+        raise ConfigurationError("session_rule_unknown", rule=rule, rules=tuple(RULES))
     dates = {**new, **{study: date for study, (date, _) in known.items()}}
     days = {study: _day(date) for study, date in dates.items()}
     sessions = {study: str(rank) for study, rank in _ranks(days, gap_days).items()}
     for study, (_, label) in sorted(known.items()):
         if sessions[study] != label:
-            raise DataRefused(
-                f"session {label} would become session {sessions[study]}",
-                why="a study of this addition is older than one that was added before",
-                next_step="Remove the subject and add all its studies together",
-            )
+            raise DataRefused("session_renumbered_by_date", label=label, sessions=sessions[study])
     return sessions
 
 
@@ -83,7 +73,4 @@ def _day(date: str) -> datetime.date:
     try:
         return datetime.datetime.strptime(date, "%Y%m%d").date()
     except ValueError as error:
-        raise DataRefused(
-            "a study has no usable date, so sessions cannot be ranked by it",
-            next_step="Use the rule 'single', or add the StudyDate",
-        ) from error
+        raise DataRefused("study_date_missing") from error

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cta_data.reasons import Reason
+
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 FILE_CLASS = "file:"
@@ -43,7 +45,7 @@ KINDS: Mapping[str, str] = {
 IMAGE_KINDS = frozenset({"MR", "CT", "PT", "NM"})
 """Kinds that are images of a series."""
 
-_REASONS: Mapping[str, str] = {
+_CONTENTS: Mapping[str, str] = {
     _STORAGE + "66": "raw data",
     _STORAGE + "66.2": "spatial fiducials",
     _STORAGE + "67": "real world value mapping",
@@ -59,7 +61,7 @@ _REASONS: Mapping[str, str] = {
     _STORAGE + "88.76": "dose report",
 }
 
-_REASONS_BY_PREFIX: tuple[tuple[str, str], ...] = (
+_CONTENTS_BY_PREFIX: tuple[tuple[str, str], ...] = (
     (_STORAGE + "7", "secondary capture"),
     (_STORAGE + "11", "presentation state"),
     (_STORAGE + "88", "structured report"),
@@ -79,15 +81,15 @@ def kind_of(sop_class: str, extra_kinds: Mapping[str, str]) -> str:
     return extra_kinds.get(sop_class, KINDS.get(sop_class, ""))
 
 
-def reason_set_aside(sop_class: str) -> str:
-    """Why objects of this class are not kept, in a few words."""
+def reason_set_aside(sop_class: str) -> Reason:
+    """Why objects of this class are not kept."""
     if sop_class in KINDS:
-        return "set aside by configuration"
-    if sop_class in _REASONS:
-        return _REASONS[sop_class]
-    for prefix, reason in _REASONS_BY_PREFIX:
+        return Reason("object_excluded_by_configuration")
+    if sop_class in _CONTENTS:
+        return Reason("object_not_kept", content=_CONTENTS[sop_class])
+    for prefix, content in _CONTENTS_BY_PREFIX:
         if sop_class == prefix or sop_class.startswith(prefix + "."):
-            return reason
+            return Reason("object_not_kept", content=content)
     if not sop_class.startswith("1.2.840.10008."):
-        return "private object"
-    return "not an image of a tomographic series"
+        return Reason("object_private")
+    return Reason("object_not_tomographic")

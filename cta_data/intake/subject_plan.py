@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cta_data.errors import DataRefused
-from cta_data.intake.expected import NO_IMAGE, Expected
+from cta_data.intake.expected import Expected
 from cta_data.intake.group import Grouping, SeriesGroup, group_series, split_series
 from cta_data.intake.identity import SHORTER, check_identity
 from cta_data.intake.instances import Instance
@@ -30,14 +30,10 @@ from cta_data.intake.series_plan import (
 from cta_data.intake.session_labels import numbered_sessions
 from cta_data.intake.sessions import assign_sessions
 from cta_data.intake.sop_classes import FILE_CLASS, reason_set_aside
+from cta_data.reasons import Reason, together
 from cta_data.study.sourcedata import ACCEPTED, REFUSED, SESSION_STUDY, Inventory, SubjectRow
 
 _FILES_NAMED = 10
-ONE_PERSON = (
-    "If they are one person, add the source again with --subject-map and a table that gives all "
-    "of the person's patient numbers one subject"
-)
-TWO_PERSONS = "If they are different persons, list them under [[different_persons]] in study.toml"
 
 
 @dataclass
@@ -53,13 +49,13 @@ class Patient:
     chosen_ids
         Every patient number that the caller gave this label to.
     refusal
-        Why it is refused before anything else was looked at, or empty.
+        Why it is refused before anything else was looked at, or None.
     """
 
     label: str
     numbers: Mapping[str, list[Instance]]
     newcomer: bool = False
-    refusal: str = ""
+    refusal: Reason | None = None
     chosen_ids: frozenset[str] = frozenset()
 
     @property
@@ -89,18 +85,16 @@ class PatientPlan:
 
 @dataclass
 class _Refusals:
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
 
-    def add(self, reason: str, files: Collection[str] = (), advice: Iterable[str] = ()) -> None:
+    def add(self, reason: Reason, files: Collection[str] = ()) -> None:
         self.reasons.append(reason)
         self.files.extend(sorted(files)[:_FILES_NAMED])
-        self.advice += [one for one in advice if one not in self.advice]
 
-    def told(self) -> str:
-        """All reasons, then what can be done about them."""
-        return ". ".join(["; ".join(self.reasons), *self.advice])
+    def together(self) -> Reason | None:
+        """All reasons, then what can be done about them; None without one."""
+        return together(self.reasons, most=len(self.reasons)) if self.reasons else None
 
 
 def plan_patient(
@@ -110,7 +104,7 @@ def plan_patient(
     salt: str,
     shared_uids: Mapping[str, frozenset[str]],
     expected: Expected,
-    likenesses: Iterable[str] = (),
+    likenesses: Iterable[Reason] = (),
 ) -> PatientPlan:
     """Plan the addition of one patient.
 
@@ -139,14 +133,14 @@ def plan_patient(
         refusals.add(patient.refusal, sorted(one.name for one in patient.instances)[:1])
     identities = _check_numbers(patient, rows, options, salt, refusals)
     for likeness in likenesses:
-        refusals.add(likeness, advice=[ONE_PERSON, TWO_PERSONS])
+        refusals.add(likeness)
     _check_headers(patient, grouping, kept, shared_uids, refusals)
     _check_conflicts(grouping, kept, shorts, known, options, refusals)
     sessions = _sessions(kept, known, options, refusals)
 
     set_aside = _set_aside(patient.label, grouping)
-    if refusals.reasons:
-        reason, files = refusals.told(), tuple(refusals.files)
+    if (reason := refusals.together()) is not None:
+        files = tuple(refusals.files)
         series = [refused_series(group, patient.label, "", reason, files) for group in kept]
     else:
         series = [
@@ -159,8 +153,9 @@ def plan_patient(
             _check_nothing_left(series, set_aside, refusals)
     unexpected = not known.rows and not expected.has_image(series)
     if unexpected:
-        refusals.add(NO_IMAGE)
-        series = [refused_series(group, patient.label, "", NO_IMAGE, ()) for group in kept]
+        no_image = Reason("known_images_missing")
+        refusals.add(no_image)
+        series = [refused_series(group, patient.label, "", no_image, ()) for group in kept]
     subject = _subject_plan(patient, identities, refusals)
     return PatientPlan(subject, series, set_aside, _counts(grouping, series), unexpected)
 
@@ -193,24 +188,19 @@ def _check_numbers(
         found[number] = identity.fingerprints
         if identity.differing:
             refusals.add(
-                f"two patients under one number: {', '.join(identity.differing)} differ between "
-                "files",
+                Reason("patient_number_shared", attributes=identity.differing),
                 identity.files,
             )
         elif identity.against_inventory:
             differing = ", ".join(identity.against_inventory)
             refusals.add(
-                f"not the patient that was added before under this label: {differing} differ",
+                Reason("patient_differs_from_before", attributes=differing),
                 identity.files,
             )
         elif stranger and holders:
             shown = [n for n in identity.agreeing if identity.fingerprints[n] not in nobody]
             if not {*shown} - {SEX}:
-                refusals.add(
-                    "the label belongs to another patient number, and nothing shows that they "
-                    "are the same person",
-                    advice=[ONE_PERSON],
-                )
+                refusals.add(Reason("label_of_another_patient_number"))
     _check_between({**own, **found}, nobody, refusals)
     return found
 
@@ -226,10 +216,7 @@ def _check_between(
                 values.setdefault(attribute, set()).add(value)
     differing = [attribute for attribute, different in values.items() if len(different) > 1]
     if differing and not refusals.reasons:
-        refusals.add(
-            f"two patients under one label: {', '.join(differing)} differ between their patient "
-            "numbers"
-        )
+        refusals.add(Reason("label_shared_by_patients", attributes=differing))
 
 
 def _check_headers(
@@ -248,14 +235,13 @@ def _check_headers(
         )
         named = " and ".join(f"sub-{label}" for label in sorted(owners))
         refusals.add(
-            f"a {what} UID occurs under more than one patient ({named})",
+            Reason("uid_of_several_patients", kind=what, subjects=named),
             {one.name for one in shared},
-            [ONE_PERSON],
         )
     split = split_series(kept)
     if split:
         files = {one.name for one in patient.instances if one.series_uid in split}
-        refusals.add(f"{len(split)} series are spread over several studies", files)
+        refusals.add(Reason("series_in_several_studies", n_series=len(split)), files)
 
 
 def _check_conflicts(
@@ -271,7 +257,7 @@ def _check_conflicts(
         plain = all(group.sop_class.startswith(FILE_CLASS) for group in kept)
         what = "files" if plain else "SOP Instance UIDs"
         refusals.add(
-            f"{count} {what} come twice with different content",
+            Reason("instances_contradict", count=count, kind=what),
             grouping.conflicts[0],
         )
     stored: list[Instance] = []
@@ -282,8 +268,7 @@ def _check_conflicts(
                 stored.append(one)
     if stored:
         refusals.add(
-            f"{len(stored)} instances are stored already with different content "
-            "(add with --replace to take the new ones)",
+            Reason("stored_instances_differ", n_instances=len(stored)),
             {one.name for one in stored},
         )
 
@@ -292,13 +277,13 @@ def _check_nothing_left(
     series: list[SeriesPlan], set_aside: list[SetAside], refusals: _Refusals
 ) -> None:
     for one in series:
-        refusals.add(f"{one.kind} series: {one.reason}", one.files)
+        refusals.add(Reason("only_series_refused", kind=one.kind, cause=one.reason), one.files)
     if not series:
         counts: Counter[str] = Counter()
         for row in set_aside:
-            counts[row.reason] += row.n_instances
+            counts[str(row.reason)] += row.n_instances
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-        refusals.add(f"holds no series to keep ({what or 'damaged files only'})")
+        refusals.add(Reason("series_to_keep_missing", found=what or "damaged files only"))
 
 
 def _sessions(
@@ -314,12 +299,11 @@ def _sessions(
     try:
         told = _labels_of(told, known, options)
     except DataRefused as error:
-        why = f" ({error.why})" if error.why else ""
-        refusals.add(error.what + why, advice=[error.next_step] if error.next_step else [])
+        refusals.add(error.reason)
         return {}
     labels = {*told.values(), *(row.session for row in known.rows.values())}
     if len({label.casefold() for label in labels}) < len(labels):
-        refusals.add("two of its sessions differ in case alone, and on some disks are one folder")
+        refusals.add(Reason("session_labels_differ_in_case"))
     new = {study: min((d for d in found if d), default="") for study, found in dates.items()}
     before = {
         row.study_uid: (row.study_date, row.session)
@@ -334,7 +318,7 @@ def _sessions(
         )
         return told | ranked
     except DataRefused as error:
-        refusals.add(str(error))
+        refusals.add(error.reason)
         return {}
 
 
@@ -375,7 +359,7 @@ def _subject_plan(
         subject=patient.label,
         source_ids=patient.source_ids,
         status=REFUSED if refusals.reasons else ACCEPTED,
-        reason=refusals.told(),
+        reason=refusals.together(),
         files=tuple(dict.fromkeys(refusals.files)),
         newcomer=patient.newcomer,
         study_uids=tuple(sorted({one.study_uid for one in patient.instances})),

@@ -42,12 +42,7 @@ class VoxelSizes:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0.5 <= value <= 4.0:
-                raise ConfigurationError(
-                    "a voxel size of the phantom is out of range",
-                    where=name,
-                    why=f"{value} mm",
-                    next_step="choose 0.5 to 4 mm",
-                )
+                raise ConfigurationError("phantom_voxel_size_invalid", where=name, value=value)
 
 
 @dataclass(frozen=True)
@@ -99,11 +94,7 @@ def generate_patient(
     readers = {"NAQ": MPRAGE_READER, "HAQ": SPACE_READER}
     unknown = [p for p in phases if p not in PHASES]
     if quality not in readers or unknown or not phases:
-        raise ConfigurationError(
-            "unknown quality or phase of a digital patient",
-            why=f"quality {quality!r}, phases {phases!r}",
-            next_step="quality is NAQ or HAQ, phases are none, early, late",
-        )
+        raise ConfigurationError("phantom_kind_unknown", quality=quality, phases=phases)
     # One thread: small products are slower with many, and sums must not depend on their number.
     with threadpool_limits(1):
         return _generate(seed, readers[quality], sizes, phases)

@@ -57,9 +57,7 @@ def write_trial(
     """
     if n_naq < 0 or n_haq < 0 or n_naq + n_haq == 0 or workers < 1:
         raise ConfigurationError(
-            "a phantom trial needs patients and a worker",
-            why=f"{n_naq} NAQ, {n_haq} HAQ, {workers} workers",
-            next_step="ask for at least one patient and one worker",
+            "phantom_trial_counts_invalid", n_naq=n_naq, n_haq=n_haq, workers=workers
         )
     require_unused(folder)
     jobs = list(enumerate(_alternating(n_naq, n_haq)))

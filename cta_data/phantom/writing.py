@@ -23,11 +23,7 @@ def require_unused(folder: Path) -> None:
         It has `raw` or `truth`.
     """
     if (folder / "raw").exists() or (folder / "truth").exists():
-        raise ConfigurationError(
-            "the folder already holds digital patients",
-            where=str(folder),
-            next_step="Choose a new folder, or remove raw/ and truth/ there",
-        )
+        raise ConfigurationError("phantom_folder_not_empty", where=folder)
 
 
 def done(write: Callable[[_Job], _Done], jobs: Sequence[_Job], processes: int) -> list[_Done]:

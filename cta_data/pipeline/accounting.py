@@ -7,12 +7,15 @@ from typing import Any
 
 from cta_data.bids.dataset import write_participants
 from cta_data.cohorts.file_roles import DICOM
+from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.driver import mark_uncommitted
-from cta_data.engine.sessions import STEP_NAMES, converted_sessions, stopped_by, units_of
+from cta_data.engine.records import earlier_step
+from cta_data.engine.sessions import STEP_NAMES, converted_sessions, units_of
 from cta_data.patterns import search
 from cta_data.pipeline.convert.clinical import courses_that_differ
 from cta_data.pipeline.convert.phenotype import write_phenotypes
 from cta_data.pipeline.partition import Assignment, PartitionOptions, Patient, partition
+from cta_data.reasons import Reason
 from cta_data.study.configuration import BuildSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -48,17 +51,17 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
 }
 
 
-def exclusions(study: Study) -> dict[SessionId, str]:
+def exclusions(study: Study) -> dict[SessionId, Reason]:
     """Return why a session is not usable, for each that is not; work not yet done is no reason.
 
     Usable, and not evaluated all the same, are sessions that the cohort's card leaves out.
     """
-    reasons: dict[SessionId, str] = {}
+    reasons: dict[SessionId, Reason] = {}
     for row in units_of(study, *STEP_NAMES):
         if row.status == "notneeded":
-            reasons.setdefault(row.id.session, row.reason or "")
+            reasons.setdefault(row.id.session, kept_reason(row))
         elif row.status != "ok":
-            reasons.setdefault(row.id.session, stopped_by(row.step, row))
+            reasons.setdefault(row.id.session, stop_reason(row))
     uncertain = {c: courses_that_differ(study, c) for c in study.cohorts_here}
     for person in study.tables.rows(SessionRow):
         session = person.session
@@ -70,14 +73,14 @@ def exclusions(study: Study) -> dict[SessionId, str]:
     return reasons
 
 
-def not_evaluated(study: Study, session: SessionId) -> str:
-    """Return why a session is left out by its cohort's card, or an empty text."""
+def not_evaluated(study: Study, session: SessionId) -> Reason | None:
+    """Return why a session is left out by its cohort's card, or None."""
     if session.cohort not in study.cohorts_here:
-        return ""
+        return None
     section = study.card(session.cohort).sessions
     if not section.evaluated or search(section.evaluated, session.session):
-        return ""
-    return section.not_evaluated
+        return None
+    return Reason("left_out_by_card", text=section.not_evaluated)
 
 
 def usable_patients(study: Study) -> list[Patient]:
@@ -165,18 +168,27 @@ def account(study: Study) -> None:
         reason = reasons.get(session)
         assignment = assigned.get(session.patient)
         if reason:
-            now = replace(row, partition="excluded", exclusion_reason=reason)
+            now = replace(row, partition="excluded", **_exclusion(reason))
         elif assignment:
-            why = assignment.reason or None
-            now = replace(row, partition=assignment.partition, exclusion_reason=why)
+            why = _exclusion(assignment.reason)
+            now = replace(row, partition=assignment.partition, **why)
         else:
             partition_now = "external" if is_external(study, session.cohort) else None
             if not whole and row.partition in ("train", "test"):
                 partition_now = row.partition
-            now = replace(row, partition=partition_now, exclusion_reason=None)
+            now = replace(row, partition=partition_now, **_exclusion(None))
         if now != row or session.key not in known:
             updated.append(now)
     study.tables.upsert(updated)
+
+
+def _exclusion(reason: Reason | None) -> dict[str, Any]:
+    """Return the columns of the table `subjects` that say why a session is excluded."""
+    return {
+        "exclusion_reason": str(reason) if reason else None,
+        "exclusion_code": reason.finding.code if reason else None,
+        "exclusion_step": earlier_step(reason) or None,
+    }
 
 
 def write_participant_tables(study: Study) -> None:

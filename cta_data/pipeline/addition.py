@@ -15,7 +15,7 @@ from cta_data.intake.add import Preview, add_source, implausible_persons, open_a
 from cta_data.intake.overlap import shared_patients
 from cta_data.intake.plan_model import REFUSE
 from cta_data.pipeline.convert.clinical import problems_of
-from cta_data.pipeline.convert.step import ASK_FOR_CODE, require_lesion_values
+from cta_data.pipeline.convert.step import why_masks_unreadable
 from cta_data.pipeline.housekeeping import keep_books, tidy
 from cta_data.study import layout
 from cta_data.study.creation import card_to_be, ensure_cohort, ensure_cohort_of_locked
@@ -115,13 +115,9 @@ def _require_decisions(study: Study, cohort: str, card: Card) -> None:
     ConfigurationError
         With the lines to add, and where.
     """
-    undecided = require_lesion_values(card)
+    undecided = why_masks_unreadable(card)
     if undecided:
-        raise ConfigurationError(
-            undecided,
-            where=f"{study.cohort_path(cohort)}/card.toml",
-            next_step=ASK_FOR_CODE[0].upper() + ASK_FOR_CODE[1:],
-        )
+        raise ConfigurationError(undecided.at(f"{study.cohort_path(cohort)}/card.toml"))
 
 
 def _number_refused(plan: AdditionPlan) -> int:

@@ -18,6 +18,7 @@ from cta_data.pipeline.accounting import (
     require_build_cohorts,
     study_partition,
 )
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting
@@ -59,11 +60,7 @@ def build_step(study: Study, name: str, technique: str = "") -> Step:
     require_build_cohorts(study)
     settings = study.configuration.build.settings
     if name not in settings:
-        raise ConfigurationError(
-            f"there is no setting {name!r}",
-            why=f"the study has {', '.join(sorted(settings))}",
-            next_step=f"Add [build.settings.{name}] to study.toml",
-        )
+        raise ConfigurationError("setting_unknown", name=name, settings=sorted(settings))
     setting = settings[name]
     if technique and technique != setting.technique:
         _require_known(study, technique)
@@ -84,11 +81,7 @@ def _require_known(study: Study, technique: str) -> None:
     images = {row.technique for row in study.tables.rows(ImageRow)}
     known = images | set(study.configuration.transfer.grids)
     if technique not in known:
-        raise ConfigurationError(
-            f"the study has no images of technique {technique!r}",
-            why=f"it has {', '.join(sorted(known))}",
-            next_step="Name one of those, or a technique of transfer.grids in study.toml",
-        )
+        raise ConfigurationError("technique_not_in_study", technique=technique, known=sorted(known))
 
 
 def _number_on(study: Study, setting: Setting, technique: str) -> int:
@@ -98,9 +91,7 @@ def _number_on(study: Study, setting: Setting, technique: str) -> int:
     number = setting.dataset_id + 100 * (1 + techniques.index(technique))
     if any(other.dataset_id == number for other in configuration.build.settings.values()):
         raise ConfigurationError(
-            f"dataset number {number} is taken by another setting",
-            where="study.toml",
-            next_step=f"Add a setting of its own for {technique} under [build.settings]",
+            "dataset_number_taken", where="study.toml", number=number, technique=technique
         )
     return number
 
@@ -122,11 +113,9 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     training = [case for case in cases if case.trains]
     if missing:
         shown = "; ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
-        return Blocked(unit, VERSION, f"cases without image or label: {shown}")
+        return Blocked(unit, VERSION, Reason("training_case_files_missing", cases=shown))
     if not training:
-        why = (
-            f"no training patient with {setting.quality} on the {setting.label_grid} grid is ready"
-        )
+        why = Reason("training_patients_missing", quality=setting.quality, grid=setting.label_grid)
         return Blocked(unit, VERSION, why)
     twice = _trained_twice(study, training)
     if twice:
@@ -134,7 +123,7 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     n_patients = len({case.session.patient for case in training})
     folds = study.configuration.build.folds
     if n_patients < folds:
-        why = f"{n_patients} training patients are fewer than {folds} folds (build.folds)"
+        why = Reason("training_patients_fewer_than_folds", n_patients=n_patients, n_folds=folds)
         return Blocked(unit, VERSION, why)
     given = BuildInputs(
         setting=name,
@@ -148,23 +137,18 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     return make_unit(study, unit, VERSION, given)
 
 
-def _trained_twice(study: Study, training: list[BuildCase]) -> str:
-    """Return which training patients are another subject as well, or an empty text."""
+def _trained_twice(study: Study, training: list[BuildCase]) -> Reason | None:
+    """Return which training patients are another subject as well, or None."""
     if study.configuration.build.shared_patients == "accept":
-        return ""
+        return None
     people = {case.session.patient for case in training}
     twice = in_training(shared_patients(study), people, rejected_subjects(study))
     if not twice:
-        return ""
+        return None
     named = "; ".join(str(patient) for patient in twice[:MOST_NAMED])
     more = f" and {len(twice) - MOST_NAMED} more" if twice[MOST_NAMED:] else ""
     number = "1 training patient is" if len(twice) == 1 else f"{len(twice)} training patients are"
-    return (
-        f"{number} another subject as well: {named}{more}. Use one of the two: leave a cohort out "
-        "(build.cohorts), or one subject (`cta-data accept --reject`). If they are different "
-        "persons, list them under [[different_persons]] in study.toml; or accept all such "
-        '(build.shared_patients = "accept")'
-    )
+    return Reason("training_patients_shared", number=number, patients=f"{named}{more}")
 
 
 def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:

@@ -135,9 +135,7 @@ def path_from_top(study: Study, path: Path) -> str:
         whole = Path(os.path.realpath(named.parent)) / named.name
         if whole.is_relative_to(top) and (start == study.root or os.path.lexists(whole)):
             return whole.relative_to(top).as_posix()
-    raise ConfigurationError(
-        "the file is not in the study", where=str(path), why=f"the study is {study.root}"
-    )
+    raise ConfigurationError("file_outside_study", where=path, root=study.root)
 
 
 class _Tracer:
@@ -156,11 +154,7 @@ class _Tracer:
         if not starts and os.path.lexists(self._study.root / path):
             starts = [path]
         if not starts:
-            raise ConfigurationError(
-                "there is no such file in the study",
-                where=path,
-                next_step="Name a figure, a table, a prediction, a build or a label",
-            )
+            raise ConfigurationError("study_file_not_found", where=path)
         waiting = deque(starts)
         while waiting:
             waiting += self._look_at(waiting.popleft())

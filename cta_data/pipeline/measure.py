@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, session_scope
 from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.study.tables import MeasuredLesionRow
@@ -36,8 +37,8 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         unit = UnitId("measure", session)
         blocked = upstream.blocked_by(session, "convert", "register", "transfer", "strip")
         excused = upstream.excused(session, "transfer")
-        if blocked or excused:
-            yield Blocked(unit, VERSION, blocked or excused, expected=not blocked)
+        if stop := blocked or excused:
+            yield Blocked(unit, VERSION, stop, expected=not blocked)
             continue
         images, brains = upstream.images(session), upstream.images(session, "brain")
         variants = upstream.variants(session)
@@ -45,8 +46,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         qualities = sorted({variant.quality for variant in variants})
         if len(qualities) != 1:
             found = " and ".join(qualities) or "none"
-            why = f"a session holds one annotation, but its variants' qualities are {found}"
-            yield Blocked(unit, VERSION, f"{why}: run `cta-data transfer` again")
+            yield Blocked(unit, VERSION, Reason("variant_qualities_differ", found=found))
             continue
         given = MeasureInputs(
             quality=qualities[0],

@@ -15,10 +15,10 @@ from cta_data.imaging.brain.masks import lesions_cut_by_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.lesions.plausibility import MOST_OUTSIDE, lesions_too_large
 from cta_data.pipeline.measure import MeasureInputs
+from cta_data.reasons import Reason
 from cta_data.study.tables import MeasuredLesionRow
 
 MOST_NAMED = 3
-NEXT_STEP = "Look at the annotation and at its image; `cta-data accept --reject` leaves it out"
 
 
 def run(unit: Unit[MeasureInputs], workspace: Workspace) -> Outcome:
@@ -45,15 +45,15 @@ def run(unit: Unit[MeasureInputs], workspace: Workspace) -> Outcome:
     return outcome
 
 
-def _too_large(measured: dict[int, LesionMeasurement], mask: sitk.Image | None) -> str:
-    """Return why lesions cannot be metastases of this brain, or an empty text."""
+def _too_large(measured: dict[int, LesionMeasurement], mask: sitk.Image | None) -> Reason | None:
+    """Return why lesions cannot be metastases of this brain, or None."""
     if mask is None:
-        return ""
+        return None
     count = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
     brain_cm3 = count * float(np.prod(mask.GetSpacing())) / 1000
     volumes = {number: lesion.volume_cm3 for number, lesion in measured.items()}
     found = lesions_too_large(volumes, brain_cm3)
-    return f"{'; '.join(found[:MOST_NAMED])}. {NEXT_STEP}" if found else ""
+    return Reason("lesions_too_large", findings=found[:MOST_NAMED]) if found else None
 
 
 def _outside(labels: sitk.Image, mask: sitk.Image | None) -> dict[int, float]:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cta_data.engine import RunOptions, plan_steps
+from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.log import read_timings
-from cta_data.engine.sessions import STEP_NAMES, source_sessions, stopped_by, units_of
+from cta_data.engine.sessions import STEP_NAMES, source_sessions, units_of
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, UnitRow
@@ -51,6 +53,7 @@ def _models(study: Study) -> list[dict[str, Any]]:
                 "work": " ".join(filter(None, (unit.step, fold, unit.test_set))),
                 "status": row.status,
                 "reason": row.reason,
+                "reason_code": row.reason_code,
             }
         )
     return found
@@ -66,21 +69,29 @@ def _build(study: Study, name: str, row: UnitRow) -> dict[str, Any]:
 
     `not available here` where a cohort that it is made of is not.
     """
-    status, reason = row.status, row.reason
+    status, reason = row.status, kept_reason(row) if row.reason else None
     if name in study.configuration.build.settings:
         try:
             [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
         except NotAvailable as error:
-            return _build_row(name, NOT_AVAILABLE, str(error))
+            return _build_row(name, NOT_AVAILABLE, error.reason)
         if decision.action == "run" or (status == "ok" and decision.action == "impossible"):
             status, reason = "outdated", decision.reason
     return _build_row(name, status, reason, row.warnings)
 
 
 def _build_row(
-    name: str, status: str, reason: str | None, warnings: Iterable[str] = ()
+    name: str, status: str, reason: Reason | None, warnings: Iterable[str] = ()
 ) -> dict[str, Any]:
-    return {"build": name, "status": status, "reason": reason, "warnings": list(warnings)}
+    told = str(reason) if reason else None
+    code = reason.finding.code if reason else None
+    return {
+        "build": name,
+        "status": status,
+        "reason": told,
+        "reason_code": code,
+        "warnings": list(warnings),
+    }
 
 
 def _known(study: Study) -> list[SessionId]:
@@ -102,22 +113,22 @@ def _session(
     timings: dict[UnitId, dict[str, float]],
 ) -> dict[str, Any]:
     steps = {}
-    stopped = ""
+    stop: Reason | None = None
     warnings: list[str] = []
     for name in STEP_NAMES:
         row = units.get(UnitId(name, session).key)
         steps[name] = row.status if row else "-"
         warnings += row.warnings if row else ()
-        if row and row.status != "ok" and not stopped:
-            excused = row.status == "notneeded"
-            stopped = (row.reason or name) if excused else stopped_by(name, row)
+        if row and row.status != "ok" and not stop:
+            stop = kept_reason(row) if row.status == "notneeded" else stop_reason(row)
     content: dict[str, Any] = {
         **session.columns(),
         "steps": steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
         "quality": person.quality if person and steps["convert"] == "ok" else None,
         "partition": person.partition if person else None,
-        "reason": stopped or (person.exclusion_reason if person else None),
+        "reason": str(stop) if stop else person.exclusion_reason if person else None,
+        "reason_code": stop.finding.code if stop else person.exclusion_code if person else None,
         "warnings": warnings,
     }
     if timings:

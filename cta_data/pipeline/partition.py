@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from cta_data.reasons import Reason
+
 
 @dataclass(frozen=True, order=True)
 class Patient:
@@ -24,7 +26,7 @@ class Assignment:
     patient: Patient
     partition: Literal["train", "test", "excluded"]
     fold: int | None = None
-    reason: str = ""
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def partition(patients: Iterable[Patient], options: PartitionOptions) -> list[As
         kept = _shuffled(group, options.seed, "equalise")
         if options.equalise_groups and len(groups) > 1:
             names = " and ".join(sorted(groups))
-            reason = f"dropped at random so that {names} have {smallest} patients each"
+            reason = Reason("dropped_at_random", qualities=names, n_patients=smallest)
             assignments += [Assignment(p, "excluded", None, reason) for p in kept[smallest:]]
             kept = kept[:smallest]
         assignments += _split(kept, options, quality)

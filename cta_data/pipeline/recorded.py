@@ -76,11 +76,11 @@ def require_recorded(study: Study, records: Iterable[Record]) -> None:
     changed = changed_files(study, outputs)
     if changed:
         raise CtaError(
-            f"{len(changed)} files were committed under another key than the tables record, "
-            f"such as {changed[0]}",
-            where=str(study.root),
-            next_step=f"Undo what changes annex.backend or the file's name in "
-            f"{study.root / Path(changed[0]).parent}, and run the step again with --recompute",
+            "annex_keys_differ",
+            where=study.root,
+            n_changed=len(changed),
+            changed=changed[0],
+            folder=study.root / Path(changed[0]).parent,
         )
 
 

@@ -17,6 +17,7 @@ from cta_data.engine import (
 )
 from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -54,10 +55,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         images, spaces = upstream.images(session), upstream.spaces(session)
         if not blocked and settings.hub not in images:
             found = ", ".join(sorted(images)) or "none"
-            blocked = (
-                f"there is no image of the hub technique {settings.hub} (found: {found}); "
-                "registration.hub in study.toml names it"
-            )
+            blocked = Reason("hub_image_missing", hub=settings.hub, found=found)
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue

@@ -15,7 +15,7 @@ from cta_data.engine import (
     Unit,
     Workspace,
 )
-from cta_data.engine.sessions import held_back
+from cta_data.engine.sessions import on_hold
 from cta_data.errors import DataRefused
 from cta_data.files import json_line
 from cta_data.formats.nifti.image import read_grid, read_image
@@ -30,10 +30,10 @@ from cta_data.imaging.registration.limits import (
 from cta_data.imaging.registration.quality import assess_transform
 from cta_data.imaging.registration.register import RegistrationSettings, register_images
 from cta_data.pipeline.register import RegisterInputs
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.tables import TransformRow
 
-NO_HEAD = "Of a cohort of another part of the body, set geometry.shows_head = false in its card"
 _log = logging.getLogger(__name__)
 
 
@@ -65,8 +65,9 @@ def run(unit: Unit[RegisterInputs], workspace: Workspace) -> Outcome:
         row = _keep(unit, technique, found, workspace)
         outcome.rows.append(row)
         if not row.accepted:
-            rejected.append(f"{technique} to {hub} is not accepted: {row.rejection_reason}")
-    outcome.refused = held_back(rejected)
+            names = {"moving": technique, "fixed": hub}
+            rejected.append(Reason("registration_rejected", findings=found.reasons, **names))
+    outcome.refused = on_hold(rejected)
     return outcome
 
 
@@ -78,7 +79,7 @@ class Found:
     kind: str
     transform: sitk.Transform
     quality: RegistrationQuality | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     metric: float | None = None
     parameters: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
@@ -110,7 +111,8 @@ def _keep(
         parameters=json_line(found.parameters) if found.parameters is not None else None,
         quality_values=json_line(vars(found.quality)) if found.quality is not None else None,
         accepted=not found.reasons,
-        rejection_reason="; ".join(found.reasons) or None,
+        rejection_reason="; ".join(map(str, found.reasons)) or None,
+        rejection_code=found.reasons[0].finding.code if found.reasons else None,
     )
 
 
@@ -155,8 +157,7 @@ def _bring_together(
         quality = assess_transform(fixed, moving, found.transform)
     except DataRefused as error:
         # The transform is there: a person can look at it, and accept it.
-        why = f"it cannot be checked: {error.what} ({error.why})"
-        return replace(found, reasons=(f"{why}. {NO_HEAD}",))
+        return replace(found, reasons=(Reason("registration_not_checked", cause=error.reason),))
     return replace(found, quality=quality, reasons=tuple(reasons_against(quality, limits)))
 
 

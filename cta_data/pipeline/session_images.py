@@ -119,8 +119,5 @@ def require_files(root: Path, paths: Iterable[str], not_fetched: Mapping[str, st
     for path in paths:
         if path in not_fetched or not os.path.lexists(root / path):
             raise DataRefused(
-                "a file of the picture is not here",
-                where=path,
-                why=not_fetched.get(path, "it is gone"),
-                next_step="Fetch it with `datalad get`, or run the step that makes it",
+                "picture_file_missing", where=path, why=not_fetched.get(path, "it is gone")
             )

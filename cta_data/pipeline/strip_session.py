@@ -15,7 +15,7 @@ from cta_data.engine import (
     Workspace,
     content_key,
 )
-from cta_data.engine.sessions import held_back
+from cta_data.engine.sessions import on_hold
 from cta_data.formats.nifti.image import read_image, write_image
 from cta_data.imaging.brain import BrainExtraction, extract_brain
 from cta_data.imaging.brain.masks import (
@@ -29,6 +29,7 @@ from cta_data.imaging.lesions.plausibility import brain_size
 from cta_data.pipeline.convert.image_rows import grid_columns
 from cta_data.pipeline.extract_brain import StripInputs, backend_options
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow
@@ -64,11 +65,11 @@ def _take_as_delivered(
 ) -> Outcome:
     """Take the brain of images that were delivered without the skull: what is not zero in them."""
     outcome = Outcome(notes=["the brain was extracted before delivery"])
-    findings: list[str] = []
+    findings: list[Reason] = []
     for technique in unit.given.techniques:
         mask = delivered_mask(images[technique])
         impossible, look_at = brain_size(mask)
-        findings += [f"{technique}: {impossible}"] if impossible else []
+        findings += [impossible.at(technique)] if impossible else []
         outcome.warnings += [f"{technique}: {look_at}"] if look_at else []
         source = (unit.given.image[technique], unit.given.rows[technique])
         outcome.rows.append(_write(unit, source, None, mask, workspace))
@@ -76,7 +77,7 @@ def _take_as_delivered(
             if inherited["technique"] == technique:
                 path = unit.given.phase[technique, inherited["contrast_phase"]]
                 outcome.rows.append(_write(unit, (path, inherited), None, mask, workspace))
-    outcome.refused = held_back(findings)
+    outcome.refused = on_hold(findings)
     return outcome
 
 

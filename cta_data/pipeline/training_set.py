@@ -51,9 +51,10 @@ def run(unit: Unit[BuildInputs], workspace: Workspace) -> Outcome:
     if problems:
         number = "1 problem stops" if len(problems) == 1 else f"{len(problems)} problems stop"
         raise DataRefused(
-            f"{number} the build: {'; '.join(problems)}",
+            "training_cases_refused",
             where=unit.given.folder,
-            next_step="Correct them, or exclude their subjects",
+            number=number,
+            problems=tuple(problems),
         )
     dataset = unit.given.folder.rpartition("/")[2]
     folds = unit.given.partition["folds"]
@@ -132,10 +133,7 @@ def _as_nnunet_reads(path: Path) -> sitk.Image:
     image, seen = read_image(path), grid_of_itk(path)
     if not same_grid(image, seen):
         raise DataRefused(
-            "nnU-Net's reader sees another grid than the study's tables",
-            where=path.name,
-            why=describe_grid_difference(seen, image),
-            next_step="Convert the session again (`--recompute`)",
+            "nnunet_grid_differs", where=path.name, difference=describe_grid_difference(seen, image)
         )
     return image
 

@@ -17,11 +17,11 @@ from cta_data.engine import (
 from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit, transform_files
 from cta_data.imaging.lesions.transfer_limits import limits_of
+from cta_data.reasons import Reason
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, TransferCheckRow, VariantRow
 
 VERSION = 4
-NO_ANNOTATION = "no annotation was delivered"
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         person = subjects.get(session.key)
         quality = person.quality if person else None
         if not blocked and not annotations:
-            yield Blocked(unit, VERSION, NO_ANNOTATION, expected=True)
+            yield Blocked(unit, VERSION, Reason("annotation_not_delivered"), expected=True)
             continue
         if not blocked and not quality:
-            blocked = "transfer: no group of the card has annotations of its technique (groups)"
+            blocked = Reason("annotation_group_unknown")
         images, spaces = upstream.images(session), upstream.spaces(session)
         present = [grid for grid in grids if grid in images]
         if not blocked and not present:
-            blocked = f"transfer: no image of {' or '.join(grids)} to carry the annotation to"
+            blocked = Reason("grid_images_missing", grids=tuple(grids))
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue

@@ -12,7 +12,7 @@ from cta_data.engine import (
     Workspace,
     content_key,
 )
-from cta_data.engine.sessions import held_back
+from cta_data.engine.sessions import on_hold
 from cta_data.errors import DataRefused
 from cta_data.files import read_json_object
 from cta_data.formats.contours_json import read_contours
@@ -24,6 +24,7 @@ from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transf
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.pipeline.transfer import TransferInputs
 from cta_data.pipeline.transform_chain import read_chain
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.tables import TransferCheckRow, VariantRow
 
@@ -44,7 +45,8 @@ def run(unit: Unit[TransferInputs], workspace: Workspace) -> Outcome:
     drawn_on = read_grid(workspace.read(unit.given.drawn_on[annotation.space]))
     limits = limits_of(unit.given.limits)
     outcome = Outcome(notes=list(drawn.notes))
-    empty, failed = [], []
+    empty: list[str] = []
+    failed: list[Reason] = []
     for grid in unit.given.grids:
         if grid == annotation.space and annotation.on_its_own_grid:
             result = annotation.on_its_own_grid
@@ -57,17 +59,19 @@ def run(unit: Unit[TransferInputs], workspace: Workspace) -> Outcome:
         row = _write_variant(unit, grid, drawn, result, workspace)
         outcome.rows += [row, *(_check_row(unit, grid, one) for one in checks)]
         failed += [
-            f"lesion {c.lesion_id} on {grid}: {', '.join(c.reasons)}" for c in checks if c.reasons
+            Reason("lesion_transfer_failed", lesion=c.lesion_id, grid=grid, findings=c.reasons)
+            for c in checks
+            if c.reasons
         ]
         empty += [grid] if row.n_drawn and not row.n_arrived else []
     if empty:
         raise DataRefused(
-            f"no lesion arrives on the grid of {' and '.join(empty)}",
-            where=str(unit.id),
-            why="; ".join(failed) or "the annotation has no lesion",
-            next_step="Look at the registration and at the contours' frame of reference",
+            "lesions_not_arrived",
+            where=unit.id,
+            empty=tuple(empty),
+            findings=failed or ("the annotation has no lesion",),
         )
-    outcome.refused = held_back(failed)
+    outcome.refused = on_hold(failed)
     return outcome
 
 
@@ -77,7 +81,7 @@ def _check_row(unit: Unit[TransferInputs], grid: str, check: TransferCheck) -> T
         quality=unit.given.quality,
         grid=grid,
         passed=not check.reasons,
-        **asdict(check),
+        **{**asdict(check), "reasons": tuple(map(str, check.reasons))},
     )
 
 

@@ -51,16 +51,15 @@ class TransformChain:
                 steps = [self._step(middle, source), self._step(target, middle)]
                 ways.append(sitk.CompositeTransform(steps))
         if not ways:
-            raise DataRefused(
-                f"no registration connects {source} with {target}",
-                next_step="Run `cta-data register`",
-            )
+            raise DataRefused("transform_chain_missing", source=source, target=target)
         apart = max((_apart_mm(ways[0], other) for other in ways[1:]), default=0.0)
         if apart > MOST_APART_MM:
             raise DataRefused(
-                f"the {len(ways)} ways from {source} to {target} contradict each other",
-                why=f"they are up to {apart:.1f} mm apart within a head",
-                next_step="Look at the registrations with `cta-data pictures`",
+                "transform_chains_contradict",
+                n_ways=len(ways),
+                source=source,
+                target=target,
+                apart_mm=apart,
             )
         return ways[0]
 

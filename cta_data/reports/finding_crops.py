@@ -103,11 +103,7 @@ class CaseFinder:
             The dataset that holds its images is not to be had.
         """
         if case not in self._sessions:
-            raise DataRefused(
-                "no session of the study has images and this name",
-                where=case,
-                next_step="Name masks <cohort>_sub-<label>_ses-<label>, as builds name their cases",
-            )
+            raise DataRefused("case_not_in_study", where=case)
         session = self._sessions[case]
         require_outputs(self._study, session.cohort)
         images = {
@@ -201,9 +197,7 @@ class CaseCrops:
             if same_grid(grid, images[technique]):
                 return technique
         raise DataRefused(
-            "the mask is on the grid of no image of its session",
-            where=str(mask.name),
-            why=f"the session has {', '.join(sorted(images)) or 'no image'}",
+            "mask_grid_unknown", where=mask.name, images=", ".join(sorted(images)) or "no image"
         )
 
     @cached_property
@@ -247,10 +241,10 @@ class CaseCrops:
         measured = voxels * Grid.of(labels).voxel_volume_mm3
         if not math.isclose(measured, volume_mm3, rel_tol=1e-4):
             raise DataRefused(
-                "the mask is not the one that was scored",
+                "scored_mask_differs",
                 where=f"{self._masks.case}, {outline_name(model)}, lesion {lesion}",
-                why=f"{measured:.2f} mm³, and {volume_mm3:.2f} mm³ in the scores",
-                next_step="Run `cta-data evaluate` again",
+                measured=measured,
+                volume_mm3=volume_mm3,
             )
 
     def crops(self, origin: str, lesion: int) -> tuple[Crop, ...]:
@@ -277,7 +271,7 @@ class CaseCrops:
         plane = self._images.lesion_plane(labels, lesion, grid=frame, frame=frame)
         if plane is None:
             raise DataRefused(
-                f"the mask has no lesion {lesion}", where=f"{self._masks.case}, {name}"
+                "lesion_not_in_mask", where=f"{self._masks.case}, {name}", lesion=lesion
             )
         cuts = [
             Outline(n, show_lesion(mask, 1, plane, self._between(frame, self._frames[n])))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
 SESSION = ["cohort", "subject", "session"]
@@ -19,10 +17,6 @@ _STAGE_OF = {
     "external": EXTERNAL_TEST,
     "excluded": EXCLUDED,
 }
-_BRACKETS = re.compile(r" \([^()]*\)")
-_LATER = re.compile(r"; | \(|\. |, where ")
-_OF_ONE = re.compile(r".*/.*|[A-Z0-9]+")
-"""A file, or a technique, before what is wrong with it."""
 
 
 def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +42,8 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=COLUMNS)
     stage = rows["partition"].map(_STAGE_OF).fillna(UNASSIGNED)
-    reasons = rows["exclusion_reason"].fillna("").map(reason_class)
+    told = rows[["exclusion_step", "exclusion_code"]].fillna("")
+    reasons = pd.Series(map(reason_class, told.iloc[:, 0], told.iloc[:, 1]), rows.index)
     used = stage.isin([TRAINING, INTERNAL_TEST])
     placed = rows[SESSION].assign(
         stage=stage.astype(object),
@@ -62,20 +57,13 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     return _counted(placed)
 
 
-def reason_class(reason: str) -> str:
-    """Return a reason without what is of one session alone: measured values, files, what to do.
+def reason_class(step: str, code: str) -> str:
+    """Return what sessions of one reason have in common, in words: the step, and what was found.
 
-    `transfer: held back: lesion 1 on MPRAGE: surface distance 1.50 mm` is `transfer: held back`;
-    `convert: sub-01/a.nii.gz: the file is damaged (…)` is `convert: the file is damaged`.
+    `register` and `on_hold` are `register: on hold`.
     """
-    if not reason:
-        return UNTOLD
-    short = _LATER.split(_BRACKETS.sub("", reason), maxsplit=1)[0]
-    step, *rest = short.split(": ")
-    if not rest or not step.isalpha():
-        return step
-    told = [part for part in rest if not _OF_ONE.fullmatch(part)] or rest
-    return f"{step}: {told[0]}"
+    found = code.replace("_", " ") or UNTOLD
+    return f"{step}: {found}" if step else found
 
 
 def _lesions_of(placed: pd.DataFrame, lesions: pd.DataFrame) -> pd.Series:

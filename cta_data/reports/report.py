@@ -78,9 +78,7 @@ def make_reports(
     """
     unknown = [name for name in names if name not in REPORTS]
     if unknown:
-        raise ConfigurationError(
-            f"there is no report {unknown[0]!r}", why=f"there are: {', '.join(REPORTS)}"
-        )
+        raise ConfigurationError("report_unknown", unknown=unknown[0], reports=tuple(REPORTS))
     subjects = study.subjects()
     if cohorts:
         subjects = subjects[subjects["cohort"].isin(list(cohorts))]

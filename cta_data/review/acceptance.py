@@ -10,9 +10,10 @@ from cta_data.engine.acceptance import (
     ACCEPTED,
     REJECTED,
     decision_about,
-    in_words,
+    decision_reason,
     is_held_back,
 )
+from cta_data.engine.records import reason_columns
 from cta_data.engine.sessions import selected_cohorts, units_of
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.housekeeping import keep_books
@@ -84,7 +85,7 @@ def held_back(study: Study, selection: Selection) -> list[HeldBack]:
         decision = decision_about(study.tables, unit)
         if decision and decision.unit_key == row.key:
             told = decision.finding or "all checks are passed"
-            found.append(HeldBack(unit, told, in_words(decision)))
+            found.append(HeldBack(unit, told, str(decision_reason(decision))))
         elif is_held_back(row):
             found.append(HeldBack(unit, row.reason or ""))
     return found
@@ -128,7 +129,7 @@ def decide_about(
     """
     for name in ("author", "reason"):
         if not getattr(verdict, name).strip():
-            raise ConfigurationError(f"a decision needs its {name}", next_step=f"Give --{name}")
+            raise ConfigurationError("decision_incomplete", name=name)
     if commit:
         require_identity(study.root)
     with study_lock(study):
@@ -185,7 +186,7 @@ def _write(study: Study, unit: UnitId, verdict: ReviewDecision) -> None:
     )
     study.tables.upsert([decision])
     status = "ok" if verdict.decision == ACCEPTED else "impossible"
-    study.tables.upsert([replace(row, status=status, reason=in_words(decision))])
+    study.tables.upsert([replace(row, status=status, **reason_columns(decision_reason(decision)))])
 
 
 def _judged_units(study: Study) -> list[tuple[UnitId, UnitRow]]:

@@ -122,11 +122,7 @@ def judge(
             return False
         key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
         if key is None:
-            raise DataRefused(
-                "the prediction is not in the study: a verdict is about a mask that is there",
-                where=lesion.name,
-                next_step="Predict again, or put the mask back, and run `cta-data evaluate`",
-            )
+            raise DataRefused("prediction_not_in_study", where=lesion.name)
         about = {**vars(lesion), **vars(reading)}
         row = AuditRow(**about, prediction_key=key, convention=convention)
         study.tables.upsert([row])
@@ -142,11 +138,10 @@ def _require_complete(reading: ReaderVerdict) -> None:
     """Refuse a verdict that is none of those known, or is nobody's."""
     if reading.verdict not in VERDICTS:
         raise ConfigurationError(
-            f"there is no verdict {reading.verdict!r}",
-            next_step=f"Say one of {', '.join(VERDICTS)}",
+            "verdict_unknown", verdict=reading.verdict, verdicts=tuple(VERDICTS)
         )
     if not reading.reader.strip():
-        raise ConfigurationError("a verdict needs its reader", next_step="Give --reader")
+        raise ConfigurationError("verdict_reader_missing")
 
 
 def _read_for(study: Study, lesion: FalseLesion) -> list[str]:
@@ -179,9 +174,9 @@ def _evaluated(study: Study, convention: str, rows: pd.DataFrame) -> pd.DataFram
     name = convention_named(convention).name
     if name not in set(study.scores()["convention"]):
         raise ConfigurationError(
-            f"the study was not evaluated by the convention {convention!r}",
-            where=str(study.root / layout.table(CaseScoreRow.TABLE)),
-            next_step=f"Run `cta-data evaluate --convention {convention}`",
+            "convention_not_evaluated",
+            where=study.root / layout.table(CaseScoreRow.TABLE),
+            convention=convention,
         )
     chosen = rows[rows["convention"] == name].sort_values(KEY[:3], kind="stable")
     # Whose masks of elsewhere are is not known.

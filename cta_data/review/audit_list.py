@@ -95,5 +95,5 @@ def _require_evaluated(name: str, value: str, cases: pd.DataFrame) -> None:
     if value not in known:
         option = f"--{name.replace('_', '-')}"
         raise ConfigurationError(
-            f"{option} {value!r} was not evaluated", next_step=f"Name one of {', '.join(known)}"
+            "audit_choice_not_evaluated", option=option, value=value, known=tuple(known)
         )

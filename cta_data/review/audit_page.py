@@ -211,10 +211,7 @@ def _draw_case(
     """Return each entry of a case with its picture, or with the reason why there is none."""
     try:
         if masks is None:
-            raise DataRefused(
-                "the masks of the case are not in the study",
-                next_step="Put them into evaluation/references and evaluation/predictions",
-            )
+            raise DataRefused("audit_masks_missing")
         crops = CaseCrops(study, finder.files(masks.case), masks, convention, not_fetched)
     except CtaError as error:
         return {one: replace(one, failure=str(error)) for one in entries}

@@ -67,11 +67,7 @@ def with_truth(
         The folder holds no truth.
     """
     if not any(truth.glob("*/lesions.json")):
-        raise ConfigurationError(
-            "there is no truth of digital patients",
-            where=str(truth),
-            next_step="Name the folder `truth` of a phantom trial: <PatientID>/lesions.json",
-        )
+        raise ConfigurationError("phantom_truth_not_found", where=truth)
     told: dict[int, tuple[str, int | None]] = {}
     for key, part in rows.fillna({name: "" for name in KEY}).groupby(KEY, sort=False):
         about = {name: str(value) for name, value in zip(KEY, key, strict=True)}
@@ -148,12 +144,12 @@ def _of_case(
     folder = study.root / PREDICTIONS / about["model"] / about["test_set"]
     path = mask_path(folder, about["case"])
     if path is None or not about["cohort"]:
-        raise DataRefused("the case is none of the study's", where=about["case"])
+        raise DataRefused("phantom_case_unknown", where=about["case"])
     mask = read_mask(path)
     patient = truth / _patient_id(study, about["cohort"], about["subject"])
     labels = read_mask(patient / f"lesions_{about['technique']}.nii.gz")
     if not same_grid(mask.grid, labels.grid):
-        raise DataRefused("truth and prediction lie on different grids", where=about["case"])
+        raise DataRefused("truth_grid_differs", where=about["case"])
     rows = read_json(patient / "lesions.json")
     drawn = {int(row["id"]): bool(row["seen_by_reader"]) for row in rows}
     lesions = [TrueLesion(number, voxels, drawn[number]) for number, voxels in _by_value(labels)]
@@ -168,9 +164,7 @@ def _patient_id(study: Study, cohort: str, subject: str) -> str:
     rows = inventory.subjects if inventory else ()
     found = [r.source_id for r in rows if r.subject == subject and r.status == ACCEPTED]
     if len(found) != 1:
-        raise DataRefused(
-            "the PatientID of the subject is not known", where=f"{cohort} sub-{subject}"
-        )
+        raise DataRefused("patient_id_unknown", where=f"{cohort} sub-{subject}")
     return found[0]
 
 

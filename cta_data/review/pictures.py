@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cta_data.drawing.png import png_bytes
 from cta_data.engine import Selection, UnitId
-from cta_data.engine.acceptance import decision_about, in_words, is_held_back
-from cta_data.engine.sessions import STEP_NAMES, Upstream
+from cta_data.engine.acceptance import decision_about, decision_reason, is_held_back
+from cta_data.engine.sessions import Upstream
 from cta_data.errors import CtaError
 from cta_data.files import write_bytes, write_text
 from cta_data.pipeline.session_images import require_files
@@ -150,10 +150,9 @@ def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> 
         for row in transforms
         if not row.accepted and not accepted
     ]
-    reason = (transfer.reason if transfer else None) or ""
-    # A reason that was handed on names the step that it came from, and is that step's own.
-    stopped = transfer is not None and transfer.status in ("error", "impossible")
-    if transfer and stopped and reason.split(":")[0] not in STEP_NAMES:
+    # What an earlier step stopped is told of that step.
+    if transfer and transfer.status in ("error", "impossible") and not transfer.stopped_by:
+        reason = transfer.reason or ""
         failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
     return SessionFiles(
         session,
@@ -179,7 +178,7 @@ def _decisions(upstream: Upstream, session: SessionId) -> list[str]:
         row = upstream.unit(step, session)
         if decision and row and decision.unit_key == row.key:
             found = f", where {decision.finding}" if decision.finding else ""
-            told.append(f"{step} {in_words(decision)}{found}")
+            told.append(f"{step} {decision_reason(decision)}{found}")
     return told
 
 

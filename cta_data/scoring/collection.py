@@ -88,12 +88,10 @@ def pair_files(reference: Path, predicted: Path) -> Pairing:
     """
     for path in (reference, predicted):
         if not path.exists() and not path.is_symlink():
-            raise ConfigurationError("there is no such file or folder", where=str(path))
+            raise ConfigurationError("scoring_path_not_found", where=path)
     if reference.is_dir() != predicted.is_dir():
         raise ConfigurationError(
-            "one is a file and the other a folder",
-            why=f"{reference} and {predicted}",
-            next_step="Give two masks, or two folders with masks of the same names",
+            "scoring_paths_differ_in_kind", reference=reference, predicted=predicted
         )
     if not reference.is_dir():
         return Pairing({case_of(reference): (reference, predicted)})
@@ -171,23 +169,14 @@ def _score(
     except CtaError as error:
         return case, str(error)
     except MemoryError:
-        told = CtaError(
-            "there is not enough memory to score this case",
-            where=f"{reference} and {predicted}",
-            next_step="Score it on a machine with more memory, or with fewer cases at a time (-j)",
-        )
+        told = CtaError("scoring_out_of_memory", where=f"{reference} and {predicted}")
         return case, str(told)
 
 
 def _lost(item: Item) -> tuple[str, str]:
     """What is told of a case whose process died twice."""
     case, (reference, predicted) = item
-    told = CtaError(
-        "the process died while it scored this case, and again when it scored nothing else",
-        where=f"{reference} and {predicted}",
-        why="likely out of memory",
-        next_step="Score it on a machine with more memory",
-    )
+    told = CtaError("scoring_process_died", where=f"{reference} and {predicted}")
     return case, str(told)
 
 
@@ -199,10 +188,7 @@ def _masks(folder: Path) -> dict[str, Path]:
         case = case_of(path)
         if case in found:
             raise ConfigurationError(
-                "two masks of one case",
-                where=str(folder),
-                why=f"{found[case].name} and {path.name}",
-                next_step="Leave the one that counts",
+                "case_masks_repeated", where=folder, name=found[case].name, path=path.name
             )
         found[case] = path
     return found

@@ -130,10 +130,10 @@ def require_one_convention(a: KeptScores, b: KeptScores) -> None:
             told = [f"{t}, {name} {value}" for t, value in zip(told, values, strict=True)]
     if told[0] != told[1]:
         raise ConfigurationError(
-            "these were scored by different conventions, and cannot be compared",
+            "conventions_differ",
             where=f"{a.source} and {b.source}",
-            why=f"A by {told[0]}; B by {told[1]}",
-            next_step="Score both with the same --convention and options",
+            scored_a=told[0],
+            scored_b=told[1],
         )
 
 
@@ -152,8 +152,9 @@ def compared_metrics(
     missing = [name for name in chosen if name not in common]
     if missing or not chosen:
         raise ConfigurationError(
-            f"both files have to hold {', '.join(missing) or 'a metric'}",
-            next_step=f"In both are: {', '.join(common) or 'none'}",
+            "metrics_missing",
+            missing=", ".join(missing) or "a metric",
+            common=", ".join(common) or "none",
         )
     return chosen
 

@@ -96,7 +96,5 @@ def convention_named(name: str) -> Convention:
         There is none of that name; the message names those there are.
     """
     if name not in CONVENTIONS:
-        raise ConfigurationError(
-            f"there is no convention {name!r}", next_step=f"Name one of {', '.join(CONVENTIONS)}"
-        )
+        raise ConfigurationError("convention_unknown", name=name, conventions=tuple(CONVENTIONS))
     return CONVENTIONS[name]

@@ -42,14 +42,10 @@ def compare_kept(
         They are by different rules or of different test sets, or lack a metric.
     """
     if not 0 < confidence < 1:
-        raise ConfigurationError("--confidence is between 0 and 1", why=f"{confidence:g}")
+        raise ConfigurationError("confidence_invalid", confidence=confidence)
     require_one_convention(a, b)
     if a.test_set and b.test_set and a.test_set != b.test_set:
-        raise ConfigurationError(
-            "the scores are of different test sets",
-            why=f"{a.test_set} and {b.test_set}",
-            next_step="Compare models on one test set: --test-set",
-        )
+        raise ConfigurationError("test_sets_differ", test_set=a.test_set, other_test_set=b.test_set)
     chosen = compared_metrics(a.cases, b.cases, metrics)
     seed = SEED if seed is None else seed
     return compare_scores(a.cases, b.cases, chosen, confidence=confidence, seed=seed)

@@ -17,7 +17,6 @@ from cta_data.files import read_json
 from cta_data.scoring.output import RULES
 from cta_data.scoring.summary import METRICS
 
-EXPECTED = "Give what `cta-data score … --json` printed, or the file of its --out"
 PARQUET_START = b"PAR1"
 CHOICES = ("test_set", "model")
 KeptCase = dict[str, JsonValue]
@@ -77,9 +76,7 @@ def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScor
     if not path.is_file():
         link = path.is_symlink()
         raise ConfigurationError(
-            "the file is a link whose content is not here" if link else "there is no such file",
-            where=str(path),
-            next_step=f"Fetch it: datalad get {path}" if link else EXPECTED,
+            "link_content_not_fetched" if link else "scores_not_found", where=path, path=path
         )
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET_START)) == PARQUET_START
@@ -97,17 +94,20 @@ def _chosen(path: Path, rows: list[KeptCase], choice: Mapping[str, str]) -> list
         there = list(dict.fromkeys(str(row[column]) for row in rows if column in row))
         if wanted and wanted not in there:
             raise ConfigurationError(
-                f"there are no scores of {column.replace('_', ' ')} {wanted!r}",
-                where=str(path),
-                why=f"it has {', '.join(there) or 'none by name'}",
-                next_step=f"Choose one of them with --{column.replace('_', '-')}",
+                "score_choice_not_found",
+                where=path,
+                column=str(column.replace("_", " ")),
+                wanted=wanted,
+                there=", ".join(there) or "none by name",
+                option=column.replace("_", "-"),
             )
         if not wanted and len(there) > 1:
             raise ConfigurationError(
-                f"the file holds several of: {column.replace('_', ' ')}",
-                where=str(path),
-                why=", ".join(there),
-                next_step=f"Choose one with --{column.replace('_', '-')}",
+                "score_choice_ambiguous",
+                where=path,
+                column=str(column.replace("_", " ")),
+                there=tuple(there),
+                option=column.replace("_", "-"),
             )
         rows = [row for row in rows if not wanted or row[column] == wanted]
     return rows
@@ -180,6 +180,4 @@ def _is_number(value: object) -> bool:
 
 
 def _not_scores(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        "these are not scores of cases", where=str(path), why=why, next_step=EXPECTED
-    )
+    return ConfigurationError("scores_unreadable", where=path, why=why)

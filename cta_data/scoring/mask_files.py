@@ -93,20 +93,13 @@ def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -
         It is damaged, no volume, has no orientation, or holds NaN or fractions.
     """
     if path.is_dir():
-        raise DataRefused(
-            "this is a folder, and no mask",
-            where=str(path),
-            next_step="Put the mask file in its place",
-        )
+        raise DataRefused("mask_is_a_folder", where=path)
     try:
         stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path, choice)
     except UNREADABLE as error:  # type: ignore[misc]  # isal stub
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataRefused(
-            "the mask cannot be read",
-            where=str(path),
-            why=f"{type(error).__name__}: {why}",
-            next_step="Check the file and its permissions, or export the mask again",
+            "mask_unreadable", where=path, error_type=type(error).__name__, why=why
         ) from error
     index, values = nonzero_voxels(stored.voxels)
     scaled = values if stored.slope == 1 else values.astype(np.float64) * stored.slope
@@ -163,10 +156,9 @@ def score_files(
     first, second = (read_mask(path, label, choice) for path in (reference, predicted))
     if not same_grid(first.grid, second.grid):
         raise DataRefused(
-            "reference and prediction lie on different grids",
+            "scored_grids_differ",
             where=f"{reference} and {predicted}",
-            why=describe_grid_difference(first.grid, second.grid),
-            next_step="Resample neither: find out which of the two is wrong",
+            difference=describe_grid_difference(first.grid, second.grid),
         )
     found = [
         instances_by_value(one.index, one.values, one.shape, convention)

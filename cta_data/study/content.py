@@ -146,9 +146,7 @@ class StudyContent:
         record = next((p for p in built.get(setting, ()) if p.endswith(layout.BUILD_RECORD)), "")
         if not record:
             raise ConfigurationError(
-                f"setting {setting!r} is not built",
-                why=f"built are: {', '.join(sorted(built)) or 'none'}",
-                next_step=f"Run `cta-data build --setting {setting}`",
+                "setting_not_built", setting=setting, built=", ".join(sorted(built)) or "none"
             )
         cases = [BuildCase.of(one) for one in read_json_object(self.root / record)["cases"]]
         if fetch:
@@ -163,12 +161,7 @@ class StudyContent:
         failed = fetch(self.root, paths).failed
         if failed:
             first, why = next(iter(failed.items()))
-            raise CtaError(
-                f"the content of {len(failed)} files cannot be fetched",
-                where=first,
-                why=why,
-                next_step="`git annex whereis` tells where it should be",
-            )
+            raise CtaError("files_not_fetched", where=first, n_failed=len(failed), why=why)
 
     def query(self, sql: str) -> pd.DataFrame:
         """Run SQL over the tables; see `cta_data.study.tables.query`."""
@@ -183,6 +176,4 @@ def _file_of(row: Any) -> str:
         value = row.get(column) if hasattr(row, "get") else getattr(row, column, None)
         if isinstance(value, str) and value:
             return value
-    raise ConfigurationError(
-        "the row names no file", next_step="Give a row of images, variants or predictions"
-    )
+    raise ConfigurationError("row_without_file")

@@ -21,7 +21,6 @@ from cta_data.versioning.datasets import create_dataset, require_identity, save,
 
 SALT = "pseudonyms.salt"
 DERIVATIVES = Path("derivatives") / "cta"
-NEW_FOLDER = "Name a new folder, or use the study that is there"
 MADE = (
     ".git",
     ".datalad",
@@ -70,11 +69,11 @@ def create_study(path: Path, name: str, cohorts: tuple[str, ...]) -> Study:
     """
     _require_place(path, name, cohorts)
     if path.exists() and not path.is_dir():
-        raise ConfigurationError("this is no folder", where=str(path), next_step=NEW_FOLDER)
+        raise ConfigurationError("study_path_not_a_folder", where=path)
     _require_no_study_above(path)
     cards = {cohort: shipped_card_text(cohort) for cohort in cohorts}
     if path.exists() and any(path.iterdir()) and not (path / UNFINISHED).exists():
-        raise ConfigurationError("the folder is not empty", where=str(path), next_step=NEW_FOLDER)
+        raise ConfigurationError("study_folder_not_empty", where=path)
     (path / UNFINISHED).parent.mkdir(parents=True, exist_ok=True)
     (path / UNFINISHED).touch()
     with folder_lock(path):
@@ -101,9 +100,7 @@ def _clear(path: Path) -> None:
     """
     others = sorted({one.name for one in path.iterdir()} - {*MADE, UNFINISHED.parts[0]})
     if others:
-        raise ConfigurationError(
-            "the folder is not empty", where=str(path), why=others[0], next_step=NEW_FOLDER
-        )
+        raise ConfigurationError("cohort_folder_not_empty", where=path, others=others[0])
     for made in (path / name for name in MADE):
         if made.is_dir():
             shutil.rmtree(made)
@@ -139,12 +136,7 @@ def _require_no_study_above(path: Path) -> None:
     above = {*path.absolute().parents, *path.resolve().parents}
     for folder in sorted(above):
         if (folder / CONFIGURATION).is_file():
-            raise ConfigurationError(
-                "the folder lies in another study",
-                where=str(path),
-                why=f"that is {folder}",
-                next_step="Name a folder outside of it",
-            )
+            raise ConfigurationError("study_inside_study", where=path, folder=folder)
 
 
 def ensure_cohort(study: Study, cohort: str, card_file: Path | None = None) -> Study:
@@ -220,7 +212,7 @@ def _card_text(cohort: str, card_file: Path | None, own: Path) -> str:
             return card_file.read_text("utf-8")
         except OSError as error:
             raise ConfigurationError(
-                "the card cannot be read", where=str(card_file), why=str(error)
+                "card_unreadable", where=card_file, error=str(error)
             ) from error
     return own.read_text("utf-8") if own.is_file() else shipped_card_text(cohort)
 

@@ -207,9 +207,7 @@ def _targets(dataset: Path, sibling: str) -> list[str]:
     """Return the remotes that hold a sibling's content: itself, and storage that goes with it."""
     if sibling not in _remotes(dataset):
         known = ", ".join(_remotes(dataset)) or "none"
-        raise ConfigurationError(
-            f"there is no sibling {sibling!r}", where=str(dataset), why=f"it has {known}"
-        )
+        raise ConfigurationError("sibling_unknown", where=dataset, sibling=sibling, known=known)
     own = [sibling] if _holds_content(dataset, sibling) else []
     return own + _dependencies(dataset, sibling)
 
@@ -244,19 +242,12 @@ def _require_uuid(dataset: Path, name: str) -> None:
     if not _uuid(dataset, name):
         _annex(dataset, "sync", *MEET, name, check=False)
     if not _uuid(dataset, name):
-        raise ConfigurationError(
-            f"the sibling {name!r} is no annex yet",
-            where=str(dataset),
-            next_step=f"Run `datalad push --to {name}` once, which sends no restricted file, "
-            "then allow it",
-        )
+        raise ConfigurationError("sibling_without_annex", where=dataset, name=name)
 
 
 def _require_value(value: str) -> None:
     if not value.strip() or "\n" in value:
-        raise ConfigurationError(
-            f"{FIELD} cannot be {value!r}", why="it has to be one line that says something"
-        )
+        raise ConfigurationError("distribution_restriction_invalid", value=value)
 
 
 def _remotes(dataset: Path) -> list[str]:

@@ -44,11 +44,7 @@ def folder_lock(root: Path) -> Iterator[None]:
     with _open_lock(root) as file:
         require_trusted(root)
         if not try_lock(file):
-            raise CtaError(
-                "another cta-data command works on this study",
-                where=str(root),
-                next_step="Wait until it has ended",
-            )
+            raise CtaError("study_locked", where=root)
         with children_that_end():
             for done in clear_leftovers(root, layout.REPOSITORIES):
                 LOGGER.info(done)
@@ -61,9 +57,5 @@ def _open_lock(root: Path) -> IO[str]:
         return open(root / ".cta" / "lock", "w", encoding="utf-8")
     except OSError as error:
         raise CtaError(
-            "this study cannot be changed",
-            where=str(root),
-            why=f"{error.filename}: {error.strerror}",
-            next_step="Get permission to write to the study, or clone it "
-            "(`datalad clone`) and work in the clone; `status` and `query` only read",
+            "study_not_writable", where=root, filename=error.filename, error=error.strerror
         ) from error

@@ -38,11 +38,7 @@ class SessionId:
         """
         found = _CASE.fullmatch(case)
         if found is None:
-            raise DataRefused(
-                "this is not the name of a session's case",
-                where=case,
-                next_step="Name it <cohort>_sub-<label>_ses-<label>, as builds name their cases",
-            )
+            raise DataRefused("case_name_invalid", where=case)
         return cls(**found.groupdict())
 
     @classmethod

@@ -79,17 +79,16 @@ def _change(
     study: Study, cohort: str, allowed: Collection[str], forbidden: Collection[str]
 ) -> None:
     if not restriction(study, cohort):
-        raise ConfigurationError(
-            f"nothing of {cohort} is restricted", why="its card says that it is public"
-        )
+        raise ConfigurationError("cohort_not_restricted", cohort=cohort)
     datasets = cohort_datasets(study, cohort)
     known = known_siblings(datasets)
     unknown = sorted({*allowed, *forbidden} - known)
     if unknown:
         raise ConfigurationError(
-            f"no dataset of {cohort} has a sibling {unknown[0]!r}",
-            why=f"they have {', '.join(sorted(known)) or 'none'}",
-            next_step="`datalad siblings` lists those of a dataset",
+            "cohort_sibling_unknown",
+            cohort=cohort,
+            unknown=unknown[0],
+            known=", ".join(sorted(known)) or "none",
         )
     for path in datasets:
         own = known_siblings([path])

@@ -40,6 +40,7 @@ SOURCE_FILE = "SourceFile"
 
 ACCEPTED = "accepted"
 REFUSED = "refused"
+ASIDE = "set_aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class SubjectRow:
         PatientID as delivered; empty where it was missing and the label was given by hand.
     status
         ``accepted`` or ``refused``.
-    refused_reason
+    refused_reason, refused_code
         Why the last addition was refused; empty once one was accepted. A subject that was
         accepted before stays accepted, and the reason tells what was kept out.
     study_uid
@@ -67,6 +68,7 @@ class SubjectRow:
     source_id: str
     status: str
     refused_reason: str = ""
+    refused_code: str = ""
     study_uid: str = ""
     identity: Mapping[str, str] = field(default_factory=dict)
 
@@ -112,15 +114,25 @@ class SeriesRow:
 
 @dataclass(frozen=True, slots=True)
 class SetAsideRow:
-    """Objects that were seen and not kept; ``n_instances`` is the most seen in one addition."""
+    """Objects that were seen and not kept; ``n_instances`` is the most seen in one addition.
+
+    ``status`` is ``refused`` for a series that would be kept, else ``set_aside``.
+    """
 
     subject: str
     study_uid: str
     series_uid: str
     sop_class: str
     kind: str
+    status: str
     reason: str
+    reason_code: str
     n_instances: int
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is a series that would be kept if it were not damaged or contradictory."""
+        return self.status == REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +259,7 @@ def _cell(value: object) -> str:
 
 def _read(path: Path, row_type: type[Any]) -> list[Any]:
     if path.is_symlink() and not path.exists():
-        raise CtaError(
-            "the table is there and its content is not",
-            where=str(path),
-            next_step=f"Fetch it: datalad get {path}",
-        )
+        raise CtaError("sourcedata_table_not_fetched", where=path, path=path)
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as stream:
@@ -269,10 +277,10 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
             ]
         except (IndexError, ValueError, TypeError, csv.Error) as error:
             raise CtaError(
-                "the table cannot be read",
+                "sourcedata_table_unreadable",
                 where=f"{path}, line {reader.line_num}",
-                why=f"{type(error).__name__}: {error}",
-                next_step="Restore it from version control",
+                error_type=type(error).__name__,
+                error=error,
             ) from error
 
 

@@ -52,11 +52,7 @@ class Study(StudyContent):
 
         self.root = root
         if (root / UNFINISHED).exists():
-            raise ConfigurationError(
-                "the study was not made to its end",
-                where=str(root),
-                next_step=f"Run `cta-data init {root.name}` again, which begins anew",
-            )
+            raise ConfigurationError("study_incomplete", where=root, root=root.name)
         self.tables = Tables(root / layout.MANIFESTS)
         self._stamps: dict[Path, Stamp] = {}
         self._cards: dict[str, Card] = {}
@@ -175,9 +171,7 @@ class Study(StudyContent):
         if cohort not in self._cards:
             if cohort not in self.cohorts:
                 raise ConfigurationError(
-                    f"the study has no cohort {cohort!r}",
-                    why=f"it has {', '.join(self.cohorts) or 'none'}",
-                    next_step=f"Add it with `cta-data add {cohort} SOURCE`",
+                    "cohort_unknown", cohort=cohort, cohorts=", ".join(self.cohorts) or "none"
                 )
             self.require(self.cohort_path(cohort))
             path = self._card_path(cohort)
@@ -241,13 +235,7 @@ class Study(StudyContent):
             install(self.root, folder)
         except CtaError as error:
             LOGGER.debug("%s", error)
-            missing = NotAvailable(
-                "it is not available here",
-                where=name,
-                why="no place that this clone knows has this dataset, or lets you have it",
-                next_step="Ask whoever has it to push it, or add where it is: "
-                f"`datalad siblings -d . add` above {name}",
-            )
+            missing = NotAvailable("dataset_unavailable", where=name, name=name)
             self._not_available[name] = missing
             raise missing from error
         LOGGER.info("installed the dataset %s", name)
@@ -298,9 +286,4 @@ def open_study(path: Path | str | None = None) -> Study:
     for folder in (start, *start.parents):
         if (folder / CONFIGURATION).is_file():
             return Study(folder)
-    raise ConfigurationError(
-        "this is not a study",
-        where=str(start),
-        why=f"there is no {CONFIGURATION} here or above",
-        next_step="Make one with `cta-data init STUDY`, or name it with --study",
-    )
+    raise ConfigurationError("not_a_study", where=start)

@@ -95,8 +95,7 @@ class TrainingData:
     def _require(self, fold: int | None) -> None:
         if fold is not None and fold not in self.folds:
             raise ConfigurationError(
-                f"setting {self.setting} has no fold {fold}",
-                why=f"it has {', '.join(map(str, self.folds))}",
+                "fold_not_in_setting", setting=self.setting, fold=fold, folds=tuple(self.folds)
             )
 
 
@@ -124,10 +123,6 @@ def _read(path: Path, dtype: str) -> tuple[NDArray[np.generic], NDArray[np.float
     from cta_data.imaging.geometry.grid import ras_affine
 
     if not path.exists():
-        raise DataRefused(
-            "the content of the file is not here",
-            where=str(path),
-            next_step=f"Fetch it: datalad get {path}, or open the set with fetch=True",
-        )
+        raise DataRefused("file_content_not_fetched", where=path, path=path)
     image = read_image(path)
     return sitk.GetArrayFromImage(image).T[None].astype(dtype), ras_affine(image)

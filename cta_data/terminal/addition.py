@@ -60,9 +60,15 @@ def addition_content(done: Added) -> dict[str, Any]:
         "counts": dict(plan.counts),
         "series": [vars(row) for row in done.rows],
         "subjects": [
-            {"subject": s.subject, "status": s.status, "reason": s.reason} for s in plan.subjects
+            {
+                "subject": s.subject,
+                "status": s.status,
+                "reason": str(s.reason or ""),
+                "reason_code": s.reason.finding.code if s.reason else "",
+            }
+            for s in plan.subjects
         ],
-        "set_aside": Counter(entry.reason for entry in plan.set_aside),
+        "set_aside": Counter(str(entry.reason) for entry in plan.set_aside),
         "problems": [vars(problem) for problem in plan.problems],
         "cohort_files": {one.name: action for one, action in plan.cohort_files},
         "unmatched": plan.unmatched,
@@ -114,7 +120,7 @@ def trouble_lines(plan: AdditionPlan) -> Iterator[str]:
     """Yield a line for each thing that was not taken in, with the reason."""
     aside: Counter[str] = Counter()
     for entry in plan.set_aside:
-        aside[entry.reason] += entry.n_instances
+        aside[str(entry.reason)] += entry.n_instances
     yield from (f"set aside: {number} × {reason}" for reason, number in sorted(aside.items()))
     if plan.unmatched and plan.counts["recognised"]:
         yield unmatched_note(plan.unmatched)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cta_data.engine import Decision, Observer, Record, Report
-from cta_data.engine.records import summary_line
+from cta_data.engine.records import earlier_step, summary_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +139,7 @@ def _print_failures(failures: list[Record]) -> None:
     shown = [r for r in causes if r.unit.subject][:MOST_FAILURES]
     shown += [r for r in causes if not r.unit.subject]
     for record in shown:
-        table.add_row(str(record.unit), record.status, record.reason)
+        table.add_row(str(record.unit), record.status, str(record.reason))
     errors = error_console()
     if shown:
         errors.print(table)
@@ -168,13 +167,11 @@ def split_failures(failures: list[Record]) -> tuple[list[Record], dict[str, Coun
 
     The earlier step told its reasons when it ran, or tells them in the same report.
     """
-    from cta_data.engine.sessions import STEP_NAMES
-
     causes: list[Record] = []
     waiting: dict[str, Counter[str]] = {}
     for record in failures:
-        earlier = re.split("[ :]", record.reason, maxsplit=1)[0]
-        if record.unit.subject and earlier in STEP_NAMES and earlier != record.unit.step:
+        earlier = earlier_step(record.reason)
+        if record.unit.subject and earlier:
             waiting.setdefault(earlier, Counter())[record.unit.step] += 1
         else:
             causes.append(record)
@@ -184,7 +181,13 @@ def split_failures(failures: list[Record]) -> tuple[list[Record], dict[str, Coun
 def plan_entry(decision: Decision) -> dict[str, str]:
     """Return what JSON says of a decision."""
     unit = str(decision.unit.id)
-    return {"unit": unit, "action": decision.action, "reason": decision.reason}
+    code = decision.reason.finding.code
+    return {
+        "unit": unit,
+        "action": decision.action,
+        "reason": str(decision.reason),
+        "reason_code": code,
+    }
 
 
 def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:

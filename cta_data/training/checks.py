@@ -104,8 +104,7 @@ def _device(machine: Machine, training: TrainingSection) -> str:
     needed = _GPU_GIB[training.planner]
     if memory < needed and not training.patch_size:
         raise CtaError(
-            f"the GPU has {memory:.0f} GiB, and {training.planner} plans for {needed} GiB",
-            next_step="Choose a smaller planner, or training.patch_size",
+            "gpu_memory_too_small", memory=memory, planner=training.planner, needed=needed
         )
     return f"{torch.cuda.device_count()} × {properties.name}, {memory:.0f} GiB"
 
@@ -113,10 +112,7 @@ def _device(machine: Machine, training: TrainingSection) -> str:
 def _build(study: Study, model: Model, cases: list[BuildCase]) -> str:
     training = [case for case in cases if case.trains]
     if not training:
-        raise CtaError(
-            f"there is no build of setting {model.setting}",
-            next_step=f"Run `cta-data build --setting {model.setting}`; it says why where it fails",
-        )
+        raise CtaError("build_missing", setting=model.setting)
     return f"{model.dataset}: {len(training)} training cases"
 
 
@@ -129,21 +125,23 @@ def _splits(study: Study, model: Model, cases: list[BuildCase]) -> str:
         named = [*fold["train"], *fold["val"]]
         if sorted(named) != sorted(patients):
             raise CtaError(
-                f"fold {number} does not hold each training case once",
+                "fold_cases_incomplete",
                 where="splits_final.json",
-                next_step=f"Run `cta-data build --setting {model.setting} --recompute`",
+                number=number,
+                setting=model.setting,
             )
         both = {patients[c] for c in fold["train"]} & {patients[c] for c in fold["val"]}
         if both:
             cohort, subject = min(both)
             raise CtaError(
-                f"a patient trains and validates in fold {number}",
+                "fold_patient_leak",
                 where=f"{cohort} sub-{subject}",
-                next_step=f"Run `cta-data build --setting {model.setting} --recompute`",
+                number=number,
+                setting=model.setting,
             )
     validated = [case for fold in splits for case in fold["val"]]
     if sorted(validated) != sorted(patients):
-        raise CtaError("not every case validates in one fold", where="splits_final.json")
+        raise CtaError("validation_folds_incomplete", where="splits_final.json")
     sizes = ", ".join(str(len(fold["val"])) for fold in splits)
     return f"{len(splits)} folds of {sizes} validation cases, no patient in two"
 
@@ -151,9 +149,7 @@ def _splits(study: Study, model: Model, cases: list[BuildCase]) -> str:
 def _leaks(cases: list[BuildCase]) -> str:
     problems = leaks(cases)
     if problems:
-        raise CtaError(
-            "test patients are in the training set", why="; ".join(problems[:MOST_NAMED])
-        )
+        raise CtaError("test_patients_in_training", problems=tuple(problems[:MOST_NAMED]))
     tested = {case.session.patient for case in cases if not case.trains}
     return f"none of {len(tested)} test patients trains"
 
@@ -166,10 +162,7 @@ def _content(study: Study, cases: list[BuildCase]) -> str:
     if lost:
         path, why = min(lost.items())
         raise CtaError(
-            f"the content of {len(lost)} of {len(paths)} files cannot be fetched",
-            where=path,
-            why=why,
-            next_step="`git annex whereis` tells where it should be; add that place as a sibling",
+            "training_files_unavailable", where=path, n_lost=len(lost), n_paths=len(paths), why=why
         )
     problems, lesions = [], 0
     for case in training:
@@ -185,9 +178,10 @@ def _content(study: Study, cases: list[BuildCase]) -> str:
     if problems:
         more = f" and {len(problems) - MOST_NAMED} more" if problems[MOST_NAMED:] else ""
         raise CtaError(
-            f"{len(problems)} cases cannot train",
-            why="; ".join(problems[:MOST_NAMED]) + more,
-            next_step="Build the setting again; `cta-data build --recompute`",
+            "training_cases_invalid",
+            n_problems=len(problems),
+            problems=tuple(problems[:MOST_NAMED]),
+            more=more,
         )
     return f"{lesions} pairs on one grid each, labels of 0 and 1 only, none empty"
 
@@ -199,10 +193,7 @@ def _memory(training: TrainingSection, machine: Machine, jobs: int) -> str:
         return "unknown" if available is None else f"{available:.0f} GiB are free"
     needed = _CPU_GIB * jobs
     if available < needed:
-        raise CtaError(
-            f"{available:.0f} GiB of memory are free, and {jobs} at a time need {needed:.0f} GiB",
-            next_step="Train on a GPU, or choose training.patch_size and training.features",
-        )
+        raise CtaError("memory_too_small", available=available, jobs=jobs, needed=needed)
     return f"{available:.0f} GiB are free, {needed:.0f} GiB needed"
 
 
@@ -233,8 +224,6 @@ def _disk(study: Study, cases: list[BuildCase], folds: int) -> str:
     needed = needed_disk_gib(study, cases, folds)
     if free < needed:
         raise CtaError(
-            f"{free:.1f} GiB are free on disk, and about {needed:.1f} GiB are needed",
-            where=os.path.basename(study.root),
-            next_step="Free some space",
+            "disk_space_too_small", where=os.path.basename(study.root), free=free, needed=needed
         )
     return f"{free:.1f} GiB are free, about {needed:.1f} GiB needed"

@@ -220,9 +220,7 @@ class EvaluationSets:
                 raise self.study.not_available[name]
             if not known and not group and name not in GROUPS:
                 raise ConfigurationError(
-                    f"there is no test set {name!r}",
-                    why=f"the study has {', '.join(self.by_name) or 'none'}",
-                    next_step="Name one of them, a cohort, or test, external, all",
+                    "test_set_unknown", name=name, by_name=", ".join(self.by_name) or "none"
                 )
             chosen |= dict.fromkeys([*known, *group])
         return list(chosen)

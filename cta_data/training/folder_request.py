@@ -96,10 +96,7 @@ def _model_of_study(study: Study, setting: str, training: TrainingSection) -> Pa
     study.require(model.folder)
     folder = study.root / model.folder
     if not folder.is_dir():
-        raise ConfigurationError(
-            f"model {model.name} is not trained",
-            next_step=f"Run `cta-data train --setting {setting}`",
-        )
+        raise ConfigurationError("model_not_trained", model=model.name, setting=setting)
     wanted = sorted(folder.glob("fold_*/*.pth"))
     fetch(study.root, [path.relative_to(study.root).as_posix() for path in wanted])
     return folder
@@ -115,8 +112,5 @@ def _brain(study: Study | None, *, stripped: bool) -> BrainOptions:
         return BrainOptions()
     settings = study.configuration.brain_extraction
     if settings.backend in ("provided", "none"):
-        raise ConfigurationError(
-            f"the study's brain extraction is {settings.backend!r}, which has no mask for these",
-            next_step="Give images of the brain alone, and say so with --stripped",
-        )
+        raise ConfigurationError("brain_extraction_unavailable", backend=settings.backend)
     return BrainOptions(settings.backend, backend_options(settings.model_dump()))

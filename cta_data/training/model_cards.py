@@ -98,10 +98,7 @@ def export_trained(
     model = model_of(study, setting, training)
     folds = fold_rows(study, model)
     if not folds:
-        raise ConfigurationError(
-            f"model {model.name} is not trained",
-            next_step=f"Run `cta-data train --setting {setting}`",
-        )
+        raise ConfigurationError("model_not_trained", model=model.name, setting=setting)
     require_file_place(archive, [study.root / MODELS], overwrite=overwrite)
     wanted = [p for p in sorted((study.root / model.folder).glob("**/*")) if not p.is_dir()]
     fetch(study.root, [path.relative_to(study.root).as_posix() for path in wanted])

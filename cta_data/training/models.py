@@ -68,9 +68,7 @@ def model_of(study: Study, setting: str, training: TrainingSection) -> Model:
     settings = study.configuration.build.settings
     if setting not in settings:
         raise ConfigurationError(
-            f"there is no setting {setting!r}",
-            why=f"the study has {', '.join(sorted(settings))}",
-            next_step=f"Add [build.settings.{setting}] to study.toml",
+            "model_setting_unknown", setting=setting, settings=sorted(settings)
         )
     return Model.of(setting, settings[setting], training.configuration, training.planner)
 

@@ -13,6 +13,7 @@ from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import PREDICTIONS
@@ -104,11 +105,13 @@ def _plan(
     model, test_set = task.model, task.test_set
     unit = model.unit("predict", test_set=test_set.name)
     if not test_set.cases:
-        return Blocked(unit, VERSION, f"test set {test_set.name} has no case", expected=True)
+        return Blocked(
+            unit, VERSION, Reason("test_set_empty", test_set=test_set.name), expected=True
+        )
     try:
         folds = folds_to_use(study, model, options.folds, unequal=options.unequal_folds)
     except DataRefused as error:
-        return Blocked(unit, VERSION, str(error))
+        return Blocked(unit, VERSION, error.reason)
     seen = Seen(folds, same_person)
     images = {case.case: case.image for case in test_set.cases}
     keys = {name: content_key(study.root / path) or "" for name, path in images.items()}
@@ -120,7 +123,9 @@ def _plan(
     used = {name: path for name, path in images.items() if name not in refused}
     if not used:
         told = "; ".join(f"{case}: {why}" for case, why in sorted(refused.items()))
-        return Blocked(unit, VERSION, f"the model has seen every case of {test_set.name}: {told}")
+        return Blocked(
+            unit, VERSION, Reason("test_cases_seen_in_training", test_set=test_set.name, cases=told)
+        )
     chosen = postprocessing_file(study, model, options.training, [one.fold for one in folds])
     record = _record(task, options, folds, {n: (path, keys[n]) for n, path in used.items()})
     record = record.model_copy(update={"refused": refused, "postprocessing": bool(chosen)})
@@ -185,7 +190,7 @@ def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) ->
     failed = done["failed"]
     if len(failed) == len(cases):
         first = next(iter(failed.items()))
-        raise DataRefused("no case could be predicted", where=first[0], why=first[1])
+        raise DataRefused("prediction_failed", where=first[0], why=first[1])
     lesions = write_lesion_table(out, cases)
     masks = {case: content_key(out / f"{case}.nii.gz") for case in cases if case not in failed}
     refused = dict(sorted((record.refused | failed).items()))
@@ -197,7 +202,7 @@ def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) ->
     return Outcome(
         rows=[_row(written, case) for case in masks],
         notes=notes,
-        refused=f"not predicted: {told}" if refused else "",
+        refused=Reason("cases_not_predicted", cases=told) if refused else None,
     )
 
 

@@ -78,9 +78,7 @@ def find_model(path: Path, unpacked: Path) -> Path:
     )
     if len(found) != 1:
         raise ConfigurationError(
-            "there is no model" if not found else f"there are {len(found)} models",
-            where=str(path),
-            next_step="Name the folder that holds plans.json and fold_0, or nnU-Net's zip",
+            "model_not_found" if not found else "model_ambiguous", where=path, n_found=len(found)
         )
     return found[0]
 
@@ -95,7 +93,7 @@ def folds_of(model: Path) -> list[str]:
     """
     names = [path.parent.name for path in sorted(model.glob(f"fold_*/{CHECKPOINT}"))]
     if not names:
-        raise DataRefused("the model has no trained fold", where=model.name)
+        raise DataRefused("model_without_folds", where=model.name)
     return [name.removeprefix("fold_") for name in names]
 
 
@@ -154,9 +152,7 @@ def folder_content(folder: Path) -> FolderContent:
         case, channel = (numbered[1], int(numbered[2])) if numbered else (stem, 0)
         cases.setdefault(case, {}).setdefault(channel, []).extend(paths)
     if not cases:
-        raise ConfigurationError(
-            f"there is no image ({', '.join(ENDINGS)}) in the folder", where=str(folder)
-        )
+        raise ConfigurationError("input_images_missing", where=folder, endings=tuple(ENDINGS))
     return FolderContent(cases, unreadable, tuple(others))
 
 
@@ -269,28 +265,25 @@ def _prepared(
     names = [f"{case}_{number:04}{ENDING}" for number in range(len(channels))]
     if sorted(files) != list(range(len(channels))):
         raise DataRefused(
-            f"the case has {len(files)} of the {len(channels)} channels that the model takes",
+            "input_channels_missing",
             where=case,
-            why=f"it takes {', '.join(channels)}",
-            next_step=f"Give {', '.join(names)}, on one grid, and no others",
+            n_files=len(files),
+            n_channels=len(channels),
+            channels=tuple(channels),
+            names=tuple(names),
         )
     doubled = [path.name for same in files.values() if len(same) > 1 for path in same]
     if doubled:
-        raise DataRefused(
-            "two files are the same channel of the case",
-            where=case,
-            why=", ".join(doubled),
-            next_step="Remove or rename one of them",
-        )
+        raise DataRefused("input_channel_repeated", where=case, doubled=tuple(doubled))
     paths = [files[number][0] for number in range(len(channels))]
     images = [_read(path) for path in paths]
     for path, image in zip(paths, images, strict=True):
         if not same_grid(images[0], image):
             raise DataRefused(
-                "the channels of the case lie on different grids",
+                "input_channel_grids_differ",
                 where=path.name,
-                why=describe_grid_difference(images[0], image),
-                next_step=f"Resample them onto the grid of {paths[0].name}",
+                difference=describe_grid_difference(images[0], image),
+                name=paths[0].name,
             )
     if brain.backend:
         mask = extract_brain(images[0], brain.backend, brain.options).mask

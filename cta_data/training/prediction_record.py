@@ -86,8 +86,5 @@ def read_record(folder: Path) -> PredictionRecord | None:
     except ValidationError as error:
         first = error.errors()[0]
         raise DataRefused(
-            "the record of a prediction cannot be used",
-            where=NAME,
-            why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            next_step="Predict again: `cta-data predict --recompute`",
+            "prediction_record_invalid", where=NAME, field=tuple(first["loc"]), message=first["msg"]
         ) from error

@@ -25,6 +25,7 @@ from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import DataRefused
 from cta_data.files import read_json, read_json_object
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting, TrainingSection
@@ -142,7 +143,7 @@ def _plan_planning(
     unit = model.unit("plan")
     cases = training_cases(study, model)
     if not cases:
-        why = f"there is no build: run `cta-data build --setting {model.setting}`"
+        why = Reason("build_not_done", setting=model.setting)
         yield Blocked(unit, PLAN_VERSION, why)
         return
     yield make_unit(study, unit, PLAN_VERSION, _plan_inputs(model, training, cases))
@@ -158,7 +159,7 @@ def _plan_folds(
     for fold in folds:
         unit = model.unit("train", fold=fold)
         if not planned:
-            yield Blocked(unit, TRAIN_VERSION, f"plan: {model.unit('plan')} has not been done")
+            yield Blocked(unit, TRAIN_VERSION, Reason("plan_not_done", plan=model.unit("plan")))
             continue
         given = TrainInputs(
             plan=_plan_inputs(model, training, cases),
@@ -189,7 +190,9 @@ def _plan_cross_validation(
     paths = [*given.shared.values(), *given.predicted.values(), *given.label.values()]
     missing = [path for path in paths if not os.path.lexists(study.root / path)]
     if missing:
-        yield Blocked(unit, CROSS_VALIDATION_VERSION, f"not all folds are trained: {missing[0]}")
+        yield Blocked(
+            unit, CROSS_VALIDATION_VERSION, Reason("folds_not_all_trained", missing=missing[0])
+        )
         return
     yield make_unit(study, unit, CROSS_VALIDATION_VERSION, given)
 

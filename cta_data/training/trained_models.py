@@ -118,11 +118,7 @@ def require_folds(study: Study, folds: Sequence[int], trained: Collection[int] =
     count = study.configuration.build.folds
     for fold in folds:
         if not 0 <= fold < count and fold not in trained:
-            raise ConfigurationError(
-                f"there is no fold {fold}",
-                why=f"the study has folds 0 to {count - 1} (build.folds)",
-                next_step="Name one of them, or `all`",
-            )
+            raise ConfigurationError("fold_unknown", fold=fold, last_fold=count - 1)
 
 
 def read_fold(study: Study, model: Model, row: ModelFoldRow) -> TrainedFold:
@@ -164,13 +160,7 @@ def definition_of(setting: Setting) -> dict[str, str]:
 
 
 def _unknown(where: str, why: str, model: Model) -> DataRefused:
-    return DataRefused(
-        "it is not known which cases the fold was trained on",
-        where=where,
-        why=why,
-        next_step=f"Run `cta-data train --setting {model.setting}`; a model of elsewhere predicts "
-        "folders: `cta-data predict --model … --input …`",
-    )
+    return DataRefused("training_cases_unknown", where=where, why=why, setting=model.setting)
 
 
 def folds_to_use(
@@ -196,10 +186,7 @@ def folds_to_use(
     missing = sorted(set(wanted) - trained.keys())
     if missing or not trained:
         named = f"fold {', '.join(map(str, missing))} of model" if missing else "model"
-        raise DataRefused(
-            f"{named} {model.name} is not trained",
-            next_step=f"Run `cta-data train --setting {model.setting}`",
-        )
+        raise DataRefused("folds_not_trained", named=named, model=model.name, setting=model.setting)
     folds = [read_fold(study, model, trained[fold]) for fold in wanted or trained]
     _require_setting(study, model, folds)
     _require_one_build(model, folds)
@@ -217,11 +204,12 @@ def _require_setting(study: Study, model: Model, folds: Sequence[TrainedFold]) -
             )
             today = ", ".join(f"{name} {value or 'latest'}" for name, value in now.items())
             raise DataRefused(
-                f"model {model.name} was trained when its setting meant something else",
+                "setting_changed_since_training",
                 where=f"fold {fold.fold}",
-                why=f"then {then}; now {today}",
-                next_step=f"Run `cta-data train --setting {model.setting}`, or name the setting "
-                "otherwise in study.toml",
+                model=model.name,
+                then=then,
+                today=today,
+                setting=model.setting,
             )
 
 
@@ -231,12 +219,12 @@ def _require_one_build(model: Model, folds: Sequence[TrainedFold]) -> None:
         return
     groups = [[str(f.fold) for f in folds if f.training_set_key == key] for key in builds]
     raise DataRefused(
-        f"the folds of model {model.name} were trained on {len(groups)} different builds",
+        "fold_builds_differ",
         where=model.folder,
-        why=f"{' and '.join('fold ' + ', '.join(group) for group in groups)} differ in their "
-        "images, labels or splits: a test case of one may have trained another",
-        next_step=f"Train the rest again (`cta-data train --setting {model.setting}`), or choose "
-        "those of one build with --fold",
+        model=model.name,
+        n_groups=len(groups),
+        groups=" and ".join("fold " + ", ".join(group) for group in groups),
+        setting=model.setting,
     )
 
 
@@ -244,13 +232,7 @@ def _require_equal_training(model: Model, folds: Sequence[TrainedFold]) -> None:
     if len({(one.learning_key, one.epochs) for one in folds}) < 2:
         return
     told = ", ".join(f"fold {one.fold}: {one.epochs}" for one in folds)
-    raise DataRefused(
-        f"the folds of model {model.name} were not trained alike",
-        where=model.folder,
-        why=f"they differ in epochs or options (epochs: {told})",
-        next_step="Train them alike, choose some with --fold, or average them all the same with "
-        "--unequal-folds",
-    )
+    raise DataRefused("fold_trainings_differ", where=model.folder, model=model.name, found=told)
 
 
 class Seen:

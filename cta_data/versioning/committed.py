@@ -104,9 +104,10 @@ def _listed(folder: Path, *arguments: str) -> list[str]:
 
 def _not_committed(root: Path, left: list[str]) -> CtaError:
     return CtaError(
-        f"{len(left)} files are not in the commit, such as {left[0]}",
-        where=str(root),
-        why="git left them out, or something changed them while they were committed",
-        next_step=f"See why with `git -C {root / Path(left[0]).parent} check-ignore -v "
-        f"{Path(left[0]).name}`, mend it and run the same command again: what was made is kept",
+        "files_not_committed",
+        where=root,
+        n_left=len(left),
+        left=left[0],
+        folder=root / Path(left[0]).parent,
+        file=Path(left[0]).name,
     )

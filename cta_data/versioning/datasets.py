@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cta_data.errors import CtaError
 from cta_data.versioning.committed import require_committed
@@ -97,12 +97,7 @@ def require_space(folder: Path) -> None:
         Less than 16 MiB are free.
     """
     if not _has_space(folder):
-        raise CtaError(
-            "the disk is full",
-            where=str(folder),
-            why=f"less than {LEAST_FREE_BYTES >> 20} MiB are free, too little to commit safely",
-            next_step="Free some space and run the same command again: what was made is kept",
-        )
+        raise CtaError("disk_full", where=folder, least_free_mib=LEAST_FREE_BYTES >> 20)
 
 
 def _has_space(folder: Path) -> bool:
@@ -142,7 +137,7 @@ def is_modified(path: Path) -> bool:
     if done.returncode:
         require_space(path.parent)
         why = _telling_line(done.stderr)
-        raise CtaError("git cannot tell whether a file changed", where=str(path), why=why)
+        raise CtaError("git_status_failed", where=path, why=why)
     return bool(done.stdout.strip())
 
 
@@ -229,12 +224,7 @@ def fetch(root: Path, paths: Iterable[str]) -> Fetched:
 
 def _require_annex() -> None:
     if shutil.which("git-annex") is None:
-        raise CtaError(
-            "git-annex is not found",
-            where="PATH",
-            next_step="Activate the environment that cta_data is installed in, or install "
-            "git-annex (`pip install git-annex`); `cta-data doctor` checks it",
-        )
+        raise CtaError("git_annex_not_found", where="PATH")
 
 
 def require_identity(root: Path) -> None:
@@ -247,11 +237,7 @@ def require_identity(root: Path) -> None:
     """
     _require_annex()
     if not git_identity(root):
-        raise CtaError(
-            "git does not know who you are",
-            next_step="Run `git config --global user.name NAME` and "
-            "`git config --global user.email ADDRESS`",
-        )
+        raise CtaError("git_identity_missing")
 
 
 def git_identity(folder: Path) -> str:
@@ -273,25 +259,20 @@ _PLAIN_RESULTS: dict[str, Any] = {
 
 def _results(
     call: Any,
-    *,
-    what: str = "a DataLad command failed",
-    next_step: str = "Nothing that was finished is lost; run the command again",
     **arguments: Any,
 ) -> list[dict]:
     """Call DataLad; whatever is not well becomes one error."""
-    with datalad_errors(what, next_step):
+    with datalad_errors("datalad_failed"):
         results = call(**arguments, **_PLAIN_RESULTS)
     failed = [r for r in results if r["status"] in ("error", "impossible")]
     if failed:
         first = failed[0]
-        raise CtaError(
-            what, where=str(first.get("path", "")), why=_message(first), next_step=next_step
-        )
+        raise CtaError("datalad_failed", where=first.get("path", ""), message=_message(first))
     return results
 
 
 @contextmanager
-def datalad_errors(what: str, next_step: str) -> Iterator[None]:
+def datalad_errors(code: Literal["datalad_failed", "commit_failed"]) -> Iterator[None]:
     """Turn what DataLad and git raise into one error for people.
 
     Raises
@@ -306,7 +287,7 @@ def datalad_errors(what: str, next_step: str) -> Iterator[None]:
         yield
     except (CommandError, IncompleteResultsError) as error:
         printed = getattr(error, "stderr", "") or str(error)
-        raise CtaError(what, why=_telling_line(printed), next_step=next_step) from error
+        raise CtaError(code, message=_telling_line(printed)) from error
 
 
 def _telling_line(printed: str) -> str:

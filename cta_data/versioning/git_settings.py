@@ -99,10 +99,10 @@ def run_git(folder: Path, *arguments: str, check: bool = False) -> subprocess.Co
     if check and done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise CtaError(
-            f"`git {' '.join(arguments[:2])}` failed",
-            where=str(folder),
+            "git_command_failed",
+            where=folder,
+            arguments=tuple(arguments[:2]),
             why=lines[-1] if lines else "",
-            next_step="Mend the cause and run the same command again",
         )
     return done
 
@@ -130,12 +130,10 @@ def _kept_settings(folder: Path) -> Iterator[Setting]:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
     except FileNotFoundError as error:
-        raise CtaError(
-            "git is not found", next_step="Install git, or activate the environment that it is in"
-        ) from error
+        raise CtaError("git_not_found") from error
     if done.returncode:
         raise CtaError(
-            "git cannot read its settings", why=done.stderr.decode(errors="replace").strip()
+            "git_settings_unreadable", output=done.stderr.decode(errors="replace").strip()
         )
     entries = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     for scope, entry in zip(entries[::2], entries[1::2], strict=False):

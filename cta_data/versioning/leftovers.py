@@ -93,12 +93,7 @@ def clear_leftovers(root: Path, places: Iterable[str]) -> list[str]:
     there = [lock for lock in locks if lock.exists()]
     if there and living:
         names = ", ".join(f"{process.name()} ({process.pid})" for process in living[:3])
-        raise CtaError(
-            "git works on this study",
-            where=str(there[0]),
-            why=f"{names} is running",
-            next_step="Wait until it has ended, and run the command again",
-        )
+        raise CtaError("git_busy", where=there[0], names=names)
     told = []
     for lock in there:
         lock.unlink(missing_ok=True)

@@ -25,10 +25,10 @@ def require_trusted(root: Path) -> None:
             f"git config --global --add safe.directory {shlex.quote(str(p))}" for p in closed
         ]
         raise CtaError(
-            "git does not work here, since another user owns this study",
-            where=str(root),
-            why=f"{len(closed)} of its datasets belong to another user than the one who runs this",
-            next_step="\n  ".join(["If you trust who owns it, run:", *remedies]),
+            "study_owned_by_another_user",
+            where=root,
+            n_closed=len(closed),
+            remedies=tuple(remedies),
         )
 
 

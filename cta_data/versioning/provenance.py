@@ -14,7 +14,6 @@ from cta_data.versioning.datasets import datalad_errors, quiet_datalad, require_
 from cta_data.versioning.git_settings import run_git
 from cta_data.versioning.software import software_versions
 
-FAILED = "the work is done but could not be committed"
 REPLAY = "--replay"
 """Option of the recorded command: recompute all, and leave the commit to who runs it."""
 OURS = "cta_data"
@@ -81,10 +80,9 @@ def commit_run(
 
     chosen = sorted(set(paths))
     places = [str(root / path) for path in chosen]
-    next_step = "Mend the cause and run the same command again: nothing will be redone"
     record = _record(root, exit_code, set(inputs), changed_files(root, chosen))
     files = len(record["inputs"]) + len(record["outputs"])
-    with datalad_errors(FAILED, next_step):
+    with datalad_errors("commit_failed"):
         results = list(
             run_command(
                 shlex.join([*command, REPLAY]),
@@ -100,7 +98,7 @@ def commit_run(
     failed = [result for result in results if result["status"] in ("error", "impossible")]
     if failed:
         where = str(failed[0].get("path", root))
-        raise CtaError(FAILED, where=where, why=_text(failed[0]), next_step=next_step)
+        raise CtaError("commit_failed", where=where, message=_text(failed[0]))
     require_committed(root, map(Path, places))
 
 

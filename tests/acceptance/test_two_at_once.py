@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.command_line import run_cta
 from helpers.plain_study import write_plain_card, write_plain_patients
+from helpers.refusals import refuses
 
 from cta_data.errors import CtaError
 from cta_data.intake import AdditionOptions
@@ -103,12 +104,12 @@ def test_a_cohort_that_was_made_in_half_is_completed(
 
     def dying(path: Path) -> None:
         if path.name == "cta":
-            raise CtaError("stopped")
+            raise CtaError("disk_full", least_free_mib=16)
         real(path)
 
     with monkeypatch.context() as patch:
         patch.setattr(creation, "create_dataset", dying)
-        with pytest.raises(CtaError, match="stopped"):
+        with refuses("disk_full", CtaError):
             ensure_cohort(study, "mine", card)
     assert Study(study.root).cohorts == []
     whole = ensure_cohort(Study(study.root), "mine", card)
@@ -121,11 +122,11 @@ def test_a_study_that_could_not_be_made_leaves_its_folder_empty(
     """The same command can be given again."""
 
     def fails(*arguments: object) -> None:
-        raise CtaError("no commit is possible")
+        raise CtaError("git_identity_missing")
 
     with monkeypatch.context() as patch:
         patch.setattr(creation, "save", fails)
-        with pytest.raises(CtaError, match="no commit"):
+        with refuses("git_identity_missing", CtaError):
             create_study(tmp_path / "study", "again", ())
     assert list((tmp_path / "study").iterdir()) == []
     assert create_study(tmp_path / "study", "again", ()).cohorts == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers.refusals import codes_of, require_reason
 
 from cta_data.cohorts import (
     RoiName,
@@ -14,6 +15,7 @@ from cta_data.cohorts import (
     technique_drawn_on,
 )
 from cta_data.cohorts.series_roles import Roles
+from cta_data.reasons import Reason
 
 CARD = parse_card(shipped_card_text("internal"), "internal", "card.toml")
 PRIMARY = "ORIGINAL\\PRIMARY\\M\\ND\\NORM"
@@ -125,8 +127,10 @@ def test_space_of_another_contrast_is_left_out_and_told(values: dict[str, str], 
     late = values | {"AcquisitionTime": "103000", "ContrastBolusAgent": "Gadovist"}
     roles = beside_mprage(space=late)
     [role] = [role for role in roles.roles if role.identifier == "space"]
-    assert role.technique is None and role.reason == f"left out of SPACE by its {by}"
-    assert roles.problems == (f"no series of SPACE was found ({role.reason})",)
+    assert role.technique is None
+    require_reason(role.reason, "series_left_out", technique="SPACE", by=(by,))
+    [problem] = roles.problems
+    require_reason(problem, "technique_missing", named="SPACE", why=str(role.reason))
     other = header("t1_space_KM", AcquisitionTime="103500", EchoTime="12", RepetitionTime="700")
     both = beside_mprage(space=late, other=other)
     assert both.problems == () and space_phase(both) == ["late"]
@@ -139,7 +143,8 @@ def test_space_before_contrast_is_never_late() -> None:
     late = header("t1_space_sag_KM", AcquisitionTime="103000")
     for one in (native, unmarked):
         alone = beside_mprage(space=one)
-        assert alone.problems == ("the series of SPACE was acquired before contrast",)
+        [problem] = alone.problems
+        require_reason(problem, "post_contrast_series_missing", technique="SPACE")
         both = beside_mprage(space=one, late=late)
         assert both.problems == () and space_phase(both) == ["none", "late"]
 
@@ -246,10 +251,10 @@ def test_a_whole_session_of_the_trial() -> None:
     }
 
 
-def decide(*names: str, contours: int = 5) -> dict[str, tuple[bool, str]]:
+def decide(*names: str, contours: int = 5) -> dict[str, tuple[bool, Reason | None]]:
     rois = [RoiName(number, name, "", contours) for number, name in enumerate(names)]
     decisions = select_rois(rois, CARD.annotations).decisions
-    return {d.roi.name: (d.selected, d.rejected_reason) for d in decisions}
+    return {d.roi.name: (d.selected, d.rejected) for d in decisions}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,7 @@ def test_gtvs_are_lesions(name: str) -> None:
 def test_margins_are_no_lesions(name: str) -> None:
     """Volumes with a margin are known and not taken."""
     selected, reason = decide(name)[name]
-    assert not selected and "margin" in reason
+    assert not selected and "margin" in str(reason) and "no_lesion_by_card" in codes_of(reason)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +286,7 @@ def test_margins_are_no_lesions(name: str) -> None:
 def test_organs_and_aids_are_no_lesions(name: str) -> None:
     """Organs at risk and planning aids, English and German, are known and not taken."""
     selected, reason = decide(name)[name]
-    assert not selected and "organ or a planning aid" in reason
+    assert not selected and "organ or a planning aid" in reason.values["text"]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +300,7 @@ def test_a_name_that_could_be_a_lesion_is_refused_by_name(name: str) -> None:
     """Nothing is dropped in silence: unknown names stop the subject, and the message names them."""
     problems = select_rois([RoiName(1, name, "", 5)], CARD.annotations).problems
     assert len(problems) == 1
-    assert repr(name) in problems[0]
+    assert problems[0].code == "roi_of_unknown_meaning" and repr(name) in problems[0].values["roi"]
 
 
 def test_a_margin_without_its_lesion_is_noted() -> None:
@@ -303,8 +308,9 @@ def test_a_margin_without_its_lesion_is_noted() -> None:
     rois = [RoiName(n, name, "", 5) for n, name in enumerate(["GTV 1", "PTV 1", "PTV_2 front li"])]
     result = select_rois(rois, CARD.annotations)
     assert result.problems == ()
-    reasons = [decision.rejected_reason for decision in result.decisions]
-    assert ["missing" in reason for reason in reasons] == [False, False, True]
+    rejected = [decision.rejected for decision in result.decisions]
+    missing = [bool(one) and "roi_lesion_volume_missing" in codes_of(one) for one in rejected]
+    assert missing == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 
 from cta_data.cohorts import Card, parse_card, read_card, shipped_card_text, shipped_cards
 from cta_data.errors import ConfigurationError
@@ -40,7 +41,7 @@ def test_a_name_without_a_card_is_answered_with_the_nearest() -> None:
 
 def test_a_card_of_another_name_is_refused() -> None:
     """A card copied under another cohort's name would mix the two."""
-    with pytest.raises(ConfigurationError, match=r"of the cohort 'internal', not 'mine'"):
+    with refuses("card_of_another_cohort", ConfigurationError, card_cohort="internal", name="mine"):
         parse_card(shipped_card_text("internal"), "mine", "card.toml")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers.refusals import require_reason
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -53,7 +54,7 @@ def test_every_roi_gets_exactly_one_decision(
     result = select_rois(rois, given_section)
     assert [d.roi for d in result.decisions] == rois
     for decision in result.decisions:
-        assert decision.selected or decision.rejected_reason
+        assert decision.selected or decision.rejected
         assert decision.rule or not decision.selected
         assert not (decision.selected and decision.roi.n_contours == 0)
     assert select_rois(rois, given_section) == result
@@ -64,19 +65,20 @@ def test_only_a_lesion_that_cannot_be_read_stops_the_subject() -> None:
     cause = "contour 3 has 119 coordinates"
     lesion = RoiName(1, "GTV 1", "", 5, cause)
     result = select_rois([lesion, RoiName(2, "PTV 1", "", 0, cause)], section())
-    assert len(result.problems) == 1 and cause in result.problems[0]
+    [problem] = result.problems
+    require_reason(problem, "roi_unreadable", fault=cause)
     assert [d.selected for d in result.decisions] == [False, False]
-    assert cause in result.decisions[0].rejected_reason
-    assert result.decisions[1].rejected_reason == "a margin"
+    require_reason(result.decisions[0].rejected, "roi_contours_damaged", unreadable=cause)
+    require_reason(result.decisions[1].rejected, "no_lesion_by_card", text="a margin")
 
 
 def test_a_name_that_no_rule_matches_stops_the_subject_and_is_named() -> None:
     """It could be a lesion: refused with its name, unless the card says to leave it out."""
     result = select_rois([roi("Met left")], section())
-    assert "'Met left'" in result.problems[0] and "annotations.rois" in result.problems[0]
+    require_reason(result.problems[0], "roi_of_unknown_meaning", roi="ROI 'Met left'")
     left_out = select_rois([roi("Met left")], section(no_match="reject"))
     assert left_out.problems == ()
-    assert left_out.decisions[0].rejected_reason == "no rule of the card matches its name"
+    require_reason(left_out.decisions[0].rejected, "roi_matches_no_rule")
 
 
 def test_the_interpreted_type_can_be_part_of_a_rule() -> None:
@@ -89,7 +91,7 @@ def test_an_empty_roi_is_rejected_with_that_reason() -> None:
     """A lesion's ROI without a closed contour cannot become a mask and is never lost in silence."""
     decision = select_rois([roi("GTV", contours=0)], section()).decisions[0]
     assert not decision.selected
-    assert "no closed contour" in decision.rejected_reason
+    require_reason(decision.rejected, "roi_without_closed_contour")
 
 
 def test_blanks_around_a_name_do_not_matter() -> None:
@@ -102,7 +104,7 @@ def test_rules_that_disagree_are_ordered_or_refused() -> None:
     rules = (*RULES, RoiRule(pattern="old", lesion=False))
     assert select_rois([roi("GTV old")], section(rois=rules)).decisions[0].selected
     refused = select_rois([roi("GTV old")], section(rois=rules, several_matches="refuse"))
-    assert "several rules" in refused.problems[0]
+    require_reason(refused.problems[0], "roi_rules_contradict")
     agreeing = (*RULES, RoiRule(pattern="1", lesion=True))
     result = select_rois([roi("GTV 1")], section(rois=agreeing, several_matches="refuse"))
     assert result.problems == ()
@@ -112,12 +114,16 @@ def test_a_margin_without_its_lesion_is_noted_or_refused() -> None:
     """PTV 2 without GTV 2 may mean that a lesion is missing; spelling of the rest is free."""
     rois = [roi("GTV_1 front li"), roi("PTV 1-FRONT LI"), roi("PTV 3"), roi("PTV 2")]
     noted = select_rois(rois, section(pairing=PairingSection()))
-    reasons = [decision.rejected_reason for decision in noted.decisions]
-    assert reasons[:2] == ["", "a margin"]
-    assert all("lesion volume is missing" in reason for reason in reasons[2:])
+    reasons = [decision.rejected for decision in noted.decisions]
+    assert reasons[0] is None
+    require_reason(reasons[1], "no_lesion_by_card", text="a margin")
+    for reason in reasons[2:]:
+        require_reason(reason, "roi_lesion_volume_missing")
     assert noted.problems == ()
     refused = select_rois(rois, section(pairing=PairingSection(unpaired="refuse")))
-    assert refused.problems == ("ROI 'PTV 2' has no GTV", "ROI 'PTV 3' has no GTV")
+    named = [(one.code, one.values["roi"], one.values["lesion"]) for one in refused.problems]
+    expected = [("roi_unpaired", roi, "GTV") for roi in ("ROI 'PTV 2'", "ROI 'PTV 3'")]
+    assert named == expected
 
 
 def test_a_pairing_pattern_without_its_groups_is_refused_when_the_card_is_read() -> None:
@@ -136,4 +142,4 @@ def test_the_technique_drawn_on_is_told_by_header_then_reference_then_default() 
     assert technique_drawn_on(default, {}, None)[0] == "CUBE"
     technique, why = technique_drawn_on(plain, {}, None)
     assert technique is None
-    assert "annotations.drawn_on" in why
+    require_reason(why, "annotation_technique_unknown")

@@ -107,7 +107,7 @@ def test_phases_never_contradict_time(session: list[SeriesHeader]) -> None:
 
 
 def problems_of(*session: SeriesHeader, rules: tuple[SeriesRule, ...] = (MPRAGE,)) -> str:
-    return "; ".join(assign_roles(list(session), rules).problems)
+    return "; ".join(map(str, assign_roles(list(session), rules).problems))
 
 
 def test_one_series_after_contrast_has_the_name_for_one() -> None:
@@ -254,7 +254,7 @@ def after_midnight(**more: str) -> list[SeriesHeader]:
 def test_a_day_that_may_have_changed_is_no_order() -> None:
     """23:55 and 00:05 without dates of their own are refused, and the date is named."""
     [problem] = assign_roles(after_midnight(), (MPRAGE,)).problems
-    assert "AcquisitionDate" in problem
+    assert "AcquisitionDate" in str(problem)
     dated = after_midnight()
     dates = ("20200101", "20200102")
     dated = [
@@ -301,7 +301,7 @@ def test_a_text_that_denies_an_agent_is_none(text: str) -> None:
     assert roles.problems == ()
     assert named(roles) == {"1": ("MPRAGE", "none"), "2": ("MPRAGE", "late")}
     [late] = [role for role in roles.images if role.phase == "late"]
-    assert "Gadovist 7.5 ml" in late.reason
+    assert "Gadovist 7.5 ml" in late.reason.values["agents"]
 
 
 def test_what_was_taken_for_an_agent_is_named_and_no_name_is() -> None:
@@ -311,4 +311,4 @@ def test_what_was_taken_for_an_agent_is_named_and_no_name_is() -> None:
     for text, shown in (("Dotarem", True), ("Frida Kahlo", False)):
         both = [series("1", time="100000", ContrastBolusAgent=text), series("2", time="101000")]
         [problem] = assign_roles(both, (rule,)).problems
-        assert (text in problem) is shown and "ContrastBolusAgent" in problem
+        assert (text in str(problem)) is shown and "ContrastBolusAgent" in str(problem)

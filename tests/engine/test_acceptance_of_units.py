@@ -7,10 +7,13 @@ import pytest
 from cta_data.engine.acceptance import decided, is_held_back
 from cta_data.engine.records import Record
 from cta_data.engine.units import UnitId
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import AcceptanceRow, UnitRow
 
 UNIT = UnitId("transfer", SessionId("own", "001", "1"))
+
+BECAUSE = Reason("on_hold", findings=("the text is doubtful",))
 
 
 def decision(what: str, key: str = "k") -> AcceptanceRow:
@@ -37,16 +40,20 @@ def decision(what: str, key: str = "k") -> AcceptanceRow:
 )
 def test_a_decision_turns_what_it_is_about(status: str, what: str, becomes: str) -> None:
     """Held back becomes ok, passed becomes held back; an error stays an error."""
-    record = Record(UNIT, status, "because")  # type: ignore[arg-type]
+    record = Record(UNIT, status, BECAUSE)  # type: ignore[arg-type]
     after = decided(record, "k", decision(what))
     assert after.status == becomes
     changed = status != becomes
-    assert ("by A. Reader on 2026-03-01: looked at" in after.reason) == changed
+    assert (after.reason != BECAUSE) == changed
+    if changed:
+        assert after.reason.code == f"{what}_by_reviewer"
+        told = {"author": "A. Reader", "date": "2026-03-01", "text": "looked at"}
+        assert after.reason.values == told
 
 
 def test_a_decision_about_another_result_is_none() -> None:
     """The key differs: the record stays as it is, as it does without any decision."""
-    record = Record(UNIT, "impossible", "held back")
+    record = Record(UNIT, "impossible", BECAUSE)
     assert decided(record, "other", decision("accepted")) is record
     assert decided(record, "k", None) is record
 

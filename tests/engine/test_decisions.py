@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cta_data.engine import Blocked, Input, Unit, UnitId, decide
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import UnitRow
 
@@ -26,65 +27,83 @@ def row(**changes: Any) -> UnitRow:
 
 
 CASES = [
-    ("never done", None, {}, "run", "never done"),
-    ("done", row(), {}, "notneeded", "same inputs, same parameters, outputs in place"),
-    ("no outputs", row(outputs=()), {}, "notneeded", "same inputs"),
-    ("output gone", row(), {"y": False}, "run", "its output is gone: y"),
-    ("failed", row(status="error", reason="boom", outputs=()), {}, "run", "failed before: boom"),
-    ("impossible", row(status="impossible", reason="tilt", outputs=()), {}, "impossible", "tilt"),
+    ("never done", None, {}, "run", "never_done"),
+    ("done", row(), {}, "notneeded", "up_to_date"),
+    ("no outputs", row(outputs=()), {}, "notneeded", "up_to_date"),
+    ("output gone", row(), {"y": False}, "run", "output_missing"),
     (
-        "refused with files",
-        row(status="impossible", reason="not accepted"),
+        "failed",
+        row(status="error", reason="boom", reason_code="out_of_memory", outputs=()),
+        {},
+        "run",
+        "failed_before",
+    ),
+    (
+        "impossible",
+        row(status="impossible", reason="tilt", reason_code="gantry_tilted", outputs=()),
         {},
         "impossible",
-        "not accepted",
+        "gantry_tilted",
+    ),
+    (
+        "refused with files",
+        row(status="impossible", reason="not accepted", reason_code="on_hold"),
+        {},
+        "impossible",
+        "on_hold",
     ),
     (
         "refused, files gone",
         row(status="impossible", reason="not accepted"),
         {"x": False},
         "run",
-        "its output is gone: x",
+        "output_missing",
     ),
-    ("inputs", row(key="other"), {}, "run", "its inputs changed"),
-    ("impossible no more", row(key="other", status="impossible"), {}, "run", "its inputs changed"),
-    ("parameters", row(key="o", parameters="p"), {}, "run", "its parameters changed"),
+    ("inputs", row(key="other"), {}, "run", "inputs_changed"),
+    ("impossible no more", row(key="other", status="impossible"), {}, "run", "inputs_changed"),
+    ("parameters", row(key="o", parameters="p"), {}, "run", "parameters_changed"),
     (
         "version",
         row(key="o", step_version=1, parameters="p"),
         {},
         "run",
-        "the step changed from version 1 to 2",
+        "step_version_changed",
     ),
     (
         "was blocked",
         row(key="", status="impossible", parameters="", outputs=()),
         {},
         "run",
-        "what blocked it is gone",
+        "block_removed",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("before", "there", "action", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+    ("before", "there", "action", "code"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
-def test_decisions(
-    before: UnitRow | None, there: dict[str, bool], action: str, reason: str
-) -> None:
-    """Each state of a unit leads to one action and a reason that a person understands."""
+def test_decisions(before: UnitRow | None, there: dict[str, bool], action: str, code: str) -> None:
+    """Each state of a unit leads to one action and one reason."""
     decision = decide(UNIT, before, lambda path: there.get(path, True))
     assert (decision.action, decision.unit) == (action, UNIT)
-    assert reason in decision.reason
+    assert decision.reason.code == code
+
+
+def test_a_reason_of_an_earlier_run_is_told_as_it_was_kept() -> None:
+    """What failed before says how, and what is impossible why: in the words of the table."""
+    failed = row(status="error", reason="boom", reason_code="out_of_memory", outputs=())
+    again = decide(UNIT, failed, lambda path: True).reason
+    assert again.finding == Reason.kept("out_of_memory", "boom")
+    assert "boom" in str(again)
 
 
 @pytest.mark.parametrize("before", [c[1] for c in CASES], ids=[c[0] for c in CASES])
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_blocked_unit_never_runs(before: UnitRow | None, recompute: bool) -> None:
     """Whatever was before, and even where all is to be recomputed."""
-    blocked = Blocked(ID, 2, "register: not accepted")
+    blocked = Blocked(ID, 2, Reason("step_not_done", step="register"))
     decision = decide(blocked, before, lambda path: True, recompute=recompute)
-    assert (decision.action, decision.reason) == ("impossible", "register: not accepted")
+    assert (decision.action, decision.reason) == ("impossible", blocked.reason)
 
 
 @pytest.mark.parametrize("before", [c[1] for c in CASES], ids=[c[0] for c in CASES])

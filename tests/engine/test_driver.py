@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses, require_reason
 from helpers.toy_steps import Seen, execute, files, make_study, reasons, statuses, tables, toy_step
 
 from cta_data.engine import RunOptions, Selection, Unit, plan_steps, run_steps
@@ -14,6 +15,7 @@ from cta_data.engine.driver import UNCOMMITTED
 from cta_data.engine.log import read_timings
 from cta_data.engine.staging import staging_folder
 from cta_data.errors import CtaError
+from cta_data.reasons import Reason
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -55,18 +57,21 @@ def test_one_subject_s_trouble_is_its_own_and_says_why(tmp_path: Path) -> None:
     study = make_study(tmp_path, **MIXTURE)
     report = execute(study)
     told = reasons(report)
-    assert told["s2"] == "s2: a slice is missing. Export it"
+    assert (told["s2"].code, told["s2"].where) == ("slices_missing", "s2")
     # What an exception says may be a patient's name, read from a damaged header.
-    assert told["s3"].startswith("ValueError in cta_data/engine/worker.py:")
-    assert "this text fails" not in told["s3"]
-    assert told["s4"] == "the text is doubtful"
-    assert told["s5"] == "the subject is blocked"
-    assert told["s6"].startswith("the disk is full")
+    assert told["s3"].code == "unforeseen_error"
+    assert told["s3"].values["error_type"] == "ValueError"
+    assert told["s3"].values["place"].startswith("cta_data/engine/worker.py:")
+    assert "this text fails" not in str(told["s3"])
+    codes = {subject: told[subject].code for subject in ("s4", "s5", "s6")}
+    assert codes == {"s4": "on_hold", "s5": "step_not_done", "s6": "disk_full_for_unit"}
     traces = {line["subject"]: line["traceback"] for line in log_of(tmp_path)[1:]}
     assert "toy_steps.py" in traces["s3"] and "ValueError: this text fails" in traces["s3"]
     assert traces["s1"] == traces["s2"] == ""
-    stored = {row.column("subject"): row.reason for row in Study(tmp_path).tables.rows(UnitRow)}
-    assert stored == {**told, "s1": None}
+    rows = Study(tmp_path).tables.rows(UnitRow)
+    stored = {row.column("subject"): (row.reason, row.reason_code) for row in rows}
+    kept = {subject: (str(reason), reason.code) for subject, reason in told.items() if reason}
+    assert stored == {**kept, "s1": (None, None)}
 
 
 def test_only_what_is_whole_is_placed(tmp_path: Path) -> None:
@@ -111,7 +116,7 @@ def test_a_second_command_tries_errors_again_and_refusals_not(tmp_path: Path) ->
     actions = {d.unit.id.subject: d.action for d in seen.planned[0][1]}
     assert [s for s, action in actions.items() if action == "run"] == ["s3", "s6"]
     assert statuses(report)["s1"] == "notneeded"
-    assert reasons(report)["s4"] == "the text is doubtful"
+    assert reasons(report)["s4"].code == "on_hold"
     (tmp_path / "in" / "s2.txt").write_text("mended")
     assert statuses(execute(study, subjects=("s2",))) == {"s2": "ok"}
     assert files(tmp_path)["out/s2/text.txt"] == "MENDED"
@@ -159,11 +164,11 @@ def test_a_unit_that_gets_no_result_keeps_no_old_one(tmp_path: Path, now: str) -
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"suffix": "!"}, "its parameters changed"),
-        ({"version": 2}, "the step changed from version 1 to 2"),
+        ({"suffix": "!"}, Reason("parameters_changed")),
+        ({"version": 2}, Reason("step_version_changed", step_version=1, version=2)),
     ],
 )
-def test_parameters_and_versions_rerun_all(tmp_path: Path, changes: dict, why: str) -> None:
+def test_parameters_and_versions_rerun_all(tmp_path: Path, changes: dict, why: Reason) -> None:
     """What every result depends on reruns every unit, and says so."""
     study = make_study(tmp_path, s1="one", s2="two")
     execute(study)
@@ -207,7 +212,7 @@ def test_an_output_that_cannot_be_placed_is_its_unit_s_error(tmp_path: Path) -> 
     (tmp_path / "out" / "s1" / "text.txt" / "x").mkdir(parents=True)
     report = execute(study)
     assert statuses(report) == {"s1": "error", "s2": "ok"}
-    assert "text.txt" in reasons(report)["s1"]
+    assert "text.txt" in str(reasons(report)["s1"])
     rows = Study(tmp_path).tables
     assert [row.column("subject") for row in rows.rows(SessionRow)] == ["s2"]
 
@@ -262,7 +267,7 @@ def test_an_interrupted_command_leaves_no_trace_in_the_next(tmp_path: Path) -> N
 def test_a_second_command_at_the_same_time_is_refused(tmp_path: Path) -> None:
     """One command at a time; afterwards the study is free again, also after an error."""
     study = make_study(tmp_path, s1="one")
-    with study_lock(study), pytest.raises(CtaError, match="another cta-data command"):
+    with study_lock(study), refuses("study_locked", CtaError):
         execute(study)
     assert files(tmp_path) == {}
     with pytest.raises(RuntimeError), study_lock(study):
@@ -278,7 +283,7 @@ def test_a_study_that_may_not_be_written_is_refused_by_name(tmp_path: Path) -> N
     try:
         if user == 0:
             os.seteuid(65534)  # root may write everywhere
-        with pytest.raises(CtaError, match="cannot be changed") as caught, study_lock(study):
+        with refuses("study_not_writable", CtaError) as caught, study_lock(study):
             pass
     finally:
         os.seteuid(user)
@@ -314,7 +319,9 @@ def test_an_input_that_cannot_be_fetched_costs_its_unit_alone(
         fetch_fails(patch, "in/s1.txt")
         report = execute(study)
     assert statuses(report) == {"s1": "error", "s2": "ok"}
-    assert "in/s1.txt: its content cannot be fetched (no place has it)" in reasons(report)["s1"]
+    require_reason(
+        reasons(report)["s1"], "input_not_fetched", where="in/s1.txt", error="no place has it"
+    )
     assert statuses(execute(study)) == {"s1": "ok", "s2": "notneeded"}
 
 
@@ -342,7 +349,7 @@ def test_a_result_outlives_an_input_that_cannot_be_fetched_again(
 def test_rows_that_the_step_does_not_own_stop_the_command(tmp_path: Path) -> None:
     """A step cannot touch another step's table by accident."""
     study = make_study(tmp_path, s1="one")
-    with pytest.raises(CtaError, match=r"toy wrote rows that it does not own: subjects"):
+    with refuses("rows_not_owned", CtaError, step="toy", alien="subjects"):
         execute(study, toy_step(owns=lambda unit: {}))
 
 
@@ -362,7 +369,7 @@ def test_what_follows_the_steps_is_done_under_the_lock(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def finish(report: object) -> None:
-        with pytest.raises(CtaError, match="another"), study_lock(study):
+        with refuses("study_locked", CtaError), study_lock(study):
             pass
         seen.append(len(report.records))  # type: ignore[attr-defined]
 
@@ -389,7 +396,7 @@ def test_one_process_after_the_other_a_crash_costs_one_unit(tmp_path: Path, end:
     report = execute(study)
     assert statuses(report) == {"s1": "ok", "s2": "error", "s3": "ok", "s4": "error"}
     how = {"crash": "exit code 1", "killed": "SIGKILL"}[end]
-    assert f"its worker died ({how})" in reasons(report)["s2"]
+    require_reason(reasons(report)["s2"], "worker_died", how=how)
     assert files(tmp_path) == {"out/s1/text.txt": "ONE", "out/s3/text.txt": "THREE"}
     (tmp_path / "in" / "s2.txt").write_text("mended")
     assert statuses(execute(study, subjects=("s2",))) == {"s2": "ok"}
@@ -403,7 +410,7 @@ def test_workers_give_the_same_tables_and_a_crash_costs_one_unit(tmp_path: Path)
     together = make_study(tmp_path / "together", **texts, s8="crash")
     report = execute(together, jobs=2)
     assert statuses(report)["s8"] == "error"
-    assert "its worker died" in reasons(report)["s8"]
+    require_reason(reasons(report)["s8"], "worker_died")
     assert [s for s, status in statuses(report).items() if status == "error"].count("s8") == 1
     assert len(report.records) == 9
     assert files(alone.root) == files(together.root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 from helpers.toy_steps import execute, make_study, reasons, statuses
 
 from cta_data.engine.executors import ExecutorOptions, open_executor
@@ -15,7 +16,7 @@ from cta_data.errors import ConfigurationError
 def test_an_address_that_is_none_is_told(address: str) -> None:
     """What is no scheduler's address is a mistake of the command line, named at once."""
     with (
-        pytest.raises(ConfigurationError, match=r"does not answer.*--scheduler"),
+        refuses("scheduler_unreachable", ConfigurationError),
         open_executor(ExecutorOptions(scheduler=address)),
     ):
         pass
@@ -24,7 +25,7 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
 def test_a_slurm_profile_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The profile is named, or the extra that Slurm needs where it is not installed."""
     options = ExecutorOptions(slurm_profile=tmp_path / "profile.toml")
-    with pytest.raises(ConfigurationError, match=r"profile\.toml|extra"), open_executor(options):
+    with refuses("slurm_extra_not_installed", ConfigurationError), open_executor(options):
         pass
 
 
@@ -53,6 +54,6 @@ def test_a_worker_that_dies_while_it_starts_is_a_record_of_each_unit(
     study = make_study(tmp_path / "study", s1="one", s2="two")
     report = execute(study, jobs=2)
     assert statuses(report) == {"s1": "error", "s2": "error"}
-    assert all("died while it started" in reason for reason in reasons(report).values())
+    assert {one.code for one in reasons(report).values()} == {"worker_start_failed"}
     monkeypatch.delenv("PYTHONPATH")
     assert statuses(execute(study)) == {"s1": "ok", "s2": "ok"}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import (
     contours_from_json,
     contours_to_json,
@@ -77,23 +77,26 @@ def test_no_uid_and_no_date_of_a_real_file_is_written(shared_data: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "code"),
     [
-        ("{", "not a contours file"),
-        ("[]", "its schema is not"),
-        ('{"schema": "cta_data/contours", "schema_version": 99, "rois": []}', "version 99"),
-        ('{"schema": "cta_data/contours", "schema_version": 1}', "damaged"),
+        ("{", "contours_not_json"),
+        ("[]", "contours_schema_unknown"),
+        (
+            '{"schema": "cta_data/contours", "schema_version": 99, "rois": []}',
+            "contours_version_unsupported",
+        ),
+        ('{"schema": "cta_data/contours", "schema_version": 1}', "contours_file_damaged"),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, text: str, word: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, text: str, code: str) -> None:
     """Something else, another version or a damaged file is refused by what it is."""
     path = tmp_path / "contours.json"
     path.write_text(text)
-    with pytest.raises(DataRefused, match=word):
+    with refuses(code):
         read_contours(path)
 
 
 def test_numbers_that_json_lacks_are_refused() -> None:
     """NaN cannot be written as JSON, and is refused rather than written."""
-    with pytest.raises(DataRefused, match="not finite"):
+    with refuses("contour_not_finite"):
         contours_to_json([Roi(1, "a", contours=(Contour(np.full((3, 3), np.nan)),))])

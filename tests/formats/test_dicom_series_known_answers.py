@@ -13,8 +13,8 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from helpers.archives import extract_all
+from helpers.refusals import refuses
 
-from cta_data.errors import DataRefused
 from cta_data.formats.dicom.series import ConvertedSeries, convert_series
 from cta_data.imaging.geometry.grid import ras_affine
 
@@ -44,12 +44,12 @@ VENDOR_STACKS = [
 ]
 # The last two have a published image; we refuse them: one slice is no volume, colour no signal.
 REFUSED_STACKS = {
-    "failing/gantrytilting/001": "14.0° off their normal",
-    "failing/notavolume/001": "all 4 slices lie at one position",
-    "failing/sliceorientation/001": "oriented differently",
-    "failing/slicecount/001": "2 slices",
-    "ge/anatomical/001_single_slice": "1 slices",
-    "generic/rgb/001": "colour",
+    "failing/gantrytilting/001": "gantry_tilted",
+    "failing/notavolume/001": "slices_at_one_position",
+    "failing/sliceorientation/001": "slice_orientations_differ",
+    "failing/slicecount/001": "slices_too_few",
+    "ge/anatomical/001_single_slice": "slices_too_few",
+    "generic/rgb/001": "image_in_colour",
 }
 
 
@@ -94,7 +94,7 @@ def test_vendors_and_transfer_syntaxes(vendors: Path, stack: str) -> None:
 @pytest.mark.parametrize("stack", REFUSED_STACKS)
 def test_what_is_no_volume_is_refused_with_what_was_measured(vendors: Path, stack: str) -> None:
     """The four that must fail, the single slice and the colour map."""
-    with pytest.raises(DataRefused, match=REFUSED_STACKS[stack]):
+    with refuses(REFUSED_STACKS[stack]):
         convert_folder(vendors / stack)
 
 

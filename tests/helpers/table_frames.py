@@ -40,6 +40,7 @@ def session(
     quality: str | None = "NAQ",
     partition: str | None = "external",
     reason: str | None = None,
+    code: str | None = None,
     converted: bool = True,
     **person: Any,
 ) -> dict[str, list[dict[str, Any]]]:
@@ -65,7 +66,9 @@ def session(
         for grid in ("MPRAGE", "SPACE")
     ]
     return {
-        "subjects": [{**key, **about, "exclusion_reason": reason, **person}],
+        "subjects": [
+            {**key, **about, "exclusion_reason": reason, "exclusion_code": code, **person}
+        ],
         "images": [{**key, **image}] if converted else [],
         "lesions": lesions,
     }

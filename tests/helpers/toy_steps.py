@@ -31,6 +31,7 @@ from cta_data.engine import (
 )
 from cta_data.engine.inputs import File
 from cta_data.errors import DataRefused
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow
@@ -63,12 +64,12 @@ def plan(
         if not selection.takes("c", path.stem):
             continue
         if os.path.exists(path) and path.read_text().startswith("blocked"):
-            yield Blocked(unit, version, "the subject is blocked")
+            yield Blocked(unit, version, Reason("step_not_done", step="convert"))
             continue
         given = ToyInputs(text=File(f"{source}/{path.name}"), suffix=suffix)
         keys, missing = existing_files(study.root, [given.text])
         if missing:
-            yield Blocked(unit, version, f"its input is gone: {missing[0]}")
+            yield Blocked(unit, version, Reason("input_missing", missing=missing[0]))
         else:
             yield Unit.of(unit, version, given, keys)
 
@@ -87,11 +88,11 @@ def run(unit: Unit[ToyInputs], workspace: Workspace, *, folder: str) -> Outcome:
     if text == "full":
         raise OSError(errno.ENOSPC, "No space left on device")
     if text == "refuse":
-        raise DataRefused("a slice is missing", where=subject, next_step="Export it")
+        raise DataRefused("slices_missing", where=subject, why="gap 4 mm")
     if text == "two":
         workspace.write(f"{folder}/{subject}/more/second.txt").write_text("2")
     row = SessionRow(session=unit.session, sex=text, age_years=float(len(text)))
-    refused = "the text is doubtful" if text == "doubt" else ""
+    refused = Reason("on_hold", findings=("the text is doubtful",)) if text == "doubt" else None
     return Outcome([row], notes=[f"read {text}"], refused=refused)
 
 
@@ -149,7 +150,7 @@ def statuses(report: Report) -> dict[str, str]:
     return {record.unit.subject: record.status for record in report.records}
 
 
-def reasons(report: Report) -> dict[str, str]:
+def reasons(report: Report) -> dict[str, Reason | None]:
     """Return why each subject ended so."""
     return {record.unit.subject: record.reason for record in report.records}
 

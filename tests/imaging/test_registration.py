@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.made_once import made_once
+from helpers.refusals import refuses
 
-from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.resampling import resample
 from cta_data.imaging.registration import register as registration
 from cta_data.imaging.registration.limits import QualityLimits
@@ -207,7 +207,7 @@ def test_mirrored_image_is_rejected(
     mirrored = _mirrored(_image(patient, "SPACE"))
     result = register_images(_image(patient, "MPRAGE"), mirrored, RegistrationSettings(**COARSER))
     assert not result.accepted
-    assert any("left and right" in reason for reason in result.reasons)
+    assert "mirrored_head_fits" in {reason.code for reason in result.reasons}
     assert 1 < len(places) <= 4
     for (unit, one), (_, other) in combinations(places, 2):
         assert unit * mean_distance(one, other) > 3.0
@@ -267,9 +267,9 @@ def test_noise_is_refused(patient: DigitalPatient) -> None:
     values = np.abs(np.random.default_rng(7).normal(0, 100, (90, 90, 90))).astype(np.float32)
     noise = sitk.GetImageFromArray(values)
     noise.SetSpacing((2.0, 2.0, 2.0))
-    with pytest.raises(DataRefused, match="no head was found in the moving image"):
+    with refuses("head_not_found_for_registration", name="moving"):
         register_images(_image(patient, "MPRAGE"), noise)
-    with pytest.raises(DataRefused, match="fixed"):
+    with refuses("registration_start_not_found"):
         register_images(noise, _image(patient, "MPRAGE"))
 
 

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cta_data.errors import DataRefused
@@ -50,7 +51,7 @@ def test_a_link_of_a_zip_is_as_long_as_a_path(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
         packed.writestr(link, BOMB)
     tracemalloc.reset_peak()
-    with pytest.raises(DataRefused, match="link"):
+    with refuses("archive_refused"):
         unpacked(tmp_path / "a.zip")
     assert peak_mib() < 4
 
@@ -64,7 +65,7 @@ def test_a_zip_with_bzip2_is_refused(tmp_path: Path) -> None:
     lying = content.replace(struct.pack("<I", len(BOMB)), struct.pack("<I", 1000))
     (tmp_path / "a.zip").write_bytes(lying)
     tracemalloc.reset_peak()
-    with pytest.raises(DataRefused, match="bzip2"):
+    with refuses("archive_refused"):
         unpacked(tmp_path / "a.zip")
     assert peak_mib() < 4
 
@@ -79,7 +80,7 @@ def test_the_name_of_a_tar_s_member_is_no_content(tmp_path: Path, kind: bytes) -
     archive.write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + BOMB))
     tracemalloc.reset_peak()
     assert not is_archive(archive)
-    with pytest.raises(DataRefused, match="header of a member is too long"):
+    with refuses("archive_truncated"):
         unpacked(archive)
     assert peak_mib() < 4
 
@@ -129,8 +130,9 @@ def test_an_archive_that_is_cut_off_or_damaged_anywhere_is_refused(
 ) -> None:
     """Without its end nobody knows which members are missing; a wrong checksum is damage."""
     (tmp_path / "a.tar").write_bytes(content)
-    with pytest.raises(DataRefused, match="cannot be read to its end"):
+    with pytest.raises(DataRefused) as caught:
         unpacked(tmp_path / "a.tar")
+    assert caught.value.code in ("archive_truncated", "compressed_file_truncated")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_a_whole_one_is_not(tmp_path: Path, content: bytes) -> None:
 def test_what_follows_the_end_counts(tmp_path: Path) -> None:
     """Zeros without end behind the last member are no way around the limit."""
     (tmp_path / "a.tar.gz").write_bytes(gzip.compress(TAR + BOMB))
-    with pytest.raises(DataRefused, match="above the limit"):
+    with refuses("archive_refused"):
         unpacked(tmp_path / "a.tar.gz", total_bytes=32 * MEBIBYTE)
 
 
@@ -188,7 +190,7 @@ def test_a_dicom_file_above_the_limit_is_a_fault_of_its_own_subject(
     tracemalloc.reset_peak()
     with plan_addition(tmp_path / "in", tmp_path / "sourcedata", AdditionOptions()) as plan:
         refused = {row.action: row.reason for row in plan.series}
-        assert VARIABLE in refused["refuse"] and refused["new"] == ""
+        assert VARIABLE in str(refused["refuse"]) and refused["new"] is None
     assert peak_mib() < 60
 
 
@@ -245,7 +247,7 @@ def test_a_zip_whose_list_of_members_is_gone_is_no_empty_one(tmp_path: Path) -> 
         packed.writestr("image", b"x")
     content = (tmp_path / "a.zip").read_bytes()
     (tmp_path / "a.zip").write_bytes(content[:-18] + bytes(18))
-    with pytest.raises(DataRefused, match="lists no member"):
+    with refuses("archive_truncated"):
         unpacked(tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass

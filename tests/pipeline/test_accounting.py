@@ -14,6 +14,7 @@ from cta_data.engine.acceptance import REJECTED
 from cta_data.pipeline.accounting import account, exclusions, partition_options, usable_patients
 from cta_data.pipeline.doctor import Finding, diagnose
 from cta_data.pipeline.partition import partition
+from cta_data.reasons import Reason
 from cta_data.review.acceptance import ReviewDecision, decide_about
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, UnitRow
@@ -39,13 +40,16 @@ def test_a_quarantined_subject_keeps_a_row_with_its_reason(built: Built, tmp_pat
     """A session whose conversion was refused stays in `subjects`, excluded, and says why."""
     study = copy_of(built[0], tmp_path)
     row = study.tables.index(UnitRow, ("step",))[("convert",)][0]
-    study.tables.upsert([replace(row, status="impossible", reason="3 slices missing")])
+    study.tables.upsert(
+        [replace(row, status="impossible", reason="3 slices", reason_code="slices_missing")]
+    )
     session = row.id.session
     study.tables.replace(SessionRow, ("subject",), {(session.subject,)}, [])
     account(study)
     excluded = study.tables.by_key(SessionRow)[session.key]
     assert excluded.partition == "excluded"
-    assert excluded.exclusion_reason == "convert: 3 slices missing"
+    assert (excluded.exclusion_step, excluded.exclusion_code) == ("convert", "slices_missing")
+    assert "3 slices" in (excluded.exclusion_reason or "")
     assert len(study.tables.rows(SessionRow)) == len(built[0].subjects())
 
 
@@ -53,10 +57,14 @@ def test_the_first_step_that_stopped_gives_the_reason(built: Built, tmp_path: Pa
     """Later steps that were blocked by it do not replace the reason."""
     study = copy_of(built[0], tmp_path)
     session = study.tables.index(UnitRow, ("step",))[("register",)][0].id.session
-    for step, reason in (("register", "heads overlap 0.3"), ("measure", "register: heads …")):
+    why = {"reason": "heads overlap 0.3", "reason_code": "head_overlap_too_small"}
+    for step, stopped_by in (("register", None), ("measure", "register")):
         row = study.tables.by_key(UnitRow)[UnitId(step, session).key]
-        study.tables.upsert([replace(row, status="impossible", reason=reason)])
-    assert exclusions(study)[session] == "register: heads overlap 0.3"
+        stopped = replace(row, status="impossible", stopped_by=stopped_by, **why)
+        study.tables.upsert([stopped])
+    reason = exclusions(study)[session]
+    assert reason.values["step"] == "register"
+    assert reason.finding == Reason.kept("head_overlap_too_small", "heads overlap 0.3")
 
 
 def test_who_is_rejected_leaves_the_partition_at_once(built: Built, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.refusals import require_reason
 from helpers.session_in_memory import card, converted, image, structure_set, uid_of
 
 EARLY = image("MPRAGE", "early", frame=1, worked_on=False)
@@ -43,7 +44,8 @@ def test_a_frame_of_reference_tells_no_technique(tmp_path: Path) -> None:
     """A structure set whose series is not here is refused, with what could be done."""
     drawn = structure_set("1", rois=GTV, series=["FLAIR.late"], slices="FLAIR.late")
     result, workspace = converted(tmp_path, [EARLY, SPACE], [drawn], card())
-    assert result.drawn_on is None and "drawn_on_default" in result.refused
+    assert result.drawn_on is None
+    require_reason(result.refused, "annotation_technique_not_stated")
     assert workspace.outputs() == []
     assert [row.drawn_on for row in result.rows] == [None]
 
@@ -84,7 +86,8 @@ def test_contours_on_slices_of_two_images_are_refused(tmp_path: Path) -> None:
     contour = first.ROIContourSequence[1].ContourSequence[0]
     contour.ContourImageSequence[0].ReferencedSOPInstanceUID = uid_of("slice.MPRAGE.early.10")
     result, _ = converted(tmp_path, [EARLY, SPACE], [first], card())
-    assert "MPRAGE (early)" in result.refused and "SPACE (late)" in result.refused
+    both = "MPRAGE (early) and SPACE (late)"
+    require_reason(result.refused, "annotated_image_ambiguous", names=both)
 
 
 @pytest.mark.parametrize("slices", ["", "MPRAGE.early"])

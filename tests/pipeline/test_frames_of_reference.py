@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 from helpers.segmentation_objects import make_series
 from helpers.session_in_memory import UNIT
 from pydicom.uid import generate_uid
 
 from cta_data.cohorts.card import Card
 from cta_data.engine import Workspace
-from cta_data.errors import DataRefused
 from cta_data.formats.dicom.header import header_of
 from cta_data.pipeline.convert.image_rows import RawSeries, RawSession
 from cta_data.pipeline.convert.images import convert_images
@@ -31,7 +31,7 @@ def test_slices_of_two_frames_are_no_series(tmp_path: Path, mixed: bool) -> None
     session = RawSession([RawSeries("MR", "1", datasets, header_of(datasets[0]))])
     workspace = Workspace(tmp_path, tmp_path / "staging")
     if mixed:
-        with pytest.raises(DataRefused, match="2 frames of reference"):
+        with refuses("frames_of_reference_several", n_frames=2):
             convert_images(UNIT, session, CARD, workspace)
     else:
         [placed] = convert_images(UNIT, session, CARD, workspace).placed

@@ -88,7 +88,7 @@ def test_a_lesion_that_cannot_be_read_stops_its_session(
     assert outcome.code == 3
     assert "GTV 2" in outcome.text and cause in outcome.text
     assert not rows["GTV 2"]["selected"] and cause in rows["GTV 2"]["rejected_reason"]
-    assert "no closed contour" not in rows["GTV 2"]["rejected_reason"]
+    assert rows["GTV 2"]["rejected_code"] == "roi_contours_damaged"
     (unit,) = Study(study).units().query("step == 'convert'").to_dict("records")
     assert unit["status"] == "impossible" and cause in unit["reason"]
 

@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from helpers.refusals import require_reason
 from helpers.session_in_memory import card, converted, image, structure_set
 from pydicom.dataset import Dataset
 
@@ -33,10 +34,10 @@ def test_closed_contours_without_an_area_refuse_the_session(
     annotation = two_lesions(second=outline)
     rules = card(required=required)
     result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], rules)
-    assert "GTV 2" in result.refused and "no area" in result.refused
+    require_reason(result.refused, "roi_unreadable", roi="ROI 'GTV 2'")
     rows = {row.source_roi: row for row in result.rows}
     assert rows["GTV 1"].selected and not rows["GTV 2"].selected
-    assert "no area" in rows["GTV 2"].rejected_reason
+    assert rows["GTV 2"].rejected_code == "roi_contours_damaged"
     assert workspace.outputs() == []
 
 
@@ -68,7 +69,8 @@ def test_contours_that_no_roi_owns(tmp_path: Path, described: bool) -> None:
     if not described:
         assert not result.refused and "77" in " ".join(result.warnings)
     else:
-        assert "77" in result.refused and "GTV 2" in result.refused
+        named = {"numbers": "77", "lacking": "ROI 'GTV 2'"}
+        require_reason(result.refused, "contours_without_roi", **named)
         assert workspace.outputs() == []
 
 
@@ -83,4 +85,6 @@ def test_contours_in_another_unit_refuse_the_session(tmp_path: Path) -> None:
         ]
         drawn.ContourSequence.append(contour)
     result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], card())
-    assert "0.50 mm apart" in result.refused and workspace.outputs() == []
+    planes = {"planes_mm": pytest.approx(0.5), "slices_mm": pytest.approx(5)}
+    require_reason(result.refused, "contour_planes_too_close", **planes)
+    assert workspace.outputs() == []

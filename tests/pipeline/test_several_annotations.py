@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.refusals import require_reason
 from helpers.session_in_memory import card, converted, image, structure_set
 from pydicom.dataset import Dataset
-
-from cta_data.pipeline.convert.annotation_choice import REJECTED
 
 MPRAGE, SPACE = image("MPRAGE"), image("SPACE")
 IMAGES = [MPRAGE, SPACE]
@@ -51,7 +50,8 @@ def test_all_refuses_sets_on_one_ct_that_were_drawn_on_two_techniques(tmp_path: 
     ]
     policy = card(structure_sets="all", drawn_on=rules)
     result, _ = converted(tmp_path, [image("CT")], sets, policy)
-    assert "MPRAGE (number 1) and SPACE (number 2)" in result.refused
+    both = "MPRAGE (number 1) and SPACE (number 2)"
+    require_reason(result.refused, "structure_sets_drawn_on_several", each=both)
     assert result.drawn_on is None and not result.contours
 
 
@@ -71,7 +71,7 @@ def test_of_several_the_latest_counts_and_the_others_are_listed(tmp_path: Path) 
     assert [roi.name for roi in result.contours["SPACE"]] == ["GTV new"]
     rows = {row.source_roi: row for row in result.rows}
     assert rows["GTV new"].selected and rows["GTV new"].structure_set == 2
-    assert not rows["GTV old"].selected and rows["GTV old"].rejected_reason
+    assert not rows["GTV old"].selected and rows["GTV old"].rejected_code == "annotation_older"
     assert rows["GTV old"].structure_set == 1
 
 
@@ -113,14 +113,18 @@ def test_a_rejected_set_never_counts(tmp_path: Path, policy: str) -> None:
     assert not result.refused and len(result.warnings) == 1
     assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
     rows = {row.source_roi: row for row in result.rows}
-    assert not rows["GTV 2"].selected and rows["GTV 2"].rejected_reason == REJECTED
+    assert (
+        not rows["GTV 2"].selected
+        and rows["GTV 2"].rejected_code == "annotation_rejected_by_author"
+    )
 
 
 def test_a_session_whose_sets_are_all_rejected_waits(tmp_path: Path) -> None:
     """Nothing is written, also where the card does not require an annotation."""
     sets = [rejected(on("MPRAGE", "1", GTV_1=(0, 0, 0)))]
     result, workspace = converted(tmp_path, IMAGES, sets, card(required=False))
-    assert "rejected" in result.refused and not any(row.selected for row in result.rows)
+    require_reason(result.refused, "annotations_all_rejected")
+    assert not any(row.selected for row in result.rows)
     assert workspace.outputs() == []
 
 

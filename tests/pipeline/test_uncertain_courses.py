@@ -27,4 +27,4 @@ def test_courses_that_the_workbook_knows_and_the_source_lacks(tmp_path: Path) ->
     rows = Study(tmp_path / "study").subjects().set_index(["subject", "session"])
     assert rows.loc[("103", "1"), "partition"] == "external"
     assert rows.loc[("147", "1"), "partition"] == "excluded"
-    assert "uncertain" in rows.loc[("147", "1"), "exclusion_reason"]
+    assert rows.loc[("147", "1"), "exclusion_code"] == "courses_uncertain"

@@ -14,9 +14,12 @@ from cta_data.reports.flow import ADDED, EXCLUDED, STAGES, patient_flow, reason_
 COUNTS = ["sessions", "patients", "lesions"]
 
 
-def subjects(*rows: tuple[str, str, str, str | None, str | None, str | None]) -> pd.DataFrame:
-    names = ["cohort", "subject", "session", "quality", "partition", "exclusion_reason"]
-    return pd.DataFrame(rows, columns=names).astype("string")
+def subjects(*rows: tuple[str | None, ...]) -> pd.DataFrame:
+    """Sessions; of those excluded also the step at which they stopped, and the reason's code."""
+    names = ["cohort", "subject", "session", "quality", "partition"]
+    names += ["exclusion_step", "exclusion_code"]
+    padded = [(*row, *[None] * (len(names) - len(row))) for row in rows]
+    return pd.DataFrame(padded, columns=names).astype("string")
 
 
 def lesions(**of_session: int) -> pd.DataFrame:
@@ -33,15 +36,15 @@ def lesions(**of_session: int) -> pd.DataFrame:
 
 
 SUBJECTS = subjects(
-    ("own", "1", "1", "HAQ", "train", None),
-    ("own", "1", "2", "HAQ", "train", None),
-    ("own", "2", "1", "NAQ", "test", None),
-    ("own", "2", "2", "NAQ", "excluded", "a later course: not evaluated"),
-    ("own", "3", "1", "NAQ", "excluded", "transfer: held back: lesion 1 on MPRAGE: 1.50 mm"),
-    ("own", "4", "1", "NAQ", "excluded", "transfer: held back: lesion 2 on SPACE: 2.50 mm"),
-    ("own", "4", "2", None, "excluded", None),
-    ("own", "5", "1", "HAQ", None, None),
-    ("far", "1", "1", "NAQ", "external", None),
+    ("own", "1", "1", "HAQ", "train"),
+    ("own", "1", "2", "HAQ", "train"),
+    ("own", "2", "1", "NAQ", "test"),
+    ("own", "2", "2", "NAQ", "excluded", None, "left_out_by_card"),
+    ("own", "3", "1", "NAQ", "excluded", "transfer", "on_hold"),
+    ("own", "4", "1", "NAQ", "excluded", "transfer", "on_hold"),
+    ("own", "4", "2", None, "excluded"),
+    ("own", "5", "1", "HAQ", None),
+    ("far", "1", "1", "NAQ", "external"),
 )
 LESIONS = lesions(own_1_1=3, own_1_2=1, own_2_1=2, own_3_1=5, far_1_1=4)
 
@@ -62,8 +65,8 @@ def test_counts_by_hand() -> None:
         ("training", "HAQ", "", 2, 1, 4),
         ("internal test", "NAQ", "", 1, 1, 2),
         ("not assigned yet", "", "", 1, 1, 0),
-        ("excluded", "", "transfer: held back", 2, 2, 5),
-        ("excluded", "", "a later course", 1, 0, 0),
+        ("excluded", "", "transfer: on hold", 2, 2, 5),
+        ("excluded", "", "left out by card", 1, 0, 0),
         ("excluded", "", "no reason was told", 1, 0, 0),
     ]
     assert is_conserved(flow)
@@ -82,19 +85,17 @@ def test_an_unknown_partition_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("step", "code", "told"),
     [
-        ("transfer: held back: lesion 1 on MPRAGE: 1.5 mm. Look", "transfer: held back"),
-        ("convert: datasets/a/b.nii.gz: it is damaged (CRC)", "convert: it is damaged"),
-        ("convert: MPRAGE (late): slices are missing", "convert: slices are missing"),
-        ("no annotation was delivered", "no annotation was delivered"),
-        ("dropped at random so that HAQ and NAQ have 76 patients each",) * 2,
-        ("", "no reason was told"),
+        ("transfer", "on_hold", "transfer: on hold"),
+        ("convert", "slices_missing", "convert: slices missing"),
+        ("", "annotation_not_delivered", "annotation not delivered"),
+        ("", "", "no reason was told"),
     ],
 )
-def test_reasons_are_told_without_what_is_of_one_session(reason: str, told: str) -> None:
+def test_reasons_are_told_without_what_is_of_one_session(step: str, code: str, told: str) -> None:
     """Sessions that fell out for the same reason are counted together."""
-    assert reason_class(reason) == told
+    assert reason_class(step, code) == told
 
 
 def numbers_of(box: Box) -> list[int]:
@@ -104,9 +105,10 @@ def numbers_of(box: Box) -> list[int]:
 def test_the_boxes_say_what_the_table_says_and_their_lines_add_up() -> None:
     """The ends' boxes add up to the one that was added; many reasons end in a sum, none is lost."""
     many = [
-        ("own", str(i), "1", "HAQ", "excluded", f"reason {chr(97 + min(i, 12))}") for i in range(20)
+        ("own", str(i), "1", "HAQ", "excluded", None, f"reason_{chr(97 + min(i, 12))}")
+        for i in range(20)
     ]
-    flow = patient_flow(subjects(*many, ("own", "99", "1", "HAQ", "train", None)), LESIONS)
+    flow = patient_flow(subjects(*many, ("own", "99", "1", "HAQ", "train")), LESIONS)
     boxes = end_boxes(flow)
     summed = [sum(column) for column in zip(*map(numbers_of, boxes), strict=True)]
     assert summed == [int(line.split()[0]) for line in added_box(flow).lines] == [21, 21, 10]

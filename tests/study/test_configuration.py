@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers.refusals import refuses
 
 from cta_data.errors import ConfigurationError
 from cta_data.study.configuration import PAPER_SETTINGS, StudyConfiguration, initial_toml
@@ -110,5 +111,5 @@ def test_a_misspelt_key_is_answered_with_the_nearest(text: str, right: str) -> N
 
 def test_a_study_without_a_name_is_refused() -> None:
     """The section [study] and its name are required."""
-    with pytest.raises(ConfigurationError, match="study"):
+    with refuses("settings_invalid", ConfigurationError):
         parse_toml("", StudyConfiguration, where="study.toml")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from datalad.runner.exception import CommandError
+from helpers.refusals import refuses
 
 from cta_data.errors import ConfigurationError
 from cta_data.study.distribution import (
@@ -147,7 +148,7 @@ def test_only_new_files_are_marked(make: Maker) -> None:
 
 def test_a_value_has_to_say_something(make: Maker) -> None:
     """An empty mark would be no mark."""
-    with pytest.raises(ConfigurationError, match="distribution-restrictions"):
+    with refuses("distribution_restriction_invalid", ConfigurationError):
         mark_restricted(make(restricted=False), " ")
 
 
@@ -189,7 +190,7 @@ def test_a_plain_clone_gets_restricted_files_only_while_allowed(
     assert push(dataset, "clone") == []
     assert held(dataset, "clone") == FILES
     assert len(contents(folder)) == len(FILES)
-    with pytest.raises(ConfigurationError, match="no sibling 'nobody'"):
+    with refuses("sibling_unknown", ConfigurationError, sibling="nobody"):
         forbid(dataset, "nobody")
 
 
@@ -199,7 +200,7 @@ def test_a_bare_repository_is_refused_again_and_again(make: Maker, tmp_path: Pat
     folder = tmp_path / "bare"
     git(tmp_path, "init", "-q", "--bare", str(folder))
     git(dataset, "remote", "add", "bare", str(folder))
-    with pytest.raises(ConfigurationError, match="no annex yet"):
+    with refuses("sibling_without_annex", ConfigurationError):
         allow(dataset, "bare")
     for _ in range(2):
         push(dataset, "bare")

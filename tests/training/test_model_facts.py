@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 
-from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.errors import ConfigurationError
 from cta_data.training.nnunet.model_facts import ModelFacts, read_model_facts
 from cta_data.training.predict_folder import folder_content
 
@@ -34,27 +35,30 @@ def test_one_label_is_lesion_and_several_have_to_be_named(tmp_path: Path) -> Non
     assert one.lesion_values() == [1]
     several = facts_of(tmp_path, {"channel_names": {"0": "T1"}, "labels": BRATS})
     assert several.lesion_values(["enhancing tumour", "necrosis"]) == [2, 3]
-    with pytest.raises(ConfigurationError, match="3 labels"):
+    with refuses("lesion_label_ambiguous", ConfigurationError, n_labels=3):
         several.lesion_values()
-    with pytest.raises(ConfigurationError, match="predicts no 'ignore'"):
+    with refuses("lesion_label_unknown", ConfigurationError, unknown="ignore"):
         several.lesion_values(["ignore"])
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "code"),
     [
-        ([], "not whole"),
-        ({"labels": {"background": 0, "x": 1}}, "not whole"),
-        ({"channel_names": {"0": "T1"}}, "not whole"),
-        ({"channel_names": {"first": "T1"}, "labels": {"x": 1}}, "not whole"),
-        ({"channel_names": {"0": "T1"}, "labels": {"whole": [1, 2], "core": [2]}}, "overlapping"),
+        ([], "model_incomplete"),
+        ({"labels": {"background": 0, "x": 1}}, "model_facts_unreadable"),
+        ({"channel_names": {"0": "T1"}}, "model_facts_unreadable"),
+        ({"channel_names": {"first": "T1"}, "labels": {"x": 1}}, "model_facts_unreadable"),
+        (
+            {"channel_names": {"0": "T1"}, "labels": {"whole": [1, 2], "core": [2]}},
+            "region_model_unsupported",
+        ),
     ],
 )
 def test_a_description_that_is_not_whole_is_refused(
-    tmp_path: Path, content: Any, told: str
+    tmp_path: Path, content: Any, code: str
 ) -> None:
     """One error that names the file."""
-    with pytest.raises(DataRefused, match=told) as caught:
+    with refuses(code) as caught:
         facts_of(tmp_path, content)
     assert caught.value.where == "dataset.json"
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from helpers import process_jobs
 from helpers.process_jobs import KINDS, stand_in
+from helpers.refusals import refuses
 
 from cta_data.errors import CtaError
 from cta_data.training.nnunet import process
@@ -86,7 +87,7 @@ def test_an_unexpected_error_names_its_kind_and_its_traceback_is_in_the_log(
     do: Do, tmp_path: Path
 ) -> None:
     """What no one foresaw is told in one line; the log has the place in the code."""
-    with pytest.raises(CtaError, match="RuntimeError: shapes differ"):
+    with refuses("unforeseen_error_in_training", CtaError, error="RuntimeError: shapes differ"):
         do("fail", message="shapes differ")
     log = (tmp_path / "work" / "plan.log").read_text("utf-8")
     assert "Traceback" in log
@@ -95,7 +96,7 @@ def test_an_unexpected_error_names_its_kind_and_its_traceback_is_in_the_log(
 
 def test_a_full_disk_is_told_as_such(do_here: Do) -> None:
     """The user reads what to do, not an error number."""
-    with pytest.raises(CtaError, match="the disk is full") as caught:
+    with refuses("disk_full_in_training", CtaError) as caught:
         do_here("fill")
     assert "Free some space" in caught.value.next_step
 
@@ -111,7 +112,7 @@ def test_a_gpu_without_memory_is_told_as_such(do_here: Do, message: str) -> None
 
 def test_a_killed_child_is_told_as_out_of_memory(do: Do) -> None:
     """The kernel ends a process that takes too much memory by SIGKILL, and says nothing."""
-    with pytest.raises(CtaError, match="memory") as caught:
+    with refuses("out_of_memory_in_training", CtaError) as caught:
         do("killed")
     assert "killed" in caught.value.why
     assert "memory" in caught.value.next_step
@@ -125,7 +126,7 @@ def test_a_child_that_dies_tells_what_it_printed_last(do: Do, tmp_path: Path) ->
     """
     assert do("answer", value=1)["got"] == 1
     for code in (7, 0):
-        with pytest.raises(CtaError, match="died") as caught:
+        with refuses("nnunet_process_died", CtaError) as caught:
             do("exit", code=code, lines=["one", "two", f"three {code}", "four"])
         assert f"two / three {code} / four" in caught.value.why
         assert caught.value.where == "plan.log"

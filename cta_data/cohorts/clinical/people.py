@@ -204,7 +204,7 @@ def _candidates(section: Sequence[ClinicalTable], names: Iterable[str]) -> dict[
     twice = [name for name, n in Counter(card.name for card in section).items() if n > 1]
     if twice:
         raise ConfigurationError(
-            f"two clinical tables are called {twice[0]!r}", where="clinical.name"
+            "clinical_table_name_repeated", where="clinical.name", twice=twice[0]
         )
     tables = [name for name in names if name.lower().endswith(EXTENSIONS) and not _is_lock(name)]
     ordered = sorted(tables, key=lambda name: (name.count("/"), name))

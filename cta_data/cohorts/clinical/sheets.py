@@ -102,10 +102,10 @@ def read_sheet(path: Path, sheet: str = "", header: str = "") -> Sheet:
         title, rows = "", _delimited_rows(path, content)
     else:
         raise DataRefused(
-            "this kind of table cannot be read",
+            "table_format_unsupported",
             where=path.name,
-            why=f"it ends in {extension or 'nothing'}, not in {', '.join(EXTENSIONS)}",
-            next_step="Save it as .xlsx or .tsv",
+            extension=extension or "nothing",
+            extensions=tuple(EXTENSIONS),
         )
     return _sheet(title, rows, header)
 
@@ -132,35 +132,22 @@ def _content(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise DataRefused(
-            "the table cannot be read",
-            where=path.name,
-            why=error.strerror or str(error),
-            next_step="Fetch its content with `datalad get`, or check its permissions",
+            "clinical_table_unreadable", where=path.name, error=error.strerror or str(error)
         ) from error
     if not content.strip(b"\0"):
-        raise DataRefused(
-            "the table cannot be read",
-            where=path.name,
-            why="the file is empty",
-            next_step="Get it again: a table has at least its header",
-        )
+        raise DataRefused("clinical_table_empty", where=path.name)
     if content.startswith(_OLD_OFFICE):
-        raise DataRefused(
-            "the workbook cannot be read",
-            where=path.name,
-            why="it is in the old .xls format or locked with a password",
-            next_step="Save it as .xlsx without a password",
-        )
+        raise DataRefused("workbook_encrypted_or_old", where=path.name)
     return content
 
 
 def _require_size(size: int, path: Path) -> None:
     if size > _LARGEST_BYTES:
         raise DataRefused(
-            "the table is too large",
+            "clinical_table_too_large",
             where=path.name,
-            why=f"it takes {size >> 20} MiB, and {_LARGEST_BYTES >> 20} are the limit",
-            next_step="Leave in it what the card asks for, and save it again",
+            size_mib=size >> 20,
+            largest_mib=_LARGEST_BYTES >> 20,
         )
 
 
@@ -187,16 +174,13 @@ def _workbook_rows(path: Path, content: bytes, sheet: str) -> tuple[str, list[li
                 return chosen[0], rows
     except _DAMAGE as error:
         raise DataRefused(
-            "the workbook is damaged",
-            where=path.name,
-            why=f"{type(error).__name__}: {error}",
-            next_step="Get it again, or save it anew as .xlsx",
+            "workbook_damaged", where=path.name, error_type=type(error).__name__, error=error
         ) from error
     raise DataRefused(
-        f"the workbook has no sheet {sheet!r}" if sheet.strip() else "the workbook has no sheet",
+        "sheet_not_found" if sheet.strip() else "sheet_missing",
         where=path.name,
+        sheet=sheet,
         why=f"its sheets are {', '.join(titles)}" if titles else "it has none",
-        next_step="Correct `sheet` in the [[clinical]] section of the card",
     )
 
 
@@ -207,12 +191,7 @@ def _delimited_rows(path: Path, content: bytes) -> list[list[str]]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         return [[cell_text(cell) for cell in row] for row in islice(reader, _LARGEST_ROWS)]
     except csv.Error as error:
-        raise DataRefused(
-            "the table is damaged",
-            where=path.name,
-            why=str(error),
-            next_step="Get it again, or save it anew as .tsv",
-        ) from error
+        raise DataRefused("clinical_table_damaged", where=path.name, error=str(error)) from error
 
 
 def _decoded(content: bytes) -> str:

@@ -59,7 +59,7 @@ def read_frames(datasets: Sequence[pydicom.Dataset]) -> list[Frame]:
         where its slices lie.
     """
     if not datasets:
-        raise DataRefused("the series is empty")
+        raise DataRefused("series_empty")
     frames: list[Frame] = []
     for number, dataset in enumerate(datasets):
         where = _where(dataset, number)
@@ -72,7 +72,7 @@ def read_frames(datasets: Sequence[pydicom.Dataset]) -> list[Frame]:
                 frames.append(_classic_frame(dataset, number, where))
         except (ValueError, TypeError, AttributeError) as error:
             raise DataRefused(
-                "the header cannot be read", where=where, why=without_text(error)
+                "dicom_header_unreadable", where=where, error_type=without_text(error)
             ) from error
     return frames
 
@@ -92,31 +92,24 @@ def _image_type(dataset: pydicom.Dataset) -> set[str]:
 
 def _require_grey_image(dataset: pydicom.Dataset, where: str) -> None:
     if "Rows" not in dataset or "Columns" not in dataset:
-        raise DataRefused("it is no image", where=where, why="Rows and Columns are absent")
+        raise DataRefused("image_size_missing", where=where)
     if int(dataset.get("SamplesPerPixel", 1)) != 1:
         raise DataRefused(
-            "a colour image holds no measured intensity",
+            "image_in_colour",
             where=where,
-            why=f"{dataset.get('PhotometricInterpretation')}, "
-            f"{dataset.SamplesPerPixel} samples a pixel",
-            next_step="Export the original series instead of the coloured map",
+            photometric_interpretation=dataset.get("PhotometricInterpretation"),
+            samples_per_pixel=dataset.SamplesPerPixel,
         )
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if not photometric.startswith("MONOCHROME"):
-        raise DataRefused("only grey images can be used", where=where, why=photometric)
+        raise DataRefused(
+            "photometric_interpretation_unsupported", where=where, photometric=photometric
+        )
     if photometric.strip() != "MONOCHROME2":
         # PS3.3 C.7.6.3.1.2: its lowest values are white, so that bright tissue has low values.
-        raise DataRefused(
-            "the values of an inverted image (MONOCHROME1) are not those of the others",
-            where=where,
-            next_step="Export the original series, whose PhotometricInterpretation is MONOCHROME2",
-        )
+        raise DataRefused("image_inverted", where=where)
     if "MOSAIC" in _image_type(dataset):
-        raise DataRefused(
-            "a mosaic holds all slices in one picture and cannot be placed in space reliably",
-            where=where,
-            next_step="Export it as separate slices or as enhanced multi-frame",
-        )
+        raise DataRefused("image_is_mosaic", where=where)
 
 
 def _require_whole_bits(dataset: pydicom.Dataset, where: str) -> None:
@@ -125,20 +118,13 @@ def _require_whole_bits(dataset: pydicom.Dataset, where: str) -> None:
     high = int(dataset.get("HighBit", stored - 1))
     if "PixelData" in dataset and not (0 < stored <= allocated and high == stored - 1):
         raise DataRefused(
-            "the header contradicts itself about the bits of its pixels",
-            where=where,
-            why=f"BitsAllocated {allocated}, BitsStored {stored}, HighBit {high}",
-            next_step="Export the series again",
+            "pixel_bits_inconsistent", where=where, allocated=allocated, stored=stored, high=high
         )
 
 
 def _classic_frame(dataset: pydicom.Dataset, number: int, where: str) -> Frame:
     if int(dataset.get("NumberOfFrames") or 1) != 1:
-        raise DataRefused(
-            "it holds many frames and does not say where they lie",
-            where=where,
-            why=f"{dataset.NumberOfFrames} frames, no functional groups",
-        )
+        raise DataRefused("functional_groups_missing", where=where, n_frames=dataset.NumberOfFrames)
     slope, intercept = _scale(dataset, where)
     return Frame(
         position=_numbers(dataset, "ImagePositionPatient", 3, where),
@@ -160,9 +146,7 @@ def _enhanced_frames(dataset: pydicom.Dataset, number: int, where: str) -> Itera
     expected = int(dataset.get("NumberOfFrames") or 1)
     if len(per_frame) != expected:
         raise DataRefused(
-            "frames and their descriptions differ in number",
-            where=where,
-            why=f"{expected} frames, {len(per_frame)} descriptions",
+            "frame_count_inconsistent", where=where, expected=expected, n_per_frame=len(per_frame)
         )
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
     is_localizer = bool(LOCALIZER_TYPES & _image_type(dataset))
@@ -204,14 +188,12 @@ def _group(places: tuple[pydicom.Dataset, ...], sequence: str, keyword: str) -> 
 def _numbers(dataset: pydicom.Dataset, keyword: str, count: int, where: str) -> tuple[float, ...]:
     value = dataset.get(keyword)
     if value is None or len(value) != count:
-        raise DataRefused(
-            "it does not say where its pixels lie",
-            where=where,
-            why=f"{keyword} is absent or incomplete",
-        )
+        raise DataRefused("image_position_missing", where=where, keyword=keyword)
     numbers = tuple(map(float, value))
     if not all(map(math.isfinite, numbers)):
-        raise DataRefused("a place is no number", where=where, why=f"{keyword} {numbers}")
+        raise DataRefused(
+            "image_position_not_a_number", where=where, keyword=keyword, numbers=str(numbers)
+        )
     return numbers
 
 

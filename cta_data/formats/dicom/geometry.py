@@ -24,8 +24,6 @@ ORTHOGONAL_COSINE = 1e-3
 ROUNDED_COSINE = 5e-5  # other readers of NIfTI call a volume skewed from 1e-4 on
 WORTH_A_RECORD_MM = 0.01
 WORTH_A_RECORD_DEGREES = 0.5
-LEAVE_OUT = "Export the whole series, or leave this one out"
-EXPORT_APART = "Export images of one size as a series of their own"
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,7 @@ def _right_angled(row: NDArray[np.float64], column: NDArray[np.float64]) -> NDAr
     normal = np.cross(row, column)
     length = float(np.linalg.norm(normal))
     if length < ORTHOGONAL_COSINE:
-        raise DataRefused("ImageOrientationPatient is no orientation", why=f"{row}, {column}")
+        raise DataRefused("image_orientation_invalid", row=str(row), column=str(column))
     row, normal = row / np.linalg.norm(row), normal / length
     return np.array([row, np.cross(normal, row), normal])
 
@@ -245,38 +243,28 @@ def check_geometry(geometry: SeriesGeometry, repairs: SeriesRepairs) -> list[Dev
 def _require_one_volume(geometry: SeriesGeometry) -> None:
     if geometry.localizers:
         raise DataRefused(
-            "the series is not a volume",
-            why=f"{geometry.localizers} of {geometry.slices} images are localizers",
-            next_step=LEAVE_OUT,
+            "series_of_localizers", localizers=geometry.localizers, slices=geometry.slices
         )
     if geometry.slices < MINIMUM_SLICES:
-        raise DataRefused(
-            "the series is not a volume",
-            why=f"{geometry.slices} slices, at least {MINIMUM_SLICES} are needed",
-            next_step=LEAVE_OUT,
-        )
+        raise DataRefused("slices_too_few", slices=geometry.slices, minimum_slices=MINIMUM_SLICES)
     if geometry.orientation_spread_degrees > SAME_ORIENTATION_DEGREES:
         raise DataRefused(
-            "slices are oriented differently",
-            why=f"up to {geometry.orientation_spread_degrees:.1f}° between two of them",
-            next_step="Export each orientation as a series of its own",
+            "slice_orientations_differ",
+            orientation_spread_degrees=geometry.orientation_spread_degrees,
         )
     if len(geometry.matrices) > 1:
         sizes = ", ".join(f"{rows} × {columns}" for rows, columns in geometry.matrices)
-        raise DataRefused("slices differ in rows and columns", why=sizes, next_step=EXPORT_APART)
+        raise DataRefused("slice_sizes_differ", sizes=str(sizes))
     spread = np.ptp(np.array(geometry.spacings), axis=0).max()
     if spread > SAME_SPACING_MM:
         sizes = ", ".join(f"{row:g} × {column:g} mm" for row, column in geometry.spacings)
-        raise DataRefused("slices differ in pixel spacing", why=sizes, next_step=EXPORT_APART)
+        raise DataRefused("pixel_spacings_differ", sizes=str(sizes))
     if min(geometry.spacing) <= 0:
-        raise DataRefused("pixel spacing is not positive", why=str(geometry.spacing))
+        raise DataRefused("pixel_spacing_not_positive", spacing=str(geometry.spacing))
     spacing = [*geometry.spacing, *([geometry.step] if geometry.step > SAME_POSITION_MM else [])]
     require_plausible_lengths(spacing, geometry.positions[0].tolist())
     if geometry.axes_cosine > ORTHOGONAL_COSINE:
-        raise DataRefused(
-            "rows and columns are not unit vectors at right angles",
-            why=f"off by {geometry.axes_cosine:.4f}",
-        )
+        raise DataRefused("image_axes_not_orthonormal", axes_cosine=geometry.axes_cosine)
 
 
 def _require_distinct_positions(geometry: SeriesGeometry) -> None:
@@ -285,16 +273,12 @@ def _require_distinct_positions(geometry: SeriesGeometry) -> None:
         return
     places = geometry.slices - repeated
     if places == 1:
-        raise DataRefused(
-            "the series is not a volume",
-            why=f"all {geometry.slices} slices lie at one position",
-            next_step=LEAVE_OUT,
-        )
+        raise DataRefused("slices_at_one_position", slices=geometry.slices)
     several = geometry.slices % places == 0
     raise DataRefused(
-        "the series holds several volumes" if several else "slices share a position",
-        why=f"{geometry.slices} slices at {places} positions",
-        next_step="Export each echo, phase or time point as a series of its own",
+        "series_of_several_volumes" if several else "slice_positions_repeated",
+        slices=geometry.slices,
+        places=places,
     )
 
 
@@ -313,17 +297,9 @@ def _judge_steps(geometry: SeriesGeometry, repairs: SeriesRepairs) -> Deviation 
         why += f", {count} of {geometry.slices + count} missing, after slice {after}"
     kind = "missing_slices" if gaps else "uneven_steps"
     if not repairs.resample_uneven_steps:
-        raise DataRefused(
-            "slices are missing" if gaps else "the steps between slices are uneven",
-            why=why,
-            next_step="Export the whole series again",
-        )
+        raise DataRefused("slices_missing" if gaps else "slices_uneven", why=why)
     if steps.max() > repairs.maximum_gap_mm:
-        raise DataRefused(
-            "a gap between slices is too wide to be interpolated",
-            why=f"{why}; at most {repairs.maximum_gap_mm:g} mm is allowed",
-            next_step="Export the whole series again",
-        )
+        raise DataRefused("slice_gap_too_wide", why=why, maximum_gap_mm=repairs.maximum_gap_mm)
     return Deviation(kind, why, "repaired", "linear interpolation between neighbouring slices")
 
 
@@ -339,9 +315,5 @@ def _judge_tilt(geometry: SeriesGeometry, repairs: SeriesRepairs) -> Deviation |
     if shift <= repairs.tolerance_mm + 1e-6:
         return Deviation(kind, why, "tolerated")
     if not repairs.resample_gantry_tilt:
-        raise DataRefused(
-            "the gantry was tilted" if straight else "slices do not lie above one another",
-            why=why,
-            next_step="Export a series without tilt",
-        )
+        raise DataRefused("gantry_tilted" if straight else "slices_sheared", why=why)
     return Deviation(kind, why, "repaired", "linear interpolation within each slice's plane")

@@ -110,10 +110,7 @@ def damage_refused(what: str, where: str = "") -> Iterator[None]:
         yield
     except UNREADABLE as error:
         raise DataRefused(
-            f"{what} cannot be read",
-            where=where,
-            why=f"an element of it is damaged ({without_text(error)})",
-            next_step="Export it again",
+            "dicom_element_damaged", where=where, what=what, error_type=without_text(error)
         ) from error
 
 

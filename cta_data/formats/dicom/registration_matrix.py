@@ -32,7 +32,7 @@ def read_matrices(
     """
     items = [item for outer in sequence or [] for item in (outer.get("MatrixSequence") or [])]
     if not items:
-        raise DataRefused("a registration has no matrix", where=where)
+        raise DataRefused("registration_matrix_missing", where=where)
     matrices = [check_matrix(item, where) for item in items]
     product, reverse = np.eye(4), np.eye(4)
     for matrix in matrices:
@@ -92,9 +92,4 @@ def _require_type(linear: NDArray[np.float64], kind: str, where: str) -> None:
 
 
 def _refused(where: str, why: str) -> DataRefused:
-    return DataRefused(
-        "a registration matrix cannot be used",
-        where=where,
-        why=why,
-        next_step="Export the registration again, or let the images be registered",
-    )
+    return DataRefused("registration_matrix_unusable", where=where, why=why)

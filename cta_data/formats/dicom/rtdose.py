@@ -45,20 +45,16 @@ def read_dose(dataset: Dataset) -> sitk.Image:
     """
     missing = [keyword for keyword in _NEEDED if dataset.get(keyword) in (None, "")]
     if missing:
-        raise DataRefused("the dose grid cannot be placed", why=f"it has no {', '.join(missing)}")
+        raise DataRefused("dose_geometry_missing", missing=tuple(missing))
     require_pixels_allowed([dataset], where="dose grid")
     try:
         stored = np.asarray(dataset.pixel_array)
     except (ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
-        raise DataRefused(
-            "the dose grid's pixel data cannot be read", why=without_text(error)
-        ) from error
+        raise DataRefused("dose_pixels_unreadable", error_type=without_text(error)) from error
     planes = stored if stored.ndim == 3 else stored[None]
     offsets = np.array([float(value) for value in np.atleast_1d(dataset.GridFrameOffsetVector)])
     if len(offsets) != len(planes):
-        raise DataRefused(
-            "the dose grid contradicts itself", why=f"{len(planes)} planes, {len(offsets)} offsets"
-        )
+        raise DataRefused("dose_planes_inconsistent", n_planes=len(planes), n_offsets=len(offsets))
     row, column = np.reshape([float(v) for v in dataset.ImageOrientationPatient], (2, 3))
     normal = np.cross(row, column)
     position = np.array([float(v) for v in dataset.ImagePositionPatient])
@@ -66,10 +62,7 @@ def read_dose(dataset: Dataset) -> sitk.Image:
     order = np.argsort(along)
     steps = np.diff(along[order])
     if len(steps) and (steps.min() <= 0 or np.ptp(steps) > UNEVEN_MM):
-        raise DataRefused(
-            "the planes of the dose grid are unevenly spaced",
-            why=f"steps from {steps.min():.3f} to {steps.max():.3f} mm",
-        )
+        raise DataRefused("dose_planes_uneven", shortest_mm=steps.min(), longest_mm=steps.max())
     require_plausible_scale(float(dataset.DoseGridScaling), 0.0, where="DoseGridScaling")
     dose = planes[order].astype(np.float32) * np.float32(dataset.DoseGridScaling)
     image = sitk.GetImageFromArray(dose)

@@ -87,26 +87,14 @@ def read_dicom_object(path: Path) -> pydicom.Dataset:
                 dataset = pydicom.dcmread(stream)
             missing = _missing_bytes(dataset)
     except InvalidDicomError as error:
-        raise DataRefused(
-            "not a DICOM file", where=str(path), next_step="Give a DICOM file with its preamble"
-        ) from error
+        raise DataRefused("not_a_dicom_file", where=path) from error
     except UNREADABLE as error:
-        raise DataRefused(
-            "cannot be read as DICOM",
-            where=str(path),
-            why=without_text(error),
-            next_step="Export it again; the copy may be cut off",
-        ) from error
+        raise DataRefused("dicom_unreadable", where=path, error_type=without_text(error)) from error
     messages = [str(warning.message) for warning in caught]
     cut = [message for message in messages if "end of file" in message.lower()]
     why = cut[0] if cut else missing
     if why:
-        raise DataRefused(
-            "the DICOM file is cut off",
-            where=str(path),
-            why=why,
-            next_step="Copy or export it again",
-        )
+        raise DataRefused("dicom_truncated", where=path, why=why)
     return dataset
 
 
@@ -126,12 +114,7 @@ def _require_structure_set(dataset: pydicom.Dataset, where: str) -> None:
     modality = dataset.get("Modality")
     if sop_class == RT_STRUCTURE_SET_STORAGE or (sop_class is None and modality == "RTSTRUCT"):
         return
-    raise DataRefused(
-        "not an RT Structure Set",
-        where=where,
-        why=f"it is {object_name(dataset)}",
-        next_step="Give the RTSTRUCT file itself",
-    )
+    raise DataRefused("not_a_structure_set", where=where, object_name=object_name(dataset))
 
 
 def _text(dataset: pydicom.Dataset, keyword: str) -> str:
@@ -188,12 +171,7 @@ def _rois(
         number = _number(item, "ROINumber", where)
         name = _text(item, "ROIName")
         if number in {roi.number for roi in rois}:
-            raise DataRefused(
-                f"ROI number {number} is used twice",
-                where=where,
-                why="its contours could belong to either",
-                next_step="Export the structure set again",
-            )
+            raise DataRefused("roi_number_repeated", where=where, number=number)
         where_drawn = f"ROI {number}"
         contours, fault = _contours(drawn.pop(number, []), where_drawn, notes)
         if fault:
@@ -216,10 +194,9 @@ def _number(item: pydicom.Dataset, keyword: str, where: str) -> int:
         return int(value)
     except (TypeError, ValueError) as error:
         raise DataRefused(
-            f"an item has no {keyword}" if value is None else f"{keyword} is no whole number",
+            "structure_set_item_missing" if value is None else "structure_set_item_not_a_number",
             where=where,
-            why="names, types and contours cannot be brought together",
-            next_step="Export the structure set again",
+            keyword=keyword,
         ) from error
 
 

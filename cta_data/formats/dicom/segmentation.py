@@ -83,7 +83,7 @@ class Segmentation:
             volume.
         """
         if number not in {segment.number for segment in self.segments}:
-            raise DataRefused(f"there is no segment {number}")
+            raise DataRefused("segment_not_found", number=number)
         _require_volume_allowed(self._dataset)
         try:
             with warnings.catch_warnings():
@@ -93,12 +93,11 @@ class Segmentation:
                 )
         except RuntimeError as error:
             raise DataRefused(
-                "the frames of the segmentation make no regular volume",
-                why=_measured(self._dataset),
+                "segmentation_frames_irregular", measured=_measured(self._dataset)
             ) from error
         except (sqlite3.Error, *UNREADABLE) as error:
             raise DataRefused(
-                "the pixels of the segmentation cannot be read", why=without_text(error)
+                "segmentation_pixels_unreadable", error_type=without_text(error)
             ) from error
         return _image(volume)
 
@@ -114,9 +113,9 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
     """
     sop_class = UID(str(dataset.get("SOPClassUID", "")))
     if sop_class not in SOP_CLASSES:
-        raise DataRefused("this is no DICOM Segmentation", why=object_name(dataset))
+        raise DataRefused("not_a_segmentation", object_name=object_name(dataset))
     if not dataset.get("FrameOfReferenceUID"):
-        raise DataRefused("the segmentation is not placed in a patient's frame of reference")
+        raise DataRefused("segmentation_frame_of_reference_missing")
     import highdicom as hd  # a third of a second that only segmentations have to pay
 
     try:
@@ -127,14 +126,10 @@ def read_segmentation(dataset: Dataset) -> Segmentation:
             segmentation = Segmentation(hd.seg.Segmentation.from_dataset(dataset, copy=False))
             used = _numbers_used(dataset)
     except (sqlite3.Error, RuntimeError, *UNREADABLE) as error:
-        raise DataRefused("the segmentation cannot be read", why=without_text(error)) from error
+        raise DataRefused("segmentation_unreadable", error_type=without_text(error)) from error
     unknown = used - {segment.number for segment in segmentation.segments}
     if unknown:
-        raise DataRefused(
-            "the segmentation holds voxels of a segment that it does not describe",
-            why=f"segment {', '.join(map(str, sorted(unknown)))}",
-            next_step="Export the segmentation again",
-        )
+        raise DataRefused("segment_undescribed", unknown=sorted(unknown))
     return segmentation
 
 

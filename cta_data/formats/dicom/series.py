@@ -190,9 +190,7 @@ def _light_datasets(
         source = datasets[frame.dataset]
         if "PixelData" not in source:
             raise DataRefused(
-                "an image has no pixels",
-                why=f"instance number {source.get('InstanceNumber', 'absent')}",
-                next_step="Copy or fetch the series again",
+                "pixels_missing", instance_number=source.get("InstanceNumber", "absent")
             )
         light = pydicom.Dataset()
         for keyword in PIXEL_KEYWORDS:
@@ -225,11 +223,7 @@ def _decode_frames(dataset: pydicom.Dataset) -> NDArray[np.generic]:
 
 
 def _undecodable(error: Exception) -> DataRefused:
-    return DataRefused(
-        "the pixels cannot be decoded",
-        why=without_text(error),
-        next_step="Copy the series again, or export it uncompressed",
-    )
+    return DataRefused("pixels_undecodable", error_type=without_text(error))
 
 
 def _ras_affine(

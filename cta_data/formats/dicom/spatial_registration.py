@@ -81,19 +81,11 @@ class SpatialRegistration:
             If a frame is not named here, or a deformation would have to be inverted.
         """
         if not {fixed_frame_uid, moving_frame_uid} <= self.frames:
-            raise DataRefused(
-                "the registration object does not connect these images",
-                why=f"it connects {len(self.frames)} frames of reference, not both of these",
-                next_step="Give the object that names both, or let the images be registered",
-            )
+            raise DataRefused("registration_frames_not_connected", n_frames=len(self.frames))
         if fixed_frame_uid == moving_frame_uid:
             return _affine(np.eye(4))
         if fixed_frame_uid in self.deformations:
-            raise DataRefused(
-                "the registration object holds the deformation in the other direction only",
-                why="it goes from the moving image's frame of reference to the fixed image's",
-                next_step="Exchange fixed and moving image, or let the images be registered",
-            )
+            raise DataRefused("deformation_direction_reversed")
         to_registered = self.matrices.get(fixed_frame_uid, np.eye(4))
         deformation = self.deformations.get(moving_frame_uid)
         if deformation is not None:
@@ -123,14 +115,11 @@ def _registration(dataset: pydicom.Dataset, where: str) -> SpatialRegistration:
     sop_class = dataset.get("SOPClassUID")
     if sop_class not in (SPATIAL_REGISTRATION_STORAGE, DEFORMABLE_SPATIAL_REGISTRATION_STORAGE):
         raise DataRefused(
-            "not a spatial registration object",
-            where=where,
-            why=f"it is {object_name(dataset)}",
-            next_step="Give the REG object itself",
+            "not_a_registration_object", where=where, object_name=object_name(dataset)
         )
     registered = str(dataset.get("FrameOfReferenceUID") or "")
     if not registered:
-        raise DataRefused("the registration object names no frame of reference", where=where)
+        raise DataRefused("registration_frame_of_reference_missing", where=where)
     if sop_class == SPATIAL_REGISTRATION_STORAGE:
         return _read_matrices(dataset, registered, where)
     return _read_deformations(dataset, registered, where)
@@ -149,17 +138,12 @@ def _read_matrices(dataset: pydicom.Dataset, registered: str, where: str) -> Spa
         previous = np.eye(4) if frame == registered else matrices.get(frame, matrix)
         apart = _apart_mm(previous, matrix)
         if apart > _AGREE_MM:
-            raise DataRefused(
-                "the registration object contradicts itself",
-                where=where,
-                why=f"two statements about one frame of reference are up to {apart:.2f} mm apart",
-                next_step="Export the registration again, or let the images be registered",
-            )
+            raise DataRefused("registration_matrices_contradict", where=where, apart_mm=apart)
         if frame != registered:
             matrices.setdefault(frame, matrix)
         images[frame] = images.get(frame, frozenset()) | _images(item)
     if not images:
-        raise DataRefused("the registration object registers nothing", where=where)
+        raise DataRefused("registration_object_empty", where=where)
     return SpatialRegistration(registered, matrices, {}, images, tuple(dict.fromkeys(notes)))
 
 
@@ -173,9 +157,7 @@ def _read_deformations(
     for item in dataset.get("DeformableRegistrationSequence") or []:
         frame = str(item.get("SourceFrameOfReferenceUID") or "")
         if frame in images:
-            raise DataRefused(
-                "the registration object deforms one frame of reference twice", where=where
-            )
+            raise DataRefused("deformation_repeated", where=where)
         images[frame] = _images(item)
         pre = _one_matrix(item, "PreDeformationMatrixRegistrationSequence", where)
         post = _one_matrix(item, "PostDeformationMatrixRegistrationSequence", where)
@@ -183,11 +165,11 @@ def _read_deformations(
         if grid is not None:
             deformations[frame] = Deformation(pre, post, _field(grid, where))
         elif frame == registered and _apart_mm(np.eye(4), post @ pre) > _AGREE_MM:
-            raise DataRefused("the registration object contradicts itself", where=where)
+            raise DataRefused("registration_sequences_contradict", where=where)
         elif frame != registered:
             matrices[frame] = np.asarray(np.linalg.inv(post @ pre), dtype=np.float64)
     if not images:
-        raise DataRefused("the registration object registers nothing", where=where)
+        raise DataRefused("registration_object_empty", where=where)
     return SpatialRegistration(registered, matrices, deformations, images, tuple(notes))
 
 
@@ -207,10 +189,7 @@ def _only_item(item: pydicom.Dataset, keyword: str, where: str) -> pydicom.Datas
     items = list(item.get(keyword) or [])
     if len(items) > 1:
         raise DataRefused(
-            "the registration object says one thing several times",
-            where=where,
-            why=f"{len(items)} items in {keyword}, which may hold one",
-            next_step="Export the registration again, or let the images be registered",
+            "registration_item_repeated", where=where, n_items=len(items), keyword=keyword
         )
     return items[0] if items else None
 
@@ -226,17 +205,15 @@ def _field(grid: pydicom.Dataset, where: str) -> sitk.Image:
         vectors = vectors.reshape(size[2], size[1], size[0], 3)
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         raise DataRefused(
-            "the deformation grid cannot be read",
-            where=where,
-            why=without_text(error),
-            next_step="Export the registration again",
+            "deformation_grid_unreadable", where=where, error_type=without_text(error)
         ) from error
     direction = np.stack([axes[0], axes[1], np.cross(axes[0], axes[1])], axis=1)
     if min(spacing) <= 0 or not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
         raise DataRefused(
-            "the deformation grid has an impossible geometry",
+            "deformation_grid_invalid",
             where=where,
-            why=f"resolution {spacing} mm, orientation {axes.round(4).ravel().tolist()}",
+            spacing=str(spacing),
+            axes=str(axes.round(4).ravel().tolist()),
         )
     image = sitk.GetImageFromArray(vectors, isVector=True)
     image.SetSpacing(spacing)

@@ -76,21 +76,11 @@ def _announced_end(path: Path, most: int) -> int:
 
 
 def _overfull(path: Path) -> DataRefused:
-    return DataRefused(
-        "the file holds much more than its voxels",
-        where=str(path),
-        why=f"more than {BYTES_BEHIND} bytes lie behind them",
-        next_step="Write the file again with another program",
-    )
+    return DataRefused("nifti_trailing_bytes", where=path, bytes_behind=BYTES_BEHIND)
 
 
 def _damaged(path: Path, error: Exception) -> DataRefused:
-    return DataRefused(
-        "the compressed file is truncated or damaged",
-        where=str(path),
-        why=str(error),
-        next_step="Copy or fetch the file again",
-    )
+    return DataRefused("compressed_file_damaged", where=path, error=str(error))
 
 
 def header_start(path: Path) -> bytes:
@@ -136,44 +126,26 @@ def _voxel_place(
 ) -> tuple[np.dtype[np.generic], int, int]:
     """Type of the voxels, the byte at which they begin, and how many bytes they take."""
     if not bytes(header["magic"]).startswith(b"n+"):
-        raise DataRefused(
-            "the voxels are kept in another file",
-            where=str(path),
-            next_step="Save header and voxels as one .nii.gz file",
-        )
+        raise DataRefused("nifti_voxels_in_another_file", where=path)
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise DataRefused("voxels must be plain numbers", where=str(path), why=f"type {dtype}")
+        raise DataRefused("nifti_datatype_unsupported", where=path, dtype=dtype)
     begin = float(header["vox_offset"])
     if not header.sizeof_hdr + 4 <= begin < float("inf"):
-        raise DataRefused(
-            "the header does not say where the voxels begin",
-            where=str(path),
-            why=f"vox_offset is {begin:g}",
-            next_step="Write the file again with another program",
-        )
+        raise DataRefused("nifti_offset_missing", where=path, begin=begin)
     return dtype, int(begin), math.prod(shape) * dtype.itemsize
 
 
 def _cut_off(path: Path, present: int, needed: int) -> DataRefused:
-    return DataRefused(
-        "the file ends before its voxels do",
-        where=str(path),
-        why=f"{max(present, 0)} of {needed} bytes are there",
-        next_step="Copy or fetch the file again",
-    )
+    return DataRefused("nifti_truncated", where=path, present=max(present, 0), needed=needed)
 
 
 def _require_content(path: Path) -> None:
     if path.exists():
         return
     if path.is_symlink():
-        raise CtaError(
-            "the file's content is not here: it was not fetched",
-            where=str(path),
-            next_step=f"Run: datalad get {path}",
-        )
-    raise CtaError("there is no such file", where=str(path))
+        raise CtaError("content_not_fetched", where=path, path=path)
+    raise CtaError("file_not_found", where=path)
 
 
 class _Remarks(list[tuple[int, str]]):
@@ -207,15 +179,16 @@ def _checked_header(content: bytes, path: Path) -> tuple[nib.Nifti1Header, _Rema
         bits = int(header["bitpix"])
         header.check_fix(logger=remarks)
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
-        raise DataRefused("this is no NIfTI file", where=str(path), why=str(error)) from error
+        raise DataRefused("not_a_nifti_file", where=path, error=str(error)) from error
     dtype = header.get_data_dtype()
     if bits != 8 * dtype.itemsize:  # nibabel would believe the type
         raise DataRefused(
-            "the header contradicts itself about the type of its voxels",
-            where=str(path),
-            why=f"datatype {int(header['datatype'])} ({dtype}) has {8 * dtype.itemsize} bits a "
-            f"voxel, bitpix says {bits}",
-            next_step="Write the file again with another program",
+            "nifti_datatype_inconsistent",
+            where=path,
+            datatype=int(header["datatype"]),
+            dtype=dtype,
+            bits_of_type=8 * dtype.itemsize,
+            bits=bits,
         )
     return header, remarks
 
@@ -232,9 +205,5 @@ def shape_3d(header: nib.Nifti1Header, path: Path) -> tuple[int, int, int]:
     while len(shape) > 3 and shape[-1] == 1:
         shape.pop()
     if len(shape) != 3 or min(shape) < 1:
-        raise DataRefused(
-            "one three-dimensional volume is needed",
-            where=str(path),
-            why=f"the file's shape is {' × '.join(map(str, header.get_data_shape()))}",
-        )
+        raise DataRefused("nifti_not_a_volume", where=path, shape=tuple(header.get_data_shape()))
     return shape[0], shape[1], shape[2]

@@ -95,7 +95,7 @@ def place_nifti(
         where its voxels lie, or its values are none of an image (`usable_values`).
     """
     if not target.name.endswith(".nii.gz"):
-        raise CtaError("NIfTI is put in place as .nii.gz", where=str(target))
+        raise CtaError("nifti_target_not_compressed", where=target)
     content = read_content(source)
     header, shape, affine = header_geometry(content, source, choice)
     dtype, begin = voxel_layout(header, shape, content, source)
@@ -223,7 +223,7 @@ def _deflate_start(packed: bytes, source: Path) -> int:
             if flags & part:
                 at = packed.index(b"\0", at) + 1
     except (struct.error, ValueError) as error:
-        raise DataRefused("the gzip header is damaged", where=str(source)) from error
+        raise DataRefused("gzip_header_damaged", where=source) from error
     return at + (2 if flags & 2 else 0)
 
 

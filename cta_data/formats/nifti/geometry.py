@@ -75,21 +75,21 @@ def placed_affine(
     forms = usable_forms(header, where=where)
     if not forms:
         raise DataRefused(
-            "the file does not say where its voxels lie",
+            "nifti_orientation_missing",
             where=where,
-            why=f"sform code {header['sform_code']}, qform code {header['qform_code']}, "
-            "none usable",
-            next_step="Export it again with its orientation",
+            sform_code=header["sform_code"],
+            qform_code=header["qform_code"],
         )
     difference = _contradiction(header, forms, shape)
     if difference and choice.form not in forms:
         chosen = f"the {choice.form}, which is to count, places no volume; " if choice.form else ""
-        step = "Find out which is right and write the file with it alone"
+        setting = f", or {choice.setting}" if choice.setting else ""
         raise DataRefused(
-            "the header contradicts itself about where the voxels lie",
+            "nifti_forms_contradict",
             where=where,
-            why=f"{chosen}{difference}",
-            next_step=f"{step}, or {choice.setting}" if choice.setting else step,
+            chosen=chosen,
+            difference=difference,
+            setting=setting,
         )
     used = forms[choice.form] if difference else _first(forms)
     affine = require_right_angles(used, where=where)
@@ -136,12 +136,7 @@ def unit_mm(header: nib.Nifti1Header, *, where: str) -> float:
     """
     code = int(header["xyzt_units"]) & UNIT_BITS
     if code not in UNIT_MM:
-        raise DataRefused(
-            "the header's unit of length is unknown",
-            where=where,
-            why=f"xyzt_units is {int(header['xyzt_units'])}",
-            next_step="Export it in millimetres",
-        )
+        raise DataRefused("nifti_unit_unknown", where=where, xyzt_units=int(header["xyzt_units"]))
     return UNIT_MM[code]
 
 
@@ -179,9 +174,7 @@ def grid_of_itk(path: Path) -> Grid:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise DataRefused(
-            "SimpleITK, and so nnU-Net, cannot read the file",
-            where=str(path),
-            why=str(error).strip().splitlines()[-1],
+            "nifti_unreadable_by_simpleitk", where=path, error=str(error).strip().splitlines()[-1]
         ) from error
     return Grid.of(reader)
 
@@ -199,10 +192,7 @@ def require_right_angles(affine: NDArray[np.float64], *, where: str) -> NDArray[
     shear = float(np.abs(cosines.T @ cosines - np.eye(3)).max())
     if shear > SHEAR_TOLERANCE:
         raise DataRefused(
-            "the image's axes are not at right angles",
-            where=where,
-            why=f"cosine between two axes {shear:.4f}, at most {SHEAR_TOLERANCE} is allowed",
-            next_step="Resample it onto an orthogonal grid",
+            "image_axes_not_orthogonal", where=where, shear=shear, shear_tolerance=SHEAR_TOLERANCE
         )
     left, _, right = np.linalg.svd(cosines)
     result = affine.copy()

@@ -63,9 +63,10 @@ def write_image(image: sitk.Image, path: Path) -> None:
     """
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise DataRefused(
-            "only a three-dimensional image with one value per voxel can be written",
-            where=str(path),
-            why=f"{image.GetDimension()} axes, {image.GetNumberOfComponentsPerPixel()} components",
+            "image_not_writable_as_nifti",
+            where=path,
+            n_dimensions=image.GetDimension(),
+            n_components=image.GetNumberOfComponentsPerPixel(),
         )
     write_voxels(sitk.GetArrayViewFromImage(image), ras_affine(image), path)
 
@@ -76,7 +77,7 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
     `affine` is the 4 × 4 matrix from voxel index (x, y, z) to RAS mm.
     """
     if not path.name.endswith((".nii", ".nii.gz")):
-        raise CtaError("NIfTI is written to .nii or .nii.gz", where=str(path))
+        raise CtaError("nifti_extension_invalid", where=path)
     voxels = np.ascontiguousarray(voxels)
     require_right_angles(affine, where=str(path))
     payload = _header_bytes(affine, voxels)

@@ -43,8 +43,7 @@ def require_backend(backend: str, options: Options) -> None:
 def _backend(name: str) -> BackEnd:
     if name not in BACK_ENDS:
         raise ConfigurationError(
-            f"unknown brain extraction back end {name!r}",
-            next_step=f"Use one of {', '.join(BACK_ENDS)}",
+            "brain_extraction_back_end_unknown", name=name, back_ends=tuple(BACK_ENDS)
         )
     return BACK_ENDS[name]
 
@@ -81,9 +80,4 @@ def extract_brain(
 def _require_brain(found: BrainExtraction, image: sitk.Image) -> None:
     reasons = reasons_against_brain(measure_brain(found.mask, image))
     if reasons:
-        raise DataRefused(
-            f"what {found.backend} found cannot be a brain",
-            why="; ".join(reasons),
-            next_step="Look at the image. Where it is a whole head, try another value of "
-            "brain_extraction.backend in study.toml, or give a mask of your own (provided)",
-        )
+        raise DataRefused("brain_mask_implausible", backend=found.backend, reasons=tuple(reasons))

@@ -29,15 +29,14 @@ def extract_supplied(image: sitk.Image, options: Options) -> BrainExtraction:
     volume = mask.GetDimension() == 3
     if not volume or not same_grid(mask, image):
         raise DataRefused(
-            "the brain mask does not lie on the image's grid",
+            "brain_mask_off_grid",
             where=where,
             why=describe_grid_difference(mask, image) if volume else "it is no volume",
-            next_step="Resample the mask to the image with nearest neighbour",
         )
     binary = sitk.Cast(mask != 0, sitk.sitkUInt8)
     binary.CopyInformation(image)
     if not sitk.GetArrayViewFromImage(binary).any():
-        raise DataRefused("the brain mask is empty", where=where)
+        raise DataRefused("brain_mask_empty", where=where)
     return BrainExtraction(binary, "provided", VERSION)
 
 
@@ -50,14 +49,11 @@ def whole_image(image: sitk.Image, options: Options) -> BrainExtraction:
 
 def _read(given: object) -> sitk.Image:
     if not isinstance(given, (str, Path)):
-        raise ConfigurationError(
-            "the back end 'provided' needs a mask",
-            next_step="Give the option mask: the path of a mask on the image's grid",
-        )
+        raise ConfigurationError("brain_mask_not_given")
     if not Path(given).is_file():
-        raise ConfigurationError("the brain mask does not exist", where=str(given))
+        raise ConfigurationError("brain_mask_not_found", where=given)
     try:
         return sitk.ReadImage(str(given))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise DataRefused("the brain mask cannot be read", where=str(given), why=reason) from error
+        raise DataRefused("brain_mask_unreadable", where=given, reason=reason) from error

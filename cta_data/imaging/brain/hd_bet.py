@@ -25,7 +25,6 @@ from cta_data.imaging.brain.result import BrainExtraction, Options
 from cta_data.imaging.geometry.resampling import resample
 
 DEFAULT_WEIGHTS = Path("~/hd-bet_params/release_2.0.0")
-WEIGHTS_RECORD = "https://zenodo.org/records/14445620"
 _NEEDED = ("dataset.json", "plans.json", "fold_all/checkpoint_final.pth")
 _OPERATOR_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _OPERATORS = ("nms", "qnms")
@@ -65,29 +64,18 @@ def require(options: Options) -> Path:
         The extra ``brain`` is not installed, or the weights are not there.
     """
     if importlib.util.find_spec("HD_BET") is None:
-        raise ConfigurationError(
-            "the back end 'hd-bet' is not installed",
-            next_step="Run: pip install 'cta_data[brain]' -c constraints.txt",
-        )
+        raise ConfigurationError("hd_bet_not_installed")
     folder = Path(str(options.get("weights_folder", DEFAULT_WEIGHTS))).expanduser()
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if missing:
-        raise ConfigurationError(
-            "the weights of HD-BET are not there",
-            where=str(folder),
-            why=f"missing: {', '.join(missing)}",
-            next_step=f"Unpack release_v1.5.0.zip of {WEIGHTS_RECORD} into that folder, or set "
-            "brain_extraction.weights_folder in study.toml to where they are",
-        )
+        raise ConfigurationError("hd_bet_weights_missing", where=folder, missing=tuple(missing))
     return folder
 
 
 def _predict(image: sitk.Image, folder: Path, device: str, mirroring: bool) -> Any:
     torch = importlib.import_module("torch")
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigurationError(
-            "no CUDA device is available for HD-BET", next_step="Set the option device to cpu"
-        )
+        raise ConfigurationError("cuda_unavailable_for_hd_bet")
     _make_torchvision_importable()
     # Importing it replaces sys.stdout; whoever captures the output keeps it.
     with redirect_stdout(sys.stdout):

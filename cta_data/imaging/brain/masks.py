@@ -59,11 +59,7 @@ def delivered_mask(image: sitk.Image) -> sitk.Image:
     inside = np.nan_to_num(voxels) != 0 if voxels.dtype.kind == "f" else voxels != 0
     share = float(inside.mean())
     if not 0 < share <= MOST_BRAIN:
-        raise DataRefused(
-            "the image is not skull-stripped, as the card says of the cohort",
-            why=f"{100 * share:.1f} % of its voxels are not zero",
-            next_step="Set geometry.skull_stripped = false in the card, or get the right image",
-        )
+        raise DataRefused("image_not_skull_stripped", share_percent=100 * share)
     mask = sitk.GetImageFromArray(inside.astype(np.uint8))
     mask.CopyInformation(image)
     return sitk.BinaryFillhole(mask, fullyConnected=False, foregroundValue=1)
@@ -128,7 +124,5 @@ def _within(lesions: sitk.Image, margin_mm: float) -> sitk.Image:
 def _require_same_size(first: sitk.Image, second: sitk.Image) -> None:
     if first.GetSize() != second.GetSize():
         raise DataRefused(
-            "image, labels and mask must lie on one grid",
-            why=f"sizes {first.GetSize()} and {second.GetSize()}",
-            next_step="Resample one to the other",
+            "image_grids_differ", first_size=str(first.GetSize()), second_size=str(second.GetSize())
         )

@@ -26,7 +26,6 @@ from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.resampling import isotropic, resample
 
 VERSION = "2"
-NEXT_STEP = "Set brain_extraction.backend to hd-bet, provided or none in study.toml"
 _SPACING_MM = 2.0
 _COARSE_MM = 4.0
 _LEAST_EXTENT_MM = 60.0
@@ -88,18 +87,14 @@ def _require_volume(image: sitk.Image) -> None:
     """Refuse what is no volume, and a slab that is too thin to hold a brain."""
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise DataRefused(
-            "no brain can be found in this image",
-            why=f"{image.GetDimension()} dimensions, {image.GetNumberOfComponentsPerPixel()} "
-            "values per voxel",
-            next_step="Give a scalar volume of three dimensions",
+            "brain_image_not_a_volume",
+            n_dimensions=image.GetDimension(),
+            n_components=image.GetNumberOfComponentsPerPixel(),
         )
     extent = [n * step for n, step in zip(image.GetSize(), image.GetSpacing(), strict=True)]
     if min(extent) < _LEAST_EXTENT_MM:
         raise DataRefused(
-            "the image shows too little of the head to find the brain",
-            why=f"{min(extent):.0f} mm along its shortest side, at least {_LEAST_EXTENT_MM:.0f} mm "
-            "are needed",
-            next_step=NEXT_STEP,
+            "field_of_view_too_small", min_extent=min(extent), least_extent_mm=_LEAST_EXTENT_MM
         )
 
 
@@ -109,7 +104,7 @@ def _prepare(image: sitk.Image) -> _Head:
     mask = head_mask(coarse)
     is_ct = looks_like_ct(coarse)
     if not sitk.GetArrayViewFromImage(mask).any():
-        raise DataRefused("no head was found in the image")
+        raise DataRefused("head_not_found")
     flat = fine if is_ct else flattened(fine, bias_field(coarse, mask))
     inside = sitk.GetArrayFromImage(resample(mask, flat, interpolation="nearest")) > 0
     # Where the field of view cuts the head there is no scalp: only the skin counts as outside.
@@ -160,11 +155,10 @@ def _core(head: _Head, tissue: Mask) -> tuple[Mask, float]:
         if float((head.from_centre_mm[core] > _CORE_REACH_MM).mean()) <= _MOST_BEYOND:
             return core, erosion
     raise DataRefused(
-        "no brain could be cut loose from the head",
+        "brain_not_separable",
         why=f"bridges of more than {2 * erosion:g} mm join it to other tissue"
         if core.any()
         else f"nothing of a brain's intensity lies deeper than {erosion:g} mm amid the head",
-        next_step=NEXT_STEP,
     )
 
 

@@ -15,6 +15,7 @@ from scipy.spatial import ConvexHull
 
 from cta_data.imaging.brain.head_mask import head_mask
 from cta_data.imaging.geometry.resampling import isotropic, resample
+from cta_data.reasons import Reason
 
 _SPACING_MM = 4.0
 _SHALLOW_MM = 8.0
@@ -87,44 +88,22 @@ def measure_brain(mask: sitk.Image, image: sitk.Image) -> BrainShape:
     )
 
 
-def reasons_against_brain(shape: BrainShape, limits: BrainLimits | None = None) -> tuple[str, ...]:
-    """Say in words why a mask is not taken for a brain; empty where it is."""
+def reasons_against_brain(
+    shape: BrainShape, limits: BrainLimits | None = None
+) -> tuple[Reason, ...]:
+    """Return why a mask is not taken for a brain; empty where it is."""
     given = limits or BrainLimits()
     least = (
-        (f"it has {shape.volume_cm3:.0f} cm³", shape.volume_cm3, given.least_volume_cm3),
-        (
-            f"it fills {shape.solidity:.2f} of its convex hull",
-            shape.solidity,
-            given.least_solidity,
-        ),
-        (
-            f"{shape.share_inside_head:.2f} of it lies inside the head",
-            shape.share_inside_head,
-            given.least_share_inside_head,
-        ),
+        ("brain_too_small", shape.volume_cm3, given.least_volume_cm3),
+        ("brain_not_convex", shape.solidity, given.least_solidity),
+        ("brain_outside_head", shape.share_inside_head, given.least_share_inside_head),
     )
     most = (
-        (f"it has {shape.volume_cm3:.0f} cm³", shape.volume_cm3, given.most_volume_cm3),
-        (
-            f"it reaches {shape.farthest_mm:.0f} mm from its centre",
-            shape.farthest_mm,
-            given.most_farthest_mm,
-        ),
-        (
-            f"it fills {shape.share_of_head:.2f} of the head",
-            shape.share_of_head,
-            given.most_share_of_head,
-        ),
-        (
-            f"{shape.share_shallow:.2f} of its surface lies right below the skin",
-            shape.share_shallow,
-            given.most_share_shallow,
-        ),
+        ("brain_too_large", shape.volume_cm3, given.most_volume_cm3),
+        ("brain_too_long", shape.farthest_mm, given.most_farthest_mm),
+        ("brain_fills_head", shape.share_of_head, given.most_share_of_head),
+        ("brain_below_skin", shape.share_shallow, given.most_share_shallow),
     )
-    reasons = [
-        f"{what}, at least {limit:g} is needed" for what, v, limit in least if not v >= limit
-    ]
-    reasons += [
-        f"{what}, at most {limit:g} is plausible" for what, v, limit in most if not v <= limit
-    ]
+    reasons = [Reason(code, value=v, limit=limit) for code, v, limit in least if not v >= limit]
+    reasons += [Reason(code, value=v, limit=limit) for code, v, limit in most if not v <= limit]
     return tuple(reasons)

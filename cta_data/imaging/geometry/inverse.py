@@ -110,8 +110,4 @@ def _require_inverse(
     inside = ((index >= 0) & (index <= np.array(grid.size) - 1)).all(axis=1)
     apart = np.linalg.norm(moved + _sampled(vectors, grid, points + moved), axis=1)[inside]
     if apart.size and float(apart.max()) > _MOST_ERROR_MM:
-        raise DataRefused(
-            "the deformation cannot be inverted",
-            why=f"going there and back misses by up to {apart.max():.2f} mm: it folds or tears",
-            next_step="Export a smoother registration, or let the images be registered",
-        )
+        raise DataRefused("deformation_not_invertible", apart_mm=apart.max())

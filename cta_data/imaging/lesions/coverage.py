@@ -51,11 +51,7 @@ class PointMap:
             self.linear = _matrix_and_offset(transform)
             determinant = float(np.linalg.det(self.linear[0]))
             if not determinant > 1e-6:
-                raise DataRefused(
-                    "the transform mirrors or flattens space",
-                    why=f"determinant {determinant:.3g}",
-                    next_step="Register the images again",
-                )
+                raise DataRefused("transform_not_invertible", determinant=determinant)
         else:
             self._search_index, self._search_points, self._stretch = self._search_grid()
 

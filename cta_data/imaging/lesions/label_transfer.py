@@ -92,7 +92,7 @@ def transfer_lesions(
         If a linear transform mirrors space, or there are more lesions than labels.
     """
     if max((lesion.id for lesion in lesions), default=0) > _MOST_LESIONS:
-        raise DataRefused("too many lesions", why=f"{len(lesions)}, at most {_MOST_LESIONS}")
+        raise DataRefused("lesions_too_many", n_lesions=len(lesions), most_lesions=_MOST_LESIONS)
     given_grid = target if isinstance(target, Grid) else Grid.of(target)
     # Of voxels that a lesion covers alike, the order decides: never that of the file.
     order = given_grid.towards_ras()

@@ -32,21 +32,13 @@ def whole_numbers(values: NDArray[Any], where: str = "mask") -> NDArray[np.integ
         return np.asarray(values)
     unusable = int(values.size - np.count_nonzero(np.isfinite(values)))
     if unusable:
-        raise DataRefused(
-            "the mask holds values that are not whole numbers",
-            where=where,
-            why=f"{unusable} voxels are not finite (NaN or infinite)",
-            next_step="Export the mask again",
-        )
+        raise DataRefused("mask_voxels_not_finite", where=where, unusable=unusable)
     numbers = np.asarray(values, np.float64)
     whole = np.round(numbers)
     fractions = numbers[np.abs(numbers - whole) > LABEL_TOLERANCE]
     if len(fractions):
         some = ", ".join(f"{value:.4g}" for value in np.unique(fractions)[:MOST_NAMED])
         raise DataRefused(
-            "the mask holds values that are not whole numbers",
-            where=where,
-            why=f"{len(fractions)} voxels hold fractions, such as {some}",
-            next_step="If these are probabilities, set a threshold and save the mask",
+            "mask_values_fractional", where=where, n_fractions=len(fractions), some=some
         )
     return whole.astype(np.int64)

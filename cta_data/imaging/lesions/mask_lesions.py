@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Arrangement, Grid, Placed
 from cta_data.imaging.lesions.label_values import whole_numbers
+from cta_data.reasons import Reason
 
 CONNECTIVITY: Final = 26
 MOST_LESIONS = 65_535
@@ -58,7 +59,7 @@ class Region:
     name: str
     n_voxels: int
     lesion: bool
-    reason: str
+    reason: Reason | None
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ class MaskLesions:
     notes: tuple[str, ...] = ()
 
     @property
-    def impossible(self) -> str:
-        """Why the labels cannot be lesions of a brain; empty where they can."""
-        return "the masks have no background: every voxel is lesion" if self.labels.all() else ""
+    def impossible(self) -> Reason | None:
+        """Why the labels cannot be lesions of a brain; None where they can."""
+        return Reason("mask_without_background") if self.labels.all() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +142,7 @@ def lesions_of_masks(
         regions += found
         parts += own
     if len(parts) > MOST_LESIONS:
-        raise DataRefused("too many lesions", why=f"{len(parts)}, at most {MOST_LESIONS}")
+        raise DataRefused("mask_lesions_too_many", n_parts=len(parts), most_lesions=MOST_LESIONS)
     labels = np.zeros(grid.size[::-1], np.uint8 if len(parts) < 256 else np.uint16)
     # The smallest is painted last, over those that it lies in; of equals the first keeps its own.
     for number, part in sorted(enumerate(parts, 1), key=lambda p: (-p[1].n_voxels, -p[0])):
@@ -161,12 +162,7 @@ def require_whole_numbers(voxels: NDArray[np.generic], name: str = "") -> NDArra
         If it is no scalar volume, or holds fractions or values that are not finite.
     """
     if voxels.ndim != 3:
-        raise DataRefused(
-            "the mask is not a three-dimensional image of labels",
-            where=name or "mask",
-            why=f"array of shape {voxels.shape}",
-            next_step="Give one label per voxel",
-        )
+        raise DataRefused("mask_not_a_label_image", where=name or "mask", shape=str(voxels.shape))
     return whole_numbers(voxels, name or "mask")
 
 
@@ -174,7 +170,7 @@ def _above(mask: NDArray[np.generic], meaning: MaskMeaning, name: str) -> NDArra
     """Voxels above the threshold as the first lesion value, whatever they are."""
     values = np.asarray(mask)
     if not np.isfinite(values).all():
-        raise DataRefused("the mask holds values that are not finite", where=name or "mask")
+        raise DataRefused("mask_not_finite", where=name or "mask")
     above: NDArray[np.integer] = np.zeros(values.shape, np.int64)
     above[values > meaning.threshold] = meaning.lesion_values[0]
     return above
@@ -193,7 +189,7 @@ def _parts_of_mask(
     lesion_values = [value for value in present if value in meaning.lesion_values]
     if meaning.instances == "files":
         count = sum(present[value] for value in lesion_values)
-        reason = "" if count else "it has no voxel"
+        reason = None if count else Reason("mask_region_empty")
         region = Region(before + 1, name, count, count > 0, reason)
         parts = [_whole(region, _any_of(crop, lesion_values), count, box)] if count else []
         return [region], parts
@@ -237,7 +233,7 @@ def _region(number: int, name: str, value: int, count: int, meaning: MaskMeaning
     lesion = value in meaning.lesion_values
     alone = lesion and len(meaning.lesion_values) == 1
     named = name if name and alone else f"{name or 'label'} {value}"
-    reason = "" if lesion else f"{meaning.other_values[value]}, not lesion"
+    reason = None if lesion else Reason("label_not_lesion", meaning=meaning.other_values[value])
     return Region(number, named, count, lesion, reason)
 
 
@@ -253,14 +249,12 @@ def _refuse_unknown(name: str, present: Mapping[int, int], meaning: MaskMeaning)
     others = "".join(f", {value} is {what}" for value, what in meaning.other_values.items())
     grey = len(unknown) > MOST_NAMED
     raise DataRefused(
-        "the mask holds grey values" if grey else "the mask holds a label of unknown meaning",
+        "mask_holds_grey_values" if grey else "mask_label_unknown",
         where=name or "mask",
-        why=f"{told}{more}; lesion is {lesion}{others}",
-        next_step="Get the mask as it was drawn, or set masks.threshold in the card to take "
-        "values above it"
-        if grey
-        else "Find out what it is, then name it in the card: masks.lesion_values if it is "
-        "metastasis, masks.other_values if not",
+        found=told,
+        more=more,
+        lesion=lesion,
+        others=others,
     )
 
 

@@ -39,12 +39,14 @@ def onto_voxels(mask: sitk.Image, image: Placed) -> NDArray[np.generic]:
     offset = np.abs(there - nearest).max(axis=0)
     axes, same_spacing = _matching_axes(own, grid)
     if offset.max() > OFF_GRID_VOXELS or not same_spacing:
-        raise DataRefused("its voxels lie between those of the image", why=_offset(offset, grid))
+        raise DataRefused("mask_voxels_between_image_voxels", offset=_offset(offset, grid))
     first, last = nearest.min(axis=0).astype(int), nearest.max(axis=0).astype(int)
     if (first < 0).any() or (last >= grid.size).any():
         raise DataRefused(
-            "it reaches beyond the image",
-            why=f"voxels {first.tolist()} to {last.tolist()} of an image of {list(grid.size)}",
+            "mask_outside_image",
+            first=str(first.tolist()),
+            last=str(last.tolist()),
+            size=str(list(grid.size)),
         )
     box: Box = tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
     target: Box = tuple(slice(a, b + 1) for a, b in zip(first[::-1], last[::-1], strict=True))  # type: ignore[assignment]

@@ -52,11 +52,7 @@ def transfer_mask(
         If the mask holds fractions, or does not lie on the grid of ``moving``.
     """
     if not same_grid(mask, moving):
-        raise DataRefused(
-            "the mask does not lie on the grid of the image that it was drawn on",
-            why=f"mask and image: {describe_grid_difference(mask, moving)}",
-            next_step="Give the image that the mask was drawn on",
-        )
+        raise DataRefused("mask_off_moving_grid", difference=describe_grid_difference(mask, moving))
     lesions = lesions_from_mask(mask)
     result = transfer_lesions(lesions, transform, fixed)
     values = np.zeros(max((lesion.id for lesion in lesions), default=0) + 1, np.float64)

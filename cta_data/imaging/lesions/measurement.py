@@ -62,9 +62,7 @@ def measure_lesions(
     for other, what in ((image, "image"), (brain_mask, "brain mask")):
         if other is not None and not same_grid(labels, other):
             raise DataRefused(
-                f"the labels and the {what} do not share a grid",
-                why=f"labels and {what}: {describe_grid_difference(labels, other)}",
-                next_step="Transfer the labels to the image's grid first",
+                "labels_off_grid", what=what, difference=describe_grid_difference(labels, other)
             )
     voxels = sitk.GetArrayViewFromImage(labels).astype(np.int64)
     values = sitk.GetArrayViewFromImage(image)

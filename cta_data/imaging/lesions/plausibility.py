@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.imaging.rasterization.contour_planes import DrawnPlanes
+from cta_data.reasons import Reason
 
 MOST_OUTSIDE = 0.5
 """Share of a lesion outside the brain from which on it is shown. It is no refusal: metastases of
@@ -24,17 +25,22 @@ FINEST_PLANES, COARSEST_PLANES = 0.25, 5.0
 planes within a slice; planes farther apart than five slices are filled between, and shown."""
 
 
-def lesions_too_large(volumes_cm3: Mapping[int, float], brain_cm3: float) -> list[str]:
+def lesions_too_large(volumes_cm3: Mapping[int, float], brain_cm3: float) -> list[Reason]:
     """Return the lesions (by id) that have a larger share of the brain than a metastasis can."""
     return [
-        f"lesion {number} has {volume:.3g} cm³, {volume / brain_cm3:.0%} of the brain "
-        f"(at most {MOST_OF_BRAIN:.0%} is plausible)"
+        Reason(
+            "lesion_too_large",
+            lesion=number,
+            volume_cm3=volume,
+            share=volume / brain_cm3,
+            most=MOST_OF_BRAIN,
+        )
         for number, volume in volumes_cm3.items()
         if volume > MOST_OF_BRAIN * brain_cm3
     ]
 
 
-def brain_size(mask: sitk.Image) -> tuple[str, str]:
+def brain_size(mask: sitk.Image) -> tuple[Reason | None, Reason | None]:
     """Return what is impossible about the size of a brain, and what should be looked at.
 
     Parameters
@@ -50,14 +56,16 @@ def brain_size(mask: sitk.Image) -> tuple[str, str]:
         float((span[-1] - span[0] + 1) * step) for span, step in zip(spans, spacing, strict=True)
     ]
     if max(extents) < LEAST_EXTENT_MM:
-        return f"the brain is {max(extents):.3g} mm long: are its lengths in mm?", ""
+        return Reason("brain_length_implausible", length_mm=max(extents)), None
     if not LEAST_BRAIN_CM3 <= volume <= MOST_BRAIN_CM3:
-        limits = f"{LEAST_BRAIN_CM3:.0f} to {MOST_BRAIN_CM3:.0f} cm³ is plausible"
-        return "", f"the brain has {volume:.3g} cm³ ({limits}): are its lengths in mm?"
-    return "", ""
+        limits = {"least_cm3": LEAST_BRAIN_CM3, "most_cm3": MOST_BRAIN_CM3}
+        return None, Reason("brain_volume_implausible", volume_cm3=volume, **limits)
+    return None, None
 
 
-def planes_apart(name: str, drawn: DrawnPlanes, slice_mm: float) -> tuple[str, str]:
+def planes_apart(
+    name: str, drawn: DrawnPlanes, slice_mm: float
+) -> tuple[Reason | None, Reason | None]:
     """Return what is impossible about the distance of a region's planes, and what is to look at.
 
     Parameters
@@ -66,11 +74,13 @@ def planes_apart(name: str, drawn: DrawnPlanes, slice_mm: float) -> tuple[str, s
         Distance of the slices that it was drawn on.
     """
     if len(drawn.planes) < 2:
-        return "", ""
-    told = f"{name}: its planes are {drawn.spacing_mm:.2f} mm apart on slices of {slice_mm:.2f} mm"
+        return None, None
+    found = {"planes_mm": drawn.spacing_mm, "slices_mm": slice_mm}
     if drawn.spacing_mm < FINEST_PLANES * slice_mm:
-        return f"{told}: are its coordinates in mm?", ""
-    return "", told if drawn.spacing_mm > COARSEST_PLANES * slice_mm else ""
+        return Reason("contour_planes_too_close", where=name, **found), None
+    if drawn.spacing_mm > COARSEST_PLANES * slice_mm:
+        return None, Reason("contour_planes_far_apart", where=name, **found)
+    return None, None
 
 
 def share_without_image(label: sitk.Image, image: sitk.Image) -> float:

@@ -23,6 +23,7 @@ from cta_data.imaging.lesions.label_transfer import (
 from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 from cta_data.imaging.lesions.surface_distance import largest_surface_distance_mm
 from cta_data.imaging.lesions.transfer_limits import TransferLimits
+from cta_data.reasons import Reason
 
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
@@ -48,7 +49,7 @@ class TransferCheck:
     components_drawn, components_arrived
         26-connected parts on the grid that it was drawn on, and on this one.
     reasons
-        What is outside the limits, in words; empty for a lesion that passes.
+        What is outside the limits; empty for a lesion that passes.
     """
 
     lesion_id: int
@@ -59,7 +60,7 @@ class TransferCheck:
     dice_there_and_back: float | None
     components_drawn: int
     components_arrived: int
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 def check_transfer(
@@ -179,7 +180,7 @@ def _judged(
     check: TransferCheck, row: TransferredLesion, limits: TransferLimits, grid: Grid
 ) -> TransferCheck:
     if row.lost_reason:
-        reasons = [f"lost: {row.lost_reason}"]
+        reasons = [Reason("lesion_lost", text=row.lost_reason)]
     else:
         reasons = list(_out_of_limits(check, row, limits, grid))
     return replace(check, reasons=tuple(reasons))
@@ -187,29 +188,34 @@ def _judged(
 
 def _out_of_limits(
     check: TransferCheck, row: TransferredLesion, limits: TransferLimits, grid: Grid
-) -> list[str]:
+) -> list[Reason]:
     diagonal = float(np.linalg.norm(grid.spacing))
     expected = row.volume_drawn_mm3 * row.volume_scale
     off_by = abs(row.volume_mm3 - expected) / grid.voxel_volume_mm3
-    reasons = []
+    reasons: list[Reason] = []
     kept = limits.least_volume_ratio <= check.volume_ratio <= limits.most_volume_ratio
     # One voxel is what rounding may cost, and what a lesion below a voxel is given.
     if not kept and off_by > 1 + 1e-6:
         inside = f" ({row.fraction_inside:.0%} in the field of view)"
         where = inside if row.fraction_inside < 1 else ""
-        reasons.append(f"volume ratio {check.volume_ratio:.2f}{where}")
+        reasons.append(Reason("volume_ratio_out_of_limits", ratio=check.volume_ratio, inside=where))
     if not limits.least_volume_scale <= check.volume_scale <= limits.most_volume_scale:
-        reasons.append(f"the transform changes its volume {check.volume_scale:.2f} times")
-    for what, value, most in (
-        ("centroid shift", check.centroid_shift_mm, limits.most_centroid_shift_diagonals),
-        ("surface distance", check.surface_distance_mm, limits.most_surface_distance_diagonals),
+        reasons.append(Reason("volume_scale_out_of_limits", scale=check.volume_scale))
+    shift, distance = check.centroid_shift_mm, check.surface_distance_mm
+    for code, value, most in (
+        ("centroid_shift_too_large", shift, limits.most_centroid_shift_diagonals),
+        ("surface_distance_too_large", distance, limits.most_surface_distance_diagonals),
     ):
         if value is not None and value > most * diagonal:
-            reasons.append(f"{what} {value:.2f} mm")
+            reasons.append(Reason(code, distance_mm=value))
     dice = check.dice_there_and_back
     enough = min(row.n_voxels, row.volume_drawn_mm3 / grid.voxel_volume_mm3) >= limits.least_voxels
     if dice is not None and enough and dice < limits.least_dice_there_and_back:
-        reasons.append(f"Dice there and back {dice:.2f}")
+        reasons.append(Reason("dice_there_and_back_too_small", dice=dice))
     if check.components_arrived > max(1, check.components_drawn):
-        reasons.append(f"{check.components_drawn} part became {check.components_arrived}")
+        reasons.append(
+            Reason(
+                "lesion_split", n_drawn=check.components_drawn, n_arrived=check.components_arrived
+            )
+        )
     return reasons

@@ -146,12 +146,7 @@ def require_readable(roi: Roi) -> None:
 
 
 def _refused(roi: Roi, why: str) -> DataRefused:
-    return DataRefused(
-        "the contours of a region cannot be read",
-        where=f"ROI {roi.number} {roi.name!r}",
-        why=why,
-        next_step="Export the structure set again, or have the region drawn again",
-    )
+    return DataRefused("roi_contours_unreadable", where=f"ROI {roi.number} {roi.name!r}", why=why)
 
 
 @dataclass(frozen=True, eq=False)

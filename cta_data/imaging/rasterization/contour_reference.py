@@ -65,12 +65,10 @@ def match_reference(
         return ReferenceMatch("frame_of_reference", note)
     known = "a different" if frames else "no"
     raise DataRefused(
-        "the structure set belongs to another image",
+        "structure_set_of_another_image",
         where=structure_set.label or "structure set",
-        why=f"of the {len(structure_set.referenced_series_uids)} series that it refers to none is "
-        f"this one, and it names {known} frame of reference",
-        next_step="Give the image that it was drawn on; --no-reference-check only if you know "
-        "that the coordinates agree",
+        n_referenced_series_uids=len(structure_set.referenced_series_uids),
+        known=known,
     )
 
 
@@ -78,11 +76,7 @@ def _all_slices_present(drawn_on: set[str], identity: ImageIdentity) -> Referenc
     missing = drawn_on - identity.sop_instance_uids
     if not missing:
         return ReferenceMatch("sop_instance")
-    raise DataRefused(
-        "the image lacks slices that contours were drawn on",
-        why=f"{len(missing)} of the {len(drawn_on)} slices that they refer to are missing",
-        next_step="Give the whole series",
-    )
+    raise DataRefused("contoured_slices_missing", n_missing=len(missing), n_drawn_on=len(drawn_on))
 
 
 def same_contours(first: Roi, second: Roi) -> bool:
@@ -124,9 +118,4 @@ def match_planes(plane_indices: Sequence[float], slices: int) -> ReferenceMatch:
     offset = np.abs(inside - np.round(inside))
     if float(np.mean(offset <= _PLANE_TOLERANCE)) >= 0.9:
         return ReferenceMatch("plane_position", "no UIDs to compare; the planes lie on slices")
-    raise DataRefused(
-        "the contours' planes do not lie on the image's slices",
-        why=f"median offset {np.median(offset):.2f} slice spacings",
-        next_step="Give the image that they were drawn on, as DICOM so that UIDs can be compared; "
-        "or run with --no-reference-check",
-    )
+    raise DataRefused("contour_planes_off_slices", median=np.median(offset))

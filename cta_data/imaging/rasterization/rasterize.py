@@ -154,10 +154,7 @@ def _require_possible(roi: Roi, drawn: DrawnPlanes, grid: Grid) -> None:
     extent = np.ptp(grid.to_index(vertices), axis=0).max()
     if extent > _LARGEST_FILL:
         raise DataRefused(
-            "a contour is impossibly large",
-            where=f"ROI {roi.number} {roi.name!r}",
-            why=f"{extent:.0f} voxels of the image across",
-            next_step="Have the ROI drawn again, or leave it out",
+            "contour_too_large", where=f"ROI {roi.number} {roi.name!r}", extent=extent
         )
 
 

@@ -92,15 +92,15 @@ def _matching(structure_set: StructureSet, roi_pattern: str) -> list[Roi]:
     try:
         require_pattern(roi_pattern)
     except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError("pattern_invalid", error=str(error)) from error
     rois = [roi for roi in structure_set.rois if search(roi_pattern, roi.name, ignore_case=True)]
     if not rois:
         names = ", ".join(repr(roi.name) for roi in structure_set.rois) or "none"
         raise DataRefused(
-            f"no ROI matches {roi_pattern!r}",
+            "roi_not_matched",
             where=structure_set.label or "structure set",
-            why=f"its ROIs are: {names}",
-            next_step="Change the pattern",
+            roi_pattern=roi_pattern,
+            names=names,
         )
     return rois
 
@@ -137,11 +137,7 @@ def _match(
     tilt = leaves_slices(drawn, grid)
     if tilt:
         raise DataRefused(
-            "nothing tells that the contours belong to the image",
-            where=f"ROI {roi.number} {roi.name!r}",
-            why=f"the image has no UIDs, and {tilt}",
-            next_step="Give the image as DICOM so that UIDs can be compared; "
-            "or run with --no-reference-check",
+            "contour_reference_unknown", where=f"ROI {roi.number} {roi.name!r}", tilt=tilt
         )
     slices = grid.arranged(grid.facing(drawn.axes[2]))
     heights = [float(slices.to_index(p.points_lps_mm)[:, 2].mean()) for p in drawn.planes]

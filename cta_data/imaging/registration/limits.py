@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+from cta_data.reasons import Reason
+
 SEED = 20250215
 """Draws the samples where nobody says otherwise: in a study as for two images alone."""
 
@@ -68,51 +70,33 @@ class QualityLimits:
     most_inverse_consistency_mm: float = 1.0
 
 
-def reasons_against(quality: RegistrationQuality, limits: QualityLimits) -> tuple[str, ...]:
-    """Say in words why a transform is rejected; empty when it is accepted."""
+def reasons_against(quality: RegistrationQuality, limits: QualityLimits) -> tuple[Reason, ...]:
+    """Return why a transform is rejected; empty when it is accepted."""
     above = quality.nmi - quality.nmi_shuffled
-    least = (
-        ("head masks overlap", quality.head_overlap, limits.least_head_overlap, ""),
-        (
-            "the moving field of view covers",
-            quality.coverage,
-            limits.least_coverage,
-            " of the head",
-        ),
-        ("mutual information above chance is", above, limits.least_nmi_above_shuffled, ""),
-        ("a nudge of 3 mm or 3° costs only", quality.peak, limits.least_peak, " of it"),
-    )
     scale = max(quality.scale_max - 1, 1 - quality.scale_min)
-    most = (
-        ("rotation is", quality.rotation_degrees, limits.most_rotation_degrees, "°"),
-        ("head centres are apart by", quality.centre_shift_mm, limits.most_centre_shift_mm, " mm"),
-        ("scale changes by", scale, limits.most_scale_change, ""),
-        ("shear is", quality.shear, limits.most_shear, ""),
+    apart, fit = quality.inverse_consistency_mm, quality.mirror_fit
+    least = (
+        ("head_overlap_too_small", quality.head_overlap, limits.least_head_overlap),
+        ("head_coverage_too_small", quality.coverage, limits.least_coverage),
+        ("mutual_information_too_small", above, limits.least_nmi_above_shuffled),
+        ("mutual_information_peak_too_flat", quality.peak, limits.least_peak),
     )
-    reasons = [
-        f"{what} {value:.3g}{unit}, at least {limit:.3g} is needed"
-        for what, value, limit, unit in least
-        if not value >= limit
-    ]
+    most = (
+        ("rotation_too_large", quality.rotation_degrees, limits.most_rotation_degrees),
+        ("head_centres_too_far_apart", quality.centre_shift_mm, limits.most_centre_shift_mm),
+        ("scale_change_too_large", scale, limits.most_scale_change),
+        ("shear_too_large", quality.shear, limits.most_shear),
+        ("inverse_inconsistent", apart, limits.most_inverse_consistency_mm),
+        ("mirrored_head_fits", fit, limits.most_mirror_fit),
+    )
+    reasons = [Reason(code, value=v, limit=limit) for code, v, limit in least if not v >= limit]
     reasons += [
-        f"{what} {value:.3g}{unit}, at most {limit:.3g} is plausible"
-        for what, value, limit, unit in most
-        if not value <= limit
+        Reason(code, value=v, limit=limit)
+        for code, v, limit in most
+        if v is not None and not v <= limit
     ]
-    apart, most_apart = quality.inverse_consistency_mm, limits.most_inverse_consistency_mm
-    if apart is not None and not apart <= most_apart:
-        reasons.append(
-            f"with the images exchanged it comes out {apart:.3g} mm elsewhere, at most "
-            f"{most_apart:.3g} mm is plausible"
-        )
-    fit = quality.mirror_fit
-    if fit is not None and not fit <= limits.most_mirror_fit:
-        reasons.append(
-            f"the mirrored head fits {fit:.3g} times as well, at most {limits.most_mirror_fit:.3g} "
-            "is plausible: left and right may be exchanged, or it is another person"
-        )
     if quality.mirrored:
-        reasons.append("the transform mirrors the head")
+        reasons.append(Reason("transform_mirrors_head"))
     return tuple(reasons)
 
 

@@ -39,6 +39,7 @@ from cta_data.imaging.registration.stages import (
     rotation_start,
 )
 from cta_data.imaging.registration.volume import RegistrationVolume, prepare_volume
+from cta_data.reasons import Reason
 
 METRIC = "mattes_mutual_information"
 COARSE = Level(8.0, 20_000, 8.0, 0.5, 60)
@@ -93,7 +94,7 @@ class RegistrationResult:
     parameters: dict[str, object]
     quality: RegistrationQuality
     accepted: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -102,7 +103,7 @@ class _Solution:
     transform: LinearTransform  # head coordinates
     reports: tuple[StageReport, ...]
     quality: RegistrationQuality
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     notes: tuple[str, ...]
 
 
@@ -148,16 +149,12 @@ def register_volumes(
             notify(_retry(solution))
         solution = search.again(solution)
     if solution is None:
-        raise DataRefused(
-            "the two images cannot be registered",
-            why="no start brings any part of the fixed head into the moving field of view",
-            next_step="Check that both images show the same head",
-        )
+        raise DataRefused("registration_start_not_found")
     return _result(solution, search, settings)
 
 
 def _retry(solution: _Solution | None) -> str:
-    failed = "; ".join(solution.reasons) if solution else "the heads do not overlap"
+    failed = "; ".join(map(str, solution.reasons)) if solution else "the heads do not overlap"
     return (
         f"the first registration fails its checks ({failed}); trying {len(_turned_starts())} "
         "turned starts, which can take more than a minute"
@@ -256,7 +253,9 @@ class _Search:
         transform, report = found
         affine = self._judged(transform, (*rigid.reports, report), rigid.quality.mirror_fit)
         if affine.reasons:
-            return _with_note(rigid, f"rigid kept: affine refinement: {'; '.join(affine.reasons)}")
+            return _with_note(
+                rigid, f"rigid kept: affine refinement: {'; '.join(map(str, affine.reasons))}"
+            )
         gain = report.metric / rigid.reports[-1].metric - 1
         if gain < self.settings.least_gain:
             return _with_note(rigid, f"rigid kept: affine refinement gains only {gain:.2%}")

@@ -44,10 +44,10 @@ def prepare_volume(image: sitk.Image, spacing_mm: float, name: str) -> Registrat
     """
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise DataRefused(
-            f"the {name} image cannot be registered",
-            why=f"{image.GetDimension()} dimensions, "
-            f"{image.GetNumberOfComponentsPerPixel()} values a voxel",
-            next_step="Give a scalar volume of three dimensions",
+            "registration_image_not_a_volume",
+            name=name,
+            n_dimensions=image.GetDimension(),
+            n_components=image.GetNumberOfComponentsPerPixel(),
         )
     # In one voxel order, so that the same head gives the same samples however it is stored.
     fine = isotropic(sitk.DICOMOrient(image, "RAS"), spacing_mm)
@@ -56,9 +56,7 @@ def prepare_volume(image: sitk.Image, spacing_mm: float, name: str) -> Registrat
     head = describe_head(head_mask(coarse))
     if head.volume_mm3 < _SMALLEST_HEAD_MM3:
         raise DataRefused(
-            f"no head was found in the {name} image",
-            why=f"the largest bright object has {head.volume_mm3 / 1000:.0f} cm³",
-            next_step="Look at the image; is it a head, and is its intensity scale right?",
+            "head_not_found_for_registration", name=name, volume_cm3=head.volume_mm3 / 1000
         )
     if is_ct:
         return RegistrationVolume(_compressed(fine), head, is_ct)

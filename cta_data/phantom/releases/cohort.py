@@ -90,24 +90,14 @@ def _checked(
 ) -> tuple[Release, str]:
     release = RELEASES.get(cohort)
     if release is None:
-        raise ConfigurationError(
-            f"no digital patients are there for {cohort!r}",
-            next_step=f"Use one of {', '.join(RELEASES)}",
-        )
+        raise ConfigurationError("phantom_cohort_unknown", cohort=cohort, releases=tuple(RELEASES))
     if form and form not in release.forms:
         raise ConfigurationError(
-            f"{cohort} is not distributed as {form!r}",
-            next_step=f"Use {' or '.join(release.forms)}",
+            "phantom_form_unknown", cohort=cohort, form=form, forms=tuple(release.forms)
         )
     if patients < 1 or workers < 1:
-        raise ConfigurationError(
-            "a cohort needs patients and a worker", why=f"{patients} patients, {workers} workers"
-        )
+        raise ConfigurationError("phantom_counts_invalid", patients=patients, workers=workers)
     if voxel_mm is not None and not 0.8 <= voxel_mm <= 4.0:
-        raise ConfigurationError(
-            "the voxel size is out of range",
-            why=f"{voxel_mm} mm",
-            next_step="Choose 0.8 to 4 mm, or none for the real cohort's",
-        )
+        raise ConfigurationError("cohort_voxel_size_invalid", voxel_mm=voxel_mm)
     require_unused(folder)
     return release, form or release.forms[0]

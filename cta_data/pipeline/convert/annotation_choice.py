@@ -10,10 +10,7 @@ from pydicom.dataset import Dataset
 from cta_data.formats.dicom.header import header_of
 from cta_data.formats.dicom.time import Moment, in_order, is_later, moment_of
 from cta_data.pipeline.convert.image_rows import RawSeries
-
-OLDER = "of several the latest counts (annotations.structure_sets)"
-REJECTED = "its author rejected it (ApprovalStatus)"
-NOT_CHOSEN = "the session has several and the card does not say which to take"
+from cta_data.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,8 @@ class Choice:
 
     taken: tuple[Numbered, ...]
     left: tuple[Numbered, ...] = ()
-    reason: str = ""
-    problem: str = ""
+    reason: Reason | None = None
+    problem: Reason | None = None
     rejected: tuple[Numbered, ...] = ()
 
 
@@ -63,7 +60,7 @@ def choose_objects(
     counting = tuple(one for one in numbered if not is_rejected(one.raw.datasets[0]))
     choice = _by_policy(counting, policy, what, keywords)
     if rejected and not counting:
-        problem = f"all {len(rejected)} {what} of the session are rejected (ApprovalStatus)"
+        problem = Reason("annotations_all_rejected", n_rejected=len(rejected), what=what)
         choice = Choice((), problem=problem)
     return replace(choice, rejected=rejected)
 
@@ -74,18 +71,26 @@ def _by_policy(
     if len(numbered) <= 1 or policy == "all":
         return Choice(numbered)
     if policy == "refuse":
-        problem = (
-            f"the session has {len(numbered)} {what} and the card does not say which to take "
-            "(annotations.structure_sets)"
+        problem = Reason("annotation_choice_undefined", n_numbered=len(numbered), what=what)
+        return Choice(
+            (),
+            numbered,
+            Reason("annotation_not_chosen"),
+            problem,
         )
-        return Choice((), numbered, NOT_CHOSEN, problem)
     if not one_is_latest([made_at(n.raw.datasets[0], keywords) for n in numbered]):
-        problem = (
-            f"{' and '.join(keywords)} do not tell which of {len(numbered)} {what} is the latest; "
-            "take away those that do not count, and add the subject again"
+        problem = Reason(
+            "latest_annotation_unknown",
+            keywords=tuple(keywords),
+            n_numbered=len(numbered),
+            what=what,
         )
-        return Choice((), numbered, "nothing tells which of several is the latest", problem)
-    return Choice(numbered[-1:], numbered[:-1], OLDER)
+        return Choice((), numbered, Reason("annotation_order_unknown"), problem)
+    return Choice(
+        numbered[-1:],
+        numbered[:-1],
+        Reason("annotation_older"),
+    )
 
 
 def made_at(dataset: Dataset, keywords: tuple[str, str]) -> Moment | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from cta_data.imaging.lesions.mask_lesions import MaskLesions
+from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import RoiRow
 
@@ -36,10 +38,18 @@ def region_rows(
             n_voxels=region.n_voxels,
             selected=region.lesion,
             selected_by=chosen.get(region.name, "masks.lesion_values") if region.lesion else None,
-            rejected_reason=region.reason or None,
+            **rejected_columns(region.reason),
         )
         for region in lesions.regions
     ]
+
+
+def rejected_columns(reason: Reason | None) -> dict[str, Any]:
+    """Return the columns of the table `rois` that say why an ROI is not taken."""
+    return {
+        "rejected_reason": str(reason) if reason else None,
+        "rejected_code": reason.finding.code if reason else None,
+    }
 
 
 def rejected_row(
@@ -50,7 +60,7 @@ def rejected_row(
     frame: int,
     *,
     rule: str = "",
-    reason: str,
+    reason: Reason,
 ) -> RoiRow:
     """Return the row of a region of a mask that is no lesion by the card's rules on names."""
     return RoiRow(
@@ -63,5 +73,5 @@ def rejected_row(
         n_contours=0,
         selected=False,
         selected_by=rule or None,
-        rejected_reason=reason,
+        **rejected_columns(reason),
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.roi_selection import (
-    NOT_FILLED,
     Selections,
     select_rois,
     technique_drawn_on,
@@ -21,22 +20,18 @@ from cta_data.imaging.rasterization.contour_planes import planes_of_rois
 from cta_data.imaging.rasterization.contour_reference import same_contours, two_versions
 from cta_data.imaging.rasterization.contours import Roi, StructureSet
 from cta_data.imaging.rasterization.rasterize import spacing_along_axes
-from cta_data.pipeline.convert.annotation_choice import REJECTED, Numbered, choose_objects
+from cta_data.pipeline.convert.annotation_choice import Numbered, choose_objects
+from cta_data.pipeline.convert.annotation_rows import rejected_columns
 from cta_data.pipeline.convert.contour_images import ContourImage, image_of_contours
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSession, SessionImages
 from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
+from cta_data.reasons import Reason, together
 from cta_data.redaction import Identity, Redactor
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import AnnotationRow, RoiRow
 
 MADE = ("StructureSetDate", "StructureSetTime")
-MOST_TOLD = 3
-ONE_ANNOTATION = (
-    "A session holds one annotation: take away the structure sets that do not count, or let the "
-    'card take the last (annotations.structure_sets = "latest")'
-)
-NEXT_STEP = "Change the rules under [annotations] in the cohort's card, or correct the raw files"
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class SessionAnnotations:
     lesions: list[DrawnSet] = field(default_factory=list)
     contours: dict[str, list[Roi]] = field(default_factory=dict)
     names: dict[tuple[int, str], str] = field(default_factory=dict)
-    refused: str = ""
+    refused: Reason | None = None
     redactor: Redactor | None = None
     written: list[AnnotationRow] = field(default_factory=list)
 
@@ -121,11 +116,12 @@ def convert_annotations(
     result.redactor = naming.redactor
     for one in choice.left:
         _list_left(unit, one, choice.reason, card, naming, result)
+    rejected = Reason("annotation_rejected_by_author")
     for one in choice.rejected:
-        _list_left(unit, one, REJECTED, card, naming, result)
+        _list_left(unit, one, rejected, card, naming, result)
     if choice.taken and choice.rejected:
         n = len(choice.rejected)
-        result.warnings.append(f"{n} structure set{'s' * (n > 1)} left out: {REJECTED}")
+        result.warnings.append(f"{n} structure set{'s' * (n > 1)} left out: {rejected}")
     if choice.taken and choice.left:
         result.notes.append(f"the latest of {len(choice.left) + 1} structure sets was taken")
     result.refused = choice.problem
@@ -139,10 +135,10 @@ def convert_annotations(
             write_contours(rois, workspace.write(path))
             result.add(unit.session, card, space, "contours", len(rois), path, workspace)
     if not (choice.taken or choice.left or choice.rejected) and section.required:
-        result.refused = "the session has no structure set"
+        result.refused = Reason("structure_set_missing")
     selected = any(row.selected for row in result.rows)
     if choice.taken and not selected and section.required and not result.refused:
-        result.refused = f"no ROI was selected as a lesion. {NEXT_STEP}"
+        result.refused = Reason("lesion_rois_missing")
     return result
 
 
@@ -158,7 +154,9 @@ def _convert_one(
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
     section = card.annotations
     structure_set, selections = _read(one, card, naming, result)
-    result.warnings += [f"{roi} is no lesion: {NOT_FILLED}" for roi in selections.unfilled]
+    result.warnings += [
+        f"{roi} is no lesion: {Reason('roi_without_closed_contour')}" for roi in selections.unfilled
+    ]
     chosen = {s.roi.number for s in selections.decisions if s.selected}
     rois = [roi for roi in structure_set.rois if roi.number in chosen]
     stated, _ = technique_drawn_on(section, one.raw.header, None, listed)
@@ -171,8 +169,7 @@ def _convert_one(
     if rois:
         problems += [found.problem] if found.problem else [] if drawn_on else [how]
     if problems:
-        more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
-        told = f"{'; '.join(problems[:MOST_TOLD])}{more}. {NEXT_STEP}"
+        told = Reason("annotation_rules_not_met", cause=together(problems))
         result.refused = result.refused or told
         return
     if found.image and drawn_on:
@@ -191,7 +188,7 @@ def _check_planes(rois: list[Roi], image: PlacedImage, result: SessionAnnotation
     try:
         planes = planes_of_rois(rois, spacing_along_axes(grid))
     except DataRefused as error:
-        result.refused = result.refused or f"{error}"
+        result.refused = result.refused or error.reason
         return
     for roi, drawn in zip(rois, planes, strict=True):
         if drawn is None:
@@ -199,12 +196,12 @@ def _check_planes(rois: list[Roi], image: PlacedImage, result: SessionAnnotation
         slice_mm = float(grid.spacing[grid.facing(drawn.axes[2]).axes[2]])
         impossible, look_at = planes_apart(f"ROI {roi.name!r}", drawn, slice_mm)
         result.refused = result.refused or impossible
-        result.warnings += [look_at] if look_at else []
+        result.warnings += [str(look_at)] if look_at else []
 
 
 def _orphaned(
     structure_set: StructureSet, selections: Selections, result: SessionAnnotations
-) -> list[str]:
+) -> list[Reason]:
     """Return why contours that no ROI owns refuse the set: a lesion without contours may own them.
 
     Where every lesion has contours of its own they are a warning.
@@ -217,13 +214,13 @@ def _orphaned(
         result.warnings.append(f"{stray} and are left out")
         return []
     lacking = " and ".join(map(str, selections.unfilled))
-    return [f"{stray}, and {lacking} has none: nothing tells whose they are"]
+    return [Reason("contours_without_roi", numbers=numbers, lacking=lacking)]
 
 
 def _list_left(
     unit: UnitId,
     one: Numbered,
-    reason: str,
+    reason: Reason | None,
     card: Card,
     naming: RoiNaming,
     result: SessionAnnotations,
@@ -237,7 +234,7 @@ def _list_left(
         )
         return
     result.rows += [
-        replace(row, selected=False, rejected_reason=reason)
+        replace(row, selected=False, **rejected_columns(reason))
         for row in _rows(unit, one.number, selections, None, None)
     ]
 
@@ -278,27 +275,30 @@ def _read(
 
 def _join_sets(result: SessionAnnotations) -> None:
     """Put the lesions of all structure sets together, or tell why they are not one annotation."""
-    for what, values in (
-        ("were drawn on", {s.number: s.drawn_on for s in result.lesions}),
-        ("lie on the images", {s.number: s.space for s in result.lesions}),
+    for code, values in (
+        ("structure_sets_drawn_on_several", {s.number: s.drawn_on for s in result.lesions}),
+        ("structure_sets_on_several_images", {s.number: s.space for s in result.lesions}),
     ):
         if len(set(values.values())) > 1:
             each = " and ".join(f"{value} (number {n})" for n, value in values.items())
-            result.refused = f"its structure sets {what} {each}. {ONE_ANNOTATION}"
+            result.refused = Reason(code, each=each)
             return
     kept: list[tuple[int, Roi]] = []
     for one in result.lesions:
         for roi in one.rois:
             twin = next((n for n, r in kept if n != one.number and same_contours(r, roi)), None)
             if twin is not None:
-                _reject(result, one.number, roi, f"its contours are those of structure set {twin}")
+                _reject(
+                    result,
+                    one.number,
+                    roi,
+                    Reason("contours_repeated", twin=twin),
+                )
                 continue
             double = next((n for n, r in kept if n != one.number and two_versions(r, roi)), None)
             if double is not None:
-                result.refused = (
-                    f"ROI {roi.name!r} stands in structure sets {double} and {one.number} with "
-                    "contours that differ: two versions of a lesion are not added up. "
-                    f"{ONE_ANNOTATION}"
+                result.refused = Reason(
+                    "contour_versions_differ", roi=roi.name, double=double, number=one.number
                 )
                 return
             kept.append((one.number, roi))
@@ -307,10 +307,10 @@ def _join_sets(result: SessionAnnotations) -> None:
         result.contours[result.lesions[0].space] = [roi for _, roi in kept]
 
 
-def _reject(result: SessionAnnotations, number: int, roi: Roi, reason: str) -> None:
+def _reject(result: SessionAnnotations, number: int, roi: Roi, reason: Reason) -> None:
     own = (number, roi.number)
     result.rows = [
-        replace(row, selected=False, rejected_reason=reason)
+        replace(row, selected=False, **rejected_columns(reason))
         if (row.structure_set, row.roi_number) == own
         else row
         for row in result.rows
@@ -336,7 +336,7 @@ def _rows(
             interpreted_type=decision.roi.interpreted_type or None,
             n_contours=decision.roi.n_contours,
             selected_by=decision.rule or None,
-            rejected_reason=decision.rejected_reason or None,
+            **rejected_columns(decision.rejected),
         )
         for decision in selections.decisions
     ]

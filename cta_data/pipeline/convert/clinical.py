@@ -21,6 +21,7 @@ from cta_data.files import json_line
 from cta_data.intake.session_labels import is_safe
 from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.phenotype import phenotype_problems
+from cta_data.reasons import Reason
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.study.session_id import SessionId
@@ -254,7 +255,7 @@ def problems_of(study: Study, cohort: str) -> list[str]:
     return lines + [f"sub-{subject}: {reason}" for subject, reason in uncertain.items()]
 
 
-def courses_that_differ(study: Study, cohort: str) -> dict[str, str]:
+def courses_that_differ(study: Study, cohort: str) -> dict[str, Reason]:
     """Return why sessions of a subject are uncertain, by subject label.
 
     Sessions that are the rank of a date are those of the clinical tables only where all of them
@@ -272,8 +273,7 @@ def courses_that_differ(study: Study, cohort: str) -> dict[str, str]:
     for subject, sessions in sorted(here.items()):
         known = {s for one in told.identifiers(subject) for s in told.clinical.sessions(one) if s}
         if known and known != sessions:
-            reasons[subject] = (
-                f"it is uncertain which courses these are: sessions {', '.join(sorted(sessions))} "
-                f"by date, but the clinical tables know {', '.join(sorted(known))}"
+            reasons[subject] = Reason(
+                "courses_uncertain", sessions=sorted(sessions), known=sorted(known)
             )
     return reasons

@@ -17,12 +17,9 @@ from cta_data.formats.dicom.segmentation import Segmentation
 from cta_data.imaging.rasterization.contour_reference import match_reference
 from cta_data.imaging.rasterization.contours import ImageIdentity, Roi, StructureSet
 from cta_data.pipeline.convert.image_rows import PlacedImage
+from cta_data.reasons import Reason
 
 FRAME = "frame_of_reference"
-STATE_IT = (
-    "state the technique in the card (annotations.drawn_on, drawn_on_table or drawn_on_default), "
-    "or add the series that it was drawn on"
-)
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class ContourImage:
     image: PlacedImage | None = None
     technique: str | None = None
     notes: tuple[str, ...] = ()
-    problem: str = ""
+    problem: Reason | None = None
 
 
 def image_of_contours(
@@ -92,9 +89,7 @@ def image_of_segmentation(
     sharing = [image for image in images if image.frame_uid in frames]
     if sharing:
         return placed_by_frame(sharing, stated)
-    return ContourImage(
-        problem="none of the session's images is the one that the segmentation lies on"
-    )
+    return ContourImage(problem=Reason("segmented_image_missing"))
 
 
 def placed_by_frame(images: Sequence[PlacedImage], stated: str | None) -> ContourImage:
@@ -104,10 +99,7 @@ def placed_by_frame(images: Sequence[PlacedImage], stated: str | None) -> Contou
     one that is worked on.
     """
     if stated is None:
-        return ContourImage(
-            problem=f"it refers to no image of the session; only its frame of reference is that of "
-            f"{_names(images)}, which does not tell the technique it was drawn on: {STATE_IT}"
-        )
+        return ContourImage(problem=Reason("annotation_technique_not_stated", names=_names(images)))
     image = min(images, key=lambda i: (i.technique != stated, i.space != i.technique, i.name))
     note = (
         f"placed by the frame of reference alone, on {image.name}; the image drawn on is not here"
@@ -133,8 +125,7 @@ def _of_references(
     others = [i for i in images if i.frame_uid in frames - {image.frame_uid}]
     if others:
         return ContourImage(
-            problem=f"it refers to {image.name}, but names the frame of reference of "
-            f"{_names(others)}, which is another: it may lie in either"
+            problem=Reason("references_contradict", image=image.name, names=_names(others))
         )
     # What lies on the planning CT was drawn on an image that was shown with it.
     return ContourImage(image, None if image.technique == "CT" else image.technique)
@@ -142,28 +133,27 @@ def _of_references(
 
 def _matches(
     structure_set: StructureSet, rois: Sequence[Roi], images: Iterable[PlacedImage]
-) -> tuple[str, list[PlacedImage], str]:
+) -> tuple[str, list[PlacedImage], Reason | None]:
     """Return the strongest kind of match, the images that answer by it, or why there is none."""
     found: dict[str, list[PlacedImage]] = {}
-    problem = "the session has no image"
+    problem = Reason("session_without_image")
     for image in images:
         identity = ImageIdentity(image.series_uid, image.frame_uid, image.sop_uids)
         try:
             match = match_reference(structure_set, rois, identity)
         except DataRefused as error:
-            problem = f"{error.what}: none of the session's images is the one it was drawn on"
+            problem = Reason("contoured_image_not_in_session", cause=error.reason)
             continue
         found.setdefault(match.kind, []).append(image)
     for kind in ("sop_instance", "series", FRAME):
         if kind in found:
-            return kind, found[kind], ""
+            return kind, found[kind], None
     return "", [], problem
 
 
 def _several(beginning: str, images: Sequence[PlacedImage]) -> ContourImage:
     return ContourImage(
-        problem=f"{beginning} {_names(images)}, so that it is not clear which image it lies on; "
-        "export it with references to one series"
+        problem=Reason("annotated_image_ambiguous", beginning=beginning, names=_names(images))
     )
 
 

@@ -30,7 +30,9 @@ def convert_dose(
         The series holds several dose grids, or one that cannot be placed.
     """
     if len(raw.datasets) != 1:
-        raise DataRefused(f"{role.technique}: the series holds {len(raw.datasets)} dose grids")
+        raise DataRefused(
+            "dose_grids_several", technique=role.technique, n_datasets=len(raw.datasets)
+        )
     image = read_dose(raw.datasets[0])
     name = image_name(unit.session, role, DOSE)
     path = layout.image(unit.session, name)

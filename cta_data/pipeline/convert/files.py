@@ -39,6 +39,7 @@ from cta_data.pipeline.convert.image_rows import (
 )
 from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.roi_names import RoiNaming
+from cta_data.reasons import Reason, together
 from cta_data.redaction import Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.study import layout
@@ -148,13 +149,12 @@ def _read_other(file: SessionFile, card: Card) -> tuple[NDArray[np.generic], Gri
         return read_nrrd_voxels(file.path)
     spacing = card.geometry.assumed_spacing_mm
     if spacing is None:
-        raise DataRefused(
-            "PNG files carry no geometry",
-            where=file.name,
-            next_step="Set geometry.assumed_spacing_mm in the cohort's card",
-        )
+        raise DataRefused("png_spacing_unknown", where=file.name)
     image = read_png_stack(read_members(file.path), spacing)
     return sitk.GetArrayFromImage(image), Grid.of(image)
+
+
+MATCHED = Reason("series_matches_rule")
 
 
 def form_choice(card: Card) -> FormChoice:
@@ -177,15 +177,17 @@ def _check_slices(files: Iterable[SessionFile]) -> None:
             first = (file.name, numbers)
         elif numbers != first[1]:
             raise DataRefused(
-                "the stacks of the session do not have the same slices",
-                why=f"{first[0]}: {_span(first[1])}; {file.name}: {_span(numbers)}",
-                next_step="Get the missing slices and add them",
+                "stack_slices_differ",
+                case=first[0],
+                first_slices=_span(first[1]),
+                file=file.name,
+                slices=_span(numbers),
             )
 
 
 def _of(file: SessionFile, error: DataRefused) -> DataRefused:
     """The same refusal, saying which file of the session it is about."""
-    return type(error)(f"{file.name}: {error.what}", why=error.why, next_step=error.next_step)
+    return type(error)(error.reason.at(file.name))
 
 
 def _span(numbers: list[int]) -> str:
@@ -195,26 +197,30 @@ def _span(numbers: list[int]) -> str:
 def _check_roles(
     unit: UnitId, files: Sequence[SessionFile], card: Card, form: str, images: SessionImages
 ) -> None:
-    problems = []
+    problems: list[Reason] = []
     found: dict[tuple[str, str], list[SessionFile]] = {}
     for file in files:
         found.setdefault((file.match.rule.technique, file.match.rule.phase), []).append(file)
     for (technique, phase), several in found.items():
         if len(several) > 1:
-            problems.append(f"{len(several)} files of {technique} ({phase})")
+            problems.append(
+                Reason(
+                    "image_files_repeated", n_several=len(several), technique=technique, phase=phase
+                )
+            )
     for (technique, phase), needed in required_techniques(form, card.files).items():
         if (technique, phase) in found:
             continue
         if needed:
-            problems.append(f"no file of {technique} ({phase}) was found")
+            problems.append(Reason("image_file_missing", technique=technique, phase=phase))
         else:
             images.missing.append(f"{technique} ({phase})")
     if problems:
         raise DataRefused(
-            "; ".join(problems),
-            where=str(unit),
-            why=f"{len(files)} image files in the session",
-            next_step="Change the rules under [[files]] in the cohort's card, or add what lacks",
+            "image_files_unclear",
+            where=unit,
+            cause=together(problems, most=len(problems)),
+            n_files=len(files),
         )
 
 
@@ -228,7 +234,7 @@ def _write(
 ) -> ImageRow:
     """Write one image with its sidecar; return its row."""
     rule = file.match.rule
-    role = Role(file.identifier, rule.technique, rule.phase, "", rule.suffix)
+    role = Role(file.identifier, rule.technique, rule.phase, MATCHED, rule.suffix)
     name = image_name(
         unit.session, role, rule.modality, acquisition=rule.acquisition, space=card.geometry.space
     )

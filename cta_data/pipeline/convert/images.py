@@ -31,16 +31,12 @@ from cta_data.pipeline.convert.image_rows import (
     image_name,
 )
 from cta_data.pipeline.convert.inputs import ConvertInputs
+from cta_data.reasons import together
 from cta_data.study import layout
 from cta_data.study.phases import phase_order, space_of
 from cta_data.study.tables import ImageRow
 
 UNEVEN = ("missing_slices", "uneven_steps")
-IN_THE_CARD = (
-    "The cohort's card can allow a repair ([repairs]: uneven_steps, gantry_tilt, identical_slices) "
-    "or leave the series out (unless in [[series]])"
-)
-"""What only a cohort has: commands without a study read the same series without a card."""
 
 
 def read_session(unit: Unit[ConvertInputs], workspace: Workspace) -> RawSession:
@@ -68,10 +64,10 @@ def convert_images(
     roles = assign_roles(headers, card.series)
     if roles.problems:
         raise DataRefused(
-            "; ".join(roles.problems),
-            where=str(unit),
-            why=f"{len(headers)} image series in the session",
-            next_step="Change the rules under [[series]] in the cohort's card, or add what lacks",
+            "image_series_unclear",
+            where=unit,
+            cause=together(roles.problems, most=len(roles.problems)),
+            n_series=len(headers),
         )
     person, notes = person_of(one.header for one in session.series)
     images = SessionImages(person=person, notes=notes)
@@ -113,10 +109,12 @@ def _convert(raw: RawSeries, role: Role, repairs: RepairSection, unit: UnitId) -
         return converted
     except DataRefused as error:
         raise DataRefused(
-            f"{role.technique} ({role.phase}): {error.what}",
-            where=str(unit),
-            why=error.why,
-            next_step=f"{error.next_step or 'Correct the raw files'}. {IN_THE_CARD}",
+            "series_unusable",
+            where=unit,
+            technique=role.technique,
+            phase=role.phase,
+            correction=error.next_step or "Correct the raw files",
+            cause=error.reason,
         ) from error
 
 
@@ -196,10 +194,11 @@ def _frame_of_reference(raw: RawSeries, role: Role, unit: UnitId) -> str:
     frames = {str(dataset.get("FrameOfReferenceUID") or "") for dataset in raw.datasets}
     if len(frames) > 1:
         raise DataRefused(
-            f"{role.technique} ({role.phase}): its slices name {len(frames)} frames of reference",
-            where=str(unit),
-            why="nothing tells how those lie to each other",
-            next_step="Export the series again",
+            "frames_of_reference_several",
+            where=unit,
+            technique=role.technique,
+            phase=role.phase,
+            n_frames=len(frames),
         )
     return frames.pop() or f"none:{role.identifier}"
 

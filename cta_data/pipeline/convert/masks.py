@@ -17,21 +17,13 @@ from cta_data.imaging.geometry.grid import Placed, describe_grid_difference, ras
 from cta_data.imaging.lesions.mask_lesions import MaskLesions, MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import reordered
 from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
-from cta_data.pipeline.convert.annotations import NEXT_STEP, SessionAnnotations
+from cta_data.pipeline.convert.annotations import SessionAnnotations
 from cta_data.pipeline.convert.files import SessionFile, file_naming, read_mask
 from cta_data.pipeline.convert.image_rows import PlacedImage, SessionImages
+from cta_data.reasons import Reason, together
 from cta_data.study import layout
 from cta_data.study.phases import phase_rank
 from cta_data.study.session_id import SessionId
-
-WHICH_MASK = (
-    "two versions of one mask must not be added up. Let a rule of the card ignore one, or name "
-    "what each shows (the group roi in the path of the rule)"
-)
-EMPTY_STEP = (
-    "Look at the mask and at masks.lesion_values in the cohort's card; where it is right that "
-    'there is no lesion, set masks.empty = "accept"'
-)
 
 
 def convert_masks(
@@ -53,18 +45,18 @@ def convert_masks(
     masks = [file for file in files if file.match.rule.role == "mask"]
     if not masks:
         if card.annotations.required:
-            result.refused = "the session has no mask"
+            result.refused = Reason("mask_missing")
         return result
     nameless = sum(not file.match.roi for file in masks)
     if len(masks) > 1 and nameless:
-        result.refused = f"{len(masks)} masks, {nameless} of them without a name: {WHICH_MASK}"
+        result.refused = Reason("masks_unnamed", n_masks=len(masks), nameless=nameless)
         return result
     technique = card.masks.drawn_on
     drawn_on = [one for one in images.placed if one.technique == technique]
     # Of several phases the latest is the one that is worked on, here as in all later steps.
     image = min(drawn_on, key=lambda one: phase_rank(one.phase), default=None)
     if image is None:
-        result.refused = f"there is no image of {technique}, which masks lie on (masks.drawn_on)"
+        result.refused = Reason("annotated_image_missing", technique=technique)
         return result
     _name(masks, card, result)
     kept, rejected, rules = _select(masks, card.annotations, result)
@@ -77,12 +69,12 @@ def convert_masks(
         row = rejected_row(unit.session, number, file.roi, technique, image.frame, reason=reason)
         result.rows.append(row)
     if not lesions.lesions and not result.refused:
-        told = "; ".join(f"{r.name}: {r.reason}" for r in lesions.regions if r.reason)
-        nothing = f"the masks hold no lesion{f' ({told})' if told else ''}"
+        told = [f"{r.name}: {r.reason}" for r in lesions.regions if r.reason]
+        nothing = Reason("masks_without_lesion", found=tuple(told))
         if card.masks.empty == "refuse":
-            result.refused = f"{nothing}. {EMPTY_STEP}"
+            result.refused = nothing
         else:
-            result.notes.append(nothing)
+            result.notes.append(f"{nothing.what}{f' ({nothing.why})' if told else ''}")
     result.refused = result.refused or lesions.impossible
     if not result.refused:
         write_drawn(unit.session, technique, lesions, image.grid, card, workspace, result)
@@ -124,18 +116,20 @@ def write_drawn(
 
 def _select(
     masks: list[SessionFile], section: AnnotationSection, result: SessionAnnotations
-) -> tuple[list[SessionFile], list[tuple[SessionFile, str]], dict[str, str]]:
+) -> tuple[list[SessionFile], list[tuple[SessionFile, Reason]], dict[str, str]]:
     """Decide by the card's rules on names which of the files that carry a name are lesions."""
     if not section.rois or not any(file.match.roi for file in masks):
         return masks, [], {}
     names = [file.region for file in masks if file.region]
     selections = select_rois(names, section)
     if selections.problems:
-        result.refused = f"{'; '.join(selections.problems[:3])}. {NEXT_STEP}"
+        result.refused = Reason("annotation_rules_not_met", cause=together(selections.problems))
     by_number = dict(enumerate(masks, start=1))
     kept = [by_number[s.roi.number] for s in selections.decisions if s.selected]
     rejected = [
-        (by_number[s.roi.number], s.rejected_reason) for s in selections.decisions if not s.selected
+        (by_number[s.roi.number], s.rejected)
+        for s in selections.decisions
+        if s.rejected and not s.selected
     ]
     return kept, rejected, {s.roi.published: s.rule for s in selections.decisions if s.selected}
 
@@ -145,16 +139,15 @@ def _on_grid(file: SessionFile, card: Card, image: PlacedImage) -> NDArray[np.ge
     try:
         mask, grid = read_mask(file, card)
     except DataRefused as error:
-        raise DataRefused(
-            f"{file.name}: {error.what}", why=error.why, next_step=error.next_step
-        ) from error
+        raise DataRefused(error.reason.at(file.name)) from error
     if not same_grid(grid, image.grid):
         turned = reordered(mask, grid, image.grid)
         if turned is not None:
             return turned
         raise DataRefused(
-            f"{file.name}: the mask does not lie on the grid of {image.technique}",
-            why=describe_grid_difference(grid, image.grid),
-            next_step="Get the mask that belongs to the image, or resample it onto its grid",
+            "mask_off_image_grid",
+            file=file.name,
+            technique=image.technique,
+            difference=describe_grid_difference(grid, image.grid),
         )
     return mask

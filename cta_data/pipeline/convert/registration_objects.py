@@ -30,9 +30,6 @@ SAME_MM = 0.1
 AROUND_MM = 2.0
 """Pairs that were registered each for itself close their circle up to here."""
 MADE = ("ContentDate", "ContentTime")
-TAKE_AWAY = "Take away the object that is wrong and add the subject again, or say in the card "
-BY_DATE = 'geometry.registration_objects = "latest", or "ignore" to let the images be registered'
-WITHOUT = 'geometry.registration_objects = "ignore", to let the images be registered'
 Points = NDArray[np.float64]
 
 
@@ -124,9 +121,7 @@ def _agreed(
             notes.append(f"the latest of {found}")
             return newest
         found += f"; {' and '.join(MADE)} do not tell which is the latest"
-    raise DataRefused(
-        "registration objects contradict each other", why=found, next_step=TAKE_AWAY + BY_DATE
-    )
+    raise DataRefused("registration_objects_contradict", why=found)
 
 
 def _require_circles_to_close(
@@ -159,10 +154,10 @@ def _require_circles_to_close(
         apart = float(np.linalg.norm(off, axis=1).max())
         if apart > AROUND_MM:
             raise DataRefused(
-                "registration objects contradict each other",
-                why=f"the one that brings {names[one.moving]} to {names[one.fixed]} is up to "
-                f"{apart:.1f} mm within the head from the way by the others",
-                next_step=TAKE_AWAY + WITHOUT,
+                "registration_loop_not_closed",
+                moving=names[one.moving],
+                fixed=names[one.fixed],
+                apart_mm=apart,
             )
 
 

@@ -26,25 +26,21 @@ from cta_data.imaging.geometry.grid import describe_grid_difference
 from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import onto_voxels
 from cta_data.pipeline.convert.annotation_choice import (
-    REJECTED,
     is_rejected,
     made_at,
     one_is_latest,
 )
 from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
-from cta_data.pipeline.convert.annotations import NEXT_STEP, SessionAnnotations, session_identity
+from cta_data.pipeline.convert.annotations import SessionAnnotations, session_identity
 from cta_data.pipeline.convert.contour_images import image_of_segmentation
 from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
 from cta_data.pipeline.convert.masks import write_drawn
 from cta_data.pipeline.convert.roi_names import RoiNaming
+from cta_data.reasons import Reason, together
 from cta_data.redaction import Redactor
 from cta_data.study.tables import RoiRow
 
 MADE, DRAWN = ("ContentDate", "ContentTime"), ("StructureSetDate", "StructureSetTime")
-HOW_MANY = (
-    'annotations.structure_sets in the cohort\'s card: "latest" takes the latest, "all" takes the '
-    "segments of all"
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class _Segments:
 
     image: PlacedImage
     drawn_on: str | None
-    how: str
+    how: Reason
     selections: Selections
     masks: list[tuple[str, NDArray[np.generic]]]
 
@@ -104,7 +100,7 @@ def convert_segmentations(
         return result
     names = sorted({one.image.name for one in read})
     if len(names) > 1 or len({one.drawn_on for one in read}) > 1:
-        result.refused = f"its segmentations lie on several images ({' and '.join(names)})"
+        result.refused = Reason("segmentations_on_several_images", names=tuple(names))
         return result
     _write_lesions(unit, read, card, workspace, result)
     return result
@@ -129,10 +125,9 @@ def segmentations_count(session: RawSession, card: Card) -> bool:
         return card.annotations.objects == "segmentations"
     if not all(_is_older(made_at(d, MADE), drawn) for d in counting):
         raise DataRefused(
-            "the session has structure sets and a later segmentation",
-            why=f"{len(structure_sets)} structure sets, {len(segmentations)} segmentations",
-            next_step="Say which count in the cohort's card: annotations.objects = "
-            '"structure_sets" or "segmentations"',
+            "annotation_objects_ambiguous",
+            n_structure_sets=len(structure_sets),
+            n_segmentations=len(segmentations),
         )
     return False
 
@@ -146,7 +141,7 @@ def _segments(
     segmentation: Segmentation,
     image: PlacedImage,
     card: Card,
-    drawn_on: tuple[str | None, str],
+    drawn_on: tuple[str | None, Reason],
     regions: list[RoiName],
 ) -> _Segments:
     """Decide which segments of one object are lesions, and read those.
@@ -183,9 +178,9 @@ def _write_lesions(
     result.rows = region_rows(unit.session, lesions, drawn_on, image.frame, rules)
     result.rows += _rejected_rows(unit, decisions, len(result.rows), drawn_on, image)
     if not lesions.lesions and card.annotations.required:
-        problems.append("no segment was selected as a lesion")
+        problems.append(Reason("lesion_segments_missing"))
     if problems:
-        result.refused = f"{'; '.join(problems[:3])}. {NEXT_STEP}"
+        result.refused = Reason("annotation_rules_not_met", cause=together(problems))
     else:
         write_drawn(unit.session, image.space, lesions, image.grid, card, workspace, result)
 
@@ -198,7 +193,7 @@ def _rejected_rows(
     image: PlacedImage,
 ) -> list[RoiRow]:
     """Return a row for every segment that is no lesion; `before` regions are numbered already."""
-    rejected = [d for d in decisions if not d.selected]
+    rejected = [(d, d.rejected) for d in decisions if d.rejected and not d.selected]
     return [
         rejected_row(
             unit.session,
@@ -207,9 +202,9 @@ def _rejected_rows(
             drawn_on,
             image.frame,
             rule=decision.rule,
-            reason=decision.rejected_reason,
+            reason=reason,
         )
-        for number, decision in enumerate(rejected, start=before + 1)
+        for number, (decision, reason) in enumerate(rejected, start=before + 1)
     ]
 
 
@@ -221,22 +216,20 @@ def _chosen(series: Sequence[RawSeries], card: Card, result: SessionAnnotations)
     policy = card.annotations.structure_sets
     if len(counting) < len(single):
         left = len(single) - len(counting)
-        result.warnings.append(f"{left} of {len(single)} segmentations left out: {REJECTED}")
+        rejected = Reason("annotation_rejected_by_author")
+        result.warnings.append(f"{left} of {len(single)} segmentations left out: {rejected}")
     if not ordered and single:
-        result.refused = f"all {len(single)} segmentations are rejected (ApprovalStatus)"
+        result.refused = Reason("segmentations_all_rejected", n_single=len(single))
     elif not ordered and card.annotations.required:
-        result.refused = "the session has no structure set and no segmentation"
+        result.refused = Reason("annotations_missing")
     if len(ordered) < 2 or policy == "all":
         return ordered
     if policy == "refuse":
-        result.refused = f"the session has {len(ordered)} segmentations. Choose by {HOW_MANY}"
+        result.refused = Reason("segmentations_several", n_segmentations=len(ordered))
         return []
     undecided = _undecided(ordered)
     if undecided:
-        result.refused = (
-            f"{undecided}: nothing tells which is the latest. Where all of them count, set "
-            f"{HOW_MANY}"
-        )
+        result.refused = Reason("segmentation_latest_unknown", found=undecided)
         return []
     result.notes.append(f"the latest of {len(ordered)} segmentations was taken")
     return ordered[-1:]
@@ -267,7 +260,9 @@ def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic
         return onto_voxels(mask, image.grid)
     except DataRefused as error:
         raise DataRefused(
-            f"{name} does not lie on the voxels of {image.technique}: {error.what}",
-            why=f"{error.why}; {describe_grid_difference(mask, image.grid)}",
-            next_step="Export the segmentation on the grid of its image",
+            "segmentation_off_grid",
+            name=name,
+            technique=image.technique,
+            difference=describe_grid_difference(mask, image.grid),
+            cause=error.reason,
         ) from error

@@ -23,17 +23,12 @@ from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.convert.clinical import Told, ToldOf
 from cta_data.pipeline.convert.inputs import ConvertInputs
+from cta_data.reasons import Reason
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, ClinicalLinkRow, ImageRow, RoiRow, SessionRow
 
 VERSION = 8
-ASK_FOR_CODE = (
-    "say in the card which label value is metastasis, for example\n\n"
-    "    [masks]\n    lesion_values = [1]\n\n"
-    "and under masks.other_values what the other values are"
-)
-NEXT_STEP = "Add it again when that is mended"
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
@@ -52,12 +47,12 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
                 yield _unit(study, session, card, content, listed.get(session.id.subject), about)
 
 
-def require_lesion_values(card: Card) -> str:
-    """Return why the masks of a cohort cannot be read, or an empty text."""
+def why_masks_unreadable(card: Card) -> Reason | None:
+    """Return why the masks of a cohort cannot be read, or None."""
     has_masks = any(rule.role == "mask" for rule in card.files)
     if has_masks and card.masks.lesion_values is None:
-        return "the card does not say which label value is metastasis, and there is no default"
-    return ""
+        return Reason("lesion_values_undefined")
+    return None
 
 
 def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
@@ -80,26 +75,25 @@ def listed_techniques(study: Study, cohort: str, table: str) -> dict[str, str]:
             rows = list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            "the card's table of drawing techniques cannot be read",
+            "technique_table_unreadable",
             where=f"{study.sourcedata_path(cohort)}/{table}",
-            why=type(error).__name__,
-            next_step="Put it there, or change annotations.drawn_on_table in the card",
+            error_type=type(error).__name__,
         ) from error
     if rows and not {"source_id", "technique"} <= set(rows[0]):
         raise ConfigurationError(
-            "the table needs the columns source_id and technique, separated by tabs",
+            "technique_table_columns_missing",
             where=f"{study.sourcedata_path(cohort)}/{table}",
-            why=f"it has {', '.join(str(name) for name in rows[0])}",
+            rows=", ".join(str(name) for name in rows[0]),
         )
     techniques: dict[str, str] = {}
     for row in rows:
         identifier, technique = row["source_id"].strip(), row["technique"].strip()
         if techniques.setdefault(identifier, technique) != technique:
             raise ConfigurationError(
-                "the table of drawing techniques lists a patient with two techniques",
+                "technique_table_contradicts",
                 where=f"{study.sourcedata_path(cohort)}/{table}",
-                why=f"{techniques[identifier]!r} and {technique!r} in the rows of one patient",
-                next_step="Leave one row a patient",
+                techniques=techniques[identifier],
+                technique=technique,
             )
     return {
         row.subject: techniques[row.source_id]
@@ -118,8 +112,7 @@ def _unit(
 ) -> Unit | Blocked:
     unit = UnitId("convert", session.id)
     if session.refused:
-        why = f"refused when it was added: {session.refused}. {NEXT_STEP}"
-        return Blocked(unit, VERSION, why)
+        return Blocked(unit, VERSION, Reason("refused_when_added", cause=session.refused))
     source = study.sourcedata_path(session.id.cohort)
     places = {
         row.series: row.header[SOURCE_FILE] for row in session.series if SOURCE_FILE in row.header
@@ -128,15 +121,18 @@ def _unit(
     matches = {series: match_file(place, card.files) for series, place in places.items()}
     form = preferred_form(matches.values(), card.files, dicom=has_dicom)
     if not form:
-        why = "no rule of the card matches its files ([[files]] in the cohort's card)"
-        return Blocked(unit, VERSION, why)
+        return Blocked(
+            unit,
+            VERSION,
+            Reason("session_matches_no_rule"),
+        )
     if form == DICOM:
         rows = [row for row in session.series if row.series not in places]
         series = {(row.kind, row.series): f"{source}/{row.file}" for row in rows}
     else:
-        undecided = require_lesion_values(card)
+        undecided = why_masks_unreadable(card)
         if undecided:
-            return Blocked(unit, VERSION, f"{undecided}: {ASK_FOR_CODE}")
+            return Blocked(unit, VERSION, undecided)
         forms = {series: match.rule.form for series, match in matches.items() if match}
         rows = [row for row in session.series if forms.get(row.series) == form]
         series = {("file", row.series): f"{source}/{row.file}" for row in rows}

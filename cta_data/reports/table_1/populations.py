@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 SESSION = ["cohort", "subject", "session"]
-NO_ANNOTATION = r"\bno (?:public )?annotation"
-"""Found in the exclusion reason of a session that was converted and has nothing to score."""
+NO_ANNOTATION = "annotation_not_delivered"
+"""Code of the exclusion of a session that was converted and has nothing to score."""
 TECHNIQUE_OF_QUALITY = {"NAQ": "MPRAGE", "HAQ": "SPACE"}
 EVALUATED, UNANNOTATED, LEFT_OUT = "evaluated", "unannotated", "left out"
 
@@ -57,8 +57,8 @@ def assign_populations(
         dtype="string",
     )
     converted = _has_row(rows, images)
-    without = rows["exclusion_reason"].str.contains(NO_ANNOTATION, case=False)
-    without = excluded & without.fillna(False).astype(bool) & ~split
+    without = (rows["exclusion_code"] == NO_ANNOTATION).fillna(False).astype(bool)
+    without = excluded & without & ~split
     named = rows["population"].notna().to_numpy(dtype=bool)
     rows["standing"] = np.select(
         [converted & named & ~excluded, converted & without], [EVALUATED, UNANNOTATED], LEFT_OUT

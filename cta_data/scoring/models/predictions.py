@@ -81,11 +81,7 @@ def predictions_in_folders(references: Path, predictions: Path) -> Predictions:
     """
     for folder in (references, predictions):
         if not folder.is_dir():
-            raise ConfigurationError(
-                "there is no such folder",
-                where=str(folder),
-                next_step="References lie in <test set>/, predictions in <model>/<test set>/",
-            )
+            raise ConfigurationError("score_folder_not_found", where=folder)
     sets: list[PredictedSet] = []
     unscored = misplaced(predictions)
     for model in subfolders(predictions):

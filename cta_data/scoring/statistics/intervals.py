@@ -163,20 +163,14 @@ def _defined(values: ArrayLike) -> np.ndarray:
     numbers = as_numbers(values, "values")
     undefined = int(np.isnan(numbers).sum())
     if undefined:
-        raise DataRefused(
-            "values to resample are undefined",
-            why=f"{undefined} of {len(numbers)}",
-            next_step="Leave them out, and report how many they are",
-        )
+        raise DataRefused("resampled_values_undefined", undefined=undefined, n_numbers=len(numbers))
     return numbers
 
 
 def _by_cluster(numbers: np.ndarray, clusters: Sequence[object]) -> tuple[np.ndarray, np.ndarray]:
     """Return the sum and the number of values of each cluster, in order of appearance."""
     if len(clusters) != len(numbers):
-        raise DataRefused(
-            "every value needs its cluster", why=f"{len(numbers)} values, {len(clusters)} clusters"
-        )
+        raise DataRefused("cluster_count_differs", n_numbers=len(numbers), n_clusters=len(clusters))
     positions = {name: i for i, name in enumerate(dict.fromkeys(clusters))}
     index = np.array([positions[name] for name in clusters], dtype=np.intp)
     sizes = np.bincount(index, minlength=len(positions))

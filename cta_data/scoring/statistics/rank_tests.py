@@ -71,9 +71,7 @@ def pair_scores(a: ArrayLike, b: ArrayLike) -> PairedScores:
     """
     first, second = as_numbers(a, "scores of A"), as_numbers(b, "scores of B")
     if len(first) != len(second):
-        raise DataRefused(
-            "paired scores are of the same cases", why=f"{len(first)} of A, {len(second)} of B"
-        )
+        raise DataRefused("paired_counts_differ", n_first=len(first), n_second=len(second))
     lost_a, lost_b = np.isnan(first), np.isnan(second)
     kept = ~(lost_a | lost_b)
     return PairedScores(
@@ -261,14 +259,15 @@ def as_numbers(values: ArrayLike, content: str) -> np.ndarray:
     try:
         numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DataRefused(f"{content} are not numbers", why=str(error)) from error
+        raise DataRefused("values_not_numeric", content=content, error=str(error)) from error
     if numbers.ndim != 1:
-        raise DataRefused(
-            f"{content} are not one number after another", why=f"{numbers.ndim} dimensions"
-        )
+        raise DataRefused("values_not_one_dimensional", content=content, ndim=numbers.ndim)
     if np.isinf(numbers).any():
         raise DataRefused(
-            f"{content} are infinite", why=f"{int(np.isinf(numbers).sum())} of {len(numbers)}"
+            "values_infinite",
+            content=content,
+            n_infinite=int(np.isinf(numbers).sum()),
+            n_numbers=len(numbers),
         )
     return numbers
 

@@ -36,7 +36,5 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
             return connection.execute(sql).df()
         except duckdb.Error as error:
             raise CtaError(
-                "the query failed",
-                why=str(error),
-                next_step=f"Tables: {', '.join(table_schemas())}",
+                "query_failed", error=str(error), table_schemas=tuple(table_schemas())
             ) from error

@@ -37,6 +37,8 @@ class SessionRow(TableRow):
     missing: tuple[str, ...] | None = None
     partition: str | None = None
     exclusion_reason: str | None = None
+    exclusion_code: str | None = None
+    exclusion_step: str | None = None
     licence: str | None = None
 
 
@@ -109,6 +111,7 @@ class RoiRow(TableRow):
     selected: bool
     selected_by: str | None = None
     rejected_reason: str | None = None
+    rejected_code: str | None = None
     target_type: str | None = None
 
 
@@ -147,6 +150,7 @@ class TransformRow(TableRow):
     quality_values: str | None = None
     accepted: bool
     rejection_reason: str | None = None
+    rejection_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +264,8 @@ class UnitRow(TableRow):
     key: str
     status: str
     reason: str | None = None
+    reason_code: str | None = None
+    stopped_by: str | None = None
     warnings: tuple[str, ...] = ()
     step_version: int | None = None
     parameters: str | None = None

@@ -150,9 +150,7 @@ def write_rows(folder: Path, table: str, rows: Sequence[TableRow]) -> None:
     try:
         content = pa.Table.from_pylist([row.columns() for row in rows], schema=schema.arrow)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise CtaError(
-            "a row does not fit its table", where=layout.table(table), why=str(error)
-        ) from error
+        raise CtaError("table_rows_invalid", where=layout.table(table), error=str(error)) from error
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / f"{table}.parquet") as unfinished:
         pq.write_table(content, unfinished, compression="zstd")
@@ -209,11 +207,10 @@ def _read_checked(path: Path, table: str) -> tuple[pa.Table, pq.ParquetFile]:
         stored.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         why = f"{error}".splitlines()[0].split(":")[-1].strip()
-        raise _damaged(path, "the table cannot be read", why) from error
+        raise CtaError("table_unreadable", where=path, error=why) from error
     absent = [name for name in schema.names if name not in stored.column_names]
     if absent:
-        why = f"it has no column {', '.join(absent)}"
-        raise _damaged(path, f"this is not the table {table} of this version", why)
+        raise CtaError("table_columns_missing", where=path, table=table, columns=absent)
     columns = [_column(path, stored[field.name], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema), file
 
@@ -223,21 +220,22 @@ def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedA
     try:
         column = stored.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        why = f"column {field.name} holds {stored.type}, not {field.type}"
-        raise _damaged(path, "the table is damaged", why) from error
+        raise CtaError(
+            "table_column_type_differs",
+            where=path,
+            column=field.name,
+            stored_type=stored.type,
+            expected_type=field.type,
+        ) from error
     if column.null_count and not field.nullable:
-        why = f"column {field.name} always has a value, and {column.null_count} rows lack it"
-        raise _damaged(path, "the table is damaged", why)
+        raise CtaError(
+            "table_values_missing", where=path, column=field.name, n_rows=column.null_count
+        )
     return column
 
 
 def _twins(path: Path, key: tuple[str, ...]) -> CtaError:
-    return _damaged(path, "the table is damaged", f"two rows have one {', '.join(key)}")
-
-
-def _damaged(path: Path, what: str, why: str) -> CtaError:
-    next_step = "Restore it with `git checkout -- manifests` and run the command again"
-    return CtaError(what, where=str(path), why=why, next_step=next_step)
+    return CtaError("table_key_not_unique", where=path, key=key)
 
 
 def read_frame(folder: Path, table: str) -> pd.DataFrame:
@@ -264,15 +262,15 @@ def _complete(of: type[Stored], rows: Iterable[Stored]) -> dict[Key, Stored]:
     complete: dict[Key, Stored] = {}
     for row in rows:
         if type(row) is not of:
-            raise CtaError(f"a row of table {row.TABLE} was given to table {of.TABLE}")
+            raise CtaError("row_of_another_table", table=row.TABLE, expected_table=of.TABLE)
         plain = row.as_stored()
         for field in schema.arrow:
             value = plain.column(field.name)
             if value is None and not field.nullable:
-                raise CtaError("a row lacks a value", where=of.TABLE, why=f"{field.name} is null")
+                raise CtaError("row_value_missing", where=of.TABLE, field=field.name)
             # Arrow would cut the fraction off without a word.
             if field.type == pa.int64() and isinstance(value, float):
                 why = f"{field.name} is {value!r}, not a whole number"
-                raise CtaError("a row does not fit its table", where=of.TABLE, why=why)
+                raise CtaError("row_value_invalid", where=of.TABLE, why=why)
         complete[tuple(map(plain.column, schema.key))] = plain
     return complete

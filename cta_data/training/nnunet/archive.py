@@ -99,7 +99,7 @@ def import_model(archive: Path, results: Path) -> Archived:
             top, folds = _model_in(entries, archive)
             target = results / top
             if target.exists():
-                raise DataRefused("the model is there already", where=top)
+                raise DataRefused("model_exists", where=top)
             part = results / ".import.part"
             shutil.rmtree(part, ignore_errors=True)
             try:
@@ -113,10 +113,10 @@ def import_model(archive: Path, results: Path) -> Archived:
                 shutil.rmtree(part, ignore_errors=True)
     except _UNREADABLE as error:
         raise DataRefused(
-            "the archive cannot be read",
+            "model_archive_unreadable",
             where=archive.name,
-            why=f"{type(error).__name__}: {error}",
-            next_step="Give the zip file that nnU-Net exported",
+            error_type=type(error).__name__,
+            error=error,
         ) from error
     kept = {entry.filename for entry in taken}
     skipped = tuple(sorted(entry.filename for entry in entries if entry.filename not in kept))
@@ -129,14 +129,14 @@ def _checked(packed: zipfile.ZipFile, archive: Path) -> Iterator[zipfile.ZipInfo
         hidden = hidden_character(entry.filename)
         if hidden:
             why = f"{shown(entry.filename)!r} has the character {hidden} in its name"
-            raise DataRefused("the archive is not safe", where=archive.name, why=why)
+            raise DataRefused("model_archive_unsafe", where=archive.name, why=why)
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
             why = f"{entry.filename!r} leads out of the folder"
-            raise DataRefused("the archive is not safe", where=archive.name, why=why)
+            raise DataRefused("model_archive_unsafe", where=archive.name, why=why)
         total += entry.file_size
         if total > _MOST_BYTES:
-            raise DataRefused("the archive is larger than 64 GiB unpacked", where=archive.name)
+            raise DataRefused("model_archive_too_large", where=archive.name)
         if path.parts and not entry.is_dir():
             yield entry
 
@@ -149,11 +149,11 @@ def _model_in(entries: list[zipfile.ZipInfo], archive: Path) -> tuple[str, tuple
             found.setdefault("/".join(parts[:2]), []).append(parts[2].removeprefix("fold_"))
     if len(found) != 1:
         why = f"it holds {len(found)} models" if found else f"no <model>/fold_…/{CHECKPOINT} in it"
-        raise DataRefused("this is no archive of one nnU-Net model", where=archive.name, why=why)
+        raise DataRefused("not_a_model_archive", where=archive.name, why=why)
     [(top, folds)] = found.items()
     if _is_hidden(top):
         why = f"{top!r} is a hidden folder, as git and DataLad have them"
-        raise DataRefused("the archive is not safe", where=archive.name, why=why)
+        raise DataRefused("model_archive_unsafe", where=archive.name, why=why)
     return top, tuple(sorted(folds))
 
 
@@ -178,15 +178,11 @@ def _check_model(folder: Path, archive: str) -> None:
             read_json_object(folder / name)
         except DataRefused as error:
             why = error.why or "it lacks"
-            raise DataRefused(
-                "the model is not whole", where=f"{archive}: {name}", why=why
-            ) from error
+            raise DataRefused("model_incomplete", where=f"{archive}: {name}", why=why) from error
     # All of them, not only those that are predicted with: nnU-Net executes what it loads.
     for path in sorted(folder.rglob("*.pth")):
         try:
             read_checkpoint(path)
         except DataRefused as error:
             where = f"{archive}: {path.relative_to(folder)}"
-            raise DataRefused(
-                error.what, where=where, why=error.why, next_step=error.next_step
-            ) from error
+            raise DataRefused(error.reason.at(where)) from error

@@ -40,15 +40,13 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     except DataRefused:
         raise
     except FileNotFoundError as error:
-        raise DataRefused("there is no such checkpoint", where=path.name) from error
+        raise DataRefused("checkpoint_not_found", where=path.name) from error
     except Exception as error:
         # Damaged bytes are taken for any instruction, and fail in any way.
         raise _refusal(path.name, error) from error
     missing = [name for name in NEEDED if not isinstance(content, dict) or name not in content]
     if missing:
-        raise DataRefused(
-            "this is no checkpoint of nnU-Net v2", where=path.name, why=f"without {missing[0]}"
-        )
+        raise DataRefused("not_an_nnunet_checkpoint", where=path.name, missing=missing[0])
     return dict(content)
 
 
@@ -80,30 +78,17 @@ def _require_as_stored(path: Path) -> None:
     size = sum(member.file_size for member in members)
     if packers or size > path.stat().st_size:
         raise DataRefused(
-            "the checkpoint is compressed",
-            where=path.name,
-            why=f"its {path.stat().st_size} bytes would become {size}",
-            next_step="Have it saved by nnU-Net again",
+            "checkpoint_compressed", where=path.name, size_bytes=path.stat().st_size, size=size
         )
 
 
 def _refusal(name: str, error: Exception) -> DataRefused:
     forbidden = _forbidden(str(error)) if isinstance(error, pickle.UnpicklingError) else ""
     if forbidden:
-        return DataRefused(
-            "the checkpoint holds more than weights",
-            where=name,
-            why=f"{forbidden}; nothing of it was executed",
-            next_step="Take the model from someone you trust, or have it saved by nnU-Net again",
-        )
+        return DataRefused("checkpoint_holds_code", where=name, forbidden=forbidden)
     told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip()
     first = f": {type(error).__name__}: {told.splitlines()[0][:200]}" if told else ""
-    return DataRefused(
-        "the checkpoint cannot be read",
-        where=name,
-        why=f"it is damaged, cut off or none of PyTorch{first}",
-        next_step="Fetch or copy it again; where it is your own, remove it and train again",
-    )
+    return DataRefused("checkpoint_unreadable", where=name, first=first)
 
 
 def _forbidden(message: str) -> str:

@@ -67,12 +67,9 @@ def load_ensemble(
     for fold, content in zip(folds, checkpoints, strict=True):
         same = content["init_args"]["configuration"] == first["init_args"]["configuration"]
         if not same or content["trainer_name"] != first["trainer_name"]:
-            raise DataRefused("the folds are of different models", where=f"fold_{fold}")
+            raise DataRefused("fold_models_differ", where=f"fold_{fold}")
     if not first["trainer_name"].startswith(TRAINER):
-        raise DataRefused(
-            f"the model was trained by {first['trainer_name']}, which is not known here",
-            next_step="Predict with nnU-Net itself, where that trainer is installed",
-        )
+        raise DataRefused("trainer_unknown", trainer_name=first["trainer_name"])
     configuration = plans.get_configuration(first["init_args"]["configuration"])
     if configuration.previous_stage_name:
         raise cascade_refused(model.name)
@@ -82,7 +79,7 @@ def load_ensemble(
         network.load_state_dict(first["network_weights"])
     except RuntimeError as error:
         why = str(error).splitlines()[0]
-        raise DataRefused("the weights do not fit the plans", where=model.name, why=why) from error
+        raise DataRefused("weights_off_plans", where=model.name, why=why) from error
     predictor = ProbabilityEnsemble(
         tile_step_size=tile_step,
         use_mirroring=mirroring,
@@ -119,4 +116,4 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return read_json_object(path)
     except DataRefused as error:
-        raise DataRefused("the model is not whole", where=path.name, why=error.why) from error
+        raise DataRefused("model_incomplete", where=path.name, why=error.why) from error

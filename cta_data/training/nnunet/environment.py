@@ -53,10 +53,7 @@ def require_training_packages() -> None:
 
     missing = [name for name in ("torch", "nnunetv2") if find_spec(name) is None]
     if missing:
-        raise ConfigurationError(
-            f"{' and '.join(missing)} must be installed for this",
-            next_step="Run `pip install 'cta_data[train]' -c constraints.txt`",
-        )
+        raise ConfigurationError("training_extra_not_installed", missing=tuple(missing))
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -80,23 +77,14 @@ def require_device(device: str) -> None:
         The device is none of nnU-Net's, or this machine has none.
     """
     if device not in DEVICES:
-        raise ConfigurationError(
-            f"there is no device {device!r}", next_step=f"Name one of {', '.join(DEVICES)}"
-        )
+        raise ConfigurationError("device_unknown", device=device, devices=tuple(DEVICES))
     if device == "cuda" and not _has_cuda():
-        raise ConfigurationError(
-            "there is no GPU for --device cuda",
-            why=_why_no_cuda(),
-            next_step="Run on a machine with an NVIDIA GPU and a CUDA build of torch, "
-            "or use --device cpu with a small plan",
-        )
+        raise ConfigurationError("cuda_unavailable", why_no_cuda=_why_no_cuda())
     if device == "mps":
         import torch
 
         if not torch.backends.mps.is_available():
-            raise ConfigurationError(
-                "there is no Apple GPU for --device mps", next_step="Use --device cpu or cuda"
-            )
+            raise ConfigurationError("mps_unavailable")
 
 
 def _has_cuda() -> bool:

@@ -42,9 +42,7 @@ def one_gpu(folder: Path, device: str, count: int) -> Iterator[dict[str, str]]:
     names = visible_gpus()
     names = names[:count] if count else names
     if not names:
-        raise ConfigurationError(
-            "there is no GPU for --device cuda", next_step="Use another device or machine"
-        )
+        raise ConfigurationError("gpus_not_found")
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         files = [

@@ -36,25 +36,17 @@ class ModelFacts:
         known = ", ".join(f"{name!r}" for name in self.labels)
         unknown = [name for name in names if name not in self.labels]
         if unknown:
-            raise ConfigurationError(
-                f"the model predicts no {unknown[0]!r}", why=f"its labels are {known}"
-            )
+            raise ConfigurationError("lesion_label_unknown", unknown=unknown[0], known=known)
         if not names and len(self.labels) != 1:
             raise ConfigurationError(
-                f"the model predicts {len(self.labels)} labels, and which are lesion is not known",
-                why=f"they are {known}",
-                next_step="Name those that count: --lesion NAME",
+                "lesion_label_ambiguous", n_labels=len(self.labels), known=known
             )
         return sorted({self.labels[name] for name in names or self.labels})
 
 
 def cascade_refused(model: str) -> DataRefused:
     """Return why a model that takes another model's prediction is not used."""
-    return DataRefused(
-        "the model is the second stage of a cascade, which needs the first stage's prediction",
-        where=model,
-        next_step="Predict with a 3d_fullres or 2d model, or with nnU-Net itself",
-    )
+    return DataRefused("cascade_unsupported", where=model)
 
 
 def require_single_stage(model: Path) -> None:
@@ -89,14 +81,12 @@ def read_model_facts(model: Path) -> ModelFacts:
         labels = dict(content["labels"])
         ordered = tuple(str(channels[key]) for key in sorted(channels, key=int))
     except DataRefused as error:
-        raise DataRefused("the model is not whole", where=path.name, why=error.why) from error
+        raise DataRefused("model_incomplete", where=path.name, why=error.why) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataRefused(
-            "the model is not whole", where=path.name, why=f"{type(error).__name__}: {error}"
+            "model_facts_unreadable", where=path.name, error_type=type(error).__name__, error=error
         ) from error
     lesions = {name: value for name, value in labels.items() if name not in _NOT_LESION}
     if not all(isinstance(value, int) for value in lesions.values()):
-        raise DataRefused(
-            "the model predicts overlapping regions, which is not supported", where=path.name
-        )
+        raise DataRefused("region_model_unsupported", where=path.name)
     return ModelFacts(ordered, lesions)

@@ -62,7 +62,7 @@ def _plan(job: Mapping[str, Any], folder: Path) -> None:
     path = folder / f"{PLANS_OF_PLANNER[job['planner']]}.json"
     plans = json.loads(path.read_text("utf-8"))
     if job["configuration"] not in plans["configurations"]:
-        raise ConfigurationError(f"nnU-Net plans no {job['configuration']} for these images")
+        raise ConfigurationError("configuration_not_planned", configuration=job["configuration"])
     plans = adapted(
         plans,
         job["configuration"],

@@ -37,16 +37,22 @@ def require_fitting_patch(
         first.
     """
     axes, halved = AXES[configuration], 2 ** (max(1, len(features)) - 1)
-    problem = ""
     if patch_size and len(patch_size) != axes:
-        problem = f"training.patch_size {list(patch_size)} needs {axes} axes for {configuration}"
-    elif any(size % halved for size in patch_size):
-        problem = (
-            f"training.patch_size {list(patch_size)} is not divisible by {halved}, "
-            f"which {len(features)} stages halve it by"
+        raise ConfigurationError(
+            "patch_axes_wrong",
+            where="study.toml",
+            patch_size=str(list(patch_size)),
+            n_axes=axes,
+            configuration=configuration,
         )
-    if problem:
-        raise ConfigurationError(problem, where="study.toml", next_step="Correct it there")
+    if any(size % halved for size in patch_size):
+        raise ConfigurationError(
+            "patch_not_divisible",
+            where="study.toml",
+            patch_size=str(list(patch_size)),
+            divisor=halved,
+            n_stages=len(features),
+        )
 
 
 def adapted(

@@ -25,6 +25,7 @@ from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.files import json_line, write_text
 from cta_data.memory import lift_memory_bound
 from cta_data.processes import die_with_parent
+from cta_data.reasons import Reason
 
 JOBS = {
     "plan": "cta_data.training.nnunet.planning:plan_job",
@@ -94,7 +95,7 @@ def run_job(
         raise _death(name, done.returncode, log)
     if "error" in content:
         error = content["error"]
-        raise _KINDS[error.pop("kind")](error.pop("what"), **error)
+        raise _KINDS[error["kind"]](Reason.from_dict(error["reason"]))
     return dict(content)
 
 
@@ -109,10 +110,7 @@ def _is_full(folder: Path) -> bool:
 
 
 def _full_disk() -> CtaError:
-    return CtaError(
-        "the disk is full",
-        next_step="Free some space and run the same command again: it goes on where it was",
-    )
+    return CtaError("disk_full_in_training")
 
 
 def _death(name: str, code: int, log: Path) -> CtaError:
@@ -124,9 +122,7 @@ def _death(name: str, code: int, log: Path) -> CtaError:
         why = " / ".join(line.strip() for line in lines[-_LAST_LINES:] if line.strip())
         why = why or f"exit code {code}"
         todo = "The log tells more"
-    return CtaError(
-        f"the process of nnU-Net's {name} died", where=log.name, why=why, next_step=todo
-    )
+    return CtaError("nnunet_process_died", where=log.name, name=name, why=why, todo=todo)
 
 
 def main(name: str, job: Path, answer: Path) -> None:
@@ -140,22 +136,16 @@ def main(name: str, job: Path, answer: Path) -> None:
     write_text(json_line(content), answer)
 
 
-def _told(error: Exception) -> dict[str, str]:
+def _told(error: Exception) -> dict[str, Any]:
     if isinstance(error, CtaError):
         kind = type(error).__name__ if type(error).__name__ in _KINDS else "CtaError"
-        return {
-            "kind": kind,
-            "what": error.what,
-            "where": error.where,
-            "why": error.why,
-            "next_step": error.next_step,
-        }
+        return {"kind": kind, "reason": error.reason.as_dict()}
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return _told(_full_disk())
     if "out of memory" in str(error).lower():
-        todo = "Choose a smaller plan (training.patch_size, batch_size), or a larger GPU"
-        return {"kind": "CtaError", "what": "out of memory", "why": str(error), "next_step": todo}
-    return {"kind": "CtaError", "what": f"{type(error).__name__}: {error}".strip()}
+        return _told(CtaError("out_of_memory_in_training", error=str(error)))
+    told = f"{type(error).__name__}: {error}".strip()
+    return _told(CtaError("unforeseen_error_in_training", error=told))
 
 
 if __name__ == "__main__":

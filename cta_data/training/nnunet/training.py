@@ -55,7 +55,7 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
 def _alone(path: Path) -> Iterator[None]:
     with locked(path, wait=False) as alone:
         if not alone:
-            raise CtaError("another process trains this fold", next_step="Wait until it has ended")
+            raise CtaError("fold_locked")
         yield
 
 

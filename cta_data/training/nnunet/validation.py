@@ -38,7 +38,7 @@ def validate(trainer: Any, job: dict[str, Any]) -> None:
     predict_cases(_predictor(trainer, job), _cases(trainer, job, folder), failed, _write)
     if failed:
         case, why = next(iter(failed.items()))
-        raise CtaError("a validation case cannot be predicted", where=case, why=why)
+        raise CtaError("validation_case_failed", where=case, why=why)
     labels = trainer.label_manager
     with pools_of_threads(job["processes"] <= FEW_PROCESSES):
         compute_metrics_on_folder(
