@@ -21,7 +21,7 @@ UNKNOWN = "no reason is known"
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class Sentence:
     """Entry of the catalogue: sentences that name the values of a reason in braces.
 
     A value that is a tuple is shown as a list with commas, or with what a colon in the braces
@@ -35,11 +35,11 @@ class Template:
 
 
 @cache
-def catalogue() -> Mapping[str, Template]:
+def catalogue() -> Mapping[str, Sentence]:
     """Return the sentences of every code."""
     rooms = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
     return {
-        code: Template(room, **sentences)
+        code: Sentence(room, **sentences)
         for room, codes in rooms.items()
         for code, sentences in codes.items()
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 from python_reference import python_page
 
-from cta_data.reasons import Template, catalogue
+from cta_data.reasons import Sentence, catalogue
 from cta_data.study.layout import ARTEFACTS, Artefact
 from cta_data.study.session_id import SessionId
 
@@ -150,7 +150,7 @@ several.
 """
 
 
-def reasons_page(reasons: Mapping[str, Template]) -> str:
+def reasons_page(reasons: Mapping[str, Sentence]) -> str:
     """Return the page of all codes, a section a package."""
     rooms: dict[str, list[str]] = {}
     for code, template in reasons.items():
@@ -160,7 +160,7 @@ def reasons_page(reasons: Mapping[str, Template]) -> str:
     return HEAD_OF_REASONS + "\n\n".join(sections) + "\n"
 
 
-def _reason_line(code: str, template: Template) -> str:
+def _reason_line(code: str, template: Sentence) -> str:
     found = f"{template.what} ({template.why})" if template.why else template.what
     cells = [_cell(text) for text in (found, template.next_step)]
     return f"| `{code}` | {' | '.join(cells)} |"

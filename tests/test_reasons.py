@@ -13,7 +13,7 @@ import pytest
 
 import cta_data
 from cta_data.errors import CtaError, DataRefused
-from cta_data.reasons import CATALOGUE, Reason, Template, catalogue, together
+from cta_data.reasons import CATALOGUE, Reason, Sentence, catalogue, together
 
 PACKAGE = Path(cta_data.__file__).parent
 KINDS = {"CtaError", "DataRefused", "TooLarge", "ConfigurationError", "NotAvailable"}
@@ -38,7 +38,7 @@ def _codes(first: ast.expr) -> list[str]:
     return [first.value] if isinstance(first, ast.Constant) else []
 
 
-def _fields(template: Template) -> set[str]:
+def _fields(template: Sentence) -> set[str]:
     sentences = (template.what, template.why, template.next_step)
     parsed = [field for text in sentences for _, field, *_ in string.Formatter().parse(text)]
     return {re.split(r"[.\[]", name)[0] for name in parsed if name}

@@ -27,7 +27,7 @@ from cta_data.intake.pseudonyms import (
     read_or_make_salt,
     read_subject_map,
 )
-from cta_data.intake.subject_plan import Patient, PatientPlan, plan_patient
+from cta_data.intake.subject_plan import DeliveredPatient, PatientPlan, plan_patient
 from cta_data.reasons import Reason
 from cta_data.study.sourcedata import (
     ACCEPTED,
@@ -127,7 +127,7 @@ def plan_addition(
 
 
 def _persons_elsewhere(
-    patients: list[Patient], plans: list[PatientPlan], options: AdditionOptions
+    patients: list[DeliveredPatient], plans: list[PatientPlan], options: AdditionOptions
 ) -> list[PersonRow]:
     """Return which of the accepted patients are subjects of other cohorts as well."""
     return [
@@ -147,7 +147,7 @@ def _plan_patients(
     options: AdditionOptions,
     expected: Expected,
     salt: str,
-) -> tuple[list[Patient], list[PatientPlan]]:
+) -> tuple[list[DeliveredPatient], list[PatientPlan]]:
     """Plan every patient of a source who may enter the cohort.
 
     Raises
@@ -263,8 +263,8 @@ def _nothing_expected(source: Path, patients: int, strangers: list[Problem]) -> 
 
 
 def _without_unexpected(
-    patients: list[Patient], plans: list[PatientPlan], found: Discovery
-) -> tuple[list[Patient], list[PatientPlan]]:
+    patients: list[DeliveredPatient], plans: list[PatientPlan], found: Discovery
+) -> tuple[list[DeliveredPatient], list[PatientPlan]]:
     """Leave out patients who do not belong: a public cohort does not even list their numbers."""
     kept = [(one, plan) for one, plan in zip(patients, plans, strict=True) if not plan.unexpected]
     for one, plan in zip(patients, plans, strict=True):
@@ -280,7 +280,7 @@ def _without_unexpected(
 
 def _patients(
     instances: list[Instance], inventory: Inventory, options: AdditionOptions, salt: str
-) -> list[Patient]:
+) -> list[DeliveredPatient]:
     by_id: dict[str, list[Instance]] = {}
     for one in instances:
         by_id.setdefault(options.naming.canonical(one.patient_id), []).append(one)
@@ -305,12 +305,12 @@ def _patients(
 
 def _named_patients(
     by_id: dict[str, list[Instance]], labelling: Labelling, chosen: Mapping[str, str]
-) -> list[Patient]:
+) -> list[DeliveredPatient]:
     ids_of: dict[str, list[str]] = {}
     for source_id, label in labelling.labels.items():
         ids_of.setdefault(label, []).append(source_id)
     patients = [
-        Patient(
+        DeliveredPatient(
             label,
             {source_id: by_id[source_id] for source_id in ids},
             newcomer=label in labelling.newcomers,
@@ -319,21 +319,23 @@ def _named_patients(
         for label, ids in sorted(ids_of.items())
     ]
     for source_id, (label, reason) in sorted(labelling.refused.items()):
-        patients.append(Patient(label, {source_id: by_id[source_id]}, refusal=reason))
+        patients.append(DeliveredPatient(label, {source_id: by_id[source_id]}, refusal=reason))
     return patients
 
 
-def _unnamed_patients(instances: list[Instance]) -> list[Patient]:
+def _unnamed_patients(instances: list[Instance]) -> list[DeliveredPatient]:
     """Files without a patient number: one refused patient a study."""
     studies: dict[str, list[Instance]] = {}
     for one in instances:
         studies.setdefault(one.study_uid, []).append(one)
     reason = Reason("patient_number_missing")
-    return [Patient("", {"": files}, refusal=reason) for _, files in sorted(studies.items())]
+    return [
+        DeliveredPatient("", {"": files}, refusal=reason) for _, files in sorted(studies.items())
+    ]
 
 
 def _shared_uids(
-    patients: Iterable[Patient], inventory: Inventory, options: AdditionOptions
+    patients: Iterable[DeliveredPatient], inventory: Inventory, options: AdditionOptions
 ) -> dict[str, frozenset[str]]:
     owners: dict[str, set[str]] = {}
     for patient in patients:

@@ -16,7 +16,7 @@ from cta_data.intake.persons import (
     sample_of_slices,
 )
 from cta_data.intake.plan_model import AdditionOptions
-from cta_data.intake.subject_plan import Patient
+from cta_data.intake.subject_plan import DeliveredPatient
 from cta_data.reasons import Reason
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 
@@ -24,7 +24,7 @@ MOST_NAMED = 5
 
 
 def likenesses(
-    patients: Iterable[Patient], inventory: Inventory, options: AdditionOptions, salt: str
+    patients: Iterable[DeliveredPatient], inventory: Inventory, options: AdditionOptions, salt: str
 ) -> dict[str, list[Reason]]:
     """Return why patients of a source seem to be another subject, by label.
 

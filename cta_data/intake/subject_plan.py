@@ -37,7 +37,7 @@ _FILES_NAMED = 10
 
 
 @dataclass
-class Patient:
+class DeliveredPatient:
     """The files of one subject of the source.
 
     Attributes
@@ -98,7 +98,7 @@ class _Refusals:
 
 
 def plan_patient(
-    patient: Patient,
+    patient: DeliveredPatient,
     inventory: Inventory,
     options: AdditionOptions,
     salt: str,
@@ -153,15 +153,14 @@ def plan_patient(
             _check_nothing_left(series, set_aside, refusals)
     unexpected = not known.rows and not expected.has_image(series)
     if unexpected:
-        no_image = Reason("known_images_missing")
-        refusals.add(no_image)
+        refusals.add(no_image := Reason("known_images_missing"))
         series = [refused_series(group, patient.label, "", no_image, ()) for group in kept]
     subject = _subject_plan(patient, identities, refusals)
     return PatientPlan(subject, series, set_aside, _counts(grouping, series), unexpected)
 
 
 def _check_numbers(
-    patient: Patient,
+    patient: DeliveredPatient,
     rows: list[SubjectRow],
     options: AdditionOptions,
     salt: str,
@@ -220,7 +219,7 @@ def _check_between(
 
 
 def _check_headers(
-    patient: Patient,
+    patient: DeliveredPatient,
     grouping: Grouping,
     kept: list[SeriesGroup],
     shared_uids: Mapping[str, frozenset[str]],
@@ -353,7 +352,7 @@ def _set_aside(label: str, grouping: Grouping) -> list[SetAside]:
 
 
 def _subject_plan(
-    patient: Patient, identities: Mapping[str, Mapping[str, str]], refusals: _Refusals
+    patient: DeliveredPatient, identities: Mapping[str, Mapping[str, str]], refusals: _Refusals
 ) -> SubjectPlan:
     return SubjectPlan(
         subject=patient.label,

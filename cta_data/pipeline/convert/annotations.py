@@ -23,7 +23,7 @@ from cta_data.imaging.rasterization.rasterize import spacing_along_axes
 from cta_data.pipeline.convert.annotation_choice import Numbered, choose_objects
 from cta_data.pipeline.convert.annotation_rows import rejected_columns
 from cta_data.pipeline.convert.contour_images import ContourImage, image_of_contours
-from cta_data.pipeline.convert.image_rows import PlacedImage, RawSession, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSession
 from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
 from cta_data.reasons import Reason, together
 from cta_data.redaction import Identity, Redactor
@@ -94,7 +94,7 @@ class SessionAnnotations:
 def convert_annotations(
     unit: UnitId,
     session: RawSession,
-    images: SessionImages,
+    images: ConvertedImages,
     card: Card,
     workspace: Workspace,
     *,
@@ -145,7 +145,7 @@ def convert_annotations(
 def _convert_one(
     unit: UnitId,
     one: Numbered,
-    images: SessionImages,
+    images: ConvertedImages,
     card: Card,
     naming: RoiNaming,
     listed: str | None,

@@ -32,8 +32,8 @@ from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_a
 from cta_data.intake import read_members
 from cta_data.pipeline.convert.image_rows import (
     TWO_VALUES,
+    ConvertedImages,
     PlacedImage,
-    SessionImages,
     grid_columns,
     image_name,
 )
@@ -105,7 +105,7 @@ def file_naming(files: Iterable[SessionFile], card: Card) -> RoiNaming:
 
 def convert_file_images(
     unit: UnitId, files: Sequence[SessionFile], card: Card, form: str, workspace: Workspace
-) -> SessionImages:
+) -> ConvertedImages:
     """Write the image and sidecar of every file that is one.
 
     Images whose bytes need no change are not encoded again.
@@ -115,7 +115,7 @@ def convert_file_images(
     DataRefused
         A required image is missing, two files are one image, or a file is damaged.
     """
-    images = SessionImages()
+    images = ConvertedImages()
     chosen = [f for f in files if f.match.rule.role == "image"]
     _check_slices(files)
     _check_roles(unit, chosen, card, form, images)
@@ -195,7 +195,7 @@ def _span(numbers: list[int]) -> str:
 
 
 def _check_roles(
-    unit: UnitId, files: Sequence[SessionFile], card: Card, form: str, images: SessionImages
+    unit: UnitId, files: Sequence[SessionFile], card: Card, form: str, images: ConvertedImages
 ) -> None:
     problems: list[Reason] = []
     found: dict[tuple[str, str], list[SessionFile]] = {}
@@ -230,7 +230,7 @@ def _write(
     frame: int,
     card: Card,
     workspace: Workspace,
-    images: SessionImages,
+    images: ConvertedImages,
 ) -> ImageRow:
     """Write one image with its sidecar; return its row."""
     rule = file.match.rule

@@ -67,7 +67,7 @@ class PlacedImage:
 
 
 @dataclass
-class SessionImages:
+class ConvertedImages:
     """Images of a session and their rows; `missing` names images that were not delivered."""
 
     placed: list[PlacedImage] = field(default_factory=list)

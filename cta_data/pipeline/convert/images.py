@@ -23,10 +23,10 @@ from cta_data.intake.person import person_of
 from cta_data.pipeline.convert.dose import convert_dose
 from cta_data.pipeline.convert.image_rows import (
     TWO_VALUES,
+    ConvertedImages,
     PlacedImage,
     RawSeries,
     RawSession,
-    SessionImages,
     grid_columns,
     image_name,
 )
@@ -51,7 +51,7 @@ def read_session(unit: Unit[ConvertInputs], workspace: Workspace) -> RawSession:
 
 def convert_images(
     unit: UnitId, session: RawSession, card: Card, workspace: Workspace
-) -> SessionImages:
+) -> ConvertedImages:
     """Write the image and sidecar of every series that has a role.
 
     Raises
@@ -70,7 +70,7 @@ def convert_images(
             n_series=len(headers),
         )
     person, notes = person_of(one.header for one in session.series)
-    images = SessionImages(person=person, notes=notes)
+    images = ConvertedImages(person=person, notes=notes)
     frames: dict[str, int] = {}
     for role in sorted(roles.images, key=lambda r: (r.technique or "", r.phase, r.identifier)):
         raw = by_identifier[role.identifier]
@@ -125,7 +125,7 @@ def _write(
     converted: ConvertedSeries,
     frame: int,
     workspace: Workspace,
-    images: SessionImages,
+    images: ConvertedImages,
 ) -> ImageRow:
     """Write one image with its sidecar; return its row."""
     assert role.technique

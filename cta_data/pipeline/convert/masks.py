@@ -19,7 +19,7 @@ from cta_data.imaging.lesions.mask_placement import reordered
 from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
 from cta_data.pipeline.convert.annotations import SessionAnnotations
 from cta_data.pipeline.convert.files import SessionFile, file_naming, read_mask
-from cta_data.pipeline.convert.image_rows import PlacedImage, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage
 from cta_data.reasons import Reason, together
 from cta_data.study import layout
 from cta_data.study.phases import phase_rank
@@ -29,7 +29,7 @@ from cta_data.study.session_id import SessionId
 def convert_masks(
     unit: UnitId,
     files: Sequence[SessionFile],
-    images: SessionImages,
+    images: ConvertedImages,
     card: Card,
     workspace: Workspace,
 ) -> SessionAnnotations:

@@ -22,7 +22,7 @@ from cta_data.formats.dicom.time import Moment, in_order, is_later
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.inverse import inverse_of
 from cta_data.pipeline.convert.annotation_choice import made_at
-from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSeries, RawSession
 from cta_data.study import layout
 
 SAME_MM = 0.1
@@ -49,7 +49,7 @@ class Statement:
 
 
 def convert_registrations(
-    unit: UnitId, session: RawSession, images: SessionImages, policy: str, workspace: Workspace
+    unit: UnitId, session: RawSession, images: ConvertedImages, policy: str, workspace: Workspace
 ) -> None:
     """Write what Spatial Registration objects say of the session's frames of reference.
 
@@ -81,7 +81,7 @@ def convert_registrations(
         sitk.WriteTransform(one.transform, str(workspace.write(path)))
 
 
-def _statements(series: Iterable[RawSeries], images: SessionImages) -> Iterable[Statement]:
+def _statements(series: Iterable[RawSeries], images: ConvertedImages) -> Iterable[Statement]:
     frames = images.frame_uids()
     for raw in (RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets):
         registration = read_spatial_registration(raw.datasets[0])

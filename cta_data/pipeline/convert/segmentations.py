@@ -33,7 +33,7 @@ from cta_data.pipeline.convert.annotation_choice import (
 from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
 from cta_data.pipeline.convert.annotations import SessionAnnotations, session_identity
 from cta_data.pipeline.convert.contour_images import image_of_segmentation
-from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSeries, RawSession
 from cta_data.pipeline.convert.masks import write_drawn
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.reasons import Reason, together
@@ -60,7 +60,7 @@ class _Segments:
 def convert_segmentations(
     unit: UnitId,
     session: RawSession,
-    images: SessionImages,
+    images: ConvertedImages,
     card: Card,
     workspace: Workspace,
     *,

@@ -16,7 +16,7 @@ from cta_data.engine import (
 from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
 from cta_data.pipeline.convert.clinical import link_rows
 from cta_data.pipeline.convert.files import convert_file_images, session_files
-from cta_data.pipeline.convert.image_rows import SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages
 from cta_data.pipeline.convert.images import convert_images, read_session
 from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.masks import convert_masks
@@ -73,7 +73,7 @@ def _published(person: Mapping[str, Any]) -> dict[str, Any]:
 
 def _convert_dicom(
     unit: Unit[ConvertInputs], card: Card, workspace: Workspace
-) -> tuple[SessionImages, SessionAnnotations]:
+) -> tuple[ConvertedImages, SessionAnnotations]:
     session = read_session(unit, workspace)
     images = convert_images(unit.id, session, card, workspace)
     policy = card.geometry.registration_objects
