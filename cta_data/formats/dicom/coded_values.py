@@ -32,6 +32,8 @@ _KERNELS = (
 # C.8.3.1 and C.8.8.8.
 CODES: Mapping[str, str] = {
     "Modality": _MODALITIES,
+    "PhotometricInterpretation": r"MONOCHROME[12]|PALETTE COLOR|RGB|HSV|ARGB|CMYK|XYB"
+    r"|YBR_(?:FULL|FULL_422|PARTIAL_42[02]|ICT|RCT)",
     "PatientPosition": r"(?:HF|FF)(?:P|S|DR|DL)|[LR]F[PS]|[AP]FD[RL]|SITTING",
     "MRAcquisitionType": r"1D|2D|3D",
     "ScanningSequence": r"SE|IR|GR|EP|RM",
