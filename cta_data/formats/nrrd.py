@@ -168,7 +168,9 @@ def _require_possible(fields: dict[str, str], path: Path) -> None:
     kind = " ".join(fields.get("type", "").lower().split())
     each = next((size for size, names in TYPE_BYTES.items() if kind in names.split(", ")), 0)
     if not each:
-        raise DataRefused("nrrd_type_unsupported", where=path, kind=kind)
+        # Of a text that is no type of NRRD nothing tells what it is: it may be a name.
+        told = kind if kind == "block" else "unknown"
+        raise DataRefused("nrrd_type_unsupported", where=path, kind=told)
     encoding = fields.get("encoding", "").lower()
     voxels = math.prod(map(int, fields["sizes"].split()))
     smallest = voxels * each if encoding == "raw" else voxels  # as text, a digit each
@@ -200,7 +202,8 @@ def _require_volume(fields: dict[str, str], path: Path) -> None:
     sizes = fields.get("sizes", "").split()
     numbers = all(size.isascii() and size.isdigit() and len(size) < 10 for size in sizes)
     if not numbers or (len(sizes) != 3 and sizes[3:] != ["1"]):
-        raise DataRefused("nrrd_not_a_volume", where=path, sizes=" × ".join(sizes) or "missing")
+        told = (" × ".join(sizes) or "missing") if numbers else "no numbers"
+        raise DataRefused("nrrd_not_a_volume", where=path, sizes=told)
     _require_place(fields, path)
 
 

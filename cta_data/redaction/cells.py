@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cta_data.redaction.forms import MONTHS
+from cta_data.redaction.forms import MONTHS, ROMAN
 from cta_data.redaction.identity import Identity
 from cta_data.redaction.redactor import REMOVED, Redactor
 
@@ -15,6 +15,7 @@ _DAY_2, _MONTH_2 = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])"
 _YEAR, _SHORT = r"(?:19|20)\d\d", r"'?\d\d"
 _APART = r"\s?[./-]\s?"
 _NAMED = "(?:" + "|".join(sorted({one for month in MONTHS for one in month})) + r")[^\W\d_]*\.?"
+_ROMAN = "(?:" + "|".join(ROMAN) + ")"
 _TIME = r"(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?"
 _WRITTEN = (
     rf"{_YEAR}{_APART}{_MONTH}{_APART}{_DAY}",
@@ -27,6 +28,8 @@ _WRITTEN = (
     rf"{_DAY}(?:st|nd|rd|th)?[\s.-]*(?:of |de |di )?{_NAMED}[\s,-]*(?:{_YEAR}|{_SHORT})",
     rf"{_NAMED}[\s-]*{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}",
     rf"{_NAMED}[\s,-]*{_YEAR}",
+    rf"{_DAY}{_APART}{_ROMAN}{_APART}(?:{_YEAR}|{_SHORT})",
+    rf"{_YEAR}年{_MONTH}月(?:{_DAY}日)?",
 )
 _DATE = re.compile(rf"(?<![^\W_])(?:{'|'.join(_WRITTEN)}){_TIME}(?![^\W_])", re.IGNORECASE)
 

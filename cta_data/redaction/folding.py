@@ -17,6 +17,8 @@ JOINT = "'"
 TURN = "|"
 """Stands, without a width, where a word begins inside of another: `metLi`, `GTVLi`, `gtvli`."""
 JOINING = frozenset("'’‘`´ʼ′-‐‑‒–.·")
+UNSEEN = "Cf"
+"""Unicode's category of soft hyphens and of characters without a width."""
 LETTERS = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"}
 """Letters that Unicode does not decompose."""
 DIGRAPHS = ("ae", "oe", "ue", "aa")
@@ -63,7 +65,7 @@ def fold(source: str) -> Folded:
 
 def fold_character(character: str) -> str:
     """Return the letters or digits of one character; empty for an accent of its own."""
-    if character in JOINING:
+    if character in JOINING or unicodedata.category(character) == UNSEEN:
         return JOINT
     if ord(character) in SYLLABLES:
         return character

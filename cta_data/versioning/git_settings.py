@@ -10,9 +10,10 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cta_data.errors import CtaError
@@ -43,6 +44,8 @@ OWN_SETTINGS: tuple[Setting, ...] = (
     ("core.excludesFile", os.devnull),
     ("core.attributesFile", os.devnull),
 )
+OF_ANOTHER_USER = "dubious ownership"
+"""What git says of a repository whose owner its user has not said to trust."""
 _GLOBAL = "GIT_CONFIG_GLOBAL"
 _written: set[str] = set()
 _set_aside: dict[str, None] = {}
@@ -90,13 +93,16 @@ def run_git(folder: Path, *arguments: str, check: bool = False) -> subprocess.Co
     Raises
     ------
     CtaError
-        git is missing, cannot read its settings or, where it is to be checked, fails.
+        git is missing, cannot read its settings or, where it is to be checked, fails; a dataset
+        belongs to another user.
     """
     use_own_settings(folder)
     done = subprocess.run(
         ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     if check and done.returncode:
+        if OF_ANOTHER_USER in done.stderr:
+            raise not_trusted(folder, [folder])
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise CtaError(
             "git_command_failed",
@@ -105,6 +111,19 @@ def run_git(folder: Path, *arguments: str, check: bool = False) -> subprocess.Co
             why=lines[-1] if lines else "",
         )
     return done
+
+
+def not_trusted(root: Path, datasets: Sequence[Path]) -> CtaError:
+    """Return the error that tells the commands that make git work on datasets of another user."""
+    remedies = [
+        f"git config --global --add safe.directory {shlex.quote(str(path))}" for path in datasets
+    ]
+    return CtaError(
+        "study_owned_by_another_user",
+        where=root,
+        n_closed=len(datasets),
+        remedies=tuple(remedies),
+    )
 
 
 def _is_foreign(variable: str) -> bool:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
-from cta_data.errors import CtaError
 from cta_data.versioning.committed import datasets_of
-from cta_data.versioning.git_settings import run_git
+from cta_data.versioning.git_settings import OF_ANOTHER_USER, not_trusted, run_git
 
 
 def require_trusted(root: Path) -> None:
@@ -21,15 +19,7 @@ def require_trusted(root: Path) -> None:
     """
     closed = [path for path in datasets_of(root) if not _is_trusted(path)]
     if closed:
-        remedies = [
-            f"git config --global --add safe.directory {shlex.quote(str(p))}" for p in closed
-        ]
-        raise CtaError(
-            "study_owned_by_another_user",
-            where=root,
-            n_closed=len(closed),
-            remedies=tuple(remedies),
-        )
+        raise not_trusted(root, closed)
 
 
 def _is_trusted(dataset: Path) -> bool:
@@ -37,4 +27,4 @@ def _is_trusted(dataset: Path) -> bool:
     if all(os.stat(path).st_uid == own for path in (dataset, dataset / ".git") if path.exists()):
         return True
     done = run_git(dataset, "rev-parse", "--git-dir")
-    return "dubious ownership" not in done.stderr
+    return OF_ANOTHER_USER not in done.stderr

@@ -56,7 +56,7 @@ MEASURED = [
 
 
 @pytest.mark.parametrize("keyword", MEASURED)
-@pytest.mark.parametrize("text", ["0", "0.0", "-1", "", "nan", "inf", "none", "0\\5"])
+@pytest.mark.parametrize("text", ["0", "0.0", "-1", "", "nan", "inf", "none", "0\\5", "19370219"])
 def test_a_value_that_means_not_given_is_absent(keyword: str, text: str) -> None:
     """0 and -1 of a time, length, field or count say that there is none; an angle may be 0."""
     name = ALLOWED[keyword][0]
@@ -93,6 +93,16 @@ def test_a_name_that_was_typed_into_an_allowed_attribute_is_left_out(
     """Staff type names into any field; one that repeats the patient's name or number is dropped."""
     header = HEADER | {identity: f"{secret}^Given", keyword: f"for {secret.lower()}"}
     assert secret.lower() not in json_text(build_sidecar(header)).lower()
+
+
+@pytest.mark.parametrize(
+    "text", ["LI", "BO", "SMITH", "HFS LI", "PFP SMITH", "FS\\LI", "19370219", "004711234"]
+)
+def test_a_stranger_s_name_or_number_is_no_value(text: str) -> None:
+    """Of any attribute, though no header says whose it is: codes and plausible quantities alone."""
+    told = json_text(build_sidecar(dict.fromkeys(ALLOWED, text)))
+    for piece in ("LI", "BO", "SMITH", "1937", "4711"):
+        assert f'"{piece}' not in told and f" {piece}" not in told
 
 
 def test_what_is_no_number_is_left_out() -> None:

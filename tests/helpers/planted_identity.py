@@ -8,6 +8,7 @@ from datetime import date
 from pydicom.dataset import Dataset
 
 BORN = "19370219"
+ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 FRAME = "qzx"
 """Stands around a form that is planted, so that short ones are not found by chance."""
 
@@ -39,11 +40,13 @@ def written_dates(born: str) -> tuple[str, ...]:
         *(f"{day:%m/%d/%Y}", f"{day:%y%m%d}", f"{day:%d%m%y}", f"{day:%d%b%Y}", f"{m}/{d}/{y[2:]}"),
         *(f"{d} {day:%B} {y}", f"{day:%b} {d}, {y}", f"{d}. {day:%B} {y[2:]}", y, f"{day:%m.%Y}"),
         *(f"{d}th of {day:%B} {y}", f"{day:%d-%b-%y}".upper(), f"{d} {m} {y}"),
+        *(f"{d}-{ROMAN[day.month - 1]}-{y}", f"{d}.{ROMAN[day.month - 1]}.{y[2:]}"),
+        *(f"{y}年{m}月{d}日", f"{d} lutego {y}", f"{day:%b-%y}", f"{day:%Y%m}", f"{born}120000"),
     )
 
 
 PEOPLE = (
-    Planted("Li^Bo", "0000815", "", ("Li", "Bo Li", "LiBo", "LI_BO", "815")),
+    Planted("Li^Bo", "0000815", "", ("Li", "Bo Li", "LiBo", "LI_BO", "815", "BLi", "LIB", "B. Li")),
     Planted(
         "Yamada^Taro=山田^太郎=ヤマダ^タロウ", "", "", ("山田", "山田太郎", "太郎", "ﾔﾏﾀﾞ", "TARO")
     ),
@@ -53,6 +56,8 @@ PEOPLE = (
         "",
         (
             *("Müller", "Mueller", "Muller", "MUELLER", "Mu\u0308ller"),
+            *("M ü l l e r", "M_U_L_L_E_R", "Mu\u200bller", "Mül\u00adler", "Z.Müller"),
+            *("MÃ¼ller", "M?ller", "M_ller", "Mller", "M&uuml;ller", "M%C3%BCller"),
             *("Lüdenscheidt", "Luedenscheidt", "Ludenscheidt", "MullerLudenscheidt", "Zoe"),
             *("00-471-1234", "004711234", "4711234", "471-1234", "471 1234", "00_471_1234"),
         ),

@@ -45,6 +45,9 @@ def test_a_cell_keeps_what_it_says_of_the_disease(cell: str, published: str) -> 
             "3-Apr-21",
             "21-04-03",
             "März 1999",
+            "19-II-1937",
+            "3. IV. 21",
+            "1937年2月19日",
         ),
     ],
 )

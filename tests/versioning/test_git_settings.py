@@ -151,6 +151,10 @@ def test_a_study_of_another_user_is_refused_with_gits_remedy(repository: Path) -
     with refuses("study_owned_by_another_user", CtaError) as caught:
         require_trusted(repository)
     assert caught.value.next_step.endswith(f"safe.directory {repository}")
+    # So does whatever only reads, such as the way back of a file.
+    with refuses("study_owned_by_another_user", CtaError) as caught:
+        run_git(repository, "log", check=True)
+    assert caught.value.next_step.endswith(f"safe.directory {repository}")
     settings = os.environ["GIT_CONFIG_GLOBAL"]
     add = ("config", "--file", settings, "--add", "safe.directory", str(repository))
     run_git(repository.parent, *add, check=True)

@@ -19,6 +19,10 @@ _OPTIONS = (
     r"PER|RG|CG|PPG|FC|PFF|PFP|SP|FS|IR|IRW|WE|WS|DB|MT|MTC|NPW?|SAT\d?|T2P|PAT|SENSE|SPIR|SPAIR"
     rf"|NONE|OTHER|HELIX|(?:HELICAL|AXIAL|SCOUT|CINE) MODE|NORMAL_CT|SPIRAL_CT|{_GE_OPTIONS}"
 )
+_MODALITIES = (
+    r"ANN|AU|BMD|CR|CT|CTPROTOCOL|DOC|DX|ECG|ES|FID|GM|IO|IVUS|KO|MG|MR|NM|OCT|OP|OT|PLAN|PR|PT|PX"
+    r"|REG|RF|RTDOSE|RTIMAGE|RTPLAN|RTRECORD|RTSTRUCT|RWV|SC|SEG|SM|SR|STAIN|US|XA|XC"
+)
 _KERNELS = (
     r"[A-Z]{1,3}\d{1,3}[a-z]{0,3}|[A-H]|Y[A-D]|\d{1,2}|(?:STANDARD|SOFT|DETAIL|BONE|LUNG|CHEST|EDGE"
     r"|HEAD|BODY|BRAIN|SMOOTH|SHARP|ULTRA)(?: ?PLUS)?"
@@ -27,7 +31,9 @@ _KERNELS = (
 # DICOM keyword → regular expression of all that may stand in it; PS3.3 C.7.3.1, C.7.6.4, C.8.2.1,
 # C.8.3.1 and C.8.8.8.
 CODES: Mapping[str, str] = {
-    "Modality": r"[A-Z]{2,3}|RTDOSE|RTSTRUCT|RTPLAN|RTIMAGE",
+    "Modality": _MODALITIES,
+    "PhotometricInterpretation": r"MONOCHROME[12]|PALETTE COLOR|RGB|HSV|ARGB|CMYK|XYB"
+    r"|YBR_(?:FULL|FULL_422|PARTIAL_42[02]|ICT|RCT)",
     "PatientPosition": r"(?:HF|FF)(?:P|S|DR|DL)|[LR]F[PS]|[AP]FD[RL]|SITTING",
     "MRAcquisitionType": r"1D|2D|3D",
     "ScanningSequence": r"SE|IR|GR|EP|RM",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pydicom
 
 from cta_data.errors import DataRefused, without_text
+from cta_data.formats.dicom.coded_values import codes_of
 from cta_data.formats.voxel_values import require_plausible_scale
 
 LOCALIZER_TYPES = frozenset({"LOCALIZER", "PROJECTION IMAGE", "SCOUT"})
@@ -77,12 +78,18 @@ def read_frames(datasets: Sequence[pydicom.Dataset]) -> list[Frame]:
     return frames
 
 
-def _where(dataset: pydicom.Dataset, number: int) -> str:
+def instance_number(dataset: pydicom.Dataset) -> int | None:
+    """Return an image's number in its series; None where there is none that is a number."""
     try:
-        instance = int(dataset.InstanceNumber)
+        return int(dataset.InstanceNumber)
     except (AttributeError, TypeError, ValueError):
-        return f"image {number + 1}"
-    return f"image {number + 1} (instance number {instance})"
+        return None
+
+
+def _where(dataset: pydicom.Dataset, number: int) -> str:
+    instance = instance_number(dataset)
+    told = "" if instance is None else f" (instance number {instance})"
+    return f"image {number + 1}{told}"
 
 
 def _image_type(dataset: pydicom.Dataset) -> set[str]:
@@ -97,19 +104,27 @@ def _require_grey_image(dataset: pydicom.Dataset, where: str) -> None:
         raise DataRefused(
             "image_in_colour",
             where=where,
-            photometric_interpretation=dataset.get("PhotometricInterpretation"),
-            samples_per_pixel=dataset.SamplesPerPixel,
+            photometric_interpretation=_kind_of_grey(dataset),
+            samples_per_pixel=int(dataset.SamplesPerPixel),
         )
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if not photometric.startswith("MONOCHROME"):
         raise DataRefused(
-            "photometric_interpretation_unsupported", where=where, photometric=photometric
+            "photometric_interpretation_unsupported",
+            where=where,
+            photometric=_kind_of_grey(dataset),
         )
     if photometric.strip() != "MONOCHROME2":
         # PS3.3 C.7.6.3.1.2: its lowest values are white, so that bright tissue has low values.
         raise DataRefused("image_inverted", where=where)
     if "MOSAIC" in _image_type(dataset):
         raise DataRefused("image_is_mosaic", where=where)
+
+
+def _kind_of_grey(dataset: pydicom.Dataset) -> str:
+    """Return what the values of pixels mean, where the header says it in the standard's words."""
+    keyword = "PhotometricInterpretation"
+    return ", ".join(codes_of(keyword, str(dataset.get(keyword, "")))) or f"an unknown {keyword}"
 
 
 def _require_whole_bits(dataset: pydicom.Dataset, where: str) -> None:

@@ -34,6 +34,7 @@ _LEFT_OUT = frozenset(
         "PixelData",
     }
 )
+NO_QUANTITY = 1e6
 _NESTING = 3
 UNREADABLE = (
     InvalidDicomError,
@@ -84,6 +85,7 @@ def measured(header: Mapping[str, str], keyword: str, *, may_be_zero: bool = Fal
 
     Scanners write 0 or -1 for what does not apply, such as Philips an InversionTime of 0 where
     nothing was inverted: of a quantity that is above 0 wherever it means something, that is none.
+    A million or more of anything is a date or a person's number in the wrong place.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def measured(header: Mapping[str, str], keyword: str, *, may_be_zero: bool = Fal
         number = float(header.get(keyword, "").split("\\")[0])
     except ValueError:
         return None
-    if not math.isfinite(number):
+    if not math.isfinite(number) or abs(number) >= NO_QUANTITY:
         return None
     return number if number > 0 or may_be_zero else None
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cta_data.errors import DataRefused, without_text
-from cta_data.formats.dicom.frames import Frame, read_frames
+from cta_data.formats.dicom.frames import Frame, instance_number, read_frames
 from cta_data.formats.dicom.geometry import (
     Deviation,
     SeriesGeometry,
@@ -120,7 +120,7 @@ def convert_series(
 
 
 def _instance_order(dataset: pydicom.Dataset) -> tuple[int, str]:
-    return int(dataset.get("InstanceNumber") or 0), str(dataset.get("SOPInstanceUID", ""))
+    return instance_number(dataset) or 0, str(dataset.get("SOPInstanceUID", ""))
 
 
 def _drop_identical(
@@ -189,9 +189,7 @@ def _light_datasets(
     for frame in frames:
         source = datasets[frame.dataset]
         if "PixelData" not in source:
-            raise DataRefused(
-                "pixels_missing", instance_number=source.get("InstanceNumber", "absent")
-            )
+            raise DataRefused("pixels_missing", instance_number=instance_number(source) or "absent")
         light = pydicom.Dataset()
         for keyword in PIXEL_KEYWORDS:
             if keyword in source:
