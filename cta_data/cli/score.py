@@ -112,8 +112,9 @@ def score(
         )
     output.show(lambda: as_content(scores), score_lines(scores))
     print_errors(*missing_lines(scores))
-    _write(scores, output.out)
-    if not pairing.files:
+    if pairing.files:
+        _write(scores, output.out)
+    else:
         print_errors(f"no pair: {reference} and {prediction} share no name of a mask")
     if not scores.complete:
         return EXIT_FAILED

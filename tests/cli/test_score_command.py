@@ -252,8 +252,11 @@ def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
         outcome = run_cta("score", *words)
         assert outcome.code == 1 and told in outcome.text, words
         assert outcome.err.strip().count("\n") == 0
-    nothing = run_cta("score", tmp_path / "one", tmp_path / "two")
+    kept = tmp_path / "kept.parquet"
+    kept.write_text("scores of before", "utf-8")
+    nothing = run_cta("score", tmp_path / "one", tmp_path / "two", "--out", kept, "--overwrite")
     assert nothing.code == 2 and "no pair" in nothing.text
+    assert kept.read_text("utf-8") == "scores of before"
     write(tmp_path / "one" / "a.nii.gz", mask_of((2, 6)))
     alone = run_cta("score", tmp_path / "one", tmp_path / "two")
     assert alone.code == 3 and "a: there is no prediction of that name" in alone.text
