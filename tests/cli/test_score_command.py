@@ -247,7 +247,7 @@ def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
         ((good, good, "--label", "1,"), "--label is a whole number"),
         ((good, good, "--label", "0"), "--label is a whole number"),
         ((good, good, "--label", "each", "--label", "1"), "--label is a whole number"),
-        ((good, good, "--out", tmp_path / "s.csv"), "--out is a .parquet file"),
+        ((good, good, "--out", tmp_path / "s.csv"), "Name it with one of .parquet"),
     ):
         outcome = run_cta("score", *words)
         assert outcome.code == 1 and told in outcome.text, words
