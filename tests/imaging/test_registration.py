@@ -269,7 +269,7 @@ def test_noise_is_refused(patient: DigitalPatient) -> None:
     noise.SetSpacing((2.0, 2.0, 2.0))
     with refuses("head_not_found_for_registration", name="moving"):
         register_images(_image(patient, "MPRAGE"), noise)
-    with refuses("registration_start_not_found"):
+    with refuses("head_not_found_for_registration", name="fixed"):
         register_images(noise, _image(patient, "MPRAGE"))
 
 
