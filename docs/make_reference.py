@@ -44,7 +44,8 @@ Every table is one Parquet file, `manifests/<table>.parquet` in the study. Rows 
 table's key. Columns of the key always have a value, and so have those whose type says "always";
 any other may be null. Types and units are also in the metadata of the Arrow schema.
 
-From Python: `cta_data.open_study(path).<table>()` returns a typed DataFrame. From the terminal:
+From Python: `cta_data.open_study(path).table("<table>")` returns a typed DataFrame, and so does a
+method of the table's name, which all but `audits` and `clinical_links` have. From the terminal:
 `cta-data query "select … from <table>"`. A table that has no file yet is empty.
 
 """
