@@ -198,7 +198,7 @@ def test_what_is_no_score_is_refused(
     [
         (("--metric", "auc"), "both files have to hold auc"),
         (("--confidence", "95"), "--confidence is between 0 and 1"),
-        (("--out", "c.xlsx"), "the comparison is kept as .parquet or .csv"),
+        (("--out", "c.xlsx"), "Name it with one of .parquet, .csv"),
         (("--seed", "-1"), "--seed"),
     ],
 )

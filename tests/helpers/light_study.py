@@ -111,7 +111,7 @@ def run_step(study: Study, step: Step) -> dict[str, str]:
             for of, where in step.owns(unit.id).items():
                 made = [row for row in result.outcome.rows if type(row) is of]
                 study.tables.replace(of, tuple(where), {tuple(where.values())}, made)
-        told[unit.id.work] = f"{result.record.status}: {result.record.reason}"
+        told[unit.id.work] = f"{result.record.status}: {result.record.reason or ''}"
     return told
 
 

@@ -39,7 +39,7 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(job: dict[str, Any]) -> dict[str, Any]:
-    raise KINDS[job["kind"]](job["what"], **job["parts"])
+    raise KINDS[job["kind"]](job["code"], **job["parts"])
 
 
 def _fail(job: dict[str, Any]) -> dict[str, Any]:

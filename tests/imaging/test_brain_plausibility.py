@@ -56,15 +56,17 @@ def test_each_wrong_mask_is_refused_with_its_numbers(patient: DigitalPatient) ->
     z, y, x = np.indices(brain.shape)
     neck = (np.hypot(y - middle[1], x - middle[2]) * VOXEL_MM < 30) & (z < middle[0]) & head
     wrong = {
-        "cm³": brain | ((away < 8) & head),
-        "below the skin": head,
-        "convex hull": brain | neck,
-        "inside the head": np.roll(brain, 25, axis=1),
-        "at least 400": ndimage.binary_erosion(brain, iterations=12),
+        "brain_too_large": brain | ((away < 8) & head),
+        "brain_below_skin": head,
+        "brain_not_convex": brain | neck,
+        "brain_outside_head": np.roll(brain, 25, axis=1),
+        "brain_too_small": ndimage.binary_erosion(brain, iterations=12),
     }
-    for said, voxels in wrong.items():
-        reasons = "; ".join(reasons_against_brain(measure_brain(mask_like(image, voxels), image)))
-        assert said in reasons, (said, reasons)
+    for code, voxels in wrong.items():
+        reasons = reasons_against_brain(measure_brain(mask_like(image, voxels), image))
+        found = {reason.code: reason.values for reason in reasons}
+        assert code in found, (code, found)
+        assert found[code]["value"] != pytest.approx(found[code]["limit"])
 
 
 def test_what_a_back_end_returns_is_checked(
@@ -84,4 +86,5 @@ def test_an_empty_mask_is_refused(patient: DigitalPatient) -> None:
     """Nothing found is 0 cm³, not a crash."""
     image = patient.images["SPACE"]
     nothing = mask_like(image, np.zeros(image.GetSize()[::-1]))
-    assert any("0 cm³" in reason for reason in reasons_against_brain(measure_brain(nothing, image)))
+    found = {r.code: r.values for r in reasons_against_brain(measure_brain(nothing, image))}
+    assert found["brain_too_small"]["value"] == 0

@@ -40,7 +40,7 @@ def test_the_largest_metastasis_is_one() -> None:
     """100 cm³ in a brain of 1,200 pass; a brain that is lesion does not, and is named."""
     assert lesions_too_large({1: 100.0, 2: 0.01}, 1200.0) == []
     [found] = lesions_too_large({1: 0.1, 2: 1200.0}, 1200.0)
-    assert "lesion 2" in found
+    assert (found.code, found.values["lesion"]) == ("lesion_too_large", 2)
 
 
 def test_a_mask_of_every_voxel_is_refused() -> None:

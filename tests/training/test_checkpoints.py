@@ -44,7 +44,6 @@ def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path, place: str) -> Non
     path = write_checkpoint(tmp_path / "bad.pth", **{place: {"x": Malicious(target)}})
     with pytest.raises(DataRefused) as caught:
         read_checkpoint(path)
-    assert caught.value.where == "other.pth"
     assert not target.exists()
     error = caught.value
     assert error.what == "the checkpoint holds more than weights"
@@ -88,7 +87,6 @@ def test_a_truncated_checkpoint_says_so(tmp_path: Path, kept: float) -> None:
     path.write_bytes(whole[: int(len(whole) * kept)])
     with pytest.raises(DataRefused) as caught:
         read_checkpoint(path)
-    assert caught.value.where == "other.pth"
     assert caught.value.where == "cut.pth"
     assert "cut off" in caught.value.why
     assert "again" in caught.value.next_step

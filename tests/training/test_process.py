@@ -66,21 +66,20 @@ def test_a_job_s_answer_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["DataRefused", "ConfigurationError"])
 def test_the_child_s_error_is_raised_with_all_its_parts(do: Do, kind: str) -> None:
-    """Kind, what, where, why and next step are those of the child's own error."""
-    parts = {"where": "sub-01", "why": "it is 3 mm", "next_step": "Export it again"}
-    with pytest.raises(CtaError) as caught:
-        do("refuse", kind=kind, what="the image is too thick", parts=parts)
-    error = caught.value
-    assert type(error) is KINDS[kind]
-    assert error.what == "the image is too thick"
-    assert {name: getattr(error, name) for name in parts} == parts
+    """Kind, code, where and values are those of the child's own error."""
+    parts = {"where": "sub-01", "why": "3 of them"}
+    with refuses("slices_missing", KINDS[kind], **parts) as caught:
+        do("refuse", kind=kind, code="slices_missing", parts=parts)
+    assert type(caught.value) is KINDS[kind]
+    assert caught.value.why == "3 of them"
+    assert caught.value.next_step
 
 
 def test_an_error_without_parts_has_none(do_here: Do) -> None:
     """Parts that the child did not give are empty."""
-    with pytest.raises(CtaError) as caught:
-        do_here("refuse", kind="CtaError", what="no", parts={})
-    assert (caught.value.where, caught.value.why, caught.value.next_step) == ("", "", "")
+    with refuses("git_not_found", CtaError, where="") as caught:
+        do_here("refuse", kind="CtaError", code="git_not_found", parts={})
+    assert (caught.value.where, caught.value.why) == ("", "")
 
 
 def test_an_unexpected_error_names_its_kind_and_its_traceback_is_in_the_log(
@@ -112,7 +111,7 @@ def test_a_gpu_without_memory_is_told_as_such(do_here: Do, message: str) -> None
 
 def test_a_killed_child_is_told_as_out_of_memory(do: Do) -> None:
     """The kernel ends a process that takes too much memory by SIGKILL, and says nothing."""
-    with refuses("out_of_memory_in_training", CtaError) as caught:
+    with refuses("nnunet_process_died", CtaError) as caught:
         do("killed")
     assert "killed" in caught.value.why
     assert "memory" in caught.value.next_step
