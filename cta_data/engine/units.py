@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from cta_data.engine.inputs import files_of, parameters_of
 from cta_data.reasons import Reason
@@ -25,8 +25,7 @@ Given = TypeVar("Given")
 """The inputs of a step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """A file that a unit reads: its role, its path from the top of the study, its content key."""
 
     role: str
@@ -67,7 +66,7 @@ class Unit(Generic[Given]):
         """
         files = files_of(given) if files is None else files
         inputs = (Input(role, path, keys[path]) for role, path in files.items())
-        ordered = tuple(sorted(inputs, key=lambda one: (one.role, one.path)))
+        ordered = tuple(sorted(inputs))  # by role, then by path
         return cls(unit, version, ordered, parameters_of(given), given)
 
     @property
