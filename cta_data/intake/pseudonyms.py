@@ -84,6 +84,28 @@ def check_label(label: str) -> str:
     return check_name(label.removeprefix("sub-"), "subject")
 
 
+def check_labels(named: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Reason]]:
+    """Return the labels that may be used, and why each of the others may not, by PatientID.
+
+    One folder with an odd name costs its own patient.
+
+    Raises
+    ------
+    ConfigurationError
+        None of them may be used: the card's template is wrong.
+    """
+    labels: dict[str, str] = {}
+    refused: dict[str, ConfigurationError] = {}
+    for source_id, label in named.items():
+        try:
+            labels[source_id] = check_label(label)
+        except ConfigurationError as error:
+            refused[source_id] = error
+    if refused and not labels:
+        raise next(iter(refused.values()))
+    return labels, {source_id: error.reason for source_id, error in refused.items()}
+
+
 def read_subject_map(path: Path) -> dict[str, str]:
     """Read a table (TSV, columns ``source_id`` and ``subject``) of labels chosen by hand.
 
