@@ -59,13 +59,24 @@ def read_or_make_salt(sourcedata: Path, *, known_subjects: bool, given: str = ""
     if given and not _SALT_TEXT.fullmatch(given):
         raise ConfigurationError("salt_invalid")
     if path.is_file():
-        salt = path.read_text(encoding="ascii").strip()
-        if _SALT_TEXT.fullmatch(salt):
-            return salt
-        raise CtaError("salt_damaged", where=path)
+        return read_salt(path)
     if known_subjects or path.is_symlink():
         raise CtaError("salt_missing", where=path)
     return given or secrets.token_hex(32)
+
+
+def read_salt(path: Path) -> str:
+    """Return the salt that a file holds (64 hex digits).
+
+    Raises
+    ------
+    CtaError
+        It holds none: with another, nobody would be recognised again.
+    """
+    salt = path.read_bytes().decode("ascii", "replace").strip()
+    if not _SALT_TEXT.fullmatch(salt):
+        raise CtaError("salt_damaged", where=path)
+    return salt
 
 
 def keyed_hash(salt: str, text: str) -> str:
