@@ -36,10 +36,10 @@ WIDE = 240
 class _PlainConsole(Console):
     """Shows control characters of names and headers as escapes: they would steer the terminal."""
 
-    def render_str(self, text: str, /, *styles: Any, **options: Any) -> Text:
+    def render_str(self, text: str, **options: Any) -> Text:
         """Return a text as it is shown; it may have several lines."""
         plain = "\n".join(map(shown, text.split("\n")))
-        return super().render_str(plain, *styles, **options)
+        return super().render_str(plain, **options)
 
 
 def console() -> Console:
