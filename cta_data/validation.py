@@ -50,6 +50,8 @@ def parse_toml(text: str, model: type[Model], *, where: str) -> Model:
     except RecursionError as error:
         why = "its tables or arrays are nested too deeply"
         raise ConfigurationError("toml_unreadable", where=where, why=why) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigurationError("toml_unreadable", where=where, why=str(error)) from error
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -88,3 +88,13 @@ def test_what_is_no_pattern_is_refused() -> None:
     """With what is wrong with it."""
     with pytest.raises(ValueError, match="not a regular expression"):
         require_pattern("(a")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?P<id>(?R)?a)", "(a(?1)b)", "(?P<x>a(?&x)?)", "(?P<x>(?P>x))"]
+)
+def test_a_pattern_that_calls_itself_is_refused(pattern: str) -> None:
+    """Its memory has no bound within the time; look-arounds, flags and names are no calls."""
+    with pytest.raises(ValueError, match="calls its own groups"):
+        require_pattern(pattern)
+    require_pattern(r"(?i)(?P<id>\(?R\d+)(?=a)(?-i:b)(?P=id)")

@@ -118,3 +118,11 @@ def test_what_was_read_cannot_be_changed() -> None:
     assert tree.seed == 3
     with pytest.raises(ValueError, match="frozen"):
         tree.seed = 4
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 20000 + "]" * 20000])
+def test_a_value_that_python_cannot_hold_is_an_error_of_the_file(value: str) -> None:
+    """Numbers of thousands of digits, and nesting without end."""
+    with refuses("toml_unreadable", ConfigurationError) as caught:
+        parse_toml(f"seed = {value}", Tree, where="tree.toml")
+    assert caught.value.where == "tree.toml"

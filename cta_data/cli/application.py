@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -41,7 +41,7 @@ from cta_data.cli.trace import trace
 from cta_data.cli.train import train
 from cta_data.cli.transfer_mask import transfer_mask
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
-from cta_data.errors import CtaError, DataRefused
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.terminal.output import error_console, print_json
 from cta_data.versioning.tools import use_environment_tools
 
@@ -113,6 +113,7 @@ def run() -> None:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # in workers, too
     try:
+        _require_values(sys.argv[1:])
         code = _command()(standalone_mode=False)
     except typer.Abort as error:
         raise KeyboardInterrupt from error
@@ -126,6 +127,23 @@ def run() -> None:
         error_console().print(told, soft_wrap=True, markup=True)
         sys.exit(EXIT_FAILED if isinstance(error, DataRefused) else EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_values(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument: it would be taken as none, and all be done where one was meant.
+
+    Raises
+    ------
+    ConfigurationError
+        The argument, or the value of an option, is empty.
+    """
+    for number, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if not argument.strip():
+            before = arguments[number - 1] if number else "the command"
+            raise ConfigurationError("argument_empty", argument=f"it follows {before}")
+        if name.startswith("--") and equals and not value.strip():
+            raise ConfigurationError("argument_empty", argument=f"it follows {name}")
 
 
 def _in_words(error: CtaError | OSError) -> str:

@@ -148,7 +148,7 @@ def _slurm_cluster(options: ExecutorOptions) -> Any:
     assert options.slurm_profile is not None
     try:
         profile = tomllib.loads(options.slurm_profile.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             "slurm_profile_unreadable", where=options.slurm_profile, error=str(error)
         ) from error

@@ -24,6 +24,7 @@ from cta_data.intake.pseudonyms import (
     Labelling,
     assign_labels,
     check_label,
+    check_labels,
     read_or_make_salt,
     read_subject_map,
 )
@@ -292,11 +293,17 @@ def _patients(
             )
         chosen = {next(iter(by_id)): check_label(options.subject)}
     unnamed = [] if "" in chosen else by_id.pop("", [])
-    named = options.naming.labels(list(by_id))
-    chosen = {source_id: check_label(label) for source_id, label in named.items()} | chosen
+    named = options.naming.labels([source_id for source_id in by_id if source_id not in chosen])
+    named, misnamed = check_labels(named)
+    chosen = named | chosen
     labelling = assign_labels(
-        by_id, inventory.subjects, salt, chosen=chosen, separate_labels=options.separate_labels
+        by_id.keys() - misnamed.keys(),
+        inventory.subjects,
+        salt,
+        chosen=chosen,
+        separate_labels=options.separate_labels,
     )
+    labelling.refused |= {source_id: ("", reason) for source_id, reason in misnamed.items()}
     return [
         *_named_patients(by_id, labelling, chosen),
         *_unnamed_patients(unnamed),

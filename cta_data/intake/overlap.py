@@ -20,7 +20,7 @@ from cta_data.intake.persons import (
     pairs_of_one_identity,
     pairs_of_one_image,
 )
-from cta_data.intake.pseudonyms import SALT
+from cta_data.intake.pseudonyms import SALT, read_salt
 from cta_data.study.session_id import Patient
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 from cta_data.study.study import Study
@@ -119,7 +119,7 @@ def other_cohorts(study: Study, cohort: str) -> tuple[OtherCohort, ...]:
         if name != cohort and study.has_sourcedata(name) and salt.is_file():
             inventory = study.inventory(name)
             rows = inventory.subjects if inventory else []
-            others.append(OtherCohort(name, salt.read_text("ascii").strip(), tuple(rows)))
+            others.append(OtherCohort(name, read_salt(salt), tuple(rows)))
     return tuple(others)
 
 
@@ -150,7 +150,7 @@ def _by_identity(study: Study, inventories: dict[str, Inventory]) -> Iterator[fr
         salt = study.root / study.sourcedata_path(cohort) / SALT
         accepted = [(r.subject, r.identity) for r in inventory.subjects if r.status == ACCEPTED]
         if salt.is_file():
-            for pair in pairs_of_one_identity(accepted, salt.read_text("ascii").strip()):
+            for pair in pairs_of_one_identity(accepted, read_salt(salt)):
                 yield frozenset((cohort, subject) for subject in pair)
         for row in inventory.persons:
             if row.cohort in study.cohorts:

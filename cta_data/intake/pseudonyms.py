@@ -59,13 +59,24 @@ def read_or_make_salt(sourcedata: Path, *, known_subjects: bool, given: str = ""
     if given and not _SALT_TEXT.fullmatch(given):
         raise ConfigurationError("salt_invalid")
     if path.is_file():
-        salt = path.read_text(encoding="ascii").strip()
-        if _SALT_TEXT.fullmatch(salt):
-            return salt
-        raise CtaError("salt_damaged", where=path)
+        return read_salt(path)
     if known_subjects or path.is_symlink():
         raise CtaError("salt_missing", where=path)
     return given or secrets.token_hex(32)
+
+
+def read_salt(path: Path) -> str:
+    """Return the salt that a file holds (64 hex digits).
+
+    Raises
+    ------
+    CtaError
+        It holds none: with another, nobody would be recognised again.
+    """
+    salt = path.read_bytes().decode("ascii", "replace").strip()
+    if not _SALT_TEXT.fullmatch(salt):
+        raise CtaError("salt_damaged", where=path)
+    return salt
 
 
 def keyed_hash(salt: str, text: str) -> str:
@@ -82,6 +93,28 @@ def check_label(label: str) -> str:
         If it is not made of letters and digits (BIDS), is too long, or a word of Windows.
     """
     return check_name(label.removeprefix("sub-"), "subject")
+
+
+def check_labels(named: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Reason]]:
+    """Return the labels that may be used, and why each of the others may not, by PatientID.
+
+    One folder with an odd name costs its own patient.
+
+    Raises
+    ------
+    ConfigurationError
+        None of them may be used: the card's template is wrong.
+    """
+    labels: dict[str, str] = {}
+    refused: dict[str, ConfigurationError] = {}
+    for source_id, label in named.items():
+        try:
+            labels[source_id] = check_label(label)
+        except ConfigurationError as error:
+            refused[source_id] = error
+    if refused and not labels:
+        raise next(iter(refused.values()))
+    return labels, {source_id: error.reason for source_id, error in refused.items()}
 
 
 def read_subject_map(path: Path) -> dict[str, str]:

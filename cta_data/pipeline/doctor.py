@@ -30,6 +30,8 @@ from cta_data.study.tables import (
     UnitRow,
     VariantRow,
 )
+from cta_data.study.tables.schemas import table_schemas
+from cta_data.study.tables.store import read_arrow
 from cta_data.versioning.committed import datasets_of, untracked
 from cta_data.versioning.datasets import git_identity
 from cta_data.versioning.git_settings import settings_set_aside
@@ -84,6 +86,7 @@ def diagnose(study: Path | None) -> list[Finding]:
         _committed,
         _lost,
         _locks,
+        _tables,
         _rows,
         _sourcedata,
         _orphans,
@@ -259,6 +262,15 @@ def _locks(study: Study) -> Iterator[Finding]:
     if stale:
         text = f"{len(stale)} locks of git that nobody holds, such as {stale[0]}"
         yield Finding("warning", "git", f"{text}; the next command that changes it removes them")
+
+
+def _tables(study: Study) -> Iterator[Finding]:
+    """Find tables that cannot be read, also where no other check asks for them."""
+    for table in table_schemas():
+        try:
+            read_arrow(study.root / layout.MANIFESTS, table)
+        except CtaError as error:
+            yield Finding("error", "tables", str(error))
 
 
 def _rows(study: Study) -> Iterator[Finding]:

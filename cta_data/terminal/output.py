@@ -18,6 +18,7 @@ from rich.text import Text
 
 from cta_data.engine import Decision, Observer, Record, Report
 from cta_data.engine.records import earlier_step, summary_line
+from cta_data.names import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +33,24 @@ WIDE = 240
 """Columns where the output is not a terminal: a file or a pipe has no width to keep to."""
 
 
+class _PlainConsole(Console):
+    """Shows control characters of names and headers as escapes: they would steer the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text as it is shown; it may have several lines."""
+        plain = "\n".join(map(shown, text.split("\n")))
+        return super().render_str(plain, **options)
+
+
 def console() -> Console:
     """Return the console for results; brackets in names and reasons are no markup."""
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+    return _PlainConsole(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def error_console() -> Console:
     """Return the console for messages and progress."""
     width = None if sys.stderr.isatty() else WIDE
-    return Console(stderr=True, highlight=False, markup=False, width=width)
+    return _PlainConsole(stderr=True, highlight=False, markup=False, width=width)
 
 
 def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:

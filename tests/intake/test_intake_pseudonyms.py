@@ -14,6 +14,7 @@ from cta_data.intake.pseudonyms import (
     assign_labels,
     check_label,
     read_or_make_salt,
+    read_salt,
     read_subject_map,
 )
 from cta_data.intake.sessions import assign_sessions
@@ -103,3 +104,13 @@ def test_labels_that_differ_in_case_alone_are_refused(known: bool) -> None:
     labels = assign_labels(["A", "B"], rows, SALT, chosen={"A": "ab1", "B": "Ab1"})
     assert labels.labels == {"A": "ab1"}
     assert labels.refused["B"][0] == "" and labels.newcomers == (set() if known else {"ab1"})
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00" + b"a" * 61, b"g" * 64, b"a" * 63])
+def test_a_damaged_salt_is_one_error(content: bytes, tmp_path: Path) -> None:
+    """With another one no patient would be found again, in this cohort or in others."""
+    (tmp_path / "pseudonyms.salt").write_bytes(content)
+    with refuses("salt_damaged", CtaError):
+        read_salt(tmp_path / "pseudonyms.salt")
+    with refuses("salt_damaged", CtaError):
+        read_or_make_salt(tmp_path, known_subjects=False)

@@ -248,6 +248,28 @@ def test_a_label_that_bids_does_not_know_is_refused(
         add(source, tmp_path / "sourcedata", card.model_copy(update={"subjects": section}))
 
 
+@pytest.mark.parametrize("odd", ["own_03", "own-03", "o" * 65, "CON"])
+def test_an_identifier_that_makes_no_label_costs_its_own_subject(
+    odd: str, source: Path, tmp_path: Path, card: Card
+) -> None:
+    """One folder with an odd name is refused with the reason; the others are taken in."""
+    shutil.copytree(source / "release/P01/ses1", source / "release" / odd / "ses1")
+    (source / "release" / odd / "ses1/t1.nii.gz").write_bytes(gzip.compress(b"another", mtime=0))
+    rules = tuple(
+        rule.model_copy(update={"path": rule.path.replace(r"P\d{2}", "[^/]+")})
+        for rule in card.files
+    )
+    section = card.subjects.model_copy(
+        update={"pattern": "(?P<id>.+)", "source_id": "{id}", "label": "{id}"}
+    )
+    loose = card.model_copy(update={"subjects": section, "files": rules})
+    into = tmp_path / "sourcedata"
+    counts, _ = add(source, into, loose)
+    assert counts["subjects_accepted"] == 2 and counts["subjects_refused"] == 1
+    [refused] = [row for row in read_inventory(into).subjects if row.status == "refused"]
+    assert refused.source_id == odd and refused.refused_code == "label_invalid"
+
+
 def test_one_image_under_several_identifiers_is_refused(
     source: Path, tmp_path: Path, card: Card
 ) -> None:

@@ -99,3 +99,16 @@ def test_rows_about_files_that_are_gone_are_found(study: Path) -> None:
     lose(study / ANATOMY / FILES[0])
     [told] = errors(study, "tables")
     assert "1 files that the table images names" in told and "gone.nii.gz" in told
+
+
+def test_tables_that_cannot_be_read_are_found(study: Path) -> None:
+    """Each of them, whether or not a check needs its rows."""
+    assert not errors(study, "tables")
+    (study / "manifests").mkdir(exist_ok=True)
+    (study / "manifests/lesions.parquet").write_bytes(b"PAR1")
+    (study / "manifests/rois.parquet").mkdir()
+    told = errors(study, "tables")
+    assert [name for name in ("lesions", "rois") for one in told if f"{name}.parquet" in one] == [
+        "lesions",
+        "rois",
+    ]

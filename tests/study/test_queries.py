@@ -82,6 +82,31 @@ def test_a_query_changes_no_table(folder: Path) -> None:
     assert (folder / "lesions.parquet").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1; select 2",
+        "create table mine as select 1",
+        "drop view lesions",
+        "set memory_limit = '100GB'",
+        "pragma memory_limit = '100GB'",
+        "select list(range) from range(300000000)",
+    ],
+)
+def test_a_query_is_one_statement_that_reads_within_a_limit(folder: Path, sql: str) -> None:
+    """What would be thrown away, or take the machine's memory, is refused."""
+    with refuses("query_failed", CtaError):
+        query(folder, sql)
+
+
+def test_tables_can_be_described_and_pivoted(folder: Path) -> None:
+    """Other forms of reading than SELECT are statements as well."""
+    for sql in ("describe lesions", "summarize lesions", "show tables", "from lesions"):
+        assert len(query(folder, sql))
+    wide = query(folder, "pivot lesions on quality using count(*) group by cohort")
+    assert wide[["HAQ", "NAQ"]].to_numpy().tolist() == [[2, 1]]
+
+
 def test_a_query_does_not_see_variables_of_the_program(folder: Path) -> None:
     """A name that is no table is an error, even where a DataFrame of that name is around."""
     secrets = pd.DataFrame({"name": ["Doe"]})

@@ -299,6 +299,10 @@ def test_columns_that_are_gone_are_left_out(tmp_path: Path) -> None:
         ("volume_mm3", None),
         ("volume_mm3", pa.array([["a list"]])),
         ("volume_mm3", pa.array(["text"])),
+        ("volume_mm3", pa.array(["1.5"])),
+        ("volume_mm3", pa.array([True])),
+        ("cohort", pa.array([1.5])),
+        ("subject", pa.array([True])),
         ("lesion_id", pa.array([1.5])),
         ("lesion_id", pa.array([None], pa.int64())),
         ("cohort", pa.array([None], pa.string())),
@@ -317,6 +321,32 @@ def test_a_damaged_column_is_named(tmp_path: Path, column: str, damaged: pa.Arra
     with pytest.raises(CtaError) as caught:
         read_arrow(tmp_path, "lesions")
     assert caught.value.where.endswith("lesions.parquet") and column in caught.value.why
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    """Which of the two is right nobody knows."""
+    whole = as_arrow([lesion(1)])
+    doubled = whole.append_column("subject", whole.column("cohort"))
+    pq.write_table(doubled, tmp_path / "lesions.parquet")
+    with refuses("table_columns_repeated", CtaError):
+        read_arrow(tmp_path, "lesions")
+
+
+def test_other_forms_of_the_same_values_are_read(tmp_path: Path) -> None:
+    """Programs write text as large or dictionary-encoded, and numbers with fewer bits."""
+    whole = as_arrow([lesion(1)])
+    for name, kind in (
+        ("cohort", pa.large_string()),
+        ("subject", pa.dictionary(pa.int32(), pa.string())),
+        ("lesion_id", pa.int32()),
+        ("volume_mm3", pa.float32()),
+        ("source_roi", pa.null()),
+    ):
+        at = whole.column_names.index(name)
+        column = pa.nulls(1) if kind == pa.null() else whole.column(at).cast(kind)
+        whole = whole.set_column(at, name, column)
+    pq.write_table(whole, tmp_path / "lesions.parquet")
+    assert read_arrow(tmp_path, "lesions").schema == table_schemas()["lesions"].arrow
 
 
 def test_a_row_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -10,31 +10,50 @@ from cta_data.study.tables.schemas import table_schemas
 from cta_data.study.tables.store import read_arrow
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
+
+MOST_MEMORY = "512MiB"
+"""Of what DuckDB keeps for one statement; by its own default it takes 80 % of the machine."""
+READING = ("SELECT", "EXPLAIN", "MULTI")
+"""Types of statements that only read; PIVOT is MULTI."""
 
 
 def query(folder: Path, sql: str) -> pd.DataFrame:
     """Run one SQL statement over the tables in `folder`.
 
     The statement sees every table of the study by its name and nothing else: files and the
-    network are closed to it.
+    network are closed to it, and it cannot write, change settings or take more memory.
 
     Raises
     ------
     CtaError
-        The statement is not valid SQL, or names a table or column that does not exist.
+        The statement is not valid SQL, names a table or column that does not exist, is none that
+        reads, or is more than one.
     """
     import duckdb  # few commands need it
 
     with duckdb.connect(":memory:") as connection:
         for table in table_schemas():
             connection.register(table, read_arrow(folder, table))
+        connection.execute(f"SET memory_limit = '{MOST_MEMORY}'")
+        connection.execute("SET temp_directory = ''")
         connection.execute("SET enable_external_access = false")
         try:
-            if not connection.extract_statements(sql):
-                raise duckdb.InvalidInputException("there is no statement")
+            _require_one_that_reads(connection.extract_statements(sql))
             return connection.execute(sql).df()
         except duckdb.Error as error:
             raise CtaError(
                 "query_failed", error=str(error), table_schemas=tuple(table_schemas())
             ) from error
+
+
+def _require_one_that_reads(statements: list[duckdb.Statement]) -> None:
+    import duckdb
+
+    if len(statements) != 1:
+        count = f"are {len(statements)} statements" if statements else "is no statement"
+        raise duckdb.InvalidInputException(f"there {count}, and one is wanted")
+    kind = statements[0].type.name
+    if kind not in READING:
+        raise duckdb.InvalidInputException(f"this is {kind}, and only reading is allowed")

@@ -211,6 +211,9 @@ def _read_checked(path: Path, table: str) -> tuple[pa.Table, pq.ParquetFile]:
     absent = [name for name in schema.names if name not in stored.column_names]
     if absent:
         raise CtaError("table_columns_missing", where=path, table=table, columns=absent)
+    repeated = [name for name in schema.names if stored.column_names.count(name) > 1]
+    if repeated:
+        raise CtaError("table_columns_repeated", where=path, table=table, columns=repeated)
     columns = [_column(path, stored[field.name], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema), file
 
@@ -218,6 +221,8 @@ def _read_checked(path: Path, table: str) -> tuple[pa.Table, pq.ParquetFile]:
 def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     """Return a column as its schema has it."""
     try:
+        if _kind(stored.type) not in (_kind(field.type), _kind(pa.null())):
+            raise pa.ArrowTypeError("it would be converted without a word")
         column = stored.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise CtaError(
@@ -232,6 +237,17 @@ def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedA
             "table_values_missing", where=path, column=field.name, n_rows=column.null_count
         )
     return column
+
+
+def _kind(stored: pa.DataType) -> str:
+    """Return what values of a type are: text is no number, though Arrow would convert it."""
+    if pa.types.is_dictionary(stored):
+        return _kind(stored.value_type)
+    if pa.types.is_list(stored) or pa.types.is_large_list(stored):
+        return f"list of {_kind(stored.value_type)}"
+    if pa.types.is_integer(stored) or pa.types.is_floating(stored):
+        return "number"
+    return str(pa.string() if pa.types.is_large_string(stored) else stored)
 
 
 def _twins(path: Path, key: tuple[str, ...]) -> CtaError:
