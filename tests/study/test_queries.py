@@ -113,3 +113,9 @@ def test_a_query_does_not_see_variables_of_the_program(folder: Path) -> None:
     with pytest.raises(CtaError):
         query(folder, "select * from secrets")
     assert len(secrets) == 1
+
+
+def test_bit_strings_are_text(tmp_path: Path) -> None:
+    """What DuckDB prints, not the bytes that it keeps them in."""
+    [row] = query(tmp_path, "select '101'::bit as b, 7 as n").to_dict("records")
+    assert row == {"b": "101", "n": 7}

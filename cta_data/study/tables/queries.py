@@ -41,11 +41,21 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
         connection.execute("SET enable_external_access = false")
         try:
             _require_one_that_reads(connection.extract_statements(sql))
-            return connection.execute(sql).df()
+            return _frame(connection.execute(sql))
         except duckdb.Error as error:
             raise CtaError(
                 "query_failed", error=str(error), table_schemas=tuple(table_schemas())
             ) from error
+
+
+def _frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Return the rows with their types; bit strings as text: pandas gets them as bytes."""
+    import pandas as pd
+
+    columns = [(name, str(kind)) for name, kind, *_ in result.description]
+    if all(kind != "BIT" for _, kind in columns):
+        return result.df()
+    return pd.DataFrame(result.fetchall(), columns=[name for name, _ in columns])
 
 
 def _require_one_that_reads(statements: list[duckdb.Statement]) -> None:
