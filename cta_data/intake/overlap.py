@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from cta_data.engine.acceptance import REJECTED
 from cta_data.engine.sessions import units_of
@@ -164,11 +165,7 @@ def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[froze
         for cohort, inventory in inventories.items()
         for row in inventory.series
     ]
-    images += [
-        ("/".join(row.session.patient), row.voxels_sha256 or "")
-        for row in study.tables.rows(ImageRow)
-        if row.description == ""
-    ]
+    images += [(who, digest or "") for who, digest in _acquired(study, "voxels_sha256")]
     yield from map(_labels, pairs_of_one_image(images))
 
 
@@ -181,11 +178,18 @@ def _by_slices(study: Study, inventories: dict[str, Inventory]) -> Iterator[froz
                 yield f"{cohort}/{row.subject}", row.slices.split()
 
     def converted() -> Iterator[Sample]:
-        for row in study.tables.rows(ImageRow):
-            if row.description == "":
-                yield "/".join(row.session.patient), row.slice_digests or ()
+        for who, digests in _acquired(study, "slice_digests"):
+            yield who, digests or ()
 
     yield from map(_labels, pairs_of_alike_images(delivered) | pairs_of_alike_images(converted))
+
+
+def _acquired(study: Study, column: str) -> Iterator[tuple[str, Any]]:
+    """Yield cohort and subject of every image as acquired, with the value of a column."""
+    names = ("cohort", "subject", "description", column)
+    for cohort, subject, description, value in study.tables.columns(ImageRow, *names):
+        if description == "":
+            yield f"{cohort}/{subject}", value
 
 
 def _labels(pair: Pair) -> frozenset[Patient]:

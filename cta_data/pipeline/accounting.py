@@ -20,7 +20,6 @@ from cta_data.study.configuration import BuildSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, UnitRow
-from cta_data.study.unit_id import UnitId
 
 PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
     "age": {"Description": "Age at the session", "Units": "year"},
@@ -89,13 +88,16 @@ def usable_patients(study: Study) -> list[Patient]:
     A step before may have been decided about since: a session that a person rejects is measured
     still, until the step is planned again, and no longer usable.
     """
-    units = study.tables.by_key(UnitRow)
+    done: dict[tuple[str, str, str], dict[str, str]] = {}
+    names = ("step", *SessionId.COLUMNS, "status")
+    for step, cohort, subject, label, status in study.tables.columns(UnitRow, *names):
+        if step in STEP_NAMES:
+            done.setdefault((cohort, subject, label), {})[step] = status
     cohorts = build_cohorts(study)
     patients: dict[tuple[str, str], Patient] = {}
     for key, row in sorted(study.tables.by_key(SessionRow).items()):
         session = SessionId(*key)
-        done = {step: units.get(UnitId(step, session).key) for step in STEP_NAMES}
-        statuses = {step: unit.status for step, unit in done.items() if unit}
+        statuses = done.get(session.key, {})
         usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
         wanted = session.cohort in cohorts and usable
         if wanted and row.quality and not not_evaluated(study, session):

@@ -374,3 +374,28 @@ def test_frames_are_typed_even_where_values_lack(tmp_path: Path) -> None:
     assert (str(frame["frame"].dtype), str(frame["skull_stripped"].dtype)) == ("Int64", "boolean")
     assert str(frame["tr_ms"].dtype) == "float64"
     assert str(frame["path"].dtype).startswith("string")
+
+
+def test_columns_are_those_of_the_rows_before_and_after_a_change(tmp_path: Path) -> None:
+    """As they were read, and where a row was added, changed or read anew."""
+    names = ("cohort", "subject", "lesion_id", "volume_mm3", "flags")
+    writer = Tables(tmp_path)
+    lesions = [
+        MeasuredLesionRow(
+            session=SESSION, grid="MPRAGE", quality="HAQ", lesion_id=n, volume_mm3=n / 2
+        )
+        for n in (1, 2)
+    ]
+    writer.upsert(lesions)
+    writer.flush()
+    tables = Tables(tmp_path)
+
+    def told() -> set[tuple[Any, ...]]:
+        return {(c, s, n, v) for c, s, n, v, _ in tables.columns(MeasuredLesionRow, *names)}
+
+    assert told() == {("internal", "001", 1, 0.5), ("internal", "001", 2, 1.0)}
+    tables.upsert([dataclasses.replace(lesions[0], volume_mm3=7.0)])
+    assert told() == {("internal", "001", 1, 7.0), ("internal", "001", 2, 1.0)}
+    tables.flush()
+    assert told() == {("internal", "001", 1, 7.0), ("internal", "001", 2, 1.0)}
+    assert not list(tables.columns(ImageRow, "path"))

@@ -76,6 +76,11 @@ class TableRow:
         return dataclasses.replace(self, **plain) if plain else self
 
 
+def columns_of(row: TableRow) -> Columns:
+    """Return the columns of the table that a row was read from."""
+    return row._columns
+
+
 _fields: dict[type, tuple[str, ...]] = {}
 
 
