@@ -12,6 +12,8 @@ from cta_data.reasons import Reason
 from cta_data.study.tables import UnitRow
 
 Action = Literal["run", "notneeded", "impossible"]
+UP_TO_DATE = Reason("up_to_date")
+"""One for all: a large study has tens of thousands of such units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def decide(
         return Decision(unit, "run", Reason("output_missing", gone=gone))
     if row.status == "impossible":
         return Decision(unit, "impossible", kept_reason(row))
-    return Decision(unit, "notneeded", Reason("up_to_date"))
+    return Decision(unit, "notneeded", UP_TO_DATE)
 
 
 def _what_changed(unit: Unit, row: UnitRow) -> Reason:

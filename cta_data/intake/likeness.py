@@ -46,7 +46,7 @@ def likenesses(
     images += [(row.subject, row.pixels) for row in inventory.series]
     slices = [(label, sample_of_slices(found)) for label, found in pixels]
     slices += [(row.subject, row.slices.split()) for row in inventory.series]
-    same = pairs_of_one_image(images)
+    same = pairs_of_one_image(lambda: images)
     reasons: dict[str, list[Reason]] = {}
     for code, pairs in (
         ("person_of_another_subject", pairs_of_one_identity(people, salt)),

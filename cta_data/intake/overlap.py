@@ -160,12 +160,13 @@ def _by_identity(study: Study, inventories: dict[str, Inventory]) -> Iterator[fr
 
 def _by_image(study: Study, inventories: dict[str, Inventory]) -> Iterator[frozenset[Patient]]:
     """Pairs with the same delivered pixels, or with the same voxels once they are converted."""
-    images = [
-        (f"{cohort}/{row.subject}", row.pixels)
-        for cohort, inventory in inventories.items()
-        for row in inventory.series
-    ]
-    images += [(who, digest or "") for who, digest in _acquired(study, "voxels_sha256")]
+
+    def images() -> Iterator[tuple[str, str]]:
+        for cohort, inventory in inventories.items():
+            yield from ((f"{cohort}/{row.subject}", row.pixels) for row in inventory.series)
+        for who, digest in _acquired(study, "voxels_sha256"):
+            yield who, digest or ""
+
     yield from map(_labels, pairs_of_one_image(images))
 
 

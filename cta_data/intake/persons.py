@@ -111,11 +111,19 @@ def _may_be_one(one: Fingerprints, other: Fingerprints) -> bool:
     return SEX in shared and (longer or other[NAME] in one.get(SHORTER, "").split())
 
 
-def pairs_of_one_image(images: Iterable[tuple[str, str]]) -> set[Pair]:
-    """Pairs of subjects with the same image; each is a subject and a digest, empty for none."""
+def pairs_of_one_image(images: Callable[[], Iterable[tuple[str, str]]]) -> set[Pair]:
+    """Pairs of subjects with the same image.
+
+    Parameters
+    ----------
+    images
+        Gives subject and digest of all images, the digest empty for none; it is asked twice, since
+        images are many, and few of them come again.
+    """
+    again = _repeated(digest for _, digest in images() if digest)
     holders: dict[str, set[str]] = {}
-    for subject, digest in images:
-        if digest:
+    for subject, digest in images():
+        if digest and hash(digest) in again:
             holders.setdefault(digest, set()).add(subject)
     return {
         frozenset(pair) for found in holders.values() for pair in combinations(sorted(found), 2)

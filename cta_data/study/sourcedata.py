@@ -19,6 +19,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -272,11 +274,13 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
                 (names.index(column.name), _converter(str(column.type)))
                 for column in fields(row_type)
             ]
-            columns = [*zip(*(row for row in reader if row), strict=True)]
-            if not columns:
-                return []
-            # Column by column: a study has tens of thousands of rows, each of a dozen fields.
-            return [*map(row_type, *(map(convert, columns[at]) for at, convert in wanted))]
+            found: list[Any] = []
+            rows = (row for row in reader if row)
+            # Column by column, some rows at a time: there are tens of thousands of a dozen fields.
+            while batch := [*islice(rows, _BATCH)]:
+                columns = [*zip(*batch, strict=True)]
+                found += map(row_type, *(map(convert, columns[at]) for at, convert in wanted))
+            return found
         except (IndexError, ValueError, TypeError, csv.Error) as error:
             raise CtaError(
                 "sourcedata_table_unreadable",
@@ -287,13 +291,14 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
 
 
 _LONGEST_FIELD = 64 * 1024 * 1024
+_BATCH = 500
 
 
 def _converter(kind: str) -> Callable[[str], Any]:
     if kind == "int":
         return int
-    # Equal texts of many rows are one object in memory.
-    return _interned_mapping if kind.startswith("Mapping") else sys.intern
+    # Equal texts of many rows are one object in memory, and so are equal headers.
+    return cache(_interned_mapping) if kind.startswith("Mapping") else sys.intern
 
 
 def _interned_mapping(text: str) -> Any:

@@ -74,8 +74,13 @@ class _Lists(Sequence[Any]):
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._array = column.combine_chunks()
+        self._starts = self._array.offsets.to_numpy()
+        self._may_be_null = bool(self._array.null_count)
 
     def __getitem__(self, place: Any) -> Any:
+        # Most lists of a study, such as warnings, are empty: that is told without Arrow's objects.
+        if not self._may_be_null and self._starts[place] == self._starts[place + 1]:
+            return []
         return self._array[place].as_py()
 
     def __len__(self) -> int:

@@ -45,7 +45,8 @@ class TableRow:
             value: Any = _session(*(columns[column][place] for column in SessionId.COLUMNS))
         else:
             value = columns[name][place]
-            value = tuple(value) if isinstance(value, list) else value
+            if isinstance(value, list):
+                return tuple(value)  # not kept: lists are most of a table, and are asked for once
         object.__setattr__(self, name, value)
         return value
 
