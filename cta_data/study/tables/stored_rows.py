@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from cta_data.study.tables.table_row import TableRow
@@ -74,7 +75,9 @@ class _Lists(Sequence[Any]):
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._array = column.combine_chunks()
-        self._starts = self._array.offsets.to_numpy()
+        # Of Arrow's own ways to numbers each would load pandas.
+        starts = np.frombuffer(self._array.buffers()[1], np.int32)
+        self._starts = starts[self._array.offset :][: len(self._array) + 1]
         self._may_be_null = bool(self._array.null_count)
 
     def __getitem__(self, place: Any) -> Any:
