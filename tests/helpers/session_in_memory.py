@@ -16,7 +16,7 @@ from cta_data.cohorts.card import Card
 from cta_data.engine import UnitId, Workspace
 from cta_data.formats.dicom.header import header_of
 from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
-from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSeries, RawSession
 from cta_data.study.session_id import SessionId
 
 UNIT = UnitId("convert", SessionId("own", "1", "1"))
@@ -149,5 +149,5 @@ def converted(
     """Convert structure sets that lie in one series; contours are written below `folder`."""
     workspace = Workspace(folder, folder / "staging")
     session = RawSession([RawSeries("RTSTRUCT", "s1", list(objects), header_of(objects[0]))])
-    placed = SessionImages(placed=list(images))
+    placed = ConvertedImages(placed=list(images))
     return convert_annotations(UNIT, session, placed, card, workspace), workspace

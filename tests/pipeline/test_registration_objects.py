@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from cta_data.engine import Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.dicom.header import header_of
-from cta_data.pipeline.convert.image_rows import RawSeries, RawSession, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, RawSeries, RawSession
 from cta_data.pipeline.convert.registration_objects import convert_registrations
 from cta_data.study.layout import stated_transform
 
@@ -27,7 +27,7 @@ def shifts(
     """How far along x the written transforms move a point, by (fixed, moving) frame."""
     workspace = Workspace(folder, folder / "staging")
     series = [RawSeries("REG", "r", objects, header_of(objects[0]))]
-    images = SessionImages(placed=list(IMAGES))
+    images = ConvertedImages(placed=list(IMAGES))
     convert_registrations(UNIT, RawSession(series), images, policy, workspace)
     found = {}
     for fixed in (1, 2, 3):

@@ -17,7 +17,7 @@ from cta_data.engine import Workspace
 from cta_data.formats.dicom.header import header_of
 from cta_data.formats.dicom.series import convert_series
 from cta_data.pipeline.convert.annotations import SessionAnnotations
-from cta_data.pipeline.convert.image_rows import PlacedImage, RawSeries, RawSession, SessionImages
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSeries, RawSession
 from cta_data.pipeline.convert.segmentations import convert_segmentations
 
 
@@ -56,7 +56,7 @@ def converted(
     workspace = Workspace(folder, folder / "staging")
     session = RawSession([RawSeries("SEG", "s", objects, header_of(objects[0]))])
     result = convert_segmentations(
-        UNIT, session, SessionImages(placed=images), card(**annotations), workspace
+        UNIT, session, ConvertedImages(placed=images), card(**annotations), workspace
     )
     return result, workspace
 
