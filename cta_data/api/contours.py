@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
@@ -17,7 +16,7 @@ from cta_data.given_paths import require_given_file
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.rasterization.contours import StructureSet
-from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi
+from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi, union_of
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
@@ -54,15 +53,7 @@ class RasterizedStructureSet:
                 name=name,
                 rois="; ".join(f"{roi.name}: {roi.status}" for roi in self.rois),
             )
-        union = np.zeros(self.image.shape, np.uint8)
-        for roi in chosen:
-            # (z, y, x) as rasterised; volumes have (x, y, z).
-            box = tuple(
-                slice(start, start + size)
-                for start, size in zip(roi.start, roi.region.T.shape, strict=True)
-            )
-            union[box] |= roi.region.T
-        return self.image.with_array(union)
+        return self.image.with_array(union_of(chosen, self.image.grid).T)
 
     def lesions(self) -> Volume:
         """Return instance labels: separate parts of an ROI are lesions of their own.

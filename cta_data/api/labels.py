@@ -12,12 +12,12 @@ from cta_data.api.contours import IDENTITY
 from cta_data.api.volume import Volume
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.imaging import brain
-from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.imaging.lesions.drawn_lesions import DrawnLesion, lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_lesions
-from cta_data.imaging.lesions.mask_transfer import lesions_from_mask
+from cta_data.imaging.lesions.mask_transfer import lesions_drawn_on, lesions_from_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.rasterization.contours import StructureSet
+from cta_data.imaging.registration.limits import SEED
 from cta_data.imaging.registration.register import (
     RegistrationResult,
     RegistrationSettings,
@@ -42,7 +42,7 @@ class TransferredLabels:
 
 
 def register(
-    fixed: Volume, moving: Volume, *, kind: str = "rigid", seed: int | None = None
+    fixed: Volume, moving: Volume, *, kind: str = "rigid", seed: int = SEED
 ) -> RegistrationResult:
     """Register two images of one head, and check the result.
 
@@ -51,7 +51,7 @@ def register(
     kind
         `rigid` or `affine`.
     seed
-        Draws the samples; without it as in a study, so that the same pair gives the same bits.
+        Draws the samples; by default that of a study, so that the same pair gives the same bits.
 
     Returns
     -------
@@ -67,8 +67,7 @@ def register(
         There is no such kind.
     """
     try:
-        settings = RegistrationSettings(kind=kind)
-        settings = settings if seed is None else RegistrationSettings(kind=kind, seed=seed)
+        settings = RegistrationSettings(kind=kind, seed=seed)
     except ValueError as error:
         raise ConfigurationError("registration_settings_invalid", error=str(error)) from error
     return register_images(fixed.to_sitk(), moving.to_sitk(), settings)
@@ -171,12 +170,7 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
 def _lesions(annotation: Volume | StructureSet, moving: Volume) -> list[DrawnLesion]:
     if isinstance(annotation, StructureSet):
         return list(lesions_from_contours(annotation.rois, spacing_mm=moving.spacing).lesions)
-    if not same_grid(annotation.grid, moving.grid):
-        raise DataRefused(
-            "mask_off_moving_grid",
-            difference=describe_grid_difference(annotation.grid, moving.grid),
-        )
-    return list(lesions_from_mask(annotation.to_sitk()))
+    return list(lesions_drawn_on(annotation.to_sitk(), moving.grid))
 
 
 def _frame(lesions: tuple[TransferredLesion, ...]) -> pd.DataFrame:

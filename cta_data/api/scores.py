@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cta_data.api.volume import Volume
 from cta_data.errors import DataRefused
-from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.scoring import CaseScore, Convention, convention_named, score_masks
 from cta_data.scoring.comparison import ScoreComparison, compare_scores, compared_metrics
+from cta_data.scoring.mask_files import require_one_grid
 from cta_data.scoring.models import froc as operating_points
 from cta_data.scoring.statistics import SEED
 
@@ -39,7 +39,7 @@ def score(
         There is no such convention.
     """
     rules = convention_named(convention) if isinstance(convention, str) else convention
-    _require_one_grid(reference, prediction)
+    require_one_grid(reference.grid, prediction.grid)
     return score_masks(reference.array.T, prediction.array.T, rules, affine=reference.affine)
 
 
@@ -86,17 +86,10 @@ def froc(
 
     def arrays() -> Iterator[tuple[Array, NDArray[np.floating]]]:
         for reference, probability in cases:
-            _require_one_grid(reference, probability)
+            require_one_grid(reference.grid, probability.grid)
             yield reference.array.T, probability.array.T.astype(np.float64)
 
     try:
         return operating_points.froc(arrays(), thresholds, rules)
     except ValueError as error:
         raise DataRefused("probability_map_invalid", error=str(error)) from error
-
-
-def _require_one_grid(first: Volume, second: Volume) -> None:
-    if not same_grid(first.grid, second.grid):
-        raise DataRefused(
-            "grids_differ_in_score", difference=describe_grid_difference(first.grid, second.grid)
-        )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from cta_data.destinations import require_file_place, require_folder_place
@@ -17,7 +16,8 @@ from cta_data.formats.nifti.geometry import FormChoice
 from cta_data.formats.nifti.image import write_image
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.given_paths import require_given, require_given_file
-from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi, union_of
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
 
@@ -106,20 +106,9 @@ def _write(rois: list[RasterizedRoi], grid: sitk.Image, out: Path) -> dict[int, 
     """Write the masks; return the files by ROI number."""
     if _is_one_mask(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_image(_union(rois, grid), out)
+        write_image(Grid.of(grid).image(union_of(rois, grid)), out)
         return {one.number: str(out) for one in rois}
     out.mkdir(parents=True, exist_ok=True)
     for one in rois:
         write_image(one.mask(grid), out / _name(one))
     return {one.number: str(out / _name(one)) for one in rois}
-
-
-def _union(rois: list[RasterizedRoi], grid: sitk.Image) -> sitk.Image:
-    """Return one mask of all regions on a grid."""
-    union = np.zeros(grid.GetSize()[::-1], dtype=np.uint8)
-    for one in rois:
-        own = one.mask(grid)  # a view does not keep the image alive that it looks into
-        union |= sitk.GetArrayViewFromImage(own)
-    mask = sitk.GetImageFromArray(union)
-    mask.CopyInformation(grid)
-    return mask

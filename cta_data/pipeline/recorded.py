@@ -11,26 +11,9 @@ from cta_data.engine.records import Record
 from cta_data.engine.staging import remove
 from cta_data.errors import CtaError
 from cta_data.study.study import Study
-from cta_data.study.tables import (
-    AnnotationRow,
-    ImageRow,
-    ModelFoldRow,
-    PredictionRow,
-    TableRow,
-    UnitRow,
-    VariantRow,
-)
+from cta_data.study.tables import FILE_COLUMNS, UnitRow
 from cta_data.versioning.committed import require_tracked
 from cta_data.versioning.keys import content_key
-
-KEYED: dict[type[TableRow], tuple[str, str]] = {
-    ImageRow: ("path", "annex_key"),
-    AnnotationRow: ("path", "annex_key"),
-    VariantRow: ("mask_path", "annex_key"),
-    ModelFoldRow: ("path", "annex_key"),
-    PredictionRow: ("path", "annex_key"),
-}
-"""Columns of tables that name a file, and those that tell its content."""
 
 EMPTY_KEY = "MD5E-s0--"
 """Begins the key of a file that holds nothing."""
@@ -45,8 +28,8 @@ def changed_files(study: Study, among: Container[str] | None = None) -> list[str
         Paths from the top of the study to look at; all that the tables name without it.
     """
     named = (
-        (row.column(path), row.column(key))
-        for of, (path, key) in KEYED.items()
+        (row.column(path), row.column("annex_key"))
+        for of, path in FILE_COLUMNS.items()
         for row in study.tables.rows(of)
     )
     return [
@@ -93,8 +76,7 @@ def remove_emptied_outputs(study: Study) -> list[str]:
     """
     if not (study.root / UNCOMMITTED).exists():
         return []
-    outputs = (path for row in study.tables.rows(UnitRow) for path in row.outputs)
-    emptied = sorted(path for path in outputs if is_emptied(study.root / path))
+    emptied = sorted(p for p in recorded_outputs(study) if is_emptied(study.root / p))
     remove(study.root, emptied)
     return emptied
 

@@ -66,7 +66,7 @@ def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
     ConfigurationError
         The study was not evaluated by this convention.
     """
-    return _evaluated(study, convention, study.scores())
+    return _evaluated(study, convention, CaseScoreRow.TABLE)
 
 
 def valid_audits(study: Study, convention: str) -> pd.DataFrame:
@@ -166,18 +166,20 @@ def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | 
 
 
 def _lesions(study: Study, convention: str) -> pd.DataFrame:
-    return _evaluated(study, convention, study.score_lesions())
+    return _evaluated(study, convention, LesionScoreRow.TABLE)
 
 
-def _evaluated(study: Study, convention: str, rows: pd.DataFrame) -> pd.DataFrame:
+def _evaluated(study: Study, convention: str, table: str) -> pd.DataFrame:
     """Return the rows of a table of scores by a convention, in the order of sets and cases."""
     name = convention_named(convention).name
-    if name not in set(study.scores()["convention"]):
+    scores = study.scores()
+    if name not in set(scores["convention"]):
         raise ConfigurationError(
             "convention_not_evaluated",
             where=study.root / layout.table(CaseScoreRow.TABLE),
             convention=convention,
         )
+    rows = scores if table == CaseScoreRow.TABLE else study.table(table)
     chosen = rows[rows["convention"] == name].sort_values(KEY[:3], kind="stable")
     # Whose masks of elsewhere are is not known.
     return chosen.assign(**{one: chosen[one].replace("", pd.NA) for one in SessionId.COLUMNS})

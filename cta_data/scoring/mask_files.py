@@ -18,7 +18,13 @@ from cta_data.formats.nifti.content import read_content, voxel_layout
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import header_geometry, value_scale
 from cta_data.formats.nrrd import read_nrrd_voxels
-from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
+from cta_data.imaging.geometry.grid import (
+    Grid,
+    Placed,
+    describe_grid_difference,
+    ras_affine,
+    same_grid,
+)
 from cta_data.imaging.lesions.label_values import whole_numbers
 from cta_data.scoring.case import CaseScore, score_case
 from cta_data.scoring.conventions import Convention
@@ -154,12 +160,7 @@ def score_files(
         A file cannot be used, or the two lie on different grids; the message shows both.
     """
     first, second = (read_mask(path, label, choice) for path in (reference, predicted))
-    if not same_grid(first.grid, second.grid):
-        raise DataRefused(
-            "scored_grids_differ",
-            where=f"{reference} and {predicted}",
-            difference=describe_grid_difference(first.grid, second.grid),
-        )
+    require_one_grid(first.grid, second.grid, where=f"{reference} and {predicted}")
     found = [
         instances_by_value(one.index, one.values, one.shape, convention)
         if label == EACH
@@ -228,3 +229,19 @@ def _turned_to_ras(mask: MaskVoxels) -> MaskVoxels:
     order = np.argsort(index)
     turned = (size[2], size[1], size[0])
     return MaskVoxels(index[order], mask.values[order], turned, np.asarray(affine))
+
+
+def require_one_grid(reference: Placed, predicted: Placed, *, where: str = "") -> None:
+    """Refuse masks that do not lie on one grid; the message shows both.
+
+    Raises
+    ------
+    DataRefused
+        They do not.
+    """
+    if not same_grid(reference, predicted):
+        raise DataRefused(
+            "scored_grids_differ",
+            where=where,
+            difference=describe_grid_difference(reference, predicted),
+        )

@@ -1,29 +1,20 @@
-"""What Python users ask of a study: its tables as DataFrames, its files, its training sets."""
+"""What a study holds, as DataFrames."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cta_data.errors import ConfigurationError, CtaError
 from cta_data.study import layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cta_data.study.tables import Tables
-    from cta_data.study.training_data import TrainingData
-
 
 class StudyContent:
-    """Tables, files and training sets of one study; a part of `Study`."""
+    """The tables of one study; a part of `Study`."""
 
     root: Path
-    tables: Tables
-
-    def require(self, path: str) -> None:
-        """Make sure that the datasets that a path leads through are installed."""
-        raise NotImplementedError
 
     def subjects(self) -> pd.DataFrame:
         """One row a subject-session: who they are, their quality and partition."""
@@ -91,89 +82,8 @@ class StudyContent:
 
         return read_frame(self.root / layout.MANIFESTS, name)
 
-    # Files for Python --------------------------------------------------------------------------
-
-    def path(self, row: Any, *, fetch: bool = False) -> Path:
-        """Return the file of a row: of an image, a variant, an annotation, a prediction …
-
-        Parameters
-        ----------
-        row
-            A row of a table (`for row in study.images().itertuples()`, or a Series), or a path
-            from the top of the study.
-        fetch
-            Bring the content here, where it is elsewhere.
-
-        Raises
-        ------
-        ConfigurationError
-            The row names no file.
-        CtaError
-            The content cannot be fetched.
-        """
-        name = row if isinstance(row, str) else _file_of(row)
-        if fetch:
-            self._fetch([name])
-        return self.root / name
-
-    def dataset(self, setting: str, *, fetch: bool = False) -> TrainingData:
-        """Return the training set of a setting: its cases by fold, as paths or as arrays.
-
-        Parameters
-        ----------
-        setting
-            `A`, `B`, `C`, `D`, or a setting of the study's own, that was built.
-        fetch
-            Bring images and labels here, where their content is elsewhere.
-
-        Raises
-        ------
-        ConfigurationError
-            The setting was not built.
-        CtaError
-            The content cannot be fetched.
-        """
-        from cta_data.files import read_json_object
-        from cta_data.study.build_case import BuildCase
-        from cta_data.study.tables import UnitRow
-        from cta_data.study.training_data import training_data
-
-        built = {
-            row.id.model: row.outputs
-            for row in self.tables.index(UnitRow, ("step",)).get(("build",), [])
-            if row.status == "ok"
-        }
-        record = next((p for p in built.get(setting, ()) if p.endswith(layout.BUILD_RECORD)), "")
-        if not record:
-            raise ConfigurationError(
-                "setting_not_built", setting=setting, built=", ".join(sorted(built)) or "none"
-            )
-        cases = [BuildCase.of(one) for one in read_json_object(self.root / record)["cases"]]
-        if fetch:
-            self._fetch([path for case in cases for path in (case.image, case.label)])
-        return training_data(self.root, setting, cases)
-
-    def _fetch(self, paths: list[str]) -> None:
-        from cta_data.versioning.datasets import fetch
-
-        for path in paths:
-            self.require(path)
-        failed = fetch(self.root, paths).failed
-        if failed:
-            first, why = next(iter(failed.items()))
-            raise CtaError("files_not_fetched", where=first, n_failed=len(failed), why=why)
-
     def query(self, sql: str) -> pd.DataFrame:
         """Run SQL over the tables; see `cta_data.study.tables.query`."""
         from cta_data.study.tables import query
 
         return query(self.root / layout.MANIFESTS, sql)
-
-
-def _file_of(row: Any) -> str:
-    """Return the path that a row of a table holds."""
-    for column in ("path", "mask_path"):
-        value = row.get(column) if hasattr(row, "get") else getattr(row, column, None)
-        if isinstance(value, str) and value:
-            return value
-    raise ConfigurationError("row_without_file")

@@ -100,7 +100,7 @@ def _clear(path: Path) -> None:
     """
     others = sorted({one.name for one in path.iterdir()} - {*MADE, UNFINISHED.parts[0]})
     if others:
-        raise ConfigurationError("cohort_folder_not_empty", where=path, others=others[0])
+        raise ConfigurationError("study_folder_holds_other_files", where=path, others=others[0])
     for made in (path / name for name in MADE):
         if made.is_dir():
             shutil.rmtree(made)

@@ -20,7 +20,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -269,18 +268,14 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
         # The csv module refuses long fields, and a header's text can be long.
         csv.field_size_limit(_LONGEST_FIELD)
         try:
-            names = next(reader, [])
-            wanted = [
-                (names.index(column.name), _converter(str(column.type)))
+            columns = next(reader, [])
+            places = [
+                (columns.index(column.name), _converter(str(column.type)))
                 for column in fields(row_type)
             ]
-            found: list[Any] = []
-            rows = (row for row in reader if row)
-            # Column by column, some rows at a time: there are tens of thousands of a dozen fields.
-            while batch := [*islice(rows, _BATCH)]:
-                columns = [*zip(*batch, strict=True)]
-                found += map(row_type, *(map(convert, columns[at]) for at, convert in wanted))
-            return found
+            return [
+                row_type(*(convert(row[at]) for at, convert in places)) for row in reader if row
+            ]
         except (IndexError, ValueError, TypeError, csv.Error) as error:
             raise CtaError(
                 "sourcedata_table_unreadable",
@@ -291,7 +286,6 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
 
 
 _LONGEST_FIELD = 64 * 1024 * 1024
-_BATCH = 500
 
 
 def _converter(kind: str) -> Callable[[str], Any]:

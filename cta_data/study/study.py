@@ -7,7 +7,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.files import Stamp, file_stamp
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cta_data.cohorts import Card
     from cta_data.cohorts.clinical.people import Clinical
     from cta_data.study.sourcedata import Inventory
+    from cta_data.study.training_data import TrainingData
 
 LOGGER = logging.getLogger(__name__)
 """Says which datasets of a study were installed; the command line shows it."""
@@ -266,6 +267,89 @@ class Study(StudyContent):
         if cohort not in self._inventories or self._inventories[cohort][0] != stamp:
             self._inventories[cohort] = (stamp, read_inventory(folder))
         return self._inventories[cohort][1]
+
+    # Files for Python --------------------------------------------------------------------------
+
+    def path(self, row: Any, *, fetch: bool = False) -> Path:
+        """Return the file of a row: of an image, a variant, an annotation, a prediction …
+
+        Parameters
+        ----------
+        row
+            A row of a table (`for row in study.images().itertuples()`, or a Series), or a path
+            from the top of the study.
+        fetch
+            Bring the content here, where it is elsewhere.
+
+        Raises
+        ------
+        ConfigurationError
+            The row names no file.
+        CtaError
+            The content cannot be fetched.
+        """
+        name = row if isinstance(row, str) else _file_of(row)
+        if fetch:
+            self._fetch([name])
+        return self.root / name
+
+    def dataset(self, setting: str, *, fetch: bool = False) -> TrainingData:
+        """Return the training set of a setting: its cases by fold, as paths or as arrays.
+
+        Parameters
+        ----------
+        setting
+            `A`, `B`, `C`, `D`, or a setting of the study's own, that was built.
+        fetch
+            Bring images and labels here, where their content is elsewhere.
+
+        Raises
+        ------
+        ConfigurationError
+            The setting was not built.
+        CtaError
+            The content cannot be fetched.
+        """
+        from cta_data.files import read_json_object
+        from cta_data.study.build_case import BuildCase
+        from cta_data.study.tables import UnitRow
+        from cta_data.study.training_data import training_data
+
+        built = {
+            row.id.model: row.outputs
+            for row in self.tables.index(UnitRow, ("step",)).get(("build",), [])
+            if row.status == "ok"
+        }
+        record = next((p for p in built.get(setting, ()) if p.endswith(layout.BUILD_RECORD)), "")
+        if not record:
+            raise ConfigurationError(
+                "setting_not_built", setting=setting, built=", ".join(sorted(built)) or "none"
+            )
+        cases = [BuildCase.of(one) for one in read_json_object(self.root / record)["cases"]]
+        if fetch:
+            self._fetch([path for case in cases for path in (case.image, case.label)])
+        return training_data(self.root, setting, cases)
+
+    def _fetch(self, paths: list[str]) -> None:
+        from cta_data.versioning.datasets import fetch
+
+        for path in paths:
+            self.require(path)
+        failed = fetch(self.root, paths).failed
+        if failed:
+            first, why = next(iter(failed.items()))
+            raise CtaError("files_not_fetched", where=first, n_failed=len(failed), why=why)
+
+
+def _file_of(row: Any) -> str:
+    """Return the path that a row of a table holds."""
+    from cta_data.study.tables import FILE_COLUMNS
+
+    for column in dict.fromkeys(FILE_COLUMNS.values()):
+        value = row.get(column) if hasattr(row, "get") else getattr(row, column, None)
+        if isinstance(value, str) and value:
+            return value
+    raise ConfigurationError("row_without_file")
 
 
 def open_study(path: Path | str | None = None) -> Study:

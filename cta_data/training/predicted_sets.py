@@ -270,14 +270,14 @@ class StudyPredictions:
             test_set, model = folder.name, folder.parent.name
             name = f"model {model} on {test_set}"
             references = self.study.root / REFERENCES / test_set
-            if (model, test_set) in self._listed and (folder / NAME).exists():
-                continue
             if (folder / NAME).exists():
-                told = (
-                    "no row of the table `predictions` is of it: it was copied here, or its rows "
-                    f"were lost. Predict again, or remove {folder.relative_to(self.study.root)}"
-                )
-                self._unscored.append(f"{name}: {told}")
+                if (model, test_set) not in self._listed:
+                    told = (
+                        "no row of the table `predictions` is of it: it was copied here, or its "
+                        "rows were lost. Predict again, or remove "
+                        f"{folder.relative_to(self.study.root)}"
+                    )
+                    self._unscored.append(f"{name}: {told}")
                 continue
             if test_set in self.sets.by_name:
                 told = (

@@ -127,7 +127,7 @@ def test_what_a_killed_command_made_of_a_study_is_made_anew(tmp_path: Path) -> N
     with refuses("study_incomplete", ConfigurationError):
         open_study(tmp_path / "study")
     (tmp_path / "study" / "thesis.txt").write_text("x")
-    with refuses("cohort_folder_not_empty", ConfigurationError):
+    with refuses("study_folder_holds_other_files", ConfigurationError):
         create_study(tmp_path / "study", "x", ())
     (tmp_path / "study" / "thesis.txt").unlink()
     assert create_study(tmp_path / "study", "y", ()).configuration.study.name == "y"

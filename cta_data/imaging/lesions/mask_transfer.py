@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, same_grid
+from cta_data.imaging.geometry.grid import Grid, Placed, describe_grid_difference, same_grid
 from cta_data.imaging.lesions.drawn_lesions import DrawnLesion
 from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_lesions
 from cta_data.imaging.lesions.mask_lesions import require_whole_numbers
@@ -51,9 +51,7 @@ def transfer_mask(
     DataRefused
         If the mask holds fractions, or does not lie on the grid of ``moving``.
     """
-    if not same_grid(mask, moving):
-        raise DataRefused("mask_off_moving_grid", difference=describe_grid_difference(mask, moving))
-    lesions = lesions_from_mask(mask)
+    lesions = lesions_drawn_on(mask, moving)
     result = transfer_lesions(lesions, transform, fixed)
     values = np.zeros(max((lesion.id for lesion in lesions), default=0) + 1, np.float64)
     for lesion in lesions:
@@ -62,6 +60,19 @@ def transfer_mask(
     image = sitk.Cast(sitk.GetImageFromArray(carried), mask.GetPixelID())
     image.CopyInformation(fixed)
     return MaskTransfer(image, result.per_lesion)
+
+
+def lesions_drawn_on(mask: sitk.Image, moving: Placed) -> tuple[DrawnLesion, ...]:
+    """The lesions of a mask that has to lie on the grid of an image; see `lesions_from_mask`.
+
+    Raises
+    ------
+    DataRefused
+        If it does not, or is no mask.
+    """
+    if not same_grid(mask, moving):
+        raise DataRefused("mask_off_moving_grid", difference=describe_grid_difference(mask, moving))
+    return lesions_from_mask(mask)
 
 
 def lesions_from_mask(mask: sitk.Image) -> tuple[DrawnLesion, ...]:

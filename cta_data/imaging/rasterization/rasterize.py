@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.geometry.grid import Arrangement, Grid
+from cta_data.imaging.geometry.grid import Arrangement, Grid, Placed
 from cta_data.imaging.lesions.drawn_lesions import lesions_of_planes
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.rasterization.contour_planes import DrawnPlanes, slab_limits
@@ -62,14 +62,23 @@ class RasterizedRoi:
 
     def mask(self, image: sitk.Image) -> sitk.Image:
         """The mask on the whole grid of ``image``: uint8, 1 inside."""
-        size = image.GetSize()
-        voxels = np.zeros(size[::-1], np.uint8)
-        low = self.start[::-1]
-        box = tuple(slice(a, a + n) for a, n in zip(low, self.region.shape, strict=True))
-        voxels[box] = self.region
-        mask = sitk.GetImageFromArray(voxels)
+        mask = sitk.GetImageFromArray(union_of([self], image))
         mask.CopyInformation(image)
         return mask
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Where ``region`` lies in the image, (z, y, x)."""
+        low = self.start[::-1]
+        return tuple(slice(a, a + n) for a, n in zip(low, self.region.shape, strict=True))
+
+
+def union_of(rois: Iterable[RasterizedRoi], image: Placed) -> NDArray[np.uint8]:
+    """One mask of several ROIs on the grid of ``image``: (z, y, x), 1 inside."""
+    union = np.zeros(tuple(image.GetSize())[::-1], np.uint8)
+    for roi in rois:
+        union[roi.box] |= roi.region
+    return union
 
 
 @dataclass(frozen=True, eq=False)

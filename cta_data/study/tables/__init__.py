@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cta_data.study.tables.rows import (
+    FILE_COLUMNS,
     ROW_TYPES,
     AcceptanceRow,
     AnnotationRow,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cta_data.study.tables.store import Tables, read_arrow, read_frame
 
 __all__ = [
+    "FILE_COLUMNS",
     "ROW_TYPES",
     "AcceptanceRow",
     "AnnotationRow",

@@ -313,3 +313,12 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     SplitRow,
 )
 """Of every table, in the order of the schemas."""
+
+FILE_COLUMNS: dict[type[TableRow], str] = {
+    ImageRow: "path",
+    AnnotationRow: "path",
+    VariantRow: "mask_path",
+    ModelFoldRow: "path",
+    PredictionRow: "path",
+}
+"""Columns that name a file of the study, whose content the column `annex_key` tells."""

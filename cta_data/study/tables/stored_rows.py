@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
 
 from cta_data.study.tables.table_row import TableRow
@@ -75,15 +74,8 @@ class _Lists(Sequence[Any]):
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._array = column.combine_chunks()
-        # Of Arrow's own ways to numbers each would load pandas.
-        starts = np.frombuffer(self._array.buffers()[1], np.int32)
-        self._starts = starts[self._array.offset :][: len(self._array) + 1]
-        self._may_be_null = bool(self._array.null_count)
 
     def __getitem__(self, place: Any) -> Any:
-        # Most lists of a study, such as warnings, are empty: that is told without Arrow's objects.
-        if not self._may_be_null and self._starts[place] == self._starts[place + 1]:
-            return []
         return self._array[place].as_py()
 
     def __len__(self) -> int:
