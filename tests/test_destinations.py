@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.command_line import run_cta
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.errors import ConfigurationError
@@ -76,7 +76,7 @@ def test_a_link_in_the_input_is_the_file_that_it_leads_to(images: Path, tmp_path
     links = tmp_path / "links"
     links.mkdir()
     (links / "c1.nii.gz").symlink_to(images / "c1.nii.gz")
-    with refuses("output_linked_to_input", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("output_linked_to_input")):
         require_folder_place(images, [links], ["c1.nii.gz"], overwrite=True)
 
 
@@ -85,12 +85,12 @@ def test_what_is_there_is_replaced_when_asked_alone(images: Path, tmp_path: Path
     (tmp_path / "out.csv").write_text("mine")
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     for out, beside in (("out.csv", ()), ("out.parquet", ("out.csv",)), ("gone", ())):
-        with refuses("output_exists", ConfigurationError):
+        with pytest.raises(ConfigurationError, check=has_reason("output_exists")):
             require_file_place(tmp_path / out, [images], beside)
         require_file_place(tmp_path / out, [images], beside, overwrite=True)
-    with refuses("output_exists", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("output_exists")):
         require_folder_place(tmp_path, [], ["out.csv"])
-    with refuses("output_not_a_folder", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("output_not_a_folder")):
         require_folder_place(tmp_path / "out.csv", [], overwrite=True)
 
 
@@ -132,5 +132,5 @@ def test_a_path_that_no_file_system_has_is_refused_at_once(tmp_path: Path, deep:
     """Before anything is worked on, with how long it is."""
     out = tmp_path.joinpath(*deep)
     for check in (require_file_place, require_folder_place):
-        with refuses("path_too_long", ConfigurationError):
+        with pytest.raises(ConfigurationError, check=has_reason("path_too_long")):
             check(out, [])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.command_line import run_cta
 from helpers.plain_study import plain_card, write_plain_card, write_plain_patients
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.given_names import GROUPS, check_name
@@ -22,14 +22,14 @@ DEVICES = ("con", "NUL", "Aux", "prn", "com1", "LPT9")
 def test_no_folder_of_such_a_name_can_be_everywhere(name: str) -> None:
     """Neither a cohort's nor a subject's."""
     for check in (check_label, lambda one: check_name(one, "cohort")):
-        with refuses("label_invalid", ConfigurationError):
+        with pytest.raises(ConfigurationError, check=has_reason("label_invalid")):
             check(name)
 
 
 @pytest.mark.parametrize("name", [*GROUPS, "ALL", "Test", "MINE"])
 def test_a_cohort_is_no_group_of_test_sets_and_no_twin(name: str) -> None:
     """`--on all` would mean two things, and `Mine` the folder of `mine` on macOS and Windows."""
-    with refuses("label_invalid", ConfigurationError, what="cohort"):
+    with pytest.raises(ConfigurationError, check=has_reason("label_invalid", what="cohort")):
         check_name(name, "cohort", taken=("mine",), reserved=GROUPS)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from helpers.command_line import run_cta
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.given_paths import require_given_file, require_given_folder
@@ -19,18 +20,18 @@ def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
     file.write_text("x", "utf-8")
     require_given_file(file, "it")
     require_given_folder(tmp_path, "it")
-    with refuses("given_file_is_a_folder", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("given_file_is_a_folder")):
         require_given_file(tmp_path, "it")
-    with refuses("given_folder_is_a_file", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("given_folder_is_a_file")):
         require_given_folder(file, "it")
     (tmp_path / "link").symlink_to(tmp_path / "gone")
-    with refuses("link_content_not_fetched", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("link_content_not_fetched")):
         require_given_file(tmp_path / "link", "it")
     for check, code in (
         (require_given_file, "given_file_not_found"),
         (require_given_folder, "given_folder_not_found"),
     ):
-        with refuses(code, ConfigurationError):
+        with pytest.raises(ConfigurationError, check=has_reason(code)):
             check(tmp_path / "gone", "it")
 
 

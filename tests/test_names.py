@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.cohorts import parse_card
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.intake.archives import UnpackBudget, UnpackLimits, unpack
 from cta_data.intake.discover import discover
 from cta_data.intake.plain_files import FilePlace
@@ -63,7 +63,7 @@ def test_an_archive_with_such_a_name_is_refused(tmp_path: Path, kind: str, name:
     else:
         with tarfile.open(archive, "w") as packed:
             packed.addfile(tarfile.TarInfo(member), io.BytesIO())
-    with refuses("archive_refused"):
+    with pytest.raises(DataRefused, check=has_reason("archive_refused")):
         unpack(archive, tmp_path / "out", UnpackBudget(UnpackLimits()), name="it")
     assert not (tmp_path / "out").exists()
 
@@ -77,7 +77,7 @@ def test_a_model_archive_with_such_a_name_is_refused(tmp_path: Path, name: str, 
     top, fold = (name, "0") if place == "top" else ("Dataset1_A", name)
     with zipfile.ZipFile(tmp_path / "m.zip", "w") as packed:
         packed.writestr(f"{top}/T__P__C/fold_{fold}/checkpoint_final.pth", b"")
-    with refuses("model_archive_unsafe"):
+    with pytest.raises(DataRefused, check=has_reason("model_archive_unsafe")):
         import_model(tmp_path / "m.zip", tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
@@ -111,7 +111,7 @@ def test_a_source_file_with_such_a_name_costs_its_own_subject(tmp_path: Path, na
 def test_a_study_is_not_made_under_such_a_name(tmp_path: Path, name: str) -> None:
     """Neither as its folder nor as its name."""
     for folder, called in ((tmp_path / name, "study"), (tmp_path / "study", name)):
-        with refuses("name_has_control_character", ConfigurationError):
+        with pytest.raises(ConfigurationError, check=has_reason("name_has_control_character")):
             create_study(folder, called, ())
         assert not folder.exists()
 
@@ -125,7 +125,7 @@ def test_labels_and_cohorts_have_no_such_name(name: str) -> None:
             check_label(wrong)
         if "\udcff" not in wrong:
             quoted = '"' + "".join(f"\\u{ord(c):04X}" for c in wrong) + '"'
-            with refuses("settings_invalid", ConfigurationError):
+            with pytest.raises(ConfigurationError, check=has_reason("settings_invalid")):
                 parse_card(card.format(quoted), wrong, "card.toml")
 
 
@@ -146,14 +146,16 @@ def test_an_image_with_such_a_name_is_not_predicted(tmp_path: Path, name: str) -
 def test_a_label_ends_at_64_characters() -> None:
     """Names of files are made of several labels, and end at 255 bytes."""
     assert check_label("a" * 64) == "a" * 64
-    with refuses("label_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("label_invalid")):
         check_label("a" * 65)
 
 
 def test_a_study_whose_datasets_git_annex_could_not_open_is_refused(tmp_path: Path) -> None:
     """Its databases lie below; without them git-annex waits for ever, or fails."""
     deep = tmp_path.joinpath(*["d" * 100] * 4)
-    with refuses("dataset_path_too_long", ConfigurationError, longest_dataset_path=460):
+    with pytest.raises(
+        ConfigurationError, check=has_reason("dataset_path_too_long", longest_dataset_path=460)
+    ):
         create_study(deep / ("e" * 60), "deep", ())
     assert not deep.exists()
     require_short_dataset(Path("/") / ("d" * 459))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data import patterns
 from cta_data.cohorts import parse_card
@@ -51,7 +51,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pattern_that_takes_too_long_is_an_error_that_names_it(match) -> None:
     """It is stopped, and the text, which may be a patient's name, is not repeated."""
     started = time.process_time()
-    with refuses("pattern_too_slow", ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, check=has_reason("pattern_too_slow")) as caught:
         match(SLOW, TEXT)
     assert time.process_time() - started < 5
     assert SLOW in str(caught.value) and TEXT not in str(caught.value)

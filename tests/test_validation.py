@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from pydantic import Field
 
 from cta_data.errors import ConfigurationError
@@ -99,7 +99,7 @@ def test_text_that_is_no_toml_names_the_file_and_the_place() -> None:
 def test_a_file_that_is_missing_or_a_folder_is_a_configuration_error(tmp_path: Path) -> None:
     """Whatever keeps a file from being read names the file."""
     for path in (tmp_path / "absent.toml", tmp_path):
-        with refuses("toml_file_unreadable", ConfigurationError) as caught:
+        with pytest.raises(ConfigurationError, check=has_reason("toml_file_unreadable")) as caught:
             read_toml(path, Tree)
         assert str(path) in str(caught.value)
 
@@ -108,7 +108,7 @@ def test_a_file_in_another_encoding_is_a_configuration_error(tmp_path: Path) -> 
     """TOML is UTF-8; a file saved as Latin-1 is refused by name, not with a traceback."""
     path = tmp_path / "tree.toml"
     path.write_bytes("# Universitätsklinik\nseed = 1\n".encode("latin-1"))
-    with refuses("toml_not_utf8", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("toml_not_utf8")):
         read_toml(path, Tree)
 
 
@@ -123,6 +123,6 @@ def test_what_was_read_cannot_be_changed() -> None:
 @pytest.mark.parametrize("value", ["9" * 5000, "[" * 20000 + "]" * 20000])
 def test_a_value_that_python_cannot_hold_is_an_error_of_the_file(value: str) -> None:
     """Numbers of thousands of digits, and nesting without end."""
-    with refuses("toml_unreadable", ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, check=has_reason("toml_unreadable")) as caught:
         parse_toml(f"seed = {value}", Tree, where="tree.toml")
     assert caught.value.where == "tree.toml"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.command_line import run_cta
 from helpers.plain_study import write_plain_card, write_plain_patients
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import CtaError
 from cta_data.intake import AdditionOptions
@@ -109,7 +109,7 @@ def test_a_cohort_that_was_made_in_half_is_completed(
 
     with monkeypatch.context() as patch:
         patch.setattr(creation, "create_dataset", dying)
-        with refuses("disk_full", CtaError):
+        with pytest.raises(CtaError, check=has_reason("disk_full")):
             ensure_cohort(study, "mine", card)
     assert Study(study.root).cohorts == []
     whole = ensure_cohort(Study(study.root), "mine", card)
@@ -126,7 +126,7 @@ def test_a_study_that_could_not_be_made_leaves_its_folder_empty(
 
     with monkeypatch.context() as patch:
         patch.setattr(creation, "save", fails)
-        with refuses("git_identity_missing", CtaError):
+        with pytest.raises(CtaError, check=has_reason("git_identity_missing")):
             create_study(tmp_path / "study", "again", ())
     assert list((tmp_path / "study").iterdir()) == []
     assert create_study(tmp_path / "study", "again", ()).cohorts == []

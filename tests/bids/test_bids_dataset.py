@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.bids import validation
 from cta_data.bids.dataset import (
@@ -135,7 +135,7 @@ def test_a_missing_validator_is_said_plainly(
 ) -> None:
     """The error says what to install."""
     monkeypatch.setattr(validation, "EXECUTABLE", "no-such-validator")
-    with refuses("bids_validator_not_installed", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("bids_validator_not_installed")):
         validation.validate(tmp_path)
 
 

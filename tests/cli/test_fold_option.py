@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.cli.model_options import folds_named
 from cta_data.errors import ConfigurationError
@@ -21,5 +21,5 @@ def test_folds_are_named_by_numbers_and_ranges(text: str, folds: tuple[int, ...]
 @pytest.mark.parametrize("text", ["", "x", "-1", "0,", "2-1", "0-", "0:4", "0-99999999"])
 def test_what_names_no_fold_is_refused(text: str) -> None:
     """The message tells what can be given instead."""
-    with refuses("fold_option_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("fold_option_invalid")):
         folds_named(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from helpers.clinical_workbook import courses, gamma_knife, write_workbook
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.cohorts import parse_card, shipped_card_text
 from cta_data.cohorts.clinical.card import ClinicalTable
@@ -196,7 +196,7 @@ def test_files_are_found_by_path() -> None:
         "lesions": "Brain-TR-GammaKnife-Clinical-Information.xlsx",
     }
     assert find_clinical_files(cards, ["a.xlsx"]) == {}
-    with refuses("clinical_table_name_repeated", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("clinical_table_name_repeated")):
         find_clinical_files([cards[0], cards[0]], names)
 
 

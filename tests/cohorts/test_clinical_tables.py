@@ -11,7 +11,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from helpers.clinical_workbook import write_workbook
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,7 +121,7 @@ def test_an_empty_table_has_no_columns(tmp_path: Path) -> None:
 def test_what_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes, code: str) -> None:
     """With what is wrong, where, and what to do."""
     (tmp_path / name).write_bytes(content)
-    with refuses(code) as refusal:
+    with pytest.raises(DataRefused, check=has_reason(code)) as refusal:
         read_sheet(tmp_path / name)
     assert refusal.value.where == name
     assert refusal.value.why
@@ -131,10 +131,10 @@ def test_what_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes, 
 def test_a_missing_sheet_or_file_is_refused(tmp_path: Path) -> None:
     """A missing sheet with the sheets that there are; a link without its content likewise."""
     path = write_workbook(tmp_path / "a.xlsx", {"course_level": [["x"]]})
-    with refuses("sheet_not_found"):
+    with pytest.raises(DataRefused, check=has_reason("sheet_not_found")):
         read_sheet(path, "lesions")
     (tmp_path / "b.xlsx").symlink_to(tmp_path / "annexed")
-    with refuses("clinical_table_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("clinical_table_unreadable")):
         read_sheet(tmp_path / "b.xlsx")
 
 
@@ -163,7 +163,7 @@ def test_a_workbook_that_unpacks_to_much_is_refused_unread(tmp_path: Path) -> No
     path = tmp_path / "a.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("xl/sharedStrings.xml", bytes(1 << 28))
-    with refuses("clinical_table_too_large"):
+    with pytest.raises(DataRefused, check=has_reason("clinical_table_too_large")):
         read_sheet(path)
 
 
@@ -172,5 +172,5 @@ def test_a_table_with_a_hole_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.touch()
     os.truncate(path, 1 << 40)
-    with refuses("clinical_table_too_large"):
+    with pytest.raises(DataRefused, check=has_reason("clinical_table_too_large")):
         read_sheet(path)

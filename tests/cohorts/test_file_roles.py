@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.cohorts import Card, parse_card, shipped_card_text
 from cta_data.cohorts.file_roles import match_file, preferred_form, required_techniques
@@ -157,6 +157,6 @@ def test_a_hospital_s_numbers_have_no_label_of_their_own() -> None:
 def test_rules_that_say_too_little_are_refused(lines: str, told: str) -> None:
     """A rule without whose file it is, or what it is, never reaches the files."""
     text = shipped_card_text("ynhh") + f"\n[[files]]\n{lines}\n"
-    with refuses("settings_invalid", ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, check=has_reason("settings_invalid")) as caught:
         parse_card(text, "ynhh", "card.toml")
     assert any(told in problem for problem in caught.value.reason.values["problems"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.cohorts import Card, parse_card, read_card, shipped_card_text, shipped_cards
 from cta_data.errors import ConfigurationError
@@ -41,7 +41,10 @@ def test_a_name_without_a_card_is_answered_with_the_nearest() -> None:
 
 def test_a_card_of_another_name_is_refused() -> None:
     """A card copied under another cohort's name would mix the two."""
-    with refuses("card_of_another_cohort", ConfigurationError, card_cohort="internal", name="mine"):
+    with pytest.raises(
+        ConfigurationError,
+        check=has_reason("card_of_another_cohort", card_cohort="internal", name="mine"),
+    ):
         parse_card(shipped_card_text("internal"), "mine", "card.toml")
 
 

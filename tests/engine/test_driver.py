@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses, require_reason
+from helpers.refusals import has_reason, require_reason
 from helpers.toy_steps import Seen, execute, files, make_study, reasons, statuses, tables, toy_step
 
 from cta_data.engine import RunOptions, Selection, Unit, plan_steps, run_steps
@@ -267,7 +267,7 @@ def test_an_interrupted_command_leaves_no_trace_in_the_next(tmp_path: Path) -> N
 def test_a_second_command_at_the_same_time_is_refused(tmp_path: Path) -> None:
     """One command at a time; afterwards the study is free again, also after an error."""
     study = make_study(tmp_path, s1="one")
-    with study_lock(study), refuses("study_locked", CtaError):
+    with study_lock(study), pytest.raises(CtaError, check=has_reason("study_locked")):
         execute(study)
     assert files(tmp_path) == {}
     with pytest.raises(RuntimeError), study_lock(study):
@@ -283,7 +283,10 @@ def test_a_study_that_may_not_be_written_is_refused_by_name(tmp_path: Path) -> N
     try:
         if user == 0:
             os.seteuid(65534)  # root may write everywhere
-        with refuses("study_not_writable", CtaError) as caught, study_lock(study):
+        with (
+            pytest.raises(CtaError, check=has_reason("study_not_writable")) as caught,
+            study_lock(study),
+        ):
             pass
     finally:
         os.seteuid(user)
@@ -349,7 +352,7 @@ def test_a_result_outlives_an_input_that_cannot_be_fetched_again(
 def test_rows_that_the_step_does_not_own_stop_the_command(tmp_path: Path) -> None:
     """A step cannot touch another step's table by accident."""
     study = make_study(tmp_path, s1="one")
-    with refuses("rows_not_owned", CtaError, step="toy", alien="subjects"):
+    with pytest.raises(CtaError, check=has_reason("rows_not_owned", step="toy", alien="subjects")):
         execute(study, toy_step(owns=lambda unit: {}))
 
 
@@ -369,7 +372,7 @@ def test_what_follows_the_steps_is_done_under_the_lock(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def finish(report: object) -> None:
-        with refuses("study_locked", CtaError), study_lock(study):
+        with pytest.raises(CtaError, check=has_reason("study_locked")), study_lock(study):
             pass
         seen.append(len(report.records))  # type: ignore[attr-defined]
 

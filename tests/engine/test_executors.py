@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.toy_steps import execute, make_study, reasons, statuses
 
 from cta_data.engine.executors import ExecutorOptions, open_executor
@@ -16,7 +16,7 @@ from cta_data.errors import ConfigurationError
 def test_an_address_that_is_none_is_told(address: str) -> None:
     """What is no scheduler's address is a mistake of the command line, named at once."""
     with (
-        refuses("scheduler_unreachable", ConfigurationError),
+        pytest.raises(ConfigurationError, check=has_reason("scheduler_unreachable")),
         open_executor(ExecutorOptions(scheduler=address)),
     ):
         pass
@@ -25,7 +25,10 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
 def test_a_slurm_profile_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The profile is named, or the extra that Slurm needs where it is not installed."""
     options = ExecutorOptions(slurm_profile=tmp_path / "profile.toml")
-    with refuses("slurm_extra_not_installed", ConfigurationError), open_executor(options):
+    with (
+        pytest.raises(ConfigurationError, check=has_reason("slurm_extra_not_installed")),
+        open_executor(options),
+    ):
         pass
 
 

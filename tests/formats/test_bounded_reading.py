@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 from helpers.nrrd_images import read_nrrd
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -26,7 +26,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cta_data.errors import ConfigurationError, TooLarge
+from cta_data.errors import ConfigurationError, DataRefused, TooLarge
 from cta_data.formats.dicom.size import open_dicom, plain_dicom, require_pixels_allowed
 from cta_data.formats.nifti.image import read_image
 from cta_data.formats.png_stack import read_png_stack
@@ -92,7 +92,7 @@ def test_what_lies_far_behind_the_voxels_is_not_read(tmp_path: Path, packed: byt
     """A file with much more than its voxels is refused, whatever packs it; none of it is kept."""
     path = tmp_path / "x.nii.gz"
     path.write_bytes(packed)
-    with at_most(6), refuses("nifti_trailing_bytes"):
+    with at_most(6), pytest.raises(DataRefused, check=has_reason("nifti_trailing_bytes")):
         read_image(path)
 
 
@@ -121,7 +121,7 @@ def test_a_header_that_announces_more_than_the_file_can_hold_is_refused(
     content = nifti_header(32767, 32767, 32767, dtype="<f8") + VOXELS
     path = tmp_path / "x.nii.gz"
     path.write_bytes(gzip.compress(content) if packed else content)
-    with at_most(2), refuses("nifti_truncated"):
+    with at_most(2), pytest.raises(DataRefused, check=has_reason("nifti_truncated")):
         read_image(path)
 
 
@@ -132,7 +132,7 @@ def test_an_image_above_the_limit_is_refused_and_the_limit_can_be_raised(
     """The refusal names the variable; with another limit the same file is read."""
     path = tmp_path / "x.nii.gz"
     path.write_bytes(gzip.compress(nifti_header(256, 256, 64) + bytes(8 * MEBIBYTE)))
-    with at_most(2), refuses("image_too_large", TooLarge):
+    with at_most(2), pytest.raises(TooLarge, check=has_reason("image_too_large")):
         read_image(path)
     monkeypatch.setenv(VARIABLE, "0.01")
     assert read_image(path).GetSize() == (256, 256, 64)
@@ -164,7 +164,7 @@ def test_a_file_with_a_hole_is_refused_unread(tmp_path: Path, name: str) -> None
 def test_a_limit_that_is_none_is_an_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Nobody has to guess which limit counts."""
     monkeypatch.setenv(VARIABLE, text)
-    with refuses("size_limit_invalid", ConfigurationError, where=VARIABLE):
+    with pytest.raises(ConfigurationError, check=has_reason("size_limit_invalid", where=VARIABLE)):
         largest_image_bytes()
 
 
@@ -187,7 +187,7 @@ def test_a_nrrd_file_takes_no_more_than_its_sizes_say(tmp_path: Path, content: b
     """Voxels beyond the sizes, and sizes beyond the file, are refused alike."""
     path = tmp_path / "x.nrrd"
     path.write_bytes(content)
-    with at_most(6), refuses("nrrd_damaged"):
+    with at_most(6), pytest.raises(DataRefused, check=has_reason("nrrd_damaged")):
         read_nrrd(path)
 
 
@@ -202,14 +202,19 @@ def test_sizes_of_a_nrrd_file_keep_to_the_limit(tmp_path: Path) -> None:
 
 def test_slices_that_are_missing_are_counted_and_not_listed() -> None:
     """Two slices far apart cost no more than two neighbours."""
-    with at_most(1), refuses("stack_slices_missing", absent=999999997, first=2):
+    with (
+        at_most(1),
+        pytest.raises(
+            DataRefused, check=has_reason("stack_slices_missing", absent=999999997, first=2)
+        ),
+    ):
         slice_numbers(["1.png", "999999999.png"])
 
 
 @pytest.mark.parametrize("number", ["1" * 10, "9" * 200, "1" * 5000, "²", "-1"])
 def test_a_number_that_no_slice_has_is_refused(number: str) -> None:
     """Up to nine digits number a slice."""
-    with refuses("slice_name_invalid"):
+    with pytest.raises(DataRefused, check=has_reason("slice_name_invalid")):
         slice_numbers([f"{number}.png"])
 
 
@@ -229,7 +234,7 @@ def png(side: int) -> bytes:
 def test_the_slices_of_a_stack_keep_to_the_limit_together() -> None:
     """Each slice is small enough, and all are not."""
     slices = [(f"{number}.png", png(512)) for number in range(40)]
-    with at_most(8), refuses("image_too_large", TooLarge):
+    with at_most(8), pytest.raises(TooLarge, check=has_reason("image_too_large")):
         read_png_stack(slices, (1, 1, 1))
 
 

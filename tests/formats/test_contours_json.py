@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import (
     contours_from_json,
     contours_to_json,
@@ -92,11 +93,11 @@ def test_other_files_are_refused(tmp_path: Path, text: str, code: str) -> None:
     """Something else, another version or a damaged file is refused by what it is."""
     path = tmp_path / "contours.json"
     path.write_text(text)
-    with refuses(code):
+    with pytest.raises(DataRefused, check=has_reason(code)):
         read_contours(path)
 
 
 def test_numbers_that_json_lacks_are_refused() -> None:
     """NaN cannot be written as JSON, and is refused rather than written."""
-    with refuses("contour_not_finite"):
+    with pytest.raises(DataRefused, check=has_reason("contour_not_finite")):
         contours_to_json([Roi(1, "a", contours=(Contour(np.full((3, 3), np.nan)),))])

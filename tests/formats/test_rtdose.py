@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from cta_data.errors import DataRefused
 from cta_data.formats.dicom.rtdose import read_dose
 
 PLANES = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
@@ -81,5 +82,5 @@ def test_one_plane_is_a_volume_of_one_slice() -> None:
 )
 def test_a_grid_that_cannot_be_placed_is_refused(made: Dataset, code: str) -> None:
     """Nothing is guessed about where dose lies."""
-    with refuses(code):
+    with pytest.raises(DataRefused, check=has_reason(code)):
         read_dose(made)

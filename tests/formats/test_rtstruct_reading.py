@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -74,13 +74,17 @@ def test_a_file_that_was_cut_off_is_refused(
 
 def test_other_objects_are_refused(shared_data: Path, tmp_path: Path) -> None:
     """An image is named as what it is; a text file and an absent file are refused too."""
-    with refuses("not_a_structure_set", object_name="CT Image Storage"):
+    with pytest.raises(
+        DataRefused, check=has_reason("not_a_structure_set", object_name="CT Image Storage")
+    ):
         read_structure_set(shared_data / "rt_rtutils_mock" / "tests" / "mock_data" / "ct_1.dcm")
-    with refuses("not_a_structure_set", object_name="CT Image Storage"):
+    with pytest.raises(
+        DataRefused, check=has_reason("not_a_structure_set", object_name="CT Image Storage")
+    ):
         read_structure_set(item(SOPClassUID=CTImageStorage, Modality="CT"))
     text = tmp_path / "notes.dcm"
     text.write_text("not DICOM at all")
-    with refuses("not_a_dicom_file"):
+    with pytest.raises(DataRefused, check=has_reason("not_a_dicom_file")):
         read_structure_set(text)
     with pytest.raises(DataRefused):
         read_structure_set(tmp_path / "absent.dcm")
@@ -161,7 +165,9 @@ def test_a_roi_number_that_is_no_number_is_refused() -> None:
     tag = Tag("ROINumber")
     item_of = broken.StructureSetROISequence[0]
     item_of[tag] = RawDataElement(tag, "IS", 4, b"four", 0, False, True)
-    with refuses("structure_set_item_not_a_number", keyword="ROINumber") as refused:
+    with pytest.raises(
+        DataRefused, check=has_reason("structure_set_item_not_a_number", keyword="ROINumber")
+    ) as refused:
         read_structure_set(broken)
     assert "four" not in str(refused.value)
 
@@ -220,7 +226,7 @@ def test_one_number_for_two_rois_is_refused() -> None:
     """Contours that could belong to either of two ROIs are refused."""
     twice = structure_set([contour(SQUARE)])
     twice.StructureSetROISequence.append(item(ROINumber=3, ROIName="GTV 2"))
-    with refuses("roi_number_repeated"):
+    with pytest.raises(DataRefused, check=has_reason("roi_number_repeated")):
         read_structure_set(twice)
 
 

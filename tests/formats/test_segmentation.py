@@ -8,10 +8,11 @@ import highdicom as hd
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.segmentation_objects import make_segmentation, make_series
 from pydicom.dataset import Dataset
 
+from cta_data.errors import DataRefused
 from cta_data.formats.dicom.segmentation import read_segmentation
 from cta_data.formats.dicom.series import convert_series
 
@@ -87,7 +88,7 @@ def test_voxels_of_a_segment_that_is_not_described_are_refused(
     apart[..., 1] &= 1 - apart[..., 0]
     made = make_segmentation(series, apart, ["a", "b"], kind=kind)
     made.SegmentSequence = [item for item in made.SegmentSequence if item.SegmentNumber != 2]
-    with refuses("segment_undescribed") as refused:
+    with pytest.raises(DataRefused, check=has_reason("segment_undescribed")) as refused:
         read_segmentation(made)
     assert refused.value.why == "segment 2"
 
@@ -105,9 +106,9 @@ def test_fractions_count_from_one_half(series: list[Dataset], drawn: np.ndarray)
 
 def test_what_is_none_is_refused(series: list[Dataset], drawn: np.ndarray) -> None:
     """An image is no segmentation, and a segment that is not there is not made up."""
-    with refuses("not_a_segmentation"):
+    with pytest.raises(DataRefused, check=has_reason("not_a_segmentation")):
         read_segmentation(series[0])
-    with refuses("segment_not_found", number=3):
+    with pytest.raises(DataRefused, check=has_reason("segment_not_found", number=3)):
         read_segmentation(make_segmentation(series, drawn, ["a", "b"])).mask(3)
 
 
@@ -117,7 +118,7 @@ def test_a_segmentation_without_its_segments_is_refused(
     """A damaged object gives one clear error."""
     made = make_segmentation(series, drawn, ["a", "b"])
     del made.SegmentSequence
-    with refuses("segmentation_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("segmentation_unreadable")):
         read_segmentation(made)
 
 
@@ -192,7 +193,7 @@ def test_frames_that_make_no_volume_are_refused_with_what_was_measured(
     made = make_segmentation(series, masks, ["a"])
     damage(made)
     code = "segmentation_frames_irregular" if told else "segmentation_pixels_unreadable"
-    with refuses(code) as caught:
+    with pytest.raises(DataRefused, check=has_reason(code)) as caught:
         read_segmentation(made).mask(1)
     assert told in caught.value.why
 
@@ -203,10 +204,10 @@ def test_one_that_is_not_placed_or_not_indexed_is_refused(
     """Without a frame of reference there is no place; a missing index is no crash."""
     made = make_segmentation(series, drawn, ["a", "b"])
     del made.DimensionIndexSequence
-    with refuses("segmentation_pixels_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("segmentation_pixels_unreadable")):
         read_segmentation(made).mask(1)
     del made.FrameOfReferenceUID
-    with refuses("segmentation_frame_of_reference_missing"):
+    with pytest.raises(DataRefused, check=has_reason("segmentation_frame_of_reference_missing")):
         read_segmentation(made)
 
 

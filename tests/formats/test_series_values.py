@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.segmentation_objects import make_series
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from cta_data.errors import DataRefused
 from cta_data.formats.dicom.pixel_padding import PADDING
 from cta_data.formats.dicom.series import convert_series
 from cta_data.formats.dicom.series_parameters import MIXED
@@ -81,7 +82,7 @@ def test_inverted_grey_levels_are_refused() -> None:
     series = make_series(slices=4, rows=5, columns=6)
     for dataset in series:
         dataset.PhotometricInterpretation = "MONOCHROME1"
-    with refuses("image_inverted"):
+    with pytest.raises(DataRefused, check=has_reason("image_inverted")):
         convert_series(series)
 
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.segmentation_objects import make_series
 from pydicom.dataset import Dataset
 
@@ -87,7 +87,9 @@ def test_a_nifti_scale_that_cannot_be_is_refused(
     content[112:120] = np.array([slope, intercept], "<f4").tobytes()
     (tmp_path / "x.nii").write_bytes(content)
     for read in (read_image, lambda path: place_nifti(path, tmp_path / "placed.nii.gz")):
-        with refuses("intensity_scaling_implausible") as refused:
+        with pytest.raises(
+            DataRefused, check=has_reason("intensity_scaling_implausible")
+        ) as refused:
             read(tmp_path / "x.nii")
         assert f"slope {slope:g}, intercept {intercept:g}" in refused.value.why
 

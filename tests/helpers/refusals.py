@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-
-from cta_data.errors import CtaError, DataRefused
+from cta_data.errors import CtaError
 from cta_data.reasons import Reason
 
 
-@contextmanager
-def refuses(
-    code: str, kind: type[CtaError] = DataRefused, **values: Any
-) -> Iterator[pytest.ExceptionInfo[CtaError]]:
-    """Expect an error of this kind whose reason, or one behind it, has this code.
+def has_reason(code: str, **values: Any) -> Callable[[CtaError], bool]:
+    """Return what `pytest.raises` checks of an error: its reason, or one behind it, has this code.
 
     Parameters
     ----------
     values
         Values that the reason has to have, by name; `where` is the place that it names.
     """
-    with pytest.raises(kind) as caught:
-        yield caught
-    require_reason(caught.value.reason, code, **values)
+
+    def check(error: CtaError) -> bool:
+        require_reason(error.reason, code, **values)
+        return True
+
+    return check
 
 
 def require_reason(reason: Reason | None, code: str, **values: Any) -> None:

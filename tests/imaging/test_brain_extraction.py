@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.archives import extract_all
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from scipy import ndimage
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.imaging.brain import BACK_ENDS, BrainExtraction, extract_brain, hd_bet
 from cta_data.imaging.geometry.resampling import resample
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
@@ -172,11 +172,11 @@ def test_morphology_on_the_real_sagittal_mprage(shared_data: Path, tmp_path: Pat
 
 def test_morphology_refuses_an_image_without_a_head() -> None:
     """An image of zeros is refused, not masked; so is a slab of some slices, and a colour image."""
-    with refuses("head_not_found"):
+    with pytest.raises(DataRefused, check=has_reason("head_not_found")):
         extract_brain(sitk.Image((80, 80, 80), sitk.sitkFloat32))
-    with refuses("field_of_view_too_small"):
+    with pytest.raises(DataRefused, check=has_reason("field_of_view_too_small")):
         extract_brain(sitk.Image((80, 80, 8), sitk.sitkFloat32))
-    with refuses("brain_image_not_a_volume", n_components=3):
+    with pytest.raises(DataRefused, check=has_reason("brain_image_not_a_volume", n_components=3)):
         extract_brain(sitk.Image((80, 80, 80), sitk.sitkVectorUInt8, 3))
 
 
@@ -208,31 +208,31 @@ def test_provided_mask_on_another_grid_is_refused() -> None:
     """A shifted, mirrored, larger or empty mask is refused with what differs."""
     shifted = sitk.Cast(_small(), sitk.sitkUInt8)
     shifted.SetOrigin((0.5, 0.0, 0.0))
-    with refuses("brain_mask_off_grid"):
+    with pytest.raises(DataRefused, check=has_reason("brain_mask_off_grid")):
         extract_brain(_small(), "provided", {"mask": shifted})
     turned = sitk.Cast(_small(), sitk.sitkUInt8)
     turned.SetDirection((-1.0, 0, 0, 0, 1, 0, 0, 0, 1))
-    with refuses("brain_mask_off_grid"):
+    with pytest.raises(DataRefused, check=has_reason("brain_mask_off_grid")):
         extract_brain(_small(), "provided", {"mask": turned})
-    with refuses("brain_mask_off_grid"):
+    with pytest.raises(DataRefused, check=has_reason("brain_mask_off_grid")):
         extract_brain(_small(), "provided", {"mask": sitk.Image((7, 5, 4), sitk.sitkUInt8)})
     empty = sitk.Cast(_small(), sitk.sitkUInt8) * 0
-    with refuses("brain_mask_empty"):
+    with pytest.raises(DataRefused, check=has_reason("brain_mask_empty")):
         extract_brain(_small(), "provided", {"mask": empty})
 
 
 def test_provided_without_a_mask_says_what_to_give(tmp_path: Path) -> None:
     """No option, and a file that is not there, are errors of configuration."""
-    with refuses("brain_mask_not_given", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("brain_mask_not_given")):
         extract_brain(_small(), "provided")
-    with refuses("brain_mask_not_found", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("brain_mask_not_found")):
         extract_brain(_small(), "provided", {"mask": tmp_path / "absent.nii.gz"})
 
 
 def test_hd_bet_without_its_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where HD-BET is not installed the error holds the pip command."""
     monkeypatch.setattr(hd_bet.importlib.util, "find_spec", lambda name: None)
-    with refuses("hd_bet_not_installed", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("hd_bet_not_installed")):
         extract_brain(_small(), "hd-bet")
 
 
@@ -276,7 +276,7 @@ def test_hd_bet_drives_its_predictor_and_restores_the_orientation(
     assert np.argwhere(sitk.GetArrayFromImage(found.mask)).tolist() == [[2, 4, 1]]
     assert fake.used_folder == str(tmp_path)
     assert seen["folder"] == "default"
-    with refuses("brain_mask_implausible", backend="hd-bet"):
+    with pytest.raises(DataRefused, check=has_reason("brain_mask_implausible", backend="hd-bet")):
         extract_brain(image, "hd-bet", {"weights_folder": tmp_path})
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.brain.masks import apply_mask, lesions_cut_by_mask, protect_lesions
 
 SHAPE = (4, 5, 6)
@@ -61,9 +62,9 @@ def test_outside_gets_the_value_and_inside_stays() -> None:
 def test_other_sizes_are_refused() -> None:
     """Labels and mask of different sizes are refused."""
     small, large = sitk.Image((3, 3, 3), sitk.sitkUInt8), sitk.Image((4, 3, 3), sitk.sitkUInt8)
-    with refuses("image_grids_differ"):
+    with pytest.raises(DataRefused, check=has_reason("image_grids_differ")):
         lesions_cut_by_mask(small, large)
-    with refuses("image_grids_differ"):
+    with pytest.raises(DataRefused, check=has_reason("image_grids_differ")):
         apply_mask(small, large)
     with pytest.raises(ValueError, match="negative"):
         protect_lesions(small, small, -1.0)

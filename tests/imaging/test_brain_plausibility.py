@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from scipy import ndimage
 
+from cta_data.errors import DataRefused
 from cta_data.imaging import brain as brain_extraction
 from cta_data.imaging.brain import BrainExtraction, extract_brain
 from cta_data.imaging.brain.head_mask import head_mask
@@ -77,7 +78,7 @@ def test_what_a_back_end_returns_is_checked(
     mask = mask_like(image, head_of(image))
     found = BrainExtraction(mask, "morphology", "0")
     monkeypatch.setitem(brain_extraction.BACK_ENDS, "morphology", lambda image, options: found)
-    with refuses("brain_mask_implausible"):
+    with pytest.raises(DataRefused, check=has_reason("brain_mask_implausible")):
         extract_brain(image)
     assert extract_brain(image, "provided", {"mask": mask}).backend == "provided"
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.rasterized import rasterize_roi
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.rasterization.contours import Contour, Roi
 
@@ -109,7 +110,7 @@ def test_a_plane_stored_twice_with_rounding_is_one_plane() -> None:
 def test_contours_of_two_rules_in_one_place_are_refused() -> None:
     """CLOSED_PLANAR and CLOSEDPLANAR_XOR over each other say two things; apart they do not."""
     mixed = square(*FIRST), square(*WITHIN, "CLOSEDPLANAR_XOR")
-    with refuses("roi_contours_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("roi_contours_unreadable")):
         areas(*mixed)
     assert areas(square(*FIRST), square((20.5, 20.5), (24.5, 24.5), "CLOSEDPLANAR_XOR"))[0] == 116
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.rasterized import rasterize_roi
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import TransferResult, transfer_lesions
 from cta_data.imaging.rasterization.contour_faults import fault_of
@@ -242,7 +243,7 @@ def flat_roi(outline: list[tuple[float, float]]) -> Roi:
 @pytest.mark.parametrize("outline", [EIGHT, LINE])
 def test_closed_contours_without_an_area_are_a_fault(outline: list[tuple[float, float]]) -> None:
     """A figure of eight whose turns cancel, and vertices on a line, are refused."""
-    with refuses("roi_contours_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("roi_contours_unreadable")):
         lesions_from_contours([flat_roi(outline)], spacing_mm=MM)
 
 
@@ -264,7 +265,7 @@ def test_contours_that_cut_each_other_out_are_a_fault() -> None:
     shift = np.array([4.0, 0, 0])
     right, both = left + shift, left * (2, 1, 1) + shift
     roi = Roi(1, "GTV", contours=tuple(Contour(p, "CLOSEDPLANAR_XOR") for p in (left, right, both)))
-    with refuses("roi_contours_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("roi_contours_unreadable")):
         lesions_from_contours([roi], spacing_mm=MM)
 
 
@@ -342,7 +343,7 @@ def test_a_mirroring_transform_is_refused() -> None:
     """A transform of negative determinant is refused with the determinant."""
     mirror = sitk.AffineTransform(3)
     mirror.SetMatrix([-1.0, 0, 0, 0, 1, 0, 0, 0, 1])
-    with refuses("transform_not_invertible"):
+    with pytest.raises(DataRefused, check=has_reason("transform_not_invertible")):
         transferred([sphere(1, (0, 0, 0), 3)], mirror, image_of())
 
 

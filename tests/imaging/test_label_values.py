@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import read_image
@@ -89,7 +89,7 @@ def test_every_reader_refuses_the_same_fractions(
 ) -> None:
     """What rounding does not explain is no label."""
     path = stored(tmp_path / "labels.nii", values, slope)
-    with refuses("mask_values_fractional"):
+    with pytest.raises(DataRefused, check=has_reason("mask_values_fractional")):
         reader(path)
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.lesions.measurement import measure_lesions
 
 SPACING = (0.9, 0.8, 1.2)
@@ -99,7 +100,7 @@ def test_images_on_other_grids_are_refused() -> None:
     labels, values = scene(60)
     other = as_image(values)
     other.SetOrigin((-20, 10, 6))
-    with refuses("labels_off_grid"):
+    with pytest.raises(DataRefused, check=has_reason("labels_off_grid")):
         measure_lesions(as_image(labels), other)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from scipy import ndimage
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.lesions.label_transfer import as_drawn
 from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
@@ -69,7 +70,7 @@ def test_an_unknown_label_is_refused_with_its_size() -> None:
     """The message names the value, its voxels and what is known, and says what to do."""
     voxels = np.zeros((4, 4, 4), np.uint8)
     voxels[0, 0, :3] = 4
-    with refuses("mask_label_unknown") as refused:
+    with pytest.raises(DataRefused, check=has_reason("mask_label_unknown")) as refused:
         lesions_of_masks([("seg", voxels)], YNHH, grid_of(voxels))
     told = str(refused.value)
     assert "4 (3 voxels)" in told and "lesion is 1, 3, 2 is oedema" in told
@@ -81,7 +82,7 @@ def test_grey_values_are_refused_unless_a_threshold_is_given() -> None:
     voxels = np.zeros((4, 4, 4), np.uint8)
     voxels[1, 1] = [0, 60, 130, 255]
     voxels[2, 2] = [10, 20, 30, 40]
-    with refuses("mask_holds_grey_values"):
+    with pytest.raises(DataRefused, check=has_reason("mask_holds_grey_values")):
         lesions_of_masks([("seg", voxels)], MaskMeaning((1, 255)), grid_of(voxels))
     meaning = MaskMeaning((1, 255), threshold=127)
     made = lesions_of_masks([("seg", voxels)], meaning, grid_of(voxels))
@@ -93,7 +94,12 @@ def test_fractions_are_refused(bad: float) -> None:
     """A probability map is no mask."""
     voxels = np.zeros((3, 3, 3), np.float32)
     voxels[1, 1, 1] = bad
-    with refuses("mask_values_fractional" if np.isfinite(bad) else "mask_voxels_not_finite"):
+    with pytest.raises(
+        DataRefused,
+        check=has_reason(
+            "mask_values_fractional" if np.isfinite(bad) else "mask_voxels_not_finite"
+        ),
+    ):
         lesions_of_masks([("seg", voxels)], ONE, grid_of(voxels))
 
 
@@ -185,5 +191,5 @@ def test_a_threshold_decides_about_fractions() -> None:
     made = lesions_of_masks([("", voxels)], half, grid_of(voxels))
     assert labels_of(made).tolist() == [[[0, 0, 0, 1, 1]]]
     voxels[0, 0, 0] = np.nan
-    with refuses("mask_not_finite"):
+    with pytest.raises(DataRefused, check=has_reason("mask_not_finite")):
         lesions_of_masks([("", voxels)], half, grid_of(voxels))

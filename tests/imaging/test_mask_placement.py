@@ -7,8 +7,9 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.lesions.mask_placement import onto_voxels, reordered
 
@@ -64,7 +65,9 @@ def test_a_part_of_a_voxel_off_is_refused_with_the_offset(
     shift = np.zeros(3)
     shift[axis] = share
     drawn.SetOrigin(drawn.TransformContinuousIndexToPhysicalPoint(shift.tolist()))
-    with refuses("mask_voxels_between_image_voxels") as refused:
+    with pytest.raises(
+        DataRefused, check=has_reason("mask_voxels_between_image_voxels")
+    ) as refused:
         onto_voxels(drawn, GRID)
     offsets = refused.value.why.split(" voxels")[0].removeprefix("off by ").split(", ")
     assert offsets[axis] == told
@@ -83,14 +86,14 @@ def test_other_voxels_are_refused(drawn: sitk.Image, factor: float, alone: bool)
     if alone:
         drawn = sitk.Cast(drawn == 1, sitk.sitkUInt8)
     drawn.SetSpacing([value * factor for value in drawn.GetSpacing()])
-    with refuses("mask_voxels_between_image_voxels"):
+    with pytest.raises(DataRefused, check=has_reason("mask_voxels_between_image_voxels")):
         onto_voxels(drawn, GRID)
 
 
 def test_what_reaches_beyond_the_image_is_refused(drawn: sitk.Image) -> None:
     """A whole number of voxels aside, a part of the mask would be lost."""
     drawn.SetOrigin(drawn.TransformIndexToPhysicalPoint((3, 0, 0)))
-    with refuses("mask_outside_image"):
+    with pytest.raises(DataRefused, check=has_reason("mask_outside_image")):
         onto_voxels(drawn, GRID)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,7 +56,7 @@ def test_every_component_arrives_on_a_rotated_grid() -> None:
 def test_masks_that_are_no_labels_are_refused() -> None:
     """Fractions are refused; whole numbers stored as float are taken."""
     fractions = as_image(np.full((5, 5, 5), 0.25, np.float32))
-    with refuses("mask_values_fractional", some="0.25"):
+    with pytest.raises(DataRefused, check=has_reason("mask_values_fractional", some="0.25")):
         transfer_mask(fractions, fractions, fractions, IDENTITY)
     whole = as_image(np.ones((5, 5, 5), np.float32))
     assert len(lesions_from_mask(whole)) == 1

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.rasterized import rasterize_roi
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.dicom.rtstruct import read_structure_set
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.imaging.rasterization.contours import Contour, ImageIdentity, Roi, StructureSet
@@ -88,7 +88,9 @@ def test_a_structure_set_for_other_slices_is_refused(shared_data: Path, name: st
     folder = shared_data / "rt_rtutils_mock" / "tests" / "mock_data"
     structure_set = read_structure_set(folder / f"{name}.dcm")
     image, identity = read_reference_image(folder)
-    with refuses("contoured_slices_missing", n_missing=1, n_drawn_on=3):
+    with pytest.raises(
+        DataRefused, check=has_reason("contoured_slices_missing", n_missing=1, n_drawn_on=3)
+    ):
         rasterize_structure_set(structure_set, image, identity)
     unchecked = rasterize_structure_set(structure_set, image, None, check_reference=False)
     assert all(roi.fraction_inside < 1 for roi in unchecked)
@@ -203,7 +205,7 @@ def test_what_is_outside_the_image_is_reported() -> None:
     assert half.status == "ok" and half.fraction_inside == pytest.approx(0.5, abs=0.05)
     assert rasterize_roi(Roi(1, "a"), image).status == "no_contours"
     line = Contour(np.array([[0.0, 0, 4], [1, 1, 4], [2, 2, 4]]))
-    with refuses("roi_contours_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("roi_contours_unreadable")):
         rasterize_roi(Roi(1, "a", contours=(line,)), image)
 
 
@@ -248,7 +250,7 @@ def test_references_are_checked_in_their_order() -> None:
     (first,) = rasterize_structure_set(known, image, same_series)
     (second,) = rasterize_structure_set(known, image, same_frame)
     assert (first.reference.kind, second.reference.kind) == ("series", "frame_of_reference")
-    with refuses("structure_set_of_another_image") as refused:
+    with pytest.raises(DataRefused, check=has_reason("structure_set_of_another_image")) as refused:
         rasterize_structure_set(known, image, stranger)
     assert not any(uid in str(refused.value) for uid in ("1.2.77", "1.2.99", "1.5", "1.6"))
 
@@ -257,7 +259,7 @@ def test_without_uids_planes_must_lie_on_slices() -> None:
     """On an image without UIDs, planes off the slices are refused unless told not to look."""
     image = image_of((25, 25, 20))
     off = StructureSet((stack([4.3, 5.3, 6.3]),))
-    with refuses("contour_planes_off_slices"):
+    with pytest.raises(DataRefused, check=has_reason("contour_planes_off_slices")):
         rasterize_structure_set(off, image, None)
     assert rasterize_structure_set(off, image, None, check_reference=False)[0].status == "ok"
     assert rasterize_structure_set(StructureSet((stack([4.0]),)), image, None)[0].status == "ok"
@@ -265,7 +267,7 @@ def test_without_uids_planes_must_lie_on_slices() -> None:
 
 def test_a_pattern_that_matches_nothing_lists_the_rois() -> None:
     """A pattern without a match is refused with the names that there are."""
-    with refuses("roi_not_matched", names="'GTV'"):
+    with pytest.raises(DataRefused, check=has_reason("roi_not_matched", names="'GTV'")):
         rasterize_structure_set(StructureSet((stack([4.0]),)), image_of((9, 9, 9)), None, "PTV")
-    with refuses("pattern_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("pattern_invalid")):
         rasterize_structure_set(StructureSet((stack([4.0]),)), image_of((9, 9, 9)), None, "(")

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.made_once import made_once
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
+from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.resampling import resample
 from cta_data.imaging.registration import register as registration
 from cta_data.imaging.registration.limits import QualityLimits
@@ -267,9 +268,13 @@ def test_noise_is_refused(patient: DigitalPatient) -> None:
     values = np.abs(np.random.default_rng(7).normal(0, 100, (90, 90, 90))).astype(np.float32)
     noise = sitk.GetImageFromArray(values)
     noise.SetSpacing((2.0, 2.0, 2.0))
-    with refuses("head_not_found_for_registration", name="moving"):
+    with pytest.raises(
+        DataRefused, check=has_reason("head_not_found_for_registration", name="moving")
+    ):
         register_images(_image(patient, "MPRAGE"), noise)
-    with refuses("head_not_found_for_registration", name="fixed"):
+    with pytest.raises(
+        DataRefused, check=has_reason("head_not_found_for_registration", name="fixed")
+    ):
         register_images(noise, _image(patient, "MPRAGE"))
 
 

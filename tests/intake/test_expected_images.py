@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.cohorts import parse_card, shipped_card_text
 from cta_data.cohorts.card import Card
+from cta_data.errors import DataRefused
 from cta_data.intake import AdditionOptions, AdditionPlan, execute_addition, plan_addition
 from cta_data.intake.add import expected_of, naming_of, recogniser
 from cta_data.study.sourcedata import read_inventory
@@ -73,7 +74,7 @@ def test_a_hospital_s_dicom_never_enters_a_collection(
 ) -> None:
     """Nothing is stored, and the command fails."""
     patients(make_series, tmp_path / "in", A="t1_mprage", B="t1_mprage")
-    with refuses("source_without_known_images"):
+    with pytest.raises(DataRefused, check=has_reason("source_without_known_images")):
         add(tmp_path / "in", tmp_path / "out", shipped(cohort))
     assert stored(tmp_path / "out") == b""
 
@@ -85,7 +86,7 @@ def test_foreign_files_are_no_patients_of_a_collection(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "seg.nii.gz").write_bytes(b"\x1f\x8bmask")
         (folder / "t2_foreign.nii.gz").write_bytes(b"\x1f\x8bimage")
-    with refuses("source_without_known_images"):
+    with pytest.raises(DataRefused, check=has_reason("source_without_known_images")):
         add(tmp_path / "in", tmp_path / "out", shipped("susm"))
     assert stored(tmp_path / "out") == b""
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.refusals import refuses, require_reason
+from helpers.refusals import has_reason, require_reason
 
-from cta_data.errors import ConfigurationError, CtaError
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.intake import (
     AdditionOptions,
     AdditionPlan,
@@ -141,7 +141,7 @@ def test_merging_asks_for_the_content_it_needs(tmp_path: Path, make_series: Make
     paths[0].write_bytes(paths[0].read_bytes().replace(b"1.2.3.1.1.1\0", b"1.2.3.1.1.9\0"))
     with plan_addition(tmp_path / "in", tmp_path / "out") as plan:
         assert needed_content(plan) == [tar]
-        with refuses("merge_series_not_fetched", CtaError):
+        with pytest.raises(CtaError, check=has_reason("merge_series_not_fetched")):
             execute_addition(plan)
     assert os.readlink(tar) == "../../.git/annex/objects/gone"
 
@@ -245,7 +245,9 @@ def test_one_label_is_for_one_patient(tmp_path: Path, make_series: MakeSeries) -
     """A label for a source of two patients is a mistake on the command line."""
     make_series(tmp_path / "in")
     make_series(tmp_path / "in", series="1.2.3.2.1", PatientID="OTHER")
-    with refuses("source_of_several_patients", ConfigurationError, n_patients=2):
+    with pytest.raises(
+        ConfigurationError, check=has_reason("source_of_several_patients", n_patients=2)
+    ):
         _add(tmp_path / "in", tmp_path / "out", subject="007")
 
 
@@ -269,13 +271,15 @@ def test_truncated_slice_costs_its_series_alone(tmp_path: Path, make_series: Mak
 
 def test_sources_without_dicom_are_errors(tmp_path: Path) -> None:
     """A missing source, an empty one and one without DICOM each say what they are."""
-    with refuses("source_not_found", CtaError):
+    with pytest.raises(CtaError, check=has_reason("source_not_found")):
         plan_addition(tmp_path / "none", tmp_path / "out")
     (tmp_path / "in").mkdir()
-    with refuses("source_empty", CtaError):
+    with pytest.raises(CtaError, check=has_reason("source_empty")):
         plan_addition(tmp_path / "in", tmp_path / "out")
     (tmp_path / "in" / "letter.dcm").write_text("Dear colleague, " * 30)
-    with refuses("source_without_dicom", why="1 files, 1 of them not DICOM"):
+    with pytest.raises(
+        DataRefused, check=has_reason("source_without_dicom", why="1 files, 1 of them not DICOM")
+    ):
         plan_addition(tmp_path / "in", tmp_path / "out")
 
 
@@ -284,7 +288,7 @@ def test_unsafe_archives(tmp_path: Path, make_series: MakeSeries) -> None:
     make_series(tmp_path / "in")
     with tarfile.open(tmp_path / "in" / "evil.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("../evil"))
-    with refuses("archive_refused", member="../evil"):
+    with pytest.raises(DataRefused, check=has_reason("archive_refused", member="../evil")):
         plan_addition(tmp_path / "in" / "evil.tar", tmp_path / "out")
     plan = _add(tmp_path / "in", tmp_path / "out")
     assert plan.series[0].action == "new"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cta_data.errors import ConfigurationError, CtaError
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.intake.pseudonyms import (
     assign_labels,
     check_label,
@@ -57,20 +57,20 @@ def test_a_known_patient_gets_no_second_label() -> None:
 def test_salt_is_never_made_anew_for_known_subjects(tmp_path: Path) -> None:
     """Without the salt nobody can be recognised again, so its loss stops everything."""
     assert len(read_or_make_salt(tmp_path, known_subjects=False)) == 64
-    with refuses("salt_missing", CtaError):
+    with pytest.raises(CtaError, check=has_reason("salt_missing")):
         read_or_make_salt(tmp_path, known_subjects=True)
 
 
 def test_labels_chosen_by_hand_are_checked(tmp_path: Path) -> None:
     """Labels are letters and digits; a patient number comes once in the table."""
     assert check_label("sub-A1") == "A1"
-    with refuses("label_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("label_invalid")):
         check_label("a_b")
     table = tmp_path / "map.tsv"
     table.write_text("source_id\tsubject\nX\t007\nY\t008\n")
     assert read_subject_map(table) == {"X": "007", "Y": "008"}
     table.write_text("source_id\tsubject\nX\t007\nX\t008\n")
-    with refuses("label_table_patient_repeated", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("label_table_patient_repeated")):
         read_subject_map(table)
 
 
@@ -89,11 +89,11 @@ def test_sessions_are_never_renamed() -> None:
     known = {"a": ("20200110", "1")}
     later = assign_sessions({"b": "20210101"}, known, rule="study_date_rank")
     assert later == {"a": "1", "b": "2"}
-    with refuses("session_renumbered_by_date", label="1"):
+    with pytest.raises(DataRefused, check=has_reason("session_renumbered_by_date", label="1")):
         assign_sessions({"b": "20190101"}, known, rule="study_date_rank")
-    with refuses("study_date_missing"):
+    with pytest.raises(DataRefused, check=has_reason("study_date_missing")):
         assign_sessions({"b": ""}, known, rule="study_date_rank")
-    with refuses("single_session_rule_broken"):
+    with pytest.raises(DataRefused, check=has_reason("single_session_rule_broken")):
         assign_sessions({}, {"a": ("20200110", "2")}, rule="single")
 
 
@@ -110,7 +110,7 @@ def test_labels_that_differ_in_case_alone_are_refused(known: bool) -> None:
 def test_a_damaged_salt_is_one_error(content: bytes, tmp_path: Path) -> None:
     """With another one no patient would be found again, in this cohort or in others."""
     (tmp_path / "pseudonyms.salt").write_bytes(content)
-    with refuses("salt_damaged", CtaError):
+    with pytest.raises(CtaError, check=has_reason("salt_damaged")):
         read_salt(tmp_path / "pseudonyms.salt")
-    with refuses("salt_damaged", CtaError):
+    with pytest.raises(CtaError, check=has_reason("salt_damaged")):
         read_or_make_salt(tmp_path, known_subjects=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.command_line import run_cta
 from helpers.new_study import new_study
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.engine import Blocked, Selection
 from cta_data.errors import ConfigurationError
@@ -172,7 +172,7 @@ reason = "two readings of one test image"
         found = shared_patients(Study(study[0].root))
         assert {one.evidence for one in found} == {(IDENTIFIER, IMAGE)}
         toml.write_text(before + stated.replace("own/own00001", "own00001"), "utf-8")
-        with refuses("settings_invalid", ConfigurationError):
+        with pytest.raises(ConfigurationError, check=has_reason("settings_invalid")):
             shared_patients(Study(study[0].root))
     finally:
         toml.write_text(before, "utf-8")

@@ -11,10 +11,10 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses, require_reason
+from helpers.refusals import has_reason, require_reason
 
 from cta_data.cohorts import Card, parse_card
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.intake import AdditionOptions, execute_addition, plan_addition, read_inventory
 from cta_data.intake.add import naming_of, recogniser
 
@@ -184,7 +184,7 @@ def test_a_source_without_any_file_that_the_card_knows_is_refused(
     folder = tmp_path / "wrong"
     folder.mkdir()
     (folder / "scan.nii.gz").write_bytes(b"x")
-    with refuses("source_without_known_files"):
+    with pytest.raises(DataRefused, check=has_reason("source_without_known_files")):
         add(folder, tmp_path / "sourcedata", card)
 
 
@@ -244,7 +244,7 @@ def test_a_label_that_bids_does_not_know_is_refused(
 ) -> None:
     """A template that puts a dash into labels is a mistake in the card, not of a subject."""
     section = card.subjects.model_copy(update={"label": "own-{id}"})
-    with refuses("label_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("label_invalid")):
         add(source, tmp_path / "sourcedata", card.model_copy(update={"subjects": section}))
 
 

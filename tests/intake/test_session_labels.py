@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import DataRefused
 from cta_data.intake.session_labels import is_safe, numbered_sessions
@@ -54,7 +54,7 @@ def test_dates_are_numbered_in_their_order(labels: tuple[str, ...]) -> None:
     told = {label: label for label in reversed(labels)}
     assert numbered_sessions(told, {}) == {label: str(n) for n, label in enumerate(labels, 1)}
     assert numbered_sessions(told, {labels[0]: "1"})[labels[2]] == "3"
-    with refuses("session_renumbered_by_label", before="1"):
+    with pytest.raises(DataRefused, check=has_reason("session_renumbered_by_label", before="1")):
         numbered_sessions(told, {labels[1]: "1"})
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 from helpers.made_once import made_once
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from PIL import Image
 from scipy import ndimage
 
@@ -256,5 +256,5 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path, arguments: dict[str, 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     """Nothing is written over what is there."""
     (tmp_path / "raw").mkdir()
-    with refuses("phantom_folder_not_empty", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("phantom_folder_not_empty")):
         write_cohort(tmp_path, "ukhd")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.refusals import refuses, require_reason
+from helpers.refusals import has_reason, require_reason
 from helpers.typed_rows import typed, upsert
 
 from cta_data.cohorts import parse_card, shipped_card_text
@@ -363,7 +363,10 @@ def test_sessions_that_were_not_measured_are_left_to_the_accounting(tmp_path: Pa
 def test_a_setting_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     """The error names the settings of the study and how to add one."""
     study = make_study(tmp_path, haq=0)
-    with refuses("setting_unknown", ConfigurationError, name="Z", settings=("A", "B", "C", "D")):
+    with pytest.raises(
+        ConfigurationError,
+        check=has_reason("setting_unknown", name="Z", settings=("A", "B", "C", "D")),
+    ):
         build_step(study, "Z")
 
 

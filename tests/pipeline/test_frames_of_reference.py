@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.segmentation_objects import make_series
 from helpers.session_in_memory import UNIT
 from pydicom.uid import generate_uid
 
 from cta_data.cohorts.card import Card
 from cta_data.engine import Workspace
+from cta_data.errors import DataRefused
 from cta_data.formats.dicom.header import header_of
 from cta_data.pipeline.convert.image_rows import RawSeries, RawSession
 from cta_data.pipeline.convert.images import convert_images
@@ -31,7 +32,9 @@ def test_slices_of_two_frames_are_no_series(tmp_path: Path, mixed: bool) -> None
     session = RawSession([RawSeries("MR", "1", datasets, header_of(datasets[0]))])
     workspace = Workspace(tmp_path, tmp_path / "staging")
     if mixed:
-        with refuses("frames_of_reference_several", n_frames=2):
+        with pytest.raises(
+            DataRefused, check=has_reason("frames_of_reference_several", n_frames=2)
+        ):
             convert_images(UNIT, session, CARD, workspace)
     else:
         [placed] = convert_images(UNIT, session, CARD, workspace).placed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helpers.light_study import add_patient, make_light_study
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.lineage import KEPT, MADE, RAW, trace
@@ -84,7 +84,7 @@ def test_an_input_that_changed_is_marked(study: Study) -> None:
 def test_a_folder_is_all_that_was_made_in_it_and_nothing_else_is_known(study: Study) -> None:
     """A folder leads as far as its files; what is not there is an error."""
     assert set(trace(study, "evaluation").files) >= {FIGURE, RAW_FILE}
-    with refuses("study_file_not_found", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("study_file_not_found")):
         trace(study, "evaluation/none.svg")
 
 

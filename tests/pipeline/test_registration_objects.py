@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.session_in_memory import UNIT, image, registration
 from pydicom.dataset import Dataset
 
@@ -88,7 +88,7 @@ def test_a_circle_of_three_has_to_close(tmp_path: Path, closing: float, refused:
         registration("3", 2, {3: (closing, 0, 0)}),
     ]
     if refused:
-        with refuses("registration_loop_not_closed"):
+        with pytest.raises(DataRefused, check=has_reason("registration_loop_not_closed")):
             shifts(tmp_path, objects)
     else:
         assert shifts(tmp_path, objects)[2, 3] == pytest.approx(-closing)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.typed_rows import typed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cta_data.engine import Workspace
 from cta_data.engine.sessions import transform_files
+from cta_data.errors import DataRefused
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import TransformRow
@@ -87,7 +88,9 @@ def test_a_technique_to_itself_is_the_identity(technique: str) -> None:
 @pytest.mark.parametrize(("a", "b"), [("MPRAGE", "X"), ("CT", "Y"), ("PET", "CT")])
 def test_what_is_not_connected_is_refused(a: str, b: str) -> None:
     """No transform is ever assumed; the message names both techniques and what to do."""
-    with refuses("transform_chain_missing", source=b, target=a):
+    with pytest.raises(
+        DataRefused, check=has_reason("transform_chain_missing", source=b, target=a)
+    ):
         CHAIN.between(target=a, source=b)
 
 
@@ -102,7 +105,7 @@ def test_two_ways_have_to_lead_to_one_place(direct: float, refused: bool) -> Non
         }
     )
     if refused:
-        with refuses("transform_chains_contradict"):
+        with pytest.raises(DataRefused, check=has_reason("transform_chains_contradict")):
             chain.between(target="SPACE", source="CT")
     else:
         assert chain.between(target="SPACE", source="CT").TransformPoint(POINT)[0] == 17.5

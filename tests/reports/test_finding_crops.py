@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.typed_rows import typed
 
+from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.reports.finding_crops import CaseCrops, CaseFiles, Masks
 from cta_data.scoring import CONVENTIONS
@@ -151,15 +152,15 @@ def test_images_of_one_grid_need_no_registration_and_others_are_left_out(tmp_pat
 def test_what_cannot_be_placed_is_refused(tmp_path: Path) -> None:
     """A mask on the grid of no image, a lesion that is not there, a file that is gone."""
     files, masks = session(tmp_path)
-    with refuses("lesion_not_in_mask", lesion=9):
+    with pytest.raises(DataRefused, check=has_reason("lesion_not_in_mask", lesion=9)):
         crops_of(tmp_path, files, masks["MPRAGE"]).crops(REFERENCE, 9)
     shifted = MPRAGE.copy()
     shifted[0, 3] += 1
     write_voxels(np.ones((60, 130, 120), np.uint8), shifted, tmp_path / "shifted.nii.gz")
-    with refuses("mask_grid_unknown"):
+    with pytest.raises(DataRefused, check=has_reason("mask_grid_unknown")):
         crops_of(tmp_path, files, tmp_path / "shifted.nii.gz")
     (tmp_path / "SPACE.nii.gz").unlink()
-    with refuses("picture_file_missing"):
+    with pytest.raises(DataRefused, check=has_reason("picture_file_missing")):
         crops_of(tmp_path, files, masks["MPRAGE"])
 
 

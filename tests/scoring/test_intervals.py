@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from scipy import stats
 
+from cta_data.errors import DataRefused
 from cta_data.scoring.statistics import (
     bootstrap_interval,
     cluster_mean_interval,
@@ -97,7 +98,9 @@ def test_few_distinct_values_have_finite_ends(statistic: Statistic, values: list
 
 def test_what_is_undefined_has_to_be_left_out_first() -> None:
     """NaN would else be dropped without being counted; a confidence is a share."""
-    with refuses("resampled_values_undefined", undefined=1, n_numbers=2):
+    with pytest.raises(
+        DataRefused, check=has_reason("resampled_values_undefined", undefined=1, n_numbers=2)
+    ):
         bootstrap_interval([1.0, math.nan])
     for confidence in (0, 1, 95):
         with pytest.raises(ValueError, match="between 0 and 1"):
@@ -129,7 +132,9 @@ def test_few_clusters_equal_clusters_and_wrong_lengths() -> None:
     assert cluster_mean_interval([], []).method == "none"
     alike = cluster_mean_interval([1, 0, 1, 0, 1, 0], list("aabbcc"))
     assert (alike.method, alike.low, alike.high) == ("constant", 0.5, 0.5)
-    with refuses("cluster_count_differs", n_numbers=2, n_clusters=1):
+    with pytest.raises(
+        DataRefused, check=has_reason("cluster_count_differs", n_numbers=2, n_clusters=1)
+    ):
         cluster_mean_interval([1, 0], ["a"])
 
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -143,5 +143,5 @@ def test_pairs_that_are_undefined_are_dropped_and_counted() -> None:
     pairs = pair_scores([nan, 0.1, nan, 0.5], [0.2, nan, nan, 0.75])
     assert (pairs.n_undefined_a, pairs.n_undefined_b, pairs.n_undefined) == (2, 2, 3)
     assert pairs.differences.tolist() == [0.25]
-    with refuses("paired_counts_differ"):
+    with pytest.raises(DataRefused, check=has_reason("paired_counts_differ")):
         pair_scores([1.0], [1.0, 2.0])

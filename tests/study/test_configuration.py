@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.study.configuration import PAPER_SETTINGS, StudyConfiguration, initial_toml
@@ -111,5 +111,5 @@ def test_a_misspelt_key_is_answered_with_the_nearest(text: str, right: str) -> N
 
 def test_a_study_without_a_name_is_refused() -> None:
     """The section [study] and its name are required."""
-    with refuses("settings_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("settings_invalid")):
         parse_toml("", StudyConfiguration, where="study.toml")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from datalad.runner.exception import CommandError
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.study.distribution import (
@@ -148,7 +148,7 @@ def test_only_new_files_are_marked(make: Maker) -> None:
 
 def test_a_value_has_to_say_something(make: Maker) -> None:
     """An empty mark would be no mark."""
-    with refuses("distribution_restriction_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("distribution_restriction_invalid")):
         mark_restricted(make(restricted=False), " ")
 
 
@@ -190,7 +190,7 @@ def test_a_plain_clone_gets_restricted_files_only_while_allowed(
     assert push(dataset, "clone") == []
     assert held(dataset, "clone") == FILES
     assert len(contents(folder)) == len(FILES)
-    with refuses("sibling_unknown", ConfigurationError, sibling="nobody"):
+    with pytest.raises(ConfigurationError, check=has_reason("sibling_unknown", sibling="nobody")):
         forbid(dataset, "nobody")
 
 
@@ -200,7 +200,7 @@ def test_a_bare_repository_is_refused_again_and_again(make: Maker, tmp_path: Pat
     folder = tmp_path / "bare"
     git(tmp_path, "init", "-q", "--bare", str(folder))
     git(dataset, "remote", "add", "bare", str(folder))
-    with refuses("sibling_without_annex", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("sibling_without_annex")):
         allow(dataset, "bare")
     for _ in range(2):
         push(dataset, "bare")

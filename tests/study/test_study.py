@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.toy_steps import Seen, execute, statuses, toy_step
 
 from cta_data.cohorts import shipped_card_text
@@ -111,11 +111,11 @@ def test_a_study_is_not_made_where_it_would_do_harm(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("x")
     (tmp_path / "file").write_text("x")
-    with refuses("study_folder_not_empty", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("study_folder_not_empty")):
         create_study(tmp_path / "full", "x", ())
-    with refuses("study_path_not_a_folder", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("study_path_not_a_folder")):
         create_study(tmp_path / "file", "x", ())
-    with refuses("card_not_found", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("card_not_found")):
         create_study(tmp_path / "new", "x", ("intern",))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
 
@@ -124,10 +124,10 @@ def test_what_a_killed_command_made_of_a_study_is_made_anew(tmp_path: Path) -> N
     """Until it is made it is no study for other commands; files of the user's stay in the way."""
     create_study(tmp_path / "study", "x", ())
     (tmp_path / "study" / UNFINISHED).touch()
-    with refuses("study_incomplete", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("study_incomplete")):
         open_study(tmp_path / "study")
     (tmp_path / "study" / "thesis.txt").write_text("x")
-    with refuses("study_folder_holds_other_files", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("study_folder_holds_other_files")):
         create_study(tmp_path / "study", "x", ())
     (tmp_path / "study" / "thesis.txt").unlink()
     assert create_study(tmp_path / "study", "y", ()).configuration.study.name == "y"
@@ -145,7 +145,7 @@ def test_without_an_identity_nothing_is_made_half(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
     monkeypatch.delenv("EMAIL", raising=False)
-    with refuses("git_identity_missing", CtaError):
+    with pytest.raises(CtaError, check=has_reason("git_identity_missing")):
         create_study(tmp_path / "new", "x", ())
     assert not any((tmp_path / "new").glob("*")) if (tmp_path / "new").exists() else True
 
@@ -158,17 +158,19 @@ def test_a_study_is_found_from_inside_and_by_the_environment(
     monkeypatch.chdir(study.root / "datasets")
     assert open_study().root == study.root
     monkeypatch.chdir(tmp_path)
-    with refuses("not_a_study", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("not_a_study")):
         open_study()
     monkeypatch.setenv("CTA_STUDY", str(study.root))
     assert open_study().root == study.root
-    with refuses("not_a_study", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("not_a_study")):
         open_study(tmp_path)
 
 
 def test_a_cohort_that_the_study_lacks_is_told_with_those_it_has(study: Study) -> None:
     """A misspelt cohort names what there is and how to add one."""
-    with refuses("cohort_unknown", ConfigurationError, cohort="internl", cohorts="internal"):
+    with pytest.raises(
+        ConfigurationError, check=has_reason("cohort_unknown", cohort="internl", cohorts="internal")
+    ):
         study.card("internl")
 
 
@@ -180,7 +182,10 @@ def test_a_cohort_of_one_s_own_card_joins_and_its_card_can_be_replaced(
     assert study.cohorts == []
     card = tmp_path / "mine.toml"
     card.write_text(shipped_card_text("internal").replace('name = "internal"', 'name = "mine"'))
-    with refuses("card_of_another_cohort", ConfigurationError, card_cohort="mine", name="other"):
+    with pytest.raises(
+        ConfigurationError,
+        check=has_reason("card_of_another_cohort", card_cohort="mine", name="other"),
+    ):
         ensure_cohort(study, "other", card)
     assert not (study.root / "datasets" / "other").exists()
     study = ensure_cohort(study, "mine", card)
@@ -195,7 +200,7 @@ def test_a_cohort_of_one_s_own_card_joins_and_its_card_can_be_replaced(
     assert ensure_cohort(study, "mine", card).card("mine").cohort.title == "Mine"
     assert run(study.root, "git", "status", "--porcelain") == ""
     card.write_text(card.read_text().replace("[cohort]", "[cohrt]"))
-    with refuses("settings_invalid", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("settings_invalid")):
         ensure_cohort(study, "mine", card)
     assert Study(study.root).card("mine").cohort.title == "Mine"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.typed_rows import typed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,19 +178,21 @@ def test_the_same_rows_again_change_nothing(tmp_path: Path) -> None:
 
 def test_a_row_without_a_value_of_its_key_is_refused(tmp_path: Path) -> None:
     """Rows are found by their key, so no part of it may be missing."""
-    with refuses("row_value_missing", CtaError, field="lesion_id"):
+    with pytest.raises(CtaError, check=has_reason("row_value_missing", field="lesion_id")):
         Tables(tmp_path).upsert([lesion(None)])  # type: ignore[arg-type]
 
 
 def test_a_row_without_what_is_always_there_is_refused(tmp_path: Path) -> None:
     """Whoever reads a path need not ask whether there is one."""
-    with refuses("row_value_missing", CtaError, field="path"):
+    with pytest.raises(CtaError, check=has_reason("row_value_missing", field="path")):
         Tables(tmp_path).upsert([image("SPACE", path=None)])
 
 
 def test_rows_of_two_tables_are_not_mixed(tmp_path: Path) -> None:
     """Each goes to its own table, or nowhere."""
-    with refuses("row_of_another_table", CtaError, table="images", expected_table="lesions"):
+    with pytest.raises(
+        CtaError, check=has_reason("row_of_another_table", table="images", expected_table="lesions")
+    ):
         Tables(tmp_path).upsert([lesion(1), image("SPACE")])  # type: ignore[list-item]
 
 
@@ -228,7 +230,7 @@ def test_index_groups_every_row_once(tmp_path: Path) -> None:
 
 def test_a_fraction_in_a_whole_number_is_refused(tmp_path: Path) -> None:
     """Nothing is rounded on the way into a table."""
-    with refuses("row_value_invalid", CtaError, where="lesions"):
+    with pytest.raises(CtaError, check=has_reason("row_value_invalid", where="lesions")):
         Tables(tmp_path).upsert([lesion(1, n_voxels=1.5)])
 
 
@@ -242,7 +244,9 @@ def test_a_value_that_does_not_fit_leaves_the_old_file(
     tables.flush()
     before = (tmp_path / "lesions.parquet").read_bytes()
     tables.upsert([lesion(2, **value)])
-    with refuses("table_rows_invalid", CtaError, where="manifests/lesions.parquet"):
+    with pytest.raises(
+        CtaError, check=has_reason("table_rows_invalid", where="manifests/lesions.parquet")
+    ):
         tables.flush()
     assert (tmp_path / "lesions.parquet").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["lesions.parquet"]
@@ -274,7 +278,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
 def test_a_damaged_file_says_how_to_restore_it(tmp_path: Path, content: bytes) -> None:
     """A truncated or foreign file is an error with a way out, not an empty table."""
     (tmp_path / "lesions.parquet").write_bytes(content)
-    with refuses("table_unreadable", CtaError):
+    with pytest.raises(CtaError, check=has_reason("table_unreadable")):
         read_arrow(tmp_path, "lesions")
 
 
@@ -328,7 +332,7 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     whole = as_arrow([lesion(1)])
     doubled = whole.append_column("subject", whole.column("cohort"))
     pq.write_table(doubled, tmp_path / "lesions.parquet")
-    with refuses("table_columns_repeated", CtaError):
+    with pytest.raises(CtaError, check=has_reason("table_columns_repeated")):
         read_arrow(tmp_path, "lesions")
 
 
@@ -352,7 +356,7 @@ def test_other_forms_of_the_same_values_are_read(tmp_path: Path) -> None:
 def test_a_row_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     """Rows are known by their key: of two with one key neither is dropped in silence."""
     pq.write_table(as_arrow([lesion(1), lesion(1)]), tmp_path / "lesions.parquet")
-    with refuses("table_key_not_unique", CtaError):
+    with pytest.raises(CtaError, check=has_reason("table_key_not_unique")):
         read_arrow(tmp_path, "lesions")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers.checkpoint_files import NEEDS_TRAINING, Malicious, write_checkpoint
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import DataRefused
 from cta_data.study.layout import CHECKPOINT
@@ -129,7 +129,7 @@ def test_no_damaged_model_is_exported(tmp_path: Path) -> None:
     model = write_model(tmp_path / "m")
     path = model / "fold_1" / CHECKPOINT
     path.write_bytes(path.read_bytes()[:500])
-    with refuses("checkpoint_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("checkpoint_unreadable")):
         export_model(model, TOP, ["0", "1"], tmp_path / "model.zip")
     assert {one.name for one in tmp_path.iterdir()} == {"m"}
 
@@ -347,6 +347,6 @@ def test_a_model_that_is_there_is_not_replaced(
     path = packed(entries)
     import_model(path, tmp_path / "results")
     before = files(tmp_path / "results")
-    with refuses("model_exists"):
+    with pytest.raises(DataRefused, check=has_reason("model_exists")):
         import_model(path, tmp_path / "results")
     assert files(tmp_path / "results") == before

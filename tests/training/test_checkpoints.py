@@ -14,7 +14,7 @@ from helpers.checkpoint_files import (
     checkpoint,
     write_checkpoint,
 )
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -137,7 +137,7 @@ def test_any_other_file_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_checkpoint_without_a_needed_part_is_none(tmp_path: Path, lacking: str) -> None:
     """Weights of something else are refused, and the message names what lacks."""
     path = write_checkpoint(tmp_path / "part.pth", **{lacking: None})
-    with refuses("not_an_nnunet_checkpoint") as caught:
+    with pytest.raises(DataRefused, check=has_reason("not_an_nnunet_checkpoint")) as caught:
         read_checkpoint(path)
     assert lacking in caught.value.why
 
@@ -148,15 +148,15 @@ def test_what_is_no_mapping_is_none(tmp_path: Path, content: object) -> None:
     import torch
 
     torch.save(content, tmp_path / "list.pth")
-    with refuses("not_an_nnunet_checkpoint"):
+    with pytest.raises(DataRefused, check=has_reason("not_an_nnunet_checkpoint")):
         read_checkpoint(tmp_path / "list.pth")
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     """A file that is not there is told from one that is damaged; so is a folder."""
-    with refuses("checkpoint_not_found"):
+    with pytest.raises(DataRefused, check=has_reason("checkpoint_not_found")):
         read_checkpoint(tmp_path / "gone.pth")
-    with refuses("checkpoint_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("checkpoint_unreadable")):
         read_checkpoint(tmp_path)
 
 
@@ -169,5 +169,5 @@ def test_a_checkpoint_that_inflates_is_refused(tmp_path: Path) -> None:
     ):
         for name in source.namelist():
             packed.writestr(name, source.read(name) + bytes(1 << 20))
-    with refuses("checkpoint_compressed"):
+    with pytest.raises(DataRefused, check=has_reason("checkpoint_compressed")):
         read_checkpoint(tmp_path / "packed.pth")

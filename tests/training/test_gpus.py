@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.training.nnunet import environment, gpus
@@ -121,7 +121,7 @@ def test_gpus_are_given_by_the_names_they_have(
 def test_a_machine_without_a_gpu_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where none is visible, nobody waits for one for ever."""
     monkeypatch.setenv(VARIABLE, "")
-    with refuses("gpus_not_found", ConfigurationError):
+    with pytest.raises(ConfigurationError, check=has_reason("gpus_not_found")):
         taken(tmp_path)
 
 
@@ -135,7 +135,9 @@ def test_visible_gpus_are_those_of_the_variable(value: str, expected: list[str])
 
 def test_an_unknown_device_is_refused() -> None:
     """The message names those that are known."""
-    with refuses("device_unknown", ConfigurationError, device="gpu") as caught:
+    with pytest.raises(
+        ConfigurationError, check=has_reason("device_unknown", device="gpu")
+    ) as caught:
         require_device("gpu")
     assert all(name in caught.value.next_step for name in ("cuda", "cpu", "mps"))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.training.nnunet.model_facts import ModelFacts, read_model_facts
 from cta_data.training.predict_folder import folder_content
 
@@ -35,9 +35,11 @@ def test_one_label_is_lesion_and_several_have_to_be_named(tmp_path: Path) -> Non
     assert one.lesion_values() == [1]
     several = facts_of(tmp_path, {"channel_names": {"0": "T1"}, "labels": BRATS})
     assert several.lesion_values(["enhancing tumour", "necrosis"]) == [2, 3]
-    with refuses("lesion_label_ambiguous", ConfigurationError, n_labels=3):
+    with pytest.raises(ConfigurationError, check=has_reason("lesion_label_ambiguous", n_labels=3)):
         several.lesion_values()
-    with refuses("lesion_label_unknown", ConfigurationError, unknown="ignore"):
+    with pytest.raises(
+        ConfigurationError, check=has_reason("lesion_label_unknown", unknown="ignore")
+    ):
         several.lesion_values(["ignore"])
 
 
@@ -58,7 +60,7 @@ def test_a_description_that_is_not_whole_is_refused(
     tmp_path: Path, content: Any, code: str
 ) -> None:
     """One error that names the file."""
-    with refuses(code) as caught:
+    with pytest.raises(DataRefused, check=has_reason(code)) as caught:
         facts_of(tmp_path, content)
     assert caught.value.where == "dataset.json"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.tiny_training_set import CASES, environment_of, image_of, job_of, write_training_set
 
 from cta_data.errors import ConfigurationError
@@ -89,7 +89,9 @@ def test_a_patch_that_fits_no_network_is_refused(
     configuration: str, patch: tuple[int, ...], features: tuple[int, ...], code: str
 ) -> None:
     """The message names the key of study.toml and what it needs to be."""
-    with refuses(code, ConfigurationError, patch_size=str(list(patch))) as caught:
+    with pytest.raises(
+        ConfigurationError, check=has_reason(code, patch_size=str(list(patch)))
+    ) as caught:
         require_fitting_patch(configuration, patch, features)
     assert "training.patch_size" in caught.value.what
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from helpers import process_jobs
 from helpers.process_jobs import KINDS, stand_in
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import CtaError
 from cta_data.training.nnunet import process
@@ -68,7 +68,7 @@ def test_a_job_s_answer_comes_back(tmp_path: Path) -> None:
 def test_the_child_s_error_is_raised_with_all_its_parts(do: Do, kind: str) -> None:
     """Kind, code, where and values are those of the child's own error."""
     parts = {"where": "sub-01", "why": "3 of them"}
-    with refuses("slices_missing", KINDS[kind], **parts) as caught:
+    with pytest.raises(KINDS[kind], check=has_reason("slices_missing", **parts)) as caught:
         do("refuse", kind=kind, code="slices_missing", parts=parts)
     assert type(caught.value) is KINDS[kind]
     assert caught.value.why == "3 of them"
@@ -77,7 +77,7 @@ def test_the_child_s_error_is_raised_with_all_its_parts(do: Do, kind: str) -> No
 
 def test_an_error_without_parts_has_none(do_here: Do) -> None:
     """Parts that the child did not give are empty."""
-    with refuses("git_not_found", CtaError, where="") as caught:
+    with pytest.raises(CtaError, check=has_reason("git_not_found", where="")) as caught:
         do_here("refuse", kind="CtaError", code="git_not_found", parts={})
     assert (caught.value.where, caught.value.why) == ("", "")
 
@@ -86,7 +86,10 @@ def test_an_unexpected_error_names_its_kind_and_its_traceback_is_in_the_log(
     do: Do, tmp_path: Path
 ) -> None:
     """What no one foresaw is told in one line; the log has the place in the code."""
-    with refuses("unforeseen_error_in_training", CtaError, error="RuntimeError: shapes differ"):
+    with pytest.raises(
+        CtaError,
+        check=has_reason("unforeseen_error_in_training", error="RuntimeError: shapes differ"),
+    ):
         do("fail", message="shapes differ")
     log = (tmp_path / "work" / "plan.log").read_text("utf-8")
     assert "Traceback" in log
@@ -95,7 +98,7 @@ def test_an_unexpected_error_names_its_kind_and_its_traceback_is_in_the_log(
 
 def test_a_full_disk_is_told_as_such(do_here: Do) -> None:
     """The user reads what to do, not an error number."""
-    with refuses("disk_full_in_training", CtaError) as caught:
+    with pytest.raises(CtaError, check=has_reason("disk_full_in_training")) as caught:
         do_here("fill")
     assert "Free some space" in caught.value.next_step
 
@@ -111,7 +114,7 @@ def test_a_gpu_without_memory_is_told_as_such(do_here: Do, message: str) -> None
 
 def test_a_killed_child_is_told_as_out_of_memory(do: Do) -> None:
     """The kernel ends a process that takes too much memory by SIGKILL, and says nothing."""
-    with refuses("nnunet_process_died", CtaError) as caught:
+    with pytest.raises(CtaError, check=has_reason("nnunet_process_died")) as caught:
         do("killed")
     assert "killed" in caught.value.why
     assert "memory" in caught.value.next_step
@@ -125,7 +128,7 @@ def test_a_child_that_dies_tells_what_it_printed_last(do: Do, tmp_path: Path) ->
     """
     assert do("answer", value=1)["got"] == 1
     for code in (7, 0):
-        with refuses("nnunet_process_died", CtaError) as caught:
+        with pytest.raises(CtaError, check=has_reason("nnunet_process_died")) as caught:
             do("exit", code=code, lines=["one", "two", f"three {code}", "four"])
         assert f"two / three {code} / four" in caught.value.why
         assert caught.value.where == "plan.log"

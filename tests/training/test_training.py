@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from helpers.made_once import made_once
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 from helpers.tiny_training_set import (
     CASES,
     NAME,
@@ -24,6 +24,7 @@ from helpers.tiny_training_set import (
     write_training_set,
 )
 
+from cta_data.errors import DataRefused
 from cta_data.training.nnunet.process import run_job
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
@@ -127,7 +128,7 @@ def test_a_damaged_checkpoint_is_told_with_what_to_do(place: Path, first: Path) 
     fold.mkdir(parents=True)
     whole = (first / "checkpoint_final.pth").read_bytes()
     (fold / "checkpoint_latest.pth").write_bytes(whole[: len(whole) // 2])
-    with refuses("checkpoint_unreadable"):
+    with pytest.raises(DataRefused, check=has_reason("checkpoint_unreadable")):
         train(place, "damaged")
 
 

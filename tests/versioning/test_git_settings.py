@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers.refusals import refuses
+from helpers.refusals import has_reason
 
 from cta_data.errors import CtaError
 from cta_data.versioning.committed import datasets_of, require_committed, untracked
@@ -111,14 +111,14 @@ def test_what_git_left_out_of_a_commit_is_an_error(repository: Path) -> None:
     (repository / ".git" / "info" / "exclude").write_text("*.gz\n", "utf-8")
     (repository / "in").mkdir()
     (repository / "in" / "image.nii.gz").write_text("voxels", "utf-8")
-    with refuses("files_not_committed", CtaError, left="in/image.nii.gz"):
+    with pytest.raises(CtaError, check=has_reason("files_not_committed", left="in/image.nii.gz")):
         require_committed(repository, [repository / "in"])
     require_committed(repository, [repository / "kept.txt"])
     assert untracked(repository, ["kept.txt", "in/image.nii.gz"]) == ["in/image.nii.gz"]
     (repository / ".gitignore").write_text("*.gz\n", "utf-8")
     require_committed(repository, [repository / "in"])
     (repository / "kept.txt").write_text("two", "utf-8")
-    with refuses("files_not_committed", CtaError, left="kept.txt"):
+    with pytest.raises(CtaError, check=has_reason("files_not_committed", left="kept.txt")):
         require_committed(repository, [repository / "kept.txt"])
 
 
@@ -132,7 +132,7 @@ def test_a_nested_dataset_is_committed_up_to_the_top(repository: Path) -> None:
         (inner / "file").write_text(text, "utf-8")
         run_git(inner, "add", ".", check=True)
         run_git(inner, "commit", "-q", "-m", text, check=True)
-        with refuses("files_not_committed", CtaError):
+        with pytest.raises(CtaError, check=has_reason("files_not_committed")):
             require_committed(repository, [inner / "file"])
         (repository / ".gitmodules").write_text(
             '[submodule "inner"]\n\tpath = a/inner\n\turl = ./a/inner\n', "utf-8"
@@ -148,11 +148,11 @@ def test_a_study_of_another_user_is_refused_with_gits_remedy(repository: Path) -
     """Before anything is written, and once the user trusts the owner it works."""
     require_trusted(repository)
     os.chown(repository, 65534, 65534)
-    with refuses("study_owned_by_another_user", CtaError) as caught:
+    with pytest.raises(CtaError, check=has_reason("study_owned_by_another_user")) as caught:
         require_trusted(repository)
     assert caught.value.next_step.endswith(f"safe.directory {repository}")
     # So does whatever only reads, such as the way back of a file.
-    with refuses("study_owned_by_another_user", CtaError) as caught:
+    with pytest.raises(CtaError, check=has_reason("study_owned_by_another_user")) as caught:
         run_git(repository, "log", check=True)
     assert caught.value.next_step.endswith(f"safe.directory {repository}")
     settings = os.environ["GIT_CONFIG_GLOBAL"]
