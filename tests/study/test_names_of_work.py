@@ -38,7 +38,7 @@ def test_what_is_no_case_is_refused(case: str) -> None:
 def test_sessions_are_in_the_order_of_their_labels() -> None:
     """By cohort, then subject, then session."""
     keys = [("b", "1", "1"), ("a", "2", "1"), ("a", "1", "2"), ("a", "1", "1")]
-    assert [one.key for one in sorted(SessionId(*key) for key in keys)] == sorted(keys)
+    assert sorted(SessionId(*key) for key in keys) == sorted(keys)
 
 
 @given(UNITS)
