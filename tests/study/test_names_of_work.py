@@ -15,10 +15,26 @@ LABELS = st.text("abcXYZ019+", min_size=1, max_size=8)
 COHORTS = st.text("abc-_019", min_size=1, max_size=12)
 SESSIONS = st.builds(SessionId, COHORTS, LABELS, LABELS)
 UNITS = st.one_of(
-    st.builds(UnitId, st.sampled_from(["convert", "measure"]), SESSIONS),
-    st.builds(UnitId, st.just("build"), model=LABELS),
-    st.builds(UnitId, st.just("train"), model=LABELS, fold=st.integers(0, 9)),
-    st.builds(UnitId, st.just("predict"), model=LABELS, test_set=LABELS),
+    st.builds(
+        UnitId,
+        st.sampled_from(["convert", "measure"]),
+        SESSIONS,
+        st.just(""),
+        st.none(),
+        st.just(""),
+    ),
+    st.builds(
+        UnitId, st.just("build"), st.none(), model=LABELS, fold=st.none(), test_set=st.just("")
+    ),
+    st.builds(
+        UnitId,
+        st.just("train"),
+        st.none(),
+        model=LABELS,
+        fold=st.integers(0, 9),
+        test_set=st.just(""),
+    ),
+    st.builds(UnitId, st.just("predict"), st.none(), model=LABELS, fold=st.none(), test_set=LABELS),
 )
 
 
