@@ -76,7 +76,15 @@ def run_units(
         Runs the units; without a report where it said itself why nothing could be run.
     notes
         Whether what units remarked is printed, a line each.
+
+    Raises
+    ------
+    ConfigurationError
+        The cluster that they should run on is not described as one.
     """
+    from cta_data.engine.executors import require_executor
+
+    require_executor(execution.executor)
     if execution.dry_run:
         return Done(print_plan(plan(), as_json=output.as_json), EXIT_OK)
     with ProgressObserver(quiet=output.as_json) as progress:
