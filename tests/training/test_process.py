@@ -39,11 +39,11 @@ def do(tmp_path: Path) -> Do:
 def do_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Do:
     """Run the stand-in's job without a child, where only its words matter."""
 
-    def run_here(command: list[str], **options: Any) -> subprocess.CompletedProcess:
-        process.main(command[3], Path(command[4]), Path(command[5]))
-        return subprocess.CompletedProcess(command, 0)
+    def run_here(arguments: list[str], *_: Any) -> int:
+        process.main(arguments)
+        return 0
 
-    monkeypatch.setattr(process.subprocess, "run", run_here)
+    monkeypatch.setattr(process, "_run", run_here)
     monkeypatch.setitem(sys.modules, "cta_data.training.nnunet.planning", process_jobs)
 
     def run(deed: str, **content: Any) -> dict[str, Any]:
