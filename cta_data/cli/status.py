@@ -14,10 +14,13 @@ def status(
     chosen: StudyChoice,
     output: JsonOutput,
     timing: Annotated[
-        bool, Option("--timing", help="With seconds and peak memory of each unit.")
+        bool, Option("--timing", help="Seconds of each step, a line for each session.")
+    ] = False,
+    everything: Annotated[
+        bool, Option("--all", help="A line for each session, and every reason in full.")
     ] = False,
 ) -> int:
-    """Show every subject's stage, and why it stopped where it did."""
+    """Show where the study stands: sessions by step, why some stopped, training sets, models."""
     from cta_data.pipeline.overview import study_status
     from cta_data.terminal.output import print_json
     from cta_data.terminal.status_table import print_status
@@ -26,5 +29,5 @@ def status(
     if output.as_json:
         print_json(content)
     else:
-        print_status(content)
+        print_status(content, everything=everything or timing)
     return EXIT_OK

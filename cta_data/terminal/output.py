@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -44,13 +45,17 @@ class _PlainConsole(Console):
 
 def console() -> Console:
     """Return the console for results; brackets in names and reasons are no markup."""
-    return _PlainConsole(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+    return _PlainConsole(highlight=False, markup=False, width=_width(sys.stdout))
 
 
 def error_console() -> Console:
     """Return the console for messages and progress."""
-    width = None if sys.stderr.isatty() else WIDE
-    return _PlainConsole(stderr=True, highlight=False, markup=False, width=width)
+    return _PlainConsole(stderr=True, highlight=False, markup=False, width=_width(sys.stderr))
+
+
+def _width(stream: TextIO) -> int | None:
+    """Return how many columns there are; None for those of the terminal, or of COLUMNS."""
+    return None if stream.isatty() or os.environ.get("COLUMNS") else WIDE
 
 
 def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
