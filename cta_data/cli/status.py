@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import JsonOutput, StudyChoice
 from cta_data.engine.records import EXIT_OK
 
@@ -20,14 +21,20 @@ def status(
         bool, Option("--all", help="A line for each session, and every reason in full.")
     ] = False,
 ) -> int:
-    """Show where the study stands: sessions by step, why some stopped, training sets, models."""
+    """Show how far each session came, and why some stopped.
+
+    Training sets, models and work that is running are listed, too.
+    """
     from cta_data.pipeline.overview import study_status
+    from cta_data.terminal.next_commands import after_status
     from cta_data.terminal.output import print_json
     from cta_data.terminal.status_table import print_status
 
-    content = study_status(chosen.open(), timing=timing)
+    study = chosen.open()
+    content = study_status(study, timing=timing)
     if output.as_json:
         print_json(content)
     else:
         print_status(content, everything=everything or timing)
+        tell_next(study, chosen, output, after_status)
     return EXIT_OK

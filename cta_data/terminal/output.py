@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cta_data.engine import Decision, Observer, Record, Report
-from cta_data.engine.records import earlier_step, summary_line
+from cta_data.engine.records import WORDS, earlier_step, in_words, summary_line
 from cta_data.names import shown
+from cta_data.terminal.wrapping import wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 20
 LINES_AT_ONCE = 1000
+ERROR = "Error: "
+_ONE_LINE = 1 << 20
 
 
 WIDE = 240
@@ -42,13 +45,18 @@ class _PlainConsole(Console):
         plain = "\n".join(map(shown, text.split("\n")))
         return super().render_str(plain, **options)
 
+    @property
+    def room(self) -> int:
+        """Columns that a message is broken to: in a file or a pipe it stays one line."""
+        return self.width if self.width != WIDE else _ONE_LINE
 
-def console() -> Console:
+
+def console() -> _PlainConsole:
     """Return the console for results; brackets in names and reasons are no markup."""
     return _PlainConsole(highlight=False, markup=False, width=_width(sys.stdout))
 
 
-def error_console() -> Console:
+def error_console() -> _PlainConsole:
     """Return the console for messages and progress."""
     return _PlainConsole(stderr=True, highlight=False, markup=False, width=_width(sys.stderr))
 
@@ -75,8 +83,20 @@ def print_lines(lines: Iterable[str | Text | Table], out: Console | None = None)
 
 
 def print_errors(*lines: str) -> None:
-    """Print lines to standard error, in JSON mode as well."""
-    print_lines(lines, error_console())
+    """Print lines to standard error, in JSON mode as well; words stay whole."""
+    out = error_console()
+    for line in lines:
+        print_lines(wrapped(line, out.room, below=" " * 6), out)
+
+
+def print_error(message: str) -> None:
+    """Print an error: its words go on below each other, and a path stays whole."""
+    out = error_console()
+    first, *more = wrapped(message, out.room, indent=ERROR, below=" " * len(ERROR))
+    start = Text(ERROR, style="bold red")
+    print_lines(
+        [start.append(shown(first.removeprefix(ERROR)), style="not bold default"), *more], out
+    )
 
 
 class ProgressObserver:
@@ -95,6 +115,8 @@ class ProgressObserver:
                 console=self._console,
             )
         self._quiet = quiet
+        self._step, self._units = "", 0
+        self._counts: Counter[str] = Counter()
 
     def observer(self) -> Observer:
         """Return the callbacks for the engine."""
@@ -110,17 +132,23 @@ class ProgressObserver:
             self._bars.stop()
 
     def _planned(self, step: str, decisions: list[Decision]) -> None:
-        counts = Counter(decision.action for decision in decisions)
+        self._step, self._units, self._counts = step, len(decisions), Counter()
         if self._bars:
             self._task = self._bars.add_task(step, total=len(decisions), last="")
         elif not self._quiet:
-            told = ", ".join(f"{n} {action}" for action, n in sorted(counts.items())) or "nothing"
-            self._console.print(f"{step}: {told}")
+            to_run = sum(decision.action == "run" for decision in decisions)
+            if to_run:
+                self._console.print(f"{step}: {to_run} of {len(decisions)} units to run")
 
     def _recorded(self, record: Record) -> None:
+        self._counts[record.status] += 1
         if self._bars and self._task is not None:
+            not_done = {s: n for s, n in self._counts.items() if s in ("error", "impossible")}
             last = f"sub-{record.unit.subject}" if record.unit.subject else ""
-            self._bars.update(self._task, advance=1, last=last)
+            text = "  ".join(filter(None, (in_words(not_done), last)))
+            self._bars.update(self._task, advance=1, last=text)
+        elif not self._quiet and self._counts.total() == self._units:
+            self._console.print(f"{self._step}: {in_words(self._counts)}")
 
     def _fetched(self, paths: list[str]) -> None:
         if not self._quiet:
@@ -144,26 +172,27 @@ def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
     out.print(summary_line(report.records))
     for record in report.records if notes else ():
         for note in record.notes:
-            out.print(f"{record.unit}: {note}", soft_wrap=True)
+            print_lines(wrapped(f"{record.unit}: {note}", out.room, below=" " * 6), out)
 
 
 def _print_failures(failures: list[Record]) -> None:
-    table = Table("unit", "status", "reason", title="Not done", title_justify="left", box=None)
     causes, waiting = split_failures(failures)
     # A unit of the whole study is what the user asked for: its reason is never cut off.
     shown = [r for r in causes if r.unit.subject][:MOST_FAILURES]
     shown += [r for r in causes if not r.unit.subject]
-    for record in shown:
-        table.add_row(str(record.unit), record.status, str(record.reason))
     errors = error_console()
     if shown:
-        errors.print(table)
+        errors.print(Text("Not done:", style="bold"))
+    for record in shown:
+        lines = [f"  {record.unit}: {WORDS[record.status]}"]
+        lines += wrapped(str(record.reason), errors.room, indent=" " * 6)
+        print_lines(lines, errors)
     if len(causes) > len(shown):
         errors.print(f"… and {len(causes) - len(shown)} more: see `cta-data status`")
     for earlier, steps in waiting.items():
         units = ", ".join(f"{number} {step}" for step, number in steps.items())
         told = f"waiting for {earlier}: {units} (`cta-data status` lists them with the reason)"
-        errors.print(told, soft_wrap=True)
+        print_lines(wrapped(told, errors.room, below=" " * 6), errors)
 
 
 def _print_warnings(records: list[Record]) -> None:
@@ -171,7 +200,7 @@ def _print_warnings(records: list[Record]) -> None:
     warnings = [f"{record.unit}: {one}" for record in records for one in record.warnings]
     errors = error_console()
     for warning in warnings[:MOST_FAILURES]:
-        errors.print(f"warning: {warning}", soft_wrap=True)
+        print_lines(wrapped(f"warning: {warning}", errors.room, below=" " * 6), errors)
     if warnings[MOST_FAILURES:]:
         more = f"… and {len(warnings) - MOST_FAILURES} more warnings: see `cta-data status`"
         errors.print(more)
@@ -225,7 +254,8 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
     if as_json:
         print_json(entries)
         return units
-    told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
+    named = (("to run", "run"), ("impossible", "impossible"), ("not needed", "notneeded"))
+    told = ", ".join(f"{counts[action]} {word}" for word, action in named)
     for start in range(0, len(lines), LINES_AT_ONCE):
         typer.echo("\n".join(lines[start : start + LINES_AT_ONCE]))
     typer.echo(f"{len(units)} units: {told} (nothing was changed)")
