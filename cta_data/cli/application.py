@@ -42,8 +42,7 @@ from cta_data.cli.train import train
 from cta_data.cli.transfer_mask import transfer_mask
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.terminal.output import error_console, print_error, print_json, print_lines
-from cta_data.terminal.wrapping import wrapped
+from cta_data.terminal.output import print_error, print_errors, print_json
 from cta_data.versioning.tools import use_environment_tools
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -165,8 +164,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""
-        out = error_console()
-        print_lines(wrapped(record.getMessage(), out.room), out)
+        print_errors(record.getMessage())
 
 
 def _show_log() -> None:

@@ -63,7 +63,7 @@ def experiment(
         made.append(done)
         return done.report
 
-    code = run_units(execution, output, list, work).code
+    code = run_units(execution, output, list, work, watched=study.root).code
     evaluation = made[0].evaluation
     if evaluation is not None and evaluation.sets and not output.as_json:
         print_lines([f"Look at {study.root / 'evaluation' / convention / 'report.html'}"])

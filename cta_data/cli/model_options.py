@@ -10,7 +10,7 @@ from typer import Option
 
 from cta_data.cli.options import Execution, Output
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import print_errors, print_json, print_lines
+from cta_data.terminal.output import print_errors, print_json, print_lines, print_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,8 +166,9 @@ class TrainingChecks:
         self._found[model.name] = [vars(check) for check in checks]
         if not self._as_json:
             marks = {True: "ok  ", False: "STOP"}
-            lines = (f"  {marks[one.passed]} {one.name}: {one.found}" for one in checks)
-            print_lines([f"Model {model.name}:", *lines])
+            print_lines([f"Model {model.name}:"])
+            for one in checks:
+                print_wrapped(f"  {marks[one.passed]} {one.name}: {one.found}", below=" " * 7)
 
     def stopped(self) -> None:
         """Say that they stopped the training."""

@@ -25,6 +25,7 @@ def status(
 
     Training sets, models and work that is running are listed, too.
     """
+    from cta_data.engine.running import running_work
     from cta_data.pipeline.overview import study_status
     from cta_data.terminal.next_commands import after_status
     from cta_data.terminal.output import print_json
@@ -32,9 +33,11 @@ def status(
 
     study = chosen.open()
     content = study_status(study, timing=timing)
+    work = running_work(study.root)
     if output.as_json:
-        print_json(content)
+        print_json(content | {"running": [vars(one) for one in work]})
     else:
-        print_status(content, everything=everything or timing)
-        tell_next(study, chosen, output, after_status)
+        print_status(content, work, everything=everything or timing)
+        if not work:  # a command that writes would have to wait
+            tell_next(study, chosen, output, after_status)
     return EXIT_OK

@@ -50,7 +50,7 @@ def train(
             checks.stopped()
         return done.report
 
-    code = run_units(execution, output, plan, work, notes=True).code
+    code = run_units(execution, output, plan, work, notes=True, watched=study.root).code
     if not execution.dry_run:
         tell_next(study, chosen, output, after_train, setting)
     return code

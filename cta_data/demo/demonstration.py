@@ -19,7 +19,8 @@ from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
 from cta_data.study.study import Study
-from cta_data.terminal.output import ProgressObserver, console, print_lines, print_report
+from cta_data.terminal.output import console, print_lines, print_report
+from cta_data.terminal.progress import ProgressObserver
 from cta_data.training.nnunet.environment import require_training_packages
 from cta_data.versioning.datasets import save
 from cta_data.versioning.provenance import command_words

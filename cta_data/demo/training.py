@@ -5,7 +5,8 @@ from __future__ import annotations
 from cta_data.demo.experiment import Experiment, run_experiment
 from cta_data.engine import ExecutorOptions
 from cta_data.study.study import CONFIGURATION, Study
-from cta_data.terminal.output import ProgressObserver, print_report
+from cta_data.terminal.output import print_report
+from cta_data.terminal.progress import ProgressObserver
 from cta_data.training.runner import TrainingRequest, machine_for
 from cta_data.versioning.datasets import save
 
@@ -54,7 +55,7 @@ def train_and_evaluate(study: Study, jobs: int) -> Experiment:
         executor=ExecutorOptions(jobs),
         command=(),
     )
-    with ProgressObserver() as progress:
+    with ProgressObserver(watched=study.root) as progress:
         return run_experiment(study, request, progress.observer())
 
 

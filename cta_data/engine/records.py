@@ -120,7 +120,7 @@ def count_by_step(records: Iterable[Record]) -> dict[str, dict[str, int]]:
 
 def summary_line(records: list[Record]) -> str:
     """Return the one line of counts that a command ends with; they add up to its units."""
-    totals = Counter(record.status for record in records)
+    totals: Counter[str] = Counter(record.status for record in records)
     units = "1 unit" if len(records) == 1 else f"{len(records)} units"
     return f"{units}: {in_words(totals, every=True)}"
 

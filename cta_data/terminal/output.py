@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cta_data.engine import Decision, Observer, Record, Report
-from cta_data.engine.records import WORDS, earlier_step, in_words, summary_line
+from cta_data.engine import Decision, Record, Report
+from cta_data.engine.records import WORDS, earlier_step, summary_line
 from cta_data.names import shown
 from cta_data.terminal.wrapping import wrapped
 
@@ -37,7 +36,7 @@ WIDE = 240
 """Columns where the output is not a terminal: a file or a pipe has no width to keep to."""
 
 
-class _PlainConsole(Console):
+class PlainConsole(Console):
     """Shows control characters of names and headers as escapes: they would steer the terminal."""
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -51,14 +50,14 @@ class _PlainConsole(Console):
         return self.width if self.width != WIDE else _ONE_LINE
 
 
-def console() -> _PlainConsole:
+def console() -> PlainConsole:
     """Return the console for results; brackets in names and reasons are no markup."""
-    return _PlainConsole(highlight=False, markup=False, width=_width(sys.stdout))
+    return PlainConsole(highlight=False, markup=False, width=_width(sys.stdout))
 
 
-def error_console() -> _PlainConsole:
+def error_console() -> PlainConsole:
     """Return the console for messages and progress."""
-    return _PlainConsole(stderr=True, highlight=False, markup=False, width=_width(sys.stderr))
+    return PlainConsole(stderr=True, highlight=False, markup=False, width=_width(sys.stderr))
 
 
 def _width(stream: TextIO) -> int | None:
@@ -84,9 +83,14 @@ def print_lines(lines: Iterable[str | Text | Table], out: Console | None = None)
 
 def print_errors(*lines: str) -> None:
     """Print lines to standard error, in JSON mode as well; words stay whole."""
-    out = error_console()
     for line in lines:
-        print_lines(wrapped(line, out.room, below=" " * 6), out)
+        print_wrapped(line, error_console())
+
+
+def print_wrapped(text: str, out: PlainConsole | None = None, below: str = " " * 6) -> None:
+    """Print a text whose words go on in lines below; to standard output without `out`."""
+    out = out or console()
+    print_lines(wrapped(text, out.room, below=below), out)
 
 
 def print_error(message: str) -> None:
@@ -97,66 +101,6 @@ def print_error(message: str) -> None:
     print_lines(
         [start.append(shown(first.removeprefix(ERROR)), style="not bold default"), *more], out
     )
-
-
-class ProgressObserver:
-    """Shows a bar a step on a terminal, and one line a step elsewhere."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._console = error_console()
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
-        if not quiet and sys.stderr.isatty():
-            self._bars = Progress(
-                TextColumn("{task.description:<10}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[last]}"),
-                console=self._console,
-            )
-        self._quiet = quiet
-        self._step, self._units = "", 0
-        self._counts: Counter[str] = Counter()
-
-    def observer(self) -> Observer:
-        """Return the callbacks for the engine."""
-        return Observer(self._planned, self._recorded, self._fetched, self._noted)
-
-    def __enter__(self) -> ProgressObserver:
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def _planned(self, step: str, decisions: list[Decision]) -> None:
-        self._step, self._units, self._counts = step, len(decisions), Counter()
-        if self._bars:
-            self._task = self._bars.add_task(step, total=len(decisions), last="")
-        elif not self._quiet:
-            to_run = sum(decision.action == "run" for decision in decisions)
-            if to_run:
-                self._console.print(f"{step}: {to_run} of {len(decisions)} units to run")
-
-    def _recorded(self, record: Record) -> None:
-        self._counts[record.status] += 1
-        if self._bars and self._task is not None:
-            not_done = {s: n for s, n in self._counts.items() if s in ("error", "impossible")}
-            last = f"sub-{record.unit.subject}" if record.unit.subject else ""
-            text = "  ".join(filter(None, (in_words(not_done), last)))
-            self._bars.update(self._task, advance=1, last=text)
-        elif not self._quiet and self._counts.total() == self._units:
-            self._console.print(f"{self._step}: {in_words(self._counts)}")
-
-    def _fetched(self, paths: list[str]) -> None:
-        if not self._quiet:
-            self._console.print(f"fetched the content of {len(paths)} files")
-
-    def _noted(self, message: str) -> None:
-        if not self._quiet:
-            self._console.print(f"note: {message}", soft_wrap=True, markup=False)
 
 
 def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
@@ -172,7 +116,7 @@ def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
     out.print(summary_line(report.records))
     for record in report.records if notes else ():
         for note in record.notes:
-            print_lines(wrapped(f"{record.unit}: {note}", out.room, below=" " * 6), out)
+            print_wrapped(f"{record.unit}: {note}", out)
 
 
 def _print_failures(failures: list[Record]) -> None:
@@ -192,7 +136,7 @@ def _print_failures(failures: list[Record]) -> None:
     for earlier, steps in waiting.items():
         units = ", ".join(f"{number} {step}" for step, number in steps.items())
         told = f"waiting for {earlier}: {units} (`cta-data status` lists them with the reason)"
-        print_lines(wrapped(told, errors.room, below=" " * 6), errors)
+        print_wrapped(told, errors)
 
 
 def _print_warnings(records: list[Record]) -> None:
@@ -200,7 +144,7 @@ def _print_warnings(records: list[Record]) -> None:
     warnings = [f"{record.unit}: {one}" for record in records for one in record.warnings]
     errors = error_console()
     for warning in warnings[:MOST_FAILURES]:
-        print_lines(wrapped(f"warning: {warning}", errors.room, below=" " * 6), errors)
+        print_wrapped(f"warning: {warning}", errors)
     if warnings[MOST_FAILURES:]:
         more = f"… and {len(warnings) - MOST_FAILURES} more warnings: see `cta-data status`"
         errors.print(more)

@@ -9,8 +9,10 @@ from typing import Any
 import typer
 from rich.text import Text
 
+from cta_data.engine.running import Running
 from cta_data.names import shown
 from cta_data.terminal.output import console
+from cta_data.terminal.running_lines import running_entries
 from cta_data.terminal.status_sessions import (
     cohort_lines,
     reason_lines,
@@ -23,18 +25,21 @@ MOST_NAMED = 6
 """Sessions with one warning that are named; `status --all` names all."""
 
 
-def print_status(content: dict[str, Any], *, everything: bool = False) -> None:
+def print_status(content: dict[str, Any], work: list[Running], *, everything: bool = False) -> None:
     """Print where a study stands.
 
     Parameters
     ----------
+    work
+        What runs on the study at the moment.
     everything
         Whether every session has a line, and nothing is shortened.
     """
     out = console()
+    running = _section("Running", running_entries(work), out.width)
     plain: list[str] = []
     # Many lines at once: rich looks at each of them.
-    for line in status_lines(content, out.width, everything=everything):
+    for line in [*status_lines(content, out.width, everything=everything), *running]:
         if isinstance(line, str):
             plain.append(line)
             continue

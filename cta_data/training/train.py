@@ -21,6 +21,7 @@ from cta_data.engine import (
     digest,
 )
 from cta_data.engine.inputs import File, Files
+from cta_data.engine.running import RUNNING
 from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import DataRefused
@@ -281,6 +282,12 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
     options = {**unit.given.options, "checkpoint_every": machine.checkpoint_every}
     job |= {"fold": unit.given.fold, "device": machine.device, "options": options}
     job["results"] = str(work / "results")
+    job["news"] = {
+        "file": str(workspace.root / RUNNING / f"train-{unit.key[:16]}.json"),
+        "model": unit.id.model,
+        "fold": unit.given.fold,
+        "log": str(work / "train.log"),
+    }
     environment = _environment(
         job, work / "results", machine, 1 if options["reproducible"] else machine.threads
     )

@@ -43,7 +43,7 @@ class SeededTrainer(OriginalTrainer):
         self.seed = options["seed"]
         self.reproducible = options["reproducible"]
         self._plotted = time.monotonic()
-        self.resumed_at: list[int] = []
+        self.kept_epoch = 0
         self._plot = self.logger.plot_progress_png
         # Drawing takes a second, as long as an epoch of a small plan.
         self.logger.plot_progress_png = self._plot_now_and_then
@@ -78,6 +78,8 @@ class SeededTrainer(OriginalTrainer):
         super().save_checkpoint(part)
         if os.path.exists(part):
             os.replace(part, filename)
+            if Path(filename).name == LATEST:
+                self.kept_epoch = self.current_epoch + 1
 
     def load_checkpoint(self, filename_or_checkpoint: Any) -> None:
         """Go on from a checkpoint, of which nothing is executed."""

@@ -6,13 +6,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
 from cta_data.study.layout import CHECKPOINT
+from cta_data.training.nnunet.news import TrainingNews
 from cta_data.training.nnunet.planning import plan_job
 from cta_data.training.nnunet.plans import model_folder
 
@@ -24,7 +25,8 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
     """Prepare the data where that is not done, then train and validate one fold.
 
     Parameters of the job: those of `plan_job`, and `fold`, `device`, `options` (the study's
-    `[training]`), `results` (nnU-Net's folder of results for this fold alone).
+    `[training]`), `results` (nnU-Net's folder of results for this fold alone), and `news` (see
+    `TrainingNews`), where somebody wants to hear how it goes.
 
     Returns
     -------
@@ -33,14 +35,16 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
     """
     results = Path(job["results"])
     results.mkdir(parents=True, exist_ok=True)
-    with _alone(results / "lock"):
+    with _alone(results / "lock"), closing(TrainingNews(job.get("news", {}))) as news:
+        news.phase("preparing", epochs=job["options"]["epochs"])
         prepared = plan_job(job)
         from cta_data.training.nnunet.validation import validate
 
         _settle_torch(job)
         trainer = _trainer(job, prepared)
         fold_folder = Path(trainer.output_folder)
-        _train(trainer, job, fold_folder)
+        _train(trainer, job, fold_folder, news)
+        news.phase("validating", epoch=trainer.num_epochs, seconds_left=None)
         validate(trainer, job)
     model = results / model_folder(job["dataset"], job["planner"], job["configuration"])
     return {
@@ -88,7 +92,7 @@ def _trainer(job: dict[str, Any], prepared: dict[str, Any]) -> Any:
     return trainer
 
 
-def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
+def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) -> None:
     from cta_data.training.nnunet.trainer import LATEST
 
     if (folder / CHECKPOINT).is_file():
@@ -99,6 +103,8 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
     if (folder / LATEST).is_file():
         trainer.load_checkpoint(folder / LATEST)
     first, started = trainer.current_epoch, time.time()
+    trainer.kept_epoch = first
+    news.phase("training", epoch=first, kept_epoch=first)
     session: dict[str, Any] = {"first_epoch": first, "device": job["device"]}
 
     def keep(_: Any = None) -> None:
@@ -115,6 +121,7 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
     def on_epoch_end() -> None:
         original()
         keep()
+        news.epoch_ended(trainer)
 
     trainer.on_epoch_end = on_epoch_end
     trainer.run_training()
