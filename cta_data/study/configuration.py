@@ -163,6 +163,10 @@ class TrainingSection(StrictModel):
     """Whether predictions are averaged over mirrored images."""
     tile_step: float = Field(default=0.5, gt=0, le=1)
     """Step of the sliding window of predictions, in patches."""
+    logger: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"
+    """Where curves are logged beside nnU-Net's own log; no result depends on it."""
+    log_folder: str = ""
+    """Folder for the logger's files, from the top of the study; `.cta/curves` without it."""
 
     @field_validator("features")
     @classmethod

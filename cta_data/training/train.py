@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,12 @@ from cta_data.training.trained_models import (
 PLAN_VERSION = 1
 TRAIN_VERSION = 2
 CROSS_VALIDATION_VERSION = 1
+CURVES = ".cta/curves"
+"""Where a logger writes unless the study names another folder; never versioned."""
 SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
 KEPT = (layout.CHECKPOINT, "progress.png")
 _PLANNING = ("configuration", "planner", "patch_size", "features", "batch_size")
-_NOT_LEARNING = (*_PLANNING, "checkpoint_every")
+_NOT_LEARNING = (*_PLANNING, "checkpoint_every", "logger", "log_folder")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Machine:
     """Threads of the arithmetic on a CPU; 0 for as many as there are cores."""
     checkpoint_every: int = 1
     recompute: bool = False
+    logger: str = "none"
+    log_folder: str = ""
+    """Of the logger, from the top of the study."""
 
 
 def training_steps(
@@ -93,6 +98,7 @@ def training_steps(
     study.require(MODELS)
     require_fitting_patch(training.configuration, training.patch_size, training.features)
     require_folds(study, folds)
+    logging = replace(machine, logger=training.logger, log_folder=training.log_folder)
     kinds: list[tuple[str, Any, Any]] = [
         ("plan", _plan_planning, plan),
         ("train", partial(_plan_folds, tuple(folds)), train),
@@ -103,7 +109,7 @@ def training_steps(
         Step(
             name,
             partial(_of_all, planned, models, training),
-            partial(run, machine=machine),
+            partial(run, machine=logging),
             _owned,
         )
         for name, planned, run in kinds
@@ -287,6 +293,13 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
         "model": unit.id.model,
         "fold": unit.given.fold,
         "log": str(work / "train.log"),
+    }
+    job["curves"] = {
+        "logger": machine.logger,
+        "folder": str(workspace.root / (machine.log_folder or CURVES) / machine.logger),
+        "model": unit.id.model,
+        "fold": unit.given.fold,
+        "run": unit.key,
     }
     environment = _environment(
         job, work / "results", machine, 1 if options["reproducible"] else machine.threads

@@ -13,6 +13,7 @@ from typing import Any
 from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
 from cta_data.study.layout import CHECKPOINT
+from cta_data.training.nnunet.loggers import attach_logger
 from cta_data.training.nnunet.news import TrainingNews
 from cta_data.training.nnunet.planning import plan_job
 from cta_data.training.nnunet.plans import model_folder
@@ -26,7 +27,7 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
 
     Parameters of the job: those of `plan_job`, and `fold`, `device`, `options` (the study's
     `[training]`), `results` (nnU-Net's folder of results for this fold alone), and `news` (see
-    `TrainingNews`), where somebody wants to hear how it goes.
+    `TrainingNews`) and `curves` (see `attach_logger`), where somebody wants to hear how it goes.
 
     Returns
     -------
@@ -124,7 +125,11 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) 
         news.epoch_ended(trainer)
 
     trainer.on_epoch_end = on_epoch_end
-    trainer.run_training()
+    end_logging = attach_logger(trainer, job.get("curves", {}))
+    try:
+        trainer.run_training()
+    finally:
+        end_logging()
     keep()
 
 
