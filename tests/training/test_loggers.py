@@ -13,7 +13,7 @@ from helpers.refusals import has_reason
 from helpers.tiny_training_set import OPTIONS, environment_of, job_of, write_training_set
 
 from cta_data.engine.running import running_work
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, CtaError
 from cta_data.study.configuration import TrainingSection
 from cta_data.training.nnunet import loggers
 from cta_data.training.nnunet.loggers import PACKAGES, attach_logger, require_logger
@@ -100,6 +100,19 @@ def test_a_logger_that_fails_does_not_end_the_training(
     end()
     assert capsys.readouterr().out.count("the server is gone") == 1
     assert LOGGERS[0].values == []
+
+
+def test_a_logger_that_does_not_start_is_an_error(
+    tmp_path: Path, trainer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was learnt yet: the study asked for curves, and gets to know that there are none."""
+
+    def refuse(about: dict[str, Any], epoch: int) -> None:
+        raise OSError("no such server")
+
+    monkeypatch.setitem(loggers._OPEN, "tensorboard", refuse)
+    with pytest.raises(CtaError, check=has_reason("logger_not_started", logger="tensorboard")):
+        attach_logger(trainer, about(tmp_path))
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, CtaError
 
-PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
-"""The package that each logger needs."""
+PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
+"""The package that each logger needs; of MLflow the part that logs, which fits beside pandas 3."""
 _NAMES = {
     "train_losses": "loss/training",
     "val_losses": "loss/validation",
@@ -41,7 +41,7 @@ def require_logger(logger: str) -> None:
     """
     from importlib.util import find_spec
 
-    if logger != "none" and find_spec(PACKAGES[logger]) is None:
+    if logger != "none" and find_spec(logger) is None:
         package = PACKAGES[logger]
         raise ConfigurationError("logger_not_installed", logger=logger, package=package)
 
@@ -54,12 +54,21 @@ def attach_logger(trainer: Any, about: Mapping[str, Any]) -> Callable[[], None]:
     about
         `logger`, `folder` for its files, `model`, `fold` and `run` (the same in every process that
         works on the fold); nothing is logged where it is empty or the logger is `none`.
+
+    Raises
+    ------
+    CtaError
+        The logger does not start: nothing is lost yet, so it is not left out in silence.
     """
     opened = _OPEN.get(about.get("logger", "none"))
     if opened is None:
         return lambda: None
     Path(about["folder"]).mkdir(parents=True, exist_ok=True)
-    aside = _Aside(lambda: opened(about, trainer.current_epoch))
+    try:
+        aside = _Aside(lambda: opened(about, trainer.current_epoch))
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise CtaError("logger_not_started", logger=about["logger"], error=told) from error
     trainer.logger.loggers.append(aside)
     return aside.close
 
@@ -68,8 +77,7 @@ class _Aside:
     """A logger as nnU-Net calls it, which disturbs neither random numbers nor the training."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
-        self._logger: Any = None
-        with self._undisturbed():
+        with _same_random_numbers():
             self._logger = start()
 
     def update_config(self, config: dict[str, Any]) -> None:
@@ -92,19 +100,27 @@ class _Aside:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        import numpy as np
-        import torch
-
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
         try:
-            yield
+            with _same_random_numbers():
+                yield
         except Exception as error:  # noqa: BLE001 - a server that is gone must not end a training
             self._logger = None
             print(f"The logger failed, and the training goes on without it: {error!r}", flush=True)
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_rng_state(states[2])
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    """Restore what random numbers are drawn from."""
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
 
 
 class _TensorBoard:
@@ -113,29 +129,26 @@ class _TensorBoard:
 
         folder = Path(about["folder"]) / about["model"] / f"fold_{about['fold']}"
         # What a killed training wrote after its last checkpoint is written again.
-        self._writer = SummaryWriter(str(folder), purge_step=epoch + 1)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(folder), purge_step=epoch + 1)
 
     def log(self, name: str, value: float, epoch: int) -> None:
-        self._writer.add_scalar(name, value, epoch)  # type: ignore[no-untyped-call]
+        self._writer.add_scalar(name, value, epoch)
 
     def close(self) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
 
 class _MLflow:
     def __init__(self, about: Mapping[str, Any], epoch: int) -> None:
+        # Files are enough here; newer versions ask for a database.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         from mlflow.tracking import MlflowClient
 
         folder = Path(about["folder"])
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or folder.absolute().as_uri()
         self._client = MlflowClient(tracking_uri=uri)
         known = self._client.get_experiment_by_name(_PROJECT)
-        files = (folder / "artifacts").as_uri()
-        number = (
-            known.experiment_id
-            if known
-            else self._client.create_experiment(_PROJECT, artifact_location=files)
-        )
+        number = known.experiment_id if known else self._client.create_experiment(_PROJECT)
         found = self._client.search_runs([number], f"tags.run = '{about['run']}'")
         tags = {"run": about["run"], "model": about["model"], "fold": str(about["fold"])}
         name = f"{about['model']} fold {about['fold']}"
@@ -159,8 +172,17 @@ class _WeightsAndBiases:
             id=about["run"],
             resume="allow",
             dir=about["folder"],
-            # Nothing leaves this machine but where somebody asks for it.
+            # Nothing leaves this machine but where somebody asks for it, and then numbers alone:
+            # what nnU-Net prints names folders.
             mode=os.environ.get("WANDB_MODE", "offline"),
+            settings=wandb.Settings(
+                console="off",
+                disable_git=True,
+                disable_code=True,
+                x_disable_meta=True,
+                x_disable_machine_info=True,
+                x_save_requirements=False,
+            ),
         )
 
     def log(self, name: str, value: float, epoch: int) -> None:
