@@ -143,6 +143,8 @@ class TrainingSection(StrictModel):
         "nnUNetPlannerResEncXL",
     ] = "ExperimentPlanner"
     """nnU-Net's planner: the plain U-Net, or one of its residual encoders."""
+    trainer: str = Field(default="nnUNetTrainer", pattern=r"^([A-Za-z_][\w.]*:)?[A-Za-z]\w*$")
+    """Class that learns: nnU-Net's, or one of your own, as `NAME` or `module:NAME`."""
     epochs: int = Field(default=1000, ge=1)
     iterations_per_epoch: int = Field(default=250, ge=1)
     validation_iterations: int = Field(default=50, ge=1)

@@ -85,6 +85,7 @@ def predict_images(
         mirroring=request.training.mirroring,
         tile_step=request.training.tile_step,
         probabilities=request.probabilities,
+        trainer=request.training.trainer,
         note=note,
     )
     shutil.rmtree(unpacked, ignore_errors=True)

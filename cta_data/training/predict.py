@@ -152,6 +152,7 @@ def _record(
         setting=model.setting,
         configuration=model.configuration,
         planner=model.planner,
+        trainer=model.trainer,
         technique=task.setting.technique,
         quality=task.setting.quality,
         test_set=task.test_set.name,
@@ -230,6 +231,7 @@ def _job(
     return {
         "model": str(model),
         "folds": list(record.folds),
+        "trainer": record.trainer,
         "lesion_values": read_model_facts(model).lesion_values(),
         "postprocessing": str(workspace.read(chosen)) if chosen else "",
         "cases": [

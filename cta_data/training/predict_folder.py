@@ -21,6 +21,7 @@ from cta_data.names import hidden_character, shown
 from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.archive import import_model
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
+from cta_data.training.nnunet.plans import TRAINER
 from cta_data.training.nnunet.prediction_files import (
     INSTANCES,
     LESIONS,
@@ -175,6 +176,7 @@ def predict_folder(
     mirroring: bool = True,
     tile_step: float = 0.5,
     probabilities: bool = False,
+    trainer: str = TRAINER,
     note: Callable[[str], None] = lambda text: None,
 ) -> FolderPrediction:
     """Predict every image of a folder; one that cannot be used costs itself alone.
@@ -209,6 +211,7 @@ def predict_folder(
             job = {
                 "model": str(model.absolute()),
                 "folds": folds,
+                "trainer": trainer,
                 "lesion_values": values,
                 "postprocessing": _postprocessing(model),
                 "cases": cases,

@@ -28,6 +28,7 @@ from cta_data.training.models import (
 )
 from cta_data.training.nnunet.environment import require_device, require_training_packages
 from cta_data.training.nnunet.loggers import require_logger
+from cta_data.training.nnunet.own_trainer import find_trainer
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.train import Machine, training_steps
@@ -124,6 +125,7 @@ def train_models(
     require_training_packages()
     require_device(request.machine.device)
     require_logger(request.training.logger)
+    find_trainer(request.training.trainer)
     builds = [build_step(study, setting) for setting in request.settings]
     command = command_words("build", setting=request.settings)
     options = RunOptions(executor=request.executor, command=command)

@@ -310,7 +310,8 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
         unit,
         workspace,
         done,
-        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0]),
+        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0])
+        | {"trainer": done["trainer"]},
     )
 
 

@@ -17,7 +17,6 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as Origi
 from torch._dynamo import OptimizedModule
 
 from cta_data.training.nnunet.checkpoints import read_checkpoint
-from cta_data.training.nnunet.plans import TRAINER
 from cta_data.versioning.keys import digest
 
 LATEST = "checkpoint_latest.pth"
@@ -26,8 +25,16 @@ _CLOCKS = ("epoch_start_timestamps", "epoch_end_timestamps")
 """What nnU-Net logs of the clock; its checkpoints hold the log, and its picture shows it."""
 
 
-class SeededTrainer(OriginalTrainer):
-    """nnU-Net's trainer; every epoch starts from a seed of its own.
+def seeded(trainer: type[OriginalTrainer]) -> Any:
+    """Return a trainer with seeds, whole checkpoints and safe resuming, under the same name.
+
+    Folders and checkpoints carry the class's name, and any nnU-Net looks its trainer up by it.
+    """
+    return type(trainer.__name__, (_Seeded, trainer), {"__module__": trainer.__module__})
+
+
+class _Seeded(OriginalTrainer):
+    """What stands before a trainer; every epoch starts from a seed of its own.
 
     A training that was interrupted then goes on as if it had not been, where the augmentation
     runs in this process (`training.reproducible`).
@@ -100,10 +107,6 @@ class SeededTrainer(OriginalTrainer):
 
     def _save_debug_information(self) -> None:
         """Write none: it names the machine and its folders."""
-
-
-# Folders and checkpoints carry the class's name, and any nnU-Net looks its trainer up by it.
-SeededTrainer.__name__ = TRAINER
 
 
 def seed_everything(seed: int, epoch: int) -> None:

@@ -15,6 +15,7 @@ from cta_data.files import json_text, locked, write_text
 from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.loggers import attach_logger
 from cta_data.training.nnunet.news import TrainingNews
+from cta_data.training.nnunet.own_trainer import find_trainer, load_trainer
 from cta_data.training.nnunet.planning import plan_job
 from cta_data.training.nnunet.plans import model_folder
 
@@ -32,7 +33,8 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `folder` of the model, `fold_folder`, `sessions` (what each process did), `hardware`.
+        `folder` of the model, `fold_folder`, `sessions` (what each process did), `hardware`,
+        `trainer` (see `TrainerSource.told`).
     """
     results = Path(job["results"])
     results.mkdir(parents=True, exist_ok=True)
@@ -47,12 +49,15 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
         _train(trainer, job, fold_folder, news)
         news.phase("validating", epoch=trainer.num_epochs, seconds_left=None)
         validate(trainer, job)
-    model = results / model_folder(job["dataset"], job["planner"], job["configuration"])
+    model = results / model_folder(
+        job["dataset"], job["planner"], job["configuration"], job["options"]["trainer"]
+    )
     return {
         "folder": str(model),
         "fold_folder": str(fold_folder),
         "sessions": _sessions(fold_folder),
         "hardware": hardware(job["device"]),
+        "trainer": find_trainer(job["options"]["trainer"]).told(),
     }
 
 
@@ -82,13 +87,14 @@ def _settle_torch(job: dict[str, Any]) -> None:
 def _trainer(job: dict[str, Any], prepared: dict[str, Any]) -> Any:
     import torch
 
-    from cta_data.training.nnunet.trainer import SeededTrainer
+    from cta_data.training.nnunet.trainer import seeded
 
+    own = load_trainer(job["options"]["trainer"])
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8"))
     plans["continue_training"] = False
     dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
     device = torch.device(job["device"])
-    trainer = SeededTrainer(plans, job["configuration"], job["fold"], dataset, device)
+    trainer = seeded(own)(plans, job["configuration"], job["fold"], dataset, device)
     trainer.prepare(job["options"] | {"seed": job["options"]["seed"] + job["fold"]})
     return trainer
 
