@@ -18,6 +18,7 @@ from cta_data.engine.running import RunningTraining
 from cta_data.terminal.output import error_console, print_errors
 from cta_data.terminal.running_lines import fold_name, kept_text, short_training_text, training_text
 from cta_data.terminal.training_watch import TrainingWatch
+from cta_data.terminal.wrapping import counted
 
 _BAR_WIDTH = 20
 _LINE_EVERY_SECONDS = 60.0
@@ -83,7 +84,7 @@ class ProgressObserver:
         elif not self._quiet:
             to_run = sum(decision.action == "run" for decision in decisions)
             if to_run:
-                self._console.print(f"{step}: {to_run} of {len(decisions)} units to run")
+                self._console.print(f"{step}: {to_run} of {counted(len(decisions), 'unit')} to run")
 
     def _recorded(self, record: Record) -> None:
         self._counts[record.status] += 1
