@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cta_data.engine.sessions import STEP_NAMES, units_of
@@ -21,6 +22,8 @@ class Standing:
 
     Attributes
     ----------
+    added
+        Cohorts with raw files, where nothing was converted yet.
     done
         Sessions that finished each step.
     on_hold
@@ -40,6 +43,7 @@ class Standing:
     """
 
     cohorts: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     done: Mapping[str, int] = field(default_factory=dict)
     on_hold: int = 0
     stopped: int = 0
@@ -73,6 +77,8 @@ def standing_of(study: Study) -> Standing:
             trained.setdefault(row.id.model, set()).add(row.id.fold)
     return Standing(
         cohorts=tuple(study.cohorts),
+        # Looked at where nothing was converted yet: in a clone it may have to be installed first.
+        added=() if rows else tuple(filter(partial(_has_files, study), study.cohorts_here)),
         done=Counter(row.step for row in rows if row.status == "ok"),
         on_hold=len(waiting),
         stopped=len(not_done - waiting),
@@ -84,6 +90,11 @@ def standing_of(study: Study) -> Standing:
         ),
         pages=tuple(sorted(_pages(study.root))),
     )
+
+
+def _has_files(study: Study, cohort: str) -> bool:
+    inventory = study.inventory(cohort)
+    return inventory is not None and bool(inventory.series)
 
 
 def _pages(root: Path) -> list[str]:
@@ -154,7 +165,7 @@ def after_accept(standing: Standing) -> Suggestion:
 def after_status(standing: Standing) -> Suggestion:
     """Return the first command of the order of work that is not done."""
     if not standing.done:
-        return after_init(standing)
+        return after_add(standing, standing.added[0]) if standing.added else after_init(standing)
     if standing.on_hold:
         return _REVIEW
     if not standing.built:

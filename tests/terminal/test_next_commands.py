@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,16 @@ from cta_data.terminal import next_commands as then
 from cta_data.terminal.next_commands import Standing, Suggestion, standing_of
 
 DONE = dict.fromkeys(STEP_NAMES, 9)
-MEASURED = Standing(("internal",), DONE, settings=("A", "B"))
-BUILT = Standing(("internal",), DONE, built=("A", "B"))
-HALF_TRAINED = Standing(("internal",), DONE, built=("B",), untrained={"B": (1, 2)})
-TRAINED = Standing(("internal",), DONE, built=("B",), untrained={"B": ()})
-PREDICTED = Standing(("i",), DONE, built=("B",), untrained={"B": ()}, predicted=("B",))
-PAGES = ("evaluation/article/report.html",)
-SCORED = Standing(("i",), DONE, 0, 0, ("B",), ("B",), {"B": ()}, ("B",), PAGES)
-ON_HOLD = Standing(("internal",), DONE, on_hold=2)
-NOTHING = Standing(("internal",), {})
+COHORTS = ("internal",)
+NOTHING = Standing(COHORTS)
+ADDED = Standing(COHORTS, COHORTS)
+MEASURED = replace(ADDED, done=DONE, settings=("A", "B"))
+ON_HOLD = replace(ADDED, done=DONE, on_hold=2)
+BUILT = replace(MEASURED, built=("A", "B"))
+HALF_TRAINED = replace(MEASURED, built=("B",), untrained={"B": (1, 2)})
+TRAINED = replace(HALF_TRAINED, untrained={"B": ()})
+PREDICTED = replace(TRAINED, predicted=("B",))
+SCORED = replace(PREDICTED, pages=("evaluation/article/report.html",))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,7 @@ NOTHING = Standing(("internal",), {})
         (then.after_accept(ON_HOLD), 'accept --subject LABEL --reason "…"'),
         (then.after_accept(BUILT), "build --setting A --setting B"),
         (then.after_status(NOTHING), "add internal FOLDER"),
+        (then.after_status(ADDED), "convert internal"),
         (then.after_status(ON_HOLD), "pictures"),
         (then.after_status(MEASURED), "build --setting B"),
         (then.after_status(BUILT), "train --setting A --setting B"),
