@@ -98,7 +98,8 @@ class ModelOptions:
         ConfigurationError
             A device, a fold or a value is none that is known.
         """
-        from cta_data.training.runner import TrainingRequest, machine_for
+        from cta_data.training.machine import machine_for
+        from cta_data.training.runner import TrainingRequest
 
         require_device(self.device)
         training = self.section(study.configuration.training)

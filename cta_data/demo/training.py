@@ -7,7 +7,8 @@ from cta_data.engine import ExecutorOptions
 from cta_data.study.study import CONFIGURATION, Study
 from cta_data.terminal.output import print_report
 from cta_data.terminal.progress import ProgressObserver
-from cta_data.training.runner import TrainingRequest, machine_for
+from cta_data.training.machine import machine_for
+from cta_data.training.runner import TrainingRequest
 from cta_data.versioning.datasets import save
 
 SETTINGS = ("A", "B", "C", "D")

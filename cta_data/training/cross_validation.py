@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cta_data.engine import Blocked, Outcome, Unit, Workspace
 from cta_data.engine.inputs import Files
@@ -18,12 +18,10 @@ from cta_data.study.study import Study
 from cta_data.study.tables import UnitRow
 from cta_data.training.build_files import training_cases
 from cta_data.training.inputs import CrossValidationInputs
+from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.process import run_job
-
-if TYPE_CHECKING:
-    from cta_data.training.train import Machine
 
 VERSION = 1
 

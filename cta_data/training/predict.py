@@ -22,6 +22,7 @@ from cta_data.study.tables import PredictionRow
 from cta_data.training.cross_validation import postprocessing_file
 from cta_data.training.evaluation_sets import SetForModel
 from cta_data.training.inputs import PredictInputs
+from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
@@ -29,7 +30,6 @@ from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.training.nnunet.prediction_files import write_lesion_table
 from cta_data.training.nnunet.process import run_job
 from cta_data.training.prediction_record import PredictionRecord, UsedFold, UsedImage
-from cta_data.training.train import Machine
 from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
 from cta_data.versioning.keys import content_key
 

@@ -19,6 +19,7 @@ from cta_data.imaging.brain.masks import apply_mask
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.names import hidden_character, shown
 from cta_data.study.layout import CHECKPOINT
+from cta_data.training.machine import Machine
 from cta_data.training.nnunet.archive import import_model
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
 from cta_data.training.nnunet.plans import TRAINER
@@ -30,7 +31,6 @@ from cta_data.training.nnunet.prediction_files import (
     write_lesion_table,
 )
 from cta_data.training.predict import run_prediction
-from cta_data.training.train import Machine
 
 ENDING = ".nii.gz"
 ENDINGS = (ENDING, ".nii")

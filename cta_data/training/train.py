@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from cta_data.training.cross_validation import (
     without_folders,
 )
 from cta_data.training.inputs import PlanInputs, Planning, TrainInputs
+from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
@@ -59,22 +60,6 @@ CURVES = ".cta/curves"
 KEPT = (layout.CHECKPOINT, "progress.png")
 _PLANNING = ("configuration", "planner", "patch_size", "features", "batch_size")
 _NOT_LEARNING = (*_PLANNING, "checkpoint_every", "logger", "log_folder")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a training runs on; its result does not depend on it as far as nnU-Net can help."""
-
-    device: str = "cuda"
-    gpus: int = 1
-    processes: int = 1
-    threads: int = 0
-    """Threads of the arithmetic on a CPU; 0 for as many as there are cores."""
-    checkpoint_every: int = 1
-    recompute: bool = False
-    logger: str = "none"
-    log_folder: str = ""
-    """Of the logger, from the top of the study."""
 
 
 def training_steps(
