@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from cta_data.training.models import Model
     from cta_data.training.runner import TrainingRequest
 
-DEVICES = ("cuda", "cpu", "mps")
+CUDA = "cuda"
+DEVICES = (CUDA, "cpu", "mps")
 _FOLDS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 SettingOption = Annotated[
@@ -36,7 +37,7 @@ class ModelOptions:
     fold: Annotated[str, Option("--fold", help="Numbers from 0, as 0, or 0,1, or 0-4, or all.")] = (
         "all"
     )
-    device: Annotated[str, Option("--device", help="cuda, cpu or mps.")] = "cuda"
+    device: Annotated[str, Option("--device", help="cuda, cpu or mps.")] = CUDA
     epochs: Annotated[
         int, Option("--epochs", min=0, help="Epochs; 0 for training.epochs of study.toml.")
     ] = 0
@@ -87,6 +88,12 @@ class ModelOptions:
                 given=changes.get(name),
                 message=str(first["msg"]),
             ) from error
+
+    def words(self) -> list[str]:
+        """Return the options that name a model and its device, as they were given."""
+        named = {"configuration": self.configuration, "planner": self.planner}
+        given = {"device": self.device if self.device != CUDA else "", **named}
+        return [f"--{name} {value}" for name, value in given.items() if value]
 
     def request(
         self, study: Study, settings: Sequence[str], execution: Execution, command: tuple[str, ...]

@@ -34,6 +34,7 @@ def train(
     from cta_data.engine import RunOptions, plan_steps
     from cta_data.pipeline.build import build_step
     from cta_data.terminal.next_commands import after_train
+    from cta_data.training.models import model_of
     from cta_data.training.runner import steps_of, train_models
 
     study = chosen.open()
@@ -52,5 +53,6 @@ def train(
 
     code = run_units(execution, output, plan, work, notes=True, watched=study.root).code
     if not execution.dry_run:
-        tell_next(study, chosen, output, after_train, setting)
+        models = {name: model_of(study, name, request.training).name for name in setting}
+        tell_next(study, chosen, output, after_train, models, model.words())
     return code

@@ -129,17 +129,27 @@ def after_build(standing: Standing, settings: Sequence[str]) -> Suggestion:
     return _train(built) if built else _WHY
 
 
-def after_train(standing: Standing, settings: Sequence[str]) -> Suggestion:
-    """Folds that are not trained come first, then the test sets."""
-    models = [setting for setting in settings if setting in standing.untrained]
-    if not models:
+def after_train(
+    standing: Standing, models: Mapping[str, str], options: Sequence[str] = ()
+) -> Suggestion:
+    """Folds that are not trained come first, then the test sets.
+
+    Parameters
+    ----------
+    models
+        Names of the models by their settings.
+    options
+        Of the command, that hold for the next one as well.
+    """
+    trained = [setting for setting, model in models.items() if model in standing.untrained]
+    if not trained:
         return _WHY
-    left = sorted({fold for model in models for fold in standing.untrained[model]})
+    left = sorted({fold for setting in trained for fold in standing.untrained[models[setting]]})
     if left:
-        folds = ",".join(map(str, left))
-        command = f"cta-data train {_options(models)} --fold {folds}"
+        words = [_options(trained), "--fold", ",".join(map(str, left)), *options]
+        command = f"cta-data train {' '.join(words)}"
         return Suggestion(command, "the other folds; or predict with those that are trained")
-    return _predict(models)
+    return _predict(trained, options)
 
 
 def after_predict(standing: Standing) -> Suggestion:
@@ -173,7 +183,7 @@ def after_status(standing: Standing) -> Suggestion:
     if not standing.untrained:
         return _train(standing.built)
     if not standing.predicted:
-        return _predict(list(standing.untrained))
+        return _predict([name for name in standing.untrained if name in standing.settings])
     return after_evaluate(standing) if standing.pages else _EVALUATE
 
 
@@ -192,8 +202,9 @@ def _train(settings: Sequence[str]) -> Suggestion:
     return Suggestion(f"cta-data train {_options(settings)}", "nnU-Net, all folds")
 
 
-def _predict(settings: Sequence[str]) -> Suggestion:
-    return Suggestion(f"cta-data predict {_options(settings)}", "test sets")
+def _predict(settings: Sequence[str], options: Sequence[str] = ()) -> Suggestion:
+    command = ["cta-data predict", _options(settings or ["NAME"]), *options]
+    return Suggestion(" ".join(command), "test sets")
 
 
 def _options(settings: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from cta_data.terminal.next_commands import Standing, Suggestion, standing_of
 
 DONE = dict.fromkeys(STEP_NAMES, 9)
 COHORTS = ("internal",)
+CPU = ["--device cpu"]
 NOTHING = Standing(COHORTS)
 ADDED = Standing(COHORTS, COHORTS)
 MEASURED = replace(ADDED, done=DONE, settings=("A", "B"))
@@ -44,9 +45,10 @@ SCORED = replace(PREDICTED, pages=("evaluation/article/report.html",))
         (then.after_step(NOTHING, "convert"), "status"),
         (then.after_build(BUILT, ["A", "B"]), "train --setting A --setting B"),
         (then.after_build(BUILT, ["C"]), "status"),
-        (then.after_train(HALF_TRAINED, ["B"]), "train --setting B --fold 1,2"),
-        (then.after_train(TRAINED, ["B"]), "predict --setting B"),
-        (then.after_train(BUILT, ["B"]), "status"),
+        (then.after_train(HALF_TRAINED, {"B": "B"}), "train --setting B --fold 1,2"),
+        (then.after_train(HALF_TRAINED, {"B": "B-2d"}), "status"),
+        (then.after_train(TRAINED, {"B": "B"}, CPU), "predict --setting B --device cpu"),
+        (then.after_train(BUILT, {"B": "B"}), "status"),
         (then.after_predict(PREDICTED), "evaluate"),
         (then.after_predict(TRAINED), "status"),
         (then.after_evaluate(SCORED), "audit"),
