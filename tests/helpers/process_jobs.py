@@ -36,7 +36,11 @@ def plan_job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(job: dict[str, Any]) -> dict[str, Any]:
-    return {"got": job["value"], "variable": os.environ.get("CTA_TEST"), "pid": os.getpid()}
+    variable = os.environ.get(job.get("variable", "CTA_TEST"))
+    return {
+        **{"got": job["value"], "variable": variable, "folder": os.getcwd()},
+        **{"pid": os.getpid(), "parent": os.getppid()},
+    }
 
 
 def _refuse(job: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ LIBRARIES = (
 """What nnU-Net imports; none of them looks for nnU-Net's variables."""
 _OF_A_COPY = ("nnUNet_", "CUDA_VISIBLE_DEVICES")
 """Begin the names of variables that only a copy reads: these may differ from copy to copy."""
+_OF_PYTHON = "PYTHON"
+"""Begins the names of variables that Python reads when it starts."""
 COMMAND = (sys.executable, "-m", "cta_data.training.nnunet.process")
 Work = Callable[[list[str]], None]
 
@@ -66,12 +68,12 @@ class Loaded:
     """
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self._environment = _shared(environment)
+        self._started_with = _read_at_start(environment)
         self._owner = os.getpid()
         with open(log, "ab") as printed:
             self._process = subprocess.Popen(
                 COMMAND,
-                env=dict(environment),
+                env=os.environ | environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,
@@ -88,7 +90,7 @@ class Loaded:
         return (
             self.is_ours
             and self._process.poll() is None
-            and self._environment == _shared(environment)
+            and self._started_with == _read_at_start(environment)
         )
 
     def do(self, request: Request) -> int:
@@ -129,10 +131,10 @@ def run_copy(arguments: list[str], log: Path, environment: Mapping[str, str]) ->
     log
         File that takes what the copy prints.
     environment
-        All variables of the copy.
+        Variables of the job, on top of this process's.
     """
     loaded = _take(environment) or Loaded(environment, log)
-    code = loaded.do(Request(arguments, str(log), dict(environment)))
+    code = loaded.do(Request(arguments, str(log), os.environ | environment))
     with _choosing:
         _idle.append(loaded)
     return code
@@ -150,8 +152,10 @@ def _take(environment: Mapping[str, str]) -> Loaded | None:
     return fitting[0] if fitting else None
 
 
-def _shared(environment: Mapping[str, str]) -> dict[str, str]:
-    return {k: v for k, v in environment.items() if not k.startswith(_OF_A_COPY)}
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a job that Python or the libraries read when they are loaded."""
+    of_python = {k: v for k, v in os.environ.items() if k.startswith(_OF_PYTHON)}
+    return of_python | {k: v for k, v in environment.items() if not k.startswith(_OF_A_COPY)}
 
 
 def _begin() -> None:

@@ -70,7 +70,7 @@ def run_job(
     job, answer, log = (folder / f"{name}.{kind}" for kind in ("job.json", "answer.json", "log"))
     job.write_text(json_line(dict(arguments)), encoding="utf-8")
     answer.unlink(missing_ok=True)
-    code = _run([name, str(job), str(answer)], log, os.environ | dict(environment or {}))
+    code = _run([name, str(job), str(answer)], log, dict(environment or {}))
     content = json.loads(answer.read_text("utf-8")) if answer.is_file() else None
     if (content is None or "error" in content) and _is_full(folder):
         raise _full_disk()
@@ -82,14 +82,14 @@ def run_job(
     return dict(content)
 
 
-def _run(arguments: list[str], log: Path, environment: Mapping[str, str]) -> int:
+def _run(arguments: list[str], log: Path, environment: dict[str, str]) -> int:
     """Run `main` in another process; return its exit code."""
     if CAN_FORK:
         return run_copy(arguments, log, environment)
     with open(log, "ab") as printed:
         done = subprocess.run(
             [*COMMAND, *arguments],
-            env=environment,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,
