@@ -10,10 +10,12 @@ import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.tag import BaseTag, Tag
 
 from cta_data.errors import without_text
 from cta_data.formats.dicom.header import UNREADABLE
@@ -150,9 +152,13 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
             stream,
             stop_before_pixels=True,
             force=not has_preamble,
-            specific_tags=[*_TAGS, *_SEQUENCES, *identity_attributes],
+            specific_tags=_tags_of((*_TAGS, *_SEQUENCES, *identity_attributes)),
         )
-        facts = {keyword: _text(dataset, keyword) for keyword in (*_TAGS, *identity_attributes)}
+        keywords = (*_TAGS, *identity_attributes)
+        facts = {
+            keyword: _text(dataset, tag)
+            for keyword, tag in zip(keywords, _tags_of(keywords), strict=True)
+        }
         missing = [keyword for keyword in _PLACE if not facts[keyword]]
         pixels_at = stream.tell()
         fault = large or _fault(plain, stream, dataset, facts)
@@ -259,8 +265,15 @@ def _dataset_offset(content: bytes) -> int:
     return offset if offset < len(content) else 0
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
+@cache
+def _tags_of(keywords: tuple[str, ...]) -> list[BaseTag]:
+    """Return the tags of keywords; kept, since every file of a source is asked for them."""
+    return [Tag(keyword) for keyword in keywords]
+
+
+def _text(dataset: Dataset, tag: BaseTag) -> str:
+    element = dataset.get(tag)
+    value = None if element is None else element.value
     return "" if value is None else str(value).strip(" \0")
 
 
