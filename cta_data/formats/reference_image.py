@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 
 from cta_data.errors import DataRefused, without_text
+from cta_data.formats.dicom.header import UNREADABLE
 from cta_data.formats.dicom.rtstruct import read_dicom_object
-from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.dicom.series import convert_series, series_grid
 from cta_data.formats.dicom.size import open_dicom
 from cta_data.formats.lengths import require_plausible_lengths
 from cta_data.formats.nifti.content import GZIP_MAGIC
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.rasterization.contours import ImageIdentity
 from cta_data.size_limit import require_allowed
 
@@ -46,7 +48,34 @@ def read_reference_image(
     """
     if path.name.endswith((".nii", ".nii.gz")):
         return read_image(path, choice), None
-    datasets = _images(path)
+    own = _chosen_series(path, _images(path), preferred_series)
+    if _is_volume(own):
+        return convert_series(own).image, identity_of(own)
+    grid = _grid_of_few(own)
+    return grid.image(np.zeros(grid.size[::-1], np.uint8)), identity_of(own)
+
+
+def read_reference_grid(
+    path: Path, preferred_series: Collection[str] = (), choice: FormChoice = NO_CHOICE
+) -> tuple[Grid, ImageIdentity | None]:
+    """Read where the voxels of an image lie, and its UIDs, as `read_reference_image` does.
+
+    Of DICOM files the headers alone are read, each once.
+
+    Raises
+    ------
+    DataRefused
+        If there is no image, or several and none or more than one of them is preferred.
+    """
+    if path.name.endswith((".nii", ".nii.gz")):
+        return Grid.of(read_image(path, choice)), None
+    own = _chosen_series(path, _headers(path), preferred_series)
+    return series_grid(own) if _is_volume(own) else _grid_of_few(own), identity_of(own)
+
+
+def _chosen_series(
+    path: Path, datasets: Sequence[pydicom.Dataset], preferred_series: Collection[str]
+) -> list[pydicom.Dataset]:
     if not datasets:
         raise DataRefused(
             "dicom_image_not_found",
@@ -59,9 +88,11 @@ def read_reference_image(
         raise DataRefused(
             "image_series_ambiguous", where=path, n_series=len(series), n_chosen=len(chosen)
         )
-    own = [item for item in datasets if str(item.get("SeriesInstanceUID")) == chosen[0]]
-    image = _few_slices(own) if len(own) < 3 and "NumberOfFrames" not in own[0] else None
-    return (convert_series(own).image if image is None else image), identity_of(own)
+    return [item for item in datasets if str(item.get("SeriesInstanceUID")) == chosen[0]]
+
+
+def _is_volume(datasets: Sequence[pydicom.Dataset]) -> bool:
+    return len(datasets) > 2 or "NumberOfFrames" in datasets[0]
 
 
 def identity_of(datasets: Sequence[pydicom.Dataset]) -> ImageIdentity:
@@ -74,7 +105,7 @@ def identity_of(datasets: Sequence[pydicom.Dataset]) -> ImageIdentity:
     )
 
 
-def _few_slices(datasets: Sequence[pydicom.Dataset]) -> sitk.Image:
+def _grid_of_few(datasets: Sequence[pydicom.Dataset]) -> Grid:
     """One slice or two: no volume for training, but a grid that contours can be put on."""
     ordered = sorted(datasets, key=_height)
     grids = [_slice_grid(dataset) for dataset in ordered]
@@ -85,13 +116,10 @@ def _few_slices(datasets: Sequence[pydicom.Dataset]) -> sitk.Image:
     thickness = float(np.linalg.norm(step))
     if thickness == 0 or any(not np.allclose(grid[1], axes, atol=1e-4) for grid in grids):
         raise DataRefused("slices_not_parallel", where="image")
-    size = [int(ordered[0].Columns), int(ordered[0].Rows), len(ordered)]
+    size = (int(ordered[0].Columns), int(ordered[0].Rows), len(ordered))
     require_allowed(math.prod(size), where="image")
-    image = sitk.Image(size, sitk.sitkUInt8)
-    image.SetOrigin(origin.tolist())
-    image.SetSpacing([*spacing, thickness])
-    image.SetDirection(np.stack([*axes, step / thickness], axis=1).ravel().tolist())
-    return image
+    direction = np.stack([*axes, step / thickness], axis=1)
+    return Grid(size, np.array([*spacing, thickness]), origin, direction)
 
 
 def _slice_grid(
@@ -115,7 +143,12 @@ def _height(dataset: pydicom.Dataset) -> float:
 
 def _images(path: Path) -> list[pydicom.Dataset]:
     """All datasets with pixels under ``path``; files that are not DICOM are passed over."""
-    return [read_dicom_object(file) for file in _files(path) if _is_dicom_image(file)]
+    return [read_dicom_object(file) for file in _files(path) if _header(file, ["Rows"]) is not None]
+
+
+def _headers(path: Path) -> list[pydicom.Dataset]:
+    """The headers of all datasets with pixels under ``path``."""
+    return [header for file in _files(path) if (header := _header(file)) is not None]
 
 
 def _files(path: Path) -> list[Path]:
@@ -130,12 +163,21 @@ def _is_compressed(path: Path) -> bool:
     return False
 
 
-def _is_dicom_image(file: Path) -> bool:
+def _header(file: Path, keywords: list[str] | None = None) -> pydicom.Dataset | None:
+    """Return the header of a DICOM image, or so much of it as was asked for; None of other files.
+
+    Raises
+    ------
+    DataRefused
+        It is damaged.
+    """
     try:
         with open_dicom(file) as stream:
-            header = pydicom.dcmread(stream, specific_tags=["Rows"], stop_before_pixels=True)
+            header = pydicom.dcmread(stream, specific_tags=keywords, stop_before_pixels=True)
     except InvalidDicomError:
-        return False
-    return "Rows" in header and header.file_meta.get("MediaStorageSOPClassUID") != (
-        "1.2.840.10008.5.1.4.1.1.481.2"  # a dose grid has pixels and is no image of a series
-    )
+        return None
+    except UNREADABLE as error:
+        raise DataRefused("dicom_unreadable", where=file, error_type=without_text(error)) from error
+    dose = "1.2.840.10008.5.1.4.1.1.481.2"  # has pixels, and is no image of a series
+    is_image = "Rows" in header and header.file_meta.get("MediaStorageSOPClassUID") != dose
+    return header if is_image else None

@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.dicom.rtstruct import read_structure_set
 from cta_data.formats.nifti.geometry import FormChoice
 from cta_data.formats.nifti.image import write_image
-from cta_data.formats.reference_image import read_reference_image
+from cta_data.formats.reference_image import read_reference_grid
 from cta_data.given_paths import require_given, require_given_file
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi, union_of
@@ -70,7 +68,7 @@ def write_roi_masks(
     content = read_structure_set(structure_set)
     for number in content.orphans:
         note(f"warning: contours of ROI number {number} belong to no ROI")
-    grid, identity = read_reference_image(image, content.referenced_series_uids, choice)
+    grid, identity = read_reference_grid(image, content.referenced_series_uids, choice)
     try:
         rois = rasterize_structure_set(
             content, grid, identity, pattern, check_reference=check_reference
@@ -102,11 +100,11 @@ def _require_place(
         require_folder_place(out, inputs, names, overwrite=overwrite)
 
 
-def _write(rois: list[RasterizedRoi], grid: sitk.Image, out: Path) -> dict[int, str]:
+def _write(rois: list[RasterizedRoi], grid: Grid, out: Path) -> dict[int, str]:
     """Write the masks; return the files by ROI number."""
     if _is_one_mask(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_image(Grid.of(grid).image(union_of(rois, grid)), out)
+        write_image(grid.image(union_of(rois, grid)), out)
         return {one.number: str(out) for one in rois}
     out.mkdir(parents=True, exist_ok=True)
     for one in rois:

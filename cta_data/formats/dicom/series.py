@@ -33,7 +33,7 @@ from cta_data.formats.dicom.repair import resample_slices
 from cta_data.formats.dicom.series_parameters import mixed_parameters
 from cta_data.formats.dicom.size import require_pixels_allowed
 from cta_data.formats.nifti.image import image_from_array
-from cta_data.imaging.geometry.grid import LPS_TO_RAS
+from cta_data.imaging.geometry.grid import LPS_TO_RAS, Grid
 
 PIXEL_KEYWORDS = (
     "SamplesPerPixel",
@@ -106,10 +106,10 @@ def convert_series(
     if filled and np.issubdtype(volume.dtype, np.integer):
         volume = _smallest_type(cast("NDArray[np.integer]", volume))
     deviations += filled
-    first, step = geometry.positions[0], geometry.distances[-1] / (geometry.slices - 1)
+    first, step = _first_and_step(geometry)
     if any(found.action == "repaired" and found.kind != "identical_slices" for found in deviations):
         volume, first, step = resample_slices(volume, geometry)
-    affine = _ras_affine(geometry, first, float(step))
+    affine = _ras_affine(geometry, first, step)
     representative = min(datasets, key=_instance_order)
     return ConvertedSeries(
         image=_canonical(volume, affine),
@@ -117,6 +117,30 @@ def convert_series(
         header=header_of(representative) | identity_of(representative),
         deviations=tuple(deviations),
     )
+
+
+def series_grid(datasets: Sequence[pydicom.Dataset]) -> Grid:
+    """Return the grid of the image that `convert_series` makes, from headers alone.
+
+    Raises
+    ------
+    DataRefused
+        The series is no regular volume.
+    """
+    frames = read_frames(datasets)
+    geometry = measure_frames(frames)
+    check_geometry(geometry, SeriesRepairs())
+    affine = _ras_affine(geometry, *_first_and_step(geometry))
+    size = (frames[0].columns, frames[0].rows, geometry.slices)
+    codes = nib.io_orientation(affine)
+    canonical = affine @ nib.orientations.inv_ornt_aff(codes, size)
+    x, y, z = (size[int(axis)] for axis in np.argsort(codes[:, 0]))
+    return Grid.of_affine((x, y, z), canonical)
+
+
+def _first_and_step(geometry: SeriesGeometry) -> tuple[NDArray[np.float64], float]:
+    """Return the place of the first slice (LPS mm) and the mean distance of slices (mm)."""
+    return geometry.positions[0], float(geometry.distances[-1] / (geometry.slices - 1))
 
 
 def _instance_order(dataset: pydicom.Dataset) -> tuple[int, str]:

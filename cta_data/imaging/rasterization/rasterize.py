@@ -60,11 +60,9 @@ class RasterizedRoi:
     reference: ReferenceMatch
     notes: tuple[str, ...]
 
-    def mask(self, image: sitk.Image) -> sitk.Image:
+    def mask(self, image: Placed) -> sitk.Image:
         """The mask on the whole grid of ``image``: uint8, 1 inside."""
-        mask = sitk.GetImageFromArray(union_of([self], image))
-        mask.CopyInformation(image)
-        return mask
+        return Grid.of(image).image(union_of([self], image))
 
     @property
     def box(self) -> tuple[slice, ...]:
@@ -92,7 +90,7 @@ class _Filled:
 
 
 def rasterize_planes(
-    roi: Roi, drawn: DrawnPlanes | None, image: sitk.Image, reference: ReferenceMatch | None = None
+    roi: Roi, drawn: DrawnPlanes | None, image: Placed, reference: ReferenceMatch | None = None
 ) -> RasterizedRoi:
     """Rasterise the planes of one ROI on the grid of ``image``.
 

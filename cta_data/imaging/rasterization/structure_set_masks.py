@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import SimpleITK as sitk
-
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.geometry.grid import Grid, Placed
 from cta_data.imaging.rasterization.contour_planes import (
     DrawnPlanes,
     planes_of_rois,
@@ -34,7 +32,7 @@ _UNCHECKED = ReferenceMatch("unchecked")
 
 def rasterize_structure_set(
     structure_set: StructureSet,
-    image: sitk.Image,
+    image: Placed,
     image_uids: ImageIdentity | None,
     roi_pattern: str = ".*",
     *,
