@@ -14,7 +14,7 @@ PAGES = {
 COMMANDS = {
     "cta-data status": "where every session stands",
     "cta-data pictures": "a page of all registrations and transfers",
-    "cta-data build --setting B": "nothing is left to do: not needed",
+    "cta-data build --setting B": "run again, it does nothing that is done",
     "git log": "one record for each command; `datalad rerun` repeats it",
 }
 OF_MODELS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from rich.text import Text
@@ -17,6 +18,8 @@ MOST_NAMED = 6
 """Sessions with one reason that are named; `status --all` names all."""
 MOST_REASONS = 8
 """Reasons of one state that are given; `status --all` gives all."""
+MOST_ALIKE = 3
+"""Reasons of one code that are each given; where there are more, one stands for all."""
 LEAST_PARTITIONS = 14
 """Columns that partitions need beside the counts; where there are fewer, they stand below."""
 SHORT = {"ok": "ok", "notneeded": "none", "impossible": "STOP", "error": "FAILED", "-": "-"}
@@ -85,7 +88,10 @@ def _beside(start: str, entries: list[str], width: int) -> Iterator[str]:
 
 
 def reason_lines(rows: Sequence[Row], width: int, *, everything: bool) -> Iterator[str | Text]:
-    """Yield the sessions that are not done or not in use: by state, then by reason."""
+    """Yield the sessions that are not done or not in use: by state, then by reason.
+
+    In short, sessions whose reasons differ in what was measured alone may stand together.
+    """
     by_state: dict[str, list[Row]] = {}
     for row in rows:
         by_state.setdefault(state_of(row), []).append(row)
@@ -94,27 +100,47 @@ def reason_lines(rows: Sequence[Row], width: int, *, everything: bool) -> Iterat
         own = by_state.get(state, [])
         if not own:
             continue
-        of_reason: dict[str, list[str]] = {}
-        for row in own:
-            of_reason.setdefault(row["reason"] or "", []).append(session_name(row))
         # What holds for many stands first.
-        groups = sorted(of_reason.items(), key=lambda group: -len(group[1]))
-        most = len(groups) if everything else MOST_REASONS
+        groups = sorted(_grouped(own, everything=everything), key=len, reverse=True)
+        shown = groups if everything else groups[:MOST_REASONS]
         yield ""
         yield Text(f"{state}: {counted(len(own), 'session')}", style="bold")
-        for reason, names in groups[:most]:
-            some = names if everything else names[:MOST_NAMED]
-            more = [f"and {len(names) - len(some)} more"] if len(names) > len(some) else []
-            yield from listed([*some, *more], width, indent=GAP)
-            yield from wrapped(reason, width, indent=GAP * 3) if reason else ()
-            shortened |= bool(more)
-        rest = sum(len(names) for _, names in groups[most:])
+        for group in shown:
+            yield from _group_lines(group, width, everything=everything)
+        rest = sum(map(len, groups[len(shown) :]))
         if rest:
             yield f"{GAP}… and {counted(rest, 'session')} with other reasons"
-            shortened = True
+        alike = all(len({row["reason"] for row in group}) == 1 for group in shown)
+        named = everything or all(len(group) <= MOST_NAMED for group in shown)
+        shortened |= bool(rest) or not (alike and named)
     if shortened:
         yield ""
         yield "All sessions and reasons: `cta-data status --all`"
+
+
+def _grouped(rows: Sequence[Row], *, everything: bool) -> list[list[Row]]:
+    """Return sessions with the same reason; in short, those of one code that has many reasons."""
+    of_code: dict[tuple[str, str | None], dict[str, list[Row]]] = {}
+    for row in rows:
+        step = next((name for name in STEP_NAMES if row["steps"][name] != "ok"), "")
+        alike = of_code.setdefault((step, row["reason_code"]), {})
+        alike.setdefault(row["reason"] or "", []).append(row)
+    groups: list[list[Row]] = []
+    for (_, code), alike in of_code.items():
+        together = code and not everything and len(alike) > MOST_ALIKE
+        groups += [list(chain(*alike.values()))] if together else alike.values()
+    return groups
+
+
+def _group_lines(group: Sequence[Row], width: int, *, everything: bool) -> Iterator[str]:
+    names = [session_name(row) for row in group]
+    some = names if everything else names[:MOST_NAMED]
+    more = [f"and {len(names) - len(some)} more"] if len(names) > len(some) else []
+    yield from listed([*some, *more], width, indent=GAP)
+    reasons = list(dict.fromkeys(row["reason"] or "" for row in group))
+    yield from wrapped(reasons[0], width, indent=GAP * 3) if reasons[0] else ()
+    if len(reasons) > 1:
+        yield f"{GAP * 3}(as measured of the first; the others differ)"
 
 
 def session_lines(rows: Sequence[Row]) -> Iterator[str | Text]:

@@ -49,16 +49,17 @@ def write_command(folder: Path) -> Path:
 def stand_in(put: Callable[[Any, str, Any], Any]) -> None:
     """Replace what needs torch; `put` is `setattr`, or monkeypatch's, which takes it back."""
     from cta_data.training import checks as training_checks
-    from cta_data.training import predict, train
+    from cta_data.training import cross_validation, predict, train
     from cta_data.training import runner as training
     from cta_data.training.nnunet import checkpoints, environment
 
-    for module in (train, predict):
+    for module in (train, cross_validation, predict):
         put(module, "run_job", run_job)
     put(checkpoints, "read_checkpoint", lambda path, device="cpu": {"logging": LOG})
     for name in ("require_training_packages", "require_device"):
         put(environment, name, lambda *arguments: None)
         put(training, name, lambda *arguments: None)
+    put(training, "find_trainer", lambda trainer: None)
     put(training_checks, "check_training", lambda *arguments: [])
     put(training, "check_training", lambda *arguments: [])
 
@@ -95,7 +96,9 @@ def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     (fold / "validation/summary.json").write_text(json.dumps(summary), "utf-8")
     session = {"first_epoch": 0, "epochs": 1, "seconds": time.time() % 1000}
     hardware = {"device": f"process {os.getpid()}"}
-    return {"fold_folder": str(fold), "sessions": [session], "hardware": hardware}
+    trainer = {"name": job["options"]["trainer"], "module": "stand_in", "sha256": ""}
+    made = {"sessions": [session], "hardware": hardware, "trainer": trainer}
+    return {"fold_folder": str(fold), **made}
 
 
 def _predict(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -99,10 +99,24 @@ def test_sessions_with_the_same_reason_stand_together() -> None:
     assert "  internal sub-001 ses-1, internal sub-002 ses-1" in lines
 
 
+def test_reasons_that_differ_in_values_alone_stand_together_in_short() -> None:
+    """One of them is given and the others are not forgotten: --all has the values of each."""
+    rows = [stopped(n, f"strip: no brain (0.{n})", code="brain_implausible") for n in range(11, 15)]
+    short = printed(content(*rows, stopped(20, "other", code="y")), 80)
+    assert (
+        "      strip: no brain (0.11)" in short
+        and "      (as measured of the first; the others differ)" in short
+    )
+    assert not any("0.12" in line for line in short)
+    assert any("cta-data status --all" in line for line in short)
+    whole = printed(content(*rows), 80, everything=True)
+    assert all(f"      strip: no brain (0.{n})" in whole for n in range(11, 15))
+
+
 def test_long_lists_are_shortened_and_all_shows_them() -> None:
     """What is left out is counted, and the command that shows it is named."""
     same = [stopped(number, "no contours") for number in range(30)]
-    other = [stopped(100 + number, f"reason {number}") for number in range(30)]
+    other = [stopped(100 + n, f"reason {n}", code=f"code_{n}") for n in range(30)]
     short = printed(content(*same, *other), 80)
     assert sum("sub-0" in line for line in short) < MOST_NAMED
     assert any(line.endswith(f"and {30 - MOST_NAMED} more") for line in short)
