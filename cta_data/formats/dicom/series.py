@@ -14,7 +14,6 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from dicom2nifti import common
 from numpy.typing import NDArray
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -29,7 +28,6 @@ from cta_data.formats.dicom.geometry import (
 )
 from cta_data.formats.dicom.header import header_of, identity_of
 from cta_data.formats.dicom.pixel_padding import fill_padding
-from cta_data.formats.dicom.repair import resample_slices
 from cta_data.formats.dicom.series_parameters import mixed_parameters
 from cta_data.formats.dicom.size import require_pixels_allowed
 from cta_data.formats.nifti.image import image_from_array
@@ -108,6 +106,8 @@ def convert_series(
     deviations += filled
     first, step = _first_and_step(geometry)
     if any(found.action == "repaired" and found.kind != "identical_slices" for found in deviations):
+        from cta_data.formats.dicom.repair import resample_slices  # loads scipy
+
         volume, first, step = resample_slices(volume, geometry)
     affine = _ras_affine(geometry, first, step)
     representative = min(datasets, key=_instance_order)
@@ -167,6 +167,8 @@ def _drop_identical(
 
 def _values(datasets: Sequence[pydicom.Dataset], frames: Sequence[Frame]) -> NDArray[np.generic]:
     """Values with axes slice, row, column, in the smallest type that holds them."""
+    from dicom2nifti import common  # loads scipy, which geometry alone does without
+
     rescale = [(f.slope if f.slope is not None else 1.0, f.intercept or 0.0) for f in frames]
     whole = all(float(slope).is_integer() and float(shift).is_integer() for slope, shift in rescale)
     try:

@@ -16,7 +16,6 @@ from cta_data.imaging.rasterization.contour_orientation import (
     FLATNESS_MM,
     LEAST_AREA_MM2,
     angle_degrees,
-    area_vector,
     leaves_plane_mm,
     mean_normal,
     own_normal,
@@ -70,7 +69,7 @@ def _no_area(filled: Sequence[tuple[int, Contour]]) -> str:
     axes = plane_axes(normal)[:2].T
     for number, contour in filled:
         # A contour that crosses itself can have loops whose turns cancel: they are areas still.
-        if np.linalg.norm(area_vector(contour)) <= LEAST_AREA_MM2:
+        if np.linalg.norm(contour.area_vector_mm2) <= LEAST_AREA_MM2:
             area = outlines_area([(contour.points_lps_mm @ axes,)])
             if area <= LEAST_AREA_MM2:
                 return f"contour {number} encloses no area: its vertices lie on a line"

@@ -15,20 +15,13 @@ LEAST_AREA_MM2 = 1e-4
 FLATNESS_MM = 0.1
 
 
-def area_vector(contour: Contour) -> NDArray[np.float64]:
-    """Vector area of a polygon, mm²: its length is the area, its direction the normal (Newell)."""
-    relative = contour.points_lps_mm - contour.points_lps_mm.mean(axis=0)
-    following = np.roll(relative, -1, axis=0)
-    return np.asarray(np.cross(relative, following).sum(axis=0) / 2)
-
-
 def mean_normal(contours: Sequence[Contour]) -> NDArray[np.float64] | None:
     """Unit normal (LPS) that contours face on average; None where none encloses an area.
 
     The mean of the contours' area vectors, turned to point along its largest component, and
     snapped to an axis within 1e-5.
     """
-    areas = [area_vector(contour) for contour in contours]
+    areas = [contour.area_vector_mm2 for contour in contours]
     turned = [
         area * np.sign(area[np.argmax(np.abs(area))])
         for area in areas

@@ -17,8 +17,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cta_data.imaging.rasterization.polygon_fill import Polygon, outlines_area
 
@@ -53,6 +51,9 @@ def group_into_outlines(
     ]
     if not pairs:
         return tuple((index,) for index in range(len(polygons)))
+    from scipy.sparse import coo_array  # few regions have contours that overlap
+    from scipy.sparse.csgraph import connected_components
+
     row, column = np.array(pairs).T
     graph = coo_array((np.ones(len(pairs)), (row, column)), (len(polygons), len(polygons)))
     count, group = connected_components(graph, directed=False)

@@ -7,6 +7,7 @@ Everything here is data in memory; :mod:`cta_data.formats.dicom.rtstruct` reads 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,13 @@ class Contour:
     def encloses_area(self) -> bool:
         """Whether this contour is one that is filled: closed, with three vertices or more."""
         return self.geometric_type in FILLED_TYPES and len(self.points_lps_mm) >= 3
+
+    @cached_property
+    def area_vector_mm2(self) -> NDArray[np.float64]:
+        """Vector area of the polygon: its length is the area, its direction the normal (Newell)."""
+        relative = self.points_lps_mm - self.points_lps_mm.mean(axis=0)
+        following = np.roll(relative, -1, axis=0)
+        return np.asarray(np.cross(relative, following).sum(axis=0) / 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Arrangement, Grid, Placed
-from cta_data.imaging.lesions.drawn_lesions import lesions_of_planes
-from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.rasterization.contour_planes import DrawnPlanes, slab_limits
 from cta_data.imaging.rasterization.contour_reference import DRAWN_ON_IT, ReferenceMatch
 from cta_data.imaging.rasterization.contours import Roi
@@ -182,6 +179,12 @@ def _fill(roi: Roi, drawn: DrawnPlanes, grid: Grid) -> _Filled:
 
 def _transferred(roi: Roi, drawn: DrawnPlanes, grid: Grid, *notes: str) -> _Filled:
     """Bring the region to the grid by how much of each voxel it covers; its volume is kept."""
+    # Most contours lie on the slices, and need nothing of all that this loads.
+    from scipy import ndimage
+
+    from cta_data.imaging.lesions.drawn_lesions import lesions_of_planes
+    from cta_data.imaging.lesions.label_transfer import transfer_lesions
+
     lesions = lesions_of_planes(roi, drawn)
     result = transfer_lesions(lesions, sitk.Transform(3, sitk.sitkIdentity), grid)
     labels = sitk.GetArrayViewFromImage(result.labels)

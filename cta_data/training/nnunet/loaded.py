@@ -172,7 +172,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], work: Work) -> None:
         Does a job, given its arguments.
     """
     # Ctrl-C reaches all processes of a terminal: the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in LIBRARIES:
         with suppress(ImportError):  # the copy will say what it lacks
             import_module(name)
@@ -182,6 +182,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], work: Work) -> None:
         copy = os.fork()
         if not copy:
             _become(request, parent)
+            signal.signal(signal.SIGINT, interrupt)
             work(request.arguments)
             return
         _, status = os.waitpid(copy, 0)
@@ -194,7 +195,6 @@ def _become(request: Request, parent: int) -> None:
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(request.environment)
     os.chdir(request.folder)
