@@ -47,7 +47,7 @@ CSV_TEXT = (
 
 
 @dataclass(frozen=True)
-class Card:
+class KeyNumber:
     """One of the numbers that matter, of each model; `about` says what it is over."""
 
     title: str
@@ -115,7 +115,7 @@ def evaluation_html(content: EvaluationContent) -> str:
     )
 
 
-def cards(cases: pd.DataFrame) -> list[Card]:
+def cards(cases: pd.DataFrame) -> list[KeyNumber]:
     """Return the three numbers that matter, of the pair that is compared, or else of all models.
 
     They are over the test sets that all of these models were scored on.
@@ -138,9 +138,9 @@ def cards(cases: pd.DataFrame) -> list[Card]:
     n_cases = max(len(own) for own in parts.values())
     over = f"{n_cases} cases of {n_sets} test sets; test sets differ, see the table below."
     return [
-        Card("Lesions found", tuple(found), over),
-        Card("False positives per case", tuple(false), "Mean over the same cases."),
-        Card("Lesion-wise Dice", tuple(dice), "Median over the same cases."),
+        KeyNumber("Lesions found", tuple(found), over),
+        KeyNumber("False positives per case", tuple(false), "Mean over the same cases."),
+        KeyNumber("Lesion-wise Dice", tuple(dice), "Median over the same cases."),
     ]
 
 

@@ -92,7 +92,7 @@ def make_reports(
     used = sorted(subjects["cohort"].unique())
     citations = tuple(_citation(study, cohort, subjects) for cohort in used)
     files = {
-        f"{EVALUATION}/table_1.html": table_html(table, left_out, study.configuration.study.notice),
+        layout.TABLE_1_PAGE: table_html(table, left_out, study.configuration.study.notice),
         f"{EVALUATION}/table_1.csv": csv_text(table),
         f"{EVALUATION}/table_1.tex": table_latex(table),
         f"{EVALUATION}/citations.md": citations_markdown(citations),

@@ -145,13 +145,10 @@ def decide_about(
         if commit:
             named = f"{chosen[0].cohort} sub-{chosen[0].subject}"
             more = f" and {len(chosen) - 1} more" if chosen[1:] else ""
-            paths = [
-                layout.HOME,
-                layout.MANIFESTS,
-                *(study.cohort_path(unit.cohort) for unit in chosen),
-            ]
+            cohorts = (study.cohort_path(unit.cohort) for unit in chosen)
+            paths = sorted({layout.HOME, layout.MANIFESTS, *cohorts})
             told = f"cta-data accept: {named}{more} {verdict.decision} by {verdict.author}"
-            commit_run(study.root, list(command), told, sorted(set(paths)), 0)
+            commit_run(study.root, list(command), told, paths, 0)
     about = set(chosen)
     return [one for one in held_back(study, selection) if one.unit in about]
 
