@@ -201,3 +201,25 @@ def test_figures_are_the_same_bytes_and_carry_their_numbers(tmp_path: Path) -> N
         assert first["png"].startswith(b"\x89PNG")
         assert "SPACE" in first["svg"].decode()
     assert "only A 0, neither" in found_alt(found_lesions(A, B))
+
+
+def test_few_cases_are_points_and_no_line_crosses_an_empty_class() -> None:
+    """Three cases have no quartiles to draw; a class of volume without a lesion breaks the line."""
+    from matplotlib.patches import PathPatch
+
+    from cta_data.reports.figures import box_figure, sensitivity_figure
+    from cta_data.scoring.models.sets import all_cases
+
+    cases = all_cases([A, B])
+    assert cases.groupby("model").size().tolist() == [3, 3]
+    few, more = box_figure(cases), box_figure(pd.concat([cases, cases]))
+    boxes = [
+        sum(isinstance(one, PathPatch) for axes in figure.axes for one in axes.patches)
+        for figure in (few, more)
+    ]
+    assert boxes[0] == 0 and boxes[1] > 0
+    curve = sensitivity_by_volume(B, (0.0, 0.05, 0.06, 0.07, 1.0))
+    empty = (curve["n"] == 0).to_numpy()
+    assert empty.any() and not empty.all()
+    [line] = [one for one in sensitivity_figure(curve).axes[0].lines if one.get_marker() == "o"]
+    assert np.isnan(np.asarray(line.get_ydata(), float)).tolist() == empty.tolist()
