@@ -158,7 +158,7 @@ def _cohorts(study: Study) -> tuple[CohortState, ...]:
         counts.update(name for step, name in STEP_COUNTS.items() if step in done)
         counts["On hold"] += any(_waits(study, row) for row in rows)
         counts["Failed"] += any(_failed(row) for row in rows)
-        person = people.get(session.key)
+        person = people.get(session)
         partition = person.partition if person else None
         if partition in PARTITIONS:
             counts[PARTITIONS[partition]] += 1
