@@ -48,8 +48,8 @@ def _lines(made: Pictures, page: str) -> Iterator[str]:
         told = "; ".join(entry.failures) or f"{entry.n_lost} lost, worst score {entry.score:.2f}"
         yield f"  {entry.name}: {told}"
     yield (
-        f"{len(made.entries)} pictures; not shown: {left.without_annotation} without annotation, "
-        f"{left.excluded} excluded, {left.not_transferred} not transferred, "
+        f"{len(made.entries)} sessions drawn; not shown: {left.without_annotation} without "
+        f"annotation, {left.excluded} excluded, {left.not_transferred} not transferred, "
         f"{len(left.not_drawn)} failed"
     )
     yield f"Written: {page}"
