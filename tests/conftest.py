@@ -25,6 +25,8 @@ for name in ("OMP", "MKL", "OPENBLAS"):
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
 # Tests start hundreds of processes: without compiled modules each compiles the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What is printed is as in a pipe, whatever terminal the tests run in.
+os.environ.pop("COLUMNS", None)
 
 # git-annex from the environment, and an identity for commits on a machine where none is set.
 use_environment_tools()
