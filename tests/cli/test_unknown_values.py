@@ -33,7 +33,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("audit --convention own", CONVENTIONS),
         ("score {here} {here} --convention own", CONVENTIONS),
         ("experiment paper --device cpu --convention own", CONVENTIONS),
-        ("experiment patches", "It is `paper`"),
+        ("experiment patches", "The only experiment is `paper`"),
         ("train --setting A --device cpu --fold 77", FOLDS),
         ("predict --setting A --device cpu --fold 77", FOLDS),
         ("predict --setting A --device cpu --fold 0,5", FOLDS),
@@ -42,7 +42,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("accept --step strip", "Name one of register and transfer"),
         ("accept --subject 1 --reason r --date yesterday", "not a day: 'yesterday'"),
         ("audit c 1 --date 30.1.2026", "not a day: '30.1.2026'"),
-        ("score {here} {here} --nifti-form pform", "--nifti-form is sform or qform"),
+        ("score {here} {here} --nifti-form pform", "--nifti-form must be sform or qform"),
     ],
 )
 def test_unknown_values_are_refused(study: Path, tmp_path: Path, words: str, told: str) -> None:

@@ -166,7 +166,7 @@ def test_two_files_of_one_place_that_differ_refuse_their_subject(
     counts, _ = add(source, tmp_path / "sourcedata", card)
     assert counts["subjects_refused"] == 1 and counts["conflicts"] == 1
     told = {row.refused_reason for row in read_inventory(tmp_path / "sourcedata").subjects}
-    assert "1 files come twice with different content" in told
+    assert "1 files occur twice with different content" in told
 
 
 def test_an_empty_file_refuses_its_series(source: Path, tmp_path: Path, card: Card) -> None:
@@ -200,7 +200,7 @@ def test_a_link_without_content_refuses_its_series(
     assert counts["damaged"] == 1 and counts["series_refuse"] == 1 and counts["recognised"] == 16
     [aside] = read_inventory(into).set_aside
     assert (aside.subject, aside.study_uid) == ("own01", "session:1")
-    assert "is a link whose content is not here" in aside.reason
+    assert "is a link, and its content is not available here" in aside.reason
 
 
 def test_what_macos_writes_beside_files_makes_no_subject(
