@@ -179,7 +179,7 @@ def test_mistakes_in_a_card(
         (("build", "--setting", "A", "--subject", "9"), 2, "nothing matches subject 9"),
         (("convert",), 2, "the study holds no subject yet"),
         (("query", "select * from nothing"), 1, "the query failed"),
-        (("add", "internal", ".", "--id", "a b"), 1, "only letters and digits"),
+        (("add", "internal", ".", "--id", "a b"), 1, "letters and digits only"),
     ],
 )
 def test_mistakes_on_the_command_line(

@@ -134,7 +134,7 @@ def test_wrong_references_are_refused(
     outcome = cta("rasterize", folder / f"{name}.dcm", folder, out)
     assert outcome.code == 3
     assert f"{name}.dcm: the image lacks slices" in outcome.text
-    assert "1 of the 3 slices" in outcome.text
+    assert "1 of 3 referenced slices" in outcome.text
     assert not out.exists()
 
 

@@ -201,7 +201,7 @@ def test_what_is_no_single_volume_is_refused(change: object, words: str) -> None
         ("ImageType", ["DERIVED", "PRIMARY", "MOSAIC"], "mosaic"),
         ("ImageOrientationPatient", [0, 1, 0, 0, 0, 1], "differ in orientation"),
         ("PixelSpacing", [1.0, 1.2], "pixel spacing"),
-        ("ImagePositionPatient", None, "ImagePositionPatient is absent"),
+        ("ImagePositionPatient", None, "ImagePositionPatient is missing"),
         ("ImagePositionPatient", ["nan", 0, 4], "not a number"),
         ("SamplesPerPixel", 3, "colour"),
         ("PhotometricInterpretation", "PALETTE COLOR", "only grey"),

@@ -200,7 +200,7 @@ def test_a_link_without_content_refuses_its_series(
     assert counts["damaged"] == 1 and counts["series_refuse"] == 1 and counts["recognised"] == 16
     [aside] = read_inventory(into).set_aside
     assert (aside.subject, aside.study_uid) == ("own01", "session:1")
-    assert "is a link, and its content is not available here" in aside.reason
+    assert "is a link whose content is not here" in aside.reason
 
 
 def test_what_macos_writes_beside_files_makes_no_subject(
