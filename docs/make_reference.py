@@ -145,7 +145,7 @@ the measured values. Use the code in queries and programs; the wording may chang
 columns `reason_code` of `units`, `exclusion_code` of `subjects`, `rejected_code` of `rois` and
 `rejection_code` of `transforms`, and beside the reason in JSON.
 
-{names} are placeholders for values. Codes are grouped by package; `shared` ones are used by several.
+{names} are placeholders for values. Codes are grouped by package; `shared` ones occur in several.
 
 """
 
