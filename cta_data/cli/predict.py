@@ -12,7 +12,7 @@ from typer import Option
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, require_device
 from cta_data.cli.options import Execution, Output, StudyChoice
-from cta_data.cli.runner import recorded, run_units
+from cta_data.cli.runner import home_writer, recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.terminal.output import print_errors
@@ -93,7 +93,7 @@ def predict(
         execution,
         output,
         lambda: plan_steps(study, [step], RunOptions()),
-        lambda observer: predict_sets(study, request, tasks, observer),
+        lambda observer: predict_sets(study, request, tasks, observer, home_writer(study)),
         notes=True,
     ).code
 

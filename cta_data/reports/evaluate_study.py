@@ -19,6 +19,7 @@ from cta_data.reports.evaluate import (
 from cta_data.reports.figures import figure_bytes, flow_alt, flow_figure
 from cta_data.reports.finding_figures import write_findings
 from cta_data.reports.flow import patient_flow
+from cta_data.reports.home import write_home
 from cta_data.reports.page import PageFigure
 from cta_data.reports.score_tables import FILES, tabulate_scores
 from cta_data.reports.table import csv_text
@@ -93,7 +94,10 @@ def evaluate_study(
             found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
         )
         tabulate_scores(study, convention.name, done.scored)
-        made = (out / convention.name, study.root / REFERENCES, *(study.root / f for f in FILES))
+        if done.sets or done.removed:
+            write_home(study)
+        tables = (study.root / name for name in (*FILES, layout.HOME))
+        made = (out / convention.name, study.root / REFERENCES, *tables)
         places = [place for place in made if place.exists()]
         if not commit or not any(is_modified(place) for place in places):
             return done

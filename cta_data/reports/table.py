@@ -115,8 +115,8 @@ def without_empty_columns(table: Table) -> Table:
         if column.content == "name" or not texts <= NOTHING:
             kept.append(number)
         elif texts & {"0", "0.000"}:
-            zeros.append(column.group or column.heading)
-    notes = (f"All zero, and not shown: {', '.join(dict.fromkeys(zeros))}.",) if zeros else ()
+            zeros.append(f"{column.group}: {column.heading}".removeprefix(": "))
+    notes = (f"All zero, and not shown: {', '.join(zeros)}.",) if zeros else ()
     return replace(with_columns(table, kept), notes=(*table.notes, *notes))
 
 
