@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cta_data.drawing.crops import FONT, Crop, draw_crop, legend_handles
@@ -59,27 +58,6 @@ def findings_figure(pictures: Sequence[FindingPicture], names: tuple[str, ...]) 
                     place = (left, top + edge + 0.05 + at * _LINE)
                     _text(figure, place, line, weight)
             top += tall
-    return figure
-
-
-def strip_figure(crops: Sequence[Crop], names: tuple[str, ...], edge: float = 2.6) -> Figure:
-    """Draw crops in a row below a legend, and once more without outlines.
-
-    Parameters
-    ----------
-    edge
-        Of a crop, inches.
-    """
-    width = max(len(crops) * (edge + _GAP) + _GAP, 1.6 * len(names))
-    height = 2 * (edge + _GAP) + 0.34
-    figure = new_figure(height, width)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("none")
-    bare = [replace(crop, outlines=()) for crop in crops]
-    with settings():
-        _head(figure, height, names)
-        _draw_crops(figure, (_GAP, 0.34), edge, crops, names)
-        _draw_crops(figure, (_GAP, 0.34 + edge + _GAP), edge, bare, names)
     return figure
 
 
