@@ -13,7 +13,7 @@ from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, require_device
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, Output, StudyChoice
-from cta_data.cli.runner import recorded, run_units
+from cta_data.cli.runner import home_writer, recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.terminal.output import print_errors
@@ -98,7 +98,7 @@ def predict(
         execution,
         output,
         lambda: plan_steps(study, [step], RunOptions()),
-        lambda observer: predict_sets(study, request, tasks, observer),
+        lambda observer: predict_sets(study, request, tasks, observer, home_writer(study)),
         notes=True,
     ).code
     if not execution.dry_run:

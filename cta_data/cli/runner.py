@@ -92,6 +92,17 @@ def run_units(
     return Done([record.unit for record in report.records], report.exit_code())
 
 
+def home_writer(study: Study) -> Callable[[], bool]:
+    """Return what writes the home page of a study, after units were run."""
+
+    def write() -> bool:
+        from cta_data.reports.home import write_home
+
+        return write_home(study)
+
+    return write
+
+
 def run_steps(
     study: Study,
     steps: Sequence[Step],
@@ -109,7 +120,14 @@ def run_steps(
         execution,
         output,
         lambda: plan_steps(study, steps, options),
-        lambda observer: execute(study, steps, options, observer, commit=not execution.replay),
+        lambda observer: execute(
+            study,
+            steps,
+            options,
+            observer,
+            finish=home_writer(study),
+            commit=not execution.replay,
+        ),
     )
     if not execution.dry_run:
         _tell_absent_sources(study, selection.named)

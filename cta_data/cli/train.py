@@ -10,7 +10,7 @@ from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, SettingOption, TrainingChecks
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, JsonOutput, StudyChoice
-from cta_data.cli.runner import recorded, run_units
+from cta_data.cli.runner import home_writer, recorded, run_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ def train(
         return plan_steps(study, [*builds, *steps_of(study, request)], RunOptions())
 
     def work(observer: Observer) -> Report | None:
-        done = train_models(study, request, observer, checks.add)
+        done = train_models(study, request, observer, checks.add, home_writer(study))
         if done.report is None:
             checks.stopped()
         return done.report

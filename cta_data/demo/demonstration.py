@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from cta_data.demo.closing import closing_lines
@@ -16,6 +17,7 @@ from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import VoxelSizes, write_cohort, write_trial
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.reports.home import write_home
 from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
 from cta_data.study.study import Study
@@ -96,7 +98,9 @@ def _build(study: Study, jobs: int) -> Report:
     command = command_words("build", setting=SETTINGS)
     options = RunOptions(executor=ExecutorOptions(jobs), command=command)
     with ProgressObserver() as progress:
-        report = execute(study, steps, options, progress.observer())
+        report = execute(
+            study, steps, options, progress.observer(), finish=partial(write_home, study)
+        )
     print_report(report, as_json=False)
     return report
 

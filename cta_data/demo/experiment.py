@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cta_data.engine import Decision, Observer, Report, RunOptions, plan_steps
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS
 from cta_data.reports.evaluate import Evaluation
 from cta_data.reports.evaluate_study import evaluate_study
+from cta_data.reports.home import write_home
 from cta_data.scoring import CONVENTIONS
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
@@ -87,11 +89,12 @@ def run_experiment(
         Another command works on the study, or a commit failed.
     """
     train, predict = commands_of(request)
-    done = train_models(study, replace(request, command=train), observer, told)
+    home = partial(write_home, study)
+    done = train_models(study, replace(request, command=train), observer, told, home)
     if done.report is None:
         return Experiment(None, None, None)
     one = replace(request, folds=(), command=predict)
-    predicted = predict_sets(study, one, prediction_tasks(study, one), observer)
+    predicted = predict_sets(study, one, prediction_tasks(study, one), observer, home)
     evaluation = evaluate_study(
         study, CONVENTIONS[convention], jobs=request.executor.jobs, note=note
     )

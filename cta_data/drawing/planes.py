@@ -17,7 +17,8 @@ from cta_data.imaging.geometry.resampling import resample
 Vector = NDArray[np.float64]
 Pixels = NDArray[np.float64]
 CT_WINDOW = (-100.0, 200.0)
-_BRIGHT, _DARK = 99.8, 1.0  # percent of the brain's voxels, and of all
+_BRIGHT, _DARK = 99.8, 1.0  # percent of voxels
+_LESION = 98.0  # percent of a lesion's pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +119,8 @@ def grey_window(
 ) -> tuple[float, float]:
     """Return the values that are shown black and white.
 
-    White is the brightest of the brain (or, without a mask, of what is brighter than the mean), so
-    that an enhancing lesion is white and the brain has its contrast.
+    Both are of the brain, so that it has the contrast, and not the air around it. Without a mask,
+    black is of the whole image, and white of what is brighter than the mean.
     """
     if modality == "CT":
         return CT_WINDOW
@@ -127,10 +128,44 @@ def grey_window(
     inside = values > values.mean()
     if brain is not None and brain.GetSize() == image.GetSize():
         of_brain = sitk.GetArrayViewFromImage(brain)[::2, ::2, ::2] != 0
-        inside = of_brain if of_brain.any() else inside
-    low = float(np.percentile(values, _DARK))
+        if of_brain.any():
+            inside, values = of_brain, np.where(of_brain, values, np.nan)
+    low = float(np.nanpercentile(values, _DARK))
     high = float(np.percentile(values[inside], _BRIGHT)) if inside.any() else low
     return low, max(high, low + 1e-6)
+
+
+def lesion_window(
+    window: tuple[float, float], values: Pixels, inside: NDArray[np.bool_], modality: str = "MR"
+) -> tuple[float, float]:
+    """Return a window from the brain to the lesion: what enhances is not shown as one white.
+
+    Parameters
+    ----------
+    window
+        Of the brain.
+    values, inside
+        What the image shows in a plane, and which of it is lesion.
+    """
+    if modality == "CT" or not inside.any():
+        return window
+    low, high = window
+    return low, max(high, float(np.percentile(values[inside], _LESION)))
+
+
+def sample(
+    image: sitk.Image, plane: ViewPlane, outside: float, transform: sitk.Transform | None = None
+) -> Pixels:
+    """Return the values of an image in a plane, rows from the top; `outside` where it ends.
+
+    Parameters
+    ----------
+    transform
+        Maps points of the plane's space to points of the image (LPS, mm); identity without it.
+    """
+    floating = sitk.Cast(image, sitk.sitkFloat32)
+    flat = sitk.GetArrayFromImage(resample(floating, plane.grid(), transform, default=outside))[0]
+    return np.asarray(flat.astype(np.float64))
 
 
 def show(
@@ -147,9 +182,7 @@ def show(
         Maps points of the plane's space to points of the image (LPS, mm); identity without it.
     """
     low, high = window
-    floating = sitk.Cast(image, sitk.sitkFloat32)
-    flat = sitk.GetArrayFromImage(resample(floating, plane.grid(), transform, default=low))[0]
-    return np.clip((flat.astype(np.float64) - low) / (high - low), 0, 1)
+    return np.clip((sample(image, plane, low, transform) - low) / (high - low), 0, 1)
 
 
 def show_lesion(

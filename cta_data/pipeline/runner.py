@@ -18,7 +18,7 @@ from cta_data.pipeline.recorded import remove_emptied_outputs, require_recorded
 from cta_data.pipeline.register import REGISTER
 from cta_data.pipeline.transfer import TRANSFER
 from cta_data.study.distribution import restrict_cohort
-from cta_data.study.layout import BUILDS, MANIFESTS, MODELS, PREDICTIONS, REFERENCES
+from cta_data.study.layout import BUILDS, HOME, MANIFESTS, MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import CONFIGURATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity, save
 from cta_data.versioning.provenance import commit_run
@@ -37,12 +37,15 @@ def execute(
     options: RunOptions,
     observer: Observer | None = None,
     *,
+    finish: Callable[[], bool] = lambda: False,
     commit: bool = True,
 ) -> Report:
     """Run steps on subjects and builds, keep the books of all sessions and commit once.
 
     Parameters
     ----------
+    finish
+        Called after the books are kept; tells whether it wrote anything that is to be committed.
     commit
         False where another process (`datalad rerun`) commits.
 
@@ -53,13 +56,18 @@ def execute(
     """
     watcher = observer or Observer()
     _check_back_end(study, steps, options)
+
+    def book_and_finish() -> bool:
+        keep_books(study)
+        return finish()
+
     return run_and_commit(
         study,
         steps,
         options,
         watcher,
         prepare=lambda: tidy(study, watcher.noted),
-        finish=lambda: keep_books(study),
+        finish=book_and_finish,
         commit=commit,
     )
 
@@ -71,7 +79,7 @@ def run_and_commit(
     observer: Observer | None = None,
     *,
     prepare: Callable[[], None] = lambda: None,
-    finish: Callable[[], None] = lambda: None,
+    finish: Callable[[], bool] = lambda: False,
     commit: bool = True,
 ) -> Report:
     """Run steps and commit once what they made, and what a command that died has left.
@@ -79,7 +87,8 @@ def run_and_commit(
     Parameters
     ----------
     prepare, finish
-        Called before the first step and after the last, while the study is locked.
+        Called before the first step and after the last, while the study is locked; `finish` tells
+        whether it wrote anything that is to be committed.
     commit
         False where another process (`datalad rerun`) commits.
 
@@ -101,8 +110,7 @@ def run_and_commit(
         prepare()
 
     def end(report: Report) -> None:
-        finish()
-        if study.tables.changed():
+        if finish() or study.tables.changed():
             mark_uncommitted(study.root)
         study.tables.flush()
         if commit and (study.root / UNCOMMITTED).exists():
@@ -147,7 +155,7 @@ def _commit_configuration(study: Study) -> None:
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
-    paths = [MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES]
+    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES]
     paths += [study.cohort_path(c) for c in study.cohorts_here]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)

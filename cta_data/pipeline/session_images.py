@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from cta_data.drawing.crops import Mask
 from cta_data.drawing.planes import (
     Pixels,
     ViewPlane,
     anatomical_axes,
     grey_window,
     lesion_centre,
+    lesion_window,
+    sample,
     show,
 )
 from cta_data.errors import DataRefused
@@ -55,6 +58,7 @@ class SessionImages:
             t: grey_window(image, self.brains.get(t), images[t].modality)
             for t, image in self.images.items()
         }
+        self._modalities = {t: row.modality for t, row in images.items()}
         self._frames = {t: row.frame for t, row in images.items()}
         given = {(row.fixed, row.moving): read_transform(root / row.path) for row in transforms}
         self._registered = {technique for pair in given for technique in pair}
@@ -77,10 +81,41 @@ class SessionImages:
                 return sitk.Transform(3, sitk.sitkIdentity)
         return self._chain.between(target=frame, source=technique)
 
-    def shown(self, technique: str, plane: ViewPlane, *, frame: str) -> Pixels:
-        """Return what a technique shows in a plane that lies in the space of the image `frame`."""
+    def head(self, technique: str) -> sitk.Image:
+        """Return where the head is: the brain, or what is brighter than the mean."""
+        if technique in self.brains:
+            return self.brains[technique]
+        image = self.images[technique]
+        return image > float(sitk.GetArrayViewFromImage(image).mean())
+
+    def shown(
+        self,
+        technique: str,
+        plane: ViewPlane,
+        *,
+        frame: str,
+        window: tuple[float, float] | None = None,
+    ) -> Pixels:
+        """Return what a technique shows in a plane that lies in the space of the image `frame`.
+
+        Parameters
+        ----------
+        window
+            Values that are shown black and white; those of the brain without it.
+        """
         transform = self.transform(frame=frame, technique=technique)
-        return show(self.images[technique], plane, self._windows[technique], transform)
+        chosen = window or self._windows[technique]
+        return show(self.images[technique], plane, chosen, transform)
+
+    def crop_window(
+        self, technique: str, plane: ViewPlane, inside: Sequence[Mask], *, frame: str
+    ) -> tuple[float, float]:
+        """Return the window of a crop: from the brain to what is inside of any outline."""
+        low, _ = window = self._windows[technique]
+        transform = self.transform(frame=frame, technique=technique)
+        values = sample(self.images[technique], plane, low, transform)
+        any_of = np.any(inside, axis=0) if inside else np.zeros(values.shape, bool)
+        return lesion_window(window, values, any_of, self._modalities[technique])
 
     def lesion_plane(
         self, labels: sitk.Image, lesion_id: int, *, grid: str, frame: str

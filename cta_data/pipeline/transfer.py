@@ -21,7 +21,7 @@ from cta_data.reasons import Reason
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, TransferCheckRow, VariantRow
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)

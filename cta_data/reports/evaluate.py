@@ -10,11 +10,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cta_data.files import write_bytes
-from cta_data.reports.article import found_table_in_print, score_table_in_print
-from cta_data.reports.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
-from cta_data.reports.origin import STAMPED, origin_text, stamped
-from cta_data.reports.page import page_html
-from cta_data.reports.table import Table, csv_text, latex, table_of_frame
+from cta_data.reports.article import found_table_in_print, reading, score_table_in_print
+from cta_data.reports.evaluation_page import FOUND, HOME, EvaluationContent, evaluation_html
+from cta_data.reports.figures import (
+    box_alt,
+    box_figure,
+    figure_bytes,
+    found_alt,
+    found_figure,
+    sensitivity_alt,
+    sensitivity_figure,
+)
+from cta_data.reports.latex import latex
+from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
+from cta_data.reports.page import PageFigure, page_html
+from cta_data.reports.table import Table, csv_text
 from cta_data.scoring import Convention
 from cta_data.scoring.models import (
     CaseAccounting,
@@ -32,16 +42,13 @@ from cta_data.scoring.models import (
     score_sets,
     sensitivity_by_volume,
 )
-from cta_data.scoring.models.findings import RULE
-from cta_data.scoring.models.found import FOUND_ORDER
 from cta_data.scoring.models.score_table import TITLES, score_frame, score_rows
 from cta_data.scoring.models.sets import all_cases, all_lesions
 from cta_data.scoring.output import write_frames
-from cta_data.scoring.paper import ALL_SETS, PAIR, in_paper_order, printed_name
+from cta_data.scoring.paper import ALL_SETS, PAIR, printed_name
 
 PAGE = "report.html"
 SCORES = "scores.parquet"
-FOUND = "found_instances"
 COUNTS = (
     "cases",
     "found_patients",
@@ -53,14 +60,18 @@ COUNTS = (
     "findings",
 )
 FIGURES = {
-    "figure_3": "Figure 3: models A and B on the paper’s test sets.",
-    "figure_scores": "All models on all test sets.",
+    "figure_3": "Figure 3: scores of models A and B on the paper’s test sets. Every case is a "
+    "point, the line is the median; boxes span the quartiles where there are four cases or more.",
+    "figure_scores": "Scores of all models on all test sets, drawn as Figure 3.",
     "figure_found": "Figure 5: lesions found by models A and B, along their volume.",
-    "figure_sensitivity": "Sensitivity along lesion volume.",
+    "figure_sensitivity": "Sensitivity along lesion volume; bars are 95 % intervals (Wilson). "
+    "Lines join neighbouring classes that hold lesions.",
 }
 FLOW = "figure_flow"
 FLOW_TABLE = "flow.csv"
 PRINTED = ("csv", "html", "tex")
+LISTED = (".csv", ".parquet", ".tex")
+"""Endings of files that the page links to."""
 NAMES = frozenset(
     [
         PAGE,
@@ -72,8 +83,6 @@ NAMES = frozenset(
     ]
 )
 """Every file that an evaluation may write; those of an earlier one that it no longer makes go."""
-UNSHOWN = frozenset(["found_patients", "found_lesions", "lesions_by_models"])
-"""Tables of single patients and lesions, which the page does not show."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +129,11 @@ class Illustration:
     Attributes
     ----------
     flow
-        Figure of the patient flow, from the evaluation's folder; empty where there is no subject.
-    findings
-        Figures of findings, from that folder.
+        Figure of the patient flow; none where there is no subject.
+    examples
+        Figures of selected examples.
+    facts
+        What is to be known of models and data, in words, by name.
     not_drawn
         What could not be drawn, with the reason, a line each.
     files
@@ -131,8 +142,9 @@ class Illustration:
         A line that every page begins with.
     """
 
-    flow: str = ""
-    findings: tuple[str, ...] = ()
+    flow: tuple[PageFigure, ...] = ()
+    examples: tuple[PageFigure, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
     not_drawn: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     notice: str = ""
@@ -219,52 +231,75 @@ def _write(
     cases = all_cases(sets)
     written = [*(study.files if study else ())]
     written += write_frames(cases, all_lesions(sets), folder / SCORES)
-    notice = study.notice if study else ""
-    tables = _printed_tables(sets, convention)
+    added = study or Illustration()
+    tables = _printed_tables(sets)
     for name, (frame, table) in tables.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
-        page = page_html("table.html", title=table.title, notice=notice, table=table, lists={})
-        _put(folder / f"{name}.html", page, written)
-        comment = f"{table.title}. {table.caption}"
-        _put(folder / f"{name}.tex", latex(table, [comment]), written)
+        _put(folder / f"{name}.html", _table_page(table, convention, study), written)
+        comments = (f"{table.title}. {table.caption}", *reading(convention))
+        _put(folder / f"{name}.tex", latex(table, comments), written)
     counts = _counts(sets, evaluation)
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
-    page = page_html(
-        "evaluation.html",
-        title="Evaluation",
-        notice=notice,
+    content = EvaluationContent(
         convention=convention,
-        lists={
+        cases=cases,
+        tables={name: table for name, (_, table) in tables.items()},
+        counts=counts,
+        figures=_write_figures(folder, sets, cases, counts, written),
+        facts=(*_facts(sets, evaluation), *added.facts),
+        remarks={
             "Not scored": evaluation.missing,
             "Not predicted": evaluation.not_predicted,
             "To be known of these predictions": evaluation.notes,
         },
-        tables=[table for _, table in tables.values()],
-        figures=_write_figures(folder, sets, cases, counts, written),
-        study=study,
-        rule=RULE,
-        counts=[
-            table_of_frame(frame, name.replace("_", " ").capitalize())
-            for name, frame in counts.items()
-            if name not in UNSHOWN
-        ],
+        files=tuple(sorted(path.name for path in written if path.suffix in LISTED)),
+        examples=added.examples,
+        flow=added.flow,
+        not_drawn=added.not_drawn,
+        notice=added.notice,
+        in_study=study is not None,
     )
-    _put(folder / PAGE, page, written)
+    _put(folder / PAGE, evaluation_html(content), written)
     return written
 
 
-def _printed_tables(
-    sets: Sequence[ScoredSet], convention: str
-) -> dict[str, tuple[pd.DataFrame, Table]]:
+def _table_page(table: Table, convention: str, study: Illustration | None) -> str:
+    """Return a table on a page of its own."""
+    return page_html(
+        "table.html",
+        title=table.title,
+        notice=study.notice if study else "",
+        home=HOME if study else "",
+        intro="",
+        tables=[replace(table, title="")],
+        notes=reading(convention),
+        lists={},
+    )
+
+
+def _facts(sets: Sequence[ScoredSet], evaluation: Evaluation) -> tuple[tuple[str, str], ...]:
+    """Return what masks alone tell of an evaluation."""
+    models: dict[str, list[str]] = {}
+    for one in sets:
+        models.setdefault(one.model, []).append(one.test_set)
+    n_cases = sum(len(one.scores.cases) for one in sets)
+    return (
+        ("Models", ", ".join(sorted(models))),
+        ("Scored", f"{n_cases} cases in {len(sets)} sets; {evaluation.n_missing} not scored"),
+        ("Package", f"cta_data {package_version()}"),
+    )
+
+
+def _printed_tables(sets: Sequence[ScoredSet]) -> dict[str, tuple[pd.DataFrame, Table]]:
     """Return the tables of `TITLES` and what was found, each as data and in print; none empty."""
     tables = {}
     for name in TITLES:
         if rows := score_rows(sets, name):
-            tables[name] = score_frame(rows), score_table_in_print(rows, name, convention)
+            tables[name] = score_frame(rows), score_table_in_print(rows, name)
     found = found_instances(sets)
     if len(found):
-        tables[FOUND] = found, found_table_in_print(found, convention)
+        tables[FOUND] = found, found_table_in_print(found)
     return tables
 
 
@@ -292,29 +327,31 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _write_figures(
     folder: Path,
-    sets: Sequence[ScoredSet],
+    sets: list[ScoredSet],
     cases: pd.DataFrame,
     counts: dict[str, pd.DataFrame],
     written: list[Path],
-) -> dict[str, str]:
-    """Draw what there is; return the name of each file with its caption."""
-    figures: dict[str, Figure] = {}
+) -> dict[str, PageFigure]:
+    """Draw what there is; return the figures by name."""
+    figures: dict[str, tuple[Figure, str]] = {}
     pair = {(one.test_set, one.model) for one in sets if _is_in_figure_3(one)}
     of_pair = [key in pair for key in zip(cases["test_set"], cases["model"], strict=True)]
     if pair:
         own = cases[of_pair]
-        ranks = {name: n for n, name in enumerate(in_paper_order(own["test_set"], FOUND_ORDER))}
-        ordered = own.sort_values("test_set", key=lambda names: names.map(ranks), kind="stable")
-        figures["figure_3"] = box_figure(ordered)
+        figures["figure_3"] = box_figure(own), box_alt(own)
     if not all(of_pair):
-        figures["figure_scores"] = box_figure(cases)
+        figures["figure_scores"] = box_figure(cases), box_alt(cases)
     if "found_lesions" in counts:
-        figures["figure_found"] = found_figure(counts["found_lesions"])
-    figures["figure_sensitivity"] = sensitivity_figure(counts["sensitivity_by_volume"])
-    for name, figure in figures.items():
+        found = counts["found_lesions"]
+        figures["figure_found"] = found_figure(found), found_alt(found)
+    curves = counts["sensitivity_by_volume"]
+    figures["figure_sensitivity"] = sensitivity_figure(curves), sensitivity_alt(curves)
+    for name, (figure, _) in figures.items():
         for kind, content in figure_bytes(figure).items():
             _put(folder / f"{name}.{kind}", content, written)
-    return {f"{name}.svg": FIGURES[name] for name in figures}
+    return {
+        name: PageFigure(f"{name}.svg", FIGURES[name], alt) for name, (_, alt) in figures.items()
+    }
 
 
 def _is_in_figure_3(one: ScoredSet) -> bool:

@@ -16,9 +16,11 @@ from cta_data.reports.evaluate import (
     Illustration,
     evaluate,
 )
-from cta_data.reports.figures import figure_bytes, flow_figure
+from cta_data.reports.figures import figure_bytes, flow_alt, flow_figure
 from cta_data.reports.finding_figures import write_findings
 from cta_data.reports.flow import patient_flow
+from cta_data.reports.home import write_home
+from cta_data.reports.page import PageFigure
 from cta_data.reports.score_tables import FILES, tabulate_scores
 from cta_data.reports.table import csv_text
 from cta_data.scoring import Convention
@@ -27,11 +29,12 @@ from cta_data.study import layout
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
+from cta_data.study.tables import PredictionRow
 from cta_data.training.evaluation_sets import place_references
 from cta_data.training.models import kept_at
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.versioning.datasets import fetch, is_modified, require_identity, save
-from cta_data.versioning.provenance import command_words, commit_of, commit_run
+from cta_data.versioning.provenance import command_words, commit_date, commit_of, commit_run
 
 MADE_FROM = (
     CONFIGURATION,
@@ -41,6 +44,7 @@ MADE_FROM = (
     PREDICTIONS,
 )
 """What an evaluation is made from: the commit that last changed any of it stands on its pages."""
+FLOW_CAPTION = "Patient flow; the counts are in flow.csv."
 UNCHECKED = (
     "folders were given: nothing was held against the study, so that it is not known whether a "
     "model saw a case, whether a prediction is stale, and whether a patient is still in the study"
@@ -84,13 +88,16 @@ def evaluate_study(
     out = study.root / EVALUATION
     with study_lock(study):
         found = find_predictions(study, references, predictions, note=note)
-        illustrate = illustrator(study, convention, note)
         origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
+        illustrate = illustrator(study, convention, note, origin)
         done = evaluate(
             found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
         )
         tabulate_scores(study, convention.name, done.scored)
-        made = (out / convention.name, study.root / REFERENCES, *(study.root / f for f in FILES))
+        if done.sets or done.removed:
+            write_home(study)
+        tables = (study.root / name for name in (*FILES, layout.HOME))
+        made = (out / convention.name, study.root / REFERENCES, *tables)
         places = [place for place in made if place.exists()]
         if not commit or not any(is_modified(place) for place in places):
             return done
@@ -107,36 +114,69 @@ def evaluate_study(
 
 
 def illustrator(
-    study: Study, convention: Convention, note: Callable[[str], None] = lambda text: None
+    study: Study,
+    convention: Convention,
+    note: Callable[[str], None] = lambda text: None,
+    origin: str = "",
 ) -> Illustrate:
-    """Return what illustrates an evaluation of a study; `note` takes a line of progress."""
+    """Return what illustrates an evaluation of a study.
+
+    Parameters
+    ----------
+    note
+        Takes a line of progress.
+    origin
+        Commit that the masks came with; the page names it and its date.
+    """
 
     def illustrate(folder: Path, sets: list[ScoredSet]) -> Illustration:
-        flow = _write_flow(study, folder, convention)
-        findings, not_drawn = write_findings(study, folder, sets, convention, note)
+        flow, flow_files = _write_flow(study, folder, convention)
+        findings = write_findings(study, folder, sets, convention, note)
         return Illustration(
-            flow=f"{FLOW}.svg" if flow else "",
-            findings=tuple(name for name in findings if name.endswith(".svg")),
-            not_drawn=tuple(f"{name}: {reason}" for name, reason in not_drawn.items()),
-            files=(*flow, *findings.values()),
+            flow=flow,
+            examples=findings.figures,
+            facts=_facts(study, origin),
+            not_drawn=tuple(f"{name}: {reason}" for name, reason in findings.not_drawn.items()),
+            files=(*flow_files, *findings.files),
             notice=study.configuration.study.notice,
         )
 
     return illustrate
 
 
-def _write_flow(study: Study, folder: Path, convention: Convention) -> list[Path]:
-    """Write the diagram of the patient flow and its counts; return the files."""
+def _facts(study: Study, origin: str) -> tuple[tuple[str, str], ...]:
+    """Return what the study knows of models and data, in words, by name."""
+    facts = []
+    for model, rows in sorted(_rows_by_model(study).items()):
+        folds = sorted({fold for row in rows for fold in row.folds})
+        told = f"read {rows[0].technique}, fold{'s' if len(folds) > 1 else ''} "
+        facts.append((f"Model {model}", told + ", ".join(map(str, folds))))
+    if origin:
+        facts += [("Commit", origin), ("Date of the data", commit_date(study.root, origin))]
+    return tuple(facts)
+
+
+def _rows_by_model(study: Study) -> dict[str, list[PredictionRow]]:
+    found: dict[str, list[PredictionRow]] = {}
+    for row in study.tables.rows(PredictionRow):
+        found.setdefault(row.model, []).append(row)
+    return found
+
+
+def _write_flow(
+    study: Study, folder: Path, convention: Convention
+) -> tuple[tuple[PageFigure, ...], list[Path]]:
+    """Write the diagram of the patient flow and its counts; return the figure and the files."""
     flow = patient_flow(study.subjects(), study.lesions())
     if flow.empty:
-        return []
+        return (), []
     files = [folder / FLOW_TABLE]
     # All tables of the folder name it, though the flow is the same by any convention.
     write_text(csv_text(flow.assign(convention=convention.name)), files[0])
     for kind, content in figure_bytes(flow_figure(flow)).items():
         files.append(folder / f"{FLOW}.{kind}")
         write_bytes(content, files[-1])
-    return files
+    return (PageFigure(f"{FLOW}.svg", FLOW_CAPTION, flow_alt(flow)),), files
 
 
 def find_predictions(

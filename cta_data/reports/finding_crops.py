@@ -13,12 +13,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.drawing.crops import Crop, Outline
-from cta_data.drawing.planes import show_lesion
+from cta_data.drawing.planes import ViewPlane, show_lesion
+from cta_data.drawing.views import LesionViews
 from cta_data.engine.sessions import Upstream, require_outputs
 from cta_data.errors import CtaError, DataRefused
 from cta_data.formats.nifti.image import read_grid
 from cta_data.imaging.geometry.grid import Grid, same_grid
 from cta_data.pipeline.session_images import SessionImages, require_files
+from cta_data.pipeline.session_views import lesion_views
 from cta_data.scoring import Convention
 from cta_data.scoring.mask_files import ENDINGS, instance_labels, read_mask
 from cta_data.scoring.models.findings import REFERENCE
@@ -250,6 +252,13 @@ class CaseCrops:
     def crops(self, origin: str, lesion: int) -> tuple[Crop, ...]:
         """Return the axial surroundings of a finding on every technique, in one plane.
 
+        The arguments and errors are those of `views`.
+        """
+        return tuple(one.at for one in self.views(origin, lesion).techniques)
+
+    def views(self, origin: str, lesion: int) -> LesionViews:
+        """Return a finding on every technique: in its axial plane, and in those beside it.
+
         The plane goes through the finding's centre along the axes of the image that its mask is on;
         what is on other images is resampled into it through the registration. Outlines are of
         whole masks.
@@ -273,16 +282,22 @@ class CaseCrops:
             raise DataRefused(
                 "lesion_not_in_mask", where=f"{self._masks.case}, {name}", lesion=lesion
             )
+        techniques = [t for t in self._images.images if t not in self.left_out]
+        hub, rows = self._files.hub, self._files.images
+        techniques.sort(key=lambda t: (t != hub, rows[t].modality == "CT", t))
+        return lesion_views(
+            self._images,
+            plane,
+            frame=frame,
+            techniques=techniques,
+            outlines=lambda one: self._outlines(one, frame),
+        )
+
+    def _outlines(self, plane: ViewPlane, frame: str) -> tuple[Outline, ...]:
+        """Return what the masks hold in a plane, those that hold nothing left out."""
         cuts = [
             Outline(n, show_lesion(mask, 1, plane, self._between(frame, self._frames[n])))
             for n, mask in self._inside.items()
             if self._frames[n] not in self.left_out
         ]
-        drawn = tuple(one for one in cuts if np.any(one.inside))
-        techniques = [t for t in self._images.images if t not in self.left_out]
-        hub, rows = self._files.hub, self._files.images
-        techniques.sort(key=lambda t: (t != hub, rows[t].modality == "CT", t))
-        return tuple(
-            Crop(t, self._images.shown(t, plane, frame=frame), plane.pixel_mm, drawn)
-            for t in techniques
-        )
+        return tuple(one for one in cuts if np.any(one.inside))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cta_data.errors import CtaError
@@ -10,6 +11,8 @@ from cta_data.files import write_bytes, write_text
 from cta_data.reports.figures import figure_bytes
 from cta_data.reports.figures.findings import FindingPicture, findings_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, outline_name
+from cta_data.reports.names import name_of_test_set
+from cta_data.reports.page import PageFigure
 from cta_data.scoring import Convention
 from cta_data.scoring.models import ScoredSet, choose_findings
 from cta_data.scoring.models.findings import REFERENCE, SelectedExample
@@ -19,20 +22,33 @@ FOLDER = "crops"
 IGNORE_ALL = "# Made by `cta-data evaluate`; pictures of patients are not committed.\n*\n"
 
 
+@dataclass(frozen=True)
+class ExampleFigures:
+    """Figures of selected examples, one a test set.
+
+    Attributes
+    ----------
+    figures, files
+        As the page shows them, and all that was written.
+    not_drawn
+        Why some could not be drawn, by their name.
+    """
+
+    figures: tuple[PageFigure, ...]
+    files: tuple[Path, ...]
+    not_drawn: dict[str, str]
+
+
 def write_findings(
     study: Study,
     folder: Path,
     sets: Sequence[ScoredSet],
     convention: Convention,
     note: Callable[[str], None],
-) -> tuple[dict[str, Path], dict[str, str]]:
+) -> ExampleFigures:
     """Draw the chosen findings into the folder `crops`, which git ignores.
 
-    Returns
-    -------
-    tuple
-        Files by their name in the evaluation's folder; and what could not be drawn, with the
-        reason, which stops nothing.
+    What could not be drawn stops nothing.
 
     Parameters
     ----------
@@ -56,10 +72,10 @@ def write_findings(
             told |= {f"{case}: {t}": reason for t, reason in crops.left_out.items()}
         except CtaError as error:
             told[f"{mine[0].test_set}, {case}"] = str(error)
-    files = _write(folder / FOLDER, findings, pictures, sets, convention)
+    figures, files = _write(folder / FOLDER, findings, pictures, sets)
     for name, reason in told.items():
         note(f"not drawn: {name}: {reason}")
-    return files, told
+    return ExampleFigures(figures, files, told)
 
 
 def _key(finding: SelectedExample) -> tuple[str, str, str]:
@@ -114,24 +130,36 @@ def _write(
     findings: Sequence[SelectedExample],
     pictures: Mapping[SelectedExample, FindingPicture],
     sets: Sequence[ScoredSet],
-    convention: Convention,
-) -> dict[str, Path]:
-    """Write a figure a test set, and remove those of earlier evaluations; return them by name."""
-    files: dict[str, Path] = {}
+) -> tuple[tuple[PageFigure, ...], tuple[Path, ...]]:
+    """Write a figure a test set, and remove those of earlier evaluations."""
+    files: list[Path] = []
+    figures: list[PageFigure] = []
     for test_set in dict.fromkeys(one.test_set for one in pictures):
         drawn = [pictures[one] for one in findings if one.test_set == test_set and one in pictures]
         models = sorted(one.model for one in sets if one.test_set == test_set)
         names = (REFERENCE, *map(outline_name, models))
-        figure = findings_figure(
-            f"Test set {test_set}, convention “{convention.name}”", drawn, names
-        )
+        figure = findings_figure(drawn, names)
         folder.mkdir(exist_ok=True)
         write_text(IGNORE_ALL, folder / ".gitignore")
         for kind, content in figure_bytes(figure).items():
             path = folder / f"findings_{test_set}.{kind}"
             write_bytes(content, path)
-            files[f"{FOLDER}/{path.name}"] = path
+            files.append(path)
+        figures.append(_shown(test_set, drawn))
     for old in sorted(folder.glob("findings_*")) if folder.is_dir() else []:
-        if old not in files.values():
+        if old not in files:
             old.unlink()
-    return files
+    return tuple(figures), tuple(files)
+
+
+def _shown(test_set: str, drawn: Sequence[FindingPicture]) -> PageFigure:
+    """Return the figure of a test set as the page shows it."""
+    told = "; ".join(f"{', '.join(one.titles)}: {' '.join(one.lines)}" for one in drawn)
+    name = name_of_test_set(test_set)
+    return PageFigure(
+        f"{FOLDER}/findings_{test_set}.svg",
+        f"{len(drawn)} lesions of the test set {name}, with the outlines of all masks.",
+        f"Crops of {len(drawn)} lesions on each technique. {told}.",
+        name,
+        is_wide=True,
+    )

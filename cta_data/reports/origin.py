@@ -17,8 +17,13 @@ STAMPED = (".html", ".svg", ".png", ".tex")
 
 def origin_text(commit: str = "") -> str:
     """Return the line: the package's version, and the commit that the inputs came with, if any."""
-    version = f"cta_data {metadata.version('cta_data')}"
-    return f"Made by {version}" + (f" from commit {commit}" if commit else "")
+    made = f"Made by cta_data {package_version()}"
+    return made + (f" from commit {commit}" if commit else "")
+
+
+def package_version() -> str:
+    """Return the version of this package."""
+    return metadata.version("cta_data")
 
 
 def stamped(content: bytes, ending: str, origin: str) -> bytes:

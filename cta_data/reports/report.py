@@ -11,6 +11,7 @@ import pandas as pd
 from cta_data.errors import ConfigurationError
 from cta_data.files import write_changed
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
+from cta_data.reports.home import write_home
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.reports.table import csv_text
 from cta_data.reports.table_1 import (
@@ -142,7 +143,11 @@ def write_reports(
         (study.root / EVALUATION).mkdir(exist_ok=True)
         for path, text in zip(paths, reports.files.values(), strict=True):
             write_changed(text, path)
-        if commit and any(is_modified(path) for path in paths):
+        write_home(study)
+        home = study.root / layout.HOME
+        if commit and any(is_modified(path) for path in (*paths, home)):
             told = f"{' '.join(command[:2])}: {', '.join(path.name for path in paths)}"
-            commit_run(study.root, list(command), told, list(reports.files), 0, inputs=TABLES)
+            commit_run(
+                study.root, list(command), told, [*reports.files, layout.HOME], 0, inputs=TABLES
+            )
     return paths

@@ -1,12 +1,12 @@
-"""A table as it is printed, and its writers: terminal, CSV, HTML (`page`) and LaTeX.
+"""A table as it is printed, and its writers: terminal, CSV, HTML (`page`) and LaTeX (`latex`).
 
 The same content gives the same bytes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
@@ -17,29 +17,11 @@ from rich.table import Table as RichTable
 MISSING = "—"
 GAP = 2
 """Blanks between two columns on a terminal."""
-Content = Literal["name", "text", "number", "ours", "paper", "difference"]
-"""What a column holds: `name` heads its rows; ours, the paper's and the difference are told apart;
-names and texts stand on the left, all others on the right."""
-LATEX_TEXT = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    "–": "--",
-    "—": "---",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "³": "$^3$",
-    "“": "``",
-    "”": "''",
-}
+Content = Literal["name", "text", "number", "paper"]
+"""What a column holds: `name` heads its rows, `paper` is what the paper printed; names and texts
+stand on the left, all others on the right."""
+NOTHING = frozenset(["", "0", "0.000", MISSING])
+"""Texts that a column is left out for, where it has no other."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +46,16 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: a text a column, the group of rows that it is in, the section that it links to."""
+    """A row: a text a column, the group of rows that it is in, the section that it links to.
+
+    `marks` are names and values that a page's filters know it by.
+    """
 
     cells: tuple[str, ...]
     group: str = ""
     link: str = ""
     is_warning: bool = False
+    marks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +70,8 @@ class Table:
         Name, and what has to be known to read it.
     notes
         Lines below it.
+    is_sortable
+        Whether a page lets its readers sort it.
     """
 
     columns: tuple[TableColumn, ...]
@@ -91,6 +79,12 @@ class Table:
     title: str = ""
     caption: str = ""
     notes: tuple[str, ...] = ()
+    is_sortable: bool = False
+
+    @property
+    def slug(self) -> str:
+        """Title as the target of a link: lower-case letters, digits and hyphens."""
+        return slug_of(self.title)
 
     @property
     def spans(self) -> list[tuple[str, int]]:
@@ -105,71 +99,30 @@ class Table:
         return [(group, list(own)) for group, own in groupby(self.rows, key=lambda row: row.group)]
 
 
-def table_of_frame(frame: pd.DataFrame, title: str = "") -> Table:
-    """Return a DataFrame as texts: three decimals, a dash where there is no value."""
-    columns = tuple(TableColumn(str(name)) for name in frame)
-    texts = [[_text(value) for value in frame[name]] for name in frame]
-    return Table(columns, tuple(Row(cells) for cells in zip(*texts, strict=True)), title)
+def slug_of(text: str) -> str:
+    """Return a text as the target of a link: lower-case letters, digits and hyphens."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
-def _text(value: object) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return MISSING
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def without_empty_columns(table: Table) -> Table:
+    """Return the table without columns that say nothing in any row, and name those of zeros.
+
+    Columns that head rows stay.
+    """
+    kept, zeros = [], []
+    for number, column in enumerate(table.columns):
+        texts = {row.cells[number] for row in table.rows}
+        if column.content == "name" or not texts <= NOTHING:
+            kept.append(number)
+        elif texts & {"0", "0.000"}:
+            zeros.append(f"{column.group}: {column.heading}".removeprefix(": "))
+    notes = (f"All zero, and not shown: {', '.join(zeros)}.",) if zeros else ()
+    return replace(with_columns(table, kept), notes=(*table.notes, *notes))
 
 
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a DataFrame as CSV, one line a row, empty where there is no value."""
     return frame.to_csv(index=False, lineterminator="\n")
-
-
-def latex(table: Table, comments: Iterable[str] = ()) -> str:
-    r"""Return a `tabular` for `\input`, with the rules of the package booktabs.
-
-    Parameters
-    ----------
-    comments
-        First lines, as they are.
-    """
-    alignment = "".join("l" if column.is_left else "r" for column in table.columns)
-    lines = [
-        *(f"% {comment}" for comment in comments),
-        rf"\begin{{tabular}}{{{alignment}}}",
-        r"\toprule",
-        *_latex_spans(table),
-        _latex_row(column.heading for column in table.columns),
-        r"\midrule",
-    ]
-    for number, (group, rows) in enumerate(table.groups):
-        if group:
-            lines += [r"\addlinespace"] if number else []
-            name = rf"\textbf{{{latex_text(group)}}}"
-            lines.append(rf"\multicolumn{{{len(table.columns)}}}{{l}}{{{name}}} \\")
-        indent = r"\quad " if group else ""
-        lines += [indent + _latex_row(row.cells) for row in rows]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _latex_row(texts: Iterable[str]) -> str:
-    return " & ".join(map(latex_text, texts)) + r" \\"
-
-
-def _latex_spans(table: Table) -> list[str]:
-    """Return the headings of groups of columns, and the rules below them."""
-    cells, rules, first = [], [], 1
-    for group, width in table.spans:
-        if group:
-            cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex_text(group)}}}")
-            rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
-        else:
-            cells += [""] * width
-        first += width
-    return [" & ".join(cells) + r" \\", "".join(rules)] if cells else []
-
-
-def latex_text(text: str) -> str:
-    """Return a text with what LaTeX takes for commands escaped."""
-    return "".join(LATEX_TEXT.get(letter, letter) for letter in text)
 
 
 def terminal_tables(table: Table, width: int) -> Iterator[RichTable]:
@@ -180,7 +133,7 @@ def terminal_tables(table: Table, width: int) -> Iterator[RichTable]:
     if not table.spans:
         yield _terminal_table(table)
         return
-    names, *spans = _column_numbers(table)
+    names, *spans = column_numbers(table)
     label = sum(_letters(table, number) for number in names)
     parts: list[list[int]] = []
     used = width
@@ -192,10 +145,10 @@ def terminal_tables(table: Table, width: int) -> Iterator[RichTable]:
         parts[-1] += numbers
         used += needed
     for numbers in parts:
-        yield _terminal_table(_with_columns(table, numbers))
+        yield _terminal_table(with_columns(table, numbers))
 
 
-def _column_numbers(table: Table) -> list[list[int]]:
+def column_numbers(table: Table) -> list[list[int]]:
     """Return the numbers of the columns of each group, of those in none first."""
     numbers = iter(range(len(table.columns)))
     return [[next(numbers) for _ in range(width)] for _, width in table.spans]
@@ -206,7 +159,8 @@ def _letters(table: Table, number: int) -> int:
     return max(map(len, texts)) + GAP
 
 
-def _with_columns(table: Table, numbers: Sequence[int]) -> Table:
+def with_columns(table: Table, numbers: Sequence[int]) -> Table:
+    """Return the table with only these of its columns."""
     rows = tuple(replace(row, cells=tuple(row.cells[n] for n in numbers)) for row in table.rows)
     return replace(table, columns=tuple(table.columns[n] for n in numbers), rows=rows)
 

@@ -17,6 +17,7 @@ from cta_data.engine.records import reason_columns
 from cta_data.engine.sessions import selected_cohorts, units_of
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.housekeeping import keep_books
+from cta_data.reports.home import write_home
 from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
@@ -140,10 +141,15 @@ def decide_about(
             return []
         keep_books(study)
         study.tables.flush()
+        write_home(study)
         if commit:
             named = f"{chosen[0].cohort} sub-{chosen[0].subject}"
             more = f" and {len(chosen) - 1} more" if chosen[1:] else ""
-            paths = [layout.MANIFESTS, *(study.cohort_path(unit.cohort) for unit in chosen)]
+            paths = [
+                layout.HOME,
+                layout.MANIFESTS,
+                *(study.cohort_path(unit.cohort) for unit in chosen),
+            ]
             told = f"cta-data accept: {named}{more} {verdict.decision} by {verdict.author}"
             commit_run(study.root, list(command), told, sorted(set(paths)), 0)
     about = set(chosen)

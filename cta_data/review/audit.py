@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.reports.home import write_home
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
 from cta_data.scoring.mask_files import ENDINGS
@@ -127,10 +128,12 @@ def judge(
         row = AuditRow(**about, prediction_key=key, convention=convention)
         study.tables.upsert([row])
         study.tables.flush()
+        write_home(study)
         if commit:
             told = f"cta-data audit: {lesion.name}: {reading.verdict}, by {reading.reader}"
             read = _read_for(study, lesion)
-            commit_run(study.root, list(command), told, [layout.MANIFESTS], 0, inputs=read)
+            paths = [layout.HOME, layout.MANIFESTS]
+            commit_run(study.root, list(command), told, paths, 0, inputs=read)
     return True
 
 

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cta_data.drawing.png import png_bytes
+from cta_data.drawing.views import views_figure
 from cta_data.errors import CtaError, DataRefused
 from cta_data.files import write_bytes, write_text
-from cta_data.reports.figures.findings import strip_figure
 from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
 from cta_data.reports.finding_figures import overlap_in_words
+from cta_data.reports.names import name_of_test_set
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.reports.page import page_html
 from cta_data.reports.table import Row, Table, TableColumn
 from cta_data.review.audit import evaluated_cases
+from cta_data.review.page_pictures import VIEWS_TEXT, PagePicture, remove_others, write_picture
 from cta_data.scoring import CONVENTIONS, Convention
 from cta_data.scoring.audited import VERDICTS
+from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study
 from cta_data.versioning.provenance import commit_of
 
-FOLDER = "evaluation/audit"
+HOME = "../../index.html"
 IGNORE_ALL = "# Made by `cta-data audit`; pictures of patients are not committed.\n*\n"
 
 
+OPEN = "open"
+"""The verdict of what nobody has looked at yet."""
 OVERVIEW = (
-    TableColumn("false positive", "text"),
-    TableColumn("cm³"),
-    TableColumn("centroid, RAS mm"),
-    TableColumn("verdict", "text"),
+    TableColumn("False positive", "text"),
+    TableColumn("Volume", unit="cm³"),
+    TableColumn("Centroid, RAS", unit="mm"),
+    TableColumn("Verdict", "text"),
 )
 
 
@@ -51,7 +55,7 @@ class FalseEntry:
     verdict
         What a reader made of it, in words; empty where it is open.
     picture
-        Crops as PNG; empty where they could not be drawn, and `failure` says why.
+        None where it could not be drawn, and `failure` says why.
     remarks
         Lines of text below the picture.
     technique
@@ -65,7 +69,7 @@ class FalseEntry:
     volume_mm3: float
     centroid_ras_mm: tuple[float, float, float]
     verdict: str = ""
-    picture: bytes = b""
+    picture: PagePicture | None = None
     failure: str = ""
     remarks: tuple[str, ...] = ()
     technique: str = ""
@@ -86,9 +90,14 @@ class FalseEntry:
         return ", ".join(f"{value:.1f}" for value in self.centroid_ras_mm)
 
     @property
-    def picture_base64(self) -> str:
-        """The picture as part of a page."""
-        return base64.b64encode(self.picture).decode()
+    def state(self) -> str:
+        """Whether a reader has said anything of it."""
+        return "judged" if self.verdict else OPEN
+
+    @property
+    def file(self) -> str:
+        """Name of its picture."""
+        return f"{self.anchor}.png"
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class AuditPage:
     @property
     def not_drawn(self) -> tuple[FalseEntry, ...]:
         """Those without a picture."""
-        return tuple(one for one in self.entries if not one.picture)
+        return tuple(one for one in self.entries if one.picture is None)
 
 
 def write_audit_page(
@@ -138,23 +147,29 @@ def write_audit_page(
         cases = {_key(one) for one in listed}
         masks = {key: _masks(study, key, scored) for key in sorted(cases)}
         finder = CaseFinder(study)
+        folder = study.root / layout.AUDIT
+        (folder / convention).mkdir(parents=True, exist_ok=True)
+        write_text(IGNORE_ALL, folder / ".gitignore")
         not_fetched = finder.fetch([one for one in masks.values() if one], note)
         drawn: dict[FalseEntry, FalseEntry] = {}
         # Case by case, so that the images of one session at most are in memory.
         for key, its_masks in masks.items():
             mine = [one for one in listed if _key(one) == key]
             rules = CONVENTIONS[convention]
-            drawn |= _draw_case(study, finder, mine, its_masks, rules, not_fetched)
+            try:
+                crops = _case_crops(study, finder, its_masks, rules, not_fetched)
+            except CtaError as error:
+                drawn |= {one: replace(one, failure=str(error)) for one in mine}
+                continue
+            drawn |= {one: _draw(one, crops, folder, convention) for one in mine}
             note(f"drawn: {', '.join(key[:2])}")
         entries = tuple(drawn[one] for one in listed)
-        folder = study.root / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(IGNORE_ALL, folder / ".gitignore")
-        page, notice = f"{convention}.html", study.configuration.study.notice
+        remove_others(folder / convention, (one.file for one in entries))
+        notice = study.configuration.study.notice
         text = audit_html(entries, convention, selection, notice, told).encode()
         origin = origin_text(commit_of(study.root, [f"{EVALUATION}/{convention}"]))
-        write_bytes(stamped(text, ".html", origin), folder / page)
-    return AuditPage(f"{FOLDER}/{page}", entries)
+        write_bytes(stamped(text, ".html", origin), study.root / layout.audit_page(convention))
+    return AuditPage(layout.audit_page(convention), entries)
 
 
 def _key(entry: FalseEntry) -> tuple[str, str, str]:
@@ -200,34 +215,38 @@ def _masks(study: Study, key: tuple[str, str, str], scored: pd.DataFrame) -> Mas
     return Masks(case, reference, predictions) if reference and predictions else None
 
 
-def _draw_case(
+def _case_crops(
     study: Study,
     finder: CaseFinder,
-    entries: list[FalseEntry],
     masks: Masks | None,
     convention: Convention,
     not_fetched: Mapping[str, str],
-) -> dict[FalseEntry, FalseEntry]:
-    """Return each entry of a case with its picture, or with the reason why there is none."""
-    try:
-        if masks is None:
-            raise DataRefused("audit_masks_missing")
-        crops = CaseCrops(study, finder.files(masks.case), masks, convention, not_fetched)
-    except CtaError as error:
-        return {one: replace(one, failure=str(error)) for one in entries}
-    return {one: _draw(one, crops) for one in entries}
+) -> CaseCrops:
+    """Return the masks and images of a case.
+
+    Raises
+    ------
+    CtaError
+        They are not all there, or do not belong together.
+    """
+    if masks is None:
+        raise DataRefused("audit_masks_missing")
+    return CaseCrops(study, finder.files(masks.case), masks, convention, not_fetched)
 
 
-def _draw(entry: FalseEntry, crops: CaseCrops) -> FalseEntry:
+def _draw(entry: FalseEntry, crops: CaseCrops, folder: Path, convention: str) -> FalseEntry:
+    """Return an entry with its picture, or with the reason why there is none."""
     try:
         crops.require_volume(entry.model, entry.lesion, entry.volume_mm3)
-        figure = strip_figure(crops.crops(entry.model, entry.lesion), crops.names)
+        figure = views_figure(crops.views(entry.model, entry.lesion), crops.names)
         remarks = overlap_in_words(crops.overlapped(entry.model, entry.lesion))
     except CtaError as error:
         return replace(entry, failure=str(error))
     remarks = [*entry.remarks, *(f"It {remark}." for remark in remarks)]
     remarks += [f"{name} is not shown: {why}." for name, why in crops.left_out.items()]
-    return replace(entry, picture=png_bytes(figure), remarks=tuple(remarks))
+    alt = f"{entry.name}, {entry.volume_mm3 / 1000:.3f} cm³, on every technique"
+    picture = write_picture(figure, folder, f"{convention}/{entry.file}", alt)
+    return replace(entry, picture=picture, remarks=tuple(remarks))
 
 
 def audit_html(
@@ -252,8 +271,9 @@ def audit_html(
     """
     overview = tuple(
         Row(
-            (one.name, f"{one.volume_mm3 / 1000:.3f}", one.centroid, one.verdict or "open"),
+            (one.name, f"{one.volume_mm3 / 1000:.3f}", one.centroid, one.verdict or OPEN),
             link=one.anchor,
+            marks=_marks(one),
         )
         for one in entries
     )
@@ -261,14 +281,32 @@ def audit_html(
         "false_positives.html",
         title="False positives",
         notice=notice,
+        home=HOME,
         convention=convention,
         selection=selection,
         remarks=remarks,
         verdicts=VERDICTS,
         entries=entries,
-        overview=Table(OVERVIEW, overview),
+        counts=_counts(entries),
+        marks=[_marks(one) for one in entries],
+        views=VIEWS_TEXT,
+        overview=Table(OVERVIEW, overview, "All false positives", is_sortable=True),
         commands=[judging_command(one, convention) for one in entries],
     )
+
+
+def _counts(entries: Sequence[FalseEntry]) -> tuple[tuple[str, str], ...]:
+    return (
+        ("False positives", str(len(entries))),
+        ("Open", str(sum(not one.verdict for one in entries))),
+        ("Without picture", str(sum(one.picture is None for one in entries))),
+    )
+
+
+def _marks(entry: FalseEntry) -> tuple[tuple[str, str], ...]:
+    """Return what the page's filters know an entry by."""
+    about = {"model": entry.model, "test-set": name_of_test_set(entry.test_set)}
+    return tuple((about | {"state": entry.state}).items())
 
 
 def judging_command(entry: FalseEntry, convention: str) -> str:

@@ -1,23 +1,25 @@
-"""What the picture of one subject-session shows: its files are read, and cut into planes."""
+"""What the pictures of one subject-session show: its files are read, and cut into planes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import SimpleITK as sitk
+from matplotlib.figure import Figure
 
-from cta_data.drawing.crops import Crop, Outline
+from cta_data.drawing.crops import Outline
 from cta_data.drawing.planes import ViewPlane, middle, orthogonal_planes, show_lesion
+from cta_data.drawing.views import views_figure
 from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
 from cta_data.pipeline.session_images import SessionImages
-from cta_data.review.pictures_page import LesionEntry, SessionEntry
-from cta_data.review.transfer_pictures import Checkerboard, LesionPicture, SessionPicture
+from cta_data.pipeline.session_views import lesion_views
+from cta_data.review.pictures_page import LesionEntry
+from cta_data.review.transfer_pictures import Checkerboard, boards_figure
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow, TransformRow, VariantRow
@@ -25,6 +27,8 @@ from cta_data.study.tables import ImageRow, TransformRow, VariantRow
 MOST_LESIONS = 12
 BOARD_MM, BOARD_PIXEL_MM = 220.0, 0.75
 SIDES = {"axial": "R", "coronal": "R", "sagittal": "A"}
+LesionKey = tuple[int, str, str]
+"""Lesion, quality and grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +43,10 @@ class SessionFiles:
         Rows of `images` by technique: as acquired, and with the brain extracted (for their masks).
     transforms, variants
         Rows of those tables.
-    flags
-        (lesion_id, quality, grid) to flags, as the table `lesions` has them.
+    flags, checks
+        Of lesions: flags, as the table `lesions` has them, and what is outside its limits.
+    state
+        One of `pictures_page.STATES`.
     failures
         Why a registration was not accepted or the transfer failed.
     decisions
@@ -53,7 +59,9 @@ class SessionFiles:
     brains: Mapping[str, ImageRow]
     transforms: tuple[TransformRow, ...]
     variants: tuple[VariantRow, ...]
-    flags: Mapping[tuple[int, str, str], tuple[str, ...]]
+    flags: Mapping[LesionKey, tuple[str, ...]]
+    checks: Mapping[LesionKey, tuple[str, ...]]
+    state: str
     failures: tuple[str, ...]
     decisions: tuple[str, ...] = ()
 
@@ -61,16 +69,19 @@ class SessionFiles:
     def moving(self) -> list[str]:
         """Spaces beside the hub: of variants, of failed registrations, and of an earlier phase.
 
-        Another phase than the one worked on is registered only where an annotation lies on it.
+        Another phase than the one worked on is registered only where an annotation lies on it. All
+        that were registered, where there is no annotation.
         """
+        known = {row.moving for row in self.transforms}
+        if not self.variants:
+            return sorted(known & set(self.images))
         shown = {variant.grid for variant in self.variants}
         shown |= {row.moving for row in self.transforms if not row.accepted}
         shown |= {space for space, row in self.images.items() if row.technique != space}
-        known = {row.moving for row in self.transforms}
         return sorted(known & shown & set(self.images))
 
     def paths(self) -> list[str]:
-        """Return all files that the picture is made of, from the top of the study."""
+        """Return all files that the pictures are made of, from the top of the study."""
         techniques = [t for t in (self.hub, *self.moving) if t in self.images]
         paths = [self.images[t].path for t in techniques]
         brains = [self.brains[t] for t in techniques if t in self.brains]
@@ -100,6 +111,7 @@ def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
                     centroid_shift_mm=_known(lesion["centroid_shift_mm"]),
                     flags=tuple(files.flags.get(key, lesion["flags"])),
                     lost_reason=lesion["lost_reason"] or "",
+                    failed=files.checks.get(key, ()),
                 )
             )
     entries.sort(key=lambda one: (one.lesion_id, one.quality, one.grid))
@@ -118,7 +130,7 @@ def _worst_lesions(entries: Iterable[LesionEntry]) -> set[int]:
 
 
 class SessionPlanes:
-    """The images and variants of one subject-session, read once, and planes through them."""
+    """The images and variants of one subject-session, read once, and figures of them."""
 
     def __init__(self, files: SessionFiles, root: Path) -> None:
         self._files = files
@@ -130,44 +142,41 @@ class SessionPlanes:
             for variant in files.variants
         }
 
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """Names of the variants, in the order of their colours."""
-        return tuple(self._labels)
+    def boards(self) -> Figure | None:
+        """Draw each moving technique in three planes through the brain; None without any."""
+        boards = tuple(self._checkerboards())
+        return boards_figure(boards) if boards else None
 
-    def _shown(self, technique: str, plane: ViewPlane) -> Any:
-        return self._images.shown(technique, plane, frame=self._files.hub)
-
-    def checkerboards(self) -> tuple[Checkerboard, ...]:
-        """Return three planes through the middle of the brain for each moving technique."""
-        hub, boards = self._files.hub, []
-        image, brains = self._images.images[hub], self._images.brains
-        head = (
-            brains[hub]
-            if hub in brains
-            else image > float(sitk.GetArrayViewFromImage(image).mean())
-        )
-        planes = orthogonal_planes(image, middle(head), BOARD_MM, BOARD_PIXEL_MM)
+    def _checkerboards(self) -> Iterator[Checkerboard]:
+        hub, images = self._files.hub, self._images
+        centre = middle(images.head(hub))
+        planes = orthogonal_planes(images.images[hub], centre, BOARD_MM, BOARD_PIXEL_MM)
         accepted = {row.moving: row.accepted for row in self._files.transforms}
         for technique in self._files.moving:
             told = "" if accepted[technique] else " (not accepted)"
             for name, plane in planes.items():
-                fixed, moving = self._shown(hub, plane), self._shown(technique, plane)
+                fixed, moving = (images.shown(t, plane, frame=hub) for t in (hub, technique))
                 caption = f"{hub} | {technique}{told}, {name}"
-                boards.append(Checkerboard(caption, SIDES[name], fixed, moving))
-        return tuple(boards)
+                yield Checkerboard(caption, SIDES[name], fixed, moving)
 
-    def crops(self, lesion_id: int) -> tuple[Crop, ...]:
-        """Return the axial surroundings of a lesion on every technique, in one plane of the hub."""
+    def lesion(self, lesion_id: int) -> Figure | None:
+        """Draw a lesion on every technique, in planes of the hub; None where it is nowhere."""
         plane = self._lesion_plane(lesion_id)
         if plane is None:
-            return ()
-        outlines = tuple(
+            return None
+        views = lesion_views(
+            self._images,
+            plane,
+            frame=self._files.hub,
+            techniques=list(self._images.images),
+            outlines=lambda one: self._outlines(lesion_id, one),
+        )
+        return views_figure(views, tuple(self._labels))
+
+    def _outlines(self, lesion_id: int, plane: ViewPlane) -> tuple[Outline, ...]:
+        return tuple(
             Outline(name, show_lesion(labels, lesion_id, plane, self._to_hub(grid)))
             for name, (grid, labels) in self._labels.items()
-        )
-        return tuple(
-            Crop(t, self._shown(t, plane), plane.pixel_mm, outlines) for t in self._images.images
         )
 
     def _to_hub(self, grid: str) -> sitk.Transform:
@@ -183,55 +192,9 @@ class SessionPlanes:
         return None
 
 
-def session_picture(
-    files: SessionFiles, lesions: tuple[LesionEntry, ...], root: Path
-) -> SessionPicture:
-    """Return what is to be drawn of one subject-session; its content is here."""
-    planes = SessionPlanes(files, root)
-    by_id: dict[int, list[LesionEntry]] = {}
-    for lesion in lesions:
-        by_id.setdefault(lesion.lesion_id, []).append(lesion)
-    drawn = {i: of_one for i, of_one in by_id.items() if of_one[0].drawn}
-    remarks = [*files.failures, *files.decisions]
-    if len(drawn) < len(by_id):
-        remarks.append(f"{len(drawn)} of {len(by_id)} lesions are drawn, the worst")
-    if not by_id and not remarks:
-        remarks.append("the annotation has no lesion")
-    elif not remarks and not files.moving:
-        remarks.append("one technique only: there is nothing to compare")
-    entry = SessionEntry(files.session, "")
-    return SessionPicture(
-        heading=entry.name,
-        remark=_shortened("; ".join(remarks)),
-        variants=planes.variants,
-        checkerboards=planes.checkerboards(),
-        lesions=tuple(_lesion(i, of_one, planes.crops(i)) for i, of_one in sorted(drawn.items())),
-    )
-
-
-def _lesion(lesion_id: int, entries: list[LesionEntry], crops: tuple[Crop, ...]) -> LesionPicture:
-    lines, warnings = [], []
-    for one in entries:
-        where = f"{one.quality} on {one.grid}"
-        if one.lost_reason:
-            warnings.append(f"lost on {one.grid}: {one.lost_reason}")
-            continue
-        ratio, shift = one.transfer_volume_ratio, one.centroid_shift_mm
-        numbers = [f"{one.volume_cm3:.3f} cm³"]
-        numbers += [f"ratio {ratio:.3f}"] if ratio is not None else []
-        numbers += [f"shift {shift:.2f} mm"] if shift is not None else []
-        lines.append(f"{where}: {', '.join(numbers)}")
-        warnings += [f"{flag.replace('_', ' ')} ({one.grid})" for flag in one.flags]
-    return LesionPicture(f"Lesion {lesion_id}", tuple(lines), tuple(warnings), crops)
-
-
 def _name(variant: VariantRow) -> str:
-    return f"{variant.quality} on the grid of {variant.grid}"
+    return f"{variant.quality} on {variant.grid}"
 
 
 def _known(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _shortened(text: str, most: int = 170) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

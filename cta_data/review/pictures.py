@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from cta_data.drawing.png import png_bytes
 from cta_data.engine import Selection, UnitId
 from cta_data.engine.acceptance import decision_about, decision_reason, is_held_back
 from cta_data.engine.sessions import Upstream
@@ -16,19 +14,29 @@ from cta_data.files import write_bytes, write_text
 from cta_data.pipeline.session_images import require_files
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.review.acceptance import JUDGED
-from cta_data.review.picture_content import SessionFiles, lesion_entries, session_picture
-from cta_data.review.pictures_page import LeftOut, SessionEntry, pictures_html, worst_first
-from cta_data.review.transfer_pictures import draw_session
+from cta_data.review.page_pictures import remove_others, write_picture
+from cta_data.review.picture_content import SessionFiles, SessionPlanes, lesion_entries
+from cta_data.review.pictures_page import (
+    ACCEPTED,
+    FAILED,
+    ON_HOLD,
+    PASSED,
+    REJECTED,
+    UNANNOTATED,
+    LeftOut,
+    LesionEntry,
+    SessionEntry,
+    pictures_html,
+    worst_first,
+)
 from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import MeasuredLesionRow, SessionRow, UnitRow
+from cta_data.study.tables import MeasuredLesionRow, SessionRow, TransferCheckRow, UnitRow
 from cta_data.versioning.datasets import fetch
 from cta_data.versioning.provenance import commit_of
 
-FOLDER = "evaluation/pictures"
-PAGE = "index.html"
 MADE_FROM = tuple(
     layout.table(name)
     for name in ("images", "transforms", "variants", "transfer_checks", "lesions", "acceptances")
@@ -93,7 +101,7 @@ def make_pictures(
         counted = (found.without_annotation, found.excluded, found.not_transferred)
         if not found.files and not any(counted):
             return Pictures("", (), LeftOut())
-        folder = study.root / FOLDER
+        folder = study.root / layout.PICTURES
         folder.mkdir(parents=True, exist_ok=True)
         write_text(IGNORE_ALL, folder / ".gitignore")
         fetched = fetch(
@@ -103,7 +111,7 @@ def make_pictures(
             note(f"fetched the content of {len(fetched.paths)} files")
         entries, failed = [], []
         for files in found.files:
-            name = _entry(files).name
+            name = str(files.session)
             try:
                 entries.append(_draw(study, files, fetched.failed))
                 note(f"drawn: {name}")
@@ -113,14 +121,14 @@ def make_pictures(
         notice = study.configuration.study.notice
         page = pictures_html(entries, left_out, _in_words(selection), notice)
         origin = origin_text(commit_of(study.root, MADE_FROM))
-        write_bytes(stamped(page.encode(), ".html", origin), folder / PAGE)
+        write_bytes(stamped(page.encode(), ".html", origin), study.root / layout.PICTURES_PAGE)
         if not selection.cohorts and not selection.subjects:
-            _remove_others(folder, {f"{_entry(files).anchor}.png" for files in found.files})
-    return Pictures(f"{FOLDER}/{PAGE}", tuple(worst_first(entries)), left_out)
+            remove_others(folder, (name for one in entries for name in one.files))
+    return Pictures(layout.PICTURES_PAGE, tuple(worst_first(entries)), left_out)
 
 
 def _find(study: Study, selection: Selection) -> _SessionsFound:
-    """Return the sessions with an annotation that was carried over, or that failed to be."""
+    """Return the sessions with a registration, or with a transfer that was made or failed."""
     upstream = Upstream(study)
     subjects = study.tables.by_key(SessionRow)
     found = _SessionsFound()
@@ -128,20 +136,24 @@ def _find(study: Study, selection: Selection) -> _SessionsFound:
         transfer = upstream.unit("transfer", session)
         person = subjects.get(session.key)
         files = _files(upstream, session, transfer)
-        if transfer and transfer.status == "notneeded":
-            found.without_annotation += 1
-        elif files.failures and files.hub in files.images:
+        is_excluded = person is not None and person.partition == "excluded"
+        # Who has no annotation is excluded for that, and the registration can be looked at.
+        without = transfer is not None and transfer.status == "notneeded"
+        if files.failures and files.hub in files.images:
             found.files.append(files)
-        elif person and person.partition == "excluded":
+        elif is_excluded and not without:
             found.excluded += 1
-        elif files.variants and files.hub in files.images:
+        elif (files.variants or files.moving) and files.hub in files.images:
             found.files.append(files)
+        elif without:
+            found.without_annotation += 1
         else:
             found.not_transferred += 1
     return found
 
 
 def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> SessionFiles:
+    tables = upstream.study.tables
     transforms = tuple(sorted(upstream.transforms(session), key=lambda row: row.moving))
     registration = upstream.unit("register", session)
     accepted = registration is not None and registration.status == "ok"
@@ -154,20 +166,46 @@ def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> 
     if transfer and transfer.status in ("error", "impossible") and not transfer.stopped_by:
         reason = transfer.reason or ""
         failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
+    variants = tuple(sorted(upstream.variants(session), key=lambda v: (v.quality, v.grid)))
     return SessionFiles(
         session,
         upstream.study.configuration.registration.hub,
         upstream.spaces(session),
         upstream.images(session, "brain"),
         transforms,
-        tuple(sorted(upstream.variants(session), key=lambda v: (v.quality, v.grid))),
+        variants,
         {
             (row.lesion_id, row.quality, row.grid): row.flags or ()
-            for row in upstream.study.tables.of_session(MeasuredLesionRow, session)
+            for row in tables.of_session(MeasuredLesionRow, session)
         },
+        {
+            (row.lesion_id, row.quality, row.grid): row.reasons
+            for row in tables.of_session(TransferCheckRow, session)
+        },
+        _state(upstream, session, is_failed=bool(failures), has_variants=bool(variants)),
         tuple(failures),
         tuple(_decisions(upstream, session)),
     )
+
+
+def _state(upstream: Upstream, session: SessionId, *, is_failed: bool, has_variants: bool) -> str:
+    """Return the one state of a session: what a person said goes before what checks say."""
+    decided = []
+    held = False
+    for step in JUDGED:
+        row = upstream.unit(step, session)
+        decision = decision_about(upstream.study.tables, UnitId(step, session))
+        if row and decision and decision.unit_key == row.key:
+            decided.append(decision.decision)
+        elif row and is_held_back(row):
+            held = True
+    if held:
+        return ON_HOLD
+    if decided:
+        return REJECTED if REJECTED in decided else ACCEPTED
+    if is_failed:
+        return FAILED
+    return PASSED if has_variants else UNANNOTATED
 
 
 def _decisions(upstream: Upstream, session: SessionId) -> list[str]:
@@ -195,27 +233,35 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
         A file of it is gone, or its content is not to be had.
     """
     require_files(study.root, files.paths(), not_fetched)
-    lesions = lesion_entries(files, study.root)
-    picture = session_picture(files, lesions, study.root)
-    entry = _entry(files)
-    name = f"{entry.anchor}.png"
-    write_bytes(png_bytes(draw_session(picture)), study.root / FOLDER / name)
-    return replace(
-        entry, picture=name, failures=files.failures, lesions=lesions, decisions=files.decisions
+    entry = SessionEntry(
+        files.session,
+        files.state,
+        failures=files.failures,
+        lesions=lesion_entries(files, study.root),
+        decisions=files.decisions,
     )
+    planes, folder = SessionPlanes(files, study.root), study.root / layout.PICTURES
+    registration, pictures = None, []
+    if boards := planes.boards():
+        moving = ", ".join(files.moving)
+        alt = f"Checkerboards of {files.hub} and {moving} of {entry.name}, in three planes"
+        registration = write_picture(boards, folder, f"{entry.anchor}_registration.png", alt)
+    for number in sorted({one.lesion_id for one in entry.lesions if one.drawn}):
+        figure = planes.lesion(number)
+        if figure is not None:
+            alt = _in_picture(entry.name, entry.of_lesion(number))
+            name = f"{entry.anchor}_lesion-{number}.png"
+            pictures.append((number, write_picture(figure, folder, name, alt)))
+    return replace(entry, registration=registration, pictures=tuple(pictures))
 
 
-def _entry(files: SessionFiles) -> SessionEntry:
-    return SessionEntry(files.session, "")
+def _in_picture(name: str, lesion: list[LesionEntry]) -> str:
+    """Return what is seen of a lesion in words."""
+    volumes = (f"{one.volume_cm3:.3f} cm³ as {one.quality} on {one.grid}" for one in lesion)
+    return f"Lesion {lesion[0].lesion_id} of {name} on every technique: {'; '.join(volumes)}"
 
 
 def _in_words(selection: Selection) -> str:
     parts = [f"cohort {name}" for name in selection.cohorts]
     parts += [f"subject {label}" for label in selection.subjects]
     return ", ".join(parts)
-
-
-def _remove_others(folder: Path, kept: set[str]) -> None:
-    for path in sorted(folder.glob("*.png")):
-        if path.name not in kept:
-            path.unlink()

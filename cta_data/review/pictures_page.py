@@ -1,42 +1,56 @@
-"""The page of pictures: every subject-session once, worst first; nothing comes from elsewhere."""
+"""The QC page: every subject-session once, worst first; nothing comes from elsewhere."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cta_data.reports.page import page_html
-from cta_data.reports.table import MISSING, Row, Table, TableColumn
+from cta_data.reports.table import MISSING, Row, Table, TableColumn, without_empty_columns
+from cta_data.review.page_pictures import VIEWS_TEXT, PagePicture
 from cta_data.study.session_id import SessionId
 
+HOME = "../../index.html"
 RATIO_UNIT = 0.08
 SHIFT_UNIT_MM = 0.25
+ON_HOLD, FAILED, REJECTED = "on hold", "failed", "rejected"
+ACCEPTED, PASSED, UNANNOTATED = "accepted", "passed", "no transfer"
+STATES = {
+    ON_HOLD: "a check failed, and nobody has decided yet",
+    FAILED: "the step could not be done",
+    REJECTED: "a person said that it is not to be used",
+    ACCEPTED: "a person accepted it, whatever the checks say",
+    PASSED: "all checks passed",
+    UNANNOTATED: "registered; there is no annotation to transfer, or it was not transferred yet",
+}
+"""What the state of a session may be, one of these, with its meaning."""
 ORDER = (
-    "Worst first: registrations and transfers that are held back or failed; then sessions "
-    "with lost lesions, most lost first; then by the worst lesion’s score. The score of a lesion "
-    f"is the larger of |transfer_volume_ratio − 1| ÷ {RATIO_UNIT:g} and centroid_shift_mm ÷ "
-    f"{SHIFT_UNIT_MM:g} mm, plus 1 for each flag."
+    "Worst first: on hold and failed; then sessions with lost lesions, most lost first; then by "
+    "the worst lesion’s score. The score of a lesion is the larger of |volume ratio − 1| ÷ "
+    f"{RATIO_UNIT:g} and centroid shift ÷ {SHIFT_UNIT_MM:g} mm, plus 1 for each flag."
 )
 OVERVIEW = (
-    TableColumn("subject-session", "text"),
-    *(TableColumn(name) for name in ("lesions", "lost", "flagged", "worst score")),
-    TableColumn("state", "text"),
+    TableColumn("Subject-session", "text"),
+    TableColumn("State", "text"),
+    *(TableColumn(name) for name in ("Lesions", "Lost", "Flagged", "Worst score")),
 )
 NUMBERS = (
-    TableColumn("lesion", "text"),
-    TableColumn("variant", "text"),
-    TableColumn("grid", "text"),
-    TableColumn("volume", unit="cm³"),
-    TableColumn("transfer_volume_ratio"),
-    TableColumn("centroid_shift_mm"),
-    TableColumn("flags", "text"),
-    TableColumn("picture", "text"),
+    TableColumn("Lesion", "name"),
+    TableColumn("Variant", "text"),
+    TableColumn("Volume", unit="cm³"),
+    TableColumn("Volume ratio"),
+    TableColumn("Centroid shift", unit="mm"),
+    TableColumn("Found", "text"),
 )
 
 
 @dataclass(frozen=True)
 class LesionEntry:
-    """A lesion of one variant, as in the table `lesions`; `drawn` tells whether it is pictured."""
+    """A lesion of one variant, as in the table `lesions`; `drawn` tells whether it is pictured.
+
+    `failed` is what is outside its limits.
+    """
 
     lesion_id: int
     quality: str
@@ -47,6 +61,7 @@ class LesionEntry:
     flags: tuple[str, ...] = ()
     lost_reason: str = ""
     drawn: bool = True
+    failed: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -56,20 +71,38 @@ class LesionEntry:
         shift = (self.centroid_shift_mm or 0.0) / SHIFT_UNIT_MM
         return max(off, shift) + len(self.flags)
 
+    @property
+    def found(self) -> str:
+        """What somebody should know of it: that it was lost, what failed, its flags."""
+        lost = [f"lost: {self.lost_reason}"] if self.lost_reason else []
+        return "; ".join([*lost, *self.failed, *(flag.replace("_", " ") for flag in self.flags)])
+
 
 @dataclass(frozen=True)
 class SessionEntry:
     """One subject-session of the page.
 
-    `picture` is relative to the page, or empty where none could be drawn. `failures` say why a
-    registration was not accepted or a transfer failed; `decisions` what people said of it.
+    Attributes
+    ----------
+    state
+        One of `STATES`.
+    registration
+        Checkerboards; None where only one technique is there.
+    failures
+        Why a registration was not accepted or a transfer failed.
+    decisions
+        What people said of it.
+    pictures
+        Drawn lesions by their number.
     """
 
     session: SessionId
-    picture: str
+    state: str = PASSED
+    registration: PagePicture | None = None
     failures: tuple[str, ...] = ()
     lesions: tuple[LesionEntry, ...] = ()
     decisions: tuple[str, ...] = ()
+    pictures: tuple[tuple[int, PagePicture], ...] = ()
 
     @property
     def name(self) -> str:
@@ -96,6 +129,16 @@ class SessionEntry:
         """Score of the worst lesion that arrived."""
         return max((one.score for one in self.lesions if not one.lost_reason), default=0.0)
 
+    @property
+    def files(self) -> list[str]:
+        """Files of its pictures, from the page."""
+        own = [self.registration] if self.registration else []
+        return [one.file for one in (*own, *(picture for _, picture in self.pictures))]
+
+    def of_lesion(self, lesion_id: int) -> list[LesionEntry]:
+        """Return a lesion on every grid."""
+        return [one for one in self.lesions if one.lesion_id == lesion_id]
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -112,7 +155,7 @@ def worst_first(entries: Iterable[SessionEntry]) -> list[SessionEntry]:
     """Sort as `ORDER` says; equals by cohort, subject and session."""
     return sorted(
         entries,
-        key=lambda e: (not e.failures, -e.n_lost, -e.score, e.session),
+        key=lambda e: (e.state not in (ON_HOLD, FAILED), -e.n_lost, -e.score, e.session),
     )
 
 
@@ -131,54 +174,69 @@ def pictures_html(
         A line that the page begins with.
     """
     ordered = worst_first(entries)
+    counts = [(name, sum(one.state == name for one in ordered)) for name in STATES]
     return page_html(
         "transfers.html",
-        title="Transfers to look at",
+        title="QC of registrations and transfers",
         notice=notice,
+        home=HOME,
         selection=selection,
-        counts=_counts(ordered, left_out),
+        counts=[(name, n) for name, n in counts if n],
+        meanings={name: STATES[name] for name, n in counts if n},
+        left_out=_left_out(left_out),
         order=ORDER,
+        open_states=(ON_HOLD, FAILED),
+        views=VIEWS_TEXT,
         not_drawn=[f"{name}: {why}" for name, why in left_out.not_drawn],
         entries=ordered,
-        overview=Table(OVERVIEW, tuple(map(_overview_row, ordered))),
-        numbers=[Table(NUMBERS, tuple(map(_lesion_row, one.lesions))) for one in ordered],
+        overview=Table(
+            OVERVIEW, tuple(map(_overview_row, ordered)), "Subject-sessions", is_sortable=True
+        ),
+        numbers=[_numbers(one) for one in ordered],
+        commands=[deciding_command(one.session) for one in ordered],
     )
 
 
-def _counts(entries: Sequence[SessionEntry], left_out: LeftOut) -> str:
-    failed = sum(1 for entry in entries if entry.failures)
-    lost = sum(entry.n_lost for entry in entries)
+def deciding_command(session: SessionId) -> str:
+    """Return the command that accepts a session, with the reason to be filled in."""
+    words = ["cta-data", "accept", "--cohort", session.cohort, "--subject", session.subject]
+    return f'{shlex.join(words)} --reason "WHY"'
+
+
+def _left_out(left_out: LeftOut) -> str:
     return (
-        f"Subject-sessions shown: {len(entries)}; held back or failed: {failed}; lesions lost: "
-        f"{lost}. Not shown: "
-        f"{left_out.without_annotation} without annotation, {left_out.excluded} excluded, "
-        f"{left_out.not_transferred} not transferred yet or stopped earlier, "
-        f"{len(left_out.not_drawn)} that could not be drawn."
+        f"Not shown: {left_out.without_annotation} without annotation and registration, "
+        f"{left_out.excluded} excluded, {left_out.not_transferred} not registered yet or stopped "
+        f"earlier, {len(left_out.not_drawn)} that could not be drawn."
     )
 
 
 def _overview_row(entry: SessionEntry) -> Row:
     flagged = len({lesion.lesion_id for lesion in entry.lesions if lesion.flags})
-    state = "accepted by a person" if entry.decisions else "ok"
-    state = "held back or failed" if entry.failures else state
     counts = map(str, (entry.n_lesions, entry.n_lost, flagged))
-    cells = (entry.name, *counts, f"{entry.score:.2f}", state)
-    return Row(cells, link=entry.anchor, is_warning=bool(entry.failures))
+    return Row(
+        (entry.name, entry.state, *counts, f"{entry.score:.2f}"),
+        link=entry.anchor,
+        is_warning=entry.state in (ON_HOLD, FAILED),
+        marks=(("cohort", entry.session.cohort), ("state", entry.state)),
+    )
+
+
+def _numbers(entry: SessionEntry) -> Table:
+    return without_empty_columns(Table(NUMBERS, tuple(map(_lesion_row, entry.lesions))))
 
 
 def _lesion_row(lesion: LesionEntry) -> Row:
-    lost = f"lost: {lesion.lost_reason}" if lesion.lost_reason else ""
     return Row(
         (
             str(lesion.lesion_id),
-            lesion.quality,
-            lesion.grid,
+            f"{lesion.quality} on {lesion.grid}",
             f"{lesion.volume_cm3:.3f}",
             _number(lesion.transfer_volume_ratio, 3),
             _number(lesion.centroid_shift_mm, 2),
-            lost or "; ".join(lesion.flags) or MISSING,
-            "yes" if lesion.drawn else "no: 12 worst only",
-        )
+            lesion.found or MISSING,
+        ),
+        is_warning=bool(lesion.lost_reason or lesion.failed),
     )
 
 

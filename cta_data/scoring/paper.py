@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 
 import pandas as pd
@@ -26,9 +26,12 @@ def printed_name(test_set: str) -> str:
     return PRINTED_NAMES.get(test_set.upper(), test_set.upper())
 
 
-def in_paper_order(test_sets: Iterable[str], order: Sequence[str] = ALL_SETS) -> list[str]:
-    """Return test sets, each once, as the paper has them; those it has not come last, by name."""
-    ranks = {name: number for number, name in enumerate(order)}
+def in_paper_order(test_sets: Iterable[str]) -> list[str]:
+    """Return test sets, each once, in one order for all tables and figures.
+
+    That is the paper's; those it has not come last, by name.
+    """
+    ranks = {name: number for number, name in enumerate(ALL_SETS)}
     return sorted(set(test_sets), key=lambda one: (ranks.get(printed_name(one), len(ranks)), one))
 
 

@@ -17,6 +17,12 @@ BUILDS = "builds"
 MODELS = "models"
 PREDICTIONS = "evaluation/predictions"
 REFERENCES = "evaluation/references"
+HOME = "index.html"
+"""The page that a study is entered by."""
+PICTURES = "evaluation/pictures"
+PICTURES_PAGE = f"{PICTURES}/index.html"
+AUDIT = "evaluation/audit"
+TABLE_1_PAGE = "evaluation/table_1.html"
 REPOSITORIES = (
     "",
     MODELS,
@@ -332,6 +338,16 @@ def predicted_mask(model_name: str, test_set: str, case: str) -> str:
 def prediction_record(model_name: str, test_set: str) -> str:
     """Origin of the masks: weights, builds, images, options, and refused cases."""
     return f"{prediction_folder(model_name, test_set)}/{PREDICTION_RECORD}"
+
+
+def evaluation_page(convention: str) -> str:
+    """Return where the page of an evaluation by a convention lies."""
+    return f"evaluation/{convention.replace(', ', '-')}/report.html"
+
+
+def audit_page(convention: str) -> str:
+    """Return where the page of false positives by a convention lies."""
+    return f"{AUDIT}/{convention}.html"
 
 
 def references_folder(test_set: str, grid: str) -> str:

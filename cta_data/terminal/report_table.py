@@ -25,10 +25,11 @@ def written_lines(study: Study, reports: Reports) -> Iterator[str | Table]:
 
 def report_lines(reports: Reports) -> Iterator[str | Table]:
     """Yield Table 1, who is not in it, and the sources of the cohorts in use."""
-    for part in terminal_tables(table_1_in_print(reports.table), console().width):
-        yield part
-        yield ""
-    yield f"ours: this study. paper: {PAPER_CITATION}. difference: ours − paper."
+    for block in table_1_in_print(reports.table):
+        for part in terminal_tables(block, console().width):
+            yield part
+            yield ""
+    yield f"ours: this study. paper: {PAPER_CITATION}."
     yield f"{MISSING} no value: not given, or not printed"
     yield from unpartitioned_notes(reports.table)
     if len(reports.left_out):

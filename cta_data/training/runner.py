@@ -82,8 +82,16 @@ def train_models(
     request: TrainingRequest,
     observer: Observer | None = None,
     told: Callable[[Model, list[Check]], None] = lambda model, checks: None,
+    finish: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Bring the builds up to date, check all that a training needs, and train.
+
+    Parameters
+    ----------
+    told
+        Takes the checks of each model.
+    finish
+        As `run_and_commit` takes it.
 
     Raises
     ------
@@ -101,7 +109,7 @@ def train_models(
     command = command_words("build", setting=request.settings)
     options = RunOptions(executor=request.executor, command=command)
     if any(decision.action != "notneeded" for decision in plan_steps(study, builds, options)):
-        built = execute(study, builds, options, observer, commit=request.commit)
+        built = execute(study, builds, options, observer, finish=finish, commit=request.commit)
         if built.failures:
             return Trained({}, built)
     folds = len(request.folds) or study.configuration.build.folds
@@ -120,7 +128,7 @@ def train_models(
     options = RunOptions(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
-    report = run_and_commit(study, steps, options, observer, commit=request.commit)
+    report = run_and_commit(study, steps, options, observer, finish=finish, commit=request.commit)
     _remove_finished(study)
     return Trained(checks, report)
 
@@ -139,8 +147,14 @@ def predict_sets(
     request: TrainingRequest,
     tasks: Sequence[PredictionTask],
     observer: Observer | None = None,
+    finish: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Predict test sets with models, and point at the references of all test sets.
+
+    Parameters
+    ----------
+    finish
+        As `run_and_commit` takes it.
 
     Raises
     ------
@@ -159,7 +173,7 @@ def predict_sets(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
     step = prediction_step(tasks, prediction_options(request), request.machine)
-    return run_and_commit(study, [step], options, observer, commit=request.commit)
+    return run_and_commit(study, [step], options, observer, finish=finish, commit=request.commit)
 
 
 def prediction_options(request: TrainingRequest) -> PredictionOptions:

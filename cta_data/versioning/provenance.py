@@ -131,6 +131,11 @@ def commit_of(root: Path, paths: Iterable[str]) -> str:
     return _git(root, "log", "-1", "--format=%H", "--", *chosen)
 
 
+def commit_date(root: Path, commit: str) -> str:
+    """Return the day of a commit, YYYY-MM-DD."""
+    return _git(root, "show", "-s", "--format=%cs", commit)
+
+
 def changed_files(root: Path, paths: Collection[str]) -> list[str]:
     """Return the files under some paths that are new or changed, in all datasets of a study.
 

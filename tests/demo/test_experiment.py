@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
+from helpers.read_page import check_page
 
 from cta_data.engine import Report
 from cta_data.study.study import Study
@@ -123,9 +124,11 @@ def test_every_page_begins_with_the_notice(trained: Path) -> None:
     pages = [p for p in sorted(trained.rglob("*.html")) if ".git" not in p.parts]
     names = {page.name for page in pages}
     assert {"report.html", "table_2.html", "table_1.html", "index.html"} <= names
+    assert (trained / "index.html") in pages
     for page in pages:
-        body = page.read_text("utf-8").split("<body>", 1)[1].lstrip()
-        assert body.startswith(f"<p><strong>{NOTICE}</strong></p>"), page
+        html = page.read_text("utf-8")
+        check_page(html)
+        assert f"<strong>{NOTICE}</strong>" in html.split("<main", 1)[0], page
 
 
 def test_what_is_kept_names_no_place_of_this_machine(trained: Path) -> None:

@@ -19,6 +19,7 @@ from cta_data.phantom import DigitalPatient, generate_patient
 from cta_data.phantom.trial import write_patient
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.review.picture_content import SessionFiles
+from cta_data.review.pictures_page import PASSED, UNANNOTATED
 from cta_data.study.phases import phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -95,7 +96,10 @@ def test_the_latest_phase_is_worked_on_whatever_it_is_called(post: list[str]) ->
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_pictures_show_a_phase_that_an_annotation_lies_on(accepted: bool) -> None:
-    """Labels rest on its registration, which a person has to be able to look at."""
+    """Labels rest on its registration, which a person has to be able to look at.
+
+    Before there is an annotation, every registration is shown.
+    """
     session = SessionId("internal", "1", "1")
     own = session.columns()
     shown = {"contrast_phase": "late", "description": ""}
@@ -115,5 +119,8 @@ def test_pictures_show_a_phase_that_an_annotation_lies_on(accepted: bool) -> Non
     variants = tuple(
         typed(VariantRow, own | {"quality": "NAQ", "grid": grid}) for grid in ("MPRAGE", "SPACE")
     )
-    files = SessionFiles(session, "MPRAGE", images, {}, transforms, variants, {}, ())
+    about = (session, "MPRAGE", images, {}, transforms)
+    files = SessionFiles(*about, variants, {}, {}, PASSED, ())
     assert files.moving == ["MPRAGEEarly", "SPACE"]
+    before = SessionFiles(*about, (), {}, {}, UNANNOTATED, ())
+    assert before.moving == ["CT", "MPRAGEEarly", "SPACE"]

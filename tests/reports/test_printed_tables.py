@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
+from helpers.read_page import check_page
 from rich.console import Console
 
+from cta_data.reports.latex import latex
 from cta_data.reports.page import page_html
-from cta_data.reports.table import Row, Table, TableColumn, csv_text, latex, table_of_frame
+from cta_data.reports.table import Row, Table, TableColumn, csv_text, without_empty_columns
 from cta_data.reports.table import terminal_tables as terminal
 
 TABLE = Table(
     columns=(
         TableColumn("", "name"),
-        TableColumn("ours", "ours", group="S_1"),
+        TableColumn("ours", group="S_1"),
         TableColumn("paper", "paper", "%", group="S_1"),
-        TableColumn("ours", "ours", group="<b>"),
+        TableColumn("ours", group="<b>"),
     ),
     rows=(Row(("n & m", "1", "2", "3"), "First"), Row(("x", "4", "—", "5"), "Second")),
     title="Title",
@@ -27,11 +30,13 @@ TABLE = Table(
 
 def test_latex_has_headings_of_groups_and_escapes() -> None:
     """Groups span their columns, rows are indented below theirs, commands are text."""
-    assert latex(TABLE, ["first"]).splitlines() == [
-        "% first",
+    lines = latex(TABLE, ["first"]).splitlines()
+    assert lines[0] == "% first" and lines[-1] == r"\endgroup"
+    start = lines.index(r"\begin{tabular}{lrrr}")
+    assert lines[start : lines.index(r"\end{tabular}") + 1] == [
         r"\begin{tabular}{lrrr}",
         r"\toprule",
-        r" & \multicolumn{2}{c}{S\_1} & \multicolumn{1}{c}{$<$b>} \\",
+        r" & \multicolumn{2}{c}{S\_1} & \multicolumn{1}{c}{$<$b$>$} \\",
         r"\cmidrule(lr){2-3}\cmidrule(lr){4-4}",
         r" & ours & paper, \% & ours \\",
         r"\midrule",
@@ -47,11 +52,21 @@ def test_latex_has_headings_of_groups_and_escapes() -> None:
 
 def test_a_page_escapes_the_data_and_links_addresses() -> None:
     """No text of a table, a list or a notice becomes a part of the page."""
-    page = page_html("table.html", title="<t>", notice="<n>", table=TABLE, lists={"L": ["<l>"]})
+    page = page_html(
+        "table.html",
+        title="<t>",
+        notice="<n>",
+        intro="<i> and `<code>`",
+        tables=[TABLE],
+        notes=TABLE.notes,
+        lists={"L": ["<l>"]},
+    )
+    check_page(page)
     assert "<b>" not in page and "<l>" not in page and "<n>" not in page
-    assert page.count("&lt;") == 4
+    assert "<i>" not in page and page.count("&lt;t&gt;") == 2
+    assert "<code>&lt;code&gt;</code>" in page
     assert '<a href="https://doi.org/10.1/2"' in page
-    assert '<td class="paper">2</td>' in page and '<th scope="row">x</th>' in page
+    assert re.search('<td class="paper[^"]*">2</td>', page) and '<th scope="row">x</th>' in page
 
 
 def printed(width: int) -> list[str]:
@@ -76,15 +91,17 @@ def test_a_narrow_terminal_has_the_table_in_parts() -> None:
     ]
 
 
-def test_a_frame_is_texts() -> None:
-    """Three decimals, a dash for what there is not; in CSV nothing."""
+def test_columns_that_say_nothing_are_left_out() -> None:
+    """Those of zeros are named; names of rows stay, even empty ones."""
+    columns = (TableColumn("", "name"), *(TableColumn(name) for name in ("a", "b", "c")))
+    table = Table(columns, (Row(("", "0", "—", "1")), Row(("", "0", "", "0"))))
+    shown = without_empty_columns(table)
+    assert [column.name for column in shown.columns] == ["", "c"]
+    assert [row.cells for row in shown.rows] == [("", "1"), ("", "0")]
+    assert [note for note in shown.notes if "a" in note and "b" not in note.split()] != []
+
+
+def test_csv_has_nothing_where_there_is_no_value() -> None:
+    """One line a row."""
     frame = pd.DataFrame({"a": [1, 2], "b": [0.5, math.nan], "c": ["x", None]})
-    table = table_of_frame(frame, "F")
-    assert [row.cells for row in table.rows] == [("1", "0.500", "x"), ("2", "—", "—")]
     assert csv_text(frame) == "a,b,c\n1,0.5,x\n2,,\n"
-    assert printed_headings(table) == ["a", "b", "c"]
-
-
-def printed_headings(table: Table) -> list[str]:
-    [part] = terminal(table, 80)
-    return [str(column.header) for column in part.columns]

@@ -144,7 +144,6 @@ def test_like_is_compared_with_like() -> None:
         result = table(*(session(cohort, str(age), age_years=age) for age in ages))
         row = result.loc[(name, "age_centre")]
         assert (row["ours"], row["published"]) == (centre, 60.0)
-        assert row["difference"] == centre - 60
 
 
 def test_what_nobody_told_is_missing_and_not_nought() -> None:
@@ -152,15 +151,13 @@ def test_what_nobody_told_is_missing_and_not_nought() -> None:
     result = table(session("susm", "1"), session("susm", "2"))
     assert all(math.isnan(v) for v in ours(result, "SUSM", "female", "male", "primary_lung"))
     assert ours(result, "SUSM", "sex_not_given", "primary_not_given", "age_not_given") == [2, 2, 2]
-    assert result.loc[("SUSM", "patients"), "difference"] == -1
-    assert math.isnan(result.loc[("SUSM", "female"), "difference"])
 
 
 def test_a_cohort_of_ones_own_has_no_published_figures() -> None:
-    """Its name is kept, and published and difference are missing in every row."""
+    """Its name is kept, and the published value is missing in every row."""
     result = table(session("mycohort", "1", (1.0,)))
     assert {p for p, _ in result.index} == {"mycohort"}
-    assert result[["published", "difference"]].isna().all(axis=None)
+    assert result["published"].isna().all()
 
 
 def test_patients_that_count_nowhere_are_listed_with_their_reason() -> None:
@@ -184,7 +181,7 @@ def test_an_empty_study_gives_an_empty_table() -> None:
     """No subject, no population; the columns are there all the same."""
     result = population_table(**frames(), published=PUBLISHED)
     assert len(result) == 0
-    assert list(result) == ["population", "row", "ours", "published", "difference", "n"]
+    assert list(result) == ["population", "row", "ours", "published", "n"]
 
 
 def test_every_printed_row_is_computed() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from html.parser import HTMLParser
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.read_page import check_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -19,25 +20,26 @@ from cta_data.drawing.planes import (
     ViewPlane,
     grey_window,
     lesion_centre,
+    lesion_window,
     orthogonal_planes,
     show,
     show_lesion,
 )
 from cta_data.drawing.png import png_bytes
+from cta_data.drawing.views import LesionViews, Locator, Slices, views_figure
+from cta_data.review.page_pictures import PagePicture
 from cta_data.review.pictures_page import (
+    FAILED,
+    ON_HOLD,
+    PASSED,
+    STATES,
     LeftOut,
     LesionEntry,
     SessionEntry,
     pictures_html,
     worst_first,
 )
-from cta_data.review.transfer_pictures import (
-    Checkerboard,
-    LesionPicture,
-    SessionPicture,
-    checkerboard,
-    draw_session,
-)
+from cta_data.review.transfer_pictures import Checkerboard, boards_figure, checkerboard
 from cta_data.study.session_id import SessionId
 
 
@@ -46,7 +48,11 @@ def lesion(number: int = 1, ratio: float = 1.0, shift: float = 0.0, **more: obje
 
 
 def entry(subject: str, *lesions: LesionEntry, failures: tuple[str, ...] = ()) -> SessionEntry:
-    return SessionEntry(SessionId("internal", subject, "1"), f"{subject}.png", failures, lesions)
+    picture = PagePicture(f"{subject}.png", 1320, 480, f"Checkerboards of subject {subject}")
+    drawn = ((1, replace(picture, file=f"{subject}_1.png")),) if lesions else ()
+    state = FAILED if failures else PASSED
+    about = {"registration": picture, "failures": failures, "lesions": lesions, "pictures": drawn}
+    return SessionEntry(SessionId("internal", subject, "1"), state, **about)  # type: ignore[arg-type]
 
 
 def test_outline_of_one_pixel_is_its_four_edges() -> None:
@@ -164,83 +170,94 @@ def test_worst_come_first() -> None:
     ]  # fmt: skip
 
 
-class _Reader(HTMLParser):
-    """Collects ids, links, pictures and text; notes tags that are not closed."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.sources: list[str] = []
-        self.tags: set[str] = set()
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = {name: value or "" for name, value in attrs}
-        self.tags.add(tag)
-        self.ids += [named["id"]] if "id" in named else []
-        self.links += [named["href"]] if "href" in named else []
-        self.sources += [named["src"]] if "src" in named else []
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_the_page_lists_every_session_once_and_needs_nothing_else() -> None:
-    """One section and picture each, links that lead within the page, no script, no address."""
+    """A section each, links that lead within the page, nothing from elsewhere."""
     entries = [entry(name, lesion()) for name in ("001", "002", "003")]
     page = pictures_html(entries, LeftOut(4, 5, 6, (("internal sub-009 ses-1", "gone"),)))
-    read = _Reader(page)
-    assert read.open == []
-    sections = [name for name in read.ids if name != "top"]
-    assert sections == [one.anchor for one in worst_first(entries)]
-    assert read.sources == ["001.png", "002.png", "003.png"]
-    inner = {link[1:] for link in read.links if link.startswith("#")}
-    assert inner == {*sections, "top"}
-    assert "script" not in read.tags and not re.search("https?:", page)
-    assert "4 without annotation, 5 excluded, 6 not transferred" in read.text
+    read = check_page(page)
+    anchors = [one.anchor for one in worst_first(entries)]
+    assert [one["id"] for one in read.all("section")] == anchors
+    inner = {one["href"] for one in read.all("a")}
+    assert {f"#{name}" for name in anchors} <= inner
+    assert not re.search("https?:|<script src", page)
     assert "internal sub-009 ses-1: gone" in read.text
-    assert "Worst first" in read.text
+
+
+def test_pictures_are_loaded_when_they_are_seen() -> None:
+    """Of hundreds of sessions none is loaded at once; those that passed are closed, others open."""
+    held = replace(entry("002", lesion()), state=ON_HOLD)
+    read = check_page(pictures_html([entry("001", lesion()), held], LeftOut()))
+    images = read.all("img")
+    assert {one["src"] for one in images} == {
+        f"00{n}{part}.png" for n in "12" for part in ("", "_1")
+    }
+    assert all(one["loading"] == "lazy" and one["width"] and one["height"] for one in images)
+    assert ["open" in one for one in read.all("details") if one.get("class") == "pictures"] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_session_is_in_one_state_by_which_it_is_found(state: str) -> None:
+    """The row of the overview and the section have it; who is on hold has the command to decide."""
+    page = pictures_html([replace(entry("001", lesion()), state=state)], LeftOut())
+    read = check_page(page)
+    marked = [about for _, about in read.elements if "data-state" in about]
+    assert [(one["data-state"], one["data-cohort"]) for one in marked] == [(state, "internal")] * 2
+    command = "cta-data accept --cohort internal --subject 001"
+    assert (command in read.text) == (state == ON_HOLD)
+
+
+def test_what_failed_stands_with_its_lesion() -> None:
+    """The measure with its limit is a text of the page, beside the picture."""
+    failed = lesion(failed=("volume ratio 0.41, 0.85 to 1.15 is plausible",))
+    read = check_page(pictures_html([entry("001", failed)], LeftOut()))
+    assert read.text.count("volume ratio 0.41, 0.85 to 1.15 is plausible") == 2
 
 
 def test_text_of_the_data_is_escaped() -> None:
     """Reasons and flags are told as they are, and never become a part of the page."""
     evil = "<script>alert('1 & 2')</script>"
     lost = lesion(lost_reason=evil)
-    flagged = lesion(2, flags=(evil,))
+    flagged = lesion(2, flags=(evil.replace("_", " "),))
     entries = [entry("001", lost, flagged, failures=(evil,))]
-    read = _Reader(pictures_html(entries, LeftOut(not_drawn=((evil, evil),)), evil))
-    assert "script" not in read.tags
-    assert read.text.count(evil) == 7
+    page = pictures_html(entries, LeftOut(not_drawn=((evil, evil),)), evil)
+    assert page.count("<script") == 1
+    assert check_page(page).text.count(evil) == 7
 
 
-def picture(n_lesions: int = 2) -> SessionPicture:
+def test_a_window_reaches_from_the_brain_to_the_lesion() -> None:
+    """Air does not darken the brain, and a lesion brighter than it has a grey of its own."""
+    voxels = np.zeros((20, 20, 20), np.float32)
+    voxels[5:15] = np.linspace(800, 1000, 4000).reshape(10, 20, 20)
+    image = sitk.GetImageFromArray(voxels)
+    low, high = grey_window(image, image > 0)
+    assert 790 < low < 830 and 970 < high <= 1000
+    values = np.full((8, 8), 900.0)
+    values[2:4, 2:4] = 1500
+    wide = lesion_window((low, high), values, values > 1000)
+    assert wide == (low, pytest.approx(1500))
+    assert lesion_window((low, high), values, values > 9999) == (low, high)
+    assert lesion_window((low, high), values, values > 1000, "CT") == (low, high)
+
+
+def views(techniques: int = 2) -> tuple[LesionViews, tuple[str, ...]]:
     rows, columns = np.indices((128, 128))
     values = (rows * columns % 97) / 96
     inside = np.hypot(rows - 64, columns - 60) < 12
-    variants = ("NAQ on the grid of MPRAGE", "NAQ on the grid of SPACE")
-    crops = tuple(
-        Crop(name, values, 0.25, tuple(Outline(variant, inside) for variant in variants))
-        for name in ("MPRAGE", "SPACE")
-    )
-    lesions = tuple(
-        LesionPicture(f"Lesion {i + 1}", ("0.1 cm³, $x$",), ("below one voxel",), crops)
-        for i in range(n_lesions)
-    )
-    board = Checkerboard("MPRAGE | SPACE, axial", "R", values, 1 - values)
-    return SessionPicture("internal sub-001 ses-1", "", variants, (board,) * 3, lesions)
+    names = ("NAQ on MPRAGE", "NAQ on SPACE")
+    crops = [
+        Crop(name, values, 0.25, tuple(Outline(variant, inside) for variant in names))
+        for name in ("MPRAGE", "SPACE", "FLAIR")[:techniques]
+    ]
+    shown = tuple(Slices(crop, crop, crop, 1.0) for crop in crops)
+    return LesionViews(Locator(np.full((220, 220), 0.3), (80.0, 60.0, 32.0)), shown), names
 
 
 def test_the_same_picture_gives_the_same_bytes() -> None:
     """PNG without metadata; the outlines' colours survive the reduction of colours."""
-    first, second = (png_bytes(draw_session(picture())) for _ in range(2))
+    first, second = (png_bytes(views_figure(*views())) for _ in range(2))
     assert first == second
     chunks = set(re.findall(rb"(tEXt|iTXt|zTXt|tIME|eXIf)", first))
     assert not chunks
@@ -249,14 +266,32 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
     assert {"#FFFFFF", *COLOURS[:2]} <= drawn
 
 
-def test_a_picture_grows_with_its_lesions_and_lesions_without_crops_are_named() -> None:
-    """Three lesions of two techniques fill a row; a lesion that is nowhere takes only text."""
-    heights = [draw_session(picture(n)).get_size_inches()[1] for n in (1, 3, 4)]
-    assert heights[0] == heights[1] < heights[2]
-    nowhere = LesionPicture("Lesion 9", (), ("lost on MPRAGE: outside the field of view",), ())
-    alone = SessionPicture("ukhd sub-001 ses-1", "", (), (), (nowhere,))
-    figure = draw_session(alone)
-    texts = [text.get_text() for text in figure.texts]
-    assert "Lesion 9" in texts
-    assert any("outside the" in text for text in texts)
-    assert figure.get_size_inches()[1] < heights[0] / 3
+def test_a_crop_stands_beside_itself_without_outlines() -> None:
+    """Nothing hides a small lesion in the second column; the locator has the box of the crop."""
+    pixels = np.asarray(Image.open(io.BytesIO(png_bytes(views_figure(*views())))).convert("RGB"))
+
+    def coloured(colour: str, left: int, right: int) -> int:
+        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        part = pixels[:220, left:right].astype(int)
+        return int((np.abs(part - wanted).sum(axis=2) < 30).sum())
+
+    assert coloured(COLOURS[0], 230, 450) > 100
+    assert coloured(COLOURS[0], 456, 676) == 0
+    assert coloured("#F0E442", 4, 224) > 50
+
+
+@pytest.mark.parametrize("techniques", [1, 2, 3])
+def test_a_picture_is_never_wider_than_a_page(techniques: int) -> None:
+    """More techniques make smaller crops."""
+    width, height = views_figure(*views(techniques)).get_size_inches() * 100
+    assert width <= 1320.5 and height < 480
+
+
+def test_checkerboards_stand_three_in_a_row() -> None:
+    """The second moving image is below the first; each says what it is of."""
+    values = np.zeros((30, 30))
+    board = Checkerboard("MPRAGE | SPACE, axial", "R", values, 1 - values)
+    heights = [boards_figure([board] * n).get_size_inches()[1] for n in (1, 3, 6)]
+    assert heights[0] == heights[1] == heights[2] / 2
+    texts = [text.get_text() for text in boards_figure([board]).texts]
+    assert texts == ["MPRAGE | SPACE, axial"]

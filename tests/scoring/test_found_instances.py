@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cta_data.reports.article import found_table_in_print, score_table_in_print
+from cta_data.reports.latex import latex
 from cta_data.reports.page import page_html
-from cta_data.reports.table import latex
 from cta_data.scoring import ARTICLE, score_masks
 from cta_data.scoring.collection import Pairing, Scores
 from cta_data.scoring.models import (
@@ -114,7 +115,7 @@ def test_the_paper_s_counts_stand_beside_ours_by_any_spelling() -> None:
         for name in "ABC"
     ]
     rows = found_instances(sets).set_index("test_set")
-    assert rows.index.tolist() == ["ynhh", "internal-HAQ", "own"]
+    assert rows.index.tolist() == ["internal-HAQ", "ynhh", "own"]
     assert rows.loc["ynhh", ["published_b_only", "published_a_only"]].tolist() == [100, 19]
     assert rows.loc["internal-HAQ", ["published_b_only", "published_a_only"]].tolist() == [6, 0]
     additional = rows["published_additional_per_patient"]
@@ -127,17 +128,15 @@ def test_the_paper_s_counts_stand_beside_ours_by_any_spelling() -> None:
     assert others["published_b_only"].isna().all() and others["published_a_only"].isna().all()
 
 
-def test_print_has_the_convention_and_the_paper_s_columns_apart() -> None:
+def test_print_has_the_paper_s_columns_apart() -> None:
     """HTML and LaTeX; a number that the paper does not print is a dash."""
     sets = [model(n, {"c0": ((2,), bars(2))}, test_set=t) for t in ("own", "susm") for n in "AB"]
-    table = found_table_in_print(found_instances(sets), "tables")
+    table = found_table_in_print(found_instances(sets))
     assert table.rows[0].cells[-3:] == ("120", "32", "0.840")
     assert table.rows[1].cells[-3:] == ("—", "—", "—")
-    page = page_html("table.html", title=table.title, table=table, lists={})
-    for text in (page, latex(table, [table.caption])):
-        assert "tables" in text and "nan" not in text
-    assert page.count('class="paper"') == 6
-    assert "convention “tables”" in page
+    page = page_html("table.html", title="", intro="", tables=[table], notes=(), lists={})
+    assert "nan" not in page + latex(table)
+    assert len(re.findall(r'<td class="paper[ "]', page)) == 6
 
 
 def test_shipped_counts_are_the_paper_s(shared_data: Path) -> None:
@@ -162,23 +161,20 @@ def test_shipped_counts_are_the_paper_s(shared_data: Path) -> None:
     assert stored.equals(module.found_form(path))
 
 
-def test_tables_have_the_paper_s_order() -> None:
-    """Table 2 begins with SPACE, 3 with SUSM; 4 goes model by model, MPRAGE before SPACE."""
+def test_test_sets_have_one_order_in_all_tables() -> None:
+    """MPRAGE before SPACE, then the external ones as the paper has them, then others by name."""
     names = ("MPRAGE", "SPACE", "UKHD", "UMMC", "own", "SUSM", "YNHH")
     sets = [model(n, {"c0": ((2,), bars(2))}, test_set=t) for t in names for n in "ABC"]
     orders = {
         name: list(dict.fromkeys(score_table(sets, name)["test_set"]))
         for name in ("table_2", "table_3", "table_s1")
     }
-    assert orders["table_2"] == ["SPACE", "MPRAGE"]
+    assert orders["table_2"] == ["MPRAGE", "SPACE"]
     assert orders["table_3"] == ["SUSM", "YNHH", "UMMC", "UKHD"]
     assert orders["table_s1"] == ["MPRAGE", "SPACE"]
-    rows = score_table(sets, "table_4")
-    told = list(dict.fromkeys(zip(rows["model"], rows["test_set"], strict=True)))
-    assert told == [(m, t) for m in "ABC" for t in ("MPRAGE", "SPACE")]
     further = list(dict.fromkeys(score_table(sets, "table_further")["test_set"]))
     assert further == ["SUSM", "YNHH", "UMMC", "UKHD", "own"]
-    assert in_paper_order(["b", "SUSM", "a", "b"], ("SUSM",)) == ["SUSM", "a", "b"]
+    assert in_paper_order(["b", "SUSM", "a", "b"]) == ["SUSM", "a", "b"]
 
 
 def test_rows_tell_cases_without_a_score_and_p_values_as_printed() -> None:
@@ -189,14 +185,15 @@ def test_rows_tell_cases_without_a_score_and_p_values_as_printed() -> None:
     assert set(total) == {3}
     sensitivity = rows[(rows["metric"] == "sensitivity") & (rows["model"] == "A")].iloc[0]
     assert (sensitivity["n"], sensitivity["n_undefined"], sensitivity["n_not_scored"]) == (1, 1, 1)
-    table = score_table_in_print(score_rows([less, B], "table_2"), "table_2", "article")
-    head = [column.heading for column in table.columns]
-    texts = [row.cells for row in table.rows]
-    by_metric = {(t[1], t[2]): dict(zip(head, t, strict=True)) for t in texts}
-    told = by_metric[("Sensitivity (instances)", "B")]
-    assert (told["n pairs"], told["paper: p"]) == ("1", "0.0277")
+    table = score_table_in_print(score_rows([less, B], "table_2"), "table_2")
+    head = [(column.group, column.heading) for column in table.columns]
+    by_metric = {row.cells[0]: dict(zip(head, row.cells, strict=True)) for row in table.rows}
+    told = by_metric["Sensitivity (instances)"]
+    test = next(group for group, heading in head if heading == "pairs")
+    assert (told[test, "pairs"], told[test, "paper"]) == ("1", "0.0277")
+    assert (told["Undefined", "A"], told["Not scored", "A"]) == ("1", "1")
     assert rows["n_pairs"].dtype == pd.Int64Dtype()
     alone = score_table([B], "table_2")
-    table = score_table_in_print(score_rows([B], "table_2"), "table_2", "article")
-    assert table.rows[0].cells[-5:-1] == ("—", "—", "—", "—")
+    table = score_table_in_print(score_rows([B], "table_2"), "table_2")
+    assert "Wilcoxon" not in [column.heading for column in table.columns]
     assert not math.isnan(alone["published_p_value"].iloc[0])

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from cta_data.reports.article import score_table_in_print
+from cta_data.reports.latex import latex
+from cta_data.reports.names import METRIC_NAMES
 from cta_data.reports.page import page_html
-from cta_data.reports.table import Table, latex
+from cta_data.reports.table import Table
 from cta_data.scoring import ARTICLE, score_masks
 from cta_data.scoring.collection import Pairing, Scores
 from cta_data.scoring.models import (
@@ -155,25 +157,36 @@ def test_published_values_stand_only_beside_what_means_the_same() -> None:
     ]  # fmt: skip
 
 
-def test_print_names_the_convention_and_marks_what_is_missing() -> None:
-    """HTML and LaTeX say by which rules; an absent value is a dash and never a number."""
-    table = score_table_in_print(score_rows([A, B], "table_2"), "table_2", "article")
+def test_print_has_models_side_by_side_and_marks_what_is_missing() -> None:
+    """One row a metric; an absent value is a dash and never a number."""
+    table = score_table_in_print(score_rows([A, B], "table_2"), "table_2")
+    assert [row.cells[0] for row in table.rows] == list(METRIC_NAMES.values())
+    by_group = {
+        group: [c.heading for c in table.columns if c.group == group] for group, _ in table.spans
+    }
+    assert [names for names in by_group.values()].count(["A", "B"]) >= 4
+    assert {c.content for c in table.columns if c.group.startswith("Paper")} == {"paper"}
     assert {len(row.cells) for row in table.rows} == {len(table.columns)}
     page = as_page(table)
-    assert "convention “article”" in page and "paper: mean ± SD" in page
     assert "nan" not in page
     assert "nan" not in latex(table)
     rows = score_rows([scored("A", [SIZES], test_set="OTHER")], "table_further")
-    assert "—" in as_page(score_table_in_print(rows, "table_further", "article"))
+    assert "nan" not in as_page(score_table_in_print(rows, "table_further"))
 
 
 def as_page(table: Table) -> str:
-    return page_html("table.html", title=table.title, table=table, lists={})
+    return page_html("table.html", title="", intro="", tables=[table], notes=(), lists={})
 
 
 def test_figures_are_the_same_bytes_and_carry_their_numbers(tmp_path: Path) -> None:
     """Twice the same SVG and PNG; test sets, models and counts are text in the SVG."""
-    from cta_data.reports.figures import box_figure, figure_bytes, found_figure, sensitivity_figure
+    from cta_data.reports.figures import (
+        box_figure,
+        figure_bytes,
+        found_alt,
+        found_figure,
+        sensitivity_figure,
+    )
     from cta_data.scoring.models.sets import all_cases
 
     curves = pd.concat([sensitivity_by_volume(A), sensitivity_by_volume(B)])
@@ -187,4 +200,4 @@ def test_figures_are_the_same_bytes_and_carry_their_numbers(tmp_path: Path) -> N
         assert first == second, name
         assert first["png"].startswith(b"\x89PNG")
         assert "SPACE" in first["svg"].decode()
-    assert "only A 0, only B 3" in figure_bytes(makers["found"]())["svg"].decode()
+    assert "only A 0, neither" in found_alt(found_lesions(A, B))

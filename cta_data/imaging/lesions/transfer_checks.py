@@ -198,20 +198,25 @@ def _out_of_limits(
     if not kept and off_by > 1 + 1e-6:
         inside = f" ({row.fraction_inside:.0%} in the field of view)"
         where = inside if row.fraction_inside < 1 else ""
-        reasons.append(Reason("volume_ratio_out_of_limits", ratio=check.volume_ratio, inside=where))
-    if not limits.least_volume_scale <= check.volume_scale <= limits.most_volume_scale:
-        reasons.append(Reason("volume_scale_out_of_limits", scale=check.volume_scale))
+        least, most = limits.least_volume_ratio, limits.most_volume_ratio
+        found = {"ratio": check.volume_ratio, "inside": where}
+        reasons.append(Reason("volume_ratio_out_of_limits", **found, least=least, most=most))
+    least, most = limits.least_volume_scale, limits.most_volume_scale
+    if not least <= check.volume_scale <= most:
+        scale = check.volume_scale
+        reasons.append(Reason("volume_scale_out_of_limits", scale=scale, least=least, most=most))
     shift, distance = check.centroid_shift_mm, check.surface_distance_mm
-    for code, value, most in (
+    for code, value, diagonals in (
         ("centroid_shift_too_large", shift, limits.most_centroid_shift_diagonals),
         ("surface_distance_too_large", distance, limits.most_surface_distance_diagonals),
     ):
-        if value is not None and value > most * diagonal:
-            reasons.append(Reason(code, distance_mm=value))
+        if value is not None and value > diagonals * diagonal:
+            reasons.append(Reason(code, distance_mm=value, limit_mm=diagonals * diagonal))
     dice = check.dice_there_and_back
     enough = min(row.n_voxels, row.volume_drawn_mm3 / grid.voxel_volume_mm3) >= limits.least_voxels
     if dice is not None and enough and dice < limits.least_dice_there_and_back:
-        reasons.append(Reason("dice_there_and_back_too_small", dice=dice))
+        limit = limits.least_dice_there_and_back
+        reasons.append(Reason("dice_there_and_back_too_small", dice=dice, limit=limit))
     if check.components_arrived > max(1, check.components_drawn):
         reasons.append(
             Reason(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cta_data.drawing.crops import FONT, Crop, draw_crop, legend_handles
-from cta_data.reports.figures.style import new_figure, settings
+from cta_data.reports.figures.style import WIDTH_IN, new_figure, settings
 
-WIDTH_IN = 7.1
-"""Two columns of a journal."""
-_EDGE, _GAP, _MARGIN, _LINE, _HEAD = 1.65, 0.06, 0.1, 0.125, 0.56  # inches
-_SIZE = 7.0
-_LETTERS_AN_INCH = 19
+_EDGE, _GAP, _MARGIN, _LINE, _HEAD = 2.4, 0.06, 0.1, 0.15, 0.3  # inches
+_SIZE = 8.0
+_LETTERS_AN_INCH = 16.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +25,7 @@ class FindingPicture:
     crops: tuple[Crop, ...]
 
 
-def findings_figure(
-    heading: str, pictures: Sequence[FindingPicture], names: tuple[str, ...]
-) -> Figure:
+def findings_figure(pictures: Sequence[FindingPicture], names: tuple[str, ...]) -> Figure:
     """Draw findings beside each other, three where each has one crop, else two; words below.
 
     Parameters
@@ -48,10 +43,10 @@ def findings_figure(
         for row, edge in zip(rows, edges, strict=True)
     ]
     height = _HEAD + sum(heights)
-    figure = new_figure(WIDTH_IN, height)
+    figure = new_figure(height)
     figure.set_layout_engine("none")
     with settings():
-        _head(figure, height, heading, names)
+        _head(figure, height, names)
         top = _HEAD
         for row, edge, tall in zip(rows, edges, heights, strict=True):
             for number, picture in enumerate(row):
@@ -66,27 +61,6 @@ def findings_figure(
     return figure
 
 
-def strip_figure(crops: Sequence[Crop], names: tuple[str, ...], edge: float = 2.6) -> Figure:
-    """Draw crops in a row below a legend, and once more without outlines.
-
-    Parameters
-    ----------
-    edge
-        Of a crop, inches.
-    """
-    width = max(len(crops) * (edge + _GAP) + _GAP, 1.6 * len(names))
-    height = 2 * (edge + _GAP) + 0.34
-    figure = new_figure(width, height)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("none")
-    bare = [replace(crop, outlines=()) for crop in crops]
-    with settings():
-        _head(figure, height, "", names)
-        _draw_crops(figure, (_GAP, 0.34), edge, crops, names)
-        _draw_crops(figure, (_GAP, 0.34 + edge + _GAP), edge, bare, names)
-    return figure
-
-
 def _edge(picture: FindingPicture, slot: float) -> float:
     count = max(1, len(picture.crops))
     return min(_EDGE, (slot - (count - 1) * _GAP) / count)
@@ -98,17 +72,13 @@ def _wrapped(picture: FindingPicture, letters: int) -> tuple[list[str], list[str
     return titles, [part for line in picture.lines for part in textwrap.wrap(line, letters)]
 
 
-def _head(figure: Figure, height: float, heading: str, names: tuple[str, ...]) -> None:
+def _head(figure: Figure, height: float, names: tuple[str, ...]) -> None:
     width = float(figure.get_size_inches()[0])
-    top = 1 - (0.27 if heading else 0.05) / height
+    top = 1 - 0.05 / height
     figure.legend(
         legend_handles(names), names, loc="upper left", bbox_to_anchor=(_MARGIN / width, top),
         ncols=len(names), frameon=False, handlelength=3.4, borderaxespad=0, borderpad=0.2,
-        prop={"family": FONT, "size": 7.5},
-    )  # fmt: skip
-    figure.text(
-        _MARGIN / width, 1 - 0.1 / height, heading, fontsize=9,
-        weight="bold", family=FONT, va="top", parse_math=False,
+        prop={"family": FONT, "size": 9},
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from cta_data.drawing.crops import FONT
-from cta_data.reports.figures.style import new_figure, settings
+from cta_data.reports.figures.style import SMALL, WIDTH_IN, new_figure, settings
 from cta_data.reports.flow import (
     ADDED,
     EXCLUDED,
@@ -23,8 +23,6 @@ from cta_data.reports.flow import (
     UNASSIGNED,
 )
 
-WIDTH_IN = 7.1
-"""Two columns of a journal."""
 FILLS = {
     ADDED: "#FFFFFF",
     TRAINING: "#CFE3F1",
@@ -35,10 +33,9 @@ FILLS = {
 }
 """Tints of Okabe and Ito's colours; every box says in words what it is."""
 MOST_REASONS = 6
-_LINE, _PADDING, _GAP, _BETWEEN = 0.155, 0.07, 0.09, 0.24  # inches
-_LEFT_WIDTH, _RIGHT_AT, _COUNTS_AT = 1.85, 2.35, 1.65
-_LETTERS = 74  # of a line of a box on the right
-_SIZE = 7.5
+_LINE, _PADDING, _GAP, _BETWEEN = 0.17, 0.08, 0.1, 0.26  # inches
+_LEFT_WIDTH, _RIGHT_AT, _COUNTS_AT = 2.3, 3.0, 2.2
+_LETTERS = 96  # of a line of a box on the right
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def flow_figure(flow: pd.DataFrame) -> Figure:
         rows.append(_totals(flow))
     heights = [max(left.height, _stacked(right)) for left, right in rows]
     height = sum(heights) + _BETWEEN * len(heights)
-    figure = new_figure(WIDTH_IN, height)
+    figure = new_figure(height)
     figure.set_layout_engine("none")
     with settings():
         axes = figure.add_axes((0, 0, 1, 1))
@@ -84,6 +81,18 @@ def flow_figure(flow: pd.DataFrame) -> Figure:
             _draw_row(axes, top, tall, left, right)
             top += tall + _BETWEEN
     return figure
+
+
+def flow_alt(flow: pd.DataFrame) -> str:
+    """Return what the figure shows in words: where the subject-sessions of each cohort went."""
+    parts = []
+    for cohort, part in flow.groupby("cohort", sort=True):
+        added = part.loc[part["stage"] == ADDED, "sessions"].iloc[0]
+        ends = part[part["stage"] != ADDED].groupby(["stage", "quality"], sort=False)["sessions"]
+        sums = ends.sum().reset_index().itertuples(index=False, name=None)
+        told = (" ".join(filter(None, (stage, quality, str(n)))) for stage, quality, n in sums)
+        parts.append(f"{cohort}: {added} added; {', '.join(told)}")
+    return f"Boxes and arrows: subject-sessions by cohort. {'. '.join(parts)}."
 
 
 def added_box(flow: pd.DataFrame) -> Box:
@@ -177,6 +186,6 @@ def _draw_box(axes: Axes, left: float, top: float, width: float, box: Box) -> No
         texts.append((left + 0.09, first + number * _LINE, line, "normal"))
     for x, y, text, weight in texts:
         axes.text(
-            x, y, text, va="center", fontsize=_SIZE, weight=weight, family=FONT,
+            x, y, text, va="center", fontsize=SMALL + 0.5, weight=weight, family=FONT,
             parse_math=False,
         )  # fmt: skip

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cta_data.reports.figures.style import (
     MARKERS,
     MODEL_COLOURS,
-    class_name,
-    grid_size,
+    SMALL,
+    grid_height,
     new_figure,
     panel_grid,
     settings,
+    show_percent,
 )
+from cta_data.reports.names import name_of_test_set, volume_class
+from cta_data.scoring.paper import in_paper_order
 
 
 def sensitivity_figure(rows: pd.DataFrame) -> Figure:
     """Draw one panel a test set: the share of lesions that each model detects, by volume.
 
     Bars are 95 % intervals (Wilson); the numbers below are lesions in the class. A class without a
-    lesion has no point.
+    lesion has no point, and no line leads across it.
 
     Parameters
     ----------
     rows
         As `sensitivity_by_volume` returns them, of any test sets and models.
     """
-    test_sets = list(dict.fromkeys(rows["test_set"]))
+    test_sets = in_paper_order(rows["test_set"])
     models = sorted(set(rows["model"]))
-    figure = new_figure(*grid_size(len(test_sets), 2.9, 2.4))
+    figure = new_figure(grid_height(len(test_sets), 2.6))
     with settings():
         panels = panel_grid(figure, len(test_sets), sharey=True)
         for axes, test_set in zip(panels, test_sets, strict=True):
@@ -40,14 +44,14 @@ def sensitivity_figure(rows: pd.DataFrame) -> Figure:
                 _points(axes, own, number, len(models))
             classes = mine[["from_cm3", "to_cm3", "n"]].drop_duplicates(["from_cm3"])
             names = [
-                f"{class_name(low, high)}\n{n}"
+                f"{volume_class(low, high)}\n{n}"
                 for low, high, n in classes.itertuples(index=False, name=None)
             ]
-            axes.set_xticks(range(len(names)), names, fontsize=6)
-            axes.set_title(test_set, fontsize=9)
-            axes.set_ylim(-0.02, 1.05)
-            axes.grid(axis="y", color="0.92")
-            axes.set_axisbelow(True)
+            axes.set_xticks(range(len(names)), names, fontsize=SMALL)
+            axes.set_xlim(-0.5, len(names) - 0.5)
+            axes.set_title(name_of_test_set(test_set), fontsize=10)
+            axes.set_ylim(-0.03, 1.03)
+            show_percent(axes)
         figure.supxlabel("Lesion volume (cm³), and number of lesions", fontsize=9)
         figure.supylabel("Sensitivity", fontsize=9)
         handles = panels[0].get_legend_handles_labels()
@@ -56,16 +60,32 @@ def sensitivity_figure(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _points(axes: object, own: pd.DataFrame, number: int, count: int) -> None:
+def sensitivity_alt(rows: pd.DataFrame) -> str:
+    """Return what the figure shows in words: lesions detected, of all of a test set."""
+    parts = []
+    for test_set in in_paper_order(rows["test_set"]):
+        mine = rows[rows["test_set"] == test_set]
+        sums = mine.groupby("model")[["detected", "n"]].sum()
+        told = ", ".join(f"model {m} {row['detected']} of {row['n']}" for m, row in sums.iterrows())
+        parts.append(f"{name_of_test_set(test_set)}: {told}")
+    return (
+        "Share of lesions that each model detects, by lesion volume, with 95 % intervals, one "
+        f"panel a test set. Of all volumes: {'; '.join(parts)}."
+    )
+
+
+def _points(axes: Axes, own: pd.DataFrame, number: int, count: int) -> None:
     colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
-    known = own["n"] > 0
-    place = np.arange(len(own))[known] + (number - (count - 1) / 2) * 0.15
-    value = own.loc[known, "sensitivity"].to_numpy(dtype=float)
-    low, high = (own.loc[known, name].to_numpy(dtype=float) for name in ("low", "high"))
-    axes.errorbar(  # type: ignore[attr-defined]
+    place = np.arange(len(own)) + (number - (count - 1) / 2) * 0.15
+    # A class without a lesion is NaN, which breaks the line.
+    value, low, high = (
+        own[name].where(own["n"] > 0).to_numpy(dtype=float)
+        for name in ("sensitivity", "low", "high")
+    )
+    axes.errorbar(
         place,
         value,
-        yerr=[np.maximum(value - low, 0), np.maximum(high - value, 0)],
+        yerr=[np.fmax(value - low, 0), np.fmax(high - value, 0)],
         fmt=f"{MARKERS[number % len(MARKERS)]}-",
         color=colour,
         markersize=4,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,12 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 # Okabe and Ito 2008; each model has a marker and a hatch as well, for print without colour.
 MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++")
 PNG_DPI = 150
+WIDTH_IN = 10.0
+"""Of every figure: 960 pixels on a page, so that 7 points are 9 pixels."""
+SMALL = 7.5
+"""Points of the smallest letters."""
 MOST_COLUMNS = 3
 _SETTINGS: Any = {
     "svg.hashsalt": "cta_data",
@@ -28,7 +32,7 @@ _SETTINGS: Any = {
 }
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(height: float, width: float = WIDTH_IN) -> Figure:
     """Return an empty figure (inches) in the common style."""
     with rc_context(_SETTINGS):
         return Figure(figsize=(width, height), layout="constrained")
@@ -44,15 +48,17 @@ def panel_grid(figure: Figure, count: int, **options: Any) -> list[Axes]:
     return panels[:count]
 
 
-def grid_size(count: int, width: float, height: float) -> tuple[float, float]:
-    """Return width and height (inches) of a figure with so many panels of a size."""
-    columns = min(count, MOST_COLUMNS)
-    return 0.6 + width * columns, 0.8 + height * -(-count // columns)
+def grid_height(count: int, height: float) -> float:
+    """Return the height (inches) of a figure with so many panels of a height."""
+    return 0.8 + height * -(-count // min(count, MOST_COLUMNS))
 
 
-def class_name(low: float, high: float) -> str:
-    """Return a class of volume (cm³) in words; the upper limit is not part of it."""
-    return f"≥{low:g}" if math.isinf(high) else f"{low:g}–{high:g}"
+def show_percent(axes: Axes) -> None:
+    """Show fractions as per cent, as tables do, with a line at each mark."""
+    axes.yaxis.set_major_locator(MultipleLocator(0.2))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
 
 
 def settings() -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from cta_data.scoring.paper import published_table_1
 
 Value = tuple[float, int]
 """A value (NaN where there is none) and how many values it rests on."""
-COLUMNS = ["population", "row", "ours", "published", "difference", "n"]
+COLUMNS = ["population", "row", "ours", "published", "n"]
 SPREAD: dict[str, Callable[[pd.Series], float]] = {
     "median": lambda values: values.median(),
     "q1": lambda values: float(values.quantile(0.25)),
@@ -43,9 +43,9 @@ def population_table(
     -------
     pandas.DataFrame
         One row a population and row of the table, with the columns population, row, ours,
-        published, difference (ours - published) and n (how many values `ours` rests on). NaN
-        where there is no value: a count over values of which none was given is missing, not
-        nought. Ages are years, volumes cm3; quartiles are linear, SD has ddof 1. `age_centre` is
+        published and n (how many values `ours` rests on). NaN where there is no value: a count over
+        values of which none was given is missing, not nought. Ages are years, volumes cm3;
+        quartiles are linear, SD has ddof 1. `age_centre` is
         the median, or the mean where the paper printed mean and SD.
     """
     printed = published_table_1() if published is None else published
@@ -62,9 +62,9 @@ def population_table(
         values |= _lesion_rows(evaluated[evaluated["population"] == name], lesions)
         for row, (ours, n) in values.items():
             theirs = float(mine.get(row, math.nan))
-            rows.append((name, row, ours, theirs, ours - theirs, n))
+            rows.append((name, row, ours, theirs, n))
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    kinds = {"ours": float, "published": float, "difference": float, "n": int}
+    kinds = {"ours": float, "published": float, "n": int}
     return frame.astype({"population": "string", "row": "string", **kinds})
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from cta_data.scoring.models.found import FOUND_ORDER
 from cta_data.scoring.models.sets import ScoredSet
 from cta_data.scoring.paper import PAIR, in_paper_order
 
@@ -85,7 +84,7 @@ def choose_findings(
         The two that are compared.
     """
     chosen: list[SelectedExample] = []
-    for test_set in in_paper_order((one.test_set for one in sets), FOUND_ORDER):
+    for test_set in in_paper_order(one.test_set for one in sets):
         own = sorted((s for s in sets if s.test_set == test_set), key=lambda one: one.model)
         for technique in dict.fromkeys(one.technique for one in own):
             chosen += _choose([s for s in own if s.technique == technique], models)

@@ -11,8 +11,6 @@ from cta_data.scoring.models.sets import ScoredSet
 from cta_data.scoring.paper import PAIR, in_paper_order, printed_name, published_found_instances
 
 KINDS = ("both", "B only", "A only", "none")
-FOUND_ORDER = ("SUSM", "YNHH", "UMMC", "UKHD", "SPACE", "MPRAGE")
-"""Test sets as the paper lists what was found."""
 
 
 def found_lesions(first: ScoredSet, second: ScoredSet) -> pd.DataFrame:
@@ -73,7 +71,7 @@ def model_pairs(
 
     Both have to read one technique: lesions are compared by their numbers in the reference.
     """
-    for test_set in in_paper_order((one.test_set for one in sets), FOUND_ORDER):
+    for test_set in in_paper_order(one.test_set for one in sets):
         mine = {one.model: one for one in sets if one.test_set == test_set}
         if set(models) <= set(mine):
             first, second = (mine[name] for name in models)

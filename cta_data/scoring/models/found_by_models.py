@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from cta_data.scoring.models.found import FOUND_ORDER
 from cta_data.scoring.models.sets import ScoredSet
 from cta_data.scoring.paper import in_paper_order
 
@@ -44,7 +43,7 @@ def lesions_by_models(sets: Sequence[ScoredSet]) -> pd.DataFrame:
         for model in sorted(set(rows["model"]))
     }
     ordered = pd.DataFrame(columns).reset_index()
-    ranks = {name: n for n, name in enumerate(in_paper_order(ordered["test_set"], FOUND_ORDER))}
+    ranks = {name: n for n, name in enumerate(in_paper_order(ordered["test_set"]))}
     return ordered.sort_values(KEY, key=lambda c: c.map(ranks) if c.name == KEY[0] else c)
 
 

@@ -37,15 +37,13 @@ class TablePlan:
     Attributes
     ----------
     test_sets
-        As the paper names them, in its order.
+        As the paper names them.
     metrics
         Ours, with the paper's name of each.
     tests
         Whether B is tested against A.
     published
         Name of the published scores; empty where the paper's are not available.
-    by_model
-        Whether rows go model by model, and not test set by test set.
     """
 
     title: str
@@ -54,7 +52,6 @@ class TablePlan:
     metrics: Mapping[str, str]
     tests: bool = False
     published: str = ""
-    by_model: bool = False
 
     def has(self, one: ScoredSet) -> bool:
         """Return whether the paper has this model on this test set in the table."""
@@ -85,14 +82,12 @@ PAPER_TABLES = {
         ("A", "B", "C"),
         INSTANCE,
         published="table_4",
-        by_model=True,
     ),
     "table_s1": TablePlan(
         "Models A, B, C and D on the internal test sets: detection",
         INTERNAL,
         ("A", "B", "C", "D"),
         INSTANCE,
-        by_model=True,
     ),
     "table_segmentation": TablePlan(
         "Models A, B and C on the SPACE test set: segmentation",
@@ -172,14 +167,11 @@ def score_rows(
         chosen = [one for one in sets if plan.has(one)]
     printed = _as_fractions(published_scores() if published is None else published)
     printed = printed[printed["table"] == plan.published]
-    rows = [
+    return [
         row
-        for test_set in in_paper_order((one.test_set for one in chosen), plan.test_sets)
+        for test_set in in_paper_order(one.test_set for one in chosen)
         for row in _rows(plan, [s for s in chosen if s.test_set == test_set], printed)
     ]
-    if plan.by_model:
-        rows.sort(key=lambda row: row.model)  # stable: test sets and metrics keep theirs
-    return rows
 
 
 def score_frame(rows: Sequence[ScoreRow]) -> pd.DataFrame:
@@ -211,8 +203,8 @@ def score_table(
         (fractions), and the paper's of each as `published_…` where the paper's are available. Where
         models are tested, also the p-values of B against A: `wilcoxon_p` (paired, primary),
         `holm_p` (adjusted within the test set), `mann_whitney_p`, `n_pairs`, and
-        `published_p_value`. NaN where there is none. Rows are ordered as in the paper: Tables 4
-        and S1 by model and test set, the others by test set and metric.
+        `published_p_value`. NaN where there is none. Rows are ordered by test set, metric and
+        model.
     """
     return score_frame(score_rows(sets, name, published))
 
