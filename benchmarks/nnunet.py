@@ -92,13 +92,13 @@ def prepared_trainer(kind: type, job: dict[str, Any], prepared: dict[str, Any], 
     """Return nnU-Net's trainer, or ours, with the same plan, numbers and seed."""
     import torch
 
-    from cta_data.training.nnunet.trainer import SeededTrainer, seed_everything
+    from cta_data.training.nnunet.trainer import seed_everything
 
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8")) | {"continue_training": False}
     dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
     trainer = kind(plans, job["configuration"], 0, dataset, torch.device("cpu"))
     options = OPTIONS | {"epochs": epochs}
-    if kind is SeededTrainer:
+    if hasattr(kind, "prepare"):
         trainer.prepare(options)
         return trainer
     trainer.num_epochs = epochs
@@ -170,7 +170,7 @@ def compare(job: dict[str, Any], epochs: int, rounds: int) -> None:
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     from cta_data.training.nnunet.planning import plan_job
-    from cta_data.training.nnunet.trainer import SeededTrainer, seed_everything
+    from cta_data.training.nnunet.trainer import seed_everything, seeded
 
     class SeededOriginal(nnUNetTrainer):
         """nnU-Net's trainer, seeded as ours is outside of the epoch that it times."""
@@ -182,7 +182,7 @@ def compare(job: dict[str, Any], epochs: int, rounds: int) -> None:
     torch.set_num_threads(1)
     prepared = plan_job(job)
     os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 - its name
-    kinds = {"nnU-Net": SeededOriginal, "ours": SeededTrainer}
+    kinds = {"nnU-Net": SeededOriginal, "ours": seeded(nnUNetTrainer)}
     epoch: dict[str, list[list[float]]] = {label: [] for label in kinds}
     whole: dict[str, list[float]] = {label: [] for label in kinds}
     losses: dict[str, list[float]] = {}

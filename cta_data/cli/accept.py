@@ -9,6 +9,7 @@ import typer
 from typer import Option
 
 from cta_data.cli.bundles import Takes
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import DateOption, Execution, JsonOutput, StudySelection, day_of
 from cta_data.cli.runner import recorded
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
@@ -34,15 +35,18 @@ def accept(
     on: DateOption = "",
     reason: Annotated[str, Option(help="Why; without it, only list what waits.")] = "",
 ) -> int:
-    """List registrations and transfers that are held back, or decide about some."""
+    """List what is on hold, or accept or reject it."""
     from cta_data.review.acceptance import JUDGED, ReviewDecision, decide_about, held_back
+    from cta_data.terminal.next_commands import after_accept
     from cta_data.versioning.datasets import git_identity
 
     if step and step not in JUDGED:
         raise ConfigurationError("step_without_review", step=step, judged=tuple(JUDGED))
     study, selected = selection.open(), selection.selected()
     if not (reason or author or reject or on):
-        return _listed(held_back(study, selected), output)
+        code = _listed(held_back(study, selected), output)
+        tell_next(study, selection, output, after_accept)
+        return code
     if not selected.subjects:
         raise ConfigurationError("decision_subjects_missing")
     author = author or git_identity(study.root).partition(" <")[0]
@@ -50,7 +54,9 @@ def accept(
     command = recorded(context, author=author, on=verdict.decided_on)
     commit = not execution.replay
     done = decide_about(study, selected, verdict, command, step=step, commit=commit)
-    return _listed(done, output)
+    code = _listed(done, output)
+    tell_next(study, selection, output, after_accept)
+    return code
 
 
 def _listed(found: list[HeldBack], output: JsonOutput) -> int:

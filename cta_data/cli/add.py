@@ -8,6 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, JsonOutput, StudyChoice
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.terminal.output import print_lines
@@ -41,7 +42,7 @@ def add(
         float, Option("--unpacked-limit", min=0.001, help="GiB that archives may unpack to.")
     ] = 200.0,
 ) -> int:
-    """Take raw files (folder or archive) into a cohort's sourcedata."""
+    """Take raw files (folder or archive) into a cohort."""
     from cta_data.given_paths import require_given_file
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.pipeline.addition import take_in
@@ -52,6 +53,7 @@ def add(
         addition_lines,
         trouble_lines,
     )
+    from cta_data.terminal.next_commands import after_add
 
     study = chosen.open()
     require_cohort_name(study, cohort)
@@ -74,4 +76,6 @@ def add(
     for line in (*trouble_lines(done.plan), *(f"note: {note}" for note in done.notes)):
         output.note(line)
     output.show(lambda: addition_content(done), addition_lines(done))
+    if not execution.dry_run:
+        tell_next(study, chosen, output, after_add, cohort)
     return EXIT_FAILED if done.n_failed else EXIT_OK

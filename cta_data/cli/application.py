@@ -12,7 +12,6 @@ from functools import cache
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from typer import Option
 from typer.main import get_command
 
@@ -27,6 +26,7 @@ from cta_data.cli.distribution import distribution
 from cta_data.cli.doctor import doctor
 from cta_data.cli.evaluate import evaluate
 from cta_data.cli.experiment import experiment
+from cta_data.cli.groups import GroupedCommands
 from cta_data.cli.init import init
 from cta_data.cli.model import export, import_, list_models
 from cta_data.cli.pictures import pictures
@@ -42,7 +42,7 @@ from cta_data.cli.train import train
 from cta_data.cli.transfer_mask import transfer_mask
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
-from cta_data.terminal.output import error_console, print_json
+from cta_data.terminal.output import print_error, print_errors, print_json
 from cta_data.versioning.tools import use_environment_tools
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -57,23 +57,29 @@ MODEL_COMMANDS: dict[str, Callable[..., int]] = {
 }
 
 
-def _group(name: str, help_text: str) -> typer.Typer:
+def _group(name: str, help_text: str, **settings: Any) -> typer.Typer:
     return typer.Typer(
         name=name,
         help=help_text,
         no_args_is_help=True,
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+        **settings,
     )
 
 
 app = _group(
-    "cta-data", "Data management and curation for cross-technique annotation of brain metastases."
+    "cta-data",
+    "Data management and curation for cross-technique annotation of brain metastases.",
+    cls=GroupedCommands,
+    add_completion=True,
 )
 for _command_function in COMMANDS:
     app.command()(with_bundles(_command_function))
-_models = _group("model", "List, export and import models.")
+_models = _group(
+    "model", "List, export and import models.", cls=GroupedCommands, add_completion=False
+)
 for _name, _command_function in MODEL_COMMANDS.items():
     _models.command(_name)(with_bundles(_command_function))
 app.add_typer(_models)
@@ -123,8 +129,7 @@ def run() -> None:
     except (CtaError, OSError) as error:
         if "--json" in sys.argv and isinstance(error, CtaError):
             print_json({"error": error.reason.as_dict() | {"reason": str(error)}})
-        told = f"[bold red]Error:[/] {escape(_in_words(error))}"
-        error_console().print(told, soft_wrap=True, markup=True)
+        print_error(_in_words(error))
         sys.exit(EXIT_FAILED if isinstance(error, DataRefused) else EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -159,7 +164,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""
-        error_console().print(record.getMessage(), soft_wrap=True)
+        print_errors(record.getMessage())
 
 
 def _show_log() -> None:

@@ -72,7 +72,10 @@ def audit(
         bool, Option("--page/--no-page", help="Draw the page of all that is listed.")
     ] = True,
 ) -> int:
-    """List and draw false positives, with scores by verdicts; or record a reader's verdict."""
+    """List and draw false positives, or record a reader's verdict.
+
+    Scores are given with the verdicts, too.
+    """
     from cta_data.review.audit_list import START, false_positives
     from cta_data.scoring import convention_named
 

@@ -57,7 +57,7 @@ def compare(
         int | None, Option("--seed", min=0, help="Of the resampling; a fixed one without it.")
     ] = None,
 ) -> int:
-    """Test whether the scores of B differ from those of A, case by case."""
+    """Test whether scores of B differ from those of A."""
     from cta_data.destinations import require_file_place
     from cta_data.scoring.conventions import convention_named
     from cta_data.scoring.kept_comparison import compare_kept, write_comparison

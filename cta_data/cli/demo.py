@@ -34,9 +34,10 @@ def demo(
     ] = 1.5,
     seed: Annotated[int, Option("--seed", help="Seed of the digital patients.")] = 1,
 ) -> int:
-    """Make a small trial of digital patients and run everything up to builds A to D, or to scores.
+    """Make a study of digital patients, up to training sets.
 
-    With other cohorts, digital patients are written as those are distributed, and join.
+    With `--train` up to models and their scores. With other cohorts, digital patients are written
+    as those are distributed, and join.
     """
     from cta_data.demo.demonstration import run_demonstration
 

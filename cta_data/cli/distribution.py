@@ -30,7 +30,10 @@ def distribution(
         list[str] | None, Option("--forbid", help="Sibling that may no longer; with --cohort.")
     ] = None,
 ) -> int:
-    """Show how many files are restricted and which siblings may hold them; allow and forbid."""
+    """Show which files are restricted, and who may hold them.
+
+    With `--allow` and `--forbid` it says which may.
+    """
     from cta_data.study.sharing import share
 
     if (allowed or forbidden) and not chosen.named:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from cta_data.cli.bundles import Takes
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import ConventionOption, Execution, Output, StudyChoice
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.terminal.output import print_errors
@@ -37,7 +38,7 @@ def evaluate(
         Path | None, Option(help="Folder of <model>/<test set>/<case>.nii.gz; else the study's.")
     ] = None,
 ) -> int:
-    """Score all predictions; write the paper's tables and figures from them."""
+    """Score all predictions; write the paper's tables and figures."""
     from cta_data.destinations import require_folder_place
     from cta_data.given_paths import require_given_folder
     from cta_data.reports.evaluate import NAMES, convention_folder
@@ -45,6 +46,7 @@ def evaluate(
     from cta_data.reports.evaluate_study import evaluate_study
     from cta_data.scoring import convention_named
     from cta_data.study.study import EVALUATION
+    from cta_data.terminal.next_commands import after_evaluate
 
     rules = convention_named(convention)
     for given in filter(None, (references, predictions)):
@@ -61,13 +63,15 @@ def evaluate(
             note=output.note,
             commit=not execution.replay,
         )
-    else:
-        place = output.out or Path(EVALUATION)
-        found = _find(references, predictions, chosen, output)
-        read = [references, predictions, *_masks_of(found)]
-        folder = convention_folder(place, rules)
-        require_folder_place(folder, read, NAMES, overwrite=output.overwrite)
-        done = run(found, place, rules, jobs=execution.jobs, note=output.note)
+        code = _show(done, place, output)
+        tell_next(study, chosen, output, after_evaluate)
+        return code
+    place = output.out or Path(EVALUATION)
+    found = _find(references, predictions, chosen, output)
+    read = [references, predictions, *_masks_of(found)]
+    folder = convention_folder(place, rules)
+    require_folder_place(folder, read, NAMES, overwrite=output.overwrite)
+    done = run(found, place, rules, jobs=execution.jobs, note=output.note)
     return _show(done, place, output)
 
 

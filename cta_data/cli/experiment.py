@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, TrainingChecks
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import ConventionOption, Execution, JsonOutput, StudyChoice
 from cta_data.cli.runner import recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
@@ -34,9 +35,13 @@ def experiment(
     ] = None,
     convention: ConventionOption = "article",
 ) -> int:
-    """Train, predict and evaluate the paper's settings; run again, it goes on where it was."""
+    """Train, predict and evaluate the paper's settings.
+
+    Interrupted, it resumes when it is run again.
+    """
     from cta_data.demo.experiment import run_experiment
     from cta_data.scoring import convention_named
+    from cta_data.terminal.next_commands import after_evaluate
 
     if name != "paper":
         raise ConfigurationError("experiment_unknown", name=name)
@@ -58,10 +63,11 @@ def experiment(
         made.append(done)
         return done.report
 
-    code = run_units(execution, output, list, work).code
+    code = run_units(execution, output, list, work, watched=study.root).code
     evaluation = made[0].evaluation
     if evaluation is not None and evaluation.sets and not output.as_json:
         print_lines([f"Look at {study.root / 'evaluation' / convention / 'report.html'}"])
+    tell_next(study, chosen, output, after_evaluate)
     failed = code == EXIT_FAILED or (evaluation is not None and bool(evaluation.missing))
     return EXIT_FAILED if failed else EXIT_OK
 

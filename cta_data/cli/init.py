@@ -21,16 +21,16 @@ def init(
         bool, Option("--empty", help="Start without a cohort; `add` brings them in.")
     ] = False,
 ) -> int:
-    """Make a study: a DataLad superdataset with its cohorts as subdatasets."""
+    """Make a study: a DataLad superdataset with its cohorts."""
     from cta_data.study.creation import create_study
+    from cta_data.terminal.next_commands import after_init, standing_of
 
     folder = study.absolute()
     made = create_study(folder, name or folder.name, () if empty else tuple(cohort or ["internal"]))
-    first = made.cohorts[0] if made.cohorts else "COHORT"
     print_lines(
         [
             f"Made the study {study} with {', '.join(made.cohorts) or 'no cohort'}.",
-            f"Next: cd {study}; cta-data add {first} FOLDER",
+            f"Next: cd {study}; {after_init(standing_of(made))}",
         ]
     )
     return EXIT_OK

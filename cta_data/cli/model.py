@@ -15,7 +15,7 @@ from cta_data.terminal.output import print_frame, print_lines
 
 
 def list_models(output: JsonOutput, chosen: StudyChoice) -> int:
-    """List the models of the study, a line a fold, as their cards tell."""
+    """List the models of the study, a line for each fold."""
     from cta_data.training.model_cards import read_cards
 
     cards = read_cards(chosen.open())
@@ -36,7 +36,10 @@ def export(
     output: Annotated[Output, Takes("overwrite")],
     chosen: StudyChoice,
 ) -> int:
-    """Write a model as a zip that `nnUNetv2_install_pretrained_model_from_zip` installs."""
+    """Write a model as a zip that any nnU-Net can install.
+
+    The command of nnU-Net is `nnUNetv2_install_pretrained_model_from_zip`.
+    """
     from cta_data.training.model_cards import export_trained
 
     study = chosen.open()
@@ -50,7 +53,7 @@ def import_(
     archive: Annotated[Path, Argument(help="The zip file that nnU-Net or we exported.")],
     chosen: StudyChoice,
 ) -> int:
-    """Take a model of anyone's nnU-Net into the study; nothing in it is executed."""
+    """Take a model of any nnU-Net in; nothing of it is executed."""
     from cta_data.given_paths import require_given_file
     from cta_data.study import layout
     from cta_data.training.model_cards import take_model

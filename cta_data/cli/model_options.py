@@ -10,7 +10,7 @@ from typer import Option
 
 from cta_data.cli.options import Execution, Output
 from cta_data.errors import ConfigurationError
-from cta_data.terminal.output import print_errors, print_json, print_lines
+from cta_data.terminal.output import print_errors, print_json, print_lines, print_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from cta_data.training.models import Model
     from cta_data.training.runner import TrainingRequest
 
-DEVICES = ("cuda", "cpu", "mps")
+CUDA = "cuda"
+DEVICES = (CUDA, "cpu", "mps")
 _FOLDS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 SettingOption = Annotated[
@@ -36,7 +37,7 @@ class ModelOptions:
     fold: Annotated[str, Option("--fold", help="Numbers from 0, as 0, or 0,1, or 0-4, or all.")] = (
         "all"
     )
-    device: Annotated[str, Option("--device", help="cuda, cpu or mps.")] = "cuda"
+    device: Annotated[str, Option("--device", help="cuda, cpu or mps.")] = CUDA
     epochs: Annotated[
         int, Option("--epochs", min=0, help="Epochs; 0 for training.epochs of study.toml.")
     ] = 0
@@ -88,6 +89,12 @@ class ModelOptions:
                 message=str(first["msg"]),
             ) from error
 
+    def words(self) -> list[str]:
+        """Return the options that name a model and its device, as they were given."""
+        named = {"configuration": self.configuration, "planner": self.planner}
+        given = {"device": self.device if self.device != CUDA else "", **named}
+        return [f"--{name} {value}" for name, value in given.items() if value]
+
     def request(
         self, study: Study, settings: Sequence[str], execution: Execution, command: tuple[str, ...]
     ) -> TrainingRequest:
@@ -98,7 +105,8 @@ class ModelOptions:
         ConfigurationError
             A device, a fold or a value is none that is known.
         """
-        from cta_data.training.runner import TrainingRequest, machine_for
+        from cta_data.training.machine import machine_for
+        from cta_data.training.runner import TrainingRequest
 
         require_device(self.device)
         training = self.section(study.configuration.training)
@@ -166,8 +174,9 @@ class TrainingChecks:
         self._found[model.name] = [vars(check) for check in checks]
         if not self._as_json:
             marks = {True: "ok  ", False: "STOP"}
-            lines = (f"  {marks[one.passed]} {one.name}: {one.found}" for one in checks)
-            print_lines([f"Model {model.name}:", *lines])
+            print_lines([f"Model {model.name}:"])
+            for one in checks:
+                print_wrapped(f"  {marks[one.passed]} {one.name}: {one.found}", below=" " * 7)
 
     def stopped(self) -> None:
         """Say that they stopped the training."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import JsonOutput, StudySelection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.terminal.output import print_errors
@@ -18,8 +19,12 @@ MOST_TOLD = 5
 
 
 def pictures(selection: StudySelection, output: JsonOutput) -> int:
-    """Draw every transfer, worst first: checkerboards, and each lesion on each technique."""
+    """Make the QC page: every transfer, worst first.
+
+    Checkerboards of the registration, and each lesion on each technique.
+    """
     from cta_data.review.pictures import make_pictures
+    from cta_data.terminal.next_commands import after_pictures
 
     study = selection.open()
     made = make_pictures(study, selection.selected(), output.note)
@@ -31,6 +36,7 @@ def pictures(selection: StudySelection, output: JsonOutput) -> int:
         output.note(f"not drawn: {name}: {reason}")
     page = os.path.relpath(study.root / made.page)
     output.show(lambda: _content(made), _lines(made, page))
+    tell_next(study, selection, output, after_pictures)
     return EXIT_FAILED if not_drawn else EXIT_OK
 
 

@@ -11,6 +11,7 @@ from typer import Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, require_device
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, Output, StudyChoice
 from cta_data.cli.runner import recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
@@ -73,13 +74,17 @@ def predict(
         bool, Option("--probabilities", help="Keep the probability of lesion as well.")
     ] = False,
 ) -> int:
-    """Predict test sets, or a folder of images; each model reads its own setting's technique."""
+    """Predict test sets, or a folder of images.
+
+    A model reads the technique of its own setting in every test set.
+    """
     if folder.source is not None:
         if options.fold != "all" or unequal_folds:
             raise ConfigurationError("fold_options_with_input")
         return _predict_folder(folder, options, output, chosen, setting or [], probabilities)
     settings = _settings_of_test_sets(setting, folder)
     from cta_data.engine import RunOptions, plan_steps
+    from cta_data.terminal.next_commands import after_predict
     from cta_data.training.predict import prediction_step
     from cta_data.training.runner import predict_sets, prediction_options, prediction_tasks
 
@@ -89,13 +94,16 @@ def predict(
     tasks = prediction_tasks(study, request, on or [])
     print_errors(*dict.fromkeys(_lacking(tasks)))
     step = prediction_step(tasks, prediction_options(request), request.machine)
-    return run_units(
+    code = run_units(
         execution,
         output,
         lambda: plan_steps(study, [step], RunOptions()),
         lambda observer: predict_sets(study, request, tasks, observer),
         notes=True,
     ).code
+    if not execution.dry_run:
+        tell_next(study, chosen, output, after_predict)
+    return code
 
 
 def _settings_of_test_sets(setting: list[str] | None, folder: Folder) -> list[str]:

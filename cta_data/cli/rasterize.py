@@ -34,7 +34,7 @@ def rasterize(
     ] = True,
     nifti_form: NiftiFormOption = "",
 ) -> int:
-    """Turn the contours of one structure set into masks on the grid of an image.
+    """Make masks from the contours of a structure set, on an image.
 
     Masks of a NIfTI image have its order of voxels; those of a DICOM series are in RAS order, as
     all images that this program makes of DICOM.

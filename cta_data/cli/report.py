@@ -9,6 +9,7 @@ import typer
 from typer import Argument
 
 from cta_data.cli.bundles import Takes
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, JsonOutput, StudySelection
 from cta_data.cli.runner import recorded
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
@@ -27,8 +28,9 @@ def report(
         list[str] | None, Argument(metavar="[table1]...", help="Reports; all without it.")
     ] = None,
 ) -> int:
-    """Describe the study: Table 1 beside the paper's figures, and the sources to cite."""
+    """Describe the study: Table 1, and the sources to cite."""
     from cta_data.reports.report import make_reports, write_reports
+    from cta_data.terminal.next_commands import after_status
     from cta_data.terminal.report_table import written_lines
 
     study, cohorts = chosen.open(), chosen.named
@@ -42,6 +44,7 @@ def report(
         return EXIT_NOTHING
     write_reports(study, made, recorded(context), commit=not execution.replay)
     output.show(lambda: _content(made), written_lines(study, made))
+    tell_next(study, chosen, output, after_status)
     return EXIT_OK
 
 

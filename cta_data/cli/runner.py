@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cta_data.cli.options import Execution, Output, StudySelection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import ProgressObserver, print_errors, print_plan, print_report
+from cta_data.terminal.output import print_errors, print_plan, print_report
+from cta_data.terminal.progress import ProgressObserver
 from cta_data.versioning.provenance import command_words
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def run_units(
     work: Callable[[Observer], Report | None],
     *,
     notes: bool = False,
+    watched: Path | None = None,
 ) -> Done:
     """Plan where `--dry-run` says so, else run; print what came of it.
 
@@ -76,10 +79,12 @@ def run_units(
         Runs the units; without a report where it said itself why nothing could be run.
     notes
         Whether what units remarked is printed, a line each.
+    watched
+        The study whose trainings are shown while they run.
     """
     if execution.dry_run:
         return Done(print_plan(plan(), as_json=output.as_json), EXIT_OK)
-    with ProgressObserver(quiet=output.as_json) as progress:
+    with ProgressObserver(quiet=output.as_json, watched=watched) as progress:
         report = work(progress.observer())
     if report is None:
         return Done([], EXIT_FAILED)

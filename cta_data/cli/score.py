@@ -92,7 +92,10 @@ def score(
     ] = False,
     nifti_form: NiftiFormOption = "",
 ) -> int:
-    """Score masks lesion by lesion, as the paper does or by rules of your own."""
+    """Score masks lesion by lesion.
+
+    By the rules of the paper, or by rules of your own.
+    """
     from cta_data.processes import open_workers
     from cta_data.scoring.collection import pair_files, score_pairs
     from cta_data.scoring.output import as_content

@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 import typer
 
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
 from cta_data.cli.runner import recorded, run_steps
+from cta_data.engine.records import EXIT_NOTHING
 
 HELP = {
-    "convert": "Convert raw series and structure sets to BIDS images and contours.",
-    "register": "Bring MPRAGE, SPACE and CT of every subject together.",
-    "transfer": "Carry every annotation to the grids of MPRAGE and SPACE.",
-    "strip": "Extract the brain.",
+    "convert": "Convert raw series and structure sets to BIDS images.",
+    "register": "Register MPRAGE, SPACE and CT of every session.",
+    "transfer": "Transfer every annotation to the grids of MPRAGE and SPACE.",
+    "strip": "Strip the skull.",
     "measure": "Measure every lesion of every variant.",
 }
 
@@ -28,9 +30,13 @@ def step_command(name: str) -> Callable[..., int]:
         output: JsonOutput,
     ) -> int:
         from cta_data.pipeline.runner import steps_by_name
+        from cta_data.terminal.next_commands import after_step
 
         study, steps = selection.open(), [steps_by_name()[name]]
-        return run_steps(study, steps, selection, execution, output, recorded(context))
+        code = run_steps(study, steps, selection, execution, output, recorded(context))
+        if not execution.dry_run and code != EXIT_NOTHING:
+            tell_next(study, selection, output, after_step, name)
+        return code
 
     command.__name__, command.__doc__ = name, HELP[name]
     return command

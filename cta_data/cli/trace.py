@@ -31,7 +31,7 @@ def trace(
         Path | None, Option("--graph", help="Also write a graph: .mmd (Mermaid) or .dot.")
     ] = None,
 ) -> int:
-    """Tell where a file comes from, step by step back to the raw series; nothing is fetched."""
+    """Trace a file back to the raw series; nothing is fetched."""
     from cta_data.destinations import require_file_place
     from cta_data.files import write_text
     from cta_data.pipeline.lineage import path_from_top

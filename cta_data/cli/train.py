@@ -8,6 +8,7 @@ import typer
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, SettingOption, TrainingChecks
+from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, JsonOutput, StudyChoice
 from cta_data.cli.runner import recorded, run_units
 
@@ -25,9 +26,15 @@ def train(
     output: JsonOutput,
     chosen: StudyChoice,
 ) -> int:
-    """Train nnU-Net on a setting, fold by fold; an interrupted training goes on where it was."""
+    """Train nnU-Net on a setting; interrupted training resumes.
+
+    Folds are trained one after the other, or `-j` at a time. Progress is shown, here and by
+    `cta-data status` in another terminal.
+    """
     from cta_data.engine import RunOptions, plan_steps
     from cta_data.pipeline.build import build_step
+    from cta_data.terminal.next_commands import after_train
+    from cta_data.training.models import model_of
     from cta_data.training.runner import steps_of, train_models
 
     study = chosen.open()
@@ -44,4 +51,8 @@ def train(
             checks.stopped()
         return done.report
 
-    return run_units(execution, output, plan, work, notes=True).code
+    code = run_units(execution, output, plan, work, notes=True, watched=study.root).code
+    if not execution.dry_run:
+        models = {name: model_of(study, name, request.training).name for name in setting}
+        tell_next(study, chosen, output, after_train, models, model.words())
+    return code

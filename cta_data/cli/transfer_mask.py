@@ -38,7 +38,7 @@ def transfer_mask(
     ] = "rigid",
     nifti_form: NiftiFormOption = "",
 ) -> int:
-    """Carry one mask from one technique to another, lesion by lesion."""
+    """Transfer a mask to another technique, lesion by lesion."""
     from cta_data.formats.mask_file_transfer import transfer_mask_file
 
     require_suffix(out, [".nii.gz"])

@@ -6,7 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from cta_data.demo.training import configure, tell, tell_truth, train_and_evaluate
+from cta_data.demo.closing import closing_lines
+from cta_data.demo.training import configure, tell, train_and_evaluate
 from cta_data.engine import ExecutorOptions, Report, RunOptions
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
@@ -14,14 +15,12 @@ from cta_data.intake import AdditionOptions
 from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import VoxelSizes, write_cohort, write_trial
 from cta_data.pipeline.build import build_step
-from cta_data.pipeline.overview import study_status
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
 from cta_data.study.study import Study
-from cta_data.terminal.output import ProgressObserver, console, print_frame, print_lines
-from cta_data.terminal.report_table import written_lines
-from cta_data.terminal.status_table import print_status
+from cta_data.terminal.output import console, print_lines, print_report
+from cta_data.terminal.progress import ProgressObserver
 from cta_data.training.nnunet.environment import require_training_packages
 from cta_data.versioning.datasets import save
 from cta_data.versioning.provenance import command_words
@@ -33,12 +32,6 @@ EXTERNAL_VOXEL_MM = 1.5
 VOXEL_MM = 1.5
 """Coarser than a scanner's, so that the demonstration is quick."""
 CT_SLICE_MM = 1.5
-LESIONS_BY_QUALITY = """
-select quality, grid, count(*) as lesions, round(median(volume_cm3), 3) as median_cm3,
-       round(min(volume_cm3), 3) as smallest_cm3, count(lost_reason) as lost,
-       round(median(transfer_volume_ratio), 3) as volume_ratio
-from lesions group by all order by all
-"""
 
 
 def run_demonstration(
@@ -88,9 +81,9 @@ def run_demonstration(
     out.print("3. cta-data build --setting A --setting B --setting C --setting D")
     report = _build(study, jobs)
     trained = not train or _train(study, folder, jobs, started)
-    _print_results(study, folder, started)
-    if external:
-        print_overview(study)
+    _write_reports(study)
+    out.print(f"\nDone in {_since(started)}.")
+    print_lines(closing_lines(study.root, folder / "study", trained=train))
     # What the external cohorts' traps cost is told above: it is part of the demonstration.
     broken = any(record.status == "error" for record in report.records)
     if not trained:
@@ -104,9 +97,14 @@ def _build(study: Study, jobs: int) -> Report:
     options = RunOptions(executor=ExecutorOptions(jobs), command=command)
     with ProgressObserver() as progress:
         report = execute(study, steps, options, progress.observer())
-    for failure in report.failures:
-        console().print(f"   not done: {failure.unit}: {failure.reason}")
+    print_report(report, as_json=False)
     return report
+
+
+def _write_reports(study: Study) -> None:
+    made = make_reports(study)
+    if made is not None:
+        write_reports(study, made, command_words("report"))
 
 
 def _write_trial(
@@ -129,11 +127,7 @@ def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
     out = console()
     out.print(f"4. cta-data experiment paper --fold 0 --device cpu ({_since(started)})")
     done = train_and_evaluate(study, jobs)
-    whole = tell(done, folder)
-    tell_truth(study, folder.absolute() / "trial" / "truth")
-    reports = make_reports(study)
-    if reports:
-        write_reports(study, reports, command_words("report"))
+    whole = tell(done)
     out.print(f"   trained, predicted and evaluated ({_since(started)})")
     return whole
 
@@ -200,37 +194,6 @@ def _add_external(study: Study, cohort: str, source: Path) -> Study:
     with open_addition(study, cohort, study.card(cohort), source, AdditionOptions()) as plan:
         add_source(study, cohort, plan)
     return study
-
-
-def print_overview(study: Study) -> None:
-    """Print where every subject stands, and Table 1."""
-    print_status(study_status(study))
-    console().print()
-    made = make_reports(study, ["table1"])
-    if made is not None:
-        write_reports(study, made, command_words("report", "table1"))
-        print_lines(written_lines(study, made))
-
-
-def _print_results(study: Study, folder: Path, started: float) -> None:
-    out = console()
-    out.print("\nLesions by quality and grid (cta-data query):")
-    print_frame(study.query(LESIONS_BY_QUALITY))
-    out.print("\nTraining sets:")
-    for row in study.query(
-        "select setting, count(*) filter (partition = 'train') as train,"
-        " count(*) filter (partition = 'test') as test from splits group by all order by all"
-    ).itertuples():
-        out.print(f"  setting {row.setting}: {row.train} patients train, {row.test} test")
-    out.print(f"\nDone in {_since(started)}. Look at what it made:")
-    for line in (
-        f"cd {folder}/study",
-        "cta-data status                         every subject, step by step",
-        "cat builds/Dataset502_CTAB/dataset.json images and labels by reference",
-        "git log                                 one record a command; datalad rerun repeats it",
-        "cta-data build --setting B              nothing left to do: every unit notneeded",
-    ):
-        out.print(f"  {line}")
 
 
 def _lend_identity() -> None:

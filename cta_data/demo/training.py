@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cta_data.demo.experiment import Experiment, run_experiment
 from cta_data.engine import ExecutorOptions
-from cta_data.review.audit import audited
-from cta_data.review.audit_truth import count_truth, truth_in_words, with_truth
-from cta_data.scoring import CONVENTIONS
-from cta_data.scoring.audited import START
 from cta_data.study.study import CONFIGURATION, Study
-from cta_data.terminal.output import ProgressObserver, console
-from cta_data.training.runner import TrainingRequest, machine_for
+from cta_data.terminal.output import print_report
+from cta_data.terminal.progress import ProgressObserver
+from cta_data.training.machine import machine_for
+from cta_data.training.runner import TrainingRequest
 from cta_data.versioning.datasets import save
 
 SETTINGS = ("A", "B", "C", "D")
 FOLD = 0
-CONVENTION = "article"
 NOTICE = "Digital phantoms: simulated heads, not data of any person."
 OF_MODELS = (
     " The models are tiny and trained for seconds; the figures show that everything runs, and say "
@@ -61,34 +56,13 @@ def train_and_evaluate(study: Study, jobs: int) -> Experiment:
         executor=ExecutorOptions(jobs),
         command=(),
     )
-    with ProgressObserver() as progress:
+    with ProgressObserver(watched=study.root) as progress:
         return run_experiment(study, request, progress.observer())
 
 
-def tell(done: Experiment, folder: Path) -> bool:
+def tell(done: Experiment) -> bool:
     """Print what was trained and predicted; return whether all of it was."""
-    out = console()
-    reports = [report for report in (done.trained, done.predicted) if report is not None]
-    for report in reports:
-        for record in report.records:
-            if record.status not in ("ok", "notneeded"):
-                out.print(f"   not done: {record.unit}: {record.reason}")
-            for note in record.notes if "predict" in str(record.unit) else ():
-                out.print(f"   {record.unit}: {note}")
+    if done.report is not None:
+        print_report(done.report, as_json=False)
     whole = done.trained is not None and done.evaluation is not None
-    if whole:
-        out.print(f"   {folder}/study/evaluation/article/report.html")
-    return whole and not any(report.failures for report in reports)
-
-
-def tell_truth(study: Study, truth: Path) -> None:
-    """Print what the false positives in the patients annotated on MPRAGE are in truth."""
-    rows = audited(study, CONVENTION)
-    rows = rows[rows["test_set"] == START["test_set"]]
-    if rows.empty:
-        return
-    out = console()
-    out.print("   False positives held against what the phantoms hold (cta-data audit --truth):")
-    told = with_truth(study, rows, truth, CONVENTIONS[CONVENTION])
-    for line in truth_in_words(count_truth(told)):
-        out.print(f"   {line}")
+    return whole and done.report is not None and not done.report.failures

@@ -19,6 +19,7 @@ from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
 from cta_data.engine.log import LOG, RunLog
 from cta_data.engine.records import Record, Report, reason_columns
+from cta_data.engine.running import CommandNews, forget_running
 from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
@@ -104,20 +105,25 @@ def run_steps(
     with ExitStack() as stack:
         stack.enter_context(study_lock(study))
         clear_staging(study.root)
+        forget_running(study.root)
         prepare()
         log = RunLog(study.root, list(options.command))
         stack.callback(log.close)
+        news = CommandNews(study.root, options.command)
+        stack.callback(news.close)
         executor = replace(options.executor, log_folder=study.root / LOG / "slurm")
         pool = _LazyExecutor(executor, stack)
 
         def record(entry: Record) -> None:
             report.add(entry)
             log.add(entry)
+            news.recorded(entry)
             watcher.recorded(entry)
 
         for step in steps:
             decisions = list(_decide_step(study, step, options))
             watcher.step_planned(step.name, decisions)
+            news.planned(step.name, len(decisions))
             for decision in decisions:
                 if decision.action == "run" and isinstance(decision.unit, Unit):
                     report.inputs.update(entry.path for entry in decision.unit.inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
@@ -12,6 +12,13 @@ from cta_data.study.unit_id import UnitId
 
 Status = Literal["ok", "notneeded", "impossible", "error"]
 
+WORDS: Mapping[Status, str] = {
+    "ok": "ok",
+    "error": "failed",
+    "impossible": "impossible",
+    "notneeded": "not needed",
+}
+"""What people read for each status."""
 STOPPED, NOT_DONE = "stopped_at_step", "step_not_done"
 """Codes of reasons that name an earlier step in the value `step`."""
 
@@ -112,7 +119,19 @@ def count_by_step(records: Iterable[Record]) -> dict[str, dict[str, int]]:
 
 
 def summary_line(records: list[Record]) -> str:
-    """Return the one line of counts that a command ends with."""
-    totals = Counter(record.status for record in records)
-    parts = [f"{totals[status]} {status}" for status in ("ok", "notneeded", "impossible", "error")]
-    return f"{len(records)} units: {', '.join(parts)}"
+    """Return the one line of counts that a command ends with; they add up to its units."""
+    totals: Counter[str] = Counter(record.status for record in records)
+    units = "1 unit" if len(records) == 1 else f"{len(records)} units"
+    return f"{units}: {in_words(totals, every=True)}"
+
+
+def in_words(counts: Mapping[str, int], *, every: bool = False) -> str:
+    """Return how many units ended in which way, as people read it.
+
+    Parameters
+    ----------
+    every
+        Whether a status that no unit has is named, too.
+    """
+    named = (f"{counts.get(s, 0)} {w}" for s, w in WORDS.items() if every or counts.get(s))
+    return ", ".join(named)

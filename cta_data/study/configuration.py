@@ -143,6 +143,8 @@ class TrainingSection(StrictModel):
         "nnUNetPlannerResEncXL",
     ] = "ExperimentPlanner"
     """nnU-Net's planner: the plain U-Net, or one of its residual encoders."""
+    trainer: str = Field(default="nnUNetTrainer", pattern=r"^([A-Za-z_][\w.]*:)?[A-Za-z]\w*$")
+    """Class that learns: nnU-Net's, or one of your own, as `NAME` or `module:NAME`."""
     epochs: int = Field(default=1000, ge=1)
     iterations_per_epoch: int = Field(default=250, ge=1)
     validation_iterations: int = Field(default=50, ge=1)
@@ -163,6 +165,10 @@ class TrainingSection(StrictModel):
     """Whether predictions are averaged over mirrored images."""
     tile_step: float = Field(default=0.5, gt=0, le=1)
     """Step of the sliding window of predictions, in patches."""
+    logger: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"
+    """Where curves are logged beside nnU-Net's own log; no result depends on it."""
+    log_folder: str = ""
+    """Folder for the logger's files, from the top of the study; `.cta/curves` without it."""
 
     @field_validator("features")
     @classmethod

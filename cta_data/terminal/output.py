@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cta_data.engine import Decision, Observer, Record, Report
-from cta_data.engine.records import earlier_step, summary_line
+from cta_data.engine import Decision, Record, Report
+from cta_data.engine.records import WORDS, earlier_step, summary_line
 from cta_data.names import shown
+from cta_data.terminal.wrapping import wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 20
 LINES_AT_ONCE = 1000
+ERROR = "Error: "
+_ONE_LINE = 1 << 20
 
 
 WIDE = 240
 """Columns where the output is not a terminal: a file or a pipe has no width to keep to."""
 
 
-class _PlainConsole(Console):
+class PlainConsole(Console):
     """Shows control characters of names and headers as escapes: they would steer the terminal."""
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -41,16 +44,25 @@ class _PlainConsole(Console):
         plain = "\n".join(map(shown, text.split("\n")))
         return super().render_str(plain, **options)
 
+    @property
+    def room(self) -> int:
+        """Columns that a message is broken to: in a file or a pipe it stays one line."""
+        return self.width if self.width != WIDE else _ONE_LINE
 
-def console() -> Console:
+
+def console() -> PlainConsole:
     """Return the console for results; brackets in names and reasons are no markup."""
-    return _PlainConsole(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+    return PlainConsole(highlight=False, markup=False, width=_width(sys.stdout))
 
 
-def error_console() -> Console:
+def error_console() -> PlainConsole:
     """Return the console for messages and progress."""
-    width = None if sys.stderr.isatty() else WIDE
-    return _PlainConsole(stderr=True, highlight=False, markup=False, width=width)
+    return PlainConsole(stderr=True, highlight=False, markup=False, width=_width(sys.stderr))
+
+
+def _width(stream: TextIO) -> int | None:
+    """Return how many columns there are; None for those of the terminal, or of COLUMNS."""
+    return None if stream.isatty() or os.environ.get("COLUMNS") else WIDE
 
 
 def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
@@ -70,60 +82,25 @@ def print_lines(lines: Iterable[str | Text | Table], out: Console | None = None)
 
 
 def print_errors(*lines: str) -> None:
-    """Print lines to standard error, in JSON mode as well."""
-    print_lines(lines, error_console())
+    """Print lines to standard error, in JSON mode as well; words stay whole."""
+    for line in lines:
+        print_wrapped(line, error_console())
 
 
-class ProgressObserver:
-    """Shows a bar a step on a terminal, and one line a step elsewhere."""
+def print_wrapped(text: str, out: PlainConsole | None = None, below: str = " " * 6) -> None:
+    """Print a text whose words go on in lines below; to standard output without `out`."""
+    out = out or console()
+    print_lines(wrapped(text, out.room, below=below), out)
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._console = error_console()
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
-        if not quiet and sys.stderr.isatty():
-            self._bars = Progress(
-                TextColumn("{task.description:<10}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[last]}"),
-                console=self._console,
-            )
-        self._quiet = quiet
 
-    def observer(self) -> Observer:
-        """Return the callbacks for the engine."""
-        return Observer(self._planned, self._recorded, self._fetched, self._noted)
-
-    def __enter__(self) -> ProgressObserver:
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def _planned(self, step: str, decisions: list[Decision]) -> None:
-        counts = Counter(decision.action for decision in decisions)
-        if self._bars:
-            self._task = self._bars.add_task(step, total=len(decisions), last="")
-        elif not self._quiet:
-            told = ", ".join(f"{n} {action}" for action, n in sorted(counts.items())) or "nothing"
-            self._console.print(f"{step}: {told}")
-
-    def _recorded(self, record: Record) -> None:
-        if self._bars and self._task is not None:
-            last = f"sub-{record.unit.subject}" if record.unit.subject else ""
-            self._bars.update(self._task, advance=1, last=last)
-
-    def _fetched(self, paths: list[str]) -> None:
-        if not self._quiet:
-            self._console.print(f"fetched the content of {len(paths)} files")
-
-    def _noted(self, message: str) -> None:
-        if not self._quiet:
-            self._console.print(f"note: {message}", soft_wrap=True, markup=False)
+def print_error(message: str) -> None:
+    """Print an error: its words go on below each other, and a path stays whole."""
+    out = error_console()
+    first, *more = wrapped(message, out.room, indent=ERROR, below=" " * len(ERROR))
+    start = Text(ERROR, style="bold red")
+    print_lines(
+        [start.append(shown(first.removeprefix(ERROR)), style="not bold default"), *more], out
+    )
 
 
 def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
@@ -139,26 +116,27 @@ def print_report(report: Report, *, as_json: bool, notes: bool = False) -> None:
     out.print(summary_line(report.records))
     for record in report.records if notes else ():
         for note in record.notes:
-            out.print(f"{record.unit}: {note}", soft_wrap=True)
+            print_wrapped(f"{record.unit}: {note}", out)
 
 
 def _print_failures(failures: list[Record]) -> None:
-    table = Table("unit", "status", "reason", title="Not done", title_justify="left", box=None)
     causes, waiting = split_failures(failures)
     # A unit of the whole study is what the user asked for: its reason is never cut off.
     shown = [r for r in causes if r.unit.subject][:MOST_FAILURES]
     shown += [r for r in causes if not r.unit.subject]
-    for record in shown:
-        table.add_row(str(record.unit), record.status, str(record.reason))
     errors = error_console()
     if shown:
-        errors.print(table)
+        errors.print(Text("Not done:", style="bold"))
+    for record in shown:
+        lines = [f"  {record.unit}: {WORDS[record.status]}"]
+        lines += wrapped(str(record.reason), errors.room, indent=" " * 6)
+        print_lines(lines, errors)
     if len(causes) > len(shown):
         errors.print(f"… and {len(causes) - len(shown)} more: see `cta-data status`")
     for earlier, steps in waiting.items():
         units = ", ".join(f"{number} {step}" for step, number in steps.items())
         told = f"waiting for {earlier}: {units} (`cta-data status` lists them with the reason)"
-        errors.print(told, soft_wrap=True)
+        print_wrapped(told, errors)
 
 
 def _print_warnings(records: list[Record]) -> None:
@@ -166,7 +144,7 @@ def _print_warnings(records: list[Record]) -> None:
     warnings = [f"{record.unit}: {one}" for record in records for one in record.warnings]
     errors = error_console()
     for warning in warnings[:MOST_FAILURES]:
-        errors.print(f"warning: {warning}", soft_wrap=True)
+        print_wrapped(f"warning: {warning}", errors)
     if warnings[MOST_FAILURES:]:
         more = f"… and {len(warnings) - MOST_FAILURES} more warnings: see `cta-data status`"
         errors.print(more)
@@ -220,7 +198,8 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
     if as_json:
         print_json(entries)
         return units
-    told = ", ".join(f"{counts[name]} {name}" for name in ("run", "notneeded", "impossible"))
+    named = (("to run", "run"), ("impossible", "impossible"), ("not needed", "notneeded"))
+    told = ", ".join(f"{counts[action]} {word}" for word, action in named)
     for start in range(0, len(lines), LINES_AT_ONCE):
         typer.echo("\n".join(lines[start : start + LINES_AT_ONCE]))
     typer.echo(f"{len(units)} units: {told} (nothing was changed)")

@@ -1,8 +1,7 @@
-"""The table that `cta-data status` prints."""
+"""What `cta-data status` prints."""
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,99 +9,130 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from cta_data.engine.sessions import STEP_NAMES
+from cta_data.engine.running import Running
+from cta_data.names import shown
 from cta_data.terminal.output import console
+from cta_data.terminal.running_lines import running_entries
+from cta_data.terminal.status_sessions import (
+    cohort_lines,
+    reason_lines,
+    session_lines,
+    session_name,
+)
+from cta_data.terminal.wrapping import counted, wrapped
 
-LEAST_WIDTH = 20
-"""Characters of the last column below which its texts are not broken into lines."""
-GAP = "  "
-MOST_NAMED = 10
-"""Sessions with one warning that are named; `status --json` names all."""
-SHORT = {"ok": "ok", "notneeded": "none", "impossible": "stop", "error": "ERROR", "-": "-"}
+MOST_NAMED = 6
+"""Sessions with one warning that are named; `status --all` names all."""
 
 
-def print_status(content: dict[str, Any]) -> None:
-    """Print a line a subject-session, then counts, builds and models."""
-    columns = ("cohort", "subject", "session", *STEP_NAMES, "quality", "partition", "reason")
-    rows = [
-        (
-            row["cohort"],
-            f"sub-{row['subject']}",
-            row["session"],
-            *(_stage(row, step) for step in STEP_NAMES),
-            row["quality"] or "",
-            row["partition"] or "",
-            row["reason"] or "",
-        )
-        for row in content["sessions"]
-    ]
-    _print_long_table(content["study"], columns, rows)
+def print_status(content: dict[str, Any], work: list[Running], *, everything: bool = False) -> None:
+    """Print where a study stands.
+
+    Parameters
+    ----------
+    work
+        What runs on the study at the moment.
+    everything
+        Whether every session has a line, and nothing is shortened.
+    """
     out = console()
-    partitions = Counter(row["partition"] or "not yet partitioned" for row in content["sessions"])
-    told = ", ".join(f"{n} {name}" for name, n in sorted(partitions.items()))
-    out.print(f"{len(content['sessions'])} subject-sessions: {told or 'none'}")
-    for warning in _warnings(content["sessions"]):
-        out.print(f"warning: {warning}", soft_wrap=True)
-    for cohort, why in content["not_available"].items():
-        out.print(f"{cohort}: not available here: {why}", soft_wrap=True)
-    for build in content["builds"]:
+    running = _section("Running", running_entries(work), out.width)
+    plain: list[str] = []
+    # Many lines at once: rich looks at each of them.
+    for line in [*status_lines(content, out.width, everything=everything), *running]:
+        if isinstance(line, str):
+            plain.append(line)
+            continue
+        _flush(plain)
+        out.print(line, soft_wrap=True)
+    _flush(plain)
+
+
+def _flush(lines: list[str]) -> None:
+    if lines:
+        typer.echo("\n".join(map(shown, lines)))
+        lines.clear()
+
+
+def status_lines(
+    content: dict[str, Any], width: int, *, everything: bool = False
+) -> Iterator[str | Text]:
+    """Yield cohorts, sessions that stopped and why, warnings, training sets and models.
+
+    Parameters
+    ----------
+    content
+        What `study_status` gives.
+    width
+        Characters of a line.
+    """
+    rows = content["sessions"]
+    subjects = len({(row["cohort"], row["subject"]) for row in rows})
+    counts = f"{counted(len(rows), 'session')} of {counted(subjects, 'subject')}"
+    yield Text(f"Study {content['study']}: {counts}", "bold")
+    if rows:
+        yield ""
+        yield from cohort_lines(rows, width)
+        if everything:
+            yield from session_lines(rows)
+        yield from reason_lines(rows, width, everything=everything)
+    notes = [*_warnings(rows, everything=everything), *_not_here(content["not_available"])]
+    yield from _section("Warnings", notes, width)
+    yield from _section("Training sets", _builds(content["builds"]), width)
+    yield from _section("Models", _models(content["models"]), width)
+
+
+def _section(title: str, entries: Iterable[str], width: int) -> Iterator[str | Text]:
+    texts = list(entries)
+    if texts:
+        yield ""
+        yield Text(title, style="bold")
+    for text in texts:
+        yield from wrapped(text, width, indent="  ", below="      ")
+
+
+def _not_here(cohorts: dict[str, str]) -> Iterator[str]:
+    yield from (f"{cohort} is not available here: {why}" for cohort, why in cohorts.items())
+
+
+def _builds(builds: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield those that are as they should be in one line, and a line for each other."""
+    done = [build["build"] for build in builds if build["status"] == "ok"]
+    if done:
+        yield f"{', '.join(done)}  ok"
+    for build in builds:
         reason = f": {build['reason']}" if build["reason"] else ""
-        out.print(f"build {build['build']}: {build['status']}{reason}", soft_wrap=True)
-        for warning in build["warnings"]:
-            out.print(f"  {warning}", soft_wrap=True)
-    for model in sorted({one["model"] for one in content["models"]}):
-        own = [one for one in content["models"] if one["model"] == model]
-        counts = Counter(f"{one['work'].split()[0]} {one['status']}" for one in own)
-        told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
-        out.print(f"model {model}: {told}")
-        for one in own:
-            if one["reason"]:
-                out.print(f"  {one['work']}: {one['reason']}", soft_wrap=True)
+        if build["status"] != "ok":
+            yield f"{build['build']}  {build['status']}{reason}"
+        yield from (f"{build['build']}  warning: {warning}" for warning in build["warnings"])
 
 
-def _warnings(sessions: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _models(units: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each model, and one for each fold or prediction that has no result."""
+    of_model: dict[str, list[dict[str, Any]]] = {}
+    for unit in units:
+        of_model.setdefault(unit["model"], []).append(unit)
+    for model, own in sorted(of_model.items()):
+        done = Counter(unit["work"].split()[0] for unit in own if unit["status"] == "ok")
+        told = [
+            f"{counted(done['train'], 'fold')} trained",
+            "cross-validated" if done["crossvalidate"] else "",
+            f"{counted(done['predict'], 'test set')} predicted" if done["predict"] else "",
+        ]
+        yield f"{model}  {', '.join(filter(None, told))}"
+        for unit in own:
+            if unit["status"] not in ("ok", "notneeded"):
+                yield f"{model}  {unit['work']}: {unit['reason'] or unit['status']}"
+
+
+def _warnings(sessions: Iterable[dict[str, Any]], *, everything: bool) -> Iterator[str]:
     """Yield a line a warning; what is said of many sessions is said once."""
     of: dict[str, list[str]] = {}
     for row in sessions:
         for warning in row["warnings"]:
-            name = f"{row['cohort']} sub-{row['subject']} ses-{row['session']}"
-            of.setdefault(warning, []).append(name)
+            of.setdefault(warning, []).append(session_name(row))
     for warning, names in of.items():
-        if len(names) <= MOST_NAMED:
+        if everything or len(names) <= MOST_NAMED:
             yield from (f"{name}: {warning}" for name in names)
         else:
-            yield f"{len(names)} subject-sessions, such as {names[0]}: {warning}"
-
-
-def _stage(row: dict[str, Any], step: str) -> str:
-    stage = SHORT[row["steps"][step]]
-    timing = row.get("timing", {}).get(step)
-    return f"{stage} {timing['seconds']:.1f} s" if timing else stage
-
-
-def _print_long_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a title, a header and a line a row; long texts of the last column go on below it.
-
-    It is laid out in one pass, where rich measures and renders every cell.
-    """
-    entries = list(rows)
-    widths = [max(map(len, texts)) for texts in zip(columns, *entries, strict=True)]
-    before = sum(width + len(GAP) for width in widths[:-1]) + 1
-    out = console()
-    room = max(out.width - before, 0)
-    form = " " + GAP.join(f"{{:<{width}}}" for width in widths[:-1]) + GAP
-    out.print(Text(title, style="italic"))
-    out.print(Text((form.format(*columns[:-1]) + columns[-1]).rstrip(), style="bold"))
-    lines: list[str] = []
-    for *texts, last in entries:
-        first, *more = _broken(last, room)
-        lines.append((form.format(*texts) + first).rstrip())
-        lines += [" " * before + line for line in more]
-    if lines:
-        typer.echo("\n".join(lines))
-
-
-def _broken(text: str, room: int) -> list[str]:
-    if len(text) <= room or room < LEAST_WIDTH:
-        return [text]
-    return textwrap.wrap(text, room)
+            yield f"{counted(len(names), 'session')}, such as {names[0]}: {warning}"

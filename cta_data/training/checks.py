@@ -22,9 +22,9 @@ from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow
 from cta_data.training.build_files import read_cases
+from cta_data.training.machine import Machine
 from cta_data.training.models import WORK, Model
 from cta_data.training.nnunet.environment import require_device, require_training_packages
-from cta_data.training.train import Machine
 from cta_data.versioning.datasets import fetch
 
 # nnU-Net's planners aim at these; a GPU needs some more for itself.

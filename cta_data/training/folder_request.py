@@ -12,6 +12,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.pipeline.extract_brain import backend_options
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
+from cta_data.training.machine import machine_for
 from cta_data.training.models import model_of
 from cta_data.training.nnunet.environment import require_device, require_training_packages
 from cta_data.training.predict_folder import (
@@ -22,7 +23,6 @@ from cta_data.training.predict_folder import (
     output_names,
     predict_folder,
 )
-from cta_data.training.runner import machine_for
 from cta_data.versioning.datasets import fetch
 
 
@@ -85,6 +85,7 @@ def predict_images(
         mirroring=request.training.mirroring,
         tile_step=request.training.tile_step,
         probabilities=request.probabilities,
+        trainer=request.training.trainer,
         note=note,
     )
     shutil.rmtree(unpacked, ignore_errors=True)

@@ -17,6 +17,7 @@ from cta_data.training.build_files import build_key
 from cta_data.training.models import ANNEXED_MODELS, Model, ensure_dataset, model_of
 from cta_data.training.nnunet.archive import Archived, export_model, import_model
 from cta_data.training.nnunet.environment import require_training_packages
+from cta_data.training.nnunet.plans import TRAINER
 from cta_data.training.trained_models import fold_rows
 from cta_data.versioning.datasets import fetch, require_identity, save
 
@@ -51,9 +52,8 @@ def _build_of(study: Study, card: dict[str, Any]) -> str:
     if "training_set_key" not in card or card["model"] not in settings:
         return "not known"
     about = card["parameters"]
-    model = Model.of(
-        card["model"], settings[card["model"]], about["configuration"], about["planner"]
-    )
+    plan = (about["configuration"], about["planner"], about["options"].get("trainer", TRAINER))
+    model = Model.of(card["model"], settings[card["model"]], *plan)
     return "present" if card["training_set_key"] == build_key(study, model) else "earlier"
 
 

@@ -11,31 +11,36 @@ from cta_data.study import layout
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.study import Study
 from cta_data.study.unit_id import UnitId
-from cta_data.training.nnunet.plans import model_folder
+from cta_data.training.nnunet.plans import TRAINER, model_folder, trainer_name
 from cta_data.versioning.datasets import create_dataset, save, write_attributes
 from cta_data.versioning.git_settings import run_git
 from cta_data.versioning.keys import linked_to
 
 ANNEXED_MODELS = ("*.pth", "*.nii.gz", "*.png")
 ANNEXED_PREDICTIONS = ("*.nii.gz", "*.png")
+SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+"""Files of a model that all of its folds share."""
 WORK = Path(".cta") / "nnunet"
 """What nnU-Net preprocesses, and trainings that are not finished; never versioned."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One setting, learnt with one configuration of one planner."""
+    """One setting, learnt with one configuration of one planner, by one trainer."""
 
     setting: str
     dataset: str
     configuration: str
     planner: str
+    trainer: str = TRAINER
 
     @classmethod
-    def of(cls, name: str, setting: Setting, configuration: str, planner: str) -> Model:
+    def of(
+        cls, name: str, setting: Setting, configuration: str, planner: str, trainer: str
+    ) -> Model:
         """Return the model of a setting of this name."""
         dataset = layout.dataset_name(name, setting.dataset_id)
-        return cls(name, dataset, configuration, planner)
+        return cls(name, dataset, configuration, planner, trainer)
 
     @property
     def name(self) -> str:
@@ -45,12 +50,15 @@ class Model:
             parts.append(self.planner.removeprefix("nnUNetPlanner"))
         if self.configuration != "3d_fullres":
             parts.append(self.configuration)
+        if self.trainer != TRAINER:
+            parts.append(trainer_name(self.trainer).removeprefix(f"{TRAINER}_"))
         return "-".join(parts)
 
     @property
     def folder(self) -> str:
         """Path from the top of the study."""
-        return layout.model_folder(model_folder(self.dataset, self.planner, self.configuration))
+        folder = model_folder(self.dataset, self.planner, self.configuration, self.trainer)
+        return layout.model_folder(folder)
 
     def unit(self, step: str, *, fold: int | None = None, test_set: str = "") -> UnitId:
         """Return the unit of a step for this model."""
@@ -70,7 +78,9 @@ def model_of(study: Study, setting: str, training: TrainingSection) -> Model:
         raise ConfigurationError(
             "model_setting_unknown", setting=setting, settings=sorted(settings)
         )
-    return Model.of(setting, settings[setting], training.configuration, training.planner)
+    return Model.of(
+        setting, settings[setting], training.configuration, training.planner, training.trainer
+    )
 
 
 def kept_at(path: Path, top: Path) -> str:

@@ -19,16 +19,17 @@ from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import PREDICTIONS
 from cta_data.study.study import Study
 from cta_data.study.tables import PredictionRow
+from cta_data.training.cross_validation import postprocessing_file
 from cta_data.training.evaluation_sets import SetForModel
 from cta_data.training.inputs import PredictInputs
-from cta_data.training.models import WORK, Model
+from cta_data.training.machine import Machine
+from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.training.nnunet.prediction_files import write_lesion_table
 from cta_data.training.nnunet.process import run_job
 from cta_data.training.prediction_record import PredictionRecord, UsedFold, UsedImage
-from cta_data.training.train import SHARED, Machine, postprocessing_file
 from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
 from cta_data.versioning.keys import content_key
 
@@ -152,6 +153,7 @@ def _record(
         setting=model.setting,
         configuration=model.configuration,
         planner=model.planner,
+        trainer=model.trainer,
         technique=task.setting.technique,
         quality=task.setting.quality,
         test_set=task.test_set.name,
@@ -230,6 +232,7 @@ def _job(
     return {
         "model": str(model),
         "folds": list(record.folds),
+        "trainer": record.trainer,
         "lesion_values": read_model_facts(model).lesion_values(),
         "postprocessing": str(workspace.read(chosen)) if chosen else "",
         "cases": [

@@ -19,8 +19,10 @@ from cta_data.imaging.brain.masks import apply_mask
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.names import hidden_character, shown
 from cta_data.study.layout import CHECKPOINT
+from cta_data.training.machine import Machine
 from cta_data.training.nnunet.archive import import_model
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
+from cta_data.training.nnunet.plans import TRAINER
 from cta_data.training.nnunet.prediction_files import (
     INSTANCES,
     LESIONS,
@@ -29,7 +31,6 @@ from cta_data.training.nnunet.prediction_files import (
     write_lesion_table,
 )
 from cta_data.training.predict import run_prediction
-from cta_data.training.train import Machine
 
 ENDING = ".nii.gz"
 ENDINGS = (ENDING, ".nii")
@@ -175,6 +176,7 @@ def predict_folder(
     mirroring: bool = True,
     tile_step: float = 0.5,
     probabilities: bool = False,
+    trainer: str = TRAINER,
     note: Callable[[str], None] = lambda text: None,
 ) -> FolderPrediction:
     """Predict every image of a folder; one that cannot be used costs itself alone.
@@ -209,6 +211,7 @@ def predict_folder(
             job = {
                 "model": str(model.absolute()),
                 "folds": folds,
+                "trainer": trainer,
                 "lesion_values": values,
                 "postprocessing": _postprocessing(model),
                 "cases": cases,

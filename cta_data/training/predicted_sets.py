@@ -82,7 +82,9 @@ class StudyPredictions:
                 told = f"the study has no setting {record.setting}: add it, or remove the folder"
                 self._unscored.append(f"{name}: {told}")
                 continue
-            model = Model.of(record.setting, setting, record.configuration, record.planner)
+            model = Model.of(
+                record.setting, setting, record.configuration, record.planner, record.trainer
+            )
             found.append(_Found(folder, record, setting, model))
         return sorted(found, key=lambda one: (one.record.test_set, one.record.model))
 

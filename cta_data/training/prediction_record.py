@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from cta_data.errors import DataRefused
 from cta_data.study.layout import PREDICTION_RECORD
+from cta_data.training.nnunet.plans import TRAINER
 from cta_data.validation import StrictModel
 
 NAME = PREDICTION_RECORD
@@ -34,7 +35,7 @@ class PredictionRecord(StrictModel):
 
     Attributes
     ----------
-    model, setting, configuration, planner
+    model, setting, configuration, planner, trainer
         Name of the model, and what it is.
     technique, quality
         Of the setting: which images it reads, and which annotations it learnt.
@@ -53,6 +54,7 @@ class PredictionRecord(StrictModel):
     setting: str
     configuration: str
     planner: str
+    trainer: str = TRAINER
     technique: str
     quality: str
     test_set: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cta_data.study.study import Study
 from cta_data.study.tables import UnitRow
 from cta_data.training.checks import Check, check_training
 from cta_data.training.evaluation_sets import EvaluationSets, place_references
+from cta_data.training.machine import Machine
 from cta_data.training.models import (
     ANNEXED_MODELS,
     ANNEXED_PREDICTIONS,
@@ -27,13 +27,13 @@ from cta_data.training.models import (
     model_of,
 )
 from cta_data.training.nnunet.environment import require_device, require_training_packages
+from cta_data.training.nnunet.loggers import require_logger
+from cta_data.training.nnunet.own_trainer import find_trainer
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.predicted_sets import StudyPredictions
-from cta_data.training.train import Machine, training_steps
+from cta_data.training.train import training_steps
 from cta_data.training.trained_models import fold_rows, require_folds
 from cta_data.versioning.provenance import command_words
-
-MOST_PROCESSES = 8
 
 
 @dataclass(frozen=True)
@@ -62,33 +62,6 @@ class Trained:
 
     checks: dict[str, list[Check]]
     report: Report | None
-
-
-def machine_for(
-    device: str,
-    gpus: int,
-    jobs: int,
-    *,
-    checkpoint_every: int = 1,
-    recompute: bool = False,
-) -> Machine:
-    """Return how the cores are shared between so many units at a time.
-
-    The cores are those that this process may use: a batch system may give it a few of many. The
-    threads of a unit are no more than OMP_NUM_THREADS says, where that is set.
-    """
-    cores = max(1, _cores() // max(1, jobs))
-    most = os.environ.get("OMP_NUM_THREADS", "")
-    threads = min(cores, max(1, int(most))) if most.isdecimal() else cores
-    processes = min(cores, MOST_PROCESSES)
-    return Machine(device, gpus, processes, threads, checkpoint_every, recompute)
-
-
-def _cores() -> int:
-    # Not every system can tell which of its cores a process may use.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def steps_of(study: Study, request: TrainingRequest) -> list[Step]:
@@ -122,6 +95,8 @@ def train_models(
     steps = steps_of(study, request)
     require_training_packages()
     require_device(request.machine.device)
+    require_logger(request.training.logger)
+    find_trainer(request.training.trainer)
     builds = [build_step(study, setting) for setting in request.settings]
     command = command_words("build", setting=request.settings)
     options = RunOptions(executor=request.executor, command=command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from cta_data.engine import (
     Workspace,
     digest,
 )
-from cta_data.engine.inputs import File, Files
+from cta_data.engine.inputs import File
+from cta_data.engine.running import RUNNING
 from cta_data.engine.sessions import make_unit
 from cta_data.engine.units import Scope
 from cta_data.errors import DataRefused
@@ -31,15 +32,16 @@ from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting, TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
-from cta_data.study.tables import ModelFoldRow, UnitRow
+from cta_data.study.tables import ModelFoldRow
 from cta_data.training.build_files import read_build, training_cases, training_files
-from cta_data.training.inputs import (
-    CrossValidationInputs,
-    PlanInputs,
-    Planning,
-    TrainInputs,
+from cta_data.training.cross_validation import (
+    cross_validate,
+    plan_cross_validation,
+    without_folders,
 )
-from cta_data.training.models import WORK, Model
+from cta_data.training.inputs import PlanInputs, Planning, TrainInputs
+from cta_data.training.machine import Machine
+from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.model_card import fold_card, with_first_cost, write_curves
@@ -53,24 +55,11 @@ from cta_data.training.trained_models import (
 
 PLAN_VERSION = 1
 TRAIN_VERSION = 2
-CROSS_VALIDATION_VERSION = 1
-SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+CURVES = ".cta/curves"
+"""Where a logger writes unless the study names another folder; never versioned."""
 KEPT = (layout.CHECKPOINT, "progress.png")
 _PLANNING = ("configuration", "planner", "patch_size", "features", "batch_size")
-_NOT_LEARNING = (*_PLANNING, "checkpoint_every")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a training runs on; its result does not depend on it as far as nnU-Net can help."""
-
-    device: str = "cuda"
-    gpus: int = 1
-    processes: int = 1
-    threads: int = 0
-    """Threads of the arithmetic on a CPU; 0 for as many as there are cores."""
-    checkpoint_every: int = 1
-    recompute: bool = False
+_NOT_LEARNING = (*_PLANNING, "checkpoint_every", "logger", "log_folder")
 
 
 def training_steps(
@@ -92,17 +81,18 @@ def training_steps(
     study.require(MODELS)
     require_fitting_patch(training.configuration, training.patch_size, training.features)
     require_folds(study, folds)
+    logging = replace(machine, logger=training.logger, log_folder=training.log_folder)
     kinds: list[tuple[str, Any, Any]] = [
         ("plan", _plan_planning, plan),
         ("train", partial(_plan_folds, tuple(folds)), train),
     ]
     if len(folds) == study.configuration.build.folds:
-        kinds.append(("crossvalidate", _plan_cross_validation, cross_validate))
+        kinds.append(("crossvalidate", plan_cross_validation, cross_validate))
     return [
         Step(
             name,
             partial(_of_all, planned, models, training),
-            partial(run, machine=machine),
+            partial(run, machine=logging),
             _owned,
         )
         for name, planned, run in kinds
@@ -173,49 +163,6 @@ def _plan_folds(
         yield make_unit(study, unit, TRAIN_VERSION, given)
 
 
-def _plan_cross_validation(
-    model: Model, training: TrainingSection, study: Study
-) -> Iterator[Unit | Blocked]:
-    unit = model.unit("crossvalidate")
-    cases = [(case, case.fold) for case in training_cases(study, model) if case.fold is not None]
-    folder = model.folder
-    given = CrossValidationInputs(
-        folder=folder,
-        dataset=model.dataset,
-        folds=tuple(sorted({fold for _, fold in cases})),
-        shared=Files({name: layout.model_file(folder, name) for name in SHARED[:2]}),
-        predicted=Files({c.case: layout.validation_mask(folder, f, c.case) for c, f in cases}),
-        label=Files({case.case: case.label for case, _ in cases}),
-    )
-    paths = [*given.shared.values(), *given.predicted.values(), *given.label.values()]
-    missing = [path for path in paths if not os.path.lexists(study.root / path)]
-    if missing:
-        yield Blocked(
-            unit, CROSS_VALIDATION_VERSION, Reason("folds_not_all_trained", missing=missing[0])
-        )
-        return
-    yield make_unit(study, unit, CROSS_VALIDATION_VERSION, given)
-
-
-def postprocessing_file(
-    study: Study, model: Model, training: TrainingSection, folds: Sequence[int]
-) -> str:
-    """Return the postprocessing that nnU-Net determined for just these folds, or an empty text.
-
-    One that was determined of other folds, or of the same ones before they were trained again,
-    is none of theirs.
-    """
-    if sorted(folds) != list(range(study.configuration.build.folds)):
-        return ""
-    [planned] = _plan_cross_validation(model, training, study)
-    row = study.tables.by_key(UnitRow).get(planned.id.key)
-    current = isinstance(planned, Unit) and row is not None and row.key == planned.key
-    if row is None or not current or row.status != "ok":
-        return ""
-    path = layout.postprocessing(model.folder, folds)
-    return path if path in row.outputs else ""
-
-
 def _job(unit: Unit, given: PlanInputs, workspace: Workspace, machine: Machine) -> dict[str, Any]:
     """Return the job of preparing the unit's training set."""
     keys, files = unit.keys, given.files
@@ -281,6 +228,19 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
     options = {**unit.given.options, "checkpoint_every": machine.checkpoint_every}
     job |= {"fold": unit.given.fold, "device": machine.device, "options": options}
     job["results"] = str(work / "results")
+    job["news"] = {
+        "file": str(workspace.root / RUNNING / f"train-{unit.key[:16]}.json"),
+        "model": unit.id.model,
+        "fold": unit.given.fold,
+        "log": str(work / "train.log"),
+    }
+    job["curves"] = {
+        "logger": machine.logger,
+        "folder": str(workspace.root / (machine.log_folder or CURVES) / machine.logger),
+        "model": unit.id.model,
+        "fold": unit.given.fold,
+        "run": unit.key,
+    }
     environment = _environment(
         job, work / "results", machine, 1 if options["reproducible"] else machine.threads
     )
@@ -290,7 +250,8 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
         unit,
         workspace,
         done,
-        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0]),
+        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0])
+        | {"trainer": done["trainer"]},
     )
 
 
@@ -343,48 +304,6 @@ def _card_there(path: Path) -> dict[str, Any]:
         return read_json_object(path)
     except DataRefused:
         return {}
-
-
-def without_folders(summary: Any) -> Any:
-    """Return nnU-Net's summary with names of files instead of paths on a machine."""
-    if isinstance(summary, dict):
-        return {
-            key: Path(value).name if key.endswith("_file") else without_folders(value)
-            for key, value in summary.items()
-        }
-    return [without_folders(one) for one in summary] if isinstance(summary, list) else summary
-
-
-def cross_validate(
-    unit: Unit[CrossValidationInputs], workspace: Workspace, *, machine: Machine
-) -> Outcome:
-    """Judge all folds' validation cases together, and have nnU-Net determine postprocessing."""
-    work = workspace.root / WORK / "crossvalidation" / unit.key
-    shutil.rmtree(work, ignore_errors=True)
-    for folder, masks in (("predicted", unit.given.predicted), ("labels", unit.given.label)):
-        (work / folder).mkdir(parents=True)
-        for case, path in masks.items():
-            os.symlink(workspace.read(path).absolute(), work / folder / f"{case}.nii.gz")
-    job = {
-        "predicted": str(work / "predicted"),
-        "labels": str(work / "labels"),
-        "plans": str(workspace.read(unit.given.shared["plans.json"])),
-        "dataset": str(workspace.read(unit.given.shared["dataset.json"])),
-        "processes": machine.processes,
-    }
-    environment = nnunet_environment(
-        raw=work, preprocessed=work, results=work, processes=1, device="cpu", threads=1
-    )
-    done = run_job("postprocess", job, work, environment)
-    model, folds = unit.given.folder, unit.given.folds
-    summary = without_folders(done["summary"])
-    workspace.write_json(layout.cross_validation_summary(model, folds), summary)
-    postprocessing = without_folders(done["postprocessing"])
-    workspace.write_json(layout.postprocessing(model, folds), postprocessing)
-    shutil.rmtree(work)
-    dice = done["summary"]["foreground_mean"]["Dice"]
-    chosen = ", ".join(done["postprocessing"]["postprocessing_fns"]) or "none"
-    return Outcome(notes=[f"voxel Dice of {len(folds)} folds {dice:.3f}; postprocessing: {chosen}"])
 
 
 def _link(source: Path, target: Path) -> None:

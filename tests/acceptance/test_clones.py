@@ -93,7 +93,7 @@ def test_every_command_installs_what_it_reads(study: Path, cta: Cta, tmp_path: P
     listed = cta("model", "list", study=clone)
     assert listed.code == 0 and "installed the dataset models" in listed.err
     again = cta("predict", "--setting", "A", *DEVICE, study=clone)
-    assert again.code == 0 and "2 notneeded" in again.out
+    assert again.code == 0 and "2 not needed" in again.out
     assert cta("evaluate", study=clone).code == 0
     drawn = json.loads(cta("audit", "--all", "--json", study=clone).out)
     assert drawn["false_positives"] and drawn["not_drawn"] == []

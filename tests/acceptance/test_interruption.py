@@ -79,7 +79,7 @@ def test_convert_killed_between_two_subjects(cta: Cta, filled: Path) -> None:
     assert uncommitted(filled) == "" and healthy(cta, filled)
     assert len(Study(filled).units()) == 3
     third = cta("convert", study=filled)
-    assert "3 notneeded" in third.text
+    assert "3 not needed" in third.text
     assert uncommitted(filled) == ""
 
 
@@ -102,7 +102,7 @@ def test_build_on_two_workers_killed(cta: Cta, filled: Path) -> None:
         time.sleep(0.1)
     assert _session_members(process.pid) == []
     again = cta("build", "--setting", "B", "-j", "2", study=filled)
-    assert "0 error" in again.text
+    assert "0 failed" in again.text
     assert uncommitted(filled) == "" and healthy(cta, filled)
     assert not staging.exists() or list(staging.iterdir()) == []
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=filled, capture_output=True, check=True)
@@ -135,7 +135,7 @@ def test_add_killed_while_it_unpacks_and_writes(
     assert cta("add", "internal", patients[0].parent, study=study).code == 0
     assert uncommitted(study) == ""
     assert not list((study / ".cta" / "unpacked").iterdir())
-    assert "7 subject-sessions" in cta("status", study=study).text
+    assert "7 sessions of" in cta("status", study=study).text
 
 
 def test_a_full_disk_stops_the_commit_and_nothing_is_lost(
@@ -150,7 +150,7 @@ def test_a_full_disk_stops_the_commit_and_nothing_is_lost(
         assert uncommitted(filled) != ""
     assert "a command was interrupted before its commit" in cta("doctor", study=filled).text
     again = cta("convert", study=filled)
-    assert again.code == 0 and "2 notneeded" in again.text
+    assert again.code == 0 and "2 not needed" in again.text
     assert uncommitted(filled) == "" and healthy(cta, filled)
 
 
@@ -182,6 +182,6 @@ def test_outputs_that_git_annex_emptied_are_made_again(cta: Cta, filled: Path) -
         path.touch()
     (filled / UNCOMMITTED).touch()
     again = cta("convert", study=filled)
-    assert again.code == 0 and "1 ok, 1 notneeded" in again.text
+    assert again.code == 0 and "1 ok, 1 not needed" in again.text
     assert [os.readlink(path) for path in images] == before
     assert uncommitted(filled) == "" and healthy(cta, filled)

@@ -119,7 +119,9 @@ def test_what_can_be_converted_is_and_the_rest_is_refused_with_a_reason(
         reason = str(excluded.loc[label(stack), "exclusion_reason"])
         assert measured in reason
         assert "card" in reason or "Export" in reason
-    assert f"{2 + len(STACKS)} ok, 0 notneeded, {len(REFUSED)} impossible, 0 error" in outcome.text
+    assert (
+        f"{2 + len(STACKS)} ok, 0 failed, {len(REFUSED)} impossible, 0 not needed" in outcome.text
+    )
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -52,7 +52,7 @@ def test_ynhh_with_a_resection_cavity(study: Path, tmp_path: Path) -> None:
     assert outcome.code == 3
     assert "mask: the mask holds a label of unknown meaning (4" in outcome.text
     assert "masks.lesion_values" in outcome.text and "masks.other_values" in outcome.text
-    assert "2 units: 1 ok, 0 notneeded, 1 impossible, 0 error" in outcome.text
+    assert "2 units: 1 ok, 0 failed, 1 impossible, 0 not needed" in outcome.text
     assert set(reasons(study)) == {"00089"}
     assert "label of unknown meaning (4" in reasons(study)["00089"]
     assert not list((study / "datasets/ynhh/derivatives/cta").rglob("sub-00089*"))
@@ -89,7 +89,7 @@ def test_susm_with_grey_masks(study: Path, tmp_path: Path) -> None:
     assert "mask: the mask holds grey values" in outcome.text
     assert "more values; lesion is 1, 255" in outcome.text
     assert "set masks.threshold in the card" in outcome.text
-    assert "2 units: 1 ok, 0 notneeded, 1 impossible, 0 error" in outcome.text
+    assert "2 units: 1 ok, 0 failed, 1 impossible, 0 not needed" in outcome.text
     assert "grey values" in reasons(study)["susm005"]
     # What it says is what helps.
     card = study / "datasets/susm/card.toml"

@@ -144,7 +144,7 @@ def test_what_is_kept_names_no_place_of_this_machine(trained: Path) -> None:
 def test_the_status_counts_folds_and_predictions(trained: Path) -> None:
     """What was trained and predicted stands below the builds."""
     outcome = run_cta("status", study=trained)
-    assert "model B: 1 crossvalidate ok, 2 predict ok, 2 train ok" in outcome.text
+    assert "B 2 folds trained, cross-validated, 2 test sets predicted" in outcome.text
 
 
 def test_a_second_run_does_nothing(trained: Path) -> None:

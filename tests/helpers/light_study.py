@@ -29,9 +29,10 @@ from cta_data.study.tables import ImageRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
+from cta_data.training.machine import Machine
 from cta_data.training.models import model_of
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
-from cta_data.training.train import Machine, model_row, training_steps
+from cta_data.training.train import model_row, training_steps
 from cta_data.training.trained_models import describe_training
 
 STEPS = ("convert", "register", "transfer", "strip", "measure")

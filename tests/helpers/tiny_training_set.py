@@ -23,6 +23,7 @@ OPTIONS: dict[str, Any] = {
     "checkpoint_every": 1,
     "mirroring": False,
     "tile_step": 1.0,
+    "trainer": "nnUNetTrainer",
 }
 
 

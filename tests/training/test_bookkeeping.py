@@ -20,7 +20,8 @@ from cta_data.study.study import Study
 from cta_data.study.tables import UnitRow
 from cta_data.study.unit_id import UnitId
 from cta_data.training import runner
-from cta_data.training.runner import TrainingRequest, machine_for, train_models
+from cta_data.training.machine import machine_for
+from cta_data.training.runner import TrainingRequest, train_models
 
 GONE = SessionId("susm", "s0", "1")
 WORDS = ("--on", "susm", "--device", "cpu", "--setting", "A")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cta_data.training.runner import machine_for
+from cta_data.training.machine import machine_for
 
 
 @pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1), (9, 1)])

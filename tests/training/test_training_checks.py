@@ -21,8 +21,8 @@ from cta_data.study.study import Study
 from cta_data.training import checks as training_checks
 from cta_data.training.checks import check_training
 from cta_data.training.evaluation_sets import EvaluationSets, place_references
+from cta_data.training.machine import Machine
 from cta_data.training.models import model_of
-from cta_data.training.train import Machine
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")

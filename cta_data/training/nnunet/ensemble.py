@@ -20,7 +20,8 @@ from cta_data.files import read_json_object
 from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.checkpoints import read_checkpoint
 from cta_data.training.nnunet.model_facts import cascade_refused
-from cta_data.training.nnunet.plans import TRAINER
+from cta_data.training.nnunet.own_trainer import load_trainer
+from cta_data.training.nnunet.plans import TRAINER, trainer_name
 
 _LEAST_PROBABILITY = 1e-7
 
@@ -46,7 +47,13 @@ class ProbabilityEnsemble(nnUNetPredictor):
 
 
 def load_ensemble(
-    model: Path, folds: Sequence[str], device: str, *, mirroring: bool, tile_step: float
+    model: Path,
+    folds: Sequence[str],
+    device: str,
+    *,
+    mirroring: bool,
+    tile_step: float,
+    trainer: str = TRAINER,
 ) -> ProbabilityEnsemble:
     """Return a predictor of the folds of a model, of which nothing is executed.
 
@@ -54,6 +61,9 @@ def load_ensemble(
     ----------
     model
         Folder with plans.json, dataset.json and `fold_<name>`.
+    trainer
+        The user's own class, which may build another network than the plan says; it is loaded
+        where the model was trained by a class of that name.
 
     Raises
     ------
@@ -68,13 +78,21 @@ def load_ensemble(
         same = content["init_args"]["configuration"] == first["init_args"]["configuration"]
         if not same or content["trainer_name"] != first["trainer_name"]:
             raise DataRefused("fold_models_differ", where=f"fold_{fold}")
-    if not first["trainer_name"].startswith(TRAINER):
+    own = trainer if trainer_name(trainer) == first["trainer_name"] else ""
+    if not own and not first["trainer_name"].startswith(TRAINER):
         raise DataRefused("trainer_unknown", trainer_name=first["trainer_name"])
     configuration = plans.get_configuration(first["init_args"]["configuration"])
     if configuration.previous_stage_name:
         raise cascade_refused(model.name)
     labels = plans.get_label_manager(dataset)
-    network = _network(plans, configuration, dataset, labels.num_segmentation_heads)
+    heads = labels.num_segmentation_heads
+    if own and own != TRAINER:
+        channels = determine_num_input_channels(plans, configuration, dataset)
+        network = load_trainer(own).build_network_architecture(
+            plans, configuration, channels, heads, enable_deep_supervision=False
+        )
+    else:
+        network = _network(plans, configuration, dataset, heads)
     try:
         network.load_state_dict(first["network_weights"])
     except RuntimeError as error:

@@ -20,9 +20,15 @@ TRAINER = "nnUNetTrainer"
 """The trainer's name in folders and checkpoints: any nnU-Net then loads what is trained here."""
 
 
-def model_folder(dataset: str, planner: str, configuration: str) -> str:
+def trainer_name(trainer: str) -> str:
+    """Return the name of a trainer's class, of `NAME` or `module:NAME`."""
+    return trainer.rpartition(":")[2]
+
+
+def model_folder(dataset: str, planner: str, configuration: str, trainer: str = TRAINER) -> str:
     """Return where nnU-Net keeps a model, below its folder of results."""
-    return f"{dataset}/{TRAINER}__{PLANS_OF_PLANNER[planner]}__{configuration}"
+    plans = PLANS_OF_PLANNER[planner]
+    return f"{dataset}/{trainer_name(trainer)}__{plans}__{configuration}"
 
 
 def require_fitting_patch(

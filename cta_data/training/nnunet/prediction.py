@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
+from cta_data.training.nnunet.plans import TRAINER
 
 READ_AHEAD = 2
 """Cases that are preprocessed before they are asked for."""
@@ -20,7 +21,8 @@ WRITE_BEHIND = 3
 def predict_job(job: dict[str, Any]) -> dict[str, Any]:
     """Predict cases with the folds of one model.
 
-    Parameters of the job: `model` (folder), `folds`, `device`, `mirroring`, `tile_step`,
+    Parameters of the job: `model` (folder), `folds`, `trainer` (of a model that one of the study's
+    own has trained), `device`, `mirroring`, `tile_step`,
     `postprocessing` (file, or empty), `probabilities` (whether to keep them), `lesion_values`
     (labels of the model that are lesion), `cases`: a list of `case`, `images` (a file a channel)
     and `output` (folder).
@@ -43,6 +45,7 @@ def predict_job(job: dict[str, Any]) -> dict[str, Any]:
         job["device"],
         mirroring=job["mirroring"],
         tile_step=job["tile_step"],
+        trainer=job.get("trainer", TRAINER),
     )
     chosen = job["postprocessing"]
     keep_largest = bool(chosen) and bool(json.loads(Path(chosen).read_text())["postprocessing_fns"])

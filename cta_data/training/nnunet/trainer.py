@@ -17,7 +17,6 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as Origi
 from torch._dynamo import OptimizedModule
 
 from cta_data.training.nnunet.checkpoints import read_checkpoint
-from cta_data.training.nnunet.plans import TRAINER
 from cta_data.versioning.keys import digest
 
 LATEST = "checkpoint_latest.pth"
@@ -26,8 +25,16 @@ _CLOCKS = ("epoch_start_timestamps", "epoch_end_timestamps")
 """What nnU-Net logs of the clock; its checkpoints hold the log, and its picture shows it."""
 
 
-class SeededTrainer(OriginalTrainer):
-    """nnU-Net's trainer; every epoch starts from a seed of its own.
+def seeded(trainer: type[OriginalTrainer]) -> Any:
+    """Return a trainer with seeds, whole checkpoints and safe resuming, under the same name.
+
+    Folders and checkpoints carry the class's name, and any nnU-Net looks its trainer up by it.
+    """
+    return type(trainer.__name__, (_Seeded, trainer), {"__module__": trainer.__module__})
+
+
+class _Seeded(OriginalTrainer):
+    """What stands before a trainer; every epoch starts from a seed of its own.
 
     A training that was interrupted then goes on as if it had not been, where the augmentation
     runs in this process (`training.reproducible`).
@@ -43,7 +50,7 @@ class SeededTrainer(OriginalTrainer):
         self.seed = options["seed"]
         self.reproducible = options["reproducible"]
         self._plotted = time.monotonic()
-        self.resumed_at: list[int] = []
+        self.kept_epoch = 0
         self._plot = self.logger.plot_progress_png
         # Drawing takes a second, as long as an epoch of a small plan.
         self.logger.plot_progress_png = self._plot_now_and_then
@@ -78,6 +85,8 @@ class SeededTrainer(OriginalTrainer):
         super().save_checkpoint(part)
         if os.path.exists(part):
             os.replace(part, filename)
+            if Path(filename).name == LATEST:
+                self.kept_epoch = self.current_epoch + 1
 
     def load_checkpoint(self, filename_or_checkpoint: Any) -> None:
         """Go on from a checkpoint, of which nothing is executed."""
@@ -98,10 +107,6 @@ class SeededTrainer(OriginalTrainer):
 
     def _save_debug_information(self) -> None:
         """Write none: it names the machine and its folders."""
-
-
-# Folders and checkpoints carry the class's name, and any nnU-Net looks its trainer up by it.
-SeededTrainer.__name__ = TRAINER
 
 
 def seed_everything(seed: int, epoch: int) -> None:

@@ -6,13 +6,16 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
 from cta_data.study.layout import CHECKPOINT
+from cta_data.training.nnunet.loggers import attach_logger
+from cta_data.training.nnunet.news import TrainingNews
+from cta_data.training.nnunet.own_trainer import find_trainer, load_trainer
 from cta_data.training.nnunet.planning import plan_job
 from cta_data.training.nnunet.plans import model_folder
 
@@ -24,30 +27,37 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
     """Prepare the data where that is not done, then train and validate one fold.
 
     Parameters of the job: those of `plan_job`, and `fold`, `device`, `options` (the study's
-    `[training]`), `results` (nnU-Net's folder of results for this fold alone).
+    `[training]`), `results` (nnU-Net's folder of results for this fold alone), and `news` (see
+    `TrainingNews`) and `curves` (see `attach_logger`), where somebody wants to hear how it goes.
 
     Returns
     -------
     dict
-        `folder` of the model, `fold_folder`, `sessions` (what each process did), `hardware`.
+        `folder` of the model, `fold_folder`, `sessions` (what each process did), `hardware`,
+        `trainer` (see `TrainerSource.told`).
     """
     results = Path(job["results"])
     results.mkdir(parents=True, exist_ok=True)
-    with _alone(results / "lock"):
+    with _alone(results / "lock"), closing(TrainingNews(job.get("news", {}))) as news:
+        news.phase("preparing", epochs=job["options"]["epochs"])
         prepared = plan_job(job)
         from cta_data.training.nnunet.validation import validate
 
         _settle_torch(job)
         trainer = _trainer(job, prepared)
         fold_folder = Path(trainer.output_folder)
-        _train(trainer, job, fold_folder)
+        _train(trainer, job, fold_folder, news)
+        news.phase("validating", epoch=trainer.num_epochs, seconds_left=None)
         validate(trainer, job)
-    model = results / model_folder(job["dataset"], job["planner"], job["configuration"])
+    model = results / model_folder(
+        job["dataset"], job["planner"], job["configuration"], job["options"]["trainer"]
+    )
     return {
         "folder": str(model),
         "fold_folder": str(fold_folder),
         "sessions": _sessions(fold_folder),
         "hardware": hardware(job["device"]),
+        "trainer": find_trainer(job["options"]["trainer"]).told(),
     }
 
 
@@ -77,18 +87,19 @@ def _settle_torch(job: dict[str, Any]) -> None:
 def _trainer(job: dict[str, Any], prepared: dict[str, Any]) -> Any:
     import torch
 
-    from cta_data.training.nnunet.trainer import SeededTrainer
+    from cta_data.training.nnunet.trainer import seeded
 
+    own = load_trainer(job["options"]["trainer"])
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8"))
     plans["continue_training"] = False
     dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
     device = torch.device(job["device"])
-    trainer = SeededTrainer(plans, job["configuration"], job["fold"], dataset, device)
+    trainer = seeded(own)(plans, job["configuration"], job["fold"], dataset, device)
     trainer.prepare(job["options"] | {"seed": job["options"]["seed"] + job["fold"]})
     return trainer
 
 
-def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
+def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) -> None:
     from cta_data.training.nnunet.trainer import LATEST
 
     if (folder / CHECKPOINT).is_file():
@@ -99,6 +110,8 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
     if (folder / LATEST).is_file():
         trainer.load_checkpoint(folder / LATEST)
     first, started = trainer.current_epoch, time.time()
+    trainer.kept_epoch = first
+    news.phase("training", epoch=first, kept_epoch=first)
     session: dict[str, Any] = {"first_epoch": first, "device": job["device"]}
 
     def keep(_: Any = None) -> None:
@@ -115,9 +128,14 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path) -> None:
     def on_epoch_end() -> None:
         original()
         keep()
+        news.epoch_ended(trainer)
 
     trainer.on_epoch_end = on_epoch_end
-    trainer.run_training()
+    end_logging = attach_logger(trainer, job.get("curves", {}))
+    try:
+        trainer.run_training()
+    finally:
+        end_logging()
     keep()
 
 

@@ -1,0 +1,163 @@
+"""Sessions in `cta-data status`: counts of each cohort, and why sessions stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from cta_data.engine.records import NOT_DONE
+from cta_data.engine.sessions import STEP_NAMES
+from cta_data.terminal.wrapping import counted, listed, wrapped
+
+GAP = "  "
+MOST_NAMED = 6
+"""Sessions with one reason that are named; `status --all` names all."""
+MOST_REASONS = 8
+"""Reasons of one state that are given; `status --all` gives all."""
+LEAST_PARTITIONS = 14
+"""Columns that partitions need beside the counts; where there are fewer, they stand below."""
+SHORT = {"ok": "ok", "notneeded": "none", "impossible": "STOP", "error": "FAILED", "-": "-"}
+
+FAILED = "Failed, tried again by the next run"
+ON_HOLD = "On hold, need review (cta-data pictures, cta-data accept)"
+STOPPED = "Stopped, the data cannot be used as it is"
+NOT_YET = "Not done yet"
+EXCLUDED = "Excluded"
+STATES = (FAILED, ON_HOLD, STOPPED, NOT_YET, EXCLUDED)
+
+PARTITIONS = ("train", "test", "external", "excluded", "not partitioned")
+
+Row = dict[str, Any]
+
+
+def state_of(row: Row) -> str:
+    """Return which of `STATES` a session is in; empty where it is done and in use."""
+    stop = next((row["steps"][step] for step in STEP_NAMES if row["steps"][step] != "ok"), "ok")
+    if stop == "error":
+        return FAILED
+    if stop == "-" or (stop == "impossible" and row["reason_code"] == NOT_DONE):
+        return NOT_YET
+    if stop == "impossible":
+        return ON_HOLD if row["reason_code"] == "on_hold" else STOPPED
+    return EXCLUDED if row["reason"] or row["partition"] == "excluded" else ""
+
+
+def cohort_lines(rows: Sequence[Row], width: int) -> Iterator[str | Text]:
+    """Yield a line for each cohort: how many of its sessions finished each step."""
+    names = ("cohort", "sessions", *STEP_NAMES)
+    of_cohort: dict[str, list[Row]] = {}
+    for row in rows:
+        of_cohort.setdefault(row["cohort"], []).append(row)
+    cells = [_counts(cohort, own) for cohort, own in of_cohort.items()]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    yield Text(_aligned(names, widths) + GAP + "partition", style="bold")
+    for line, own in zip(cells, of_cohort.values(), strict=True):
+        partitions = Counter(row["partition"] or "not partitioned" for row in own)
+        told = [f"{partitions[name]} {name}" for name in PARTITIONS if partitions[name]]
+        yield from _beside(_aligned(line, widths), told, width)
+
+
+def _counts(cohort: str, rows: Sequence[Row]) -> list[str]:
+    done = [sum(row["steps"][step] == "ok" for row in rows) for step in STEP_NAMES]
+    n = len(rows)
+    return [cohort, str(n), *(str(n) if number == n else f"{number}/{n}" for number in done)]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = f"{cells[0]:<{widths[0]}}"
+    return GAP.join([first, *(f"{c:>{w}}" for c, w in zip(cells[1:], widths[1:], strict=True))])
+
+
+def _beside(start: str, entries: list[str], width: int) -> Iterator[str]:
+    """Yield a list beside the start of its line, or below where there is no room."""
+    left = len(start) + len(GAP)
+    room = width - left
+    if room < LEAST_PARTITIONS:
+        yield start
+        yield from listed(entries, width, indent=GAP * 2)
+        return
+    lines = listed(entries, room)
+    yield start + GAP + lines[0]
+    yield from (" " * left + line for line in lines[1:])
+
+
+def reason_lines(rows: Sequence[Row], width: int, *, everything: bool) -> Iterator[str | Text]:
+    """Yield the sessions that are not done or not in use: by state, then by reason."""
+    by_state: dict[str, list[Row]] = {}
+    for row in rows:
+        by_state.setdefault(state_of(row), []).append(row)
+    shortened = False
+    for state in STATES:
+        own = by_state.get(state, [])
+        if not own:
+            continue
+        of_reason: dict[str, list[str]] = {}
+        for row in own:
+            of_reason.setdefault(row["reason"] or "", []).append(session_name(row))
+        # What holds for many stands first.
+        groups = sorted(of_reason.items(), key=lambda group: -len(group[1]))
+        most = len(groups) if everything else MOST_REASONS
+        yield ""
+        yield Text(f"{state}: {counted(len(own), 'session')}", style="bold")
+        for reason, names in groups[:most]:
+            some = names if everything else names[:MOST_NAMED]
+            more = [f"and {len(names) - len(some)} more"] if len(names) > len(some) else []
+            yield from listed([*some, *more], width, indent=GAP)
+            yield from wrapped(reason, width, indent=GAP * 3) if reason else ()
+            shortened |= bool(more)
+        rest = sum(len(names) for _, names in groups[most:])
+        if rest:
+            yield f"{GAP}… and {counted(rest, 'session')} with other reasons"
+            shortened = True
+    if shortened:
+        yield ""
+        yield "All sessions and reasons: `cta-data status --all`"
+
+
+def session_lines(rows: Sequence[Row]) -> Iterator[str | Text]:
+    """Yield a line for each session under the name of its cohort: how each step ended.
+
+    Where the seconds of a step were measured, they stand in place of `ok`.
+    """
+    names = ("session", *STEP_NAMES, "quality", "partition")
+    lines = [
+        (
+            f"sub-{row['subject']} ses-{row['session'] or '?'}",
+            *(_stage(row, step) for step in STEP_NAMES),
+            row["quality"] or "",
+            row["partition"] or "",
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
+    cohort = ""
+    for row, cells in zip(rows, lines, strict=True):
+        if row["cohort"] != cohort:
+            cohort = row["cohort"]
+            yield ""
+            yield Text(cohort, style="bold")
+            yield _left(names, widths)
+        yield _left(cells, widths)
+
+
+def _left(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+    return GAP.join(aligned).rstrip()
+
+
+def _stage(row: Row, step: str) -> str:
+    timing = row.get("timing", {}).get(step)
+    stage = SHORT[row["steps"][step]]
+    if not timing:
+        return stage
+    seconds = f"{timing['seconds']:.1f} s"
+    return seconds if stage == "ok" else f"{stage} {seconds}"
+
+
+def session_name(row: Row) -> str:
+    """Return the name of a session; one whose subject was refused as a whole has no label."""
+    label = f" ses-{row['session']}" if row["session"] else ""
+    return f"{row['cohort']} sub-{row['subject']}{label}"
