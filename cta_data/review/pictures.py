@@ -126,7 +126,7 @@ def _find(study: Study, selection: Selection) -> _SessionsFound:
     found = _SessionsFound()
     for session in upstream.sessions(selection):
         transfer = upstream.unit("transfer", session)
-        person = subjects.get(session.key)
+        person = subjects.get(session)
         files = _files(upstream, session, transfer)
         if transfer and transfer.status == "notneeded":
             found.without_annotation += 1
