@@ -43,9 +43,16 @@ def _left_to_groups() -> Iterator[int]:
 
 
 @contextmanager
-def memory_bounded() -> Iterator[None]:
+def memory_bounded(most: int | None = None) -> Iterator[None]:
     """Have what asks for more memory than is free fail with `MemoryError` meanwhile.
 
+    Parameters
+    ----------
+    most
+        Bytes that may be taken beyond what is in use; what is free without it.
+
+    Notes
+    -----
     The limit is on data (RLIMIT_DATA), as Linux counts it: what is mapped from files and what is
     reserved without being usable, as by PyTorch, is free. Elsewhere there is no limit.
     """
@@ -55,8 +62,9 @@ def memory_bounded() -> Iterator[None]:
     import psutil
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = psutil.Process().memory_info().data + free_bytes()
-    allowed = [limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY]
+    more = free_bytes() if most is None else min(most, free_bytes())
+    at_most = psutil.Process().memory_info().data + more
+    allowed = [limit for limit in (at_most, soft, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(allowed), hard))
     try:
         yield

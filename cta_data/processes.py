@@ -16,6 +16,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+CAN_FORK = sys.platform == "linux"
+"""Whether a copy of a process is safe, and dies with it: elsewhere it is not with threads."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _ITEMS_A_PROCESS = 2
 """Given out ahead, so that no process waits for the next."""

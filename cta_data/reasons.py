@@ -176,7 +176,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):  # a session or a unit is a tuple with a text of its own
         return tuple(map(_plain, value))
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         return value.item()

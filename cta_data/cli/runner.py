@@ -81,7 +81,15 @@ def run_units(
         Whether what units remarked is printed, a line each.
     watched
         The study whose trainings are shown while they run.
+
+    Raises
+    ------
+    ConfigurationError
+        The cluster that they should run on is not described as one.
     """
+    from cta_data.engine.executors import require_executor
+
+    require_executor(execution.executor)
     if execution.dry_run:
         return Done(print_plan(plan(), as_json=output.as_json), EXIT_OK)
     with ProgressObserver(quiet=output.as_json, watched=watched) as progress:

@@ -29,7 +29,7 @@ def decision_about(tables: Tables, unit: UnitId) -> AcceptanceRow | None:
     """Return the row of `acceptances` about a unit, or None: people decide about sessions alone."""
     if unit.about is None:
         return None
-    return tables.by_key(AcceptanceRow).get((unit.step, *unit.about.key))
+    return tables.by_key(AcceptanceRow).get((unit.step, *unit.about))
 
 
 def decided(record: Record, key: str, decision: AcceptanceRow | None) -> Record:

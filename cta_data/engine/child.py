@@ -17,8 +17,6 @@ from typing import Any, TextIO
 
 from cta_data.processes import die_with_parent
 
-CAN_FORK = sys.platform == "linux"
-"""Elsewhere a copy of a process with threads is not safe: work is done in this process."""
 _END_SECONDS = 5
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cta_data.engine.acceptance import decided, decision_about
-from cta_data.engine.child import CAN_FORK, Child, ChildDied
+from cta_data.engine.child import Child, ChildDied
 from cta_data.engine.decisions import Decision, decide
 from cta_data.engine.executors import ExecutorOptions, WorkersNotStarted, open_executor
 from cta_data.engine.log import LOG, RunLog
@@ -24,6 +24,7 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
+from cta_data.processes import CAN_FORK
 from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import tomllib
 from collections.abc import Iterator
@@ -139,23 +140,54 @@ def _client(target: Any) -> Any:
         raise ConfigurationError("scheduler_unreachable", where=target, error=str(error)) from error
 
 
-def _slurm_cluster(options: ExecutorOptions) -> Any:
+def require_executor(options: ExecutorOptions) -> None:
+    """Check what a cluster needs, before anything is planned or run.
+
+    Raises
+    ------
+    ConfigurationError
+        The scheduler's address is none, the profile cannot be read, or dask-jobqueue is absent.
+    """
+    if options.scheduler and not _ADDRESS.fullmatch(options.scheduler):
+        raise ConfigurationError("scheduler_address_invalid", where=options.scheduler)
+    if options.slurm_profile:
+        _slurm_profile(options.slurm_profile)
+        _slurm_cluster_class()
+
+
+_ADDRESS = re.compile(r"[a-z]+://(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.%]+\]):[0-9]{1,5}/?")
+"""An address of dask: its protocol, a host or an IPv6 address in brackets, and a port."""
+
+
+def _slurm_profile(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            "slurm_profile_unreadable", where=path, error=str(error)
+        ) from error
+
+
+def _slurm_cluster_class() -> Any:
     _configure_dask()
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise ConfigurationError("slurm_extra_not_installed") from error
+    return SLURMCluster
+
+
+def _slurm_cluster(options: ExecutorOptions) -> Any:
     assert options.slurm_profile is not None
-    try:
-        profile = tomllib.loads(options.slurm_profile.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            "slurm_profile_unreadable", where=options.slurm_profile, error=str(error)
-        ) from error
+    profile = _slurm_profile(options.slurm_profile)
     settings: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GiB"} | profile
     if options.log_folder is not None:
         options.log_folder.mkdir(parents=True, exist_ok=True)
         settings.setdefault("log_directory", str(options.log_folder))
-    cluster = SLURMCluster(**settings)
+    try:
+        cluster = _slurm_cluster_class()(**settings)
+    except (TypeError, ValueError) as error:
+        where = options.slurm_profile
+        raise ConfigurationError("slurm_profile_invalid", where=where, error=str(error)) from error
     cluster.scale(jobs=max(options.jobs, 1))
     return cluster

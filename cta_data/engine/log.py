@@ -34,10 +34,13 @@ class RunLog:
                 "versions": software_versions(),
             }
         )
+        self._file.flush()
 
     def add(self, record: Record) -> None:
-        """Append one record."""
+        """Append one record; what was done is in the file at once, should the command be killed."""
         self._write(record.as_dict())
+        if record.status != "notneeded":
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
@@ -45,7 +48,6 @@ class RunLog:
 
     def _write(self, content: dict[str, Any]) -> None:
         self._file.write(json_line(content) + "\n")
-        self._file.flush()
 
 
 def read_timings(root: Path) -> dict[UnitId, dict[str, float]]:

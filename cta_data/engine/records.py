@@ -73,9 +73,11 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON content."""
-        names = (field.name for field in fields(self) if field.name not in ("unit", "reason"))
-        told = {name: getattr(self, name) for name in names}
-        return self.unit.columns() | told | reason_columns(self.reason)
+        measured = {name: getattr(self, name) for name in _MEASURED}
+        return self.unit.columns() | measured | reason_columns(self.reason)
+
+
+_MEASURED = tuple(one.name for one in fields(Record) if one.name not in ("unit", "reason"))
 
 
 @dataclass

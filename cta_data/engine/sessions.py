@@ -262,7 +262,7 @@ def setting_image(
     chosen = upstream.images(session, description).get(setting.technique)
     if setting.contrast_phase:
         rows = upstream.study.tables.by_key(ImageRow)
-        key = (*session.key, setting.technique, setting.contrast_phase, description)
+        key = (*session, setting.technique, setting.contrast_phase, description)
         row = rows.get(key)
         # Labels lie on the phase that is worked on: another frame of reference is another place.
         return row if row and chosen and row.frame == chosen.frame else None

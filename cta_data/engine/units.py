@@ -189,6 +189,12 @@ def session_scope(*row_types: type[TableRow], **fixed: Any) -> Callable[[UnitId]
 
 def existing_files(root: Path, paths: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """Return the content keys of files of a study, and the paths that are not there."""
-    found = {path: content_key(f"{root}/{path}") for path in paths}
-    missing = [path for path, key in found.items() if key is None]
-    return {path: key for path, key in found.items() if key is not None}, missing
+    keys: dict[str, str] = {}
+    missing: list[str] = []
+    for path in dict.fromkeys(paths):
+        key = content_key(f"{root}/{path}")
+        if key is None:
+            missing.append(path)
+        else:
+            keys[path] = key
+    return keys, missing

@@ -36,6 +36,7 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ\x00": lzma.open,
     b"BZh": bz2.open,
 }
+_TAR_ENDINGS = (".tgz", ".tbz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _UNPACK = "Unpack it yourself, and add the folder"
 _COMPRESSED_MAGIC = tuple(_OPENERS)
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -94,10 +95,11 @@ class UnpackedFile:
     name: str
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or a (compressed) tar, by content alone.
+def is_archive(path: Path, name: str = "") -> bool:
+    """Whether a file is a zip or a (compressed) tar, by content.
 
-    A compressed file that holds no tar (``.nii.gz``) is none.
+    A compressed file that holds no tar (``.nii.gz``) is none. One that is cut off before its first
+    byte can be had says it by its `name` alone.
     """
     with path.open("rb") as stream:
         start = stream.read(512)
@@ -106,7 +108,7 @@ def is_archive(path: Path) -> bool:
     if start[257:262] == b"ustar":
         return True
     if start.startswith(_COMPRESSED_MAGIC):
-        return _opens_as_tar(path)
+        return name.lower().endswith(_TAR_ENDINGS) or _opens_as_tar(path)
     return False
 
 

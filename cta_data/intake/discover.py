@@ -146,7 +146,7 @@ class _Walker:
 
     def visit_source(self, source: Path) -> None:
         """Take a source that is a file: here an archive that is refused refuses everything."""
-        if self._recognise(source.name) is None and is_archive(source):
+        if self._recognise(source.name) is None and is_archive(source, source.name):
             self._count("archives")
             self._visit_members(source, prefix="", name=source.name, depth=0)
         else:
@@ -181,7 +181,7 @@ class _Walker:
             with path.open("rb") as stream:
                 start = stream.read(512)
             is_dicom = looks_like_dicom(start)
-            archive = not is_dicom and is_archive(path)
+            archive = not is_dicom and is_archive(path, name)
             packed = b"" if is_dicom or archive else compressed_start(path, 512)
         except OSError as error:
             self._unreadable(name, _os_reason(error))

@@ -6,6 +6,7 @@ What is compared are keyed hashes and digests, so that it can be done from the t
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +19,8 @@ from cta_data.intake.identity import SHORTER, fingerprint, fingerprints_of
 from cta_data.study.sourcedata import ACCEPTED, PersonRow, SubjectRow
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cta_data.intake.instances import Instance
 
 NAME, BIRTH_DATE, SEX = "PatientName", "PatientBirthDate", "PatientSex"
@@ -120,7 +123,7 @@ def pairs_of_one_image(images: Callable[[], Iterable[tuple[str, str]]]) -> set[P
         Gives subject and digest of all images, the digest empty for none; it is asked twice, since
         images are many, and few of them come again.
     """
-    again = _repeated(digest for _, digest in images() if digest)
+    again = _repeated(np.fromiter((hash(one) for _, one in images() if one), np.int64))
     holders: dict[str, set[str]] = {}
     for subject, digest in images():
         if digest and hash(digest) in again:
@@ -163,13 +166,22 @@ def pairs_of_alike_images(images: Callable[[], Iterable[Sample]]) -> set[Pair]:
     Parameters
     ----------
     images
-        Gives all images, and is asked twice: digests are many, and few of them come again.
+        Gives all images; it is asked again where slices come again: digests are many, and few do.
     """
-    again = _repeated(digest for _, slices in images() for digest in slices)
+    hashes, ends = array("q"), array("q", [0])
+    for _, slices in images():
+        hashes.extend(map(hash, slices))
+        ends.append(len(hashes))
+    of_slices = np.frombuffer(hashes, np.int64)
+    again = _repeated(of_slices)
+    if not again:
+        return set()
+    n_again = np.append(0, np.cumsum(np.isin(of_slices, np.fromiter(again, np.int64))))
+    with_some = np.diff(n_again[np.frombuffer(ends, np.int64)]) > 0
     known = [
         (subject, frozenset(slices))
-        for subject, slices in images()
-        if any(hash(digest) in again for digest in slices)
+        for some, (subject, slices) in zip(with_some, images(), strict=True)
+        if some
     ]
     holders: dict[str, set[int]] = {}
     for number, (_, slices) in enumerate(known):
@@ -184,10 +196,10 @@ def pairs_of_alike_images(images: Callable[[], Iterable[Sample]]) -> set[Pair]:
     }
 
 
-def _repeated(texts: Iterable[str]) -> set[int]:
-    """Hashes of the texts that come more than once; eight bytes are kept of each."""
-    hashes = np.sort(np.fromiter(map(hash, texts), np.int64))
-    return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+def _repeated(hashes: NDArray[np.int64]) -> set[int]:
+    """Return those that come more than once."""
+    ordered = np.sort(hashes)
+    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def persons_elsewhere(

@@ -89,7 +89,7 @@ def usable_patients(study: Study) -> list[Patient]:
     still, until the step is planned again, and no longer usable.
     """
     done: dict[tuple[str, str, str], dict[str, str]] = {}
-    names = ("step", *SessionId.COLUMNS, "status")
+    names = ("step", *SessionId._fields, "status")
     for step, cohort, subject, label, status in study.tables.columns(UnitRow, *names):
         if step in STEP_NAMES:
             done.setdefault((cohort, subject, label), {})[step] = status
@@ -97,7 +97,7 @@ def usable_patients(study: Study) -> list[Patient]:
     patients: dict[tuple[str, str], Patient] = {}
     for key, row in sorted(study.tables.by_key(SessionRow).items()):
         session = SessionId(*key)
-        statuses = done.get(session.key, {})
+        statuses = done.get(session, {})
         usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
         wanted = session.cohort in cohorts and usable
         if wanted and row.quality and not not_evaluated(study, session):
@@ -179,7 +179,7 @@ def account(study: Study) -> None:
             if not whole and row.partition in ("train", "test"):
                 partition_now = row.partition
             now = replace(row, partition=partition_now, **_exclusion(None))
-        if now != row or session.key not in known:
+        if now != row or session not in known:
             updated.append(now)
     study.tables.upsert(updated)
 

@@ -63,5 +63,5 @@ def retire_sessions(study: Study) -> list[SessionId]:
         remove(study.root, [path for row in made for path in row.outputs])
         for of in ROW_TYPES:
             if SESSION in fields_of(of):
-                study.tables.replace(of, SessionId.COLUMNS, {one.key for one in gone}, [])
+                study.tables.replace(of, SessionId._fields, set(gone), [])
     return sorted(gone)

@@ -18,6 +18,8 @@ from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 NOT_AVAILABLE = "not available here"
+Stages = dict[str, tuple[str, Iterable[str]]]
+"""Of the steps of a session that were decided about, status and warnings."""
 
 
 def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
@@ -27,14 +29,15 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     of their sessions is what the tables know. Sessions that were added and never converted are
     listed too, where sourcedata is here.
     """
-    units = study.tables.by_key(UnitRow)
-    timings = read_timings(study.root) if timing else {}
-    subjects = study.tables.by_key(SessionRow)
-    sessions = sorted({*_known(study), *_added(study)})
+    stages = _stages(study)
+    sessions = sorted({*stages, *_added(study)})
+    told = {session: _session(study, session, stages.get(session, {})) for session in sessions}
+    if timing:
+        _add_timings(told, read_timings(study.root))
     builds = [_build(study, row.model, row) for row in _in_order(units_of(study, "build"))]
     return {
         "study": study.configuration.study.name,
-        "sessions": [_session(one, units, subjects.get(one.key), timings) for one in sessions],
+        "sessions": list(told.values()),
         "builds": builds,
         "models": _models(study),
         "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
@@ -94,8 +97,15 @@ def _build_row(
     }
 
 
-def _known(study: Study) -> list[SessionId]:
-    return [row.id.session for row in units_of(study, "convert")]
+def _stages(study: Study) -> dict[SessionId, Stages]:
+    """Return status and warnings of the steps of every session that was ever to be converted."""
+    stages: dict[SessionId, Stages] = {}
+    names = ("step", *SessionId._fields, "status", "warnings")
+    for step, cohort, subject, label, status, warnings in study.tables.columns(UnitRow, *names):
+        if step in STEP_NAMES:
+            session = SessionId(cohort, subject, label)
+            stages.setdefault(session, {})[step] = status, warnings
+    return {session: own for session, own in stages.items() if "convert" in own}
 
 
 def _added(study: Study) -> list[SessionId]:
@@ -106,32 +116,30 @@ def _added(study: Study) -> list[SessionId]:
     ]
 
 
-def _session(
-    session: SessionId,
-    units: Mapping[tuple, UnitRow],
-    person: SessionRow | None,
-    timings: dict[UnitId, dict[str, float]],
-) -> dict[str, Any]:
-    steps = {}
-    stop: Reason | None = None
-    warnings: list[str] = []
-    for name in STEP_NAMES:
-        row = units.get(UnitId(name, session).key)
-        steps[name] = row.status if row else "-"
-        warnings += row.warnings if row else ()
-        if row and row.status != "ok" and not stop:
-            stop = kept_reason(row) if row.status == "notneeded" else stop_reason(row)
-    content: dict[str, Any] = {
+def _session(study: Study, session: SessionId, stages: Stages) -> dict[str, Any]:
+    person = study.tables.by_key(SessionRow).get(session)
+    steps = {name: stages[name][0] if name in stages else "-" for name in STEP_NAMES}
+    stop = next((name for name, status in steps.items() if status not in ("-", "ok")), "")
+    reason = _stop(study.tables.by_key(UnitRow)[UnitId(stop, session).key]) if stop else None
+    return {
         **session.columns(),
         "steps": steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
         "quality": person.quality if person and steps["convert"] == "ok" else None,
         "partition": person.partition if person else None,
-        "reason": str(stop) if stop else person.exclusion_reason if person else None,
-        "reason_code": stop.finding.code if stop else person.exclusion_code if person else None,
-        "warnings": warnings,
+        "reason": str(reason) if reason else person.exclusion_reason if person else None,
+        "reason_code": reason.finding.code if reason else person.exclusion_code if person else None,
+        "warnings": [one for name in STEP_NAMES if name in stages for one in stages[name][1]],
     }
-    if timings:
+
+
+def _stop(row: UnitRow) -> Reason:
+    return kept_reason(row) if row.status == "notneeded" else stop_reason(row)
+
+
+def _add_timings(
+    sessions: Mapping[SessionId, dict[str, Any]], timings: Mapping[UnitId, dict[str, float]]
+) -> None:
+    for session, content in sessions.items() if timings else ():
         own = {step: timings.get(UnitId(step, session)) for step in STEP_NAMES}
         content["timing"] = {step: measured for step, measured in own.items() if measured}
-    return content

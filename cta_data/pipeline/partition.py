@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cta_data.reasons import Reason
 
 
-@dataclass(frozen=True, order=True)
-class Patient:
+class Patient(NamedTuple):
     """A patient who can be used, and the quality of the patient's annotation."""
 
     cohort: str

@@ -146,7 +146,7 @@ def _write(
         shutil.copyfile(workspace.read(source_path), workspace.write(path))
     else:
         write_image(apply_mask(image, mask), workspace.write(path))
-    own = {name: value for name, value in inherited.items() if name not in SessionId.COLUMNS}
+    own = {name: value for name, value in inherited.items() if name not in SessionId._fields}
     return ImageRow(
         session=unit.session,
         **own

@@ -55,7 +55,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         unit = UnitId("transfer", session)
         blocked = upstream.blocked_by(session, "convert", "register")
         annotations = upstream.annotations(session)
-        person = subjects.get(session.key)
+        person = subjects.get(session)
         quality = person.quality if person else None
         if not blocked and not annotations:
             yield Blocked(unit, VERSION, Reason("annotation_not_delivered"), expected=True)

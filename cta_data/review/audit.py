@@ -185,4 +185,4 @@ def _evaluated(study: Study, convention: str, table: str) -> pd.DataFrame:
     rows = scores if table == CaseScoreRow.TABLE else study.table(table)
     chosen = rows[rows["convention"] == name].sort_values(KEY[:3], kind="stable")
     # Whose masks of elsewhere are is not known.
-    return chosen.assign(**{one: chosen[one].replace("", pd.NA) for one in SessionId.COLUMNS})
+    return chosen.assign(**{one: chosen[one].replace("", pd.NA) for one in SessionId._fields})

@@ -134,7 +134,7 @@ def _find(study: Study, selection: Selection) -> _SessionsFound:
     found = _SessionsFound()
     for session in upstream.sessions(selection):
         transfer = upstream.unit("transfer", session)
-        person = subjects.get(session.key)
+        person = subjects.get(session)
         files = _files(upstream, session, transfer)
         is_excluded = person is not None and person.partition == "excluded"
         # Who has no annotation is excluded for that, and the registration can be looked at.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 from cta_data.errors import DataRefused
 
@@ -14,14 +13,13 @@ Patient = tuple[str, str]
 """Cohort and subject label."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class SessionId:
+class SessionId(NamedTuple):
     """One subject-session of a cohort, by its labels without `sub-` and `ses-`.
 
-    The session is empty for a subject who was refused before a session had a label.
+    The session is empty for a subject who was refused before a session had a label. A plan of a
+    large study makes and compares hundreds of thousands of them, so it is a tuple: equal to its
+    columns in the key of a table.
     """
-
-    COLUMNS: ClassVar[tuple[str, ...]] = ("cohort", "subject", "session")
 
     cohort: str
     subject: str
@@ -52,18 +50,13 @@ class SessionId:
         return f"{self.cohort}_sub-{self.subject}_ses-{self.session}"
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Its columns in the key of a table."""
-        return (self.cohort, self.subject, self.session)
-
-    @property
     def patient(self) -> Patient:
         """Whose session it is."""
         return (self.cohort, self.subject)
 
     def columns(self) -> dict[str, str]:
         """Return its columns in a table."""
-        return dict(zip(self.COLUMNS, self.key, strict=True))
+        return self._asdict()
 
     def __str__(self) -> str:
         names = [self.cohort]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cta_data.study.session_id import SessionId
 
@@ -15,8 +14,7 @@ NO_SESSION = SessionId("", "", "")
 UnitKey = tuple[str, str, str, str, str, int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class UnitId:
+class UnitId(NamedTuple):
     """One unit of work, named by what it is about.
 
     Attributes
@@ -85,7 +83,7 @@ class UnitId:
     def key(self) -> UnitKey:
         """Key of its row in the table `units`."""
         about, fold = self.about or NO_SESSION, NO_FOLD if self.fold is None else self.fold
-        return (self.step, *about.key, self.model, fold, self.test_set)
+        return (self.step, *about, self.model, fold, self.test_set)
 
     def columns(self) -> dict[str, Any]:
         """Return its columns in the table `units`."""

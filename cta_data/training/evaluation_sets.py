@@ -153,7 +153,7 @@ class EvaluationSets:
         ]
 
     def _row(self, session: SessionId) -> SessionRow:
-        return self._subjects[session.key]
+        return self._subjects[session]
 
     def read_by(self, setting: Setting, name: str) -> SetForModel:
         """Return a set as the model of a setting reads it, and is judged on it.

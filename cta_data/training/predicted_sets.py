@@ -171,7 +171,7 @@ class StudyPredictions:
             pairing,
             record.technique,
             self._as_published(one),
-            {c.case: c.session.key for c in test_set.cases},
+            {c.case: c.session for c in test_set.cases},
         )
 
     def _stale(self, one: _Found) -> str:

@@ -30,15 +30,33 @@ def content_key(path: Path | str) -> str | None:
     if "annex/objects/" in target:
         return target.rpartition("/")[2]
     try:
-        status = os.stat(name)
+        content = _start_of(name)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if status.st_size <= _POINTER_SIZE:
-        return _key_of_file(name, status.st_size)
+    if len(content) <= _POINTER_SIZE:
+        return _pointer_key(content) or _key(name, len(content), _md5(content).hexdigest())
+    status = os.stat(name)
     seen = (name, status.st_mtime_ns, status.st_size, status.st_ino)
     if seen not in _hashed:
-        _hashed[seen] = _key_of_file(name, status.st_size)
+        with open(name, "rb") as file:
+            md5 = hashlib.file_digest(file, _md5)
+        _hashed[seen] = _key(name, status.st_size, md5.hexdigest())
     return _hashed[seen]
+
+
+def _start_of(name: str) -> bytes:
+    """Return a file's content, or its beginning where it is larger than any pointer.
+
+    A plan asks this of each small file of a study: a file object would take most of the time.
+    """
+    file = os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        content = os.read(file, _POINTER_SIZE + 1)
+        while len(content) <= _POINTER_SIZE and (more := os.read(file, _POINTER_SIZE)):
+            content += more
+    finally:
+        os.close(file)
+    return content
 
 
 def _link_target(name: str) -> str:
@@ -81,18 +99,9 @@ def unit_key(inputs: Mapping[str, str], parameters_digest: str, version: int) ->
     return digest([sorted(inputs.items()), parameters_digest, version])
 
 
-def _key_of_file(name: str, size: int) -> str:
-    """Return the key that a file points to, or else that of its own bytes."""
-    with open(name, "rb") as file:
-        if size > _POINTER_SIZE:
-            md5 = hashlib.file_digest(file, _md5)
-        else:
-            content = file.read()
-            pointed = _pointer_key(content)
-            if pointed is not None:
-                return pointed
-            md5 = _md5(content)
-    return f"MD5E-s{size}--{md5.hexdigest()}{_extension(os.path.basename(name))}"
+def _key(name: str, size: int, md5: str) -> str:
+    """Return the key that git-annex would give a file."""
+    return f"MD5E-s{size}--{md5}{_extension(os.path.basename(name))}"
 
 
 def _md5(content: bytes = b"") -> Any:

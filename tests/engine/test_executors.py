@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from helpers.refusals import has_reason
 from helpers.toy_steps import execute, make_study, reasons, statuses
 
-from cta_data.engine.executors import ExecutorOptions, open_executor
+from cta_data.engine.executors import ExecutorOptions, open_executor, require_executor
 from cta_data.errors import ConfigurationError
 
 
@@ -23,13 +24,42 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
 
 
 def test_a_slurm_profile_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """The profile is named, or the extra that Slurm needs where it is not installed."""
+    """The profile is named, whether or not what Slurm needs is installed."""
     options = ExecutorOptions(slurm_profile=tmp_path / "profile.toml")
     with (
-        pytest.raises(ConfigurationError, check=has_reason("slurm_extra_not_installed")),
+        pytest.raises(ConfigurationError, check=has_reason("slurm_profile_unreadable")),
         open_executor(options),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://host:8786", "tls://10.0.0.1:1", "tcp://[::1]:8786", "tcp://a.b-c.de:80/"]
+)
+def test_addresses_of_dask_are_taken(address: str) -> None:
+    """Whatever protocol they are of: whether somebody answers is seen when the work begins."""
+    require_executor(ExecutorOptions(scheduler=address))
+
+
+@pytest.mark.parametrize(
+    "address", ["host", "host:8786", "tcp://host", "tcp://:8786", "tcp://a b:1"]
+)
+def test_an_address_that_is_none_is_seen_before_the_work(address: str) -> None:
+    """A dry run must not promise what cannot begin."""
+    with pytest.raises(ConfigurationError, check=has_reason("scheduler_address_invalid")):
+        require_executor(ExecutorOptions(scheduler=address))
+
+
+def test_a_slurm_profile_is_read_before_the_work(tmp_path: Path) -> None:
+    """One that is no TOML, or that nobody can use here, is refused before anything is planned."""
+    profile = tmp_path / "profile.toml"
+    profile.write_text("queue =", "utf-8")
+    with pytest.raises(ConfigurationError, check=has_reason("slurm_profile_unreadable")):
+        require_executor(ExecutorOptions(slurm_profile=profile))
+    profile.write_text("queue = 'short'", "utf-8")
+    if find_spec("dask_jobqueue") is None:
+        with pytest.raises(ConfigurationError, check=has_reason("slurm_extra_not_installed")):
+            require_executor(ExecutorOptions(slurm_profile=profile))
 
 
 def test_one_job_runs_at_once_in_this_process() -> None:

@@ -21,6 +21,7 @@ def stand_in(folder: Path) -> dict[str, str]:
     name = "cta_data.training.nnunet.planning"
     text = (
         f"import sys\nimport helpers.process_jobs\nsys.modules[{name!r}] = helpers.process_jobs\n"
+        "import cta_data.training.nnunet.loaded as loaded\nloaded.LIBRARIES = ()\n"
     )
     (folder / "sitecustomize.py").write_text(text, "utf-8")
     tests = str(Path(__file__).parent.parent)
@@ -35,7 +36,11 @@ def plan_job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(job: dict[str, Any]) -> dict[str, Any]:
-    return {"got": job["value"], "variable": os.environ.get("CTA_TEST"), "pid": os.getpid()}
+    variable = os.environ.get(job.get("variable", "CTA_TEST"))
+    return {
+        **{"got": job["value"], "variable": variable, "folder": os.getcwd()},
+        **{"pid": os.getpid(), "parent": os.getppid()},
+    }
 
 
 def _refuse(job: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def typed(of: type[Made], columns: Mapping[str, Any]) -> Made:
         if not field.nullable and field.name not in schema.key:
             content.setdefault(field.name, ANYTHING.get(field.type, ()))
     if SESSION in fields_of(of):
-        labels = [content.pop(name) for name in SessionId.COLUMNS]
+        labels = [content.pop(name) for name in SessionId._fields]
         content[SESSION] = SessionId(*labels) if labels[0] else None
     return of(**content)
 

@@ -129,6 +129,21 @@ def test_tars_are_known_by_content(tmp_path: Path, mode: str) -> None:
     assert not is_archive(tmp_path / "image.nii.gz")
 
 
+@pytest.mark.parametrize(
+    ("mode", "name"), [("w:bz2", "a.tar.bz2"), ("w:xz", "a.TXZ"), ("w:gz", "a.tgz")]
+)
+def test_a_tar_that_is_cut_off_at_its_start_is_known_by_its_name(
+    tmp_path: Path, mode: str, name: str
+) -> None:
+    """Not a byte of it can be had: it is a damaged archive, and not a file of another kind."""
+    archive = _tar(tmp_path / "thing", _member("a", size=9), mode=mode)
+    archive.write_bytes(archive.read_bytes()[:20])
+    assert not is_archive(archive)
+    assert is_archive(archive, f"export/{name}")
+    with pytest.raises(DataRefused, check=has_reason("archive_truncated")):
+        _unpack(archive)
+
+
 @given(content=st.binary(max_size=400))
 def test_no_bytes_confuse_the_recognition(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -46,7 +46,7 @@ def test_a_quarantined_subject_keeps_a_row_with_its_reason(built: Built, tmp_pat
     session = row.id.session
     study.tables.replace(SessionRow, ("subject",), {(session.subject,)}, [])
     account(study)
-    excluded = study.tables.by_key(SessionRow)[session.key]
+    excluded = study.tables.by_key(SessionRow)[session]
     assert excluded.partition == "excluded"
     assert (excluded.exclusion_step, excluded.exclusion_code) == ("convert", "slices_missing")
     assert "3 slices" in (excluded.exclusion_reason or "")

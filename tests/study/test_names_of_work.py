@@ -15,10 +15,26 @@ LABELS = st.text("abcXYZ019+", min_size=1, max_size=8)
 COHORTS = st.text("abc-_019", min_size=1, max_size=12)
 SESSIONS = st.builds(SessionId, COHORTS, LABELS, LABELS)
 UNITS = st.one_of(
-    st.builds(UnitId, st.sampled_from(["convert", "measure"]), SESSIONS),
-    st.builds(UnitId, st.just("build"), model=LABELS),
-    st.builds(UnitId, st.just("train"), model=LABELS, fold=st.integers(0, 9)),
-    st.builds(UnitId, st.just("predict"), model=LABELS, test_set=LABELS),
+    st.builds(
+        UnitId,
+        st.sampled_from(["convert", "measure"]),
+        SESSIONS,
+        st.just(""),
+        st.none(),
+        st.just(""),
+    ),
+    st.builds(
+        UnitId, st.just("build"), st.none(), model=LABELS, fold=st.none(), test_set=st.just("")
+    ),
+    st.builds(
+        UnitId,
+        st.just("train"),
+        st.none(),
+        model=LABELS,
+        fold=st.integers(0, 9),
+        test_set=st.just(""),
+    ),
+    st.builds(UnitId, st.just("predict"), st.none(), model=LABELS, fold=st.none(), test_set=LABELS),
 )
 
 
@@ -38,7 +54,7 @@ def test_what_is_no_case_is_refused(case: str) -> None:
 def test_sessions_are_in_the_order_of_their_labels() -> None:
     """By cohort, then subject, then session."""
     keys = [("b", "1", "1"), ("a", "2", "1"), ("a", "1", "2"), ("a", "1", "1")]
-    assert [one.key for one in sorted(SessionId(*key) for key in keys)] == sorted(keys)
+    assert sorted(SessionId(*key) for key in keys) == sorted(keys)
 
 
 @given(UNITS)

@@ -91,6 +91,7 @@ def test_a_query_changes_no_table(folder: Path) -> None:
         "set memory_limit = '100GB'",
         "pragma memory_limit = '100GB'",
         "select list(range) from range(300000000)",
+        "select repeat('x', 2000000000)",
     ],
 )
 def test_a_query_is_one_statement_that_reads_within_a_limit(folder: Path, sql: str) -> None:

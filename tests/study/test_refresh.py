@@ -78,4 +78,4 @@ def test_what_another_command_wrote_is_read_again_under_the_lock(tmp_path: Path)
         study.tables.upsert([SessionRow(session=ANN, sex="female")])
     write(root, ANN)
     with study_lock(study):
-        assert study.tables.by_key(SessionRow)[ANN.key].sex == "female"
+        assert study.tables.by_key(SessionRow)[ANN].sex == "female"

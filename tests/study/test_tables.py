@@ -80,7 +80,7 @@ def test_a_row_s_type_is_that_of_its_table(of: type[TableRow]) -> None:
     found: dict[str, Any] = {}
     for field in dataclasses.fields(of):  # type: ignore[arg-type]
         if field.name == "session" and hints["session"] in (SessionId, SessionId | None):
-            found |= dict.fromkeys(SessionId.COLUMNS, str)
+            found |= dict.fromkeys(SessionId._fields, str)
         else:
             found[field.name] = hints[field.name]
     schema = table_schemas()[of.TABLE].arrow

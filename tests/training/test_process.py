@@ -18,6 +18,7 @@ from helpers.process_jobs import KINDS, stand_in
 from helpers.refusals import has_reason
 
 from cta_data.errors import CtaError
+from cta_data.processes import CAN_FORK
 from cta_data.training.nnunet import process
 from cta_data.training.nnunet.process import run_job
 
@@ -39,11 +40,11 @@ def do(tmp_path: Path) -> Do:
 def do_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Do:
     """Run the stand-in's job without a child, where only its words matter."""
 
-    def run_here(command: list[str], **options: Any) -> subprocess.CompletedProcess:
-        process.main(command[3], Path(command[4]), Path(command[5]))
-        return subprocess.CompletedProcess(command, 0)
+    def run_here(arguments: list[str], *_: Any) -> int:
+        process.main(arguments)
+        return 0
 
-    monkeypatch.setattr(process.subprocess, "run", run_here)
+    monkeypatch.setattr(process, "_run", run_here)
     monkeypatch.setitem(sys.modules, "cta_data.training.nnunet.planning", process_jobs)
 
     def run(deed: str, **content: Any) -> dict[str, Any]:
@@ -62,6 +63,41 @@ def test_a_job_s_answer_comes_back(tmp_path: Path) -> None:
     assert done["pid"] != os.getpid()
     assert "CTA_TEST" not in os.environ
     assert "the job has begun" in (tmp_path / "work" / "plan.log").read_text("utf-8")
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="processes are copied on Linux alone")
+def test_jobs_are_copies_of_one_process_each_with_variables_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a job finds in its environment and where it works is its own; what dies is a copy."""
+    work, environment = tmp_path / "work", stand_in(tmp_path / "site")
+
+    def answer(**variables: str) -> dict[str, Any]:
+        job = {"do": "answer", "value": 1, "variable": "nnUNet_results"}
+        return run_job("plan", job, work, environment | variables)
+
+    first = answer(nnUNet_results="here")
+    monkeypatch.chdir(tmp_path)
+    second = answer()
+    assert (first["variable"], second["variable"]) == ("here", None)
+    assert second["folder"] == str(tmp_path)
+    assert first["parent"] == second["parent"] != os.getpid()
+    assert first["pid"] != second["pid"]
+    with pytest.raises(CtaError, check=has_reason("nnunet_process_died")):
+        run_job("plan", {"do": "killed"}, work, environment)
+    assert answer()["parent"] == first["parent"]
+    assert answer(OMP_NUM_THREADS="7")["parent"] != first["parent"]
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="processes are copied on Linux alone")
+def test_a_process_that_is_gone_is_started_again(tmp_path: Path) -> None:
+    """Whoever killed it: the next job has another one."""
+    environment = stand_in(tmp_path / "site")
+    job = {"do": "answer", "value": 1}
+    gone = run_job("plan", job, tmp_path, environment)["parent"]
+    os.kill(gone, signal.SIGKILL)
+    assert wait_until(lambda: not lives(gone))
+    assert run_job("plan", job, tmp_path, environment)["parent"] != gone
 
 
 @pytest.mark.parametrize("kind", ["DataRefused", "ConfigurationError"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +111,12 @@ def wait_for(condition: Any, parent: subprocess.Popen[bytes] | None) -> None:
 
 def children_of(folder: Path) -> list[int]:
     """Return the processes that work on a job of a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:  # it has just ended
-            continue
-        if any(word.startswith(os.fsencode(folder)) for word in words):
-            found.append(int(path.parent.name))
-    return found
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it has just ended, or closed the file
+            if path.readlink().is_relative_to(folder):  # its log
+                found.add(int(path.parts[2]))
+    return sorted(found)
 
 
 def test_a_damaged_checkpoint_is_told_with_what_to_do(place: Path, first: Path) -> None:

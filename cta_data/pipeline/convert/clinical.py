@@ -226,8 +226,7 @@ def list_rows_without_session(study: Study) -> None:
         links = study.tables.index(ClinicalLinkRow, ("cohort",)).get((cohort,), [])
         stale = {row.session for row in links} - converted
         stale |= {row.session for row in rows}
-        scopes = {session.key for session in stale}
-        study.tables.replace(ClinicalLinkRow, SessionId.COLUMNS, scopes, rows)
+        study.tables.replace(ClinicalLinkRow, SessionId._fields, stale, rows)
 
 
 def _all_rows(told: ToldOf, clinical: Clinical) -> Iterator[LesionRow]:

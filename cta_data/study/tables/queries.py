@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cta_data.errors import CtaError
+from cta_data.memory import GIBIBYTE, memory_bounded
 from cta_data.study.tables.schemas import table_schemas
 from cta_data.study.tables.store import read_arrow
 
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-MOST_MEMORY = "512MiB"
+MOST_KEPT = "512MiB"
 """Of what DuckDB keeps for one statement; by its own default it takes 80 % of the machine."""
+MOST_MEMORY = GIBIBYTE
+"""Bytes of all that a statement takes: long texts are beyond what DuckDB counts."""
 READING = ("SELECT", "EXPLAIN", "MULTI")
 """Types of statements that only read; PIVOT is MULTI."""
 
@@ -36,13 +39,14 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
     with duckdb.connect(":memory:") as connection:
         for table in table_schemas():
             connection.register(table, read_arrow(folder, table))
-        connection.execute(f"SET memory_limit = '{MOST_MEMORY}'")
+        connection.execute(f"SET memory_limit = '{MOST_KEPT}'")
         connection.execute("SET temp_directory = ''")
         connection.execute("SET enable_external_access = false")
         try:
             _require_one_that_reads(connection.extract_statements(sql))
-            return _frame(connection.execute(sql))
-        except duckdb.Error as error:
+            with memory_bounded(MOST_MEMORY):
+                return _frame(connection.execute(sql))
+        except (duckdb.Error, MemoryError) as error:
             raise CtaError(
                 "query_failed", error=str(error), table_schemas=tuple(table_schemas())
             ) from error

@@ -5,7 +5,7 @@ The same rows give the same bytes: no clock, no host and no writer's state go in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,7 @@ from cta_data.files import Stamp, file_stamp, written_whole
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables.schemas import table_schemas
-from cta_data.study.tables.stored_rows import has_twins, stored_rows
+from cta_data.study.tables.stored_rows import StoredLists, has_twins, stored_rows
 from cta_data.study.tables.table_row import TableRow, columns_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Tables:
         self,
         of: type[Stored],
         columns: tuple[str, ...],
-        scopes: set[Key],
+        scopes: Set[Key],
         rows: Iterable[Stored],
     ) -> None:
         """Drop the rows whose `columns` are in `scopes`, then add `rows`."""
@@ -90,7 +90,7 @@ class Tables:
 
     def of_session(self, of: type[Stored], session: SessionId) -> list[Stored]:
         """Return the rows of a table about one session."""
-        return self.index(of, SessionId.COLUMNS).get(session.key, [])
+        return self.index(of, SessionId._fields).get(session, [])
 
     def _grouped(self, of: type[Stored], columns: tuple[str, ...]) -> dict[Key, list[Stored]]:
         key = table_schemas()[of.TABLE].key
@@ -192,11 +192,10 @@ def _read_rows(path: Path, of: type[Stored]) -> dict[Key, Stored]:
     schema = table_schemas()[of.TABLE]
     lists = {field.name: field for field in schema.arrow if pa.types.is_list(field.type)}
 
-    def read_lists(name: str) -> pa.ChunkedArray:
-        column = file.read(columns=[name], use_threads=False)[name]
-        return _column(path, column, lists[name])
+    def lists_of(name: str) -> StoredLists:
+        return StoredLists(file, name, lambda column: _column(path, column, lists[name]))
 
-    rows = stored_rows(of, content.drop_columns(list(lists)), schema.key, read_lists)
+    rows = stored_rows(of, content.drop_columns(list(lists)), schema.key, lists_of)
     if len(rows) < content.num_rows:
         raise _twins(path, schema.key)
     del content

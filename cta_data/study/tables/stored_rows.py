@@ -6,9 +6,11 @@ Equal texts of a column are one object in memory; columns of lists are read when
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cta_data.study.tables.table_row import TableRow
 
@@ -19,18 +21,18 @@ def stored_rows(
     row_type: type[Stored],
     content: pa.Table,
     key: tuple[str, ...],
-    read: Callable[[str], pa.ChunkedArray],
+    lists: Callable[[str], StoredLists],
 ) -> dict[tuple, Stored]:
     """Return the rows of a table by their key, in the order of the table.
 
     Parameters
     ----------
-    read
-        Gives columns that are not in `content`.
+    lists
+        Gives the columns of lists, which are not in `content`.
     """
     if not content.num_rows:
         return {}
-    columns = _Columns(content, read)
+    columns = _Columns(content, lists)
     return {own: row_type.stored(columns, place) for place, own in enumerate(_keys(columns, key))}
 
 
@@ -48,20 +50,18 @@ def _keys(columns: _Columns, key: tuple[str, ...]) -> Iterator[tuple]:
 class _Columns(dict[str, Sequence[Any]]):
     """The columns of a table by name, each converted when it is first asked for."""
 
-    def __init__(self, content: pa.Table, read: Callable[[str], pa.ChunkedArray]) -> None:
+    def __init__(self, content: pa.Table, lists: Callable[[str], StoredLists]) -> None:
         super().__init__()
         self._content = content
-        self._read = read
+        self._lists = lists
 
     def __missing__(self, name: str) -> Sequence[Any]:
         here = name in self._content.column_names
-        self[name] = values = _values(self._content[name] if here else self._read(name))
+        self[name] = values = _values(self._content[name]) if here else self._lists(name)
         return values
 
 
-def _values(column: pa.ChunkedArray) -> Sequence[Any]:
-    if pa.types.is_list(column.type):
-        return _Lists(column)
+def _values(column: pa.ChunkedArray) -> list[Any]:
     if not pa.types.is_string(column.type):
         return column.to_pylist()
     encoded = column.combine_chunks().dictionary_encode()
@@ -69,14 +69,48 @@ def _values(column: pa.ChunkedArray) -> Sequence[Any]:
     return [None if place is None else texts[place] for place in encoded.indices.to_pylist()]
 
 
-class _Lists(Sequence[Any]):
-    """A column of lists; each is made when it is asked for."""
+class StoredLists(Sequence[Any]):
+    """A column of lists in a file: read whole for who asks for some, in pieces for who takes all.
 
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        self._array = column.combine_chunks()
+    Parameters
+    ----------
+    checked
+        Returns values as the column's schema has them, or raises `CtaError`.
+    """
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._array[place].as_py()
+    TOGETHER = 1024
+    """Rows of a piece."""
+
+    def __init__(
+        self,
+        file: pq.ParquetFile,
+        name: str,
+        checked: Callable[[pa.ChunkedArray], pa.ChunkedArray],
+    ) -> None:
+        self._file = file
+        self._name = name
+        self._checked = checked
 
     def __len__(self) -> int:
-        return len(self._array)
+        return int(self._file.metadata.num_rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._whole[place].as_py()
+
+    def __iter__(self) -> Iterator[Any]:
+        pieces = self._file.iter_batches(self.TOGETHER, columns=[self._name], use_threads=False)
+        for piece in pieces:
+            yield from _lists(self._checked(pa.chunked_array([piece.column(0)])).combine_chunks())
+
+    @cached_property
+    def _whole(self) -> pa.Array:
+        column = self._file.read(columns=[self._name], use_threads=False)[self._name]
+        return self._checked(column).combine_chunks()
+
+
+def _lists(array: pa.ListArray) -> Iterator[Any]:
+    """Yield the lists of an array: several times as fast as one by one."""
+    ends = array.offsets.to_pylist()
+    values = array.values.slice(ends[0], ends[-1] - ends[0]).to_pylist()
+    for null, begin, end in zip(array.is_null().to_pylist(), ends, ends[1:], strict=False):
+        yield None if null else values[begin - ends[0] : end - ends[0]]

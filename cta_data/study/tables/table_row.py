@@ -42,17 +42,17 @@ class TableRow:
             raise AttributeError(f"{type(self).__name__} has no {name}")
         columns, place = self._columns, self._place
         if name == SESSION:
-            value: Any = _session(*(columns[column][place] for column in SessionId.COLUMNS))
+            value: Any = _session(*[columns[column][place] for column in SessionId._fields])
         else:
             value = columns[name][place]
-            if isinstance(value, list):
+            if type(value) is list:
                 return tuple(value)  # not kept: lists are most of a table, and are asked for once
         object.__setattr__(self, name, value)
         return value
 
     def column(self, name: str) -> Any:
         """Return the value of a column of its table."""
-        if SESSION in fields_of(type(self)) and name in SessionId.COLUMNS:
+        if SESSION in fields_of(type(self)) and name in SessionId._fields:
             session: SessionId | None = getattr(self, SESSION)
             return getattr(session, name) if session else ""
         return getattr(self, name)
@@ -61,7 +61,7 @@ class TableRow:
         """Return the values of all columns, in the order of its fields."""
         found: dict[str, Any] = {}
         for name in fields_of(type(self)):
-            own = SessionId.COLUMNS if name == SESSION else (name,)
+            own = SessionId._fields if name == SESSION else (name,)
             found |= {column: self.column(column) for column in own}
         return found
 

@@ -23,9 +23,9 @@ from typing import Any
 
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.files import json_line, write_text
-from cta_data.memory import lift_memory_bound
-from cta_data.processes import die_with_parent
+from cta_data.processes import CAN_FORK, die_with_parent
 from cta_data.reasons import Reason
+from cta_data.training.nnunet.loaded import COMMAND, run_copy, serve
 
 JOBS = {
     "plan": "cta_data.training.nnunet.planning:plan_job",
@@ -70,38 +70,32 @@ def run_job(
     job, answer, log = (folder / f"{name}.{kind}" for kind in ("job.json", "answer.json", "log"))
     job.write_text(json_line(dict(arguments)), encoding="utf-8")
     answer.unlink(missing_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "cta_data.training.nnunet.process",
-        name,
-        str(job),
-        str(answer),
-    ]
-    with open(log, "ab") as printed:
-        done = subprocess.run(
-            command,
-            env=os.environ | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_begin,
-            check=False,
-        )
+    code = _run([name, str(job), str(answer)], log, dict(environment or {}))
     content = json.loads(answer.read_text("utf-8")) if answer.is_file() else None
     if (content is None or "error" in content) and _is_full(folder):
         raise _full_disk()
     if content is None:
-        raise _death(name, done.returncode, log)
+        raise _death(name, code, log)
     if "error" in content:
         error = content["error"]
         raise _KINDS[error["kind"]](Reason.from_dict(error["reason"]))
     return dict(content)
 
 
-def _begin() -> None:
-    die_with_parent()
-    lift_memory_bound()  # it takes what it needs, and dies alone
+def _run(arguments: list[str], log: Path, environment: dict[str, str]) -> int:
+    """Run `main` in another process; return its exit code."""
+    if CAN_FORK:
+        return run_copy(arguments, log, environment)
+    with open(log, "ab") as printed:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return done.returncode
 
 
 def _is_full(folder: Path) -> bool:
@@ -125,8 +119,15 @@ def _death(name: str, code: int, log: Path) -> CtaError:
     return CtaError("nnunet_process_died", where=log.name, name=name, why=why, todo=todo)
 
 
-def main(name: str, job: Path, answer: Path) -> None:
-    """Do a job in this process; its answer or its error is written as JSON."""
+def main(arguments: list[str]) -> None:
+    """Do a job in this process; its answer or its error is written as JSON.
+
+    Parameters
+    ----------
+    arguments
+        Name of the job, file of its content, file for its answer.
+    """
+    name, job, answer = arguments[0], Path(arguments[1]), Path(arguments[2])
     module, function = JOBS[name].split(":")
     try:
         content = getattr(import_module(module), function)(json.loads(job.read_text("utf-8")))
@@ -151,4 +152,7 @@ def _told(error: Exception) -> dict[str, Any]:
 if __name__ == "__main__":
     # nnU-Net's augmentation is forked and never looks whether who wants it is still there.
     os.register_at_fork(after_in_child=die_with_parent)
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    if sys.argv[1:]:
+        main(sys.argv[1:])
+    else:
+        serve(sys.stdin.buffer, sys.stdout.buffer, main)
