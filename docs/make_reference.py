@@ -41,12 +41,12 @@ HEAD = """\
 <!-- Written by docs/make_reference.py from manifests/schemas.toml. Change that file instead. -->
 
 Every table is one Parquet file, `manifests/<table>.parquet` in the study. Rows are ordered by the
-table's key. Columns of the key always have a value, and so have those whose type says "always";
-any other may be null. Types and units are also in the metadata of the Arrow schema.
+table's key. Key columns and columns marked "always" always have a value; all others may be null.
+Types and units are also in the metadata of the Arrow schema.
 
 From Python: `cta_data.open_study(path).table("<table>")` returns a typed DataFrame, and so does a
-method of the table's name, which all but `audits` and `clinical_links` have. From the terminal:
-`cta-data query "select … from <table>"`. A table that has no file yet is empty.
+method with the name of the table (except for `audits` and `clinical_links`). In the terminal:
+`cta-data query "select … from <table>"`. A table without a file is empty.
 
 """
 
@@ -140,13 +140,12 @@ HEAD_OF_REASONS = """\
 
 <!-- Written by docs/make_reference.py from cta_data/reasons.toml. Change that file instead. -->
 
-Whatever was refused, was not done, or is on hold has a reason: a code, and a sentence with what was
-measured. The sentence may be worded better one day; the code stays, so use it in queries and
-programs. It stands in the columns `reason_code` of `units`, `exclusion_code` of `subjects`,
-`rejected_code` of `rois` and `rejection_code` of `transforms`, and beside the reason in JSON.
+Everything that was refused, was not done, or is on hold has a reason: a code, and a sentence with
+the measured values. Use the code in queries and programs; the wording may change. Codes are in the
+columns `reason_code` of `units`, `exclusion_code` of `subjects`, `rejected_code` of `rois` and
+`rejection_code` of `transforms`, and beside the reason in JSON.
 
-{names} stand for values. Codes are listed by the package that gives them; `shared` ones come from
-several.
+{names} are placeholders for values. Codes are grouped by package; `shared` ones occur in several.
 
 """
 
@@ -156,7 +155,7 @@ def reasons_page(reasons: Mapping[str, Sentence]) -> str:
     rooms: dict[str, list[str]] = {}
     for code, template in reasons.items():
         rooms.setdefault(template.room, []).append(_reason_line(code, template))
-    head = ["| code | what was found | what to do next |", "|---|---|---|"]
+    head = ["| code | reason | next step |", "|---|---|---|"]
     sections = ["\n".join([f"## {room}", "", *head, *lines]) for room, lines in rooms.items()]
     return HEAD_OF_REASONS + "\n\n".join(sections) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,10 @@ import cta_data
 
 HEAD = """# Python
 
-What `import cta_data` offers; each name is loaded when it is first used. Examples that run:
-[how to use it from Python](../how-to/use-from-python.md). This page is written by
-`python docs/make_reference.py`.
+What `import cta_data` offers; each name is loaded on first use. Runnable examples: [use cta_data
+from Python](../how-to/use-from-python.md), [from a DICOM structure set to a table of
+lesions](../how-to/structure-set-to-lesions.md) and [train with
+PyTorch](../how-to/train-with-pytorch.md). This page is written by `python docs/make_reference.py`.
 """
 GROUPS = {
     "Images": ("Volume", "read_image"),
@@ -25,6 +27,7 @@ GROUPS = {
     "Studies": ("open_study", "Study", "TrainingData", "CaseArrays", "as_dictionaries"),
     "Errors": ("CtaError", "ConfigurationError", "DataRefused", "NotAvailable"),
 }
+SECTION = re.compile(r"^(\w+)\n-{3,}$", re.MULTILINE)
 
 
 def python_page() -> str:
@@ -38,11 +41,11 @@ def python_page() -> str:
 
 def _entry(name: str, value: Any) -> Iterator[str]:
     yield f"### `{name}`\n"
-    yield _block(name, value)
+    yield from _block(name, value)
     if inspect.isclass(value) and not issubclass(value, Exception):
         for own, member in _members(value):
             yield f"#### `{name}.{own}`\n"
-            yield _block(own, member)
+            yield from _block(own, member)
 
 
 def _members(owner: type) -> Iterator[tuple[str, Any]]:
@@ -54,12 +57,25 @@ def _members(owner: type) -> Iterator[tuple[str, Any]]:
             yield name, found
 
 
-def _block(name: str, value: Any) -> str:
-    """Return signature and docstring as they stand in the code."""
-    text = inspect.cleandoc(value.__doc__ or "")
+def _block(name: str, value: Any) -> Iterator[str]:
+    """Give the signature as code, and the docstring with its sections as lists."""
     if callable(value) and not (inspect.isclass(value) and issubclass(value, Exception)):
-        text = f"{name}{_signature(value)}\n\n{text}"
-    return f"```text\n{text}\n```\n"
+        yield f"```python\n{name}{_signature(value)}\n```\n"
+    text, *sections = SECTION.split(inspect.cleandoc(value.__doc__ or ""))
+    yield f"{text.strip()}\n"
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        yield f"**{title}**\n"
+        yield "\n".join(_items(body.strip())) + "\n"
+
+
+def _items(body: str) -> Iterator[str]:
+    """Give a section's entries as a list; a section without names is one paragraph."""
+    entries = re.findall(r"^(\S.*)\n((?:[ \t]+.*\n?|\n)*)", f"{body}\n", re.MULTILINE)
+    if not any(about.strip() for _, about in entries):
+        yield body
+        return
+    for name, about in entries:
+        yield f"- `{name}`: {' '.join(about.split())}"
 
 
 def _signature(value: Any) -> str:

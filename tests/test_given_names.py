@@ -51,10 +51,10 @@ def test_add_makes_no_cohort_of_such_a_name(tmp_path: Path) -> None:
         own.write_text(plain_card(name), "utf-8")
         for more in ((), ("--dry-run",)):
             told = run_cta("add", name, raw, "--card", own, *more, study=root)
-            assert told.code == 1 and "this is no name for a cohort" in told.text
+            assert told.code == 1 and "not a valid name of a cohort" in told.text
     assert [one.name for one in (root / "datasets").iterdir()] == ["mine"]
     told = run_cta("add", "mine", raw, "--id", "con", study=root)
-    assert told.code == 1 and "this is no name for a subject" in told.text
+    assert told.code == 1 and "not a valid name of a subject" in told.text
 
 
 def test_a_source_that_is_refused_makes_no_cohort(tmp_path: Path) -> None:

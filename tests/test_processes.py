@@ -49,7 +49,7 @@ def test_a_case_that_kills_its_process_is_listed_and_the_others_are_scored(
     assert [case["case"] for case in told["cases"]] == ["a", "b", "e", "f"]
     assert [one["case"] for one in told["failed"]] == [DEADLY]
     [line] = outcome.err.strip().splitlines()
-    for part in (f"not scored: {DEADLY}: ", "the process died", "out of memory", "Score it on"):
+    for part in (f"not scored: {DEADLY}: ", "the process crashed", "out of memory", "Score it on"):
         assert part in line
 
 

@@ -92,7 +92,7 @@ def test_a_wrong_type_names_its_key(text: str, key: str) -> None:
 def test_text_that_is_no_toml_names_the_file_and_the_place() -> None:
     """A syntax error gives the file and the line."""
     said = message("seed = 1\nbranch = [")
-    assert "tree.toml: this is not valid TOML" in said
+    assert "tree.toml: not valid TOML" in said
     assert "line" in said or "end of document" in said
 
 

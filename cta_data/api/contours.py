@@ -29,9 +29,9 @@ class RasterizedStructureSet:
     Attributes
     ----------
     rois
-        One entry per chosen ROI, those that were refused or have no contour included.
+        One entry per selected ROI, including those that were refused or have no contour.
     image
-        The volume whose grid they lie on.
+        The volume that defines their grid.
     """
 
     rois: tuple[RasterizedRoi, ...]
@@ -56,10 +56,10 @@ class RasterizedStructureSet:
         return self.image.with_array(union_of(chosen, self.image.grid).T)
 
     def lesions(self) -> Volume:
-        """Return instance labels: separate parts of an ROI are lesions of their own.
+        """Return instance labels: separate parts of an ROI are separate lesions.
 
-        Every lesion keeps the volume that was delineated, whatever the voxels; ids count from 1 in
-        the order of ROI numbers, and within an ROI from its lowest part upwards.
+        Every lesion keeps its delineated volume, whatever the voxels; ids count from 1 in the
+        order of ROI numbers, and within an ROI from its lowest part upwards.
         """
         numbers = {roi.number for roi in self._with_mask}
         rois = [roi for roi in self.structure_set.rois if roi.number in numbers]
@@ -68,7 +68,7 @@ class RasterizedStructureSet:
         return self.image.with_array(sitk.GetArrayFromImage(labels).T)
 
     def table(self) -> pd.DataFrame:
-        """Return one row per ROI: name, status, voxels, volume as rasterised and as delineated."""
+        """Return one row per ROI: name, status, voxels, rasterised and delineated volume."""
         names = [
             *("number", "name", "interpreted_type", "status", "n_voxels", "volume_mm3"),
             *("volume_drawn_mm3", "fraction_inside"),
@@ -85,14 +85,14 @@ class RasterizedStructureSet:
 
 
 def read_structure_set(path: Path | str) -> StructureSet:
-    """Read a DICOM structure set: its ROIs with their contours (LPS mm), and what it refers to.
+    """Read a DICOM structure set: its ROIs with their contours (LPS mm), and its references.
 
     Raises
     ------
     ConfigurationError
-        There is no such file.
+        The file does not exist.
     DataRefused
-        It is no structure set, or is damaged.
+        It is not a structure set, or is damaged.
     """
     source = Path(path)
     require_given_file(source, "the structure set")
@@ -106,24 +106,24 @@ def rasterize(
     roi: str = ".*",
     check_reference: bool = True,
 ) -> RasterizedStructureSet:
-    """Turn contours into masks on the grid of an image.
+    """Convert contours to masks on the grid of an image.
 
     Parameters
     ----------
     image
-        The volume that was delineated. One read from DICOM has UIDs, by which the contours are
-        checked to belong to it; of any other, the planes of the contours are compared.
+        The delineated volume. If it was read from DICOM, its UIDs are compared with the contours;
+        otherwise the positions of the contour planes are compared.
     roi
-        Regular expression that is found in the names of the ROIs.
+        Regular expression that matches within the ROI names.
     check_reference
-        False where you know that the contours belong to this image.
+        False if you know that the contours belong to this image.
 
     Raises
     ------
     DataRefused
         No ROI matches, or none of them belongs to this image.
     ConfigurationError
-        The pattern is no regular expression.
+        The pattern is not a valid regular expression.
     """
     rois = rasterize_structure_set(
         structure_set, image.to_sitk(), image.identity, roi, check_reference=check_reference

@@ -32,9 +32,9 @@ class TransferredLabels:
     Attributes
     ----------
     labels
-        Instance labels on the grid of the fixed image: the value is the lesion's id.
+        Instance labels on the grid of the fixed image: the value is the lesion id.
     lesions
-        One row per lesion, lost ones included: volumes in mm³, what changed and why.
+        One row per lesion, including lost lesions: volumes in mm³, flags and reasons.
     """
 
     labels: Volume
@@ -51,20 +51,20 @@ def register(
     kind
         `rigid` or `affine`.
     seed
-        Draws the samples; by default that of a study, so that the same pair gives the same bits.
+        Seed of the sampling; the default is that of a study, so equal pairs give equal bits.
 
     Returns
     -------
     RegistrationResult
         `transform` maps points of the fixed image to points of the moving one (LPS mm);
-        `accepted` and `reasons` are the verdict of the checks, `quality` what was measured.
+        `accepted` and `reasons` are the result of the checks, `quality` the measured values.
 
     Raises
     ------
     DataRefused
-        An image holds no head, or the two heads cannot be brought to overlap.
+        An image shows no head, or the two heads cannot be made to overlap.
     ConfigurationError
-        There is no such kind.
+        The type of registration is unknown.
     """
     try:
         settings = RegistrationSettings(kind=kind, seed=seed)
@@ -79,9 +79,9 @@ def transfer(
     fixed: Volume,
     transform: sitk.Transform | RegistrationResult,
 ) -> TransferredLabels:
-    """Transfer lesions from the image that they were delineated on to the grid of another.
+    """Transfer lesions from the delineated image to the grid of another.
 
-    Each lesion keeps its volume, as far as the fixed image covers it. Prefer contours when
+    The volume of each lesion is preserved within the field of view. Prefer contours when
     available: a mask has already lost information.
 
     Parameters
@@ -90,13 +90,13 @@ def transfer(
         A structure set, or a mask or labels on the grid of `moving`: every 26-connected part of
         every value is a lesion.
     transform
-        Points of `fixed` to points of `moving` (LPS mm), or the result of `register`. Of a result
-        that its checks did not accept, give `.transform` itself after you have looked at it.
+        Points of `fixed` to points of `moving` (LPS mm), or the result of `register`. If a result
+        failed its checks, inspect it and pass its `.transform`.
 
     Raises
     ------
     DataRefused
-        The registration is not accepted, the mask does not lie on the grid of `moving` or holds
+        The registration failed its checks, the mask is not on the grid of `moving` or holds
         fractions, or the contours cannot be trusted.
     """
     if isinstance(transform, RegistrationResult):
@@ -114,7 +114,7 @@ def find_lesions(mask: Volume) -> Volume:
     Raises
     ------
     DataRefused
-        The mask holds fractions or values that are not finite.
+        The mask holds fractions or non-finite values.
     """
     result = transfer_lesions(lesions_from_mask(mask.to_sitk()), IDENTITY, mask.grid)
     return mask.with_array(sitk.GetArrayFromImage(result.labels).T)
@@ -133,9 +133,9 @@ def extract_brain(
     Raises
     ------
     ConfigurationError
-        There is no such back end, or it lacks something.
+        The back end is unknown or not installed.
     DataRefused
-        What was found cannot be a brain.
+        The result is not a plausible brain.
     """
     found = brain.extract_brain(image.to_sitk(), backend, options)
     return image.with_array(sitk.GetArrayFromImage(found.mask).T)
@@ -147,11 +147,11 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
     Parameters
     ----------
     labels
-        Instance labels, as `find_lesions`, `transfer` and `rasterize(…).lesions()` give them.
+        Instance labels from `find_lesions`, `transfer` or `rasterize(…).lesions()`.
     image
-        The technique that contrast is measured on, on the same grid.
+        The image for contrast measurements, on the same grid.
     brain_mask
-        Where the surroundings of a lesion are taken from; everywhere without it.
+        Limits the surroundings of a lesion; without it they are not limited.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
     Raises
     ------
     DataRefused
-        The volumes do not lie on one grid.
+        The volumes are not on one grid.
     """
     mask = None if brain_mask is None else brain_mask.to_sitk()
     return _rows(LesionMeasurement, measure_lesions(labels.to_sitk(), image.to_sitk(), mask))

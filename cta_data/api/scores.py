@@ -27,16 +27,16 @@ def score(
     Parameters
     ----------
     reference, prediction
-        Masks on one grid: every value but 0 is lesion.
+        Masks on one grid: every value except 0 is lesion.
     convention
-        `article` (default) or `tables`, or rules of your own.
+        `article` (default), `tables`, or your own rules.
 
     Raises
     ------
     DataRefused
-        The two lie on different grids.
+        The masks are on different grids.
     ConfigurationError
-        There is no such convention.
+        The convention is unknown.
     """
     rules = convention_named(convention) if isinstance(convention, str) else convention
     require_one_grid(reference.grid, prediction.grid)
@@ -54,12 +54,12 @@ def compare(
         One row per case, indexed by the case; a column per metric, as `study.scores()` and
         `pandas.read_parquet` of `cta-data score --out` give them.
     metrics
-        All metrics that both have, without it.
+        Default: all common metrics.
 
     Raises
     ------
     ConfigurationError
-        A metric is missing, or they share none.
+        A metric is missing, or there is no common metric.
     """
     return compare_scores(a, b, compared_metrics(a, b, metrics), seed=seed)
 
@@ -75,12 +75,12 @@ def froc(
     Parameters
     ----------
     cases
-        Pairs of a reference mask and a map of probabilities on one grid.
+        Pairs of a reference mask and a probability map on one grid.
 
     Raises
     ------
     DataRefused
-        The two of a pair lie on different grids, or a map holds values that are no probabilities.
+        The images of a pair are on different grids, or a map does not hold probabilities.
     """
     rules = convention_named(convention) if isinstance(convention, str) else convention
 

@@ -1,4 +1,4 @@
-"""An image in memory: its voxels, where they lie, and the frame of reference that they lie in."""
+"""An image in memory: its voxels, their geometry, and their frame of reference."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Volume:
     Attributes
     ----------
     array
-        Voxels, shape (x, y, z), as nibabel has them. `numpy.asarray(volume)` is the same array.
+        Voxels, shape (x, y, z), as in nibabel. `numpy.asarray(volume)` is the same array.
     affine
         4 × 4 matrix from voxel index (x, y, z) to RAS mm.
     frame
-        UID of the DICOM frame of reference; None where the source has none.
+        UID of the DICOM frame of reference; None if the source has none.
 
     Raises
     ------
     DataRefused
-        The array has other than three axes or no numbers, or the affine is not a grid with right
+        The array is not numeric with three axes, or the affine is not a grid with right
         angles.
     """
 
@@ -88,7 +88,7 @@ class Volume:
 
     @property
     def orientation(self) -> str:
-        """Where each axis leads, such as `RAS`."""
+        """Direction of each axis, such as `RAS`."""
         return "".join(nib.aff2axcodes(self.affine))
 
     @property
@@ -97,16 +97,16 @@ class Volume:
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     def same_grid(self, other: Volume) -> bool:
-        """Tell whether another volume has the same size and every voxel within 0.01 mm."""
+        """Return whether another volume has the same size and every voxel within 0.01 mm."""
         return same_grid(self.grid, other.grid)
 
     @property
     def grid(self) -> Grid:
-        """Where the voxels lie."""
+        """The grid of the voxels."""
         return Grid.of_affine(self.shape, self.affine)
 
     def with_array(self, array: ArrayLike) -> Volume:
-        """Return a volume of other voxels on the same grid, such as a mask of this image."""
+        """Return a volume with other voxels on the same grid, such as a mask."""
         voxels = np.asarray(array)
         if voxels.shape != self.shape:
             raise DataRefused(
@@ -116,13 +116,13 @@ class Volume:
 
     @classmethod
     def from_sitk(cls, image: sitk.Image, identity: ImageIdentity | None = None) -> Volume:
-        """Return a volume of a SimpleITK image (LPS mm)."""
+        """Return the volume of a SimpleITK image (LPS mm)."""
         frame = identity.frame_of_reference_uid if identity else None
         return cls(sitk.GetArrayFromImage(image).T, ras_affine(image), frame, identity)
 
     @classmethod
     def from_nibabel(cls, image: Any) -> Volume:
-        """Return a volume of a nibabel image, by its affine and with its scaling applied."""
+        """Return the volume of a nibabel image, with its affine and scaling applied."""
         return cls(np.asanyarray(image.dataobj), image.affine)
 
     def to_sitk(self) -> sitk.Image:
@@ -130,7 +130,7 @@ class Volume:
         return self.grid.image(self._by_slices())
 
     def to_nibabel(self) -> nib.Nifti1Image:
-        """Return a NIfTI-1 image in memory, sform and qform alike, mm."""
+        """Return a NIfTI-1 image in memory, with equal sform and qform, mm."""
         voxels = self._stored()
         image = nib.Nifti1Image(voxels, self.affine, dtype=voxels.dtype)
         image.set_qform(self.affine, code="scanner")
@@ -139,7 +139,7 @@ class Volume:
         return image
 
     def save(self, path: Path | str) -> None:
-        """Write `.nii.gz` or `.nii`: the same bytes for the same volume, complete or not at all."""
+        """Write `.nii.gz` or `.nii`, completely or not at all; equal volumes give equal bytes."""
         write_voxels(self._by_slices(), self.affine, Path(path))
 
     def _stored(self) -> NDArray[np.generic]:
@@ -155,21 +155,21 @@ def read_image(
 ) -> Volume:
     """Read an image: a NIfTI or NRRD file, one multi-frame DICOM file or a folder with a series.
 
-    A DICOM series keeps its UIDs, by which `rasterize` finds out whether contours belong to it.
+    A DICOM series keeps its UIDs, with which `rasterize` checks that contours belong to it.
 
     Parameters
     ----------
     series
-        Series UIDs to choose by, where a folder holds several series.
+        Series UIDs to select, if a folder holds several series.
     form
-        Which form of a NIfTI header is right, where they contradict each other.
+        Which one to use if sform and qform of a NIfTI header contradict each other.
 
     Raises
     ------
     ConfigurationError
-        There is no such file.
+        The file does not exist.
     DataRefused
-        The file is damaged, is no image of three axes, or does not tell where its voxels lie.
+        The file is damaged, is not three-dimensional, or has no geometry.
     """
     source = Path(path)
     require_given(source)

@@ -78,7 +78,7 @@ def write_participants(
     rows: Iterable[Mapping[str, Any]],
     descriptions: Mapping[str, Mapping[str, Any]],
 ) -> bool:
-    """Write participants.tsv and participants.json, sorted by subject; tell whether they changed.
+    """Write participants.tsv and participants.json, sorted by subject; return whether they changed.
 
     Parameters
     ----------

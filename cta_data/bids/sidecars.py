@@ -3,7 +3,7 @@
 Only attributes on the list below are taken over: of coded ones only codes, of devices only known
 makers, and models and versions that are made of known words and codes. Free text
 (descriptions, protocol names, comments), names, dates, places, serial numbers and identifiers are
-never on it, since any of them can lead back to a patient.
+never on it, since any of them can identify a patient.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def write_sidecar(sidecar: Mapping[str, Any], path: Path) -> None:
 
 
 def _tells(redactor: Redactor, text: str, value: object) -> bool:
-    """Tell whether a text holds identity; a short number that was measured may equal anything."""
+    """Return whether a text holds identity; a short number that was measured may equal anything."""
     if isinstance(value, float | int) and len(re.findall(r"\d", text)) < LONG_NUMBER:
         return False
     return redactor.finds(text)

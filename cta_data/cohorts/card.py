@@ -43,7 +43,7 @@ class CohortSection(StrictModel):
     agreement: str = ""
     """The agreement that a user has to accept; restricted files are marked with it."""
     url: str = ""
-    """Where the data is to be had."""
+    """Where to obtain the data."""
     form: str = ""
     """The forms in which it is distributed, in a few words."""
     how_to_get: str
@@ -52,12 +52,12 @@ class CohortSection(StrictModel):
 
 
 class SubjectSection(StrictModel):
-    """How patients are told apart."""
+    """How patients are distinguished."""
 
     same_patient: tuple[str, ...] = ("PatientName", "PatientBirthDate", "PatientSex")
     """Attributes that must agree, where they are given, among files of one PatientID."""
     pattern: Pattern = ""
-    """Recognises an identifier of the source; the group `id` is the part that tells patients apart.
+    """Matches an identifier of the source; its group `id` distinguishes patients.
 
     Empty for a hospital's numbers, which become labels that do not lead back.
     """
@@ -97,7 +97,7 @@ class SessionSection(StrictModel):
 
 
 class PhaseSection(StrictModel):
-    """How contrast phases of one technique are told apart."""
+    """How contrast phases of one technique are determined."""
 
     contrast: tuple[Conditions, ...] = ()
     """A series that meets any of these was acquired after contrast.
@@ -129,7 +129,7 @@ class SeriesRule(StrictModel):
     phase: str = ""
     """The contrast phase when it is always the same."""
     phases: PhaseSection | None = None
-    """How phases are told apart when it is not."""
+    """How phases are determined otherwise."""
     suffix: Suffix = "T1w"
     """BIDS suffix of an MR image."""
     several: Literal["refuse", "first", "last"] = "refuse"
@@ -174,7 +174,7 @@ class PairingSection(StrictModel):
 
 
 class DrawnOnRule(StrictModel):
-    """A rule on the structure set's header that tells the technique it was drawn on."""
+    """A rule on the header of the structure set that determines its source technique."""
 
     technique: Label
     where: Conditions = Field(min_length=1)
@@ -205,7 +205,7 @@ class AnnotationSection(StrictModel):
 
 
 class Group(StrictModel):
-    """Patients whose lesions were drawn on one technique."""
+    """Patients with one source technique."""
 
     drawn_on: Label
 
@@ -258,7 +258,7 @@ class Card(StrictModel):
         return said == "numbered" or (not said and self.cohort.access == "restricted")
 
     def quality_of(self, technique: str | None) -> str | None:
-        """Return the quality of annotations drawn on a technique, or None where no group has it."""
+        """Return the quality of annotations on a source technique; None if no group has it."""
         return next((q for q, group in self.groups.items() if group.drawn_on == technique), None)
 
 

@@ -9,7 +9,7 @@ from cta_data.patterns import search
 
 
 def holds(conditions: Conditions, header: Mapping[str, str]) -> bool:
-    r"""Tell whether every condition holds.
+    r"""Return whether every condition holds.
 
     A key may name several attributes with `|` between; it is enough that one of them meets the
     condition. Multi-valued attributes are one string with `\` between the values. An attribute

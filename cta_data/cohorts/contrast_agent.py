@@ -30,7 +30,7 @@ KNOWN = re.compile(
 
 
 def is_agent(text: str) -> bool:
-    r"""Tell whether a text says that contrast was given; several values are joined by `\`."""
+    r"""Return whether a text says that contrast was given; several values are joined by `\`."""
     return any(_is_agent(value) for value in text.split("\\"))
 
 

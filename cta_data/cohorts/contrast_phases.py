@@ -48,7 +48,7 @@ class Injection:
     after: str
 
     def tells(self, time: str) -> bool | None:
-        """Tell whether a series was acquired after contrast; None where it does not follow."""
+        """Return whether a series was acquired after contrast; None where it does not follow."""
         if _same_day(time, self.after) and time > self.after:
             return True
         if _same_day(time, self.before) and time < self.before:
@@ -57,7 +57,7 @@ class Injection:
 
 
 def _same_day(one: str, other: str) -> bool:
-    """Tell whether two acquisition times are of one day, and both more than a day."""
+    """Return whether two acquisition times are of one day, and both more than a day."""
     return one[:DAY] == other[:DAY] and min(len(one), len(other)) > DAY
 
 

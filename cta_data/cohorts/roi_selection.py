@@ -93,7 +93,7 @@ def technique_drawn_on(
     referenced: str | None,
     listed: str | None = None,
 ) -> tuple[str | None, Reason]:
-    """Tell the technique a structure set was drawn on, and how that is known.
+    """Return the source technique of a structure set, and how it was determined.
 
     A table of the cohort decides first, then the structure set's header, then the image that the
     contours lie on, then the card's default. A header that speaks for several techniques decides

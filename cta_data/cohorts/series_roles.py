@@ -125,7 +125,7 @@ def _missing(rules: list[SeriesRule], roles: list[Role]) -> list[Reason]:
 
 
 def is_left_out(role: Role, technique: str = "") -> bool:
-    """Tell whether a series was left out of a technique, of any where none is named."""
+    """Return whether a series was left out of a technique, of any where none is named."""
     named = technique or role.reason.values.get("technique")
     return role.reason.code == LEFT_OUT and role.reason.values["technique"] == named
 
@@ -145,7 +145,7 @@ def why_not(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> Reason:
 
 
 def takes(rules: tuple[SeriesRule, ...], header: Mapping[str, str]) -> bool:
-    """Tell whether any rule takes a series of this header."""
+    """Return whether any rule takes a series of this header."""
     return any(_matches(rule, header) for rule in rules)
 
 

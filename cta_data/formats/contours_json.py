@@ -1,4 +1,4 @@
-"""Contours on disk without identity: no UID, no date, nothing that leads back to a person.
+"""Contours on disk without identity: no UID, no date, nothing that identifies a person.
 
 The file is JSON with one contour a line, so that versions of it can be compared. Numbers are
 written as the shortest decimals that give the same float64 back, so a round trip is exact.

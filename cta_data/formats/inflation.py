@@ -43,7 +43,7 @@ def inflate_bzip2(packed: bytes, most: int) -> bytes:
 
 
 def inflates_within(packed: bytes | memoryview, most: int) -> bool:
-    """Tell whether a deflate stream without wrapper holds no more than `most` bytes.
+    """Return whether a deflate stream without wrapper holds no more than `most` bytes.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def read_reference_image(
         A folder of DICOM files, one multi-frame DICOM file, or a NIfTI file (which has no UIDs).
         Of one or two slices only the grid is made, without values.
     preferred_series
-        Series UIDs to choose by, where a folder holds several series.
+        Series UIDs to select, if a folder holds several series.
     choice
         Which form of a NIfTI header is right where they contradict each other.
 

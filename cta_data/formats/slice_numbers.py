@@ -45,5 +45,5 @@ def slice_numbers(names: Iterable[str]) -> list[int]:
 
 
 def is_slice_number(text: str) -> bool:
-    """Tell whether a text is the number of a slice: up to nine digits."""
+    """Return whether a text is the number of a slice: up to nine digits."""
     return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS

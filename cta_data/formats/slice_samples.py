@@ -17,7 +17,7 @@ def sample(digests: Iterable[str]) -> list[str]:
 
 
 def are_copies(first: Iterable[str], second: Iterable[str]) -> bool:
-    """Tell whether two images share most slices along one of the axes."""
+    """Return whether two images share most slices along one of the axes."""
     one, other = _by_axis(first), _by_axis(second)
     return any(
         len(one[axis] & other[axis]) >= max(FEWEST, ENOUGH * min(len(one[axis]), len(other[axis])))

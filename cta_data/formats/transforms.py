@@ -142,7 +142,7 @@ def _numbers(transform: sitk.Transform) -> tuple[float, ...]:
 
 
 def _is_flat(transform: sitk.Transform) -> bool:
-    """Tell whether a linear transform leaves no volume."""
+    """Return whether a linear transform leaves no volume."""
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     axes = [np.subtract(transform.TransformPoint(axis), origin) for axis in np.eye(3).tolist()]
     return bool(abs(np.linalg.det(axes)) < np.finfo(np.float32).eps)

@@ -1,1 +1,1 @@
-"""Images and contours in memory: registration, brain extraction, transfer, measurement."""
+"""Images and contours in memory: registration, skull stripping, transfer, measurement."""

@@ -308,7 +308,7 @@ def _files_below(folder: Path, found: Discovery) -> Iterator[tuple[Path, str]]:
 
 
 def leads_out(path: Path, source: Path) -> bool:
-    """Tell whether a file of a source is a link to something that is no part of it.
+    """Return whether a file of a source is a link to something that is no part of it.
 
     Content that git-annex keeps for a dataset that the link lies in is part of it, there or not.
     """

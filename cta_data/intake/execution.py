@@ -356,7 +356,7 @@ def _set_aside_rows(plan: AdditionPlan) -> list[SetAsideRow]:
 
 
 def _is_mended(row: SetAsideRow, plan: AdditionPlan) -> bool:
-    """Tell whether a series that was refused under a subject is no series of that subject any more.
+    """Return whether a refused series no longer belongs to its subject.
 
     It is another's now, or the source has the subject without it and is to replace what was there.
     """

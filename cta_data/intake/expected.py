@@ -55,7 +55,7 @@ class Expected:
         return kept, [_problem(names, reason) for (_, reason), names in left.items()]
 
     def has_image(self, series: Sequence[SeriesPlan]) -> bool:
-        """Tell whether any series is an image of the card, or a damaged one that could be it."""
+        """Return whether any series is an image of the card, or a damaged one that could be it."""
         return any(
             self.is_image(one)
             or (one.action == REFUSE and one.kind in IMAGE_KINDS and not one.header)

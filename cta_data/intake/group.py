@@ -18,7 +18,7 @@ class SeriesGroup:
     Attributes
     ----------
     kind
-        Kind by SOP class; empty for objects that are set aside.
+        Kind by SOP class; empty for objects that are skipped.
     instances
         SOP instance UID to its one whole instance.
     damaged

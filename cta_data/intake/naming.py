@@ -14,8 +14,8 @@ class SubjectNaming:
     Attributes
     ----------
     pattern
-        Recognises an identifier; its group ``id`` is the part that tells patients apart. Empty
-        for identifiers that nobody may lead back to.
+        Matches an identifier; its group ``id`` distinguishes patients. Empty
+        for confidential identifiers.
     source_id, label
         Templates with ``{id}``.
     """

@@ -104,7 +104,7 @@ def pairs_of_one_identity(people: Iterable[tuple[str, Fingerprints]], salt: str)
 
 
 def _may_be_one(one: Fingerprints, other: Fingerprints) -> bool:
-    """Tell whether two persons with one birth date may be the same."""
+    """Return whether two persons with one birth date may be the same."""
     shared = (one.keys() & other.keys()) - {NAME, SHORTER}
     if any(one[name] != other[name] for name in shared):
         return False
@@ -210,7 +210,7 @@ def persons_elsewhere(
 ) -> list[PersonRow]:
     """Subjects of other cohorts who are, by name and birth date, a subject of this source.
 
-    Every cohort has a secret of its own: the names are hashed under each while they are at hand.
+    Every cohort has a secret of its own: the names are hashed under each while they are available.
     """
     found: set[PersonRow] = set()
     for cohort in others:

@@ -52,7 +52,7 @@ class FilePlace:
     fault
         Why the path does not say enough, or empty.
     is_image
-        Whether its content tells subjects apart: an image does, a mask may be empty in many.
+        Whether its content distinguishes subjects: an image does, a mask may be empty in many.
     """
 
     use: str

@@ -41,13 +41,13 @@ class AdditionOptions:
     session_rule, session_gap_days
         See `assign_sessions`.
     number_sessions
-        Whether labels of sessions in paths may lead back to a patient (see `session_labels`).
+        Whether labels of sessions in paths may identify a patient (see `session_labels`).
     identity_attributes
         DICOM keywords that must agree within one patient.
     replace
         Whether an instance that is known with other content is replaced by the new one.
     extra_kinds
-        SOP class UID to kind, for classes that would be set aside otherwise.
+        SOP class UID to kind, for classes that would be skipped otherwise.
     limits
         Of archives.
     work_folder

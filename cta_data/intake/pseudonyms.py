@@ -1,4 +1,4 @@
-"""Subject labels that do not lead back to a patient.
+"""Subject labels that do not identify a patient.
 
 Labels are numbers. Newcomers of one addition are numbered in the order of a keyed hash of their
 PatientID, so neither the alphabet nor the hospital's numbering shows through; the key (a random

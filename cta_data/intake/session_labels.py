@@ -32,7 +32,7 @@ _YEARS = range(1950, 2100)
 
 
 def is_safe(label: str) -> bool:
-    """Tell whether a label counts or says a phase of treatment, and nothing else."""
+    """Return whether a label is only a number or a phase of treatment."""
     return _SAFE.fullmatch(re.sub(r"[\W_]", "", label.casefold())) is not None
 
 

@@ -1,4 +1,4 @@
-"""What an object is, by its SOP class: kept under a kind, or set aside with a reason.
+"""What an object is, by its SOP class: kept under a kind, or skipped with a reason.
 
 UIDs are those of DICOM PS3.6 (registry of unique identifiers), names as in PS3.4 table B.5-1.
 """
@@ -35,7 +35,7 @@ KINDS: Mapping[str, str] = {
     _STORAGE + "66.3": "REG",  # deformable
     _STORAGE + "66.4": "SEG",
     _STORAGE + "66.7": "SEG",  # label map
-    # Nothing here reads these two. They are annotations, so that they are kept all the same: a
+    # Nothing here reads these two. They are annotations, so that they are kept regardless: a
     # session whose latest annotation cannot be read must not go on with an older one.
     _STORAGE + "66.5": "SEG",  # surfaces
     _STORAGE + "481.11": "SEG",  # RT Segment Annotation
@@ -71,7 +71,7 @@ _CONTENTS_BY_PREFIX: tuple[tuple[str, str], ...] = (
 
 
 def kind_of(sop_class: str, extra_kinds: Mapping[str, str]) -> str:
-    """Kind of a SOP class, or an empty string for one that is set aside.
+    """Kind of a SOP class, or an empty string for one that is skipped.
 
     ``extra_kinds`` (SOP class UID to kind) adds to the table, or replaces its entries; an empty
     kind there sets a class aside.

@@ -71,7 +71,7 @@ class DeliveredPatient:
 
 @dataclass
 class PatientPlan:
-    """Plan of one patient: the subject, its series, what is set aside, and counts.
+    """Plan of one patient: the subject, its series, what is skipped, and counts.
 
     `unexpected` is whether nothing of the patient is what the cohort's card expects.
     """

@@ -83,7 +83,7 @@ def fold_character(character: str) -> str:
 
 
 def _turns(source: str, position: int) -> bool:
-    """Tell whether a capital begins a word inside of another: after a small one, or before one."""
+    """Return whether a capital begins a word inside another: after or before a small letter."""
     if not position or not source[position].isupper() or not source[position - 1].isalpha():
         return False
     return source[position - 1].islower() or source[position + 1 : position + 2].islower()

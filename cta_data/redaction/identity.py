@@ -68,14 +68,14 @@ class Identity:
     def of_identifier(cls, identifier: str, *, public: bool = False) -> Identity:
         """Return what an identifier of a source says: a folder may be called after a name.
 
-        Of a `public` identifier that is nothing: labels lead back to it, and names of files and
+        Of a `public` identifier that is nothing: labels hold it, and names of files and
         rows hold it.
         """
         return cls() if public else cls(numbers=frozenset({identifier}))
 
 
 def is_public(pattern: str, identifier: str) -> bool:
-    """Tell whether an identifier is one of a public collection (`subjects.pattern` of its card)."""
+    """Return whether an identifier belongs to a public collection (`subjects.pattern`)."""
     return bool(pattern and fullmatch(pattern, identifier))
 
 

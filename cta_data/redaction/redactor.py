@@ -44,7 +44,7 @@ class Redactor:
         return shown + text[end:]
 
     def finds(self, text: str) -> bool:
-        """Tell whether a text holds a piece of identity."""
+        """Return whether a text holds a piece of identity."""
         return next(self._spans(text), None) is not None
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
@@ -55,7 +55,7 @@ class Redactor:
                     yield folded.span(*found.span())
 
     def _in_word(self, folded: Folded, start: int, end: int) -> bool:
-        """Tell whether a piece stands inside of a word that the texts are made of.
+        """Return whether a piece stands inside of a word that the texts are made of.
 
         The word as a whole counts: it may be the patient's name.
         """

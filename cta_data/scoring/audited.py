@@ -27,10 +27,10 @@ def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     lesions
-        One row a lesion of the reference and one a false positive, as `cta-data evaluate` keeps
+        One row per lesion of the reference and one a false positive, as `cta-data evaluate` keeps
         them.
     audits
-        Verdicts that hold, a row a reader: columns of the key, verdict, reader, decided_on, note.
+        Valid verdicts, one row per reader: key columns, verdict, reader, decided_on, note.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def with_verdicts(cases: pd.DataFrame, false_positives: pd.DataFrame) -> pd.Data
     Parameters
     ----------
     cases
-        One row a case: columns test_set, model, case, n_reference, tp, fp, fn, sensitivity, ppv
+        One row per case: columns test_set, model, case, n_reference, tp, fp, fn, sensitivity, ppv
         and f1.
     false_positives
         As `false_lesions` returns them: a verdict on what is none now does not count.

@@ -173,7 +173,7 @@ def compare_scores(
     Parameters
     ----------
     a, b
-        One row a case, its name in the index; a column a metric, NaN where it is undefined.
+        One row per case, its name in the index; a column a metric, NaN where it is undefined.
     metrics
         Columns to compare. They are the family that Holm's adjustment is over.
     confidence, resamples, seed

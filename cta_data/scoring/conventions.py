@@ -48,7 +48,7 @@ class Convention:
             raise ValueError(f"the threshold is {float(self.threshold):g}, at least 0 and below 1")
 
     def detected(self, intersection: int, reference: int, predicted: int) -> bool:
-        """Tell whether two instances that share so many voxels are one and the same finding.
+        """Return whether two instances that share so many voxels are one and the same finding.
 
         Parameters
         ----------

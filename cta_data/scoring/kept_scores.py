@@ -45,7 +45,7 @@ class KeptScores:
     options
         The convention's rules by name, as far as the file holds them.
     cases
-        One row a case, by the case's name in order; a column a score or count, NaN where it is
+        One row per case, by the case's name in order; a column a score or count, NaN where it is
         undefined.
     test_set
         Empty where the file names none.
@@ -59,7 +59,7 @@ class KeptScores:
 
 
 def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScores:
-    """Read the scores of cases from JSON or Parquet, told apart by content.
+    """Read the scores of cases from JSON or Parquet, distinguished by content.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def _number(path: Path, column: str, value: object) -> float:
 
 
 def _is_number(value: object) -> bool:
-    """Tell whether a value is a number, or undefined."""
+    """Return whether a value is a number, or undefined."""
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 

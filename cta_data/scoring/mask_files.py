@@ -67,7 +67,7 @@ class MaskVoxels:
 
     @property
     def grid(self) -> Grid:
-        """Where the voxels lie."""
+        """The grid of the voxels."""
         return Grid.of_affine((self.shape[2], self.shape[1], self.shape[0]), self.affine)
 
 

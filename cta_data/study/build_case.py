@@ -13,7 +13,7 @@ from cta_data.study.session_id import SessionId
 class BuildCase:
     """One case, with its files from the top of the study.
 
-    `partition` is `train` or `test`; `fold` is the one in which a training case validates.
+    `partition` is `train` or `test`; `fold` is the one in which it is a validation case.
     """
 
     session: SessionId

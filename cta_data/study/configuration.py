@@ -23,13 +23,13 @@ class StudySection(StrictModel):
 
 
 class RegistrationSection(StrictModel):
-    """How images of one subject are brought together."""
+    """How the images of one subject are registered."""
 
     hub: str = "MPRAGE"
     """Technique that all others are registered to."""
     kind: Literal["rigid", "affine"] = "rigid"
     same_frame: Literal["identity", "register"] = "identity"
-    """What equal frames of reference mean: trust them, or register all the same."""
+    """Meaning of equal frames of reference: trust them, or register the images anyway."""
     use_dicom_registration: bool = True
     seed: int = SEED
     limits: dict[str, float] = {}
@@ -58,7 +58,7 @@ class TransferSection(StrictModel):
     """How annotations become variants."""
 
     grids: tuple[str, ...] = ("MPRAGE", "SPACE")
-    """Techniques whose voxel grids every annotation is carried to."""
+    """Techniques to whose voxel grids every annotation is transferred."""
     limits: dict[str, float] = {}
     """Limits of what a lesion may suffer, by name; see docs/reference/study-toml.md."""
 

@@ -17,63 +17,63 @@ class StudyContent:
     root: Path
 
     def subjects(self) -> pd.DataFrame:
-        """One row a subject-session: who they are, their quality and partition."""
+        """One row per subject-session: clinical data, quality and partition."""
         return self.table("subjects")
 
     def images(self) -> pd.DataFrame:
-        """One row an image: technique, phase, geometry, acquisition."""
+        """One row per image: technique, phase, geometry, acquisition."""
         return self.table("images")
 
     def rois(self) -> pd.DataFrame:
-        """One row a ROI as delivered: whether it was selected, and why not."""
+        """One row per delivered ROI: whether it was selected, and the reason if not."""
         return self.table("rois")
 
     def annotations(self) -> pd.DataFrame:
-        """One row an annotation as delivered: what it was drawn on, and where it lies."""
+        """One row per delivered annotation: its source technique and its file."""
         return self.table("annotations")
 
     def transforms(self) -> pd.DataFrame:
-        """One row a registration: source, quality values, whether it is accepted."""
+        """One row per registration: source, quality values, whether it was accepted."""
         return self.table("transforms")
 
     def variants(self) -> pd.DataFrame:
-        """One row a label variant: an annotation on one image grid."""
+        """One row per label variant: an annotation on one image grid."""
         return self.table("variants")
 
     def transfer_checks(self) -> pd.DataFrame:
-        """One row a lesion on a grid: what its transfer did to it, and whether that is accepted."""
+        """One row per lesion and grid: changes by the transfer, and the result of its checks."""
         return self.table("transfer_checks")
 
     def acceptances(self) -> pd.DataFrame:
-        """One row a decision of a person about a registration or a transfer."""
+        """One row per decision of a person about a registration or a transfer."""
         return self.table("acceptances")
 
     def lesions(self) -> pd.DataFrame:
-        """One row a lesion of a variant: volumes in mm3 and cm3, centroid in RAS mm."""
+        """One row per lesion and grid: volumes in mm3 and cm3, centroid in RAS mm."""
         return self.table("lesions")
 
     def models(self) -> pd.DataFrame:
-        """One row a trained fold of a model: what it learnt from, and its weights."""
+        """One row per trained fold of a model: its training set and its weights."""
         return self.table("models")
 
     def predictions(self) -> pd.DataFrame:
-        """One row a case that a model predicted: the image that was read, and the mask."""
+        """One row per predicted case: the input image and the mask."""
         return self.table("predictions")
 
     def scores(self) -> pd.DataFrame:
-        """One row a case that a model was scored on, by a convention."""
+        """One row per model, case and convention: the scores."""
         return self.table("scores")
 
     def score_lesions(self) -> pd.DataFrame:
-        """One row a lesion of a reference, and one a false lesion of a prediction, as scored."""
+        """One row per reference lesion and per false positive, as scored."""
         return self.table("score_lesions")
 
     def splits(self) -> pd.DataFrame:
-        """One row a subject of a setting: partition and fold."""
+        """One row per subject and setting: partition and fold."""
         return self.table("splits")
 
     def units(self) -> pd.DataFrame:
-        """One row a unit of work: how its last execution ended."""
+        """One row per unit of work: the result of its last run."""
         return self.table("units")
 
     def table(self, name: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 Every annexed file of a cohort that is not public carries the git-annex metadata
 `distribution-restrictions`. A sibling wants such files only where it was allowed to have them;
 `datalad push` keeps to what a sibling wants. What is in git itself (tables, sidecars, small files)
-is not held back.
+is not put on hold.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ PREDICTION_RECORD = "prediction.json"
 CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
 DRAWN = "drawn"
-"""Label after `desc-` of lesions on the grid that they were drawn on."""
+"""Label after `desc-` of lesions on the source grid."""
 
 PathOf = TypeVar("PathOf", bound=Callable[..., str])
 
@@ -117,9 +117,9 @@ def sidecar(session: SessionId, name: BidsName) -> str:
 
 @artefact("convert")
 def contours(session: SessionId, space: str) -> str:
-    """Selected contours, LPS mm, without UIDs or dates; `space` is the image they lie on: its
-    technique, and its phase too where another phase is worked on, such as `MPRAGEEarly`. Of a
-    series with uneven steps also where its slices were acquired.
+    """Selected contours, LPS mm, without UIDs or dates. `space` is the delineated image: its
+    technique, with its phase if another phase is in use, such as `MPRAGEEarly`. For a series with
+    uneven spacing also the slice positions.
     """
     entities = {"sub": session.subject, "ses": session.session, "space": space}
     return _derived(session, BidsName(entities, "contours", ".json"))
@@ -127,15 +127,15 @@ def contours(session: SessionId, space: str) -> str:
 
 @artefact("convert")
 def drawn_labels(session: SessionId, space: str) -> str:
-    """Lesions of masks or segmentations: the lesion's number in every voxel, on the grid that they
-    were drawn on.
+    """Lesions of masks or segmentations: the number of the lesion in every voxel, on the source
+    grid.
     """
     return _derived(session, _drawn_name(session, space))
 
 
 @artefact("convert")
 def drawn_names(session: SessionId, space: str) -> str:
-    """Each of these lesions: its region, name, component, voxels and flags."""
+    """For each of these lesions: ROI, name, component, voxels and flags."""
     return _derived(session, _drawn_name(session, space).with_extension(".json"))
 
 
@@ -145,7 +145,7 @@ def _drawn_name(session: SessionId, space: str) -> BidsName:
 
 @artefact("convert")
 def stated_transform(session: SessionId, fixed_frame: int, moving_frame: int) -> str:
-    """What a Spatial Registration object says: points of one frame of reference to points of the
+    """Content of a Spatial Registration object: points of one frame of reference to points of the
     other.
     """
     entities = {
@@ -162,7 +162,7 @@ def stated_transform(session: SessionId, fixed_frame: int, moving_frame: int) ->
 @artefact("register")
 def transform(session: SessionId, fixed: str, moving: str) -> str:
     """ITK transform between spaces, named as above: points of the fixed image to points of the
-    moving image, LPS mm, as resampling needs it.
+    moving image, LPS mm, as needed for resampling.
     """
     name = transform_name(session.subject, session.session, moving=moving, fixed=fixed)
     return _derived(session, name)
@@ -170,19 +170,19 @@ def transform(session: SessionId, fixed: str, moving: str) -> str:
 
 @artefact("transfer")
 def variant_labels(session: SessionId, grid: str, quality: str) -> str:
-    """Lesion labels: the lesion's number in every voxel."""
+    """Lesion labels: the number of the lesion in every voxel."""
     return _derived(session, _variant_name(session, grid, quality, "dseg"))
 
 
 @artefact("transfer")
 def variant_mask(session: SessionId, grid: str, quality: str) -> str:
-    """The same as 0 and 1: what models train on."""
+    """Binary mask of all lesions, used for training."""
     return _derived(session, _variant_name(session, grid, quality, "mask"))
 
 
 @artefact("transfer")
 def transfer_account(session: SessionId, grid: str, quality: str) -> str:
-    """Account of the transfer, lesion by lesion."""
+    """Details of the transfer for every lesion."""
     name = _variant_name(session, grid, quality, "transfer").with_extension(".json")
     return _derived(session, name)
 
@@ -194,7 +194,7 @@ def _variant_name(session: SessionId, grid: str, quality: str, suffix: str) -> B
 
 @artefact("strip")
 def brain_mask(session: SessionId, image_path: str) -> str:
-    """Brain mask on the image's grid."""
+    """Brain mask on the grid of the image."""
     return _derived(session, BidsName(_brain(image_path).entities, "mask"))
 
 
@@ -235,7 +235,7 @@ def build_dataset(dataset: str) -> str:
 
 @artefact("build")
 def build_splits(dataset: str) -> str:
-    """The folds, for nnU-Net's preprocessed folder."""
+    """The folds, for the preprocessed folder of nnU-Net."""
     return f"{training_set(dataset)}/splits_final.json"
 
 
@@ -257,19 +257,19 @@ def model_folder(name: str) -> str:
 
 @artefact("plan")
 def model_plans(model: str) -> str:
-    """What nnU-Net planned: patch, batch, network."""
+    """The plan of nnU-Net: patch, batch, network."""
     return model_file(model, "plans.json")
 
 
 @artefact("plan")
 def model_dataset(model: str) -> str:
-    """The description of the training set that the model is of."""
+    """The description of the training set of the model."""
     return model_file(model, "dataset.json")
 
 
 @artefact("plan")
 def model_fingerprint(model: str) -> str:
-    """What nnU-Net measured of the training set."""
+    """The nnU-Net fingerprint of the training set."""
     return model_file(model, "dataset_fingerprint.json")
 
 
@@ -299,7 +299,7 @@ def model_card(model: str, fold: int) -> str:
 
 @artefact("train")
 def validation_mask(model: str, fold: int, case: str) -> str:
-    """What a fold predicts of a validation case of its own."""
+    """Prediction of a validation case of the fold."""
     return f"{fold_folder(model, fold)}/validation/{case}.nii.gz"
 
 
@@ -310,7 +310,7 @@ def cross_validation_folder(model: str, folds: Iterable[int]) -> str:
 
 @artefact("crossvalidate")
 def postprocessing(model: str, folds: Iterable[int]) -> str:
-    """Postprocessing that nnU-Net determined from all validation cases."""
+    """Postprocessing selected by nnU-Net from all validation cases."""
     return f"{cross_validation_folder(model, folds)}/postprocessing.json"
 
 
@@ -330,13 +330,13 @@ def prediction_folder(model_name: str, test_set: str) -> str:
 
 @artefact("predict")
 def predicted_mask(model_name: str, test_set: str, case: str) -> str:
-    """What a model predicts of a case."""
+    """Predicted mask of a case."""
     return f"{prediction_folder(model_name, test_set)}/{case}.nii.gz"
 
 
 @artefact("predict")
 def prediction_record(model_name: str, test_set: str) -> str:
-    """What the masks are made of: weights, builds, images, options, and cases that were refused."""
+    """Origin of the masks: weights, builds, images, options, and refused cases."""
     return f"{prediction_folder(model_name, test_set)}/{PREDICTION_RECORD}"
 
 
@@ -351,11 +351,11 @@ def audit_page(convention: str) -> str:
 
 
 def references_folder(test_set: str, grid: str) -> str:
-    """Return where the annotations lie that models of a technique are judged by."""
+    """Return the folder of the reference annotations for models of a technique."""
     return f"{REFERENCES}/{test_set}/{grid}"
 
 
 @artefact("predict")
 def reference_mask(test_set: str, grid: str, case: str) -> str:
-    """Link to the annotation that models of a technique are judged by."""
+    """Link to the reference annotation for models of a technique."""
     return f"{references_folder(test_set, grid)}/{case}.nii.gz"

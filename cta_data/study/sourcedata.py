@@ -1,6 +1,6 @@
 """What a cohort's ``sourcedata`` holds, in tables of text that git keeps well.
 
-``subjects.tsv``    who is who, and who was refused (restricted: it leads back to patients)
+``subjects.tsv``    who is who, and who was refused (restricted: it identifies patients)
 ``series.tsv``      one row a kept series, with its header
 ``set_aside.tsv``   objects and series that were seen and not kept, with the reason
 ``persons.tsv``     subjects who are also a subject of another cohort (restricted as well)

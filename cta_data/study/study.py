@@ -40,7 +40,7 @@ class Study(StudyContent):
     Parameters
     ----------
     root
-        Folder that holds study.toml.
+        Folder with study.toml.
 
     Raises
     ------
@@ -71,9 +71,9 @@ class Study(StudyContent):
         self.configuration = read_toml(path, StudyConfiguration)
 
     def refresh(self) -> None:
-        """Forget what was read and is no longer so, as the lock asks: others may have written.
+        """Discard cached content that has changed on disk; called under the lock.
 
-        What has not changed on the disk is not read again, however often a command locks.
+        Unchanged files are not read again.
 
         Raises
         ------
@@ -115,15 +115,15 @@ class Study(StudyContent):
         return found[1] if found else ""
 
     def cohort_path(self, cohort: str) -> str:
-        """Path of a cohort's BIDS dataset from the top of the study."""
+        """Path of the BIDS dataset of a cohort, relative to the study."""
         return layout.cohort(cohort)
 
     def sourcedata_path(self, cohort: str) -> str:
-        """Path of a cohort's raw files from the top of the study."""
+        """Path of the raw files of a cohort, relative to the study."""
         return layout.sourcedata(cohort)
 
     def derivatives_path(self, cohort: str) -> str:
-        """Path of what is derived from a cohort, from the top of the study."""
+        """Path of the derived data of a cohort, relative to the study."""
         return layout.derivatives(cohort)
 
     # Cohorts -----------------------------------------------------------------------------------
@@ -154,18 +154,18 @@ class Study(StudyContent):
 
     @property
     def cohorts_here(self) -> list[str]:
-        """Names of the cohorts whose datasets are installed here, or could be just now."""
+        """Names of the cohorts whose datasets are installed, or could be installed now."""
         return [cohort for cohort in self.cohorts if cohort not in self.not_available]
 
     def card(self, cohort: str) -> Card:
-        """Return a cohort's card.
+        """Return the card of a cohort.
 
         Raises
         ------
         ConfigurationError
-            The study has no such cohort, or its card does not validate.
+            The cohort is unknown, or its card is invalid.
         NotAvailable
-            The cohort's dataset cannot be installed here.
+            The dataset of the cohort cannot be installed here.
         """
         from cta_data.cohorts import read_card
 
@@ -181,9 +181,9 @@ class Study(StudyContent):
         return self._cards[cohort]
 
     def clinical(self, cohort: str) -> Clinical | None:
-        """Return what a cohort's clinical tables tell, or None where it has none or they are away.
+        """Return the content of the clinical tables of a cohort; None if it has none, or none here.
 
-        They are read once, however many steps ask.
+        They are read once.
         """
         from cta_data.cohorts.clinical.people import read_clinical
         from cta_data.study.sourcedata import CLINICAL
@@ -197,12 +197,12 @@ class Study(StudyContent):
         return self._clinical[cohort][1]
 
     def require(self, path: str) -> None:
-        """Make sure that the datasets that a path leads through are installed, without content.
+        """Make sure that the datasets along a path are installed, without content.
 
         Parameters
         ----------
         path
-            From the top of the study: of a dataset, or of anything in one.
+            Relative to the study: a dataset, or anything inside one.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class Study(StudyContent):
                 top = folder
 
     def has(self, path: str) -> bool:
-        """Tell whether a file is in the study; its content, or its dataset, may be elsewhere."""
+        """Return whether a file is in the study; its content may not be available here."""
         if os.path.lexists(f"{self.root}/{path}"):
             return True
         try:
@@ -242,10 +242,10 @@ class Study(StudyContent):
         LOGGER.info("installed the dataset %s", name)
 
     def has_sourcedata(self, cohort: str) -> bool:
-        """Tell whether the raw files' dataset of a cohort is here, or could be installed just now.
+        """Return whether the raw dataset of a cohort is available, or could be installed now.
 
-        Its content may be elsewhere. Raw files may be restricted: who has none works on with what
-        was converted.
+        Its content may not be available here. Raw files may be restricted; without them, work
+        continues with the converted files.
         """
         try:
             self.require(self.sourcedata_path(cohort))
@@ -254,9 +254,9 @@ class Study(StudyContent):
         return (self.root / self.sourcedata_path(cohort) / ".git").exists()
 
     def inventory(self, cohort: str) -> Inventory | None:
-        """Return what a cohort's sourcedata holds; None where its dataset is not to be had.
+        """Return the content of the sourcedata of a cohort; None if it is not available.
 
-        It is read again only where one of its tables was written since.
+        It is read again only if one of its tables has changed.
         """
         from cta_data.study.sourcedata import inventory_stamp, read_inventory
 
@@ -271,7 +271,7 @@ class Study(StudyContent):
     # Files for Python --------------------------------------------------------------------------
 
     def path(self, row: Any, *, fetch: bool = False) -> Path:
-        """Return the file of a row: of an image, a variant, an annotation, a prediction …
+        """Return the file of a row: an image, a variant, an annotation, a prediction …
 
         Parameters
         ----------
@@ -279,12 +279,12 @@ class Study(StudyContent):
             A row of a table (`for row in study.images().itertuples()`, or a Series), or a path
             from the top of the study.
         fetch
-            Bring the content here, where it is elsewhere.
+            Get the content with git-annex if it is not available here.
 
         Raises
         ------
         ConfigurationError
-            The row names no file.
+            The row has no file.
         CtaError
             The content cannot be fetched.
         """
@@ -299,14 +299,14 @@ class Study(StudyContent):
         Parameters
         ----------
         setting
-            `A`, `B`, `C`, `D`, or a setting of the study's own, that was built.
+            `A`, `B`, `C`, `D`, or a setting of the study's own, that has been built.
         fetch
-            Bring images and labels here, where their content is elsewhere.
+            Get images and labels with git-annex if they are not available here.
 
         Raises
         ------
         ConfigurationError
-            The setting was not built.
+            The setting has not been built.
         CtaError
             The content cannot be fetched.
         """
@@ -364,7 +364,7 @@ def open_study(path: Path | str | None = None) -> Study:
     Raises
     ------
     ConfigurationError
-        No study is found there, or its study.toml does not validate.
+        There is no study, or its study.toml is invalid.
     """
     start = Path(path or os.environ.get(ENVIRONMENT) or Path.cwd()).absolute()
     for folder in (start, *start.parents):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """One case: its name, the files of image and label, and where it trains or tests.
+    """One case: its name, the files of image and label, and its partition.
 
-    `partition` is `train` or `test`; `fold` is the one in which a training case validates.
+    `partition` is `train` or `test`; `fold` is the one in which it is a validation case.
     """
 
     case: str
@@ -30,10 +30,10 @@ class TrainingCase:
 
 
 class CaseArrays(Sequence[dict[str, Any]]):
-    """Cases as arrays, read when they are asked for: a map-style dataset of PyTorch.
+    """Cases as arrays, read on access: a map-style dataset for PyTorch.
 
     An item is a dictionary: `case`; `image` (float32) and `label` (uint8), both (1, x, y, z), as
-    MONAI and TorchIO have them; `affine`, the 4 × 4 matrix from voxel index to RAS mm.
+    in MONAI and TorchIO; `affine`, the 4 × 4 matrix from voxel index to RAS mm.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TrainingData:
 
     @property
     def folds(self) -> list[int]:
-        """Numbers of the folds of the training cases."""
+        """Numbers of the folds."""
         return sorted({case.fold for case in self.cases if case.fold is not None})
 
     @property
@@ -79,12 +79,12 @@ class TrainingData:
         return [case for case in self.cases if case.partition == "test"]
 
     def training(self, fold: int | None = None) -> list[TrainingCase]:
-        """Return the cases that a fold trains on; without a fold, all training cases."""
+        """Return the training cases of a fold; without a fold, all training cases."""
         self._require(fold)
         return [case for case in self._trained if fold is None or case.fold != fold]
 
     def validation(self, fold: int) -> list[TrainingCase]:
-        """Return the training cases that a fold validates on."""
+        """Return the validation cases of a fold."""
         self._require(fold)
         return [case for case in self._trained if case.fold == fold]
 
@@ -100,7 +100,7 @@ class TrainingData:
 
 
 def as_dictionaries(cases: Iterable[TrainingCase]) -> list[dict[str, str]]:
-    """Return cases as MONAI's `Dataset` takes them: paths of `image` and `label` by name."""
+    """Return cases for the `Dataset` of MONAI: paths of `image` and `label` by name."""
     return [{"case": one.case, "image": str(one.image), "label": str(one.label)} for one in cases]
 
 

@@ -58,7 +58,7 @@ def create_dataset(path: Path, parent: Path | None = None) -> None:
 
 
 def _has(path: Path, name: str) -> bool:
-    """Tell whether a dataset has an object; what is no repository yet is not that around it."""
+    """Return whether a dataset has an object; what is no repository yet is not that around it."""
     repository = path / ".git"
     if not repository.exists():
         return False
@@ -126,7 +126,7 @@ def save(root: Path, message: str, paths: Iterable[Path] | None = None) -> None:
 
 
 def is_modified(path: Path) -> bool:
-    """Tell whether a file differs from what its dataset has committed.
+    """Return whether a file differs from what its dataset has committed.
 
     Raises
     ------

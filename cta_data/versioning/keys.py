@@ -79,7 +79,7 @@ def linked_to(path: Path) -> Path | None:
 
 
 def is_fetched(path: Path) -> bool:
-    """Tell whether a file's content is here: false for a link or pointer into an empty annex."""
+    """Return whether a file's content is here: false for a link or pointer into an empty annex."""
     if os.path.islink(path):
         return os.path.exists(path)
     size = os.stat(path).st_size

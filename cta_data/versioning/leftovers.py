@@ -136,7 +136,7 @@ def _end_orphans() -> None:
 
 
 def _is_of_the_dead(mark: str) -> bool:
-    """Tell whether the command that a mark names is gone."""
+    """Return whether the command that a mark names is gone."""
     import psutil
 
     return mark.isdigit() and int(mark) != os.getpid() and not psutil.pid_exists(int(mark))

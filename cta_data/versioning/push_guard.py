@@ -105,7 +105,7 @@ def install_guard(dataset: Path, value: str) -> None:
 
 
 def has_guard(dataset: Path) -> bool:
-    """Tell whether the guard is in place, as this version writes it."""
+    """Return whether the guard is in place, as this version writes it."""
     path = _hook_path(dataset)
     return path.exists() and _HOOK in path.read_text("utf-8") and os.access(path, os.X_OK)
 

@@ -1,4 +1,4 @@
-"""Seven patients whose data deceive: each is used or held back as it should be, and told why."""
+"""Seven patients whose data deceive: each is used or put on hold as it should be, with a reason."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_each_is_used_or_held_back_where_it_deceives(adversarial: Adversarial, c
     if at:
         row = unit(adversarial, case, at)
         assert row["status"] == "impossible"
-        assert row["reason"].startswith("held back: ")
+        assert row["reason"].startswith("on hold: ")
 
 
 def test_a_lesion_that_the_crop_cuts_off_is_named(adversarial: Adversarial) -> None:
@@ -198,7 +198,7 @@ def test_a_person_can_accept_withdraw_and_nobody_decides_without_a_reason(
     assert done.code == 0 and "accepted by A. Reader on 2026-03-01" in done.out
     (row,) = Study(study).acceptances().to_dict("records")
     assert (row["decision"], row["step"], row["subject"]) == ("accepted", "transfer", label)
-    assert row["finding"].startswith("held back: lesion")
+    assert row["finding"].startswith("on hold: lesion")
     again = cta("measure", "--subject", label, study=study)
     assert again.code == 0, again.text
     assert (Study(study).lesions().subject == label).any()

@@ -89,7 +89,7 @@ def test_the_page_lists_all_false_positives(cta: Cta, study: Path) -> None:
     page = (study / "evaluation/audit/article.html").read_text("utf-8")
     told = json.loads(cta("audit", "--json", study=study).out)
     assert page.count("<section ") == len(told["false_positives"]) == 2
-    assert page.count("Not drawn: c1: no session of the study has images and this name") == 2
+    assert page.count("Not drawn: c1: no session of the study with images has this name") == 2
     assert [one["name"] for one in told["not_drawn"]] == [
         f"SUSM, model B, c1, lesion {n}" for n in (2, 3)
     ]

@@ -41,7 +41,7 @@ def one_line(text: str) -> bool:
 @pytest.mark.parametrize(
     ("name", "code", "told"),
     [
-        ("empty", 1, "empty: the source is empty. Check that it is the right one"),
+        ("empty", 1, "empty: the source is empty. Check the path"),
         ("absent", 1, "absent: the source does not exist. Give a folder, a zip or a tar file"),
         ("text", 3, "the source holds no readable DICOM (1 files, 1 of them not DICOM)"),
         ("text/note.txt", 3, "the source holds no readable DICOM (1 files, 1 of them not DICOM)"),
@@ -89,7 +89,7 @@ def test_unsafe_tars(
     source = archive(tmp_path / "source.tar", any_dicom, bad, kind)
     outcome = cta("add", "internal", source, study=study)
     assert outcome.code == 3
-    assert f"source.tar: the archive is refused (member {bad!r} {told})" in outcome.text
+    assert f"source.tar: the archive was refused (member {bad!r} {told})" in outcome.text
     assert one_line(outcome.err)
     assert list((study / ".cta" / "unpacked").iterdir()) == []
     assert not (tmp_path.parent / "evil.dcm").exists()
@@ -112,7 +112,7 @@ def test_archives_that_are_cut_or_swell(cta: Cta, study: Path, tmp_path: Path) -
     (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:3000])
     outcome = cta("add", "internal", tmp_path / "cut.tar", study=study)
     assert outcome.code == 3
-    assert "cut.tar: the archive cannot be read to its end" in outcome.text
+    assert "cut.tar: the archive is truncated or damaged" in outcome.text
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("zeros", bytes(3 << 20))
     outcome = cta("add", "internal", tmp_path / "bomb.zip", "--unpacked-limit", 0.001, study=study)
@@ -127,7 +127,7 @@ def test_archives_that_are_cut_or_swell(cta: Cta, study: Path, tmp_path: Path) -
         ("[build]", "[biuld]", "unknown key 'biuld'; did you mean 'build'?"),
         ("folds = 5", 'folds = "five"', "build.folds: Input should be a valid integer"),
         ("folds = 5", "folds = 1", "build.folds: Input should be greater than or equal to 2"),
-        ("folds = 5", "folds = ", "study.toml: this is not valid TOML"),
+        ("folds = 5", "folds = ", "study.toml: not valid TOML"),
         ('kind = "rigid"', 'kind = "rigit"', "registration.kind: Input should be 'rigid' or 'aff"),
         ('"morphology"', '"morfology"', "brain_extraction.backend: Input should be 'morphology'"),
     ],
@@ -170,7 +170,7 @@ def test_mistakes_in_a_card(
     ("words", "code", "told"),
     [
         (("convert", "nowhere"), 1, "the study has no cohort 'nowhere'"),
-        (("add", "nowhere", "."), 1, "there is no card of the name 'nowhere'"),
+        (("add", "nowhere", "."), 1, "there is no card named 'nowhere'"),
         (("build", "--setting", "Z"), 1, "there is no setting 'Z' (the study has A, B, C, D)"),
         (("build",), 1, "Missing option '--setting'"),
         (("convert", "-j", "0"), 1, "Invalid value for '-j'"),
@@ -196,7 +196,7 @@ def test_outside_a_study(cta: Cta, tmp_path: Path) -> None:
     """The folder is named, and how to make a study."""
     outcome = cta("status", study=tmp_path)
     assert outcome.code == 1
-    assert f"{tmp_path}: this is not a study" in outcome.text
+    assert f"{tmp_path}: not a study" in outcome.text
     assert "cta-data init" in outcome.text
 
 
@@ -214,7 +214,7 @@ def test_while_another_command_works(cta: Cta, study: Path, patients: list[Path]
         for words in (("convert",), ("build", "--setting", "A"), ("add", "internal", patients[0])):
             outcome = cta(*words, study=study)
             assert outcome.code == 1
-            assert "another cta-data command works on this study" in outcome.text
+            assert "another cta-data command is running on this study" in outcome.text
 
 
 @pytest.mark.parametrize("kind", ["cut", "garbage", "other"])

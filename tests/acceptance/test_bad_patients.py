@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 DAMAGES = ("good", "gap", "pixels", "stranger", "roi", "two", "header")
 REASONS = {
     "gap": "SPACE (late): slices are missing (slice steps from 2.5 to 5.0 mm, 1 of 70 missing",
-    "pixels": "a series of it (MR, 1 of 70 instances damaged: the first is truncated: ",
+    "pixels": "a series of it (MR, 1 of 70 instances are damaged; the first is truncated: ",
     "stranger": "the structure set belongs to another image",
     "roi": "ROI 1: no rule of the card matches its name",
-    "two": "two patients under one number: PatientName differ between files",
+    "two": "two patients under one PatientID: PatientName differ between files",
     "header": "MPRAGE (early): slices are missing",
 }
 
@@ -99,7 +99,7 @@ def test_add_names_what_it_refuses(damaged: tuple[Path, dict[str, str], Outcome,
     assert any("is truncated: it ends at byte 700, inside an element" in line for line in lines)
     refused = [line for line in lines if line.startswith("refused: ")]
     assert len(refused) == 2
-    assert any(f"sub-{names['two']}: two patients under one number" in line for line in refused)
+    assert any(f"sub-{names['two']}: two patients under one PatientID" in line for line in refused)
     assert any(f"MR series of sub-{names['pixels']}: 1 of 70" in line for line in refused)
     assert "add the source again" in added.text
     assert "6 accepted, 1 refused" in added.text
@@ -118,7 +118,7 @@ def test_every_patient_is_converted_or_excluded_with_the_reason(
     has_images = (study / "datasets" / "internal" / f"sub-{names[name]}").exists()
     assert has_images == (name in ("good", "roi", "stranger"))
     if told:
-        assert any(word in told for word in ("Export", "Add it again", "card"))
+        assert any(word in told for word in ("Export", "add it again", "card"))
 
 
 def test_subjects_in_are_subjects_out(
@@ -158,7 +158,7 @@ def test_a_wrong_label_costs_nobody(
     assert cta("add", "internal", patients[0], "--id", "001", study=study).code == 0
     wrong = cta("add", "internal", patients[1], "--id", "001", study=study)
     assert wrong.code == 3
-    assert "not the patient that was added before under this label" in wrong.text
+    assert "not the patient added before under this label" in wrong.text
     outcome = cta("convert", study=study)
     assert outcome.code == 3
     assert reason(study, "001") == ""

@@ -48,10 +48,10 @@ STACKS = [
 ]  # fmt: skip
 REFUSED = {
     "failing/gantrytilting/001": "14.0° off their normal",
-    "failing/notavolume/001": "all 4 slices lie at one position",
-    "failing/sliceorientation/001": "oriented differently",
-    "failing/slicecount/001": "2 slices, at least 3 are needed",
-    "ge/anatomical/001_single_slice": "1 slices, at least 3 are needed",
+    "failing/notavolume/001": "all 4 slices have one position",
+    "failing/sliceorientation/001": "differ in orientation",
+    "failing/slicecount/001": "2 slices; at least 3 are needed",
+    "ge/anatomical/001_single_slice": "1 slices; at least 3 are needed",
 }
 
 

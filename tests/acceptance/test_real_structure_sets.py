@@ -134,7 +134,7 @@ def test_wrong_references_are_refused(
     outcome = cta("rasterize", folder / f"{name}.dcm", folder, out)
     assert outcome.code == 3
     assert f"{name}.dcm: the image lacks slices" in outcome.text
-    assert "1 of the 3 slices" in outcome.text
+    assert "1 of 3 referenced slices" in outcome.text
     assert not out.exists()
 
 
@@ -151,7 +151,7 @@ def test_another_patient_s_image_is_refused(cta: Cta, shared_data: Path, tmp_pat
     [
         ({"structure_set": "absent.dcm"}, "absent.dcm: there is no such file"),
         ({"image": "absent"}, "absent: there is no such file"),
-        ({"out": "mask.mha"}, "Name it with one of .nii.gz"),
+        ({"out": "mask.mha"}, "Use one of .nii.gz"),
         ({"roi": "(["}, "is not a regular expression"),
     ],
 )

@@ -152,7 +152,7 @@ def test_a_lock_that_git_may_hold_is_left(study: Path, tmp_path: Path) -> None:
             outcome = run_cta("convert", study=study)
         finally:
             alive.kill()
-    assert outcome.code == 1 and "git works on this study" in outcome.text
+    assert outcome.code == 1 and "a git command is running on this study" in outcome.text
     assert lock.exists()
 
 

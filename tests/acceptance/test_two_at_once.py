@@ -143,5 +143,5 @@ def test_without_git_annex_nothing_is_written(
     )
     for words in (("init", tmp_path / "new", "--empty"), ("convert", "--study", study.root)):
         outcome = run_cta(*words)
-        assert outcome.code == 1 and "git-annex is not found" in outcome.text
+        assert outcome.code == 1 and "git-annex was not found" in outcome.text
     assert not any((tmp_path / "new").iterdir())

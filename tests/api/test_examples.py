@@ -1,9 +1,10 @@
-"""The page about Python runs as it stands."""
+"""The pages about Python run as they stand."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from helpers.tiny_study import make_tiny_study
 
 import cta_data
 from cta_data.imaging.geometry.grid import Grid
-from cta_data.phantom import DigitalPatient, VoxelSizes, generate_patient
+from cta_data.phantom import DigitalPatient, VoxelSizes, generate_patient, write_patient
 
 pytestmark = pytest.mark.slow
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "use-from-python.md"
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RADIUS_MM = 6.0
+SIZES = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
 SETTING_B = """
 [build.settings.B]
 technique = "MPRAGE"
@@ -61,10 +63,9 @@ def write_inputs(folder: Path, patient: DigitalPatient) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the page names, and a study with setting B."""
     stand_in(monkeypatch.setattr)
-    sizes = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
 
     def make(folder: Path) -> Path:
-        write_inputs(folder, generate_patient(4, voxel_sizes=sizes, phases=("late",)))
+        write_inputs(folder, generate_patient(4, voxel_sizes=SIZES, phases=("late",)))
         study = make_tiny_study(folder, ())
         toml = study / "study.toml"
         toml.write_text(f"{toml.read_text('utf-8')}\n{SETTING_B}", "utf-8")
@@ -76,12 +77,44 @@ def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     return made_once(tmp_path_factory, "examples", make)
 
 
+def run_page(name: str) -> dict[str, Any]:
+    """Run every block of a page, in order, in one namespace, and return that."""
+    page = HOW_TO / name
+    names: dict[str, Any] = {}
+    for block in BLOCK.findall(page.read_text("utf-8")):
+        exec(compile(block, str(page), "exec"), names)
+    return names
+
+
 def test_the_page_runs_from_top_to_bottom(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every block, in order, in one namespace; the lesions keep the volume that was delineated."""
+    """The lesions keep the volume that was delineated."""
     monkeypatch.chdir(folder)
-    names: dict[str, object] = {}
-    for block in BLOCK.findall(PAGE.read_text("utf-8")):
-        exec(compile(block, str(PAGE), "exec"), names)
+    names = run_page("use-from-python.md")
     moved, table = names["moved"], names["table"]
-    assert len(table) == len(moved.lesions) == 2  # type: ignore[arg-type, attr-defined]
-    assert moved.lesions.volume_ratio.between(0.9, 1.1).all()  # type: ignore[attr-defined]
+    assert len(table) == len(moved.lesions) == 2
+    assert moved.lesions.volume_ratio.between(0.9, 1.1).all()
+
+
+def test_an_export_becomes_a_table_of_lesions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page finds its series in an export; each lesion delineated is a row of the table."""
+    monkeypatch.chdir(tmp_path)
+    written = write_patient(Path("phantom"), seed=4, voxel_sizes=SIZES, phases=("late",))
+    written.raw.rename("export")
+    names = run_page("structure-set-to-lesions.md")
+    assert len(names["table"]) == written.lesions_drawn == 1
+    assert names["moved"].lesions.volume_ratio.between(0.9, 1.1).all()
+    assert Path("lesions.csv").is_file()
+
+
+@pytest.mark.train
+def test_a_network_of_pytorch_learns_from_a_build(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss falls, and every validation case is scored."""
+    monkeypatch.chdir(folder)
+    names = run_page("train-with-pytorch.md")
+    losses = names["losses"]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    assert names["scores"].tp + names["scores"].fn == 2

@@ -180,7 +180,7 @@ def test_seed_and_confidence_are_used_and_told(pair: tuple[Path, Path]) -> None:
         ({"convention": "article", "cases": [{"case": "x"}] * 2}, "cases are there twice: x"),
         (content({"sub-01": {"f1": "high"}}), "f1 is 'high'"),
         (content({"sub-01": {"f1": float("inf")}}), "f1 is inf"),
-        ({"convention": "article", "cases": [{"case": "x"}]}, "both files have to hold a metric"),
+        ({"convention": "article", "cases": [{"case": "x"}]}, "both files must hold a metric"),
     ],
 )
 def test_what_is_no_score_is_refused(
@@ -196,9 +196,9 @@ def test_what_is_no_score_is_refused(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--metric", "auc"), "both files have to hold auc"),
-        (("--confidence", "95"), "--confidence is between 0 and 1"),
-        (("--out", "c.xlsx"), "Name it with one of .parquet, .csv"),
+        (("--metric", "auc"), "both files must hold auc"),
+        (("--confidence", "95"), "--confidence must be between 0 and 1"),
+        (("--out", "c.xlsx"), "Use one of .parquet, .csv"),
         (("--seed", "-1"), "--seed"),
     ],
 )
@@ -242,7 +242,7 @@ def test_models_and_a_test_set_are_chosen_from_one_file(of_a_study: Path) -> Non
     assert row["wilcoxon_p"] == pytest.approx(0.0277, abs=5e-5)
     assert compared(of_a_study, of_a_study, *words)[1]["metrics"] == found["metrics"]
     itself = run_cta("compare", of_a_study, of_a_study, "--model", "A", "--test-set", "susm")
-    assert itself.code == 1 and "not compared with themselves" in itself.text
+    assert itself.code == 1 and "both sets of scores are the same" in itself.text
     swapped = compared(of_a_study, "--model", "B", "--model", "A", "--test-set", "internal-HAQ")[1]
     back = next(row for row in swapped["metrics"] if row["metric"] == "sensitivity")
     assert back["mean_difference"] == pytest.approx(-row["mean_difference"])
@@ -251,9 +251,9 @@ def test_models_and_a_test_set_are_chosen_from_one_file(of_a_study: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "two models are compared"),
-        (("--model", "A"), "two models are compared"),
-        (("--model", "A", "--model", "A"), "two models are compared"),
+        ((), "a comparison needs two models"),
+        (("--model", "A"), "a comparison needs two models"),
+        (("--model", "A", "--model", "A"), "a comparison needs two models"),
         (("--model", "A", "--model", "B"), "--test-set"),
         (("--model", "A", "--model", "Z", "--test-set", "susm"), "no scores of model 'Z'"),
         (("--model", "A", "--model", "B", "--test-set", "mars"), "no scores of test set 'mars'"),

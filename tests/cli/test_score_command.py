@@ -242,12 +242,12 @@ def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
         ((good, tmp_path / "one"), "one is a file and the other a folder"),
         ((good, good, "--convention", "other"), "no convention 'other'"),
         ((good, good, "--connectivity", "8"), "6, 18 or 26"),
-        ((good, good, "--threshold", "much"), "not usable"),
-        ((good, good, "--label", "x"), "--label is a whole number"),
-        ((good, good, "--label", "1,"), "--label is a whole number"),
-        ((good, good, "--label", "0"), "--label is a whole number"),
-        ((good, good, "--label", "each", "--label", "1"), "--label is a whole number"),
-        ((good, good, "--out", tmp_path / "s.csv"), "Name it with one of .parquet"),
+        ((good, good, "--threshold", "much"), "the scoring rules are invalid"),
+        ((good, good, "--label", "x"), "--label takes a whole number"),
+        ((good, good, "--label", "1,"), "--label takes a whole number"),
+        ((good, good, "--label", "0"), "--label takes a whole number"),
+        ((good, good, "--label", "each", "--label", "1"), "--label takes a whole number"),
+        ((good, good, "--out", tmp_path / "s.csv"), "Use one of .parquet"),
     ):
         outcome = run_cta("score", *words)
         assert outcome.code == 1 and told in outcome.text, words

@@ -10,7 +10,7 @@ from helpers.command_line import run_cta
 from helpers.table_study import make_table_study
 
 DEVICES = "there are cuda, cpu, mps"
-CONVENTIONS = "Name one of article, tables"
+CONVENTIONS = "Use one of article, tables"
 FOLDS = "the study has folds 0 to 4"
 
 
@@ -33,16 +33,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("audit --convention own", CONVENTIONS),
         ("score {here} {here} --convention own", CONVENTIONS),
         ("experiment paper --device cpu --convention own", CONVENTIONS),
-        ("experiment patches", "It is `paper`"),
+        ("experiment patches", "The only experiment is `paper`"),
         ("train --setting A --device cpu --fold 77", FOLDS),
         ("predict --setting A --device cpu --fold 77", FOLDS),
         ("predict --setting A --device cpu --fold 0,5", FOLDS),
         ("predict --setting A --device cpu --fold 77 --dry-run", FOLDS),
-        ("train --setting A --device cpu --configuration 4d", "--configuration '4d'"),
+        ("train --setting A --device cpu --configuration 4d", "--configuration: '4d'"),
         ("accept --step strip", "Name one of register and transfer"),
-        ("accept --subject 1 --reason r --date yesterday", "not a day: 'yesterday'"),
-        ("audit c 1 --date 30.1.2026", "not a day: '30.1.2026'"),
-        ("score {here} {here} --nifti-form pform", "--nifti-form is sform or qform"),
+        ("accept --subject 1 --reason r --date yesterday", "not a valid date: 'yesterday'"),
+        ("audit c 1 --date 30.1.2026", "not a valid date: '30.1.2026'"),
+        ("score {here} {here} --nifti-form pform", "--nifti-form must be sform or qform"),
     ],
 )
 def test_unknown_values_are_refused(study: Path, tmp_path: Path, words: str, told: str) -> None:

@@ -179,7 +179,7 @@ def test_a_table_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
         ("broken", "unreadable"),
         ("gone", "no_file"),
     ]
-    assert "Get it again" in clinical.problems[0].message
+    assert "Obtain it again" in clinical.problems[0].message
 
 
 def test_files_are_found_by_path() -> None:

@@ -154,8 +154,8 @@ def test_native_wins_over_contrast() -> None:
     [
         ([series(c, time=f"10{c}000", Agent="x") for c in "123"], "3 series of MPRAGE after"),
         ([series(c, time=f"10{c}000") for c in "12"], "2 series of MPRAGE (none)"),
-        ([series(c, time="100000", Agent="x") for c in "12"], "do not tell the order"),
-        ([series(c, Agent="x") for c in "12"], "do not tell the order"),
+        ([series(c, time="100000", Agent="x") for c in "12"], "do not give the order"),
+        ([series(c, Agent="x") for c in "12"], "do not give the order"),
         (
             [series("a", time="100000", Agent="x"), series("b", time="101000")],
             "acquired after one with contrast",
@@ -217,7 +217,7 @@ def test_two_rules_may_be_alternatives_but_not_both() -> None:
     one, other = series("a", "spc"), series("b", "other", Description="VISTA")
     assert problems_of(one, rules=(siemens, philips)) == ""
     assert problems_of(other, rules=(siemens, philips)) == ""
-    assert "by different rules" in problems_of(one, other, rules=(siemens, philips))
+    assert "match different rules" in problems_of(one, other, rules=(siemens, philips))
 
 
 @pytest.mark.parametrize(

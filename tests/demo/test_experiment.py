@@ -188,8 +188,8 @@ def test_a_model_goes_through_an_archive_and_predicts_the_same(
     ("words", "told"),
     [
         (("train", "--setting", "B", "--fold", "7", "--device", "cpu"), "there is no fold 7"),
-        (("train", "--setting", "B", "--fold", "x", "--device", "cpu"), "names no fold"),
-        (("train", "--setting", "B", "--fold", "2-1", "--device", "cpu"), "names no fold"),
+        (("train", "--setting", "B", "--fold", "x", "--device", "cpu"), "is not a list of folds"),
+        (("train", "--setting", "B", "--fold", "2-1", "--device", "cpu"), "is not a list of folds"),
         (("train", "--setting", "B", "--fold", "0-7", "--device", "cpu"), "there is no fold"),
         (("train", "--setting", "Z", "--device", "cpu"), "there is no setting 'Z'"),
         (

@@ -181,10 +181,10 @@ def test_gantry_tilt_is_refused_with_its_angle() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d[:2], "2 slices, at least 3"),
+        (lambda d: d[:2], "2 slices; at least 3"),
         (lambda d: [*d, *d], "several volumes"),
-        (lambda d: [*d, d[0]], "share a position"),
-        (lambda d: [d[0]] * 4, "lie at one position"),
+        (lambda d: [*d, d[0]], "have the same position"),
+        (lambda d: [d[0]] * 4, "have one position"),
         (lambda d: [], "empty"),
     ],
 )
@@ -199,13 +199,13 @@ def test_what_is_no_single_volume_is_refused(change: object, words: str) -> None
     [
         ("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"], "localizers"),
         ("ImageType", ["DERIVED", "PRIMARY", "MOSAIC"], "mosaic"),
-        ("ImageOrientationPatient", [0, 1, 0, 0, 0, 1], "oriented differently"),
+        ("ImageOrientationPatient", [0, 1, 0, 0, 0, 1], "differ in orientation"),
         ("PixelSpacing", [1.0, 1.2], "pixel spacing"),
-        ("ImagePositionPatient", None, "ImagePositionPatient is absent"),
-        ("ImagePositionPatient", ["nan", 0, 4], "no number"),
+        ("ImagePositionPatient", None, "ImagePositionPatient is missing"),
+        ("ImagePositionPatient", ["nan", 0, 4], "not a number"),
         ("SamplesPerPixel", 3, "colour"),
         ("PhotometricInterpretation", "PALETTE COLOR", "only grey"),
-        ("NumberOfFrames", 12, "many frames"),
+        ("NumberOfFrames", 12, "multi-frame"),
         ("PixelData", b"\0\0", "cannot be decoded"),
     ],
 )
@@ -238,7 +238,7 @@ def test_slices_without_pixels_are_refused() -> None:
     """A header alone is no slice."""
     datasets = regular()
     del datasets[1].PixelData
-    assert "no pixels" in refused(datasets)
+    assert "no pixel data" in refused(datasets)
 
 
 def test_small_deviation_becomes_a_record() -> None:
@@ -339,7 +339,7 @@ def test_identical_slices_are_dropped_only_where_allowed_and_identical() -> None
     assert converted.image.GetSize()[2] == 5
     other = copy.deepcopy(datasets[2])
     other.PixelData = bytes(len(datasets[2].PixelData))
-    assert "share a position" in refused([*datasets, other], allowed)
+    assert "have the same position" in refused([*datasets, other], allowed)
 
 
 def enhanced(order: list[int]) -> tuple[Dataset, NDArray[np.uint16]]:

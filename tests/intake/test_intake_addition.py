@@ -306,7 +306,7 @@ def test_a_source_that_changes_meanwhile_costs_its_series(
     with plan_addition(tmp_path / "in", tmp_path / "out", options) as plan:
         later.write_bytes(whole[:-1] + b"!")
         ((series, error),) = execute_addition(plan).failed
-    assert series.series_uid == "1.2.3.1.2" and "not what it was" in str(error)
+    assert series.series_uid == "1.2.3.1.2" and "changed after" in str(error)
     assert [row.n_instances for row in read_inventory(tmp_path / "out").series] == [3]
     later.write_bytes(whole)
     _add(tmp_path / "in", tmp_path / "out")

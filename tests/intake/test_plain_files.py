@@ -166,7 +166,7 @@ def test_two_files_of_one_place_that_differ_refuse_their_subject(
     counts, _ = add(source, tmp_path / "sourcedata", card)
     assert counts["subjects_refused"] == 1 and counts["conflicts"] == 1
     told = {row.refused_reason for row in read_inventory(tmp_path / "sourcedata").subjects}
-    assert "1 files come twice with different content" in told
+    assert "1 files occur twice with different content" in told
 
 
 def test_an_empty_file_refuses_its_series(source: Path, tmp_path: Path, card: Card) -> None:

@@ -213,7 +213,7 @@ def test_a_mask_that_cannot_be_fetched_costs_its_cases(annexed: Path) -> None:
     outcome = run_cta("evaluate", study=annexed)
     assert outcome.code == 3 and f"not fetched: {lost}: " in outcome.text
     assert "git annex whereis" in outcome.text
-    assert outcome.text.count("c0.nii.gz: the file's content is not here") == 2
+    assert outcome.text.count("c0.nii.gz: the content of the file is not available here") == 2
     assert "2 cases in 2 sets scored, 2 not" in outcome.text
 
 

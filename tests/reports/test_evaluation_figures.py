@@ -79,7 +79,7 @@ def test_crops_are_drawn_and_never_committed(evaluated: tuple[Study, str]) -> No
 def test_a_case_that_is_none_of_the_study_is_told_on_the_page(evaluated: tuple[Study, str]) -> None:
     """Its findings stay in the table, and the page says why there is no crop."""
     study, page = evaluated
-    assert "no session of the study has images and this name" in page
+    assert "no session of the study with images has this name" in page
     assert not (study.root / "evaluation/article/crops/findings_OTHER.svg").exists()
     assert "OTHER" in (study.root / "evaluation/article/findings.csv").read_text("utf-8")
 

@@ -298,7 +298,7 @@ def test_a_model_without_usable_plans_is_refused(
     """Plans or the data set's description that lack or are no mapping: not whole, and named."""
     changed = {**entries, f"{TOP}/{name}": value}
     error = refused(packed({k: v for k, v in changed.items() if v is not None}), tmp_path)
-    assert error.what == "the model is not whole"
+    assert error.what == "the model is incomplete"
     assert error.where == f"given.zip: {name}"
 
 

@@ -138,7 +138,7 @@ class ClinicalFallbacks(StrictModel):
 
 
 class ClinicalLesions(StrictModel):
-    """Columns of a table with a row a lesion, by patterns for their headers."""
+    """Columns of a lesion table, by patterns for their headers."""
 
     number: Pattern = ""
     """Number of the lesion in the table; empty for the position of the row."""

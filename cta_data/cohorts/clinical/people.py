@@ -212,7 +212,7 @@ def _candidates(section: Sequence[ClinicalTable], names: Iterable[str]) -> dict[
 
 
 def _is_lock(name: str) -> bool:
-    """Tell whether a file is what Office leaves beside a workbook that is open."""
+    """Return whether a file is what Office leaves beside a workbook that is open."""
     return name.rpartition("/")[2].startswith(("~$", "._"))
 
 

@@ -158,7 +158,7 @@ def _column(table: KeyedTable, position: int) -> PhenotypeColumn:
 
 
 def _names_patients(table: KeyedTable, position: int) -> bool:
-    """Tell whether every cell of a column holds the identifier of its row.
+    """Return whether every cell of a column holds the identifier of its row.
 
     Of at least two patients: a number may stand in a row with the same number once.
     """

@@ -226,7 +226,7 @@ def _sheet(title: str, rows: list[list[str]], header: str) -> Sheet:
 
 
 def _counts(header: str) -> bool:
-    """Tell whether a column is one by its header alone, not by being filled."""
+    """Return whether a column is one by its header alone, not by being filled."""
     return bool(header) and not re.match(r"(?i)unnamed\b", header)
 
 

@@ -191,5 +191,5 @@ def read_age(text: str, not_given: Collection[str] = ()) -> CellReading:
 
 
 def is_plausible_age(years: float) -> bool:
-    """Tell whether somebody can be of an age: 0 is written where it is not known."""
+    """Return whether somebody can be of an age: 0 is written where it is not known."""
     return 0 < years <= OLDEST_YEARS

@@ -159,7 +159,7 @@ class SeriesGeometry:
 
 
 def measure_frames(frames: Sequence[Frame]) -> SeriesGeometry:
-    """Measure a series from its frames; nothing is judged here."""
+    """Measure a series from its frames; nothing is checked here."""
     positions = np.array([frame.position for frame in frames])
     orientations = np.array([frame.orientation for frame in frames])
     row, column = orientations[0, :3], orientations[0, 3:]

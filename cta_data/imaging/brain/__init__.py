@@ -1,4 +1,4 @@
-"""Brain extraction by interchangeable back ends, each named in one table."""
+"""Skull stripping by interchangeable back ends, each named in one table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def require_backend(backend: str, options: Options) -> None:
     Raises
     ------
     ConfigurationError
-        There is no such back end, or it lacks something.
+        The back end is unknown or not installed.
     """
     _backend(backend)
     if backend in REQUIREMENTS:

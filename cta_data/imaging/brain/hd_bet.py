@@ -1,4 +1,4 @@
-"""Brain extraction with HD-BET 2 (Isensee et al. 2019), by its own predictor, in this process.
+"""Skull stripping with HD-BET 2 (Isensee et al. 2019), by its own predictor, in this process.
 
 Nothing is ever downloaded: the weights are looked for in a folder, and an error says what to put
 there. HD-BET's command starts a dozen processes and works on files; its predictor on an array gives

@@ -1,4 +1,4 @@
-"""Brain extraction without weights: intensities of the brain, cut loose from skull and scalp.
+"""Skull stripping without weights: intensities of the brain, cut loose from skull and scalp.
 
 The brain is a compact region of middling intensity that fluid and bone separate from the rest of
 the head but for thin bridges (vessels, nerves, brain stem, dura). Its deep core is safe; the

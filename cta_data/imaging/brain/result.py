@@ -1,4 +1,4 @@
-"""What a brain extraction returns, whichever back end made it."""
+"""What a skull stripping returns, whichever back end made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From annotations to lesions: what was drawn, one lesion at a time, with ids that stay.
+"""From annotations to delineated lesions, with ids that do not depend on a grid.
 
 Two parts of an ROI are one lesion when their contours come within half a plane spacing of each
 other on the same plane or on neighbouring planes; otherwise they are two. Lesions are numbered
@@ -62,7 +62,7 @@ def lesions_from_contours(rois: Sequence[Roi], *, spacing_mm: Sequence[float]) -
     rois
         The ROIs that are lesions, in any order.
     spacing_mm
-        Spacing of the image that they were drawn on, along x, y and z. It is used where an ROI
+        Spacing of the image that they were delineated on, along x, y and z. It is used where an ROI
         does not tell how far apart its planes are.
 
     Raises

@@ -1,7 +1,7 @@
 """Bring lesions to another grid, each as itself: none lost, none moved, none swollen.
 
 A lesion is sampled in physical space with sub-voxel coverage of every target voxel. It then gets
-the k voxels that it covers most, where k is its volume as drawn (scaled by the transform) in
+the k voxels that it covers most, where k is its delineated volume (scaled by the transform) in
 voxels, so its volume is kept whatever the grid. Where two lesions want one voxel, the larger
 coverage has it and the other takes its next best.
 """
@@ -33,7 +33,7 @@ class TransferredLesion:
 
     Volumes are mm³. ``volume_drawn_mm3`` is as annotated; ``volume_ratio`` compares the result
     with it, scaled by the transform and by ``fraction_inside`` (of the target's field of view).
-    ``centroid_shift_mm`` is between the result and the annotation carried over exactly.
+    ``centroid_shift_mm`` is between the result and the annotation transformed exactly.
     ``flags``: ``below_one_voxel``, ``partly_outside``, ``several_components``,
     ``overlaps_lesion_<id>``, ``volume_not_reached``. A lost lesion has no voxel and a reason.
     """
@@ -82,7 +82,7 @@ def transfer_lesions(
     ----------
     transform
         ITK's resampling direction: points of the target to points of the image that the lesions
-        were drawn on (LPS, mm). Any kind: linear, deformation field, composite.
+        were delineated on (LPS, mm). Any kind: linear, deformation field, composite.
     target
         3-D image, or its geometry, which is all that is used.
 
@@ -121,7 +121,7 @@ def transfer_lesions(
 def as_drawn(
     lesions: Sequence[DrawnLesion], labels: sitk.Image, flags: Mapping[int, tuple[str, ...]]
 ) -> TransferResult:
-    """What lesions are on the grid that they were drawn on as voxels: themselves, unchanged.
+    """Lesions given as voxels, on their source grid: unchanged.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _arrive(lesion: DrawnLesion, point_map: PointMap) -> _Arrival:
 
 
 def _volume_scale(lesion: DrawnLesion, covered_voxels: float, point_map: PointMap) -> float:
-    """Volume in the target per volume as drawn: exact for linear maps, else as sampled."""
+    """Volume in the target per delineated volume: exact for linear maps, else as sampled."""
     if point_map.linear is not None:
         return 1 / float(np.linalg.det(point_map.linear[0]))
     return covered_voxels * point_map.target.voxel_volume_mm3 / lesion.stack.volume_mm3

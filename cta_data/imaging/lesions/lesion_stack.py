@@ -1,4 +1,4 @@
-"""One lesion as drawn, ready to be asked which points of space it contains.
+"""One delineated lesion, with a test of which points it contains.
 
 A stack is a pile of slabs. Each slab is one plane on which the lesion was drawn, as a fine raster
 of its contours (or as the mask's own voxels), and reaches half way to its neighbours.

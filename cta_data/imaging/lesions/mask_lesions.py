@@ -1,4 +1,4 @@
-"""Lesions out of masks: which voxels are lesion, where one lesion ends, what else was drawn.
+"""Lesions from masks: lesion voxels, separation of lesions, other values.
 
 A mask's values mean what its cohort says they mean and nothing else: a value that is not known
 stops the subject, since oedema or a resection cavity would else be counted as a metastasis.
@@ -205,7 +205,7 @@ def _parts_of_mask(
             _whole(named[value], crop == value, present[value], box)
             for value in sorted(lesion_values)
         ]
-    # One lesion may be drawn with several values, such as an enhancing rim and its core.
+    # One lesion may be delineated with several values, such as an enhancing rim and its core.
     first = next(region for region in regions if region.lesion)
     return regions, _components(first, _any_of(crop, lesion_values), box, order)
 

@@ -18,7 +18,7 @@ from cta_data.imaging.lesions.mask_lesions import require_whole_numbers
 from cta_data.imaging.lesions.voxel_stack import shape_of_voxels, stack_of_voxels
 
 LesionName = tuple[int, str, int]
-"""Number and name of the region that a lesion was drawn as, and its component within it."""
+"""Number and name of the ROI of a lesion, and its component within the ROI."""
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
 
@@ -37,7 +37,7 @@ class MaskTransfer:
 def transfer_mask(
     mask: sitk.Image, moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform
 ) -> MaskTransfer:
-    """Bring ``mask``, drawn on ``moving``, to the grid of ``fixed``.
+    """Bring ``mask``, delineated on ``moving``, to the grid of ``fixed``.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def lesions_from_labels(labels: sitk.Image, names: Mapping[int, LesionName]) -> 
     labels
         Lesion ids; 0 elsewhere.
     names
-        Of every id: number and name of the region that it was drawn as, and its component. An
+        Of every id: number and name of its ROI, and its component. An
         id without a voxel gives no lesion.
     """
     voxels, grid = _towards_ras(sitk.GetArrayViewFromImage(labels), labels)

@@ -21,7 +21,7 @@ LEAST_BRAIN_CM3, MOST_BRAIN_CM3 = 400.0, 2200.0
 LEAST_EXTENT_MM = 10.0
 """The brain of a mouse is longer: an image of a smaller one has its lengths in another unit."""
 FINEST_PLANES, COARSEST_PLANES = 0.25, 5.0
-"""Distance of contour planes over that of the slices that they were drawn on. Nobody draws four
+"""Distance of contour planes over that of the delineated slices. Nobody delineates four
 planes within a slice; planes farther apart than five slices are filled between, and shown."""
 
 
@@ -71,7 +71,7 @@ def planes_apart(
     Parameters
     ----------
     slice_mm
-        Distance of the slices that it was drawn on.
+        Distance of the slices that it was delineated on.
     """
     if len(drawn.planes) < 2:
         return None, None

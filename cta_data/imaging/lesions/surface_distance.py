@@ -1,4 +1,4 @@
-"""How far the surface of a lesion on a grid is from the surface as it was drawn."""
+"""Distance of the surface of a lesion on a grid from the delineated surface."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def largest_surface_distance_mm(
     voxels: NDArray[np.bool_],
     start: tuple[int, int, int],
 ) -> float | None:
-    """Return the Hausdorff distance (mm) between a lesion as drawn and its voxels.
+    """Return the Hausdorff distance (mm) between a delineated lesion and its voxels.
 
     Both are sampled on one fine grid in the target's space, at most 0.25 mm apart where the lesion
     is small enough for that; a sample is at the surface where a face neighbour is outside.
@@ -27,9 +27,9 @@ def largest_surface_distance_mm(
     Parameters
     ----------
     stack
-        The lesion as drawn.
+        The delineated lesion.
     point_map
-        From target points to the points of the image that it was drawn on.
+        From target points to the points of the image that it was delineated on.
     voxels, start
         The lesion's voxels in a box (z, y, x) of the target grid, and the box's first voxel
         (x, y, z).

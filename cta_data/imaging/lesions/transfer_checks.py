@@ -35,19 +35,19 @@ class TransferCheck:
     Attributes
     ----------
     volume_ratio
-        Volume on the grid over the volume as drawn (times `volume_scale`); what was cut off by the
+        Volume on the grid over delineated volume (times `volume_scale`); what was cut off by the
         field of view counts as lost. 0 for a lesion that is lost.
     volume_scale
         How much the transform itself swells the lesion; 1 for a rigid one.
     centroid_shift_mm
-        Between the result and the annotation carried over exactly.
+        Between the result and the annotation transformed exactly.
     surface_distance_mm
         Largest distance between the surfaces of the two (Hausdorff distance).
     dice_there_and_back
-        Dice of the lesion as it is on the grid that it was drawn on, and as it comes back there.
+        Dice of the lesion on the source grid after transfer forward and back.
         None where the transform cannot be inverted.
     components_drawn, components_arrived
-        26-connected parts on the grid that it was drawn on, and on this one.
+        26-connected parts on the source grid, and on this one.
     reasons
         What is outside the limits; empty for a lesion that passes.
     """
@@ -75,13 +75,13 @@ def check_transfer(
     Parameters
     ----------
     lesions
-        As drawn.
+        Delineated lesions.
     result
         What they became on the target grid.
     transform
         The transform that brought them there: target points to points of ``drawn_on`` (LPS, mm).
     drawn_on
-        Grid of the image that they were drawn on.
+        The source grid.
     """
     original = transfer_lesions(lesions, sitk.Transform(3, sitk.sitkIdentity), drawn_on).labels
     back = _carried_back(lesions, result, transform, drawn_on)
@@ -113,7 +113,7 @@ def check_transfer(
 
 
 def untouched(result: TransferResult) -> tuple[TransferCheck, ...]:
-    """Return the checks of lesions that stay on the grid that they were drawn on as voxels."""
+    """Return the checks of lesions given as voxels on their source grid."""
     voxels = _by_lesion(result.labels)
     return tuple(
         TransferCheck(row.id, 1.0, 1.0, 0.0, 0.0, 1.0, parts, parts, ())

@@ -113,7 +113,7 @@ def _give_best(claim: Claim, owner: dict[int, int]) -> None:
 
 
 def _overlaps(claims: Sequence[Claim]) -> list[tuple[int, int]]:
-    """Pairs of lesions that were drawn over each other by more than a tenth of the smaller."""
+    """Pairs of delineated lesions that overlap by more than a tenth of the smaller."""
     pairs: list[tuple[int, int]] = []
     for position, first in enumerate(claims):
         for second in claims[position + 1 :]:

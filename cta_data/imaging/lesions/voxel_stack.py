@@ -1,4 +1,4 @@
-"""Stacks of lesions that were drawn as voxels: the voxels themselves, and the shape behind them."""
+"""Stacks of lesions given as voxels: the voxels themselves, and the smooth shape behind them."""
 
 from __future__ import annotations
 

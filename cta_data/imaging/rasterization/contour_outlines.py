@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cta_data.imaging.rasterization.polygon_fill import Polygon, outlines_area
 
 ROUNDING_MM = 0.1
-"""Coordinates with one decimal may differ by this much from what was drawn."""
+"""Coordinates with one decimal may differ by this much from what was delineated."""
 # Of the smaller contour: less is a border that two contours share, not an overlap.
 _OVERLAP_SHARE = 0.01
 _SCAN_LINES = 256

@@ -1,4 +1,4 @@
-"""The planes that an ROI was drawn on: where they are, how far apart, and what is on each."""
+"""The planes of an ROI: their positions, their spacing, and the contours on each."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class DrawnPlanes:
     axes
         3 × 3, rows: two unit vectors in the plane and the normal (LPS).
     spacing_mm
-        Distance between neighbouring planes as they are usually drawn.
+        Usual distance between neighbouring planes.
     joined
         For each plane but the last, whether the next one is its neighbour.
     notes
@@ -111,7 +111,7 @@ def planes_of_rois(rois: Sequence[Roi], spacing_mm: Sequence[float]) -> list[Dra
     Parameters
     ----------
     spacing_mm
-        Spacing of the image that they were drawn on, along x, y and z.
+        Spacing of the image that they were delineated on, along x, y and z.
 
     Raises
     ------
@@ -239,7 +239,7 @@ def _plane(contours: Sequence[Contour], axes: NDArray[np.float64]) -> tuple[Cont
 def _told_spacing(
     planes: Sequence[ContourPlane], axes: NDArray[np.float64], slice_spacing: float
 ) -> float | None:
-    """Distance between neighbouring planes as they are usually drawn; None where they do not tell.
+    """Usual distance between neighbouring planes; None if they are not conclusive.
 
     The lower median of the gaps between planes that can be neighbours, which neither a plane that
     was left out nor a second lesion farther on changes. Two planes can be neighbours when few

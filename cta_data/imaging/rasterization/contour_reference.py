@@ -18,7 +18,7 @@ _PLANE_TOLERANCE = 0.1
 # Two exports of one contour differ by less.
 _SAME_POINT_MM = 0.01
 DRAWN_ON_IT = ("sop_instance", "series")
-"""Matches that say that contours were drawn on the image, not only in its frame of reference."""
+"""Matches that show that contours were delineated on the image itself."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ReferenceMatch:
 def match_reference(
     structure_set: StructureSet, rois: Sequence[Roi], identity: ImageIdentity
 ) -> ReferenceMatch:
-    """Find out that ``rois`` were drawn on the image, or in its frame of reference.
+    """Find out that ``rois`` were delineated on the image, or in its frame of reference.
 
     In this order: the contours' SOP Instance UIDs (all of them must be in the image if any is),
     the series UID, the frame of reference. Real structure sets may carry SOP Instance UIDs that

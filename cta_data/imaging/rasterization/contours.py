@@ -1,4 +1,4 @@
-"""Contours as drawn: the types that carry a structure set through the package.
+"""Contours as delineated: the types that represent a structure set.
 
 Everything here is data in memory; :mod:`cta_data.formats.dicom.rtstruct` reads it from DICOM and
 :mod:`cta_data.formats.contours_json` keeps it without identity.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 EXCLUSIVE_TYPE = "CLOSEDPLANAR_XOR"
 INTERPOLATED_TYPE = "INTERPOLATED_PLANAR"
-"""Not in the standard: a closed planar contour that a planning system put between drawn ones."""
+"""Not in the standard: a closed planar contour interpolated by a planning system."""
 FILLED_TYPES = frozenset({"CLOSED_PLANAR", EXCLUSIVE_TYPE, INTERPOLATED_TYPE})
 OPEN_TYPES = frozenset({"OPEN_PLANAR", "OPEN_NONPLANAR"})
 KNOWN_TYPES = FILLED_TYPES | OPEN_TYPES | {"POINT"}
@@ -32,7 +32,7 @@ class Contour:
     geometric_type
         Contour Geometric Type as delivered (``CLOSED_PLANAR``, ``POINT``, …).
     referenced_sop_uid
-        SOP Instance UID of the image that it was drawn on, where it says so.
+        SOP Instance UID of the image that it was delineated on, where it says so.
     """
 
     points_lps_mm: NDArray[np.float64]
@@ -74,7 +74,7 @@ class Roi:
         Why its contours cannot be trusted; empty where they can. An unreadable ROI keeps the
         contours that could be read, and is neither filled nor taken for an empty one.
     acquired_slices
-        The slices that it was drawn on, where their steps are uneven.
+        The slices that it was delineated on, where their steps are uneven.
     """
 
     number: int

@@ -145,7 +145,7 @@ def leaves_slices(drawn: DrawnPlanes, grid: Grid) -> str:
 
 
 def _thickness(drawn: DrawnPlanes, grid: Grid, reference: ReferenceMatch) -> list[str]:
-    """Say that nothing tells how thick a single plane is, on an image it was not drawn on."""
+    """Note that the thickness of a single plane is unknown on an image that is not its source."""
     own = float(grid.spacing[grid.facing(drawn.axes[2]).axes[2]])
     known = len(drawn.planes) > 1 or drawn.spacing_mm != own
     if known or reference.kind in DRAWN_ON_IT:

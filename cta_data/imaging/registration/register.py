@@ -336,7 +336,7 @@ def _with_note(solution: _Solution, note: str) -> _Solution:
 
 
 def holds_still(first: RegistrationVolume, second: RegistrationVolume) -> bool:
-    """Tell whether the optimiser holds the first of two volumes still, whatever their order.
+    """Return whether the optimiser holds the first of two volumes still, whatever their order.
 
     CT before MR, whose outline is sharper; then the larger head; then whatever tells two apart.
     """

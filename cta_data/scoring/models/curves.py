@@ -25,7 +25,7 @@ def sensitivity_by_volume(
     Returns
     -------
     pandas.DataFrame
-        One row a class of volume: from_cm3, to_cm3, n (lesions), patients, detected, sensitivity;
+        One row per class of volume: from_cm3, to_cm3, n (lesions), patients, detected, sensitivity;
         `low` and `high` by Wilson, which takes lesions as independent; `cluster_low` and
         `cluster_high` by a bootstrap of patients, since lesions of one patient are alike.
     """

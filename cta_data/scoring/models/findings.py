@@ -43,7 +43,7 @@ class SelectedExample:
     verdicts
         By model; of a false positive, its own model's only.
     technique
-        That the models read, on whose grid the masks are; empty where nothing tells.
+        That the models read, on whose grid the masks are; empty if unknown.
     rules
         Why it was chosen.
     """

@@ -97,7 +97,7 @@ def found_instances(
     Returns
     -------
     pandas.DataFrame
-        One row a test set: cases, patients (whose sessions these are), cases_left_out (with a
+        One row per test set: cases, patients (whose sessions these are), cases_left_out (with a
         reference, but not scored for both models), lesions, the number of each kind,
         `additional_per_patient` (lesions found by B alone less those found by A alone, per
         patient), patients with more lesions found by the one model alone than by the other, and the

@@ -1,6 +1,6 @@
 """Which of the study's lesions each model found, paired by lesion id across grids.
 
-A and B are judged on the grid of MPRAGE, C and D on that of SPACE. The instances of two grids have
+A and B are scored on the grid of MPRAGE, C and D on that of SPACE. The instances of two grids have
 numbers of their own; the id of a lesion is the same on both.
 """
 
@@ -58,7 +58,7 @@ def found_by_models(lesions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a test set and group of models (`A, B, C`, `B, C`, …, `none`): models that were run
+        One row per test set and group of models (`A, B, C`, `B, C`, …, `none`): models that ran
         on the test set, found_by, lesions. Lesions that were not scored for all of its models are
         counted as such.
     """

@@ -43,7 +43,7 @@ class TablePlan:
     tests
         Whether B is tested against A.
     published
-        Name of the published scores; empty where the paper's are not at hand.
+        Name of the published scores; empty where the paper's are not available.
     """
 
     title: str
@@ -54,7 +54,7 @@ class TablePlan:
     published: str = ""
 
     def has(self, one: ScoredSet) -> bool:
-        """Tell whether the paper has this model on this test set in the table."""
+        """Return whether the paper has this model on this test set in the table."""
         named = printed_name(one.test_set) in self.test_sets and one.model in self.models
         return named and one.as_published
 
@@ -127,7 +127,7 @@ class PublishedScore:
 class ScoreRow:
     """A metric of one model on one test set; see `score_table`.
 
-    `published` is missing where the paper's table is not at hand, `test` where none is made, and
+    `published` is missing where the paper's table is not available, `test` where none is made, and
     `published_p_value` where either is.
     """
 
@@ -197,10 +197,10 @@ def score_table(
     Returns
     -------
     pandas.DataFrame
-        One row a test set, metric and model: technique (of the images that the model read),
+        One row per test set, metric and model: technique (of the images that the model read),
         printed_as (the paper's name of the test set, missing where it has none), n, n_undefined,
         n_not_scored (cases with a reference and without a score), mean, sd, median, q1, q3
-        (fractions), and the paper's of each as `published_…` where the paper's are at hand. Where
+        (fractions), and the paper's of each as `published_…` where the paper's are available. Where
         models are tested, also the p-values of B against A: `wilcoxon_p` (paired, primary),
         `holm_p` (adjusted within the test set), `mann_whitney_p`, `n_pairs`, and
         `published_p_value`. NaN where there is none. Rows are ordered by test set, metric and

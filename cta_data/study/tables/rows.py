@@ -77,7 +77,7 @@ class ImageRow(TableRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationRow(TableRow):
-    """One annotation as delivered: the lesions of a session, as they were drawn."""
+    """One annotation as delivered: the delineated lesions of a session."""
 
     TABLE: ClassVar[str] = "annotations"
 

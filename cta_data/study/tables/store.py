@@ -111,7 +111,7 @@ class Tables:
                 del self._rows[table]
 
     def changed(self) -> bool:
-        """Tell whether any table differs from its file."""
+        """Return whether any table differs from its file."""
         return bool(self._changed)
 
     def flush(self) -> list[Path]:

@@ -37,7 +37,7 @@ def stored_rows(
 
 
 def has_twins(content: pa.Table, key: tuple[str, ...]) -> bool:
-    """Tell whether two rows of a table have one key."""
+    """Return whether two rows of a table have one key."""
     # Arrow's own grouping would load pandas for it.
     texts = (_values(content[name]) for name in key)
     return len(set(zip(*texts, strict=True))) < content.num_rows
