@@ -101,9 +101,15 @@ def run_units(
 
 
 def home_writer(study: Study) -> Callable[[], bool]:
-    """Return what writes the home page of a study, after units were run."""
+    """Return what writes the home page of a study, where anything that it shows may be new."""
 
     def write() -> bool:
+        from cta_data.engine.driver import UNCOMMITTED
+        from cta_data.study import layout
+
+        new = (study.root / UNCOMMITTED).exists() or study.tables.changed()
+        if not new and (study.root / layout.HOME).exists():
+            return False
         from cta_data.reports.home import write_home
 
         return write_home(study)
