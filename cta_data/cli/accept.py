@@ -63,7 +63,7 @@ def _listed(found: list[HeldBack], output: JsonOutput) -> int:
     output.show(lambda: [one.as_dict() for one in found], _lines(found))
     if found:
         return EXIT_OK
-    print_errors("nothing of this is held back: `cta-data status` tells where subjects stand")
+    print_errors("none of this is on hold: `cta-data status` lists the sessions and their state")
     return EXIT_NOTHING
 
 
@@ -74,4 +74,4 @@ def _lines(found: list[HeldBack]) -> Iterator[str]:
             yield f"  {one.decision}"
     waiting = sum(not one.decision for one in found)
     if found:
-        yield f"{len(found)} results: {waiting} held back, {len(found) - waiting} decided"
+        yield f"{len(found)} results: {waiting} on hold, {len(found) - waiting} decided"

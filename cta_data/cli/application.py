@@ -156,7 +156,7 @@ def _in_words(error: CtaError | OSError) -> str:
         return str(error)
     where = f"{error.filename}: " if error.filename else ""
     why = error.strerror or str(error)
-    return f"{where}{why}. Mend that and run the command again: what was done is kept"
+    return f"{where}{why}. Fix this and run the command again: finished work is kept"
 
 
 class _Messages(logging.Handler):

@@ -66,7 +66,9 @@ def audit(
     ] = False,
     truth: Annotated[
         Path | None,
-        Option(help="Of digital patients: the trial's folder `truth`; says what is real."),
+        Option(
+            help="For digital phantoms: the folder `truth` of the trial, which lists the real lesions."
+        ),
     ] = None,
     page: Annotated[
         bool, Option("--page/--no-page", help="Draw the page of all that is listed.")

@@ -15,7 +15,7 @@ def demo(
     execution: Annotated[Execution, Takes("jobs")],
     folder: Annotated[Path, Argument(help="Folder of the demonstration.")] = Path("demo-study"),
     patients: Annotated[
-        int, Option("--patients", min=12, help="Digital patients, half of each group.")
+        int, Option("--patients", min=12, help="Synthetic patients, half of each group.")
     ] = 12,
     cohorts: Annotated[
         str,
@@ -32,7 +32,7 @@ def demo(
             "--voxel-mm", min=0.5, max=4.0, help="Voxels of the trial's images, mm; scanners: 1."
         ),
     ] = 1.5,
-    seed: Annotated[int, Option("--seed", help="Seed of the digital patients.")] = 1,
+    seed: Annotated[int, Option("--seed", help="Seed of the synthetic patients.")] = 1,
 ) -> int:
     """Make a study of digital patients, up to training sets.
 

@@ -152,7 +152,7 @@ def _tell_absent_sources(study: Study, cohorts: list[str]) -> None:
     """Say whose raw files are not here: what was converted from them is kept as it is."""
     for cohort in cohorts or study.cohorts_here:
         if not study.has_sourcedata(cohort):
-            told = f"note: the raw files of {cohort} are not to be had here"
+            told = f"note: the raw files of {cohort} are not available here"
             print_errors(f"{told}; what was converted from them is kept")
 
 

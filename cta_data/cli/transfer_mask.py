@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def transfer_mask(
-    mask: Annotated[Path, Argument(help="Mask or labels, drawn on the moving image.")],
-    moving_image: Annotated[Path, Argument(help="Image that the mask was drawn on.")],
+    mask: Annotated[Path, Argument(help="Mask or labels, delineated on the moving image.")],
+    moving_image: Annotated[Path, Argument(help="Image on which the mask was delineated.")],
     fixed_image: Annotated[Path, Argument(help="Image to carry the mask to.")],
     out: Annotated[Path, Argument(help="The mask on the grid of the fixed image.")],
     output: Annotated[Output, Takes("overwrite", "as_json")],

@@ -70,7 +70,7 @@ def run_demonstration(
         )
     external = external_cohorts(cohorts)
     out = console()
-    out.print("These are digital patients: simulated heads, not data of any person.")
+    out.print("These are digital phantoms: simulated heads, not data of any person.")
     _lend_identity()
     started = time.monotonic()
     trial = _write_trial(folder, patients, seed, jobs, started, voxel_mm)
@@ -116,7 +116,7 @@ def _write_trial(
 ) -> Path:
     out, trial = console(), folder.absolute() / "trial"
     halves = (patients // 2, patients - patients // 2)
-    out.print(f"1. A hospital's export of {patients} digital patients: {folder}/trial/raw")
+    out.print(f"1. A hospital's export of {patients} synthetic patients: {folder}/trial/raw")
     sizes = VoxelSizes(
         mprage=voxel_mm, space=voxel_mm, ct_in_plane=voxel_mm, ct_slice=max(voxel_mm, CT_SLICE_MM)
     )

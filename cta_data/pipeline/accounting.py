@@ -42,10 +42,13 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
         "Description": "Radiotherapy of the brain before the session",
         "Levels": {"none": "none", "srs": "radiosurgery", "wbrt": "whole brain"},
     },
-    "annotation_technique": {"Description": "MRI technique that the lesions were drawn on"},
+    "annotation_technique": {"Description": "MRI technique on which the lesions were delineated"},
     "quality": {
         "Description": "Quality of the annotation",
-        "Levels": {"NAQ": "normal quality: drawn on MPRAGE", "HAQ": "high quality: drawn on SPACE"},
+        "Levels": {
+            "NAQ": "normal quality: delineated on MPRAGE",
+            "HAQ": "high quality: delineated on SPACE",
+        },
     },
 }
 

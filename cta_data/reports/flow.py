@@ -10,7 +10,7 @@ INTERNAL_TEST, EXTERNAL_TEST, UNASSIGNED = "internal test", "external test", "no
 STAGES = (TRAINING, INTERNAL_TEST, EXTERNAL_TEST, UNASSIGNED, EXCLUDED)
 """Where a subject-session ends, in the order of the diagram; each is in one of them."""
 COLUMNS = ["cohort", "stage", "quality", "reason", "sessions", "patients", "lesions"]
-UNTOLD = "no reason was told"
+UNTOLD = "no reason was recorded"
 _STAGE_OF = {
     "train": TRAINING,
     "test": INTERNAL_TEST,

@@ -103,7 +103,7 @@ def _counts(plan: AdditionPlan, *, dry_run: bool) -> tuple[str, str]:
     found += f", {other} other"
     found += f", {counts['archives']} archives" if counts["archives"] else ""
     found += f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
-    aside = f"{counts['set_aside']} set aside, {counts['duplicates']} duplicates"
+    aside = f"{counts['set_aside']} skipped, {counts['duplicates']} duplicates"
     kept = "DICOM" if not counts["recognised"] else "known"
     series = ", ".join(
         f"{counts[f'series_{name}']} {name}" for name in ("new", "merge", "notneeded", "refuse")
@@ -121,7 +121,7 @@ def trouble_lines(plan: AdditionPlan) -> Iterator[str]:
     aside: Counter[str] = Counter()
     for entry in plan.set_aside:
         aside[str(entry.reason)] += entry.n_instances
-    yield from (f"set aside: {number} × {reason}" for reason, number in sorted(aside.items()))
+    yield from (f"skipped: {number} × {reason}" for reason, number in sorted(aside.items()))
     if plan.unmatched and plan.counts["recognised"]:
         yield unmatched_note(plan.unmatched)
     for one, action in plan.cohort_files:
@@ -142,7 +142,7 @@ def trouble_lines(plan: AdditionPlan) -> Iterator[str]:
         else:
             yield from _known_otherwise(plan, subject)
     if plan.problems or plan.counts["subjects_refused"] or plan.counts["series_refuse"]:
-        yield "Mend these and add the source again: what was taken in is kept as it is."
+        yield "Fix these and run `add` again; files already imported are not affected."
 
 
 def _some(files: list[str] | tuple[str, ...]) -> str:

@@ -190,7 +190,7 @@ def test_a_person_can_accept_withdraw_and_nobody_decides_without_a_reason(
     study, label = adversarial.study, adversarial.label["cut"]
     listed = cta("accept", study=study)
     assert listed.code == 0 and f"transfer internal sub-{label}" in listed.out
-    assert "5 held back, 0 decided" in listed.out
+    assert "5 on hold, 0 decided" in listed.out
     assert cta("accept", "--subject", label, "--author", "A. Reader", study=study).code == 1
     assert cta("accept", "--reason", "looks well", study=study).code == 1
     words = ("--subject", label, "--author", "A. Reader", "--date", "2026-03-01")

@@ -67,7 +67,7 @@ def test_counts_by_hand() -> None:
         ("not assigned yet", "", "", 1, 1, 0),
         ("excluded", "", "transfer: on hold", 2, 2, 5),
         ("excluded", "", "left out by card", 1, 0, 0),
-        ("excluded", "", "no reason was told", 1, 0, 0),
+        ("excluded", "", "no reason was recorded", 1, 0, 0),
     ]
     assert is_conserved(flow)
 
@@ -90,7 +90,7 @@ def test_an_unknown_partition_is_not_lost() -> None:
         ("transfer", "on_hold", "transfer: on hold"),
         ("convert", "slices_missing", "convert: slices missing"),
         ("", "annotation_not_delivered", "annotation not delivered"),
-        ("", "", "no reason was told"),
+        ("", "", "no reason was recorded"),
     ],
 )
 def test_reasons_are_told_without_what_is_of_one_session(step: str, code: str, told: str) -> None:

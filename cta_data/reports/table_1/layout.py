@@ -27,7 +27,7 @@ CAPTION = (
 FOOTNOTE = (
     "— no value: not given, or not printed. Sex, age, primary tumour and prior radiotherapy count "
     "each patient once. Lesion volumes are those of evaluated sessions on the grid of the "
-    "technique that the lesions were drawn on; quartiles are linear, SD has n − 1."
+    "technique on which the lesions were delineated; quartiles are linear, SD has n − 1."
 )
 HOME = "../index.html"
 """The study's home page, from the folder of evaluations."""

@@ -117,4 +117,4 @@ def patients_left_out(sessions: pd.DataFrame) -> pd.DataFrame:
     mine = [key not in keys for key in zip(first["cohort"], first["subject"], strict=True)]
     out = first.loc[mine, ["cohort", "subject", "exclusion_reason"]]
     out = out.rename(columns={"exclusion_reason": "reason"}).reset_index(drop=True)
-    return out.fillna({"reason": "not converted, or not known what it was drawn on"})
+    return out.fillna({"reason": "not converted, or source technique not known"})
