@@ -66,9 +66,7 @@ def audit(
     ] = False,
     truth: Annotated[
         Path | None,
-        Option(
-            help="For digital phantoms: the folder `truth` of the trial, which lists the real lesions."
-        ),
+        Option(help="For digital phantoms: the trial's folder `truth`, with the real lesions."),
     ] = None,
     page: Annotated[
         bool, Option("--page/--no-page", help="Draw the page of all that is listed.")
