@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from cta_data.bids.dataset import write_participants
@@ -137,7 +138,14 @@ def require_build_cohorts(study: Study) -> None:
 
 def study_partition(study: Study) -> list[Assignment]:
     """Return the partition of the study as its tables are now."""
-    return partition(usable_patients(study), partition_options(study.configuration.build))
+    patients = tuple(usable_patients(study))
+    return list(_partition(patients, partition_options(study.configuration.build)))
+
+
+@lru_cache(maxsize=1)
+def _partition(patients: tuple[Patient, ...], options: PartitionOptions) -> tuple[Assignment, ...]:
+    """Return a partition; a command asks for the same one when it builds and when it accounts."""
+    return tuple(partition(patients, options))
 
 
 def partition_options(build: BuildSection) -> PartitionOptions:

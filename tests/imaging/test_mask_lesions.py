@@ -54,7 +54,7 @@ def test_core_and_rim_are_one_lesion_and_oedema_is_none() -> None:
     }
     assert told == {
         "label 1": (1, True, ""),
-        "label 2": (9, False, "oedema, not lesion"),
+        "label 2": (9, False, "oedema, not a lesion"),
         "label 3": (26, True, ""),
     }
 
