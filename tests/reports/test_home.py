@@ -10,6 +10,8 @@ from helpers.command_line import run_cta
 from helpers.light_study import add_patient, make_light_study, set_status
 from helpers.read_page import check_page
 
+from cta_data.cli.runner import home_writer
+from cta_data.engine.driver import mark_uncommitted
 from cta_data.reports.home import home_html, todo, write_home
 from cta_data.reports.home_state import state_of
 from cta_data.study import layout
@@ -122,3 +124,26 @@ def test_commands_write_and_commit_it(study: Study) -> None:
     assert f'href="{layout.TABLE_1_PAGE}"' in html
     assert run_git(study.root, "status", "--porcelain", layout.HOME).stdout == ""
     assert layout.HOME in run_git(study.root, "ls-files", check=True).stdout.split()
+
+
+def test_a_damaged_table_of_scores_stops_no_other_work(
+    study: Study, capsys: pytest.CaptureFixture
+) -> None:
+    """The page reads every table; what a step made is right whatever the scores are."""
+    study.tables.flush()
+    (study.root / layout.table("scores")).write_bytes(b"PAR1 cut off")
+    assert home_writer(Study(study.root))() is False
+    assert "scores.parquet" in capsys.readouterr().err
+    assert not (study.root / layout.HOME).exists()
+
+
+def test_it_is_written_only_where_something_may_be_new(study: Study) -> None:
+    """A command that found all up to date looks at nothing again; one that ran units does."""
+    study.tables.flush()
+    assert home_writer(Study(study.root))()
+    page = study.root / layout.HOME
+    page.write_text("as it was", "utf-8")
+    assert not home_writer(Study(study.root))()
+    mark_uncommitted(study.root)
+    assert home_writer(Study(study.root))()
+    assert page.read_text("utf-8") != "as it was"
