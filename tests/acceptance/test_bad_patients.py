@@ -101,7 +101,7 @@ def test_add_names_what_it_refuses(damaged: tuple[Path, dict[str, str], Outcome,
     assert len(refused) == 2
     assert any(f"sub-{names['two']}: two patients under one PatientID" in line for line in refused)
     assert any(f"MR series of sub-{names['pixels']}: 1 of 70" in line for line in refused)
-    assert "add the source again" in added.text
+    assert "run `add` again" in added.text
     assert "6 accepted, 1 refused" in added.text
 
 

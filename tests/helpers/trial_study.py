@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from helpers.new_study import new_study
@@ -12,6 +13,7 @@ from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import VoxelSizes
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.reports.home import write_home
 from cta_data.study.study import Study
 
 SIZES = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
@@ -42,4 +44,5 @@ def add_raw(study: Study, raw: Path, *, replace: bool = False) -> None:
 def build_all(study: Study, options: RunOptions | None = None) -> Report:
     """Run everything up to the four settings."""
     steps = [*SUBJECT_STEPS, *(build_step(study, name) for name in SETTINGS)]
-    return execute(study, steps, options or RunOptions(command=COMMAND))
+    chosen = options or RunOptions(command=COMMAND)
+    return execute(study, steps, chosen, finish=partial(write_home, study))

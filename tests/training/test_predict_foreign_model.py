@@ -94,7 +94,7 @@ def test_labels_that_nobody_named_are_not_guessed(model: Path, tmp_path: Path) -
     assert outcome.code == 1
     assert "the model predicts 3 labels" in outcome.text and "'necrosis'" in outcome.text
     outcome = predict(model, tmp_path / "images", tmp_path / "out", "--lesion", "metastasis")
-    assert outcome.code == 1 and "predicts no 'metastasis'" in outcome.text
+    assert outcome.code == 1 and "no label 'metastasis'" in outcome.text
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_a_case_with_other_channels_costs_itself_alone(mixed: tuple[Outcome, Pat
     """Too few channels, one twice, channels on different grids; the other cases are predicted."""
     outcome, out = mixed
     assert outcome.code == 3
-    assert "single" in outcome.text and "1 of the 2 channels" in outcome.text
+    assert "single" in outcome.text and "1 of the 2 input channels" in outcome.text
     assert "T1 after contrast, FLAIR" in outcome.text
     assert "shifted" in outcome.text and "different grids" in outcome.text
     assert "same channel" in outcome.text and "twice.nii.gz, twice_0000.nii.gz" in outcome.text
