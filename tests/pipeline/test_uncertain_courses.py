@@ -22,7 +22,7 @@ def test_courses_that_the_workbook_knows_and_the_source_lacks(tmp_path: Path) ->
     shutil.rmtree(Path(first.image).parent)
     new_study(tmp_path / "study", "ummc")
     added = run_cta("add", "ummc", written.raw, study=tmp_path / "study")
-    assert "sub-147: it is uncertain which courses these are" in added.text
+    assert "sub-147: the courses cannot be identified" in added.text
     run_cta("convert", study=tmp_path / "study")
     rows = Study(tmp_path / "study").subjects().set_index(["subject", "session"])
     assert rows.loc[("103", "1"), "partition"] == "external"

@@ -172,7 +172,7 @@ def test_patients_that_count_nowhere_are_listed_with_their_reason() -> None:
     told = patients_left_out(sessions)
     assert list(told.itertuples(index=False, name=None)) == [
         ("internal", "2", "register: heads overlap 0.3"),
-        ("internal", "4", "not converted, or not known what it was drawn on"),
+        ("internal", "4", "not converted, or source technique not known"),
         ("susm", "3", "convert: damaged"),
     ]
 

@@ -124,7 +124,7 @@ def test_a_full_disk(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     little = SimpleNamespace(free=2**20)
     monkeypatch.setattr(training_checks.shutil, "disk_usage", lambda path: little)
     found = stopped(study)
-    assert list(found) == ["disk"] and "0.0 GiB are free" in found["disk"]
+    assert list(found) == ["disk"] and "0.0 GiB of disk are free" in found["disk"]
 
 
 def test_too_little_memory_for_nnunets_own_plan(
