@@ -124,7 +124,7 @@ def test_queries_are_found() -> None:
 @pytest.mark.parametrize(("page", "sql"), QUERIES)
 def test_every_query_names_what_there_is(page: str, sql: str, tmp_path: Path) -> None:
     """Its tables and columns are those of a study; here, of an empty one."""
-    query(tmp_path, f"explain {sql}")
+    assert len(query(tmp_path, f"explain {sql}"))
 
 
 def test_every_file_of_code_that_a_page_names_is_there() -> None:

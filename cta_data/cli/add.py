@@ -47,12 +47,7 @@ def add(
     from cta_data.intake import AdditionOptions, UnpackLimits
     from cta_data.pipeline.addition import take_in
     from cta_data.study.creation import card_to_be, require_cohort_name
-    from cta_data.terminal.addition import (
-        access_lines,
-        addition_content,
-        addition_lines,
-        trouble_lines,
-    )
+    from cta_data.terminal import addition as texts
     from cta_data.terminal.next_commands import after_add
 
     study = chosen.open()
@@ -61,7 +56,7 @@ def add(
         if given is not None:
             require_given_file(given, what)
     if source is None:
-        print_lines(access_lines(card_to_be(study, cohort, card), own_card=card))
+        print_lines(texts.access_lines(card_to_be(study, cohort, card), own_card=card))
         return EXIT_OK
     options = AdditionOptions(
         subject=subject_id,
@@ -73,9 +68,9 @@ def add(
         jobs=execution.jobs,
     )
     done = take_in(study, cohort, source, options, card, dry_run=execution.dry_run)
-    for line in (*trouble_lines(done.plan), *(f"note: {note}" for note in done.notes)):
+    for line in (*texts.trouble_lines(done.plan), *(f"note: {note}" for note in done.notes)):
         output.note(line)
-    output.show(lambda: addition_content(done), addition_lines(done))
+    output.show(lambda: texts.addition_content(done), texts.addition_lines(done))
     if not execution.dry_run:
         tell_next(study, chosen, output, after_add, cohort)
     return EXIT_FAILED if done.n_failed else EXIT_OK

@@ -21,6 +21,7 @@ DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
 CONVERTED_KINDS = ("MR", "CT", DOSE)
 """Modalities of series that become images."""
+STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,16 @@ def units_of(study: Study, *steps: str) -> list[UnitRow]:
     return [row for step in steps for row in by_step.get((step,), [])]
 
 
+def session_stages(study: Study) -> dict[SessionId, dict[str, str]]:
+    """Return the status of each step that was decided about, of every session."""
+    stages: dict[SessionId, dict[str, str]] = {}
+    names = ("step", *SessionId._fields, "status")
+    for step, cohort, subject, label, status in study.tables.columns(UnitRow, *names):
+        if step in STEP_NAMES:
+            stages.setdefault(SessionId(cohort, subject, label), {})[step] = status
+    return stages
+
+
 def converted_sessions(study: Study) -> set[SessionId]:
     """Return the sessions whose conversion is done."""
     return {row.id.session for row in units_of(study, "convert") if row.status == "ok"}
@@ -268,9 +279,6 @@ def setting_image(
         return row if row and chosen and row.frame == chosen.frame else None
     # Lesions are drawn on images after contrast: a native one never stands for them.
     return chosen if chosen and chosen.contrast_phase != "none" else None
-
-
-STEP_NAMES = ("convert", "register", "transfer", "strip", "measure")
 
 
 def on_hold(findings: Sequence[Reason]) -> Reason | None:

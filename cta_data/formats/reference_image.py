@@ -11,6 +11,7 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import RTDoseStorage
 
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom.header import UNREADABLE
@@ -178,6 +179,6 @@ def _header(file: Path, keywords: list[str] | None = None) -> pydicom.Dataset | 
         return None
     except UNREADABLE as error:
         raise DataRefused("dicom_unreadable", where=file, error_type=without_text(error)) from error
-    dose = "1.2.840.10008.5.1.4.1.1.481.2"  # has pixels, and is no image of a series
-    is_image = "Rows" in header and header.file_meta.get("MediaStorageSOPClassUID") != dose
-    return header if is_image else None
+    # A dose grid has pixels, and is no image of a series.
+    is_dose = header.file_meta.get("MediaStorageSOPClassUID") == RTDoseStorage
+    return header if "Rows" in header and not is_dose else None

@@ -11,7 +11,12 @@ from cta_data.cohorts.file_roles import DICOM
 from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.driver import mark_uncommitted
 from cta_data.engine.records import earlier_step
-from cta_data.engine.sessions import STEP_NAMES, converted_sessions, units_of
+from cta_data.engine.sessions import (
+    STEP_NAMES,
+    converted_sessions,
+    session_stages,
+    units_of,
+)
 from cta_data.patterns import search
 from cta_data.pipeline.convert.clinical import courses_that_differ
 from cta_data.pipeline.convert.phenotype import write_phenotypes
@@ -20,7 +25,7 @@ from cta_data.reasons import Reason
 from cta_data.study.configuration import BuildSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import SessionRow, UnitRow
+from cta_data.study.tables import SessionRow
 
 PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
     "age": {"Description": "Age at the session", "Units": "year"},
@@ -92,16 +97,12 @@ def usable_patients(study: Study) -> list[Patient]:
     A step before may have been decided about since: a session that a person rejects is measured
     still, until the step is planned again, and no longer usable.
     """
-    done: dict[tuple[str, str, str], dict[str, str]] = {}
-    names = ("step", *SessionId._fields, "status")
-    for step, cohort, subject, label, status in study.tables.columns(UnitRow, *names):
-        if step in STEP_NAMES:
-            done.setdefault((cohort, subject, label), {})[step] = status
+    stages = session_stages(study)
     cohorts = build_cohorts(study)
     patients: dict[tuple[str, str], Patient] = {}
     for key, row in sorted(study.tables.by_key(SessionRow).items()):
         session = SessionId(*key)
-        statuses = done.get(session, {})
+        statuses = stages.get(session, {})
         usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
         wanted = session.cohort in cohorts and usable
         if wanted and row.quality and not not_evaluated(study, session):

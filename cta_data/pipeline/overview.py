@@ -8,7 +8,7 @@ from typing import Any
 from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.log import read_timings
-from cta_data.engine.sessions import STEP_NAMES, source_sessions, units_of
+from cta_data.engine.sessions import STEP_NAMES, session_stages, source_sessions, units_of
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
 from cta_data.reasons import Reason
@@ -18,8 +18,6 @@ from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 NOT_AVAILABLE = "not available here"
-Stages = dict[str, tuple[str, Iterable[str]]]
-"""Of the steps of a session that were decided about, status and warnings."""
 
 
 def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
@@ -29,9 +27,13 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     of their sessions is what the tables know. Sessions that were added and never converted are
     listed too, where sourcedata is here.
     """
-    stages = _stages(study)
-    sessions = sorted({*stages, *_added(study)})
-    told = {session: _session(study, session, stages.get(session, {})) for session in sessions}
+    stages, warnings = session_stages(study), _warnings(study)
+    known = (session for session, own in stages.items() if "convert" in own)
+    sessions = sorted({*known, *_added(study)})
+    told = {
+        session: _session(study, session, stages.get(session, {}), warnings.get(session, []))
+        for session in sessions
+    }
     if timing:
         _add_timings(told, read_timings(study.root))
     builds = [_build(study, row.model, row) for row in _in_order(units_of(study, "build"))]
@@ -97,15 +99,17 @@ def _build_row(
     }
 
 
-def _stages(study: Study) -> dict[SessionId, Stages]:
-    """Return status and warnings of the steps of every session that was ever to be converted."""
-    stages: dict[SessionId, Stages] = {}
-    names = ("step", *SessionId._fields, "status", "warnings")
-    for step, cohort, subject, label, status, warnings in study.tables.columns(UnitRow, *names):
-        if step in STEP_NAMES:
-            session = SessionId(cohort, subject, label)
-            stages.setdefault(session, {})[step] = status, warnings
-    return {session: own for session, own in stages.items() if "convert" in own}
+def _warnings(study: Study) -> dict[SessionId, list[str]]:
+    """Return what units of sessions warn of, in the order of the steps."""
+    found: dict[SessionId, dict[str, Iterable[str]]] = {}
+    names = ("step", *SessionId._fields, "warnings")
+    for step, cohort, subject, label, warnings in study.tables.columns(UnitRow, *names):
+        if warnings and step in STEP_NAMES:
+            found.setdefault(SessionId(cohort, subject, label), {})[step] = warnings
+    return {
+        session: [one for step in STEP_NAMES for one in own.get(step, ())]
+        for session, own in found.items()
+    }
 
 
 def _added(study: Study) -> list[SessionId]:
@@ -116,9 +120,11 @@ def _added(study: Study) -> list[SessionId]:
     ]
 
 
-def _session(study: Study, session: SessionId, stages: Stages) -> dict[str, Any]:
+def _session(
+    study: Study, session: SessionId, stages: Mapping[str, str], warnings: list[str]
+) -> dict[str, Any]:
     person = study.tables.by_key(SessionRow).get(session)
-    steps = {name: stages[name][0] if name in stages else "-" for name in STEP_NAMES}
+    steps = {name: stages.get(name, "-") for name in STEP_NAMES}
     stop = next((name for name, status in steps.items() if status not in ("-", "ok")), "")
     reason = _stop(study.tables.by_key(UnitRow)[UnitId(stop, session).key]) if stop else None
     return {
@@ -129,7 +135,7 @@ def _session(study: Study, session: SessionId, stages: Stages) -> dict[str, Any]
         "partition": person.partition if person else None,
         "reason": str(reason) if reason else person.exclusion_reason if person else None,
         "reason_code": reason.finding.code if reason else person.exclusion_code if person else None,
-        "warnings": [one for name in STEP_NAMES if name in stages for one in stages[name][1]],
+        "warnings": warnings,
     }
 
 

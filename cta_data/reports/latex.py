@@ -9,8 +9,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
-from cta_data.reports.table import Row, Table, TableColumn, column_numbers, with_columns
+from cta_data.reports.table import (
+    Row,
+    Table,
+    TableColumn,
+    column_numbers,
+    fitting_columns,
+    with_columns,
+)
 
 PACKAGES = r"\usepackage{array,booktabs,graphicx}"
 """What a document needs."""
@@ -75,16 +83,7 @@ def _parts(table: Table) -> Iterator[Table]:
         spans = [[n] for n in numbers if n not in names]
     else:
         names, *spans = column_numbers(table)
-    label = sum(_width(table, number) for number in names)
-    parts: list[list[int]] = []
-    used = MOST_PT
-    for numbers in spans:
-        needed = sum(_width(table, number) for number in numbers)
-        if not parts or used + needed > MOST_PT:
-            parts.append(list(names))
-            used = label
-        parts[-1] += numbers
-        used += needed
+    parts = fitting_columns(names, spans, partial(_width, table), MOST_PT)
     for numbers in parts or [names]:
         yield with_columns(table, numbers)
 

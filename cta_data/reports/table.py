@@ -6,8 +6,9 @@ The same content gives the same bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -134,18 +135,35 @@ def terminal_tables(table: Table, width: int) -> Iterator[RichTable]:
         yield _terminal_table(table)
         return
     names, *spans = column_numbers(table)
-    label = sum(_letters(table, number) for number in names)
+    room = width - len("  ")
+    for numbers in fitting_columns(names, spans, partial(_letters, table), room):
+        yield _terminal_table(with_columns(table, numbers))
+
+
+def fitting_columns(
+    names: Sequence[int],
+    groups: Iterable[Sequence[int]],
+    width_of: Callable[[int], float],
+    most: float,
+) -> list[list[int]]:
+    """Return columns in parts that fit a width: groups beside each other, each part after `names`.
+
+    Parameters
+    ----------
+    width_of
+        Width of a column, in the unit of `most`.
+    """
+    label = sum(map(width_of, names))
     parts: list[list[int]] = []
-    used = width
-    for numbers in spans:
-        needed = sum(_letters(table, number) for number in numbers)
-        if not parts or used + needed > width:
+    used = most
+    for numbers in groups:
+        needed = sum(map(width_of, numbers))
+        if not parts or used + needed > most:
             parts.append(list(names))
-            used = label + len("  ")
+            used = label
         parts[-1] += numbers
         used += needed
-    for numbers in parts:
-        yield _terminal_table(with_columns(table, numbers))
+    return parts
 
 
 def column_numbers(table: Table) -> list[list[int]]:

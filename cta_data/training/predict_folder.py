@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -200,10 +201,7 @@ def predict_folder(
     folds = folds_of(model)
     facts = read_model_facts(model)
     values = facts.lesion_values(lesions)
-    work = out / ".work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    try:
+    with _emptied(out / ".work") as work:
         ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
         failed |= content.unreadable
         cases = [{"case": c, "images": images, "output": str(out)} for c, images in ready.items()]
@@ -222,11 +220,20 @@ def predict_folder(
                 "threads": machine.threads,
             }
             failed |= run_prediction(job, work, "job", machine)["failed"]
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     predicted = [case for case in ready if case not in failed]
     count = write_lesion_table(out, predicted) if predicted else 0
     return FolderPrediction(predicted, failed, count)
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """Make a folder that holds nothing, and remove it afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _postprocessing(model: Path) -> str:

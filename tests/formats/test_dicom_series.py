@@ -18,7 +18,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.dicom.frames import read_frames
 from cta_data.formats.dicom.geometry import SeriesRepairs, measure_frames
 from cta_data.formats.dicom.header import header_of
-from cta_data.formats.dicom.series import convert_series
+from cta_data.formats.dicom.series import convert_series, series_grid
 from cta_data.imaging.geometry.grid import ras_affine
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -74,7 +74,10 @@ def regular(count: int = 5, step: float = 2.0) -> list[Dataset]:
 def test_every_pixel_stays_where_it_was(
     angles: tuple[float, ...], spacing: tuple[float, ...], seed: int
 ) -> None:
-    """Whatever the orientation and file order, each pixel's value is found at its LPS position."""
+    """Whatever the orientation and file order, each pixel's value is found at its LPS position.
+
+    The grid of the headers alone is that of the image.
+    """
     turn = sitk.Euler3DTransform((0, 0, 0), *np.radians(angles))
     matrix = np.array(turn.GetMatrix()).reshape(3, 3)
     row, column, normal = matrix.T
@@ -99,6 +102,11 @@ def test_every_pixel_stays_where_it_was(
         index = np.rint(continuous).astype(int)
         assert np.abs(continuous - index).max() < 1e-3
         assert image[index.tolist()] == pixels[k, r, c]
+    for dataset in datasets:
+        del dataset.PixelData
+    grid = series_grid(datasets)
+    assert grid.size == image.GetSize()
+    assert np.array_equal(ras_affine(grid), ras_affine(image))
 
 
 def test_voxels_are_stored_in_closest_canonical_ras_order() -> None:

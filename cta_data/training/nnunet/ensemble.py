@@ -72,12 +72,8 @@ def load_ensemble(
     """
     dataset = _read_json(model / "dataset.json")
     plans = PlansManager(_read_json(model / "plans.json"))
-    checkpoints = [read_checkpoint(model / f"fold_{fold}" / CHECKPOINT) for fold in folds]
+    checkpoints = _checkpoints(model, folds)
     first = checkpoints[0]
-    for fold, content in zip(folds, checkpoints, strict=True):
-        same = content["init_args"]["configuration"] == first["init_args"]["configuration"]
-        if not same or content["trainer_name"] != first["trainer_name"]:
-            raise DataRefused("fold_models_differ", where=f"fold_{fold}")
     own = trainer if trainer_name(trainer) == first["trainer_name"] else ""
     if not own and not first["trainer_name"].startswith(TRAINER):
         raise DataRefused("trainer_unknown", trainer_name=first["trainer_name"])
@@ -114,6 +110,17 @@ def load_ensemble(
         first["inference_allowed_mirroring_axes"],
     )
     return predictor
+
+
+def _checkpoints(model: Path, folds: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the checkpoints of the folds, which are of one configuration and one trainer."""
+    checkpoints = [read_checkpoint(model / f"fold_{fold}" / CHECKPOINT) for fold in folds]
+    first = checkpoints[0]
+    for fold, content in zip(folds, checkpoints, strict=True):
+        same = content["init_args"]["configuration"] == first["init_args"]["configuration"]
+        if not same or content["trainer_name"] != first["trainer_name"]:
+            raise DataRefused("fold_models_differ", where=f"fold_{fold}")
+    return checkpoints
 
 
 def _network(
