@@ -83,10 +83,7 @@ def load_ensemble(
     labels = plans.get_label_manager(dataset)
     heads = labels.num_segmentation_heads
     if own and own != TRAINER:
-        channels = determine_num_input_channels(plans, configuration, dataset)
-        network = load_trainer(own).build_network_architecture(
-            plans, configuration, channels, heads, enable_deep_supervision=False
-        )
+        network = _own_network(own, plans, configuration, dataset, heads)
     else:
         network = _network(plans, configuration, dataset, heads)
     try:
@@ -121,6 +118,16 @@ def _checkpoints(model: Path, folds: Sequence[str]) -> list[dict[str, Any]]:
         if not same or content["trainer_name"] != first["trainer_name"]:
             raise DataRefused("fold_models_differ", where=f"fold_{fold}")
     return checkpoints
+
+
+def _own_network(
+    trainer: str, plans: PlansManager, configuration: Any, dataset: dict[str, Any], heads: int
+) -> Any:
+    """Return the network that the user's own trainer builds, without weights."""
+    channels = determine_num_input_channels(plans, configuration, dataset)
+    return load_trainer(trainer).build_network_architecture(
+        plans, configuration, channels, heads, enable_deep_supervision=False
+    )
 
 
 def _network(
