@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cta_data.cohorts.readers import UNKNOWN_READER
 from cta_data.engine import RunOptions, Unit, plan_steps
 from cta_data.engine.units import Step
 from cta_data.pipeline.build import build_step
@@ -25,7 +26,14 @@ from cta_data.pipeline.runner import SUBJECT_STEPS
 from cta_data.study.creation import create_study
 from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SessionRow, TransformRow, UnitRow, VariantRow
+from cta_data.study.tables import (
+    AnnotationRow,
+    ImageRow,
+    SessionRow,
+    TransformRow,
+    UnitRow,
+    VariantRow,
+)
 from cta_data.versioning.tools import use_environment_tools
 
 KINDS = ("MR", "MR", "MR", "MR", "CT", "RTSTRUCT")
@@ -145,7 +153,19 @@ def _converted(unit: Unit) -> Made:
         images.append(image)
     quality = "HAQ" if int(unit.session.subject) % 2 else "NAQ"
     outputs = [row.path for row in images] + [f"{_folder(unit, True)}_space-CT_contours.json"]
-    return [images, [SessionRow(session=unit.session, quality=quality)]], outputs
+    annotation = AnnotationRow(
+        session=unit.session,
+        annotation=quality,
+        reader=UNKNOWN_READER,
+        drawn_on="SPACE" if quality == "HAQ" else "MPRAGE",
+        quality=quality,
+        space="CT",
+        form="contours",
+        n_lesions=1,
+        path=outputs[-1],
+    )
+    subject = SessionRow(session=unit.session, qualities=(quality,))
+    return [images, [annotation], [subject]], outputs
 
 
 def _registered(unit: Unit) -> Made:
@@ -160,16 +180,18 @@ def _registered(unit: Unit) -> Made:
 
 
 def _transferred(unit: Unit) -> Made:
-    quality = unit.parameters["quality"]
+    [(annotation, quality)] = unit.parameters["quality"].items()
     rows, outputs = [], []
     for grid in ("MPRAGE", "SPACE"):
-        stem = f"{_folder(unit, True)}_space-{grid}_desc-{quality}"
+        stem = f"{_folder(unit, True)}_space-{grid}_desc-{annotation}"
         variant = VariantRow(
             session=unit.session,
-            quality=quality,
+            annotation=annotation,
             grid=grid,
+            quality=quality,
             labels_path=f"{stem}_dseg.nii.gz",
             mask_path=f"{stem}_mask.nii.gz",
+            account_path=f"{stem}_transfer.json",
         )
         rows.append(variant)
         outputs += [variant.labels_path, variant.mask_path, f"{stem}_transfer.json"]
@@ -188,6 +210,7 @@ def _stripped(unit: Unit) -> Made:
             modality="MR",
             path=f"{stem}_T1w.nii.gz",
             mask_path=f"{stem}_mask.nii.gz",
+            account_path=f"{stem}_transfer.json",
         )
         rows.append(image)
         outputs += [image.path, f"{stem}_mask.nii.gz"]

@@ -86,7 +86,7 @@ EXAMPLES: dict[str, Any] = {
     "fixed": "MPRAGE",
     "moving": "SPACE",
     "grid": "MPRAGE",
-    "quality": "HAQ",
+    "annotation": "HAQ",
     "image_path": f"{ANATOMY}/sub-001_ses-1_acq-mprageLate_ce-gadolinium_T1w.nii.gz",
     "dataset": "Dataset502_CTAB",
     "model": MODEL,

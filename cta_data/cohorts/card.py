@@ -13,6 +13,7 @@ from cta_data.cohorts.file_card import (
     Label,
     MaskSection,
     Pattern,
+    ReaderCode,
     Suffix,
 )
 from cta_data.patterns import CardPattern, groups_of
@@ -180,12 +181,30 @@ class DrawnOnRule(StrictModel):
     where: Conditions = Field(min_length=1)
 
 
+class ReaderRule(StrictModel):
+    """A rule that determines who delineated: a code that does not lead to a person."""
+
+    code: ReaderCode
+    where: Conditions = {}
+    """Conditions on the header of the structure set or segmentation; all must hold."""
+    roi: Pattern = ""
+    """Pattern of the names of the ROIs or segments that the reader delineated."""
+
+    @model_validator(mode="after")
+    def _decides_by_something(self) -> ReaderRule:
+        if not self.where and not self.roi:
+            raise ValueError(f"the rule for reader {self.code} needs `where` or `roi`")
+        return self
+
+
 class AnnotationSection(StrictModel):
     """How structure sets are read."""
 
     required: bool = True
     structure_sets: Literal["latest", "all", "refuse"] = "latest"
-    """Which of several structure sets count, or of several segmentations."""
+    """Which of several structure sets (or segmentations) of one reader on one technique count."""
+    readers: tuple[ReaderRule, ...] = ()
+    """How readers are recognised; a reader whom no rule recognises is `unknown`."""
     objects: Literal["", "structure_sets", "segmentations"] = ""
     """Which count where a session has both; empty refuses segmentations that are the later ones."""
     roi_names: Literal["", "published", "withheld"] = ""

@@ -14,6 +14,17 @@ from cta_data.validation import StrictModel
 Pattern = Annotated[str, AfterValidator(require_pattern)]
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$", max_length=LONGEST_LABEL)]
 LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$", max_length=LONGEST_LABEL)]
+
+
+def _no_version(code: str) -> str:
+    if re.fullmatch(r"[vV]\d+", code):
+        raise ValueError(f"{code!r} would be taken for a version in the name of an annotation")
+    return code
+
+
+ReaderCode = Annotated[Label, AfterValidator(_no_version)]
+"""Code of a reader."""
+ReaderOrNone = Annotated[LabelOrNone, AfterValidator(_no_version)]
 Suffix = Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"]
 
 CONTAINERS = {".nii.gz": "NIFTI", ".nii": "NIFTI", ".nrrd": "NRRD", ".png": "PNG"}
@@ -24,8 +35,8 @@ class FileRule(StrictModel):
     """How files of one role are recognised: by their paths, since nothing else tells.
 
     The groups of `path` say whose file it is: `subject` (needed, unless the rule ignores), and
-    `session`, `slice` (number of a slice of a stack) and `roi` (name of what a mask shows) where
-    the path has them.
+    `session`, `slice` (number of a slice of a stack), `roi` (name of what a mask shows) and
+    `reader` (code of the reader who delineated a mask) where the path has them.
     """
 
     path: Pattern
@@ -41,6 +52,10 @@ class FileRule(StrictModel):
     """Label after `acq-`; empty for technique and phase."""
     required: bool = True
     """Whether a session of this form without such an image is refused."""
+    reader: ReaderOrNone = ""
+    """Code of the reader of these masks; empty where the path has it, or nothing tells."""
+    drawn_on: LabelOrNone = ""
+    """Technique of the image that these masks lie on; empty for `masks.drawn_on`."""
     reason: str = ""
     """Why files are ignored."""
 

@@ -30,6 +30,8 @@ class FileMatch:
         Number of a slice of a stack as it stands in the path, or empty.
     roi
         Name of what a mask shows, or empty.
+    reader
+        Code of the reader of a mask, by the path or the rule, or empty.
     """
 
     rule: FileRule
@@ -41,6 +43,7 @@ class FileMatch:
     session: str
     slice_text: str
     roi: str
+    reader: str = ""
 
     @property
     def slice_number(self) -> int | None:
@@ -77,6 +80,7 @@ def match_file(path: str, rules: Iterable[FileRule]) -> FileMatch | None:
             groups.get("session", "") or SINGLE_SESSION,
             groups.get("slice", ""),
             groups.get("roi", "").strip(),
+            groups.get("reader", "").strip() or rule.reader,
         )
     return None
 

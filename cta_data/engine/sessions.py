@@ -10,7 +10,8 @@ from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.inputs import Files, files_of
 from cta_data.engine.units import Given
 from cta_data.reasons import Reason
-from cta_data.study.configuration import Setting
+from cta_data.study.annotations import choose_annotation
+from cta_data.study.configuration import AnnotationChoice, Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
@@ -257,6 +258,18 @@ class Upstream:
     def variants(self, session: SessionId) -> list[VariantRow]:
         """Return the label variants of a session."""
         return self.study.tables.of_session(VariantRow, session)
+
+    def variant(
+        self, session: SessionId, quality: str, grid: str, choice: AnnotationChoice
+    ) -> VariantRow | Reason:
+        """Return the variant on a grid of the annotation that counts, or why there is none."""
+        chosen = choose_annotation(self.annotations(session), quality, choice)
+        if isinstance(chosen, Reason):
+            return chosen
+        for row in self.variants(session):
+            if (row.annotation, row.grid) == (chosen.annotation, grid):
+                return row
+        return Reason("annotation_not_on_grid", annotation=chosen.annotation, grid=grid)
 
 
 def setting_image(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -99,15 +100,15 @@ def usable_patients(study: Study) -> list[Patient]:
     """
     stages = session_stages(study)
     cohorts = build_cohorts(study)
-    patients: dict[tuple[str, str], Patient] = {}
+    patients: dict[tuple[str, str], set[str]] = {}
     for key, row in sorted(study.tables.by_key(SessionRow).items()):
         session = SessionId(*key)
         statuses = stages.get(session, {})
         usable = statuses.get("measure") == "ok" and {*statuses.values()} <= {"ok", "notneeded"}
         wanted = session.cohort in cohorts and usable
-        if wanted and row.quality and not not_evaluated(study, session):
-            patients.setdefault(session.patient, Patient(*session.patient, row.quality))
-    return list(patients.values())
+        if wanted and row.qualities and not not_evaluated(study, session):
+            patients.setdefault(session.patient, set()).update(row.qualities)
+    return [Patient(*names, tuple(sorted(found))) for names, found in patients.items()]
 
 
 def build_cohorts(study: Study) -> set[str]:
@@ -205,6 +206,11 @@ def _exclusion(reason: Reason | None) -> dict[str, Any]:
     }
 
 
+def _joined(names: Iterable[str] | None) -> str | None:
+    """Return names as one cell of a table, or None without any."""
+    return " + ".join(names or ()) or None
+
+
 def write_participant_tables(study: Study) -> None:
     """Write participants.tsv of every cohort from the table `subjects`, where it changed."""
     converted = converted_sessions(study)
@@ -224,8 +230,8 @@ def write_participant_tables(study: Study) -> None:
                 "sex": row.sex,
                 "primary_tumour": row.primary_tumour,
                 "prior_brain_radiotherapy": row.prior_brain_radiotherapy,
-                "annotation_technique": row.annotation_technique,
-                "quality": row.quality,
+                "annotation_technique": _joined(row.annotation_techniques),
+                "quality": _joined(row.qualities),
             }
             for subject, row in subjects.items()
         ]

@@ -22,8 +22,9 @@ from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.build_case import BuildCase
 from cta_data.study.configuration import Setting
+from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SplitRow
+from cta_data.study.tables import ImageRow, SessionRow, SplitRow
 
 VERSION = 3
 MOST_NAMED = 5
@@ -110,6 +111,9 @@ def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterat
 def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     unit = UnitId("build", model=name)
     cases, missing = _cases(study, setting)
+    if setting.patients == "common":
+        common = _common_sessions(study)
+        cases = [case for case in cases if case.session in common]
     training = [case for case in cases if case.trains]
     if missing:
         shown = "; ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
@@ -151,40 +155,47 @@ def _trained_twice(study: Study, training: list[BuildCase]) -> Reason | None:
     return Reason("training_patients_shared", number=number, patients=f"{named}{more}")
 
 
+def _common_sessions(study: Study) -> set[SessionId]:
+    """Return the sessions that every setting with `patients = "common"` can use."""
+    settings = study.configuration.build.settings.values()
+    sharing = [setting for setting in settings if setting.patients == "common"]
+    usable = [{case.session for case in _cases(study, setting)[0]} for setting in sharing]
+    return set.intersection(*usable) if usable else set()
+
+
 def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
     """Return the cases of a setting, and those that lack an image or a label."""
     upstream = Upstream(study)
     stripped = study.configuration.build.skull_stripped
     cases: list[BuildCase] = []
     missing: list[str] = []
+    subjects = study.tables.by_key(SessionRow)
     assignments = {
         (a.patient.cohort, a.patient.subject): a
         for a in study_partition(study)
-        if a.partition != "excluded" and a.patient.quality == setting.quality
+        if a.partition != "excluded" and setting.quality in a.patient.qualities
     }
     for session in upstream.sessions(Selection()):
         assignment = assignments.get(session.patient)
         if assignment is None or upstream.blocked_by(session, "measure"):
             continue
-        # Of a patient who is used, sessions that the card leaves out stay out.
-        if not_evaluated(study, session):
+        # Of a patient who is used, sessions that the card leaves out stay out, and those without
+        # an annotation of this quality.
+        person = subjects.get(session)
+        if not_evaluated(study, session) or not (person and setting.quality in _qualities(person)):
             continue
         image = setting_image(upstream, session, setting, stripped=stripped)
-        label = next(
-            (
-                v.mask_path
-                for v in upstream.variants(session)
-                if (v.quality, v.grid) == (setting.quality, setting.label_grid)
-            ),
-            None,
-        )
-        if image and label:
-            cases.append(
-                BuildCase(session, assignment.partition, assignment.fold, image.path, label)
-            )
+        label = upstream.variant(session, setting.quality, setting.label_grid, setting)
+        if image is None:
+            wanted = f"{setting.technique} {setting.contrast_phase or 'after contrast'}"
+            missing.append(f"{session} ({wanted})")
+        elif isinstance(label, Reason):
+            missing.append(f"{session} ({label.what})")
         else:
-            phase = setting.contrast_phase or "after contrast"
-            wanted = f"{setting.technique} {phase}"
-            lacks = wanted if not image else f"label on {setting.label_grid}"
-            missing.append(f"{session} ({lacks})")
+            files = (image.path, label.mask_path)
+            cases.append(BuildCase(session, assignment.partition, assignment.fold, *files))
     return cases, missing
+
+
+def _qualities(person: SessionRow) -> tuple[str, ...]:
+    return person.qualities or ()

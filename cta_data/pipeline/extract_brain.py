@@ -39,7 +39,8 @@ class StripInputs:
     """What the brain images of a session depend on.
 
     `rows` and `phases` are the columns that brain images inherit from the images of techniques and
-    of further phases; `labels` are lesions to protect, by grid; `provided` is a mask of the user's.
+    of further phases; `labels` are lesions to protect, by grid and annotation; `provided` is a mask
+    of the user's.
     """
 
     settings: Mapping[str, Any]
@@ -51,7 +52,7 @@ class StripInputs:
     image: Files[str]
     phase: Files[tuple[str, str]]
     transform: Files[tuple[str, str]]
-    labels: Files[str]
+    labels: Files[tuple[str, str]]
     provided: File
 
 
@@ -85,7 +86,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             image=Files({name: images[name].path for name in wanted}),
             phase=Files({(row.technique, row.contrast_phase): row.path for row in more}),
             transform=transform_files(needed),
-            labels=Files({variant.grid: variant.labels_path for variant in protected}),
+            labels=Files({(v.grid, v.annotation): v.labels_path for v in protected}),
             provided=File(supplied),
         )
         yield make_unit(study, unit, VERSION, given)

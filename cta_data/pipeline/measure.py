@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, session_scope
 from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit
-from cta_data.reasons import Reason
-from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.study.tables import MeasuredLesionRow
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
 class MeasureInputs:
-    """What the measurement of a session's lesions depends on; files by grid.
+    """What the measurement of a session's lesions depends on.
 
-    `transfer` are the accounts of the transfers, `mask` the brain masks where there are any.
+    `labels` and `transfer`, the accounts of the transfers, are by annotation and grid; `image` and
+    `mask`, the brain mask where there is one, by grid; `quality` by annotation.
     """
 
-    quality: str
-    labels: Files[str]
-    transfer: Files[str]
+    quality: Mapping[str, str]
+    labels: Files[tuple[str, str]]
+    transfer: Files[tuple[str, str]]
     image: Files[str]
     mask: Files[str]
 
@@ -43,20 +42,10 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         images, brains = upstream.images(session), upstream.images(session, "brain")
         variants = upstream.variants(session)
         masks = {v.grid: brains[v.grid].mask_path for v in variants if v.grid in brains}
-        qualities = sorted({variant.quality for variant in variants})
-        if len(qualities) != 1:
-            found = " and ".join(qualities) or "none"
-            yield Blocked(unit, VERSION, Reason("variant_qualities_differ", found=found))
-            continue
         given = MeasureInputs(
-            quality=qualities[0],
-            labels=Files({variant.grid: variant.labels_path for variant in variants}),
-            transfer=Files(
-                {
-                    variant.grid: layout.transfer_account(session, variant.grid, variant.quality)
-                    for variant in variants
-                }
-            ),
+            quality={variant.annotation: variant.quality for variant in variants},
+            labels=Files({(v.annotation, v.grid): v.labels_path for v in variants}),
+            transfer=Files({(v.annotation, v.grid): v.account_path for v in variants}),
             image=Files({variant.grid: images[variant.grid].path for variant in variants}),
             mask=Files({grid: path for grid, path in masks.items() if path}),
         )

@@ -22,22 +22,24 @@ MOST_NAMED = 3
 
 
 def run(unit: Unit[MeasureInputs], workspace: Workspace) -> Outcome:
-    """Measure the lesions of one session on every grid."""
+    """Measure the lesions of every annotation of one session on every grid."""
     outcome = Outcome()
     masks = unit.given.mask
-    for grid, path in unit.given.labels.items():
+    several = len(unit.given.quality) > 1
+    for (annotation, grid), path in unit.given.labels.items():
         labels = read_image(workspace.read(path))
         image = read_image(workspace.read(unit.given.image[grid]))
         mask = read_image(workspace.read(masks[grid])) if grid in masks else None
-        account = read_json_object(workspace.read(unit.given.transfer[grid]))
+        account = read_json_object(workspace.read(unit.given.transfer[annotation, grid]))
         measured = {m.lesion_id: m for m in measure_lesions(labels, image, mask)}
         outside = _outside(labels, mask)
         for lesion in account["lesions"]:
-            row = _row(unit, grid, lesion, measured.get(lesion["id"]), outside)
+            row = _row(unit, annotation, grid, lesion, measured.get(lesion["id"]), outside)
             outcome.rows.append(row)
             if row.outside_brain_fraction:
                 share = f"{100 * row.outside_brain_fraction:.0f} %"
-                told = f"lesion {lesion['id']}: {share} outside the brain on {grid}"
+                whose = f"{annotation} " if several else ""
+                told = f"{whose}lesion {lesion['id']}: {share} outside the brain on {grid}"
                 outcome.notes.append(told)
                 if row.outside_brain_fraction > MOST_OUTSIDE:
                     outcome.warnings.append(told)
@@ -65,6 +67,7 @@ def _outside(labels: sitk.Image, mask: sitk.Image | None) -> dict[int, float]:
 
 def _row(
     unit: Unit[MeasureInputs],
+    annotation: str,
     grid: str,
     lesion: dict[str, Any],
     measured: LesionMeasurement | None,
@@ -76,9 +79,10 @@ def _row(
         flags.append("cut_by_brain_mask")
     row = MeasuredLesionRow(
         session=unit.session,
-        lesion_id=lesion["id"],
-        quality=unit.given.quality,
+        annotation=annotation,
         grid=grid,
+        lesion_id=lesion["id"],
+        quality=unit.given.quality[annotation],
         n_voxels=0,
         volume_mm3=0.0,
         volume_cm3=0.0,

@@ -131,12 +131,16 @@ def _session(
         **session.columns(),
         "steps": steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
-        "quality": person.quality if person and steps["convert"] == "ok" else None,
+        "quality": _quality(person) if person and steps["convert"] == "ok" else None,
         "partition": person.partition if person else None,
         "reason": str(reason) if reason else person.exclusion_reason if person else None,
         "reason_code": reason.finding.code if reason else person.exclusion_code if person else None,
         "warnings": warnings,
     }
+
+
+def _quality(person: SessionRow) -> str | None:
+    return " + ".join(person.qualities or ()) or None
 
 
 def _stop(row: UnitRow) -> Reason:

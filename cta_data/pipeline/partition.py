@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,11 +12,16 @@ from cta_data.reasons import Reason
 
 
 class Patient(NamedTuple):
-    """A patient who can be used, and the quality of the patient's annotation."""
+    """A patient who can be used, and the qualities of the patient's annotations."""
 
     cohort: str
     subject: str
-    quality: str
+    qualities: tuple[str, ...]
+
+    @property
+    def group(self) -> str:
+        """Name of the patients whose annotations have the same qualities."""
+        return " + ".join(self.qualities)
 
 
 @dataclass(frozen=True)
@@ -41,40 +47,44 @@ class PartitionOptions:
 def partition(patients: Iterable[Patient], options: PartitionOptions) -> list[Assignment]:
     """Assign every patient.
 
-    Groups (patients of one quality) are cut to the size of the smallest by dropping at random;
-    of each group the test fraction, rounded half up, tests; the others train, in folds whose sizes
-    differ by one at most. 81 and 76 patients become 76 and 76, each 61 + 15, as in the paper
-    (doi 10.1186/s41747-025-00554-5).
+    The number of patients of each quality is cut to the smallest by dropping at random patients who
+    have no other quality. Of each group (patients of the same qualities) the test fraction, rounded
+    half up, tests; the others train, in folds whose sizes differ by one at most. 81 and 76 patients
+    become 76 and 76, each 61 + 15, as in the paper (doi 10.1186/s41747-025-00554-5).
 
     The order that decides is a hash of the seed and the patient, so that it depends neither on
     the order of the input nor on a random generator, and a patient who joins or leaves moves few.
     """
     groups: dict[str, list[Patient]] = {}
     for patient in sorted(set(patients)):
-        groups.setdefault(patient.quality, []).append(patient)
-    smallest = min((len(group) for group in groups.values()), default=0)
+        groups.setdefault(patient.group, []).append(patient)
+    sizes = Counter(quality for group in groups.values() for p in group for quality in p.qualities)
+    smallest = min(sizes.values(), default=0)
     assignments: list[Assignment] = []
-    for quality, group in sorted(groups.items()):
+    for name, group in sorted(groups.items()):
         kept = _shuffled(group, options.seed, "equalise")
-        if options.equalise_groups and len(groups) > 1:
-            names = " and ".join(sorted(groups))
-            reason = Reason("dropped_at_random", qualities=names, n_patients=smallest)
-            assignments += [Assignment(p, "excluded", None, reason) for p in kept[smallest:]]
-            kept = kept[:smallest]
-        assignments += _split(kept, options, quality)
+        if options.equalise_groups and len(group[0].qualities) == 1:
+            surplus = sizes[name] - smallest
+            size = max(len(kept) - surplus, 0)
+            reason = Reason(
+                "dropped_at_random", qualities=" and ".join(sorted(sizes)), n_patients=smallest
+            )
+            assignments += [Assignment(p, "excluded", None, reason) for p in kept[size:]]
+            kept = kept[:size]
+        assignments += _split(kept, options, name)
     return sorted(assignments, key=lambda a: a.patient)
 
 
-def _split(group: list[Patient], options: PartitionOptions, quality: str) -> list[Assignment]:
-    ordered = _shuffled(group, options.seed, f"test {quality}")
+def _split(group: list[Patient], options: PartitionOptions, name: str) -> list[Assignment]:
+    ordered = _shuffled(group, options.seed, f"test {name}")
     n_test = int(len(ordered) * options.test_fraction + 0.5)
     tests = [Assignment(patient, "test") for patient in ordered[:n_test]]
-    training = _shuffled(ordered[n_test:], options.seed, f"folds {quality}")
-    folds = _folds(training, options, quality)
+    training = _shuffled(ordered[n_test:], options.seed, f"folds {name}")
+    folds = _folds(training, options, name)
     return tests + [Assignment(p, "train", f) for p, f in zip(training, folds, strict=True)]
 
 
-def _folds(training: list[Patient], options: PartitionOptions, quality: str) -> list[int]:
+def _folds(training: list[Patient], options: PartitionOptions, name: str) -> list[int]:
     """Give each patient the fold that it ranks highest among those that are not full.
 
     Dealing the patients out in turn would move all those behind one who joins.
@@ -83,7 +93,7 @@ def _folds(training: list[Patient], options: PartitionOptions, quality: str) -> 
     chosen = []
     for patient in training:
         ranked = sorted(
-            range(options.folds), key=lambda f: _rank(patient, options.seed, f"fold {f} {quality}")
+            range(options.folds), key=lambda f: _rank(patient, options.seed, f"fold {f} {name}")
         )
         free = [fold for fold in ranked if room[fold] > 0]
         # What remains when all are full is less than one a fold.

@@ -48,12 +48,15 @@ def run(unit: Unit[StripInputs], workspace: Workspace) -> Outcome:
     outcome = Outcome(notes=notes)
     for technique in unit.given.techniques:
         mask = carry_mask(extraction.mask, images[technique], technique, hub, chain)
-        if technique in labels:
-            lesions = read_image(workspace.read(labels[technique]))
-            cut = lesions_cut_by_mask(lesions, mask)
-            margin = unit.given.settings["protect_margin_mm"]
-            mask = protect_lesions(mask, lesions, margin)
-            outcome.notes += [f"lesion {c.lesion_id} protected on {technique}" for c in cut]
+        for (grid, annotation), path in labels.items():
+            if grid == technique:
+                lesions = read_image(workspace.read(path))
+                cut = lesions_cut_by_mask(lesions, mask)
+                margin = unit.given.settings["protect_margin_mm"]
+                mask = protect_lesions(mask, lesions, margin)
+                outcome.notes += [
+                    f"lesion {c.lesion_id} of {annotation} protected on {technique}" for c in cut
+                ]
         source = (unit.given.image[technique], unit.given.rows[technique])
         outcome.rows.append(_write(unit, source, images[technique], mask, workspace))
         outcome.rows += _strip_phases(unit, technique, mask, workspace)

@@ -18,22 +18,24 @@ from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit, transform_files
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.reasons import Reason
+from cta_data.study.annotations import is_wanted, versions_wanted
 from cta_data.study.study import Study
-from cta_data.study.tables import SessionRow, TransferCheckRow, VariantRow
+from cta_data.study.tables import TransferCheckRow, VariantRow
 
-VERSION = 5
+VERSION = 6
 
 
 @dataclass(frozen=True)
 class TransferInputs:
-    """What the transfer of a session's annotation depends on.
+    """What the transfer of a session's annotations depends on; `grid` are the images of the grids.
 
-    The annotation is `contours`, or labels (`drawn`) with the `names` of their lesions; each by the
-    space that it lies in, as is the image that it was drawn on. `grid` are the images that it is
-    carried to.
+    An annotation is `contours`, or labels (`drawn`) with the `names` of their lesions, by its name.
+    `quality` and `space` (the image that it lies on) are by name, too; `spacing_mm` and `drawn_on`,
+    the images that annotations lie on, by space.
     """
 
-    quality: str
+    quality: Mapping[str, str]
+    space: Mapping[str, str]
     grids: tuple[str, ...]
     spacing_mm: Mapping[str, tuple[float, ...] | None]
     limits: Mapping[str, float]
@@ -46,21 +48,20 @@ class TransferInputs:
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
-    """List one unit a registered session with selected contours."""
+    """List one unit a registered session with an annotation."""
     upstream = Upstream(study)
     grids = study.configuration.transfer.grids
     limits = asdict(limits_of(study.configuration.transfer.limits))
-    subjects = study.tables.by_key(SessionRow)
+    build, evaluation = study.configuration.build, study.configuration.evaluation
+    versions = versions_wanted([*build.settings.values(), evaluation])
     for session in upstream.sessions(selection):
         unit = UnitId("transfer", session)
         blocked = upstream.blocked_by(session, "convert", "register")
-        annotations = upstream.annotations(session)
-        person = subjects.get(session)
-        quality = person.quality if person else None
+        annotations = [a for a in upstream.annotations(session) if is_wanted(a, versions)]
         if not blocked and not annotations:
             yield Blocked(unit, VERSION, Reason("annotation_not_delivered"), expected=True)
             continue
-        if not blocked and not quality:
+        if not blocked and not all(one.quality for one in annotations):
             blocked = Reason("annotation_group_unknown")
         images, spaces = upstream.images(session), upstream.spaces(session)
         present = [grid for grid in grids if grid in images]
@@ -70,13 +71,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             yield Blocked(unit, VERSION, blocked)
             continue
         given = TransferInputs(
-            quality=quality or "",
+            quality={one.annotation: one.quality or "" for one in annotations},
+            space={one.annotation: one.space for one in annotations},
             grids=tuple(present),
             spacing_mm={one.space: spaces[one.space].spacing_mm for one in annotations},
             limits=limits,
-            contours=Files({one.space: one.path for one in annotations if not one.names_path}),
-            drawn=Files({one.space: one.path for one in annotations if one.names_path}),
-            names=Files({one.space: one.names_path for one in annotations if one.names_path}),
+            contours=Files({a.annotation: a.path for a in annotations if not a.names_path}),
+            drawn=Files({a.annotation: a.path for a in annotations if a.names_path}),
+            names=Files({a.annotation: a.names_path for a in annotations if a.names_path}),
             drawn_on=Files({one.space: spaces[one.space].path for one in annotations}),
             grid=Files({grid: images[grid].path for grid in present}),
             transform=transform_files(upstream.transforms(session)),

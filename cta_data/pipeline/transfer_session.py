@@ -1,4 +1,4 @@
-"""How the annotation of one session gets onto every grid, lesion by lesion, checked."""
+"""How the annotations of one session get onto every grid, lesion by lesion, checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.pipeline.transfer import TransferInputs
-from cta_data.pipeline.transform_chain import read_chain
+from cta_data.pipeline.transform_chain import TransformChain, read_chain
 from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.tables import TransferCheckRow, VariantRow
@@ -39,12 +39,28 @@ def run(unit: Unit[TransferInputs], workspace: Workspace) -> Outcome:
     DataRefused
         No lesion arrives on some grid: the session cannot be used.
     """
-    annotation = read_annotation(unit, workspace)
-    drawn = annotation.drawn
     chain = read_chain(unit.given.transform, workspace)
+    outcome = Outcome()
+    failed: list[Reason] = []
+    for name in unit.given.quality:
+        failed += _transfer(unit, name, chain, workspace, outcome)
+    outcome.refused = on_hold(failed)
+    return outcome
+
+
+def _transfer(
+    unit: Unit[TransferInputs],
+    name: str,
+    chain: TransformChain,
+    workspace: Workspace,
+    outcome: Outcome,
+) -> list[Reason]:
+    """Carry the lesions of one annotation to every grid; return what is outside the limits."""
+    annotation = read_annotation(unit, name, workspace)
+    drawn = annotation.drawn
     drawn_on = read_grid(workspace.read(unit.given.drawn_on[annotation.space]))
     limits = limits_of(unit.given.limits)
-    outcome = Outcome(notes=list(drawn.notes))
+    outcome.notes += drawn.notes
     empty: list[str] = []
     failed: list[Reason] = []
     for grid in unit.given.grids:
@@ -56,8 +72,8 @@ def run(unit: Unit[TransferInputs], workspace: Workspace) -> Outcome:
             transform = chain.between(target=grid, source=annotation.space)
             result = transfer_lesions(drawn.lesions, transform, target)
             checks = check_transfer(drawn.lesions, result, transform, drawn_on, limits)
-        row = _write_variant(unit, grid, drawn, result, workspace)
-        outcome.rows += [row, *(_check_row(unit, grid, one) for one in checks)]
+        row = _write_variant(unit, annotation, grid, result, workspace)
+        outcome.rows += [row, *(_check_row(unit, name, grid, one) for one in checks)]
         failed += [
             Reason("lesion_transfer_failed", lesion=c.lesion_id, grid=grid, findings=c.reasons)
             for c in checks
@@ -71,14 +87,15 @@ def run(unit: Unit[TransferInputs], workspace: Workspace) -> Outcome:
             empty=tuple(empty),
             findings=failed or ("the annotation has no lesion",),
         )
-    outcome.refused = on_hold(failed)
-    return outcome
+    return failed
 
 
-def _check_row(unit: Unit[TransferInputs], grid: str, check: TransferCheck) -> TransferCheckRow:
+def _check_row(
+    unit: Unit[TransferInputs], annotation: str, grid: str, check: TransferCheck
+) -> TransferCheckRow:
     return TransferCheckRow(
         session=unit.session,
-        quality=unit.given.quality,
+        annotation=annotation,
         grid=grid,
         passed=not check.reasons,
         **{**asdict(check), "reasons": tuple(map(str, check.reasons))},
@@ -87,62 +104,66 @@ def _check_row(unit: Unit[TransferInputs], grid: str, check: TransferCheck) -> T
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """What was drawn, and on the grid of which technique.
+    """What was drawn, and on the grid of which image.
 
     `on_its_own_grid` is what a mask gives on its own grid: itself, voxel by voxel.
     """
 
+    name: str
     space: str
     drawn: DrawnLesions
     on_its_own_grid: TransferResult | None = None
 
 
-def read_annotation(unit: Unit[TransferInputs], workspace: Workspace) -> Annotation:
-    """Read the contours or the drawn lesions of a session, which lie in one space."""
-    contours = unit.given.contours
-    if contours:
-        [(space, path)] = contours.items()
-        rois = read_contours(workspace.read(path))
+def read_annotation(unit: Unit[TransferInputs], name: str, workspace: Workspace) -> Annotation:
+    """Read the contours or the drawn lesions of an annotation."""
+    space = unit.given.space[name]
+    if name in unit.given.contours:
+        rois = read_contours(workspace.read(unit.given.contours[name]))
         # Images are stored in RAS order, so that axes lie nearest to x, y and z.
         spacing = unit.given.spacing_mm[space] or ()
-        return Annotation(space, lesions_from_contours(rois, spacing_mm=spacing))
-    [(space, path)] = unit.given.drawn.items()
-    labels = read_image(workspace.read(path))
-    named = read_json_object(workspace.read(unit.given.names[space]))
+        return Annotation(name, space, lesions_from_contours(rois, spacing_mm=spacing))
+    labels = read_image(workspace.read(unit.given.drawn[name]))
+    named = read_json_object(workspace.read(unit.given.names[name]))
     about = {lesion["id"]: lesion for lesion in named["Lesions"]}
     names = {i: (one["region"], one["name"], one["component"]) for i, one in about.items()}
     lesions = lesions_from_labels(labels, names)
     flags = {i: tuple(one["flags"]) for i, one in about.items()}
-    return Annotation(space, DrawnLesions(tuple(lesions)), as_drawn(lesions, labels, flags))
+    drawn = DrawnLesions(tuple(lesions))
+    return Annotation(name, space, drawn, as_drawn(lesions, labels, flags))
 
 
 def _write_variant(
     unit: Unit[TransferInputs],
+    annotation: Annotation,
     grid: str,
-    drawn: DrawnLesions,
     result: TransferResult,
     workspace: Workspace,
 ) -> VariantRow:
     """Write labels, mask and account of one variant; return its row."""
-    quality, session = unit.given.quality, unit.session
-    labels_path = layout.variant_labels(session, grid, quality)
-    mask_path = layout.variant_mask(session, grid, quality)
+    name, session = annotation.name, unit.session
+    labels_path = layout.variant_labels(session, grid, name)
+    mask_path = layout.variant_mask(session, grid, name)
+    account_path = layout.transfer_account(session, grid, name)
     write_image(result.labels, workspace.write(labels_path))
     write_image(sitk.Cast(result.labels > 0, sitk.sitkUInt8), workspace.write(mask_path))
     account = {
         "lesions": [asdict(lesion) for lesion in result.per_lesion],
         "without_lesion": [
-            {"source_roi": roi.name, "reason": reason} for roi, reason in drawn.without_lesion
+            {"source_roi": roi.name, "reason": reason}
+            for roi, reason in annotation.drawn.without_lesion
         ],
     }
-    workspace.write_json(layout.transfer_account(session, grid, quality), account)
+    workspace.write_json(account_path, account)
     lost = sum(1 for lesion in result.per_lesion if lesion.lost_reason)
     return VariantRow(
         session=session,
-        quality=quality,
+        annotation=name,
         grid=grid,
+        quality=unit.given.quality[name],
         labels_path=labels_path,
         mask_path=mask_path,
+        account_path=account_path,
         annex_key=content_key(workspace.write(mask_path)),
         n_drawn=len(result.per_lesion),
         n_arrived=len(result.per_lesion) - lost,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.files import write_bytes, write_text
+from cta_data.reports.counted_lesions import counted_lesions
 from cta_data.reports.evaluate import (
     FLOW,
     FLOW_TABLE,
@@ -167,7 +168,7 @@ def _write_flow(
     study: Study, folder: Path, convention: Convention
 ) -> tuple[tuple[PageFigure, ...], list[Path]]:
     """Write the diagram of the patient flow and its counts; return the figure and the files."""
-    flow = patient_flow(study.subjects(), study.lesions())
+    flow = patient_flow(study.subjects(), counted_lesions(study))
     if flow.empty:
         return (), []
     files = [folder / FLOW_TABLE]

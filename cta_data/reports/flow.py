@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 SESSION = ["cohort", "subject", "session"]
@@ -35,8 +37,8 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
         One row a cohort and stage: cohort, stage (`added`, or one of `STAGES`), quality (of those
         that train or test), reason (of those excluded, its class), sessions (subject-sessions),
         patients (each counted once a cohort: where one of the patient's sessions is used, else
-        where the first one is), lesions (ids, each counted once however many grids it is on; those
-        of sessions whose lesions were never measured are not known and not counted).
+        where the first one is), lesions (of all annotations, each counted once however many grids
+        it is on; lesions of sessions that were never measured are unknown and not counted).
     """
     rows = subjects.sort_values(SESSION).reset_index(drop=True)
     if rows.empty:
@@ -47,7 +49,7 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     used = stage.isin([TRAINING, INTERNAL_TEST])
     placed = rows[SESSION].assign(
         stage=stage.astype(object),
-        quality=rows["quality"].astype(object).where(used & rows["quality"].notna(), ""),
+        quality=rows["qualities"].map(_joined).astype(object).where(used, ""),
         reason=reasons.astype(object).where(stage == EXCLUDED, ""),
         rank=stage.map({name: number for number, name in enumerate(STAGES)}),
         sessions=1,
@@ -55,6 +57,10 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     placed["lesions"] = _lesions_of(placed, lesions)
     placed["patients"] = _is_where_the_patient_counts(placed).astype("int64")
     return _counted(placed)
+
+
+def _joined(qualities: Iterable[str] | None) -> str:
+    return "" if qualities is None else " + ".join(qualities)
 
 
 def reason_class(step: str, code: str) -> str:
@@ -67,7 +73,7 @@ def reason_class(step: str, code: str) -> str:
 
 
 def _lesions_of(placed: pd.DataFrame, lesions: pd.DataFrame) -> pd.Series:
-    once = lesions.drop_duplicates([*SESSION, "quality", "lesion_id"])
+    once = lesions.drop_duplicates([*SESSION, "annotation", "lesion_id"])
     counts = once.groupby(SESSION).size().rename("n").reset_index()
     return placed[SESSION].merge(counts, how="left", on=SESSION)["n"].fillna(0).astype("int64")
 

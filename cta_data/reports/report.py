@@ -11,6 +11,7 @@ import pandas as pd
 from cta_data.errors import ConfigurationError
 from cta_data.files import write_changed
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
+from cta_data.reports.counted_lesions import counted_lesions
 from cta_data.reports.home import write_home
 from cta_data.reports.origin import origin_text, stamped
 from cta_data.reports.table import csv_text
@@ -86,7 +87,7 @@ def make_reports(
     if subjects.empty:
         return None
     images = study.images()
-    table = population_table(subjects, images, study.lesions())
+    table = population_table(subjects, images, counted_lesions(study))
     known = published_table_1()["population"].unique()
     left_out = patients_left_out(assign_populations(subjects, images, known))
     used = sorted(subjects["cohort"].unique())

@@ -18,9 +18,8 @@ from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
 from cta_data.pipeline.session_images import SessionImages
 from cta_data.pipeline.session_views import lesion_views
-from cta_data.review.pictures_page import LesionEntry
+from cta_data.review.pictures_page import Lesion, LesionEntry
 from cta_data.review.transfer_pictures import Checkerboard, boards_figure
-from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow, TransformRow, VariantRow
 
@@ -28,7 +27,7 @@ MOST_LESIONS = 12
 BOARD_MM, BOARD_PIXEL_MM = 220.0, 0.75
 SIDES = {"axial": "R", "coronal": "R", "sagittal": "A"}
 LesionKey = tuple[int, str, str]
-"""Lesion, quality and grid."""
+"""Lesion, annotation and grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,21 +87,17 @@ class SessionFiles:
         paths += [row.mask_path for row in brains if row.mask_path]
         paths += [row.path for row in self.transforms]
         for variant in self.variants:
-            paths += [variant.labels_path, self.account_path(variant)]
+            paths += [variant.labels_path, variant.account_path]
         return paths
-
-    def account_path(self, variant: VariantRow) -> str:
-        """Return where the account of a variant's transfer lies."""
-        return layout.transfer_account(self.session, variant.grid, variant.quality)
 
 
 def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
     """Read what became of each lesion on each grid; the worst `MOST_LESIONS` are to be drawn."""
     entries = []
     for variant in files.variants:
-        account = read_json_object(root / files.account_path(variant))
+        account = read_json_object(root / variant.account_path)
         for lesion in account["lesions"]:
-            key = (lesion["id"], variant.quality, variant.grid)
+            key = (lesion["id"], variant.annotation, variant.grid)
             entries.append(
                 LesionEntry(
                     *key,
@@ -114,17 +109,17 @@ def lesion_entries(files: SessionFiles, root: Path) -> tuple[LesionEntry, ...]:
                     failed=files.checks.get(key, ()),
                 )
             )
-    entries.sort(key=lambda one: (one.lesion_id, one.quality, one.grid))
+    entries.sort(key=lambda one: (one.annotation, one.lesion_id, one.grid))
     drawn = _worst_lesions(entries)
-    return tuple(replace(one, drawn=one.lesion_id in drawn) for one in entries)
+    return tuple(replace(one, drawn=one.lesion in drawn) for one in entries)
 
 
-def _worst_lesions(entries: Iterable[LesionEntry]) -> set[int]:
+def _worst_lesions(entries: Iterable[LesionEntry]) -> set[Lesion]:
     """Return which lesions are drawn: those that were lost, then those with the highest score."""
-    badness: dict[int, tuple[bool, float]] = {}
+    badness: dict[Lesion, tuple[bool, float]] = {}
     for one in entries:
         found = (bool(one.lost_reason), one.score)
-        badness[one.lesion_id] = max(found, badness.get(one.lesion_id, found))
+        badness[one.lesion] = max(found, badness.get(one.lesion, found))
     ranked = sorted(badness, key=lambda i: (*(-float(v) for v in badness[i]), i))
     return set(ranked[:MOST_LESIONS])
 
@@ -138,8 +133,7 @@ class SessionPlanes:
         images = {t: files.images[t] for t in techniques}
         self._images = SessionImages(root, images, files.brains, files.transforms)
         self._labels = {
-            _name(variant): (variant.grid, read_image(root / variant.labels_path))
-            for variant in files.variants
+            variant: read_image(root / variant.labels_path) for variant in files.variants
         }
 
     def boards(self) -> Figure | None:
@@ -159,9 +153,11 @@ class SessionPlanes:
                 caption = f"{hub} | {technique}{told}, {name}"
                 yield Checkerboard(caption, SIDES[name], fixed, moving)
 
-    def lesion(self, lesion_id: int) -> Figure | None:
+    def lesion(self, lesion: Lesion) -> Figure | None:
         """Draw a lesion on every technique, in planes of the hub; None where it is nowhere."""
-        plane = self._lesion_plane(lesion_id)
+        annotation, lesion_id = lesion
+        own = [one for one in self._labels if one.annotation == annotation]
+        plane = self._lesion_plane(own, lesion_id)
         if plane is None:
             return None
         views = lesion_views(
@@ -169,31 +165,37 @@ class SessionPlanes:
             plane,
             frame=self._files.hub,
             techniques=list(self._images.images),
-            outlines=lambda one: self._outlines(lesion_id, one),
+            outlines=lambda one: self._outlines(own, lesion_id, one),
         )
-        return views_figure(views, tuple(self._labels))
+        return views_figure(views, tuple(map(_name, own)))
 
-    def _outlines(self, lesion_id: int, plane: ViewPlane) -> tuple[Outline, ...]:
+    def _outlines(
+        self, variants: list[VariantRow], lesion_id: int, plane: ViewPlane
+    ) -> tuple[Outline, ...]:
         return tuple(
-            Outline(name, show_lesion(labels, lesion_id, plane, self._to_hub(grid)))
-            for name, (grid, labels) in self._labels.items()
+            Outline(
+                _name(one),
+                show_lesion(self._labels[one], lesion_id, plane, self._to_hub(one.grid)),
+            )
+            for one in variants
         )
 
     def _to_hub(self, grid: str) -> sitk.Transform:
         return self._images.transform(frame=self._files.hub, technique=grid)
 
-    def _lesion_plane(self, lesion_id: int) -> ViewPlane | None:
+    def _lesion_plane(self, variants: list[VariantRow], lesion_id: int) -> ViewPlane | None:
         hub = self._files.hub
         # The hub's own variant first: its slices are then seen as they were acquired.
-        for grid, labels in sorted(self._labels.values(), key=lambda pair: pair[0] != hub):
-            plane = self._images.lesion_plane(labels, lesion_id, grid=grid, frame=hub)
+        for one in sorted(variants, key=lambda variant: variant.grid != hub):
+            labels = self._labels[one]
+            plane = self._images.lesion_plane(labels, lesion_id, grid=one.grid, frame=hub)
             if plane is not None:
                 return plane
         return None
 
 
 def _name(variant: VariantRow) -> str:
-    return f"{variant.quality} on {variant.grid}"
+    return f"{variant.annotation} on {variant.grid}"
 
 
 def _known(value: float | None) -> float | None:

@@ -166,7 +166,7 @@ def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> 
     if transfer and transfer.status in ("error", "impossible") and not transfer.stopped_by:
         reason = transfer.reason or ""
         failures.append(reason if is_held_back(transfer) else f"transfer failed: {reason}")
-    variants = tuple(sorted(upstream.variants(session), key=lambda v: (v.quality, v.grid)))
+    variants = tuple(sorted(upstream.variants(session), key=lambda v: (v.annotation, v.grid)))
     return SessionFiles(
         session,
         upstream.study.configuration.registration.hub,
@@ -175,11 +175,11 @@ def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> 
         transforms,
         variants,
         {
-            (row.lesion_id, row.quality, row.grid): row.flags or ()
+            (row.lesion_id, row.annotation, row.grid): row.flags or ()
             for row in tables.of_session(MeasuredLesionRow, session)
         },
         {
-            (row.lesion_id, row.quality, row.grid): row.reasons
+            (row.lesion_id, row.annotation, row.grid): row.reasons
             for row in tables.of_session(TransferCheckRow, session)
         },
         _state(upstream, session, is_failed=bool(failures), has_variants=bool(variants)),
@@ -246,18 +246,18 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
         moving = ", ".join(files.moving)
         alt = f"Checkerboards of {files.hub} and {moving} of {entry.name}, in three planes"
         registration = write_picture(boards, folder, f"{entry.anchor}_registration.png", alt)
-    for number in sorted({one.lesion_id for one in entry.lesions if one.drawn}):
-        figure = planes.lesion(number)
+    for lesion in sorted({one.lesion for one in entry.lesions if one.drawn}):
+        figure = planes.lesion(lesion)
         if figure is not None:
-            alt = _in_picture(entry.name, entry.of_lesion(number))
-            name = f"{entry.anchor}_lesion-{number}.png"
-            pictures.append((number, write_picture(figure, folder, name, alt)))
+            alt = _in_picture(entry.name, entry.of_lesion(lesion))
+            name = f"{entry.anchor}_{'_lesion-'.join(map(str, lesion))}.png"
+            pictures.append((lesion, write_picture(figure, folder, name, alt)))
     return replace(entry, registration=registration, pictures=tuple(pictures))
 
 
 def _in_picture(name: str, lesion: list[LesionEntry]) -> str:
     """Return what is seen of a lesion in words."""
-    volumes = (f"{one.volume_cm3:.3f} cm³ as {one.quality} on {one.grid}" for one in lesion)
+    volumes = (f"{one.volume_cm3:.3f} cm³ as {one.annotation} on {one.grid}" for one in lesion)
     return f"Lesion {lesion[0].lesion_id} of {name} on every technique: {'; '.join(volumes)}"
 
 

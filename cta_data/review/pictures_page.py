@@ -45,6 +45,10 @@ NUMBERS = (
 )
 
 
+Lesion = tuple[str, int]
+"""A lesion of a session: its annotation, and its id."""
+
+
 @dataclass(frozen=True)
 class LesionEntry:
     """A lesion of one variant, as in the table `lesions`; `drawn` tells whether it is pictured.
@@ -53,7 +57,7 @@ class LesionEntry:
     """
 
     lesion_id: int
-    quality: str
+    annotation: str
     grid: str
     volume_cm3: float
     transfer_volume_ratio: float | None
@@ -62,6 +66,11 @@ class LesionEntry:
     lost_reason: str = ""
     drawn: bool = True
     failed: tuple[str, ...] = ()
+
+    @property
+    def lesion(self) -> Lesion:
+        """The lesion, whatever the grid."""
+        return self.annotation, self.lesion_id
 
     @property
     def score(self) -> float:
@@ -93,7 +102,7 @@ class SessionEntry:
     decisions
         What people said of it.
     pictures
-        Drawn lesions by their number.
+        Drawn lesions by their annotation and number.
     """
 
     session: SessionId
@@ -102,7 +111,7 @@ class SessionEntry:
     failures: tuple[str, ...] = ()
     lesions: tuple[LesionEntry, ...] = ()
     decisions: tuple[str, ...] = ()
-    pictures: tuple[tuple[int, PagePicture], ...] = ()
+    pictures: tuple[tuple[Lesion, PagePicture], ...] = ()
 
     @property
     def name(self) -> str:
@@ -117,12 +126,17 @@ class SessionEntry:
     @property
     def n_lesions(self) -> int:
         """Lesions, on however many grids."""
-        return len({one.lesion_id for one in self.lesions})
+        return len({one.lesion for one in self.lesions})
+
+    @property
+    def n_annotations(self) -> int:
+        """Annotations that its lesions are of."""
+        return len({one.annotation for one in self.lesions})
 
     @property
     def n_lost(self) -> int:
         """Lesions that did not arrive on some grid."""
-        return len({one.lesion_id for one in self.lesions if one.lost_reason})
+        return len({one.lesion for one in self.lesions if one.lost_reason})
 
     @property
     def score(self) -> float:
@@ -135,9 +149,9 @@ class SessionEntry:
         own = [self.registration] if self.registration else []
         return [one.file for one in (*own, *(picture for _, picture in self.pictures))]
 
-    def of_lesion(self, lesion_id: int) -> list[LesionEntry]:
+    def of_lesion(self, lesion: Lesion) -> list[LesionEntry]:
         """Return a lesion on every grid."""
-        return [one for one in self.lesions if one.lesion_id == lesion_id]
+        return [one for one in self.lesions if one.lesion == lesion]
 
 
 @dataclass(frozen=True)
@@ -212,7 +226,7 @@ def _left_out(left_out: LeftOut) -> str:
 
 
 def _overview_row(entry: SessionEntry) -> Row:
-    flagged = len({lesion.lesion_id for lesion in entry.lesions if lesion.flags})
+    flagged = len({lesion.lesion for lesion in entry.lesions if lesion.flags})
     counts = map(str, (entry.n_lesions, entry.n_lost, flagged))
     return Row(
         (entry.name, entry.state, *counts, f"{entry.score:.2f}"),
@@ -230,7 +244,7 @@ def _lesion_row(lesion: LesionEntry) -> Row:
     return Row(
         (
             str(lesion.lesion_id),
-            f"{lesion.quality} on {lesion.grid}",
+            f"{lesion.annotation} on {lesion.grid}",
             f"{lesion.volume_cm3:.3f}",
             _number(lesion.transfer_volume_ratio, 3),
             _number(lesion.centroid_shift_mm, 2),

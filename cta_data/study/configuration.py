@@ -78,7 +78,18 @@ def _known_limits(
     return limits
 
 
-class Setting(StrictModel):
+class AnnotationChoice(StrictModel):
+    """Which annotation of a quality counts, where a session has several."""
+
+    reader: str = ""
+    """Code of the reader; empty for any."""
+    annotation: Literal["only", "newest", "consensus"] = "only"
+    """`only` takes the one that there is, `newest` the one with the latest date."""
+    version: int | None = Field(default=None, ge=1)
+    """Version of the annotation; left out for the current one."""
+
+
+class Setting(AnnotationChoice):
     """Which image and which variant a model trains on."""
 
     technique: str
@@ -87,6 +98,9 @@ class Setting(StrictModel):
     """Technique whose grid the labels are on; empty for that of the image."""
     contrast_phase: str = ""
     """Empty for the latest phase after contrast."""
+    patients: Literal["all", "common"] = "all"
+    """`common`: only patients whom every setting with `common` can use, so that the labels alone
+    differ."""
     dataset_id: int = Field(ge=1, le=999)
 
     @property
@@ -130,6 +144,10 @@ class BuildSection(StrictModel):
         if len(set(ids)) != len(ids):
             raise ValueError("two settings share a dataset_id")
         return merged
+
+
+class EvaluationSection(AnnotationChoice):
+    """Which annotation test sets are judged by, where a session has several of a quality."""
 
 
 class TrainingSection(StrictModel):
@@ -199,6 +217,7 @@ class StudyConfiguration(StrictModel):
     transfer: TransferSection = TransferSection()
     build: BuildSection = BuildSection()
     training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
     different_persons: tuple[DifferentPersons, ...] = ()
 
 

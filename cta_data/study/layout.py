@@ -36,8 +36,8 @@ BUILD_RECORD = "build.json"
 PREDICTION_RECORD = "prediction.json"
 CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
-DRAWN = "drawn"
-"""Label after `desc-` of lesions on the source grid."""
+SOURCE_GRID = "source"
+"""Behind the name of an annotation, after `desc-`: its lesions on the source grid."""
 
 PathOf = TypeVar("PathOf", bound=Callable[..., str])
 
@@ -116,31 +116,33 @@ def sidecar(session: SessionId, name: BidsName) -> str:
 
 
 @artefact("convert")
-def contours(session: SessionId, space: str) -> str:
-    """Selected contours, LPS mm, without UIDs or dates. `space` is the delineated image: its
-    technique, with its phase if another phase is in use, such as `MPRAGEEarly`. For a series with
-    uneven spacing also the slice positions.
+def contours(session: SessionId, space: str, annotation: str) -> str:
+    """Selected contours of an annotation, LPS mm, without UIDs or dates. `space` is the delineated
+    image: its technique, with its phase if another phase is in use, such as `MPRAGEEarly`. For a
+    series with uneven spacing also the slice positions.
     """
-    entities = {"sub": session.subject, "ses": session.session, "space": space}
+    labels = {"sub": session.subject, "ses": session.session}
+    entities = labels | {"space": space, "desc": annotation}
     return _derived(session, BidsName(entities, "contours", ".json"))
 
 
 @artefact("convert")
-def drawn_labels(session: SessionId, space: str) -> str:
+def drawn_labels(session: SessionId, space: str, annotation: str) -> str:
     """Lesions of masks or segmentations: the number of the lesion in every voxel, on the source
     grid.
     """
-    return _derived(session, _drawn_name(session, space))
+    return _derived(session, _drawn_name(session, space, annotation))
 
 
 @artefact("convert")
-def drawn_names(session: SessionId, space: str) -> str:
+def drawn_names(session: SessionId, space: str, annotation: str) -> str:
     """For each of these lesions: ROI, name, component, voxels and flags."""
-    return _derived(session, _drawn_name(session, space).with_extension(".json"))
+    return _derived(session, _drawn_name(session, space, annotation).with_extension(".json"))
 
 
-def _drawn_name(session: SessionId, space: str) -> BidsName:
-    return variant_name(session.subject, session.session, space=space, description=DRAWN)
+def _drawn_name(session: SessionId, space: str, annotation: str) -> BidsName:
+    labels = (session.subject, session.session)
+    return variant_name(*labels, space=space, description=f"{annotation}{SOURCE_GRID}")
 
 
 @artefact("convert")
@@ -169,27 +171,27 @@ def transform(session: SessionId, fixed: str, moving: str) -> str:
 
 
 @artefact("transfer")
-def variant_labels(session: SessionId, grid: str, quality: str) -> str:
+def variant_labels(session: SessionId, grid: str, annotation: str) -> str:
     """Lesion labels: the number of the lesion in every voxel."""
-    return _derived(session, _variant_name(session, grid, quality, "dseg"))
+    return _derived(session, _variant_name(session, grid, annotation, "dseg"))
 
 
 @artefact("transfer")
-def variant_mask(session: SessionId, grid: str, quality: str) -> str:
+def variant_mask(session: SessionId, grid: str, annotation: str) -> str:
     """Binary mask of all lesions, used for training."""
-    return _derived(session, _variant_name(session, grid, quality, "mask"))
+    return _derived(session, _variant_name(session, grid, annotation, "mask"))
 
 
 @artefact("transfer")
-def transfer_account(session: SessionId, grid: str, quality: str) -> str:
+def transfer_account(session: SessionId, grid: str, annotation: str) -> str:
     """Details of the transfer for every lesion."""
-    name = _variant_name(session, grid, quality, "transfer").with_extension(".json")
+    name = _variant_name(session, grid, annotation, "transfer").with_extension(".json")
     return _derived(session, name)
 
 
-def _variant_name(session: SessionId, grid: str, quality: str, suffix: str) -> BidsName:
+def _variant_name(session: SessionId, grid: str, annotation: str, suffix: str) -> BidsName:
     labels = (session.subject, session.session)
-    return variant_name(*labels, space=grid, description=quality, suffix=suffix)
+    return variant_name(*labels, space=grid, description=annotation, suffix=suffix)
 
 
 @artefact("strip")

@@ -18,6 +18,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.given_names import GROUPS
 from cta_data.pipeline.accounting import build_cohorts, study_partition
 from cta_data.pipeline.partition import Assignment
+from cta_data.reasons import Reason
 from cta_data.study import layout
 from cta_data.study.configuration import Setting
 from cta_data.study.layout import REFERENCES
@@ -36,7 +37,7 @@ class EvaluationSet:
     Attributes
     ----------
     quality
-        Of the annotations that a session is judged by; empty where each session has its own.
+        Of the annotations that a session is judged by; empty where each session has but one.
     """
 
     name: str
@@ -96,8 +97,9 @@ class EvaluationSets:
     """The test sets of a study as its tables are now.
 
     Of the cohorts that are partitioned, the test patients of each quality are one set:
-    `internal-NAQ` were annotated on MPRAGE, `internal-HAQ` on SPACE. Every external cohort is one
-    set, under its own name.
+    `internal-NAQ` were annotated on MPRAGE, `internal-HAQ` on SPACE; who was annotated on both is
+    in both. Every external cohort is one set, under its own name; where one of its sessions has
+    annotations of several qualities, it is one set a quality.
     """
 
     def __init__(self, study: Study) -> None:
@@ -109,31 +111,43 @@ class EvaluationSets:
     def by_name(self) -> dict[str, EvaluationSet]:
         """The sets that have a session."""
         made: dict[str, EvaluationSet] = {}
-        qualities = {
-            (a.patient.cohort, a.patient.subject): a.patient.quality
+        testing = {
+            (a.patient.cohort, a.patient.subject): a.patient.qualities
             for a in self._partition
             if a.partition == "test"
         }
-        for quality in sorted(set(qualities.values()), reverse=True):
+        for quality in sorted({q for own in testing.values() for q in own}, reverse=True):
             sessions = tuple(
                 session
                 for session in self._measured
-                if qualities.get(session.patient) == quality
+                if quality in testing.get(session.patient, ())
                 and self._row(session).partition != "excluded"
-                and self._row(session).quality == quality
+                and quality in self._qualities(session)
             )
             if sessions:
                 name = f"{INTERNAL}-{quality}"
                 made[name] = EvaluationSet(name, quality, False, sessions)
         for cohort in self.study.cohorts_here:
-            own = tuple(
-                session
-                for session in self._measured
-                if session.cohort == cohort and self._row(session).partition == "external"
-            )
-            if own:
-                made[cohort] = EvaluationSet(cohort, "", True, own)
+            made |= {one.name: one for one in self._external(cohort)}
         return made
+
+    def _external(self, cohort: str) -> Iterator[EvaluationSet]:
+        """Yield the set of an external cohort: one a quality where a session has several."""
+        own = tuple(
+            session
+            for session in self._measured
+            if session.cohort == cohort and self._row(session).partition == "external"
+        )
+        qualities = {session: self._qualities(session) for session in own}
+        if own and all(len(found) == 1 for found in qualities.values()):
+            yield EvaluationSet(cohort, "", True, own)
+            return
+        for quality in sorted({q for found in qualities.values() for q in found}, reverse=True):
+            sessions = tuple(session for session in own if quality in qualities[session])
+            yield EvaluationSet(f"{cohort}-{quality}", quality, True, sessions)
+
+    def _qualities(self, session: SessionId) -> tuple[str, ...]:
+        return self._row(session).qualities or ()
 
     @cached_property
     def _partition(self) -> list[Assignment]:
@@ -174,16 +188,11 @@ class EvaluationSets:
                 wanted = f"{setting.technique} {setting.contrast_phase or 'after contrast'}"
                 lacking[case] = f"no image of {wanted}"
                 continue
-            variant = next(
-                (
-                    row
-                    for row in self._upstream.variants(session)
-                    if row.grid == setting.label_grid and one.quality in ("", row.quality)
-                ),
-                None,
-            )
-            if variant is None:
-                lacking[case] = f"no annotation on the grid of {setting.label_grid}"
+            quality = one.quality or self._qualities(session)[0]
+            judged_by = self.study.configuration.evaluation
+            variant = self._upstream.variant(session, quality, setting.label_grid, judged_by)
+            if isinstance(variant, Reason):
+                lacking[case] = variant.what
                 continue
             masks = (variant.mask_path, variant.labels_path)
             cases.append(EvaluationCase(session, image.path, *masks))

@@ -154,6 +154,9 @@ def definition_of(setting: Setting) -> dict[str, str]:
     return {
         "technique": setting.technique,
         "quality": setting.quality,
+        "reader": setting.reader,
+        "annotation": setting.annotation,
+        "version": "" if setting.version is None else str(setting.version),
         "grid": setting.label_grid,
         "contrast_phase": setting.contrast_phase,
     }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import pytest
 from conformance.conformed import Conformed
 from conformance.raw_cohort import RawSession
@@ -171,7 +170,7 @@ def test_every_subject_is_accounted_for(conformed: Conformed) -> None:
         assert (str(row.partition) == "excluded") == bool(session.excluded)
         assert not session.excluded or session.excluded in row.exclusion_reason
         assert tuple(row.missing) == session.missing
-        assert pd.isna(row.quality) == (session.mask is None)
+        assert (row.qualities is None) == (session.mask is None)
 
 
 def test_a_second_time_nothing_changes(conformed: Conformed) -> None:

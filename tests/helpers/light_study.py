@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from helpers.annotation_rows import annotation_columns
 from helpers.new_study import new_study
 from helpers.typed_rows import upsert
 
@@ -25,7 +26,7 @@ from cta_data.study import layout
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SessionRow, UnitRow, VariantRow
+from cta_data.study.tables import AnnotationRow, ImageRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
@@ -67,11 +68,13 @@ def add_patient(study: Study, cohort: str, subject: str, quality: str, content: 
         write_voxels(lesions, np.eye(4), study.root / labels)
         about = {"technique": technique, "contrast_phase": "late", "description": "brain"}
         images.append(key | about | {"modality": "MR", "path": image})
-        made = {"grid": technique, "quality": quality, "mask_path": mask, "labels_path": labels}
+        made = {"annotation": quality, "grid": technique, "quality": quality}
+        made |= {"mask_path": mask, "labels_path": labels, "account_path": f"{folder}/account.json"}
         variants.append(key | made)
     upsert(study.tables, ImageRow, images)
     upsert(study.tables, VariantRow, variants)
-    upsert(study.tables, SessionRow, [key | {"quality": quality}])
+    upsert(study.tables, AnnotationRow, [key | annotation_columns(quality)])
+    upsert(study.tables, SessionRow, [key | {"qualities": (quality,)}])
     set_status(study, cohort, subject, "ok")
 
 
@@ -93,7 +96,7 @@ def set_status(study: Study, cohort: str, subject: str, status: str) -> None:
 
 def withdraw(study: Study, cohort: str, subject: str) -> None:
     """Remove every row of a subject."""
-    for of in (SessionRow, ImageRow, VariantRow, UnitRow):
+    for of in (SessionRow, ImageRow, AnnotationRow, VariantRow, UnitRow):
         study.tables.replace(of, ("cohort", "subject"), {(cohort, subject)}, [])
     account(study)
 

@@ -205,7 +205,7 @@ def _delimited(folder: Path) -> Path:
 
 def _table(folder: Path) -> Path:
     sessions = [SessionId("own", f"{n:03d}", "1") for n in range(3)]
-    rows = [SessionRow(session=one, quality="HAQ", age_years=60.0) for one in sessions]
+    rows = [SessionRow(session=one, qualities=("HAQ",), age_years=60.0) for one in sessions]
     tables = Tables(folder)
     tables.upsert(rows)
     tables.flush()

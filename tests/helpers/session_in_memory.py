@@ -14,9 +14,11 @@ from pydicom.uid import RTStructureSetStorage, SpatialRegistrationStorage, gener
 
 from cta_data.cohorts.card import Card
 from cta_data.engine import UnitId, Workspace
+from cta_data.formats.contours_json import read_contours
 from cta_data.formats.dicom.header import header_of
-from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
+from cta_data.pipeline.convert.annotations import convert_annotations
 from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSeries, RawSession
+from cta_data.pipeline.convert.session_annotations import SessionAnnotations
 from cta_data.study.session_id import SessionId
 
 UNIT = UnitId("convert", SessionId("own", "1", "1"))
@@ -151,3 +153,14 @@ def converted(
     session = RawSession([RawSeries("RTSTRUCT", "s1", list(objects), header_of(objects[0]))])
     placed = ConvertedImages(placed=list(images))
     return convert_annotations(UNIT, session, placed, card, workspace), workspace
+
+
+def contours_of(
+    result: SessionAnnotations, workspace: Workspace, status: str = "current"
+) -> dict[str, list[str]]:
+    """Return the names of the ROIs that were written, by the space that they lie in."""
+    return {
+        row.space: [roi.name for roi in read_contours(workspace.write(row.path))]
+        for row in result.written
+        if row.status == status
+    }

@@ -51,12 +51,15 @@ def session(
     """
     key = {"cohort": cohort, "subject": subject, "session": session}
     own = {"NAQ": "MPRAGE", "HAQ": "SPACE"}.get(quality or "")
-    about = {"quality": quality, "annotation_technique": own, "partition": partition}
+    about: dict[str, Any] = {"partition": partition}
+    about |= {"qualities": [quality] if quality else None}
+    about |= {"annotation_techniques": [own] if own else None}
     image = {"technique": "MPRAGE", "contrast_phase": "late", "description": ""}
     lesions = [
         {
             **key,
             "lesion_id": number,
+            "annotation": quality,
             "quality": quality,
             "grid": grid,
             "n_voxels": round(volume * 1000),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from helpers.annotation_rows import annotation_columns
 from helpers.plain_study import plain_card
 from helpers.typed_rows import upsert
 
@@ -16,7 +17,7 @@ from cta_data.study.configuration import initial_toml
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import SeriesRow, SubjectRow, write_series, write_subjects
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SessionRow, UnitRow, VariantRow
+from cta_data.study.tables import AnnotationRow, ImageRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 
 COHORT = "mine"
@@ -39,10 +40,11 @@ def make_table_study(root: Path, sessions: int) -> Study:
     study = Study(root)
     sessions_made = [SessionId(COHORT, label, "1") for label in labels]
     keys = [session.columns() for session in sessions_made]
-    about = {"quality": "NAQ", "form": "files"}
+    about = {"qualities": ("NAQ",), "form": "files"}
     study.tables.upsert([SessionRow(session=one, **about) for one in sessions_made])
     images = [_image(key, kind) for key in keys for kind in ("", "brain")]
     upsert(study.tables, ImageRow, images)
+    upsert(study.tables, AnnotationRow, [key | annotation_columns("NAQ") for key in keys])
     upsert(study.tables, VariantRow, [_variant(key) for key in keys])
     units = [UnitId(step, session) for session in sessions_made for step in STEP_NAMES]
     study.tables.upsert([_unit(unit) for unit in [*units, UnitId("build", model="A")]])
@@ -68,7 +70,8 @@ def _image(key: dict[str, str], description: str) -> dict[str, Any]:
 
 def _variant(key: dict[str, str]) -> dict[str, Any]:
     paths = {"mask_path": f"{key['subject']}_mask.nii.gz", "labels_path": "labels.nii.gz"}
-    return key | {"quality": "NAQ", "grid": "MPRAGE"} | paths
+    about = {"annotation": "NAQ", "quality": "NAQ", "grid": "MPRAGE"}
+    return key | about | paths | {"account_path": "account.json"}
 
 
 def _unit(unit: UnitId) -> UnitRow:

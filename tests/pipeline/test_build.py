@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.annotation_rows import annotation_columns
 from helpers.refusals import has_reason, require_reason
 from helpers.typed_rows import typed, upsert
 
@@ -23,7 +24,15 @@ from cta_data.pipeline.training_set import leaks
 from cta_data.study.build_case import BuildCase
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SessionRow, SplitRow, Tables, UnitRow, VariantRow
+from cta_data.study.tables import (
+    AnnotationRow,
+    ImageRow,
+    SessionRow,
+    SplitRow,
+    Tables,
+    UnitRow,
+    VariantRow,
+)
 from cta_data.study.unit_id import UnitId
 
 GRID = np.diag([1.0, 1.0, 1.0, 1.0])
@@ -66,7 +75,8 @@ def make_study(root: Path, haq: int = 10, naq: int = 0, more: str = "") -> Study
     for subject, quality in patients:
         own = SessionId("internal", subject, "1")
         session = own.columns()
-        tables.upsert([SessionRow(session=own, quality=quality)])
+        tables.upsert([SessionRow(session=own, qualities=(quality,))])
+        upsert(tables, AnnotationRow, [session | annotation_columns(quality)])
         units = [UnitId(step, own) for step in ("convert", "measure")]
         tables.upsert([UnitRow.of(unit, status="ok", key="k") for unit in units])
         for technique in ("MPRAGE", "SPACE"):
@@ -75,7 +85,8 @@ def make_study(root: Path, haq: int = 10, naq: int = 0, more: str = "") -> Study
             upsert(tables, ImageRow, [session | about | {"path": path}])
             write(root, path, voxels(5, 6, 7))
             label = mask_path(subject, technique)
-            variant = {"quality": quality, "grid": technique, "mask_path": label}
+            variant = {"annotation": quality, "quality": quality, "grid": technique}
+            variant |= {"mask_path": label, "account_path": "account.json"}
             upsert(tables, VariantRow, [session | variant])
             write(root, label, voxels(0, 1, 1))
     tables.flush()
@@ -324,7 +335,7 @@ def test_a_session_without_image_or_label_is_named(tmp_path: Path) -> None:
     blocked = plan(study)
     assert isinstance(blocked, Blocked)
     assert "sub-h03 ses-1 (MPRAGE" in blocked.reason.values["cases"]
-    assert "sub-h04 ses-1 (label on MPRAGE)" in blocked.reason.values["cases"]
+    assert "sub-h04 ses-1 (no label of HAQ on the grid of MPRAGE)" in blocked.reason.values["cases"]
 
 
 def test_an_input_that_is_gone_blocks_the_build(tmp_path: Path) -> None:
@@ -405,7 +416,7 @@ def test_sessions_that_the_card_leaves_out_do_not_train(
     tables = make_study(tmp_path).tables
     monkeypatch.setattr(Study, "require", lambda study, path: None)
     later = SessionId("internal", "h00", "2")
-    for of in (UnitRow, ImageRow, VariantRow):
+    for of in (UnitRow, ImageRow, AnnotationRow, VariantRow, SessionRow):
         rows = tables.of_session(of, SessionId("internal", "h00", "1"))
         tables.upsert([replace(row, session=later) for row in rows])
     card = parse_card(shipped_card_text("internal"), "internal", "card.toml")

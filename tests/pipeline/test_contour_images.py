@@ -25,8 +25,8 @@ def test_contours_lie_in_the_space_of_the_phase_whose_slices_they_name(
     named = f"{technique}.early"
     drawn = structure_set("1", rois=GTV, series=[named], slices=named)
     result, workspace = converted(tmp_path, [early, late], [drawn], card())
-    assert not result.refused and list(result.contours) == [f"{technique}Early"]
-    assert result.drawn_on == technique
+    assert not result.refused and [row.space for row in result.written] == [f"{technique}Early"]
+    assert result.techniques == [technique]
     [written] = workspace.outputs()
     assert f"space-{technique}Early" in written
 
@@ -36,15 +36,15 @@ def test_without_known_slices_the_series_decides(tmp_path: Path, slices: str) ->
     """Real structure sets name slices that match no image while the series does."""
     drawn = structure_set("1", rois=GTV, series=["MPRAGE.early"], slices=slices)
     result, _ = converted(tmp_path, [EARLY, LATE, SPACE], [drawn], card())
-    assert not result.refused and list(result.contours) == ["MPRAGEEarly"]
-    assert result.drawn_on == "MPRAGE"
+    assert not result.refused and [row.space for row in result.written] == ["MPRAGEEarly"]
+    assert result.techniques == ["MPRAGE"]
 
 
 def test_a_frame_of_reference_tells_no_technique(tmp_path: Path) -> None:
     """A structure set whose series is not here is refused, with what could be done."""
     drawn = structure_set("1", rois=GTV, series=["FLAIR.late"], slices="FLAIR.late")
     result, workspace = converted(tmp_path, [EARLY, SPACE], [drawn], card())
-    assert result.drawn_on is None
+    assert not result.written
     require_reason(result.refused, "annotation_technique_not_stated")
     assert workspace.outputs() == []
     assert [row.drawn_on for row in result.rows] == [None]
@@ -59,8 +59,8 @@ def test_a_frame_places_contours_whose_technique_is_stated(
     """They lie on the stated technique's image where it shares the frame, and this is noted."""
     drawn = structure_set("1", rois=GTV, series=["other.late"], label=label)
     result, _ = converted(tmp_path, [EARLY, SPACE], [drawn], card(**rules))
-    assert not result.refused and result.drawn_on == "SPACE"
-    assert list(result.contours) == ["SPACE"]
+    assert not result.refused and result.techniques == ["SPACE"]
+    assert [row.space for row in result.written] == ["SPACE"]
     assert any("frame of reference" in note for note in result.notes)
 
 
@@ -71,13 +71,13 @@ def test_two_series_that_a_structure_set_names_are_told_apart_or_refused(tmp_pat
     images = [early, SPACE]
     drawn = structure_set("1", rois=GTV, series=both)
     refused, _ = converted(tmp_path, images, [drawn], card())
-    assert refused.refused and refused.drawn_on is None
+    assert refused.refused and not refused.written
     told = structure_set("1", rois=GTV, series=both, label="SPACE")
     by_label, _ = converted(tmp_path / "label", images, [told], card(**BY_LABEL))
-    assert list(by_label.contours) == ["SPACE"]
+    assert [row.space for row in by_label.written] == ["SPACE"]
     other = image("SPACE", "late", frame=2)
     by_frame, _ = converted(tmp_path / "frame", [early, other], [drawn], card())
-    assert list(by_frame.contours) == ["MPRAGE"]
+    assert [row.space for row in by_frame.written] == ["MPRAGE"]
 
 
 def test_contours_on_slices_of_two_images_are_refused(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_slices_in_one_frame_and_contours_in_another_are_refused(
     """The contours would be off by what lies between the two frames."""
     drawn = structure_set("1", rois=GTV, series=["MPRAGE.early"], slices=slices, frame=2)
     result, _ = converted(tmp_path, [EARLY, LATE], [drawn], card())
-    assert result.refused and not result.contours
+    assert result.refused and not result.written
     unknown = structure_set("1", rois=GTV, series=["MPRAGE.early"], slices=slices, frame=7)
     result, _ = converted(tmp_path, [EARLY, LATE], [unknown], card())
     assert not result.refused

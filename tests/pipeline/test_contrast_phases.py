@@ -117,7 +117,8 @@ def test_pictures_show_a_phase_that_an_annotation_lies_on(accepted: bool) -> Non
         for space in ("MPRAGEEarly", "SPACE", "CT")
     )
     variants = tuple(
-        typed(VariantRow, own | {"quality": "NAQ", "grid": grid}) for grid in ("MPRAGE", "SPACE")
+        typed(VariantRow, own | {"annotation": "NAQ", "quality": "NAQ", "grid": grid})
+        for grid in ("MPRAGE", "SPACE")
     )
     about = (session, "MPRAGE", images, {}, transforms)
     files = SessionFiles(*about, variants, {}, {}, PASSED, ())

@@ -16,11 +16,11 @@ PAPER = PartitionOptions(seed=20250215, test_fraction=0.2, folds=5, equalise_gro
 
 
 def group(quality: str, size: int, cohort: str = "internal") -> list[Patient]:
-    return [Patient(cohort, f"{quality}{number:03d}", quality) for number in range(size)]
+    return [Patient(cohort, f"{quality}{number:03d}", (quality,)) for number in range(size)]
 
 
 def counts(assignments: list[Assignment]) -> dict[tuple[str, str], int]:
-    return Counter((a.patient.quality, a.partition) for a in assignments)
+    return Counter((a.patient.group, a.partition) for a in assignments)
 
 
 TRIAL = group("NAQ", 81) + group("HAQ", 76)
@@ -29,7 +29,7 @@ PATIENTS = st.lists(
         Patient,
         st.sampled_from(["a", "b"]),
         st.integers(0, 400).map(str),
-        st.sampled_from(["NAQ", "HAQ", "XAQ"]),
+        st.sampled_from([("NAQ",), ("HAQ",), ("XAQ",)]),
     ),
     max_size=80,
     unique_by=lambda p: (p.cohort, p.subject),
@@ -87,7 +87,7 @@ def test_sizes_follow_from_the_options(patients: list[Patient], options: Partiti
 
     Folds of a group differ by one patient at most.
     """
-    sizes = Counter(p.quality for p in patients)
+    sizes = Counter(p.group for p in patients)
     found = partition(patients, options)
     for quality, size in sizes.items():
         kept = min(sizes.values()) if options.equalise_groups else size
@@ -95,9 +95,7 @@ def test_sizes_follow_from_the_options(patients: list[Patient], options: Partiti
         assert number[quality, "excluded"] == size - kept
         assert number[quality, "test"] == int(kept * options.test_fraction + 0.5)
         assert number[quality, "train"] + number[quality, "test"] == kept
-        folds = Counter(
-            a.fold for a in found if a.patient.quality == quality and a.fold is not None
-        )
+        folds = Counter(a.fold for a in found if a.patient.group == quality and a.fold is not None)
         assert set(folds) <= set(range(options.folds))
         per_fold = [folds[fold] for fold in range(options.folds)]
         assert max(per_fold) - min(per_fold) <= 1
@@ -135,7 +133,7 @@ def test_a_patient_who_joins_moves_few(joining: str) -> None:
     before = {a.patient: (a.partition, a.fold) for a in partition(TRIAL, PAPER)}
     moved = []
     for number in range(20):
-        new = Patient("internal", f"new{number}", joining)
+        new = Patient("internal", f"new{number}", (joining,))
         after = {a.patient: (a.partition, a.fold) for a in partition([*TRIAL, new], PAPER)}
         moved.append(sum(after[patient] != place for patient, place in before.items()))
     assert max(moved) <= 12
@@ -159,3 +157,14 @@ def test_folds_are_drawn_too() -> None:
     by_subject = {a.patient.subject: a.fold for a in found if a.fold is not None}
     folds = [by_subject[subject] for subject in sorted(by_subject)]
     assert folds != [index % 5 for index in range(len(folds))]
+
+
+def test_who_was_annotated_on_both_counts_for_both() -> None:
+    """Nobody with both qualities is dropped: the others are cut until the qualities are equal."""
+    both = [Patient("internal", f"both{number}", ("HAQ", "NAQ")) for number in range(10)]
+    found = partition([*group("NAQ", 20), *group("HAQ", 12), *both], PAPER)
+    kept = [a.patient for a in found if a.partition != "excluded"]
+    assert Counter(quality for p in kept for quality in p.qualities) == {"NAQ": 22, "HAQ": 22}
+    assert set(both) <= set(kept)
+    alone = partition(both, PAPER)
+    assert Counter(a.partition for a in alone) == {"train": 8, "test": 2}

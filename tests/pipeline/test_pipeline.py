@@ -77,7 +77,7 @@ def test_every_unit_is_accounted_for(built: Built, trial: Trial) -> None:
     subjects = study.subjects()
     assert len(subjects) == len(trial[1])
     assert set(subjects.partition) <= {"train", "test"}
-    assert Counter(subjects.quality) == {"NAQ": 3, "HAQ": 3}
+    assert Counter(subjects.qualities.map(" ".join)) == {"NAQ": 3, "HAQ": 3}
 
 
 def test_every_drawn_lesion_arrives_on_both_grids(built: Built, trial: Trial) -> None:
@@ -249,6 +249,7 @@ def test_settings_see_the_right_patients(built: Built) -> None:
     """A and D hold patients drawn on MPRAGE, B and C on SPACE; none trains and tests."""
     study, _ = built
     merged = study.splits().merge(study.subjects(), on=["cohort", "subject"])
+    merged["quality"] = merged.qualities.map(" ".join)
     qualities = merged.groupby("setting").quality.unique().apply(list).to_dict()
     assert qualities == {"A": ["NAQ"], "B": ["HAQ"], "C": ["HAQ"], "D": ["NAQ"]}
     partitions = merged.groupby("subject").partition_x.nunique()

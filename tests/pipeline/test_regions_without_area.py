@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.refusals import require_reason
-from helpers.session_in_memory import card, converted, image, structure_set
+from helpers.session_in_memory import card, contours_of, converted, image, structure_set
 from pydicom.dataset import Dataset
 
 EIGHT = [(-5.0, -5.0), (5.0, 5.0), (5.0, -5.0), (-5.0, 5.0)]
@@ -49,13 +49,13 @@ def test_a_marker_is_no_lesion_and_is_shown(
 ) -> None:
     """A point, or a contour of two vertices: the rest counts, row and screen name the ROI."""
     annotation = two_lesions(second=outline, kind=kind)
-    result, _ = converted(tmp_path, [image("MPRAGE")], [annotation], card())
+    result, workspace = converted(tmp_path, [image("MPRAGE")], [annotation], card())
     assert not result.refused
     [warning] = result.warnings
     assert "GTV 2" in warning
     rows = {row.source_roi: row for row in result.rows}
     assert not rows["GTV 2"].selected and rows["GTV 2"].rejected_reason
-    assert [roi.name for roi in result.contours["MPRAGE"]] == ["GTV 1"]
+    assert contours_of(result, workspace)["MPRAGE"] == ["GTV 1"]
 
 
 @pytest.mark.parametrize("described", [True, False])

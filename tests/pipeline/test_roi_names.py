@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.refusals import require_reason
-from helpers.session_in_memory import card, converted, image, structure_set
+from helpers.session_in_memory import card, contours_of, converted, image, structure_set
 from helpers.structure_sets import CARD
 from pydicom.dataset import Dataset
 
@@ -38,7 +38,7 @@ def test_a_number_stands_in_the_place_of_a_name_that_is_withheld(tmp_path: Path)
     assert not result.refused
     assert [row.source_roi for row in result.rows] == ["ROI 1", "ROI 2"]
     assert [row.selected_by for row in result.rows] == ["^(GTV|Met)"] * 2
-    assert [roi.name for roi in result.contours["MPRAGE"]] == ["ROI 1", "ROI 2"]
+    assert contours_of(result, workspace)["MPRAGE"] == ["ROI 1", "ROI 2"]
     written = b"".join(workspace.write(path).read_bytes() for path in workspace.outputs())
     assert b"ROI 1" in written and not any(
         name in written for name in (b"GTV", b"Frida", b"Wurzel")

@@ -69,7 +69,7 @@ def test_a_segmentation_lies_in_the_space_of_the_phase_that_it_names(
     early, late = series("early"), series("late", 10.0)
     images = [placed(early, 1, "MPRAGEEarly"), placed(late, 2, "MPRAGE")][::order]
     result, workspace = converted(tmp_path, images, [segmentation(early)])
-    assert not result.refused and result.drawn_on == "MPRAGE"
+    assert not result.refused and result.techniques == ["MPRAGE"]
     [path] = [p for p in workspace.outputs() if p.endswith(".nii.gz")]
     assert "space-MPRAGEEarly" in path
     written = sitk.ReadImage(str(workspace.staging / path))
@@ -91,4 +91,4 @@ def test_a_frame_of_reference_tells_no_technique(tmp_path: Path) -> None:
     stated, _ = converted(
         tmp_path / "stated", [image], [segmentation(away)], drawn_on_default="MPRAGE"
     )
-    assert not stated.refused and stated.drawn_on == "MPRAGE"
+    assert not stated.refused and stated.techniques == ["MPRAGE"]

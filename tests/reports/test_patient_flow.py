@@ -19,7 +19,9 @@ def subjects(*rows: tuple[str | None, ...]) -> pd.DataFrame:
     names = ["cohort", "subject", "session", "quality", "partition"]
     names += ["exclusion_step", "exclusion_code"]
     padded = [(*row, *[None] * (len(names) - len(row))) for row in rows]
-    return pd.DataFrame(padded, columns=names).astype("string")
+    frame = pd.DataFrame(padded, columns=names).astype("string")
+    qualities = [None if pd.isna(one) else [one] for one in frame.pop("quality")]
+    return frame.assign(qualities=pd.Series(qualities, dtype=object))
 
 
 def lesions(**of_session: int) -> pd.DataFrame:
@@ -31,7 +33,7 @@ def lesions(**of_session: int) -> pd.DataFrame:
         for grid in ("MPRAGE", "SPACE")
     ]
     return pd.DataFrame(
-        rows, columns=["cohort", "subject", "session", "quality", "grid", "lesion_id"]
+        rows, columns=["cohort", "subject", "session", "annotation", "grid", "lesion_id"]
     )
 
 

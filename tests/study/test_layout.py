@@ -40,17 +40,24 @@ def test_what_a_step_makes_is_described(one: layout.Artefact) -> None:
     assert one.content and one.step
 
 
+GRIDS = ("SPACE", "MPRAGE")
+
+
 def test_files_of_two_sessions_differ() -> None:
     """Also where a subject has several sessions."""
     for path in (layout.contours, layout.drawn_labels, layout.drawn_names):
-        assert path(ONE, "SPACE") != path(OTHER, "SPACE") != path(OTHER, "MPRAGE")
+        made = {path(s, g, a) for s in (ONE, OTHER) for g in GRIDS for a in ("HAQ", "HAQR1")}
+        assert len(made) == 8
     for path in (layout.variant_labels, layout.variant_mask, layout.transfer_account):
-        assert len({path(s, g, "HAQ") for s in (ONE, OTHER) for g in ("SPACE", "MPRAGE")}) == 4
+        assert len({path(s, g, "HAQ") for s in (ONE, OTHER) for g in GRIDS}) == 4
 
 
 def test_the_names_of_labels_lie_beside_them() -> None:
     """As a sidecar does: `.json` in place of `.nii.gz`."""
-    labels, names = layout.drawn_labels(ONE, "SPACE"), layout.drawn_names(ONE, "SPACE")
+    labels, names = (
+        layout.drawn_labels(ONE, "SPACE", "HAQ"),
+        layout.drawn_names(ONE, "SPACE", "HAQ"),
+    )
     assert names == labels.replace(".nii.gz", ".json")
 
 

@@ -21,7 +21,12 @@ def folder(tmp_path: Path) -> Path:
     tables.upsert(
         [
             MeasuredLesionRow(
-                session=session, grid="MPRAGE", quality=quality, lesion_id=number, volume_cm3=volume
+                session=session,
+                annotation=quality,
+                grid="MPRAGE",
+                quality=quality,
+                lesion_id=number,
+                volume_cm3=volume,
             )
             for quality, number, volume in (("HAQ", 1, 1.0), ("HAQ", 2, 3.0), ("NAQ", 1, 5.0))
         ]

@@ -53,7 +53,7 @@ def rows_of(table: str) -> st.SearchStrategy[TableRow]:
 
 
 def lesion(number: int, **more: Any) -> MeasuredLesionRow:
-    about = {"session": SESSION, "quality": "HAQ", "grid": "MPRAGE"}
+    about = {"session": SESSION, "annotation": "HAQ", "quality": "HAQ", "grid": "MPRAGE"}
     return MeasuredLesionRow(**about | {"lesion_id": number} | more)
 
 
@@ -384,12 +384,7 @@ def test_columns_are_those_of_the_rows_before_and_after_a_change(tmp_path: Path)
     """As they were read, and where a row was added, changed or read anew."""
     names = ("cohort", "subject", "lesion_id", "volume_mm3", "flags")
     writer = Tables(tmp_path)
-    lesions = [
-        MeasuredLesionRow(
-            session=SESSION, grid="MPRAGE", quality="HAQ", lesion_id=n, volume_mm3=n / 2
-        )
-        for n in (1, 2)
-    ]
+    lesions = [lesion(n, volume_mm3=n / 2) for n in (1, 2)]
     writer.upsert(lesions)
     writer.flush()
     tables = Tables(tmp_path)

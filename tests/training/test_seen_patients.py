@@ -254,7 +254,7 @@ def test_every_model_reads_its_own_technique_in_every_set(study: Study) -> None:
     for model, test_set, case in scored(study):
         subject = case.split("_sub-")[1].removesuffix("_ses-1")
         if test_set != "susm":
-            assert subjects["internal", subject, "1"].quality == test_set[-3:], model
+            assert subjects["internal", subject, "1"].qualities == (test_set[-3:],), model
 
 
 def test_references_are_the_set_s_annotation_on_the_model_s_grid(study: Study) -> None:

@@ -149,7 +149,7 @@ def test_test_sets_hold_the_test_patients_of_each_quality(study: Study) -> None:
     assert list(sets.by_name) == ["internal-NAQ", "internal-HAQ"]
     splits = study.table("splits")
     trains = set(splits[splits["partition"] == "train"]["subject"])
-    qualities = study.subjects().set_index("subject")["quality"]
+    qualities = study.subjects().set_index("subject")["qualities"].map(" ".join)
     settings = study.configuration.build.settings
     read = {
         (name, letter): sets.read_by(settings[letter], name)

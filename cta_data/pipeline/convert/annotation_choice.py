@@ -1,9 +1,9 @@
-"""Which of several annotation objects of a session count, and in what order they were made."""
+"""The annotation objects of a session, in what order they were made, and which were rejected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
@@ -22,25 +22,21 @@ class Numbered:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What is taken, what is left with the reason, and what keeps all from being used.
+class Objects:
+    """The annotation objects of a session, in the order in which they were made.
 
-    `rejected` are objects that their author rejected, whatever the policy.
+    `rejected` are those that their author rejected; `problem` is why none counts.
     """
 
-    taken: tuple[Numbered, ...]
-    left: tuple[Numbered, ...] = ()
-    reason: Reason | None = None
-    problem: Reason | None = None
+    counting: tuple[Numbered, ...]
     rejected: tuple[Numbered, ...] = ()
+    problem: Reason | None = None
 
 
-def choose_objects(
-    series: Iterable[RawSeries], policy: str, what: str, keywords: tuple[str, str]
-) -> Choice:
-    """Choose by the card's policy: the `latest`, `all`, or `refuse` where there are several.
+def numbered_objects(series: Iterable[RawSeries], what: str, keywords: tuple[str, str]) -> Objects:
+    """Number the annotation objects of a session in the order in which they were made.
 
-    What was rejected (ApprovalStatus) is none of them.
+    What was rejected (ApprovalStatus) does not count.
 
     Parameters
     ----------
@@ -58,39 +54,10 @@ def choose_objects(
     numbered = tuple(Numbered(n, raw) for n, raw in enumerate(ordered, start=1))
     rejected = tuple(one for one in numbered if is_rejected(one.raw.datasets[0]))
     counting = tuple(one for one in numbered if not is_rejected(one.raw.datasets[0]))
-    choice = _by_policy(counting, policy, what, keywords)
     if rejected and not counting:
         problem = Reason("annotations_all_rejected", n_rejected=len(rejected), what=what)
-        choice = Choice((), problem=problem)
-    return replace(choice, rejected=rejected)
-
-
-def _by_policy(
-    numbered: tuple[Numbered, ...], policy: str, what: str, keywords: tuple[str, str]
-) -> Choice:
-    if len(numbered) <= 1 or policy == "all":
-        return Choice(numbered)
-    if policy == "refuse":
-        problem = Reason("annotation_choice_undefined", n_numbered=len(numbered), what=what)
-        return Choice(
-            (),
-            numbered,
-            Reason("annotation_not_chosen"),
-            problem,
-        )
-    if not one_is_latest([made_at(n.raw.datasets[0], keywords) for n in numbered]):
-        problem = Reason(
-            "latest_annotation_unknown",
-            keywords=tuple(keywords),
-            n_numbered=len(numbered),
-            what=what,
-        )
-        return Choice((), numbered, Reason("annotation_order_unknown"), problem)
-    return Choice(
-        numbered[-1:],
-        numbered[:-1],
-        Reason("annotation_older"),
-    )
+        return Objects(counting, rejected, problem)
+    return Objects(counting, rejected)
 
 
 def made_at(dataset: Dataset, keywords: tuple[str, str]) -> Moment | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cta_data.imaging.lesions.mask_lesions import MaskLesions
@@ -10,30 +11,38 @@ from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import RoiRow
 
-ONLY_SET = 1
-"""Number of the structure set of masks, which are one annotation."""
+
+@dataclass(frozen=True)
+class RegionSource:
+    """Where the regions of masks come from: the columns that all of them share.
+
+    `number` is that of the annotation within the session, in place of a structure set's.
+    """
+
+    session: SessionId
+    number: int
+    annotation: str | None
+    drawn_on: str | None
+    frame: int
 
 
 def region_rows(
-    session: SessionId,
-    lesions: MaskLesions,
-    drawn_on: str | None,
-    frame: int,
-    rules: Mapping[str, str] | None = None,
+    source: RegionSource, lesions: MaskLesions, rules: Mapping[str, str] | None = None
 ) -> list[RoiRow]:
-    """Return a row for every region of a session's masks.
+    """Return a row for every region of the masks of an annotation.
 
     `rules` are the patterns that chose masks by their names; without one a value decided.
     """
     chosen = rules or {}
     return [
         RoiRow(
-            session=session,
-            structure_set=ONLY_SET,
+            session=source.session,
+            structure_set=source.number,
             roi_number=region.number,
             source_roi=region.name,
-            drawn_on=drawn_on,
-            frame=frame,
+            annotation=source.annotation,
+            drawn_on=source.drawn_on,
+            frame=source.frame,
             n_contours=0,
             n_voxels=region.n_voxels,
             selected=region.lesion,
@@ -53,23 +62,17 @@ def rejected_columns(reason: Reason | None) -> dict[str, Any]:
 
 
 def rejected_row(
-    session: SessionId,
-    number: int,
-    name: str,
-    drawn_on: str | None,
-    frame: int,
-    *,
-    rule: str = "",
-    reason: Reason,
+    source: RegionSource, number: int, name: str, reason: Reason, *, rule: str = ""
 ) -> RoiRow:
     """Return the row of a region of a mask that is no lesion by the card's rules on names."""
     return RoiRow(
-        session=session,
-        structure_set=ONLY_SET,
+        session=source.session,
+        structure_set=source.number,
         roi_number=number,
         source_roi=name,
-        drawn_on=drawn_on,
-        frame=frame,
+        annotation=source.annotation,
+        drawn_on=source.drawn_on,
+        frame=source.frame,
         n_contours=0,
         selected=False,
         selected_by=rule or None,

@@ -4,57 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from cta_data.cohorts.card import Card
-from cta_data.cohorts.roi_selection import (
-    RoiDecision,
-    RoiName,
-    Selections,
-    select_rois,
-    technique_drawn_on,
-)
+from cta_data.cohorts.readers import reader_of
+from cta_data.cohorts.roi_selection import RoiDecision, select_rois, technique_drawn_on
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
-from cta_data.formats.dicom.header import header_of
-from cta_data.formats.dicom.segmentation import Segmentation, read_segmentation
-from cta_data.formats.dicom.time import Moment, in_order, is_later
+from cta_data.formats.dicom.segmentation import read_segmentation
+from cta_data.formats.dicom.time import Moment, is_later
 from cta_data.imaging.geometry.grid import describe_grid_difference
 from cta_data.imaging.lesions.mask_lesions import MaskMeaning, lesions_of_masks
 from cta_data.imaging.lesions.mask_placement import onto_voxels
 from cta_data.pipeline.convert.annotation_choice import (
+    Numbered,
     is_rejected,
     made_at,
-    one_is_latest,
+    numbered_objects,
 )
-from cta_data.pipeline.convert.annotation_rows import region_rows, rejected_row
-from cta_data.pipeline.convert.annotations import SessionAnnotations, session_identity
+from cta_data.pipeline.convert.annotation_rows import RegionSource, region_rows, rejected_row
+from cta_data.pipeline.convert.annotation_versions import AnnotationVersions, annotation_versions
+from cta_data.pipeline.convert.annotations import session_identity
 from cta_data.pipeline.convert.contour_images import image_of_segmentation
-from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSeries, RawSession
+from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSession
 from cta_data.pipeline.convert.masks import write_drawn
 from cta_data.pipeline.convert.roi_names import RoiNaming
+from cta_data.pipeline.convert.session_annotations import (
+    NewAnnotation,
+    SessionAnnotations,
+    new_annotation,
+)
 from cta_data.reasons import Reason, together
 from cta_data.redaction import Redactor
 from cta_data.study.tables import RoiRow
 
+SEGMENTATIONS = "segmentations"
 MADE, DRAWN = ("ContentDate", "ContentTime"), ("StructureSetDate", "StructureSetTime")
 
 
 @dataclass(frozen=True)
 class _Segments:
-    """What one segmentation object gives.
+    """What one reader delineated in one segmentation object.
 
     `masks` are name and voxels (z, y, x) of each segment that is a lesion, on the grid of `image`.
     """
 
-    image: PlacedImage
-    drawn_on: str | None
+    number: int
+    made: Moment | None
+    reader: str
+    drawn_on: str
     how: Reason
-    selections: Selections
+    image: PlacedImage
+    decisions: tuple[RoiDecision, ...]
     masks: list[tuple[str, NDArray[np.generic]]]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the segmentations of one session by the rules of its card."""
+
+    unit: UnitId
+    images: ConvertedImages
+    card: Card
+    naming: RoiNaming
+    listed: str | None
+    several: bool
+    result: SessionAnnotations
 
 
 def convert_segmentations(
@@ -66,43 +85,29 @@ def convert_segmentations(
     *,
     listed: str | None = None,
 ) -> SessionAnnotations:
-    """Select the segments of a session that are lesions and write them as labels.
+    """Select the segments of a session that are lesions and write the labels of each annotation.
 
-    Of several segmentations the card's policy chooses (annotations.structure_sets). One that
-    counts and cannot be read refuses the session: an older one never takes its place.
-
-    Raises
-    ------
-    DataRefused
-        A segmentation is damaged, or its voxels are not those of the image that it lies on.
+    Of several segmentations of one reader on one technique the card's policy chooses
+    (annotations.structure_sets). One that counts and cannot be read refuses the session: an older
+    one never takes its place.
     """
-    result = SessionAnnotations()
+    result, section = SessionAnnotations(), card.annotations
     naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
     result.redactor = naming.redactor
-    read: list[_Segments] = []
-    chosen = _chosen(session.of_kind("SEG"), card, result)
-    for raw in chosen:
-        segmentation, header = read_segmentation(raw.datasets[0]), header_of(raw.datasets[0])
-        stated, _ = technique_drawn_on(card.annotations, header, None, listed)
-        found = image_of_segmentation(segmentation, images.placed, stated)
-        if found.image is None:
-            result.refused = found.problem
-            return result
-        result.notes += found.notes
-        drawn_on = technique_drawn_on(card.annotations, header, found.technique, listed)
-        what = f"segmentation {len(read) + 1}, segment" if len(chosen) > 1 else "segment"
-        labels = [(s.number, s.label) for s in segmentation.segments]
-        result.notes += naming.note(labels, what)
-        regions = [naming.roi(number, label, what=what) for number, label in labels]
-        result.names |= {(1, one.published): naming.redacted(one.name) for one in regions}
-        read.append(_segments(segmentation, found.image, card, drawn_on, regions))
-    if not read:
-        return result
-    names = sorted({one.image.name for one in read})
-    if len(names) > 1 or len({one.drawn_on for one in read}) > 1:
-        result.refused = Reason("segmentations_on_several_images", names=tuple(names))
-        return result
-    _write_lesions(unit, read, card, workspace, result)
+    objects = numbered_objects(session.of_kind("SEG"), SEGMENTATIONS, MADE)
+    result.refuse(objects.problem)
+    if objects.rejected:
+        left, n = len(objects.rejected), len(objects.rejected) + len(objects.counting)
+        rejected = Reason("annotation_rejected_by_author")
+        result.warnings.append(f"{left} of {n} segmentations left out: {rejected}")
+    if not objects.counting and not objects.rejected and section.required:
+        result.refuse(Reason("annotations_missing"))
+    reader = _Reader(unit, images, card, naming, listed, len(objects.counting) > 1, result)
+    read = [segments for one in _without_older(reader, objects.counting) for segments in one]
+    annotations = annotation_versions(read, section.structure_sets, SEGMENTATIONS, MADE)
+    for number, annotation in enumerate(annotations, start=1):
+        _write_versions(reader, number, annotation, workspace)
+    result.finish()
     return result
 
 
@@ -137,121 +142,145 @@ def _is_older(made: Moment | None, drawn: Iterable[Moment | None]) -> bool:
     return made is not None and any(one == made or is_later(one, made) for one in drawn)
 
 
-def _segments(
-    segmentation: Segmentation,
-    image: PlacedImage,
-    card: Card,
-    drawn_on: tuple[str | None, Reason],
-    regions: list[RoiName],
-) -> _Segments:
-    """Decide which segments of one object are lesions, and read those.
+def _without_older(reader: _Reader, objects: Sequence[Numbered]) -> list[list[_Segments]]:
+    """Read the objects that count; one that cannot be read does not where a later one replaces it.
 
-    `drawn_on` is the technique and how it is known.
+    Any other problem keeps the session from being used.
     """
+    by_date = reader.card.annotations.structure_sets == "latest"
+    found: list[list[_Segments]] = []
+    newest_first = sorted(objects, key=lambda one: one.number, reverse=True)
+    sound: list[Moment | None] = []
+    for one in newest_first:
+        made = made_at(one.raw.datasets[0], MADE)
+        replaced = by_date and any(is_later(later, made) for later in sound)
+        try:
+            found.append(_read_object(reader, one))
+            sound.append(made)
+        except DataRefused as error:
+            if replaced:
+                told = f"segmentation {one.number} does not count, nor can it be read: {error}"
+                reader.result.notes.append(told)
+            else:
+                reader.result.refuse(error.reason)
+    return found[::-1]
+
+
+def _read_object(reader: _Reader, one: Numbered) -> list[_Segments]:
+    """Decide which segments of one object are lesions, and read those, by their readers."""
+    card, result, naming = reader.card, reader.result, reader.naming
+    dataset, header = one.raw.datasets[0], one.raw.header
+    segmentation = read_segmentation(dataset)
+    stated, _ = technique_drawn_on(card.annotations, header, None, reader.listed)
+    found = image_of_segmentation(segmentation, reader.images.placed, stated)
+    image = found.image
+    if image is None:
+        raise DataRefused(found.problem or Reason("segmented_image_missing"))
+    drawn_on, how = technique_drawn_on(card.annotations, header, found.technique, reader.listed)
+    what = f"segmentation {one.number}, segment" if reader.several else "segment"
+    labels = [(s.number, s.label) for s in segmentation.segments]
+    regions = [naming.roi(number, label, what=what) for number, label in labels]
     selections = select_rois(regions, card.annotations)
-    chosen = [d.roi for d in selections.decisions if d.selected]
-    masks = [
-        (roi.published, _onto(segmentation.mask(roi.number), image, str(roi))) for roi in chosen
+    problems = [*selections.problems, *([] if drawn_on else [how])]
+    if problems or not drawn_on:
+        raise DataRefused(Reason("annotation_rules_not_met", cause=together(problems)))
+    result.notes += [*found.notes, *naming.note(labels, what)]
+    result.names |= {(one.number, r.published): naming.redacted(r.name) for r in regions}
+    by_reader: dict[str, list[RoiDecision]] = {}
+    for decision in selections.decisions:
+        code = reader_of(card.annotations, header, decision.roi.name)
+        by_reader.setdefault(code, []).append(decision)
+    made = made_at(dataset, MADE)
+    return [
+        _Segments(
+            one.number,
+            made,
+            code,
+            drawn_on,
+            how,
+            image,
+            tuple(decisions),
+            [
+                (d.roi.published, _onto(segmentation.mask(d.roi.number), image, str(d.roi)))
+                for d in decisions
+                if d.selected
+            ],
+        )
+        for code, decisions in by_reader.items()
     ]
-    return _Segments(image, *drawn_on, selections, masks)
+
+
+def _write_versions(
+    reader: _Reader,
+    number: int,
+    annotation: AnnotationVersions[_Segments],
+    workspace: Workspace,
+) -> None:
+    """Write the labels of every version of an annotation, and rows of the one that counts."""
+    result, latest = reader.result, len(annotation.versions)
+    result.techniques.append(annotation.drawn_on)
+    if annotation.problem:
+        result.refuse(annotation.problem)
+        return
+    if latest > 1:
+        result.notes.append(f"the latest of {latest} segmentations was taken")
+    for version, parts in enumerate(annotation.versions, start=1):
+        names = sorted({part.image.name for part in parts})
+        if len(names) > 1:
+            result.refuse(Reason("segmentations_on_several_images", names=tuple(names)))
+            return
+        image = parts[0].image
+        new = new_annotation(
+            reader.card,
+            reader=annotation.reader,
+            drawn_on=annotation.drawn_on,
+            space=image.space,
+            version=version,
+            latest=latest,
+        )
+        _write_lesions(reader, parts, new, number if version == latest else 0, workspace)
 
 
 def _write_lesions(
-    unit: UnitId,
-    read: Sequence[_Segments],
-    card: Card,
+    reader: _Reader,
+    parts: Sequence[_Segments],
+    new: NewAnnotation,
+    number: int,
     workspace: Workspace,
-    result: SessionAnnotations,
 ) -> None:
-    """Write the lesions of all segments that count, and a row for every segment."""
-    image, drawn_on, how = read[0].image, read[0].drawn_on, read[0].how
-    meaning = MaskMeaning((1,), instances=card.masks.instances)
-    masks = [mask for one in read for mask in one.masks]
+    """Write the lesions of one version, and a row for every segment of the one that counts.
+
+    `number` is that of the annotation within the session; 0 for an earlier version.
+    """
+    result, image = reader.result, parts[0].image
+    meaning = MaskMeaning((1,), instances=reader.card.masks.instances)
+    masks = [mask for part in parts for mask in part.masks]
     lesions = lesions_of_masks(masks, meaning, image.grid)
-    decisions = [decision for one in read for decision in one.selections.decisions]
-    problems = [problem for one in read for problem in one.selections.problems]
-    problems += [] if drawn_on else [how]
-    problems += [lesions.impossible] if lesions.impossible else []
-    result.drawn_on = drawn_on
-    result.notes += [f"drawn on {drawn_on}: {how}", *lesions.notes]
-    rules = {d.roi.published: d.rule for d in decisions}
-    result.rows = region_rows(unit.session, lesions, drawn_on, image.frame, rules)
-    result.rows += _rejected_rows(unit, decisions, len(result.rows), drawn_on, image)
-    if not lesions.lesions and card.annotations.required:
-        problems.append(Reason("lesion_segments_missing"))
-    if problems:
-        result.refused = Reason("annotation_rules_not_met", cause=together(problems))
-    else:
-        write_drawn(unit.session, image.space, lesions, image.grid, card, workspace, result)
+    decisions = [decision for part in parts for decision in part.decisions]
+    if number:
+        source = RegionSource(reader.unit.session, number, new.name, new.drawn_on, image.frame)
+        result.notes += [f"drawn on {new.drawn_on}: {parts[0].how}", *lesions.notes]
+        rules = {d.roi.published: d.rule for d in decisions}
+        rows = region_rows(source, lesions, rules)
+        result.rows += [*rows, *_rejected_rows(source, decisions, len(rows))]
+        missing = not lesions.lesions and reader.card.annotations.required
+        problems = [lesions.impossible] if lesions.impossible else []
+        problems += [Reason("lesion_segments_missing")] if missing else []
+        if problems:
+            result.refuse(Reason("annotation_rules_not_met", cause=together(problems)))
+    session = reader.unit.session
+    result.write_last(partial(write_drawn, session, new, lesions, image.grid, workspace, result))
 
 
 def _rejected_rows(
-    unit: UnitId,
-    decisions: Sequence[RoiDecision],
-    before: int,
-    drawn_on: str | None,
-    image: PlacedImage,
+    source: RegionSource, decisions: Iterable[RoiDecision], before: int
 ) -> list[RoiRow]:
     """Return a row for every segment that is no lesion; `before` regions are numbered already."""
     rejected = [(d, d.rejected) for d in decisions if d.rejected and not d.selected]
     return [
-        rejected_row(
-            unit.session,
-            number,
-            decision.roi.published,
-            drawn_on,
-            image.frame,
-            rule=decision.rule,
-            reason=reason,
-        )
+        rejected_row(source, number, decision.roi.published, reason, rule=decision.rule)
         for number, (decision, reason) in enumerate(rejected, start=before + 1)
     ]
-
-
-def _chosen(series: Sequence[RawSeries], card: Card, result: SessionAnnotations) -> list[RawSeries]:
-    """Return the segmentation objects to read, by the card's policy for several of them."""
-    single = [RawSeries(s.kind, s.identifier, [d], s.header) for s in series for d in s.datasets]
-    counting = [raw for raw in single if not is_rejected(raw.datasets[0])]
-    ordered = sorted(counting, key=lambda raw: (in_order(_made(raw)), _identifier(raw)))
-    policy = card.annotations.structure_sets
-    if len(counting) < len(single):
-        left = len(single) - len(counting)
-        rejected = Reason("annotation_rejected_by_author")
-        result.warnings.append(f"{left} of {len(single)} segmentations left out: {rejected}")
-    if not ordered and single:
-        result.refused = Reason("segmentations_all_rejected", n_single=len(single))
-    elif not ordered and card.annotations.required:
-        result.refused = Reason("annotations_missing")
-    if len(ordered) < 2 or policy == "all":
-        return ordered
-    if policy == "refuse":
-        result.refused = Reason("segmentations_several", n_segmentations=len(ordered))
-        return []
-    undecided = _undecided(ordered)
-    if undecided:
-        result.refused = Reason("segmentation_latest_unknown", found=undecided)
-        return []
-    result.notes.append(f"the latest of {len(ordered)} segmentations was taken")
-    return ordered[-1:]
-
-
-def _undecided(ordered: Sequence[RawSeries]) -> str:
-    """Return why the latest of several segmentations is not known, or an empty text."""
-    stamps = [_made(raw) for raw in ordered]
-    if None in stamps:
-        return f"{stamps.count(None)} of {len(ordered)} segmentations have no date (ContentDate)"
-    if one_is_latest(stamps):
-        return ""
-    several = 1 + sum(not is_later(stamps[-1], one) for one in stamps[:-1])
-    return f"{several} of {len(ordered)} segmentations may be the latest"
-
-
-def _made(raw: RawSeries) -> Moment | None:
-    return made_at(raw.datasets[0], MADE)
-
-
-def _identifier(raw: RawSeries) -> str:
-    return str(raw.datasets[0].get("SOPInstanceUID", ""))
 
 
 def _onto(mask: sitk.Image, image: PlacedImage, name: str) -> NDArray[np.generic]:

@@ -13,7 +13,7 @@ from cta_data.engine import (
     Unit,
     Workspace,
 )
-from cta_data.pipeline.convert.annotations import SessionAnnotations, convert_annotations
+from cta_data.pipeline.convert.annotations import convert_annotations
 from cta_data.pipeline.convert.clinical import link_rows
 from cta_data.pipeline.convert.files import convert_file_images, session_files
 from cta_data.pipeline.convert.image_rows import ConvertedImages
@@ -22,6 +22,7 @@ from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.pipeline.convert.masks import convert_masks
 from cta_data.pipeline.convert.registration_objects import convert_registrations
 from cta_data.pipeline.convert.segmentations import convert_segmentations, segmentations_count
+from cta_data.pipeline.convert.session_annotations import SessionAnnotations
 from cta_data.study.tables import SessionRow
 
 
@@ -47,8 +48,8 @@ def run(unit: Unit[ConvertInputs], workspace: Workspace) -> Outcome:
     subject = SessionRow(
         session=unit.session,
         **_published({**images.person, **(unit.given.person or {})}),
-        annotation_technique=annotations.drawn_on,
-        quality=card.quality_of(annotations.drawn_on),
+        annotation_techniques=tuple(sorted(set(annotations.techniques))) or None,
+        qualities=_qualities(card, annotations) or None,
         form=form,
         missing=tuple(images.missing),
         licence=card.cohort.licence,
@@ -62,6 +63,12 @@ def run(unit: Unit[ConvertInputs], workspace: Workspace) -> Outcome:
         warnings=images.warnings + annotations.warnings,
         refused=annotations.refused,
     )
+
+
+def _qualities(card: Card, annotations: SessionAnnotations) -> tuple[str, ...]:
+    """Return the qualities of a session's annotations, in the order of their techniques."""
+    found = [card.quality_of(technique) for technique in sorted(set(annotations.techniques))]
+    return tuple(quality for quality in found if quality)
 
 
 def _published(person: Mapping[str, Any]) -> dict[str, Any]:

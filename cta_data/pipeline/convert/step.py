@@ -28,7 +28,7 @@ from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, ClinicalLinkRow, ImageRow, RoiRow, SessionRow
 
-VERSION = 9
+VERSION = 10
 
 
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cta_data.reports.counted_lesions import counted_lesions
 from cta_data.reports.table_1.layout import (
     table_1_in_print,
     table_html,
@@ -32,4 +33,4 @@ __all__ = [
 
 def table_1(study: Study) -> pd.DataFrame:
     """Return Table 1 of the paper for a study; see `population_table` for its columns."""
-    return population_table(study.subjects(), study.images(), study.lesions())
+    return population_table(study.subjects(), study.images(), counted_lesions(study))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,18 +34,20 @@ def assign_populations(
     Returns
     -------
     pandas.DataFrame
-        The rows of `subjects` in the order of cohort, subject and session, with the columns
-        population, grid (technique whose grid the lesions were drawn on) and standing:
-        `evaluated`, `unannotated` (counts as a patient, has no lesions to score) or `left out`.
+        The rows of `subjects` in the order of cohort, subject and session, one a source technique,
+        with the columns population, grid (technique whose grid the lesions were drawn on) and
+        standing: `evaluated`, `unannotated` (counts as a patient, has no lesions to score) or
+        `left out`.
     """
     number = subjects["session"].str.zfill(8)
     rows = subjects.assign(_order=number).sort_values(["cohort", "subject", "_order"])
     rows = rows.drop(columns="_order").reset_index(drop=True)
+    rows = _one_row_a_technique(rows)
     partition = rows["partition"]
     excluded = (partition == "excluded").fillna(False).astype(bool)
     in_trial = partition.isna() | partition.isin(["train", "test"])
     split = rows["cohort"].isin(rows.loc[in_trial, "cohort"])
-    rows["grid"] = rows["annotation_technique"].fillna(rows["quality"].map(TECHNIQUE_OF_QUALITY))
+    rows["grid"] = rows["annotation_technique"]
     spelling = {name.lower(): name for name in known}
     names = [
         _name(*values)
@@ -64,6 +67,36 @@ def assign_populations(
         [converted & named & ~excluded, converted & without], [EVALUATED, UNANNOTATED], LEFT_OUT
     )
     return rows
+
+
+def _one_row_a_technique(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for every source technique of a session, with the quality that it has there.
+
+    Who was annotated on two techniques belongs to the populations of both.
+    """
+    pairs = [
+        _pairs(techniques, qualities)
+        for techniques, qualities in zip(
+            rows["annotation_techniques"], rows["qualities"], strict=True
+        )
+    ]
+    many = rows.drop(columns=["annotation_techniques", "qualities"]).assign(
+        _pair=pd.Series(pairs, index=rows.index, dtype=object)
+    )
+    many = many.explode("_pair", ignore_index=True)
+    for place, name in enumerate(("annotation_technique", "quality")):
+        many[name] = pd.array([pair[place] for pair in many["_pair"]], dtype="string")
+    return many.drop(columns="_pair")
+
+
+def _pairs(techniques: Any, qualities: Any) -> list[tuple[str | None, str | None]]:
+    names = [] if techniques is None else list(techniques)
+    known = [] if qualities is None else list(qualities)
+    if not names:
+        names = [TECHNIQUE_OF_QUALITY.get(quality) for quality in known]
+    if len(known) != len(names):
+        known = [None] * len(names)
+    return list(zip(names, known, strict=True)) or [(None, None)]
 
 
 def _name(cohort: str, technique: str, partition: str, split: bool) -> str | None:

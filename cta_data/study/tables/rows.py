@@ -31,8 +31,8 @@ class SessionRow(TableRow):
     age_years: float | None = None
     primary_tumour: str | None = None
     prior_brain_radiotherapy: str | None = None
-    annotation_technique: str | None = None
-    quality: str | None = None
+    annotation_techniques: tuple[str, ...] | None = None
+    qualities: tuple[str, ...] | None = None
     form: str | None = None
     missing: tuple[str, ...] | None = None
     partition: str | None = None
@@ -77,14 +77,22 @@ class ImageRow(TableRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationRow(TableRow):
-    """One annotation as delivered: the delineated lesions of a session."""
+    """One annotation: what one reader delineated on one technique of a session, in one version."""
 
     TABLE: ClassVar[str] = "annotations"
 
     session: SessionId
-    annotation: int
+    annotation: str
+    reader: str
     drawn_on: str
     quality: str | None = None
+    version: int = 1
+    parents: tuple[str, ...] | None = None
+    origin: str = "delivered"
+    status: str = "current"
+    author: str | None = None
+    date: str | None = None
+    reason: str | None = None
     space: str
     form: str
     n_lesions: int
@@ -103,6 +111,7 @@ class RoiRow(TableRow):
     structure_set: int
     roi_number: int
     source_roi: str
+    annotation: str | None = None
     interpreted_type: str | None = None
     drawn_on: str | None = None
     frame: int | None = None
@@ -160,10 +169,12 @@ class VariantRow(TableRow):
     TABLE: ClassVar[str] = "variants"
 
     session: SessionId
-    quality: str
+    annotation: str
     grid: str
+    quality: str
     labels_path: str
     mask_path: str
+    account_path: str
     annex_key: str | None = None
     n_drawn: int | None = None
     n_arrived: int | None = None
@@ -177,7 +188,7 @@ class TransferCheckRow(TableRow):
     TABLE: ClassVar[str] = "transfer_checks"
 
     session: SessionId
-    quality: str
+    annotation: str
     grid: str
     lesion_id: int
     volume_ratio: float | None = None
@@ -232,9 +243,10 @@ class MeasuredLesionRow(TableRow):
     TABLE: ClassVar[str] = "lesions"
 
     session: SessionId
+    annotation: str
+    grid: str
     lesion_id: int
     quality: str
-    grid: str
     volume_mm3: float | None = None
     volume_cm3: float | None = None
     n_voxels: int | None = None

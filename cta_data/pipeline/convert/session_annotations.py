@@ -1,0 +1,121 @@
+"""What the delineations of one session gave: annotations, rows of regions, notes and problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cta_data.cohorts.card import Card
+from cta_data.engine import Workspace, content_key
+from cta_data.pipeline.convert.annotation_rows import rejected_columns
+from cta_data.reasons import Reason
+from cta_data.redaction import Redactor
+from cta_data.study.annotations import CURRENT, SUPERSEDED, annotation_name
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import AnnotationRow, RoiRow
+
+
+@dataclass(frozen=True)
+class NewAnnotation:
+    """An annotation to be written: its columns that do not depend on what is in its file.
+
+    `space` is the image that it lies on.
+    """
+
+    name: str
+    reader: str
+    drawn_on: str
+    quality: str | None
+    version: int
+    space: str
+    status: str = CURRENT
+    reason: Reason | None = None
+
+
+def new_annotation(
+    card: Card, *, reader: str, drawn_on: str, space: str, version: int = 1, latest: int = 1
+) -> NewAnnotation:
+    """Return an annotation as delivered; it is superseded where a later version counts."""
+    quality = card.quality_of(drawn_on)
+    older = version < latest
+    return NewAnnotation(
+        annotation_name(quality or drawn_on, reader, version),
+        reader,
+        drawn_on,
+        quality,
+        version,
+        space,
+        SUPERSEDED if older else CURRENT,
+        Reason("annotation_older") if older else None,
+    )
+
+
+@dataclass
+class SessionAnnotations:
+    """What the structure sets, segmentations or masks of a session gave.
+
+    `names` are the names of regions without identity, by structure set and published name: to join
+    tables by, not to be kept. `redactor` finds the session's patient. `techniques` are those that
+    somebody delineated on.
+    """
+
+    rows: list[RoiRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    techniques: list[str] = field(default_factory=list)
+    names: dict[tuple[int, str], str] = field(default_factory=dict)
+    refused: Reason | None = None
+    redactor: Redactor | None = None
+    written: list[AnnotationRow] = field(default_factory=list)
+    _writers: list[Callable[[], None]] = field(default_factory=list)
+
+    def write_last(self, writer: Callable[[], None]) -> None:
+        """Have an annotation written when the whole session is known to be usable."""
+        self._writers.append(writer)
+
+    def finish(self) -> None:
+        """Write all annotations, or none where something keeps the session from being used."""
+        for writer in self._writers if not self.refused else ():
+            writer()
+
+    def refuse(self, reason: Reason | None) -> None:
+        """Keep the session from being used; the first reason stays."""
+        self.refused = self.refused or reason
+
+    def add(
+        self,
+        session: SessionId,
+        new: NewAnnotation,
+        form: str,
+        n_lesions: int,
+        path: str,
+        workspace: Workspace,
+        names_path: str | None = None,
+    ) -> None:
+        """List an annotation that was written."""
+        row = AnnotationRow(
+            session=session,
+            annotation=new.name,
+            reader=new.reader,
+            drawn_on=new.drawn_on,
+            quality=new.quality,
+            version=new.version,
+            status=new.status,
+            reason=str(new.reason) if new.reason else None,
+            space=new.space,
+            form=form,
+            n_lesions=n_lesions,
+            path=path,
+            names_path=names_path,
+            annex_key=content_key(workspace.write(path)),
+        )
+        self.written.append(row)
+
+    def change_rows(self, of: Callable[[RoiRow], bool], **columns: Any) -> None:
+        """Change columns of the rows that a condition holds for."""
+        self.rows = [replace(row, **columns) if of(row) else row for row in self.rows]
+
+    def reject_rows(self, of: Callable[[RoiRow], bool], reason: Reason | None) -> None:
+        """Say of regions why they do not count."""
+        self.change_rows(of, selected=False, **rejected_columns(reason))

@@ -1,0 +1,39 @@
+"""The lesions that reports count: those of the annotation by which a session is judged."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cta_data.reasons import Reason
+from cta_data.study.annotations import choose_annotation
+from cta_data.study.session_id import SessionId
+from cta_data.study.study import Study
+from cta_data.study.tables import AnnotationRow
+
+KEY = ("cohort", "subject", "session", "annotation")
+
+
+def counted_lesions(study: Study) -> pd.DataFrame:
+    """Return the rows of the table `lesions` that count.
+
+    Of several annotations of one quality of a session those of one count: the one that `evaluation`
+    of study.toml names. Where it names none of them, the first by name counts.
+    """
+    lesions = study.lesions()
+    counted = set()
+    for session, found in _by_session(study).items():
+        for quality in {one.quality for one in found if one.quality}:
+            own = sorted((a for a in found if a.quality == quality), key=lambda a: a.annotation)
+            chosen = choose_annotation(own, quality, study.configuration.evaluation)
+            name = own[0].annotation if isinstance(chosen, Reason) else chosen.annotation
+            counted.add((*session, name))
+    keys = zip(*(lesions[name] for name in KEY), strict=True)
+    is_counted = pd.Series([key in counted for key in keys], lesions.index, dtype=bool)
+    return lesions[is_counted].reset_index(drop=True)
+
+
+def _by_session(study: Study) -> dict[SessionId, list[AnnotationRow]]:
+    found: dict[SessionId, list[AnnotationRow]] = {}
+    for row in study.tables.rows(AnnotationRow):
+        found.setdefault(row.session, []).append(row)
+    return found

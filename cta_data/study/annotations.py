@@ -1,0 +1,82 @@
+"""What annotations of a session are called, and which of several counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from cta_data.cohorts.readers import UNKNOWN_READER
+from cta_data.reasons import Reason
+from cta_data.study.configuration import AnnotationChoice
+from cta_data.study.tables import AnnotationRow
+
+CURRENT, SUPERSEDED, REJECTED = "current", "superseded", "rejected"
+"""Status of an annotation."""
+DELIVERED, CORRECTED, CONSENSUS = "delivered", "corrected", "consensus"
+"""Origin of an annotation."""
+
+
+def annotation_name(group: str, reader: str, version: int) -> str:
+    """Return the name of an annotation within its session, as it stands in names of files.
+
+    Parameters
+    ----------
+    group
+        Its quality; its source technique where no group of the card has that.
+    """
+    by = "" if reader == UNKNOWN_READER else reader
+    return f"{group}{by}{f'v{version}' if version > 1 else ''}"
+
+
+def choose_annotation(
+    annotations: Iterable[AnnotationRow], quality: str, choice: AnnotationChoice
+) -> AnnotationRow | Reason:
+    """Return the annotation of a quality that counts for a session, or why there is none.
+
+    A consensus counts only where it is asked for.
+    """
+    of_quality = [one for one in annotations if one.quality == quality]
+    found = [one for one in of_quality if _is_meant(one, choice)]
+    if choice.annotation == "newest" and len(found) > 1:
+        dates = sorted(one.date or "" for one in found)
+        if dates[0] and dates[-1] != dates[-2]:
+            found = [one for one in found if one.date == dates[-1]]
+    if len(found) == 1:
+        return found[0]
+    names = tuple(one.annotation for one in found)
+    if names:
+        return Reason("annotations_several", quality=quality, annotations=names)
+    return Reason(
+        "annotation_not_there",
+        quality=quality,
+        wanted=_in_words(choice),
+        annotations=tuple(one.annotation for one in of_quality) or ("none",),
+    )
+
+
+def versions_wanted(choices: Iterable[AnnotationChoice]) -> frozenset[int]:
+    """Return the versions of annotations that are asked for by number."""
+    return frozenset(one.version for one in choices if one.version is not None)
+
+
+def is_wanted(annotation: AnnotationRow, versions: Collection[int]) -> bool:
+    """Return whether an annotation is transferred: it is current, or asked for by its version."""
+    if annotation.status == REJECTED:
+        return False
+    return annotation.status == CURRENT or annotation.version in versions
+
+
+def _is_meant(one: AnnotationRow, choice: AnnotationChoice) -> bool:
+    if (one.origin == CONSENSUS) != (choice.annotation == "consensus"):
+        return False
+    if choice.reader and one.reader != choice.reader:
+        return False
+    if choice.version is None:
+        return one.status == CURRENT
+    return one.version == choice.version and one.status != REJECTED
+
+
+def _in_words(choice: AnnotationChoice) -> str:
+    parts = [f"reader {choice.reader}"] if choice.reader else []
+    parts += [f"version {choice.version}"] if choice.version is not None else []
+    parts += ["consensus"] if choice.annotation == "consensus" else []
+    return ", ".join(parts) or "current"
