@@ -123,7 +123,7 @@ def test_rules_that_name_two_readers_decide_nothing(tmp_path: Path) -> None:
     rules = [*READERS, {"code": "R3", "where": {"StructureSetLabel": "first"}}]
     sets = [by_reader("1", "first", FIRST, GTV_1=(0, 0, 0))]
     result, workspace = converted(tmp_path, IMAGES, sets, card(readers=rules))
-    require_reason(result.refused, "reader_ambiguous", readers=["R1", "R3"])
+    require_reason(result.refused, "reader_ambiguous", readers=("R1", "R3"))
     assert workspace.outputs() == []
 
 

@@ -49,7 +49,7 @@ def lesion(number: int = 1, ratio: float = 1.0, shift: float = 0.0, **more: obje
 
 def entry(subject: str, *lesions: LesionEntry, failures: tuple[str, ...] = ()) -> SessionEntry:
     picture = PagePicture(f"{subject}.png", 1320, 480, f"Checkerboards of subject {subject}")
-    drawn = ((1, replace(picture, file=f"{subject}_1.png")),) if lesions else ()
+    drawn = ((("HAQ", 1), replace(picture, file=f"{subject}_1.png")),) if lesions else ()
     state = FAILED if failures else PASSED
     about = {"registration": picture, "failures": failures, "lesions": lesions, "pictures": drawn}
     return SessionEntry(SessionId("internal", subject, "1"), state, **about)  # type: ignore[arg-type]
