@@ -1,0 +1,126 @@
+"""Masks of several readers, on several techniques: each reader's are an annotation of their own."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from helpers.command_line import run_cta
+from helpers.new_study import new_study
+
+from cta_data.formats.nifti.image import read_image
+from cta_data.study.study import Study
+
+pytestmark = pytest.mark.slow
+
+CARD = """
+[cohort]
+name = "own"
+title = "Files of several readers"
+licence = "none"
+access = "public"
+how_to_get = "It is on this disk."
+
+[geometry]
+coregistered = true
+shows_head = false
+skull_stripped = true
+
+[[files]]
+path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/t1\\.nii\\.gz$'
+role = "image"
+technique = "MPRAGE"
+phase = "late"
+
+[[files]]
+path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/space\\.nii\\.gz$'
+role = "image"
+technique = "SPACE"
+phase = "late"
+
+[[files]]
+path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/naq\\.nii\\.gz$'
+role = "mask"
+reader = "R1"
+
+[[files]]
+path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/haq_(?P<reader>R\\d)\\.nii\\.gz$'
+role = "mask"
+drawn_on = "SPACE"
+
+[masks]
+lesion_values = [1]
+
+[groups.NAQ]
+drawn_on = "MPRAGE"
+
+[groups.HAQ]
+drawn_on = "SPACE"
+"""
+SHAPE = (16, 16, 16)
+LESIONS = {"naq": [(4, 4, 4)], "haq_R1": [(4, 4, 4), (10, 10, 10)], "haq_R2": [(10, 10, 10)]}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """One patient, measured: one reader on both techniques, a second one on SPACE alone."""
+    work = tmp_path_factory.mktemp("readers")
+    folder = work / "raw" / "p1" / "1"
+    folder.mkdir(parents=True)
+    image = np.zeros(SHAPE, np.int16)
+    image[2:14, 2:14, 2:14] = np.random.default_rng(1).integers(100, 200, (12, 12, 12))
+    for number, name in enumerate(("t1", "space"), start=1):
+        nib.save(nib.Nifti1Image(image * number, np.eye(4)), folder / f"{name}.nii.gz")
+    for name, corners in LESIONS.items():
+        mask = np.zeros(SHAPE, np.uint8)
+        for x, y, z in corners:
+            mask[x : x + 2, y : y + 2, z : z + 2] = 1
+        nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / f"{name}.nii.gz")
+    (work / "own.toml").write_text(CARD, "utf-8")
+    new_study(work / "study", own="own")
+    place = ("--study", str(work / "study"))
+    source = (str(work / "raw"), "--card", str(work / "own.toml"))
+    assert run_cta("add", "own", *source, *place).code == 0
+    for step in ("convert", "register", "transfer", "strip", "measure"):
+        outcome = run_cta(step, *place)
+        assert outcome.code == 0, outcome.text
+    return Study(work / "study")
+
+
+def test_every_reader_has_an_annotation_on_each_technique(study: Study) -> None:
+    """Readers are told apart by the card's rule or by the path; quality follows the technique."""
+    rows = study.query(
+        "select annotation, reader, quality, drawn_on, n_lesions, status from annotations "
+        "order by annotation"
+    )
+    assert rows.values.tolist() == [
+        ["HAQR1", "R1", "HAQ", "SPACE", 2, "current"],
+        ["HAQR2", "R2", "HAQ", "SPACE", 1, "current"],
+        ["NAQR1", "R1", "NAQ", "MPRAGE", 1, "current"],
+    ]
+    assert [list(one) for one in study.subjects()["qualities"]] == [["NAQ", "HAQ"]]
+
+
+def test_every_annotation_is_on_every_grid_with_its_own_lesions(study: Study) -> None:
+    """Numbers start anew in each annotation, and no lesion of one is in the labels of another."""
+    lesions = study.query(
+        "select annotation, grid, count(*) as n, sum(n_voxels) as voxels from lesions group by all"
+    )
+    found = {(row.annotation, row.grid): (row.n, row.voxels) for row in lesions.itertuples()}
+    wanted = {"HAQR1": (2, 16), "HAQR2": (1, 8), "NAQR1": (1, 8)}
+    assert found == {
+        (name, grid): counts for name, counts in wanted.items() for grid in ("MPRAGE", "SPACE")
+    }
+    for row in study.table("variants").itertuples():
+        voxels = sum(read_image(study.root / row.labels_path)[:] > 0)
+        assert voxels == wanted[row.annotation][1]
+
+
+def test_regions_say_which_annotation_they_are_part_of(study: Study) -> None:
+    """Each region once, under the annotation of its mask."""
+    rois = study.query("select annotation, count(*) as n from rois where selected group by all")
+    assert dict(zip(rois["annotation"], rois["n"], strict=True)) == {
+        "HAQR1": 1,
+        "HAQR2": 1,
+        "NAQR1": 1,
+    }
