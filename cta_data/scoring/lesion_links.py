@@ -62,7 +62,7 @@ _Numbers = tuple[int | None, int | None, HowLinked]
 
 
 @dataclass(frozen=True)
-class LesionLink:
+class LinkedLesions:
     """A lesion of each annotation, or of one alone.
 
     Attributes
@@ -109,7 +109,7 @@ def link_lesions(
     *,
     distance_mm: float = DISTANCE_MM,
     part_share: Fraction = PART_SHARE,
-) -> tuple[LesionLink, ...]:
+) -> tuple[LinkedLesions, ...]:
     """Link the lesions of two label volumes on one grid; see the module for the rules.
 
     Parameters
@@ -126,7 +126,7 @@ def link_lesions(
 
     Returns
     -------
-    tuple of LesionLink
+    tuple of LinkedLesions
         Ordered by first id, then by second id; lesions of the second annotation alone come last.
 
     Raises
@@ -152,7 +152,7 @@ def link_labelled(
     *,
     distance_mm: float = DISTANCE_MM,
     part_share: Fraction = PART_SHARE,
-) -> tuple[LesionLink, ...]:
+) -> tuple[LinkedLesions, ...]:
     """Link lesions that were found already; see `link_lesions`."""
     shapes = first.instances.runs.shape, second.instances.runs.shape
     if shapes[0] != shapes[1]:
@@ -259,7 +259,7 @@ def _described(
     found: Sequence[_Numbers],
     overlaps: Overlaps,
     step: NDArray[np.float64],
-) -> tuple[LesionLink, ...]:
+) -> tuple[LinkedLesions, ...]:
     """Return the links with ids and measurements, in the order of ids."""
     voxel_mm3 = float(np.prod(step))
     shared = {(i, j): both for i, j, both in zip(*(o.tolist() for o in overlaps), strict=True)}
@@ -273,7 +273,7 @@ def _described(
             dice = 2 * shared.get((i, j), 0) / (sizes[0][i] + sizes[1][j])
             distance = math.dist(places[0][i], places[1][j])
         links.append(
-            LesionLink(
+            LinkedLesions(
                 first=None if i is None else ids[0][i],
                 second=None if j is None else ids[1][j],
                 how=how,
@@ -286,6 +286,6 @@ def _described(
     return tuple(sorted(links, key=_by_ids))
 
 
-def _by_ids(link: LesionLink) -> tuple[float, float]:
+def _by_ids(link: LinkedLesions) -> tuple[float, float]:
     first = math.inf if link.first is None else link.first
     return first, -math.inf if link.second is None else link.second

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from cta_data.errors import DataRefused
 from cta_data.scoring.labelled import labelled_lesions
-from cta_data.scoring.lesion_links import LesionLink, link_lesions
+from cta_data.scoring.lesion_links import LinkedLesions, link_lesions
 
 CUBES = (1.0, 1.0, 1.0)
 Box = tuple[int, slice]
@@ -32,7 +32,7 @@ def row(*boxes: Box, length: int = 40) -> np.ndarray:
     return labels
 
 
-def names(links: tuple[LesionLink, ...]) -> list[tuple[int | None, int | None, str]]:
+def names(links: tuple[LinkedLesions, ...]) -> list[tuple[int | None, int | None, str]]:
     return [(link.first, link.second, link.how) for link in links]
 
 
