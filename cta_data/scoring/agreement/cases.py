@@ -101,8 +101,10 @@ def link_case(
     DataRefused, ValueError
         As `link_lesions`.
     """
-    volumes = [labelled_lesions(labels) for labels in (first, second)]
-    links = link_labelled(*volumes, spacing_mm, distance_mm=distance_mm, part_share=part_share)
+    volumes = labelled_lesions(first), labelled_lesions(second)
+    links = link_labelled(
+        volumes[0], volumes[1], spacing_mm, distance_mm=distance_mm, part_share=part_share
+    )
     numbers = [{one: n for n, one in enumerate(found.ids.tolist())} for found in volumes]
     surfaces: list[PairSurfaces | None] = []
     for link in links:
