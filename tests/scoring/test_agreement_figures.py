@@ -322,6 +322,16 @@ def test_the_same_call_gives_the_same_bits_and_the_seed_matters() -> None:
     assert one.overall.dice.low != other.overall.dice.low
 
 
+def test_the_order_of_cases_has_no_influence() -> None:
+    """The same bits in any order."""
+    cases = [
+        replace(link_case(a, b, (1, 1, 1), patient=p), case=str(n))
+        for n, (a, b, p) in enumerate(phantom_cases(6))
+    ]
+    found = [summarise_agreement(some, resamples=200) for some in (cases, cases[::-1])]
+    assert repr(found[0]) == repr(found[1])
+
+
 def test_intervals_cover_what_they_should() -> None:
     """Of 100 studies of 30 patients with alike lesions, about 95 % of the intervals hold the truth.
 

@@ -141,6 +141,39 @@ def test_lesions_that_touch_stay_apart() -> None:
     assert found.instances.voxels.tolist() == [3, 4]
 
 
+def test_what_was_planted_comes_back() -> None:
+    """Of 512 lesions some are missed, divided or joined by plan; all ids are shuffled."""
+    rng = np.random.default_rng(11)
+    plan = ["overlap"] * 362 + ["first_only"] * 40 + ["second_only"] * 60 + ["split"] * 30
+    plan += ["merge"] * 20
+    rng.shuffle(plan)
+    places = np.array(list(itertools.product(range(8), repeat=3))) * 12 + 3
+    ids = [iter((rng.permutation(1100) + 1).tolist()) for _ in range(2)]
+    volumes = [np.zeros((96, 96, 96), np.uint16) for _ in range(2)]
+
+    def paint(side: int, corner: np.ndarray, size: tuple[int, ...]) -> int:
+        z, y, x = (slice(int(a), int(a) + n) for a, n in zip(corner, size, strict=True))
+        lesion = int(next(ids[side]))
+        volumes[side][z, y, x] = lesion
+        return lesion
+
+    expected: set[tuple[int | None, int | None, str]] = set()
+    for how, place in zip(plan, places, strict=True):
+        whole, moved = (3, 4, 6), place + rng.integers(-1, 2, 3)
+        if how in ("split", "merge"):
+            one = 0 if how == "split" else 1
+            large = paint(one, place, whole)
+            beside = place + np.array([0, 0, 4])
+            parts = [paint(1 - one, place, (3, 4, 3)), paint(1 - one, beside, (3, 4, 2))]
+            for part, link in zip(parts, ("overlap", how), strict=True):
+                expected.add((large, part, link) if how == "split" else (part, large, link))
+        else:
+            first = paint(0, place, whole) if how != "second_only" else None
+            second = paint(1, moved, whole) if how != "first_only" else None
+            expected.add((first, second, how))
+    assert set(names(link_lesions(*volumes, CUBES))) == expected
+
+
 @pytest.mark.parametrize("both", [True, False])
 def test_empty_volumes(both: bool) -> None:
     """Nothing gives no link; one annotation's lesions alone are its own."""
