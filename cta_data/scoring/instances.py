@@ -60,7 +60,7 @@ def instances_of_voxels(
     index: Positions, shape: tuple[int, int, int], convention: Convention
 ) -> Instances:
     """Find the instances of the voxels with these flat indices (x fastest), ascending."""
-    return _described(*_components(index, shape, convention))
+    return instances_of_runs(*_components(index, shape, convention))
 
 
 def instances_by_value(
@@ -86,7 +86,7 @@ def instances_by_value(
     numbers = np.concatenate([of_run + n for (_, of_run), n in zip(parts, before, strict=True)])
     order = np.argsort(first)
     joined = Runs(shape, parts[0][0].pad, first[order], last[order])
-    return _described(joined, in_order_of_appearance(numbers[order]))
+    return instances_of_runs(joined, in_order_of_appearance(numbers[order]))
 
 
 def _components(
@@ -102,7 +102,8 @@ def _components(
     return runs, joined_by_dilation(runs, parts, convention.connectivity, radius)
 
 
-def _described(runs: Runs, of_run: Positions) -> Instances:
+def instances_of_runs(runs: Runs, of_run: Positions) -> Instances:
+    """Return the instances that runs are made of; ``of_run`` is numbered by first appearance."""
     count = int(of_run.max()) + 1 if len(of_run) else 0
     lengths = runs.lengths
     voxels = np.bincount(of_run, lengths, count).astype(np.int64)

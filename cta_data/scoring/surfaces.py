@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cta_data.imaging.geometry.surfaces import surface_distances
+from cta_data.imaging.geometry.surfaces import Distances, surface_distances
 from cta_data.scoring.instances import Instances
 
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -47,6 +47,16 @@ def lesion_distances(
     spacing_mm: Sequence[float] | NDArray[np.float64],
 ) -> SurfaceDistances:
     """Return the distances of two instances (numbers from 0); ``spacing_mm`` is along x, y, z."""
+    return summary_of(*distances_of_pair(reference, predicted, pair, spacing_mm))
+
+
+def distances_of_pair(
+    reference: Instances,
+    predicted: Instances,
+    pair: tuple[int, int],
+    spacing_mm: Sequence[float] | NDArray[np.float64],
+) -> tuple[Distances, Distances]:
+    """Return the distance (mm) of each surface voxel of two instances to the other, both ways."""
     return _between(
         _runs(reference, reference.of_run == pair[0]),
         _runs(predicted, predicted.of_run == pair[1]),
@@ -60,7 +70,19 @@ def mask_distances(
     """Return the distances of two whole masks."""
     every = (_runs(one, np.ones(len(one.of_run), bool)) for one in (reference, predicted))
     first, second = every
-    return _between(first, second, spacing_mm)
+    if not first.shape[1] or not second.shape[1]:
+        return NOTHING
+    return summary_of(*_between(first, second, spacing_mm))
+
+
+def summary_of(there: Distances, back: Distances) -> SurfaceDistances:
+    """Return the figures of distances from a surface to another and back; neither is empty."""
+    together = np.concatenate([there, back])
+    return SurfaceDistances(
+        float(together.max()),
+        float(max(np.percentile(there, 95), np.percentile(back, 95))),
+        float(together.mean()),
+    )
 
 
 def _runs(instances: Instances, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -73,19 +95,11 @@ def _between(
     first: NDArray[np.int64],
     second: NDArray[np.int64],
     spacing_mm: Sequence[float] | NDArray[np.float64],
-) -> SurfaceDistances:
-    if not first.shape[1] or not second.shape[1]:
-        return NOTHING
+) -> tuple[Distances, Distances]:
     both = np.concatenate([first, second], axis=1)
     low, high = both[:3].min(axis=1), both[[0, 1, 3]].max(axis=1) + 1
     step = [float(mm) for mm in spacing_mm][::-1]
-    there, back = surface_distances(_filled(first, low, high), _filled(second, low, high), step)
-    together = np.concatenate([there, back])
-    return SurfaceDistances(
-        float(together.max()),
-        float(max(np.percentile(there, 95), np.percentile(back, 95))),
-        float(together.mean()),
-    )
+    return surface_distances(_filled(first, low, high), _filled(second, low, high), step)
 
 
 def _filled(

@@ -88,7 +88,7 @@ def bootstrap_interval(
 
     estimate = float(of(numbers)) if len(numbers) else math.nan
     is_constant = len(numbers) > 0 and np.ptp(numbers) <= resolution_of(numbers)
-    return _bootstrapped(estimate, drawn, len(numbers), is_constant, confidence, resamples, seed)
+    return bootstrapped(estimate, drawn, len(numbers), is_constant, confidence, resamples, seed)
 
 
 def cluster_mean_interval(
@@ -131,7 +131,7 @@ def cluster_mean_interval(
 
     estimate = float(sums.sum() / sizes.sum()) if len(sums) else math.nan
     is_constant = len(sums) > 0 and np.ptp(sums / sizes) <= resolution_of(numbers)
-    return _bootstrapped(estimate, drawn, len(sums), is_constant, confidence, resamples, seed)
+    return bootstrapped(estimate, drawn, len(sums), is_constant, confidence, resamples, seed)
 
 
 def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
@@ -177,7 +177,7 @@ def _by_cluster(numbers: np.ndarray, clusters: Sequence[object]) -> tuple[np.nda
     return np.bincount(index, weights=numbers, minlength=len(positions)), sizes
 
 
-def _bootstrapped(
+def bootstrapped(
     estimate: float,
     drawn: Drawn,
     n: int,
@@ -186,7 +186,7 @@ def _bootstrapped(
     resamples: int,
     seed: int,
 ) -> Interval:
-    """Return the interval of a statistic of n observations."""
+    """Return the interval of a statistic of n observations, which ``drawn`` computes."""
     _check_confidence(confidence)
     if n < FEWEST:
         return Interval(estimate, math.nan, math.nan, "none", confidence, n)
