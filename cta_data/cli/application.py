@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from cta_data.cli.accept import accept
 from cta_data.cli.add import add
+from cta_data.cli.agreement import agreement
 from cta_data.cli.audit import audit
 from cta_data.cli.build import build
 from cta_data.cli.bundles import with_bundles
@@ -48,8 +49,18 @@ from cta_data.versioning.tools import use_environment_tools
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
-COMMANDS += [report, pictures, accept, distribution, compare, rasterize, transfer_mask, score]
-COMMANDS += [evaluate, audit, trace, train, predict, experiment, demo]
+COMMANDS += [
+    report,
+    pictures,
+    accept,
+    agreement,
+    distribution,
+    compare,
+    rasterize,
+    transfer_mask,
+    score,
+]
+COMMANDS += [transfer_mask, score, evaluate, audit, trace, train, predict, experiment, demo]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,
     "export": export,

@@ -18,7 +18,15 @@ from cta_data.pipeline.recorded import remove_emptied_outputs, require_recorded
 from cta_data.pipeline.register import REGISTER
 from cta_data.pipeline.transfer import TRANSFER
 from cta_data.study.distribution import restrict_cohort
-from cta_data.study.layout import BUILDS, HOME, MANIFESTS, MODELS, PREDICTIONS, REFERENCES
+from cta_data.study.layout import (
+    AGREEMENT,
+    BUILDS,
+    HOME,
+    MANIFESTS,
+    MODELS,
+    PREDICTIONS,
+    REFERENCES,
+)
 from cta_data.study.study import CONFIGURATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity, save
 from cta_data.versioning.provenance import commit_run
@@ -155,7 +163,7 @@ def _commit_configuration(study: Study) -> None:
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
-    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES]
+    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES, AGREEMENT]
     paths += [study.cohort_path(c) for c in study.cohorts_here]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)

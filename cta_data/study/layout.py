@@ -22,6 +22,8 @@ HOME = "index.html"
 PICTURES = "evaluation/pictures"
 PICTURES_PAGE = f"{PICTURES}/index.html"
 AUDIT = "evaluation/audit"
+AGREEMENT = "evaluation/agreement"
+AGREEMENT_PAGE = f"{AGREEMENT}/index.html"
 TABLE_1_PAGE = "evaluation/table_1.html"
 REPOSITORIES = (
     "",

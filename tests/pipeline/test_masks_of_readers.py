@@ -7,56 +7,13 @@ import numpy as np
 import pytest
 from helpers.command_line import run_cta
 from helpers.new_study import new_study
+from helpers.readers_card import CARD
 
 from cta_data.formats.nifti.image import read_image
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 
-CARD = """
-[cohort]
-name = "own"
-title = "Files of several readers"
-licence = "none"
-access = "public"
-how_to_get = "It is on this disk."
-
-[geometry]
-coregistered = true
-shows_head = false
-skull_stripped = true
-
-[[files]]
-path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/t1\\.nii\\.gz$'
-role = "image"
-technique = "MPRAGE"
-phase = "late"
-
-[[files]]
-path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/space\\.nii\\.gz$'
-role = "image"
-technique = "SPACE"
-phase = "late"
-
-[[files]]
-path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/naq\\.nii\\.gz$'
-role = "mask"
-reader = "R1"
-
-[[files]]
-path = '(?:^|/)(?P<subject>p\\d+)/(?P<session>\\d+)/haq_(?P<reader>R\\d)\\.nii\\.gz$'
-role = "mask"
-drawn_on = "SPACE"
-
-[masks]
-lesion_values = [1]
-
-[groups.NAQ]
-drawn_on = "MPRAGE"
-
-[groups.HAQ]
-drawn_on = "SPACE"
-"""
 SHAPE = (16, 16, 16)
 LESIONS = {"naq": [(4, 4, 4)], "haq_R1": [(4, 4, 4), (10, 10, 10)], "haq_R2": [(10, 10, 10)]}
 

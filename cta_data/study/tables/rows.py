@@ -263,6 +263,30 @@ class MeasuredLesionRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LesionLinkRow(TableRow):
+    """Lesions of two annotations that are the same lesion, or one of one annotation alone."""
+
+    TABLE: ClassVar[str] = "lesion_links"
+
+    session: SessionId
+    first_annotation: str
+    second_annotation: str
+    link: int
+    grid: str
+    first_lesion: int | None = None
+    second_lesion: int | None = None
+    how: str
+    dice: float | None = None
+    centroid_distance_mm: float | None = None
+    first_volume_mm3: float | None = None
+    second_volume_mm3: float | None = None
+    mean_surface_mm: float | None = None
+    hausdorff95_mm: float | None = None
+    surface_dice_0_5mm: float | None = None
+    surface_dice_1mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow(TableRow):
     """One unit of work."""
 
@@ -317,6 +341,7 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     AcceptanceRow,
     AuditRow,
     MeasuredLesionRow,
+    LesionLinkRow,
     UnitRow,
     ModelFoldRow,
     PredictionRow,

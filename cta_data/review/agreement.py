@@ -1,0 +1,148 @@
+"""Agreement of annotations over a study: which lesions readers, or qualities, share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from cta_data.engine import Selection
+from cta_data.engine.sessions import Upstream
+from cta_data.scoring.agreement import Agreement, LinkedCase, PairSurfaces, summarise_agreement
+from cta_data.scoring.lesion_links import LinkedLesions
+from cta_data.study.annotations import CONSENSUS, CURRENT, annotation_name
+from cta_data.study.session_id import SessionId
+from cta_data.study.study import Study
+from cta_data.study.tables import AnnotationRow, LesionLinkRow
+
+By = Literal["annotation", "reader", "quality"]
+EXCHANGED = {
+    "overlap": "overlap",
+    "distance": "distance",
+    "split": "merge",
+    "merge": "split",
+    "first_only": "second_only",
+    "second_only": "first_only",
+}
+"""What a link is with the two annotations exchanged."""
+
+
+@dataclass(frozen=True)
+class ComparedCase:
+    """One session with two annotations: their names, and the links of their lesions."""
+
+    session: SessionId
+    names: tuple[str, str]
+    case: LinkedCase
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two annotations (or readers, or qualities) against each other over all sessions."""
+
+    first: str
+    second: str
+    cases: tuple[ComparedCase, ...]
+    agreement: Agreement
+
+    @property
+    def title(self) -> str:
+        """What is compared."""
+        return f"{self.first} and {self.second}"
+
+
+def compare_annotations(
+    study: Study, by: By = "annotation", selection: Selection | None = None
+) -> list[Comparison]:
+    """Return the agreement of every pair of annotations that sessions of the study have.
+
+    Parameters
+    ----------
+    by
+        `annotation` compares quality and reader (all versions are one), `reader` the readers of one
+        quality, `quality` the qualities whoever the readers are.
+    """
+    upstream = Upstream(study)
+    rows = study.tables.index(LesionLinkRow, SessionId._fields)
+    found: dict[tuple[str, str], list[ComparedCase]] = {}
+    for session in upstream.sessions(selection or Selection()):
+        unit = upstream.unit("link", session)
+        if unit is None or unit.status != "ok":
+            continue
+        links = _by_pair(rows.get(tuple(session), []))
+        for pair in combinations(_current(upstream.annotations(session)), 2):
+            names = _names(pair, by)
+            if names[0] != names[1]:
+                exchanged = names[0] > names[1]
+                key = names[::-1] if exchanged else names
+                case = _case(session, pair, links, exchanged=exchanged)
+                found.setdefault(key, []).append(case)
+    return [
+        Comparison(first, second, tuple(cases), summarise_agreement([c.case for c in cases]))
+        for (first, second), cases in sorted(found.items())
+    ]
+
+
+def _current(annotations: Iterable[AnnotationRow]) -> list[AnnotationRow]:
+    found = [one for one in annotations if one.status == CURRENT]
+    return sorted(found, key=lambda one: one.annotation)
+
+
+def _names(pair: tuple[AnnotationRow, AnnotationRow], by: By) -> tuple[str, str]:
+    """Return what two annotations are called in a comparison; equal names are not compared."""
+    first, second = pair
+    if by == "quality":
+        return first.quality or "", second.quality or ""
+    if by == "reader":
+        return (first.reader, second.reader) if first.quality == second.quality else ("", "")
+    return _label(first), _label(second)
+
+
+def _label(one: AnnotationRow) -> str:
+    if one.origin == CONSENSUS:
+        return one.annotation
+    return annotation_name(one.quality or one.drawn_on, one.reader, 1)
+
+
+def _by_pair(rows: Iterable[LesionLinkRow]) -> dict[tuple[str, str], list[LesionLinkRow]]:
+    found: dict[tuple[str, str], list[LesionLinkRow]] = {}
+    for row in rows:
+        found.setdefault((row.first_annotation, row.second_annotation), []).append(row)
+    return found
+
+
+def _case(
+    session: SessionId,
+    pair: tuple[AnnotationRow, AnnotationRow],
+    links: Mapping[tuple[str, str], list[LesionLinkRow]],
+    *,
+    exchanged: bool,
+) -> ComparedCase:
+    """Return one session of a comparison, with its annotations in the comparison's order."""
+    names = (pair[0].annotation, pair[1].annotation)
+    rows = tuple(links.get(names, ()))
+    linked = tuple(_linked(row, exchanged=exchanged) for row in rows)
+    patient = f"{session.cohort} {session.subject}"
+    case = LinkedCase(patient, linked, tuple(map(_surfaces, rows)), None, session.case)
+    return ComparedCase(session, names[::-1] if exchanged else names, case)
+
+
+def _linked(row: LesionLinkRow, *, exchanged: bool) -> LinkedLesions:
+    ids = (row.first_lesion, row.second_lesion)
+    volumes = (_number(row.first_volume_mm3), _number(row.second_volume_mm3))
+    how = EXCHANGED[row.how] if exchanged else row.how
+    if exchanged:
+        ids, volumes = ids[::-1], volumes[::-1]
+    distance = _number(row.centroid_distance_mm)
+    return LinkedLesions(*ids, how, _number(row.dice), distance, *volumes)  # type: ignore[arg-type]
+
+
+def _surfaces(row: LesionLinkRow) -> PairSurfaces | None:
+    values = (row.mean_surface_mm, row.hausdorff95_mm, row.surface_dice_0_5mm, row.surface_dice_1mm)
+    return None if values[0] is None else PairSurfaces(*map(_number, values))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
