@@ -104,7 +104,7 @@ def test_candidates_have_one_number_in_every_method_and_ids_have_no_gap() -> Non
 
 def test_a_lesion_that_one_reader_divided_is_one() -> None:
     """One lesion, and two of the other reader in it: one candidate, with all ids."""
-    found = agreed([row((1, 0, 10)), row((5, 0, 4), (6, 6, 10))], "union")
+    found = agreed([row((1, 0, 10)), row((5, 0, 5), (6, 7, 10))], "union")
     assert [one.lesions for one in found.decisions] == [((1,), (5, 6))]
     assert spans(found) == {1: (0, 9)}
 
@@ -198,7 +198,7 @@ def test_what_is_refused() -> None:
         agreed([labels], "mean")  # type: ignore[arg-type]
 
 
-def readers_of_a_ball(seed: int, n: int) -> list[np.ndarray]:
+def readers_of_a_ball(seed: int, n: int, radius: float = 4.0) -> list[np.ndarray]:
     """A ball of n readers, each shifted and scaled a little."""
     rng = np.random.default_rng(seed)
     at = np.indices((16, 17, 18))
@@ -206,7 +206,7 @@ def readers_of_a_ball(seed: int, n: int) -> list[np.ndarray]:
     for _ in range(n):
         centre = np.array([8, 8, 9]) + rng.normal(0, 0.6, 3)
         far = ((at - centre[:, None, None, None]) ** 2).sum(axis=0)
-        labels.append((far <= rng.uniform(3, 5) ** 2).astype(np.uint8))
+        labels.append((far <= rng.uniform(0.75 * radius, 1.25 * radius) ** 2).astype(np.uint8))
     return labels
 
 
@@ -240,10 +240,19 @@ def test_staple_is_the_published_one(seed: int) -> None:
 
 def test_staple_among_those_who_saw_it() -> None:
     """A reader without the lesion changes nothing, as long as it is kept."""
-    labels = readers_of_a_ball(7, 3)
+    labels = readers_of_a_ball(3, 3)
     empty = np.zeros_like(labels[0])
     alone, with_empty = agreed(labels, "staple"), agreed([*labels, empty], "staple")
     assert np.array_equal(alone.labels, with_empty.labels)
+
+
+def test_lesions_are_decided_apart() -> None:
+    """In one volume with 60 others, small and large, a lesion has the voxels that it has alone."""
+    alone = [readers_of_a_ball(seed, 3, 1.2 + seed % 10 / 4) for seed in range(60)]
+    together = [np.concatenate([one[n] * (k + 1) for k, one in enumerate(alone)]) for n in range(3)]
+    for method in METHODS:
+        expected = np.concatenate([agreed(one, method).labels > 0 for one in alone])
+        assert np.array_equal(agreed(together, method).labels > 0, expected)
 
 
 def test_the_number_of_threads_changes_nothing() -> None:

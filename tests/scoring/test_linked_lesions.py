@@ -124,6 +124,8 @@ def test_parts_go_where_most_of_them_lies() -> None:
     first = row((1, slice(0, 12)), (2, slice(12, 24)))
     second = row((10, slice(0, 10)), (12, slice(10, 15)), (11, slice(15, 24)))
     assert (2, 12, "split") in names(link_lesions(first, second, CUBES))
+    mirrored = link_lesions(first[..., 23::-1], second[..., 23::-1], CUBES)
+    assert (2, 12, "split") in names(mirrored)
 
 
 def test_a_lesion_in_two_pieces_is_one() -> None:
@@ -262,6 +264,22 @@ def test_exchanging_the_annotations_exchanges_the_links(
     assert {(i, j, how) for i, j, how in names(there)} == {
         (i, j, other.get(how, how)) for j, i, how in names(back)
     }
+
+
+def test_exchanging_the_annotations_where_two_assignments_are_equal() -> None:
+    """Six overlaps of one voxel in a circle, two best assignments: the order of either differs.
+
+    First lesions of each annotation are 1, 2, 3 and 11, 12, 13. The first pair of lesion 1 would
+    be 12 in one order, the first pair of lesion 11 would be 2 in the other.
+    """
+    circle = [(1, 12), (3, 12), (3, 11), (2, 11), (2, 13), (1, 13)]
+    first = row(*((n + 1, slice(n, n + 1)) for n in range(3)))
+    second = row(*((n + 11, slice(n + 3, n + 4)) for n in range(3)))
+    for x, (i, j) in enumerate(circle, start=6):
+        first[1, 1, x], second[1, 1, x] = i, j
+    there, back = link_lesions(first, second, CUBES), link_lesions(second, first, CUBES)
+    assert {link.how for link in there} == {"overlap"}
+    assert {(i, j) for i, j, _ in names(there)} == {(i, j) for j, i, _ in names(back)}
 
 
 @settings(max_examples=100, deadline=None)
