@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from cta_data.engine.acceptance import ACCEPTED, decision_about, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, units_of
 from cta_data.files import read_json_object
-from cta_data.pipeline import build, extract_brain, measure, register, transfer
+from cta_data.pipeline import build, extract_brain, link, measure, register, transfer
 from cta_data.pipeline.convert import step as convert
 from cta_data.study import layout
+from cta_data.study.annotations import CURRENT
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import (
+    AnnotationRow,
     AuditRow,
     CaseScoreRow,
     LesionScoreRow,
@@ -30,6 +32,7 @@ VERSIONS = {
     "transfer": transfer.VERSION,
     "strip": extract_brain.VERSION,
     "measure": measure.VERSION,
+    "link": link.VERSION,
     "build": build.VERSION,
 }
 """Version of the method of each step, as this package has it."""
@@ -88,6 +91,8 @@ class StudyState:
         Trained folds by model.
     predictions
         Predicted cases by model.
+    comparable
+        Sessions with several annotations, which can be compared.
     made_by
         Versions of the package that made the training sets.
     """
@@ -102,6 +107,8 @@ class StudyState:
     predictions: Mapping[str, int]
     evaluations: tuple[EvaluationState, ...]
     has_table_1: bool
+    comparable: int
+    has_agreement: bool
     made_by: tuple[str, ...]
 
     @property
@@ -142,6 +149,8 @@ def state_of(study: Study) -> StudyState:
         predictions=Counter(row.model for row in tables.rows(PredictionRow)),
         evaluations=_evaluations(study),
         has_table_1=(study.root / layout.TABLE_1_PAGE).exists(),
+        comparable=_comparable(study),
+        has_agreement=(study.root / layout.AGREEMENT_PAGE).exists(),
         made_by=_made_by(study),
     )
 
@@ -187,6 +196,14 @@ def _failed(row: UnitRow) -> bool:
     """Tell whether a step itself failed: not on hold, and not stopped by an earlier one."""
     stopped = row.status == "impossible" and not row.stopped_by and not is_held_back(row)
     return row.status == "error" or stopped
+
+
+def _comparable(study: Study) -> int:
+    """Count the sessions with more than one current annotation."""
+    names = (*SessionId._fields, "status")
+    rows = study.tables.columns(AnnotationRow, *names)
+    counts = Counter(tuple(key) for *key, status in rows if status == CURRENT)
+    return sum(count > 1 for count in counts.values())
 
 
 def _decided(study: Study) -> Mapping[str, int]:

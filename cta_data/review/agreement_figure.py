@@ -6,9 +6,13 @@ import math
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cta_data.reports.figures.style import MODEL_COLOURS, SMALL, new_figure, settings
 from cta_data.review.agreement import Comparison
+
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
+"""Numbers as they are, not as powers of ten."""
 
 
 def volume_figure(one: Comparison) -> Figure | None:
@@ -24,11 +28,14 @@ def volume_figure(one: Comparison) -> Figure | None:
     second = np.array([link.second_volume_mm3 for link in pairs])
     limits = one.agreement.overall.volume_ratio
     with settings():
-        figure = new_figure(3.6, 6.0)
+        figure = new_figure(4.5)
         axes = figure.subplots()
         axes.scatter(np.sqrt(first * second) / 1000, second / first, s=14, color=MODEL_COLOURS[0])
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for which in (axes.yaxis, axes.xaxis):
+            which.set_major_formatter(PLAIN)
+            which.set_minor_formatter(NullFormatter())
         for value, style in ((limits.lower, "--"), (limits.bias, "-"), (limits.upper, "--")):
             if not math.isnan(value.estimate):
                 axes.axhline(value.estimate, color="0.3", linestyle=style, linewidth=1)
