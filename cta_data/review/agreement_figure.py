@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cta_data.reports.figures.style import MODEL_COLOURS, SMALL, new_figure, settings
 from cta_data.review.agreement import Comparison
@@ -34,6 +34,7 @@ def volume_figure(one: Comparison) -> Figure | None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         for which in (axes.yaxis, axes.xaxis):
+            which.set_major_locator(LogLocator(subs=(1, 2, 5)))
             which.set_major_formatter(PLAIN)
             which.set_minor_formatter(NullFormatter())
         for value, style in ((limits.lower, "--"), (limits.bias, "-"), (limits.upper, "--")):
