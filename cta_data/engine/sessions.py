@@ -10,13 +10,14 @@ from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.inputs import Files, files_of
 from cta_data.engine.units import Given
 from cta_data.reasons import Reason
-from cta_data.study.annotations import choose_annotation
+from cta_data.study.annotations import CURRENT, choose_annotation, settled
 from cta_data.study.configuration import AnnotationChoice, Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
 from cta_data.study.sourcedata import ACCEPTED, SESSION_STUDY, Inventory, SeriesRow
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, ImageRow, TransformRow, UnitRow, VariantRow
+from cta_data.versioning.keys import content_key
 
 DOSE = "RTDOSE"
 """Modality of images that are not registered and not drawn on."""
@@ -252,8 +253,14 @@ class Upstream:
         return self.study.tables.of_session(TransformRow, session)
 
     def annotations(self, session: SessionId) -> list[AnnotationRow]:
-        """Return the annotations of a session as delivered."""
-        return self.study.tables.of_session(AnnotationRow, session)
+        """Return the annotations of a session, with the status that corrections leave them."""
+        return settled(self.study.tables.of_session(AnnotationRow, session))
+
+    def edited(self, session: SessionId) -> Reason | None:
+        """Return why annotations of a session cannot be read: somebody edited a file; or None."""
+        current = [one for one in self.annotations(session) if one.status == CURRENT]
+        changed = changed_annotation_files(self.study, current, self.variants(session))
+        return Reason("annotation_file_changed", file=changed[0]) if changed else None
 
     def variants(self, session: SessionId) -> list[VariantRow]:
         """Return the label variants of a session."""
@@ -270,6 +277,27 @@ class Upstream:
             if (row.annotation, row.grid) == (chosen.annotation, grid):
                 return row
         return Reason("annotation_not_on_grid", annotation=chosen.annotation, grid=grid)
+
+
+def changed_annotation_files(
+    study: Study, annotations: Iterable[AnnotationRow], variants: Iterable[VariantRow]
+) -> list[str]:
+    """Return the files of annotations and their variants that are not as they were written.
+
+    An edit by hand is in one of them alone, and would be used in part.
+    """
+    names, named = set(), []
+    for one in annotations:
+        names.add(one.annotation)
+        named.append((one.path, one.annex_key))
+    for row in variants:
+        if row.annotation in names:
+            named += [(row.mask_path, row.annex_key), (row.labels_path, row.labels_key)]
+    return [
+        path
+        for path, key in named
+        if key is not None and content_key(study.root / path) not in (key, None)
+    ]
 
 
 def setting_image(

@@ -294,6 +294,12 @@ def _sourcedata(study: Study) -> Iterator[Finding]:
 def _orphans(study: Study) -> Iterator[Finding]:
     """Find files beside the outputs that no unit accounts for."""
     known = set(recorded_outputs(study))
+    known |= {
+        path
+        for row in study.tables.rows(AnnotationRow)
+        for path in (row.path, row.names_path)
+        if path
+    }
     for cohort in study.cohorts_here:
         folder = study.root / study.derivatives_path(cohort)
         stray = [

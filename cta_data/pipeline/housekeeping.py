@@ -12,9 +12,10 @@ from cta_data.engine.sessions import source_sessions
 from cta_data.engine.staging import remove
 from cta_data.pipeline.accounting import account, write_participant_tables
 from cta_data.pipeline.convert.clinical import list_rows_without_session
+from cta_data.study.annotations import settled
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import ROW_TYPES, UnitRow
+from cta_data.study.tables import ROW_TYPES, AnnotationRow, UnitRow
 from cta_data.study.tables.table_row import SESSION, fields_of
 
 
@@ -38,9 +39,24 @@ def keep_books(study: Study) -> None:
     Every subject of the source is then converted, quarantined or excluded with a reason, and every
     row of a clinical table of lesions is joined or listed.
     """
+    settle_annotations(study)
     account(study)
     list_rows_without_session(study)
     write_participant_tables(study)
+
+
+def settle_annotations(study: Study) -> None:
+    """Say in the table `annotations` which were corrected since."""
+    rows = study.tables.index(AnnotationRow, SessionId._fields)
+    study.tables.upsert(
+        [
+            after
+            for own in rows.values()
+            if len(own) > 1
+            for before, after in zip(own, settled(own), strict=True)
+            if after is not before
+        ]
+    )
 
 
 def retire_sessions(study: Study) -> list[SessionId]:
@@ -60,7 +76,10 @@ def retire_sessions(study: Study) -> list[SessionId]:
             gone |= known - here
     if gone:
         made = [row for session in gone for row in study.tables.of_session(UnitRow, session)]
-        remove(study.root, [path for row in made for path in row.outputs])
+        kept = [row for one in gone for row in study.tables.of_session(AnnotationRow, one)]
+        files = [path for row in made for path in row.outputs]
+        files += [path for row in kept for path in (row.path, row.names_path) if path]
+        remove(study.root, list(dict.fromkeys(files)))
         for of in ROW_TYPES:
             if SESSION in fields_of(of):
                 study.tables.replace(of, SessionId._fields, set(gone), [])

@@ -43,6 +43,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if len(current) < 2 and session not in linked:
             continue
         blocked = upstream.blocked_by(session, "convert", "register", "transfer")
+        blocked = blocked or upstream.edited(session)
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue

@@ -35,6 +35,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     for session in upstream.sessions(selection):
         unit = UnitId("measure", session)
         blocked = upstream.blocked_by(session, "convert", "register", "transfer", "strip")
+        blocked = blocked or upstream.edited(session)
         excused = upstream.excused(session, "transfer")
         if stop := blocked or excused:
             yield Blocked(unit, VERSION, stop, expected=not blocked)

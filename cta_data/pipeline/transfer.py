@@ -56,6 +56,9 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     versions = versions_wanted([*build.settings.values(), evaluation])
     for session in upstream.sessions(selection):
         unit = UnitId("transfer", session)
+        if upstream.edited(session):
+            # To run it would overwrite the edit, to stop it would remove it: what reads it stops.
+            continue
         blocked = upstream.blocked_by(session, "convert", "register")
         annotations = [a for a in upstream.annotations(session) if is_wanted(a, versions)]
         if not blocked and not annotations:

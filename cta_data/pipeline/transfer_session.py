@@ -165,6 +165,7 @@ def _write_variant(
         mask_path=mask_path,
         account_path=account_path,
         annex_key=content_key(workspace.write(mask_path)),
+        labels_key=content_key(workspace.write(labels_path)),
         n_drawn=len(result.per_lesion),
         n_arrived=len(result.per_lesion) - lost,
         n_lost=lost,

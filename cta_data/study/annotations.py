@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import count
 
 from cta_data.cohorts.readers import UNKNOWN_READER
 from cta_data.reasons import Reason
@@ -13,6 +15,34 @@ CURRENT, SUPERSEDED, REJECTED = "current", "superseded", "rejected"
 """Status of an annotation."""
 DELIVERED, CORRECTED, CONSENSUS = "delivered", "corrected", "consensus"
 """Origin of an annotation."""
+
+
+def settled(annotations: Iterable[AnnotationRow]) -> list[AnnotationRow]:
+    """Return the annotations of a session with their status: who was corrected is superseded.
+
+    A conversion does not know of corrections, and writes what it delivers as current.
+    """
+    rows = list(annotations)
+    corrected = {
+        parent: f"corrected as {one.annotation}"
+        for one in rows
+        if one.origin == CORRECTED and one.status != REJECTED
+        for parent in one.parents or ()
+    }
+    return [
+        replace(row, status=SUPERSEDED, reason=corrected[row.annotation])
+        if row.status == CURRENT and row.annotation in corrected
+        else row
+        for row in rows
+    ]
+
+
+def corrected_name(parent: AnnotationRow, annotations: Iterable[AnnotationRow]) -> str:
+    """Return the name of the next correction of an annotation, such as HAQc1, HAQc2."""
+    stem = parent.annotation if parent.origin != CORRECTED else parent.annotation.rpartition("c")[0]
+    taken = {one.annotation for one in annotations}
+    numbers = (f"{stem}c{number}" for number in count(1))
+    return next(name for name in numbers if name not in taken)
 
 
 def annotation_name(group: str, reader: str, version: int) -> str:

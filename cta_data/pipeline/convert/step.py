@@ -24,6 +24,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.pipeline.convert.clinical import Told, ToldOf
 from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.reasons import Reason
+from cta_data.study.annotations import DELIVERED
 from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, ClinicalLinkRow, ImageRow, RoiRow, SessionRow
@@ -161,7 +162,8 @@ def _content(card: Card) -> dict[str, Any]:
 
 def owns(unit: UnitId) -> Scope:
     """Return the rows that a session's conversion replaces."""
-    base = session_scope(SessionRow, AnnotationRow, RoiRow, ClinicalLinkRow)(unit)
+    base = session_scope(SessionRow, RoiRow, ClinicalLinkRow)(unit)
+    base |= session_scope(AnnotationRow, origin=DELIVERED)(unit)
     return base | session_scope(ImageRow, description="")(unit)
 
 

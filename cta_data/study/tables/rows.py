@@ -176,6 +176,7 @@ class VariantRow(TableRow):
     mask_path: str
     account_path: str
     annex_key: str | None = None
+    labels_key: str | None = None
     n_drawn: int | None = None
     n_arrived: int | None = None
     n_lost: int | None = None
