@@ -62,10 +62,10 @@ class BidsName:
     extension: str = ".nii.gz"
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.entities) - set(ENTITY_ORDER))
+        unknown = self.entities.keys() - ENTITY_ORDER
         if unknown:
             raise ConfigurationError(
-                "bids_entities_unknown", unknown=tuple(unknown), entity_order=tuple(ENTITY_ORDER)
+                "bids_entities_unknown", unknown=tuple(sorted(unknown)), entity_order=ENTITY_ORDER
             )
         if "sub" not in self.entities:
             raise ConfigurationError("bids_subject_missing", where=self.suffix)

@@ -187,9 +187,9 @@ class Upstream:
         """
         selected_cohorts(self.study, selection)
         away = self.study.not_available
-        for step, cohort, subject, session, *_ in sorted(self._units):
-            if step == "convert" and cohort not in away and selection.takes(cohort, subject):
-                yield SessionId(cohort, subject, session)
+        for session in sorted(row.id.session for row in units_of(self.study, "convert")):
+            if session.cohort not in away and selection.takes(session.cohort, session.subject):
+                yield session
 
     def blocked_by(self, session: SessionId, *steps: str) -> Reason | None:
         """Return why what depends on these steps cannot run, or None."""
