@@ -18,7 +18,7 @@ UP_TO_DATE = Reason("up_to_date")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done about a unit, and why; of one that need not run the inputs are not kept."""
+    """What is to be done about a unit, and why; of one that need not run no input is kept."""
 
     unit: Unit | Blocked | Settled
     action: Action

@@ -17,7 +17,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import islice
@@ -43,6 +43,46 @@ SOURCE_FILE = "SourceFile"
 ACCEPTED = "accepted"
 REFUSED = "refused"
 ASIDE = "set_aside"
+
+
+class StoredHeader(Mapping[str, str]):
+    """The header of a series as its table has it: read when somebody asks, which is seldom.
+
+    Headers are unlike each other, and most of a large table.
+
+    Raises
+    ------
+    CtaError
+        It is no JSON object; on the first question.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _content(self) -> dict[str, str]:
+        try:
+            content = json.loads(self.text)
+            if isinstance(content, dict):
+                return content
+            why = f"a header holds {type(content).__name__}"
+        except (ValueError, RecursionError) as error:
+            why = f"a header holds no JSON: {error}"
+        raise CtaError("sourcedata_table_unreadable", where=SERIES, error_type="header", error=why)
+
+    def __getitem__(self, name: str) -> str:
+        return self._content()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._content())
+
+    def __len__(self) -> int:
+        return len(self._content())
+
+
+Header = Mapping[str, str]
+"""Header of a series by keyword; `StoredHeader` where it was read from a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +149,15 @@ class SeriesRow:
     study_date: str
     acquired: str
     digest: str
-    header: Mapping[str, str] = field(default_factory=dict)
+    header: Header = field(default_factory=dict)
     pixels: str = ""
     slices: str = ""
+
+    @property
+    def source_file(self) -> str:
+        """Place of a plain file in the source; empty of DICOM, whose header is not read for it."""
+        plain = self.study_uid.startswith(SESSION_STUDY)
+        return self.header.get(SOURCE_FILE, "") if plain else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +300,8 @@ def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, StoredHeader):
+        return value.text
     if isinstance(value, Mapping):
         return json_line(dict(value), escaped=False)
     return str(value)
@@ -315,7 +363,9 @@ _LONGEST_FIELD = 64 * 1024 * 1024
 def _converter(kind: str) -> Callable[[str], Any]:
     if kind == "int":
         return int
-    # Equal texts of many rows are one object in memory, and so are equal headers.
+    if kind == "Header":
+        return StoredHeader
+    # Equal texts of many rows are one object in memory, and so are equal mappings.
     return cache(_interned_mapping) if kind.startswith("Mapping") else sys.intern
 
 
