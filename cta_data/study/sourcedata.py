@@ -19,7 +19,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,10 @@ class StoredHeader(Mapping[str, str]):
         It is no JSON object; on the first question.
     """
 
-    __slots__ = ("text",)
+    __slots__ = ("_table", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, table: Path, text: str) -> None:
+        self._table = table
         self.text = text
 
     def _content(self) -> dict[str, str]:
@@ -69,7 +70,9 @@ class StoredHeader(Mapping[str, str]):
             why = f"a header holds {type(content).__name__}"
         except (ValueError, RecursionError) as error:
             why = f"a header holds no JSON: {error}"
-        raise CtaError("sourcedata_table_unreadable", where=SERIES, error_type="header", error=why)
+        raise CtaError(
+            "sourcedata_table_unreadable", where=self._table, error_type="header", error=why
+        )
 
     def __getitem__(self, name: str) -> str:
         return self._content()[name]
@@ -320,7 +323,7 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
         try:
             columns = next(reader, [])
             places = [
-                (columns.index(column.name), _converter(str(column.type)))
+                (columns.index(column.name), _converter(str(column.type), path))
                 for column in fields(row_type)
             ]
             while rows := list(islice(reader, _TOGETHER)):
@@ -360,11 +363,11 @@ _TOGETHER = 1024
 _LONGEST_FIELD = 64 * 1024 * 1024
 
 
-def _converter(kind: str) -> Callable[[str], Any]:
+def _converter(kind: str, table: Path) -> Callable[[str], Any]:
     if kind == "int":
         return int
     if kind == "Header":
-        return StoredHeader
+        return partial(StoredHeader, table)
     # Equal texts of many rows are one object in memory, and so are equal mappings.
     return cache(_interned_mapping) if kind.startswith("Mapping") else sys.intern
 
