@@ -83,8 +83,8 @@ def main() -> None:
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="cta-scale-"))
     folder.mkdir(parents=True, exist_ok=True)
     print_setting()
-    if chosen.sessions:
-        print_sessions(folder, [count for count in chosen.sessions if count])
+    if counts := [count for count in chosen.sessions if count]:
+        print_sessions(folder, counts)
     if chosen.files:
         print_addition(folder, chosen.files)
     if chosen.cases:

@@ -199,7 +199,7 @@ def relabelled(row: TableRow, label: str) -> TableRow:
 
     def change(value: Any) -> Any:
         if isinstance(value, SessionId):
-            return replace(value, subject=label)
+            return value._replace(subject=label)
         if isinstance(value, str):
             return of_another(value, label)
         return tuple(map(change, value)) if isinstance(value, tuple) else value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cta_data.errors import ConfigurationError
 
@@ -34,6 +33,7 @@ ENTITY_ORDER = (
     "label",
     "desc",
 )
+ENTITIES = frozenset(ENTITY_ORDER)
 # Computed tomography and dose have no place in BIDS yet (draft BEP024).
 DATATYPE_OF_SUFFIX = {"ct": "ct", "dose": "dose"}
 DEFAULT_DATATYPE = "anat"
@@ -62,10 +62,10 @@ class BidsName:
     extension: str = ".nii.gz"
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.entities) - set(ENTITY_ORDER))
+        unknown = self.entities.keys() - ENTITIES
         if unknown:
             raise ConfigurationError(
-                "bids_entities_unknown", unknown=tuple(unknown), entity_order=tuple(ENTITY_ORDER)
+                "bids_entities_unknown", unknown=tuple(sorted(unknown)), entity_order=ENTITY_ORDER
             )
         if "sub" not in self.entities:
             raise ConfigurationError("bids_subject_missing", where=self.suffix)
@@ -93,10 +93,10 @@ class BidsName:
         return DATATYPE_OF_SUFFIX.get(self.suffix, DEFAULT_DATATYPE)
 
     @property
-    def path(self) -> PurePosixPath:
+    def path(self) -> str:
         """Path within a dataset: `sub-001/ses-1/anat/sub-001_ses-1_T1w.nii.gz`."""
         folders = [f"{key}-{self.entities[key]}" for key in ("sub", "ses") if key in self.entities]
-        return PurePosixPath(*folders, self.datatype, self.filename)
+        return "/".join((*folders, self.datatype, self.filename))
 
     def with_extension(self, extension: str) -> BidsName:
         """The same name with another extension, as a sidecar has."""

@@ -18,17 +18,11 @@ UP_TO_DATE = Reason("up_to_date")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done about a unit, and why."""
+    """What is to be done about a unit, and why; of one that need not run no input is kept."""
 
     unit: Unit | Blocked | Settled
     action: Action
     reason: Reason
-
-    def kept(self) -> Decision:
-        """Return the decision with as much of its unit as is needed from now on."""
-        if self.action == "run" or not isinstance(self.unit, Unit):
-            return self
-        return Decision(Settled(self.unit.id, self.unit.version), self.action, self.reason)
 
 
 def kept_reason(row: UnitRow) -> Reason:
@@ -74,9 +68,10 @@ def decide(
     gone = next((path for path in row.outputs if not exists(path)), None)
     if gone:
         return Decision(unit, "run", Reason("output_missing", gone=gone))
+    settled = Settled(unit.id, unit.version)
     if row.status == "impossible":
-        return Decision(unit, "impossible", kept_reason(row))
-    return Decision(unit, "notneeded", UP_TO_DATE)
+        return Decision(settled, "impossible", kept_reason(row))
+    return Decision(settled, "notneeded", UP_TO_DATE)
 
 
 def _what_changed(unit: Unit, row: UnitRow) -> Reason:

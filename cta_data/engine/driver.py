@@ -141,8 +141,7 @@ def _awaits(unit: UnitId, running: set[SessionId | None]) -> bool:
 def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
     rows = study.tables.by_key(UnitRow)
     for unit in step.plan(study, options.selection):
-        decision = decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
-        yield decision.kept()
+        yield decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
 
 
 def _run_step(

@@ -127,18 +127,13 @@ class Announcement:
     process: Process = field(default_factory=Process.this)
     _told: float = 0.0
 
-    def tell(self, content: Running, *, at_once: bool = True) -> None:
-        """Write what this process does.
+    def is_due(self) -> bool:
+        """Return whether the last news are old enough for more of what comes often."""
+        return time.monotonic() - self._told >= _PAUSE_SECONDS
 
-        Parameters
-        ----------
-        at_once
-            False where news come so often that most may be left out.
-        """
-        now = time.monotonic()
-        if not at_once and now - self._told < _PAUSE_SECONDS:
-            return
-        self._told = now
+    def tell(self, content: Running) -> None:
+        """Write what this process does."""
+        self._told = time.monotonic()
         about = {"kind": type(content).__name__, "heard": time.time()}
         text = json.dumps(about | {"process": asdict(self.process), "content": asdict(content)})
         with contextlib.suppress(OSError):
@@ -158,20 +153,20 @@ class CommandNews:
         self._command = shlex.join(command)
         self._announcement = Announcement(root / RUNNING / "command.json")
         self._step = RunningStep(self._command, "", 0, 0, 0, time.time())
+        self._done = self._not_done = 0
 
     def planned(self, step: str, units: int) -> None:
         """Take that a step begins."""
         self._step = RunningStep(self._command, step, 0, units, 0, time.time())
+        self._done = self._not_done = 0
         self._announcement.tell(self._step)
 
     def recorded(self, record: Record) -> None:
         """Take that a unit ended."""
-        self._step = replace(
-            self._step,
-            done=self._step.done + 1,
-            not_done=self._step.not_done + (record.status in ("error", "impossible")),
-        )
-        self._announcement.tell(self._step, at_once=False)
+        self._done += 1
+        self._not_done += record.status in ("error", "impossible")
+        if self._announcement.is_due():
+            self._announcement.tell(replace(self._step, done=self._done, not_done=self._not_done))
 
     def close(self) -> None:
         """Take that the command ends."""

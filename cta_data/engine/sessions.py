@@ -189,9 +189,9 @@ class Upstream:
         """
         selected_cohorts(self.study, selection)
         away = self.study.not_available
-        for step, cohort, subject, session, *_ in sorted(self._units):
-            if step == "convert" and cohort not in away and selection.takes(cohort, subject):
-                yield SessionId(cohort, subject, session)
+        for session in sorted(row.id.session for row in units_of(self.study, "convert")):
+            if session.cohort not in away and selection.takes(session.cohort, session.subject):
+                yield session
 
     def blocked_by(self, session: SessionId, *steps: str) -> Reason | None:
         """Return why what depends on these steps cannot run, or None."""
@@ -220,28 +220,32 @@ class Upstream:
     def images(self, session: SessionId, description: str = "") -> dict[str, ImageRow]:
         """Return the image of each technique: of several phases the latest after contrast."""
         rows = self.study.tables.of_session(ImageRow, session)
-        chosen: dict[str, ImageRow] = {}
-        for technique, own in _by_technique(rows, description).items():
-            order = self._phase_order(session.cohort, technique, own)
-            chosen[technique] = min(own, key=lambda r: phase_rank(r.contrast_phase, order))
-        return chosen
+        return {
+            technique: own[0] if len(own) == 1 else self._latest(technique, own)
+            for technique, own in _by_technique(rows, description).items()
+        }
 
     def spaces(self, session: SessionId) -> dict[str, ImageRow]:
         """Return all images as acquired of a session by the names of their spaces."""
         spaces: dict[str, ImageRow] = {}
-        for technique, rows in _by_technique(self.phases(session), "").items():
-            order = self._phase_order(session.cohort, technique, rows)
-            phases = [row.contrast_phase for row in rows]
-            spaces |= {
-                space_of(technique, p, phases, order): row
-                for p, row in zip(phases, rows, strict=True)
-            }
+        rows = self.study.tables.of_session(ImageRow, session)
+        for technique, own in _by_technique(rows, "").items():
+            spaces |= {technique: own[0]} if len(own) == 1 else self._by_space(technique, own)
         return spaces
 
-    def _phase_order(self, cohort: str, technique: str, rows: list[ImageRow]) -> tuple[str, ...]:
+    def _latest(self, technique: str, rows: list[ImageRow]) -> ImageRow:
+        order = self._phase_order(technique, rows)
+        return min(rows, key=lambda row: phase_rank(row.contrast_phase, order))
+
+    def _by_space(self, technique: str, rows: list[ImageRow]) -> dict[str, ImageRow]:
+        order = self._phase_order(technique, rows)
+        phases = [row.contrast_phase for row in rows]
+        return {space_of(technique, row.contrast_phase, phases, order): row for row in rows}
+
+    def _phase_order(self, technique: str, rows: list[ImageRow]) -> tuple[str, ...]:
         if {row.contrast_phase for row in rows} <= set(LATEST_FIRST):
             return LATEST_FIRST
-        return phase_order(self.study.card(cohort), technique)
+        return phase_order(self.study.card(rows[0].session.cohort), technique)
 
     def phases(self, session: SessionId) -> list[ImageRow]:
         """Return all images as acquired of a session, of every technique and phase."""

@@ -191,8 +191,9 @@ def existing_files(root: Path, paths: Iterable[str]) -> tuple[dict[str, str], li
     """Return the content keys of files of a study, and the paths that are not there."""
     keys: dict[str, str] = {}
     missing: list[str] = []
+    top = str(root)
     for path in dict.fromkeys(paths):
-        key = content_key(f"{root}/{path}")
+        key = content_key(f"{top}/{path}")
         if key is None:
             missing.append(path)
         else:

@@ -16,7 +16,7 @@ from cta_data.intake.pack import read_series
 from cta_data.intake.persons import NAME, PLACEHOLDERS
 from cta_data.redaction import Identity
 from cta_data.redaction.identity import is_public
-from cta_data.study.sourcedata import SOURCE_FILE, Inventory, SeriesRow
+from cta_data.study.sourcedata import Inventory, SeriesRow
 
 
 def identity_of_cohort(inventory: Inventory, clinical: Clinical, pattern: str) -> Identity | None:
@@ -56,7 +56,7 @@ def _one_of_each(series: Iterable[SeriesRow]) -> list[SeriesRow]:
     """Return one DICOM series of each kind of object of a study: others name the same people."""
     chosen: dict[tuple[str, str, str], SeriesRow] = {}
     for row in series:
-        if SOURCE_FILE not in row.header:
+        if not row.source_file:
             chosen.setdefault((row.subject, row.study_uid, row.kind), row)
     return list(chosen.values())
 

@@ -183,17 +183,16 @@ def account(study: Study) -> None:
         reason = reasons.get(session)
         assignment = assigned.get(session.patient)
         if reason:
-            now = replace(row, partition="excluded", **_exclusion(reason))
+            now = {"partition": "excluded", **_exclusion(reason)}
         elif assignment:
-            why = _exclusion(assignment.reason)
-            now = replace(row, partition=assignment.partition, **why)
+            now = {"partition": assignment.partition, **_exclusion(assignment.reason)}
         else:
             partition_now = "external" if is_external(study, session.cohort) else None
             if not whole and row.partition in ("train", "test"):
                 partition_now = row.partition
-            now = replace(row, partition=partition_now, **_exclusion(None))
-        if now != row or session not in known:
-            updated.append(now)
+            now = {"partition": partition_now, **_exclusion(None)}
+        if session not in known or any(getattr(row, name) != now[name] for name in now):
+            updated.append(replace(row, **now))
     study.tables.upsert(updated)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,14 +59,14 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
-        made = set(upstream.outputs("convert", session))
         drawn_in = {row.space for row in upstream.annotations(session)}
         moving = _needed(study, images, spaces, drawn_in)
         geometry = study.card(session.cohort).geometry
         stated = geometry.coregistered
         frames = {name: spaces[name].frame for name in (settings.hub, *moving)}
         asked = settings.use_dicom_registration and not stated
-        objects = _registration_objects(session, settings.hub, frames, made) if asked else ({}, {})
+        made = upstream.outputs("convert", session) if asked else []
+        objects = _registration_objects(session, settings.hub, frames, made)
         given = RegisterInputs(
             hub=settings.hub,
             techniques=tuple(moving),
@@ -82,7 +82,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 
 def _registration_objects(
-    session: SessionId, hub: str, frames: Mapping[str, int | None], made: set[str]
+    session: SessionId, hub: str, frames: Mapping[str, int | None], made: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return what DICOM objects say: transforms from the hub, or else those towards it."""
     forward: dict[str, str] = {}

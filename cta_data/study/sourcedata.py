@@ -17,9 +17,9 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,49 @@ SOURCE_FILE = "SourceFile"
 ACCEPTED = "accepted"
 REFUSED = "refused"
 ASIDE = "set_aside"
+
+
+class StoredHeader(Mapping[str, str]):
+    """The header of a series as its table has it: read when somebody asks, which is seldom.
+
+    Headers are unlike each other, and most of a large table.
+
+    Raises
+    ------
+    CtaError
+        It is no JSON object; on the first question.
+    """
+
+    __slots__ = ("_table", "text")
+
+    def __init__(self, table: Path, text: str) -> None:
+        self._table = table
+        self.text = text
+
+    def _content(self) -> dict[str, str]:
+        try:
+            content = json.loads(self.text)
+            if isinstance(content, dict):
+                return content
+            why = f"a header holds {type(content).__name__}"
+        except (ValueError, RecursionError) as error:
+            why = f"a header holds no JSON: {error}"
+        raise CtaError(
+            "sourcedata_table_unreadable", where=self._table, error_type="header", error=why
+        )
+
+    def __getitem__(self, name: str) -> str:
+        return self._content()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._content())
+
+    def __len__(self) -> int:
+        return len(self._content())
+
+
+Header = Mapping[str, str]
+"""Header of a series by keyword; `StoredHeader` where it was read from a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +152,15 @@ class SeriesRow:
     study_date: str
     acquired: str
     digest: str
-    header: Mapping[str, str] = field(default_factory=dict)
+    header: Header = field(default_factory=dict)
     pixels: str = ""
     slices: str = ""
+
+    @property
+    def source_file(self) -> str:
+        """Place of a plain file in the source; empty of DICOM, whose header is not read for it."""
+        plain = self.study_uid.startswith(SESSION_STUDY)
+        return self.header.get(SOURCE_FILE, "") if plain else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +303,8 @@ def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, StoredHeader):
+        return value.text
     if isinstance(value, Mapping):
         return json_line(dict(value), escaped=False)
     return str(value)
@@ -272,7 +323,7 @@ def _read(path: Path, row_type: type[Any]) -> list[Any]:
         try:
             columns = next(reader, [])
             places = [
-                (columns.index(column.name), _converter(str(column.type)))
+                (columns.index(column.name), _converter(str(column.type), path))
                 for column in fields(row_type)
             ]
             while rows := list(islice(reader, _TOGETHER)):
@@ -312,10 +363,12 @@ _TOGETHER = 1024
 _LONGEST_FIELD = 64 * 1024 * 1024
 
 
-def _converter(kind: str) -> Callable[[str], Any]:
+def _converter(kind: str, table: Path) -> Callable[[str], Any]:
     if kind == "int":
         return int
-    # Equal texts of many rows are one object in memory, and so are equal headers.
+    if kind == "Header":
+        return partial(StoredHeader, table)
+    # Equal texts of many rows are one object in memory, and so are equal mappings.
     return cache(_interned_mapping) if kind.startswith("Mapping") else sys.intern
 
 

@@ -76,6 +76,8 @@ class UnitId(NamedTuple):
     @property
     def work(self) -> str:
         """The step with its model, fold and test set, for people: `train_A_fold_0`."""
+        if self.about:  # of these a large study has tens of thousands, named by their step alone
+            return self.step
         fold = "" if self.fold is None else f"fold_{self.fold}"
         return "_".join(filter(None, (self.step, self.model, fold, self.test_set)))
 

@@ -13,6 +13,7 @@ _POINTER = b"/annex/objects/"
 _POINTER_SIZE = 32 * 1024
 _MOST_EXTENSIONS = 2
 _LONGEST_EXTENSION = 4
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=True)
 
 _hashed: dict[tuple[str, int, int, int], str] = {}
@@ -49,7 +50,7 @@ def _start_of(name: str) -> bytes:
 
     A plan asks this of each small file of a study: a file object would take most of the time.
     """
-    file = os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    file = os.open(name, _READ_ONLY)
     try:
         content = os.read(file, _POINTER_SIZE + 1)
         while len(content) <= _POINTER_SIZE and (more := os.read(file, _POINTER_SIZE)):
@@ -122,6 +123,6 @@ def _extension(name: str) -> str:
     for part in reversed(name.lstrip(".").split(".")[1:]):
         if len(part.encode()) > _LONGEST_EXTENSION:
             break
-        if all(character.isalnum() or not character.isascii() for character in part):
+        if part.isalnum() or all(one.isalnum() or not one.isascii() for one in part):
             short.append(part)
     return "".join(f".{part}" for part in reversed(short[:_MOST_EXTENSIONS]) if part)

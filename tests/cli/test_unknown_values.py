@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("predict --setting A --device cpu --fold 0,5", FOLDS),
         ("predict --setting A --device cpu --fold 77 --dry-run", FOLDS),
         ("train --setting A --device cpu --configuration 4d", "--configuration: '4d'"),
+        ("build --setting A --technique ../x", "no images of technique '../x' (it has MPRAGE"),
         ("accept --step strip", "Name one of register and transfer"),
         ("accept --subject 1 --reason r --date yesterday", "not a valid date: 'yesterday'"),
         ("audit c 1 --date 30.1.2026", "not a valid date: '30.1.2026'"),
@@ -54,3 +56,10 @@ def test_unknown_values_are_refused(study: Path, tmp_path: Path, words: str, tol
     outcome = run_cta(*given, study=place)
     assert outcome.code == 1
     assert told in outcome.text
+
+
+def test_a_query_as_json_writes_types_that_json_has_not(study: Path) -> None:
+    """What DuckDB gives as an object of Python or of pandas is text there."""
+    sql = "select 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid as u, '101'::bit as b"
+    outcome = run_cta("query", sql, "--json", study=study)
+    assert json.loads(outcome.text) == [{"u": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "b": "101"}]

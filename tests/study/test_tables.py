@@ -24,10 +24,12 @@ from cta_data.study.tables import (
     MeasuredLesionRow,
     TableRow,
     Tables,
+    UnitRow,
     read_arrow,
     read_frame,
     table_schemas,
 )
+from cta_data.study.unit_id import UnitId
 
 SESSION = SessionId("internal", "001", "1")
 TYPES = {of.TABLE: of for of in ROW_TYPES}
@@ -398,3 +400,22 @@ def test_columns_are_those_of_the_rows_before_and_after_a_change(tmp_path: Path)
     tables.flush()
     assert told() == {("internal", "001", 1, 7.0), ("internal", "001", 2, 1.0)}
     assert not list(tables.columns(ImageRow, "path"))
+
+
+def test_lists_are_the_same_in_any_order_of_asking(tmp_path: Path) -> None:
+    """Lists of neighbouring rows are converted together: each row still has its own."""
+    written = [
+        UnitRow.of(
+            UnitId("convert", SessionId("c", f"{number:03d}", "1")),
+            key=f"k{number}",
+            status="ok",
+            outputs=tuple(f"{number}/{one}" for one in range(number % 4)),
+        )
+        for number in range(200)
+    ]
+    tables = Tables(tmp_path)
+    tables.upsert(written)
+    tables.flush()
+    rows = Tables(tmp_path).by_key(UnitRow)
+    for row in (*written[::7], *reversed(written), *written[64:66]):
+        assert rows[row.id.key].outputs == row.outputs

@@ -25,7 +25,6 @@ from cta_data.reasons import Reason
 from cta_data.redaction import CellRedactor, Identity, Redactor
 from cta_data.redaction.identity import is_public
 from cta_data.study.session_id import SessionId
-from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import ClinicalLinkRow, RoiRow
 
@@ -265,7 +264,7 @@ def courses_that_differ(study: Study, cohort: str) -> dict[str, Reason]:
         return {}
     here: dict[str, set[str]] = {}
     for session in source_sessions(study, cohort) or ():
-        ranked = any(SOURCE_FILE not in row.header for row in session.series)
+        ranked = not all(row.source_file for row in session.series)
         if session.id.session and ranked:
             here.setdefault(session.id.subject, set()).add(session.id.session)
     reasons = {}

@@ -25,7 +25,6 @@ from cta_data.pipeline.convert.clinical import Told, ToldOf
 from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.reasons import Reason
 from cta_data.study.annotations import DELIVERED
-from cta_data.study.sourcedata import SOURCE_FILE
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, ClinicalLinkRow, ImageRow, RoiRow, SessionRow
 
@@ -115,9 +114,7 @@ def _unit(
     if session.refused:
         return Blocked(unit, VERSION, Reason("refused_when_added", cause=session.refused))
     source = study.sourcedata_path(session.id.cohort)
-    places = {
-        row.series: row.header[SOURCE_FILE] for row in session.series if SOURCE_FILE in row.header
-    }
+    places = {row.series: row.source_file for row in session.series if row.source_file}
     has_dicom = len(places) < len(session.series)
     matches = {series: match_file(place, card.files) for series, place in places.items()}
     form = preferred_form(matches.values(), card.files, dicom=has_dicom)

@@ -17,7 +17,7 @@ from cta_data.files import Stamp, file_stamp, written_whole
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables.schemas import table_schemas
-from cta_data.study.tables.stored_rows import StoredLists, has_twins, stored_rows
+from cta_data.study.tables.stored_rows import StoredLists, has_twins, release_memory, stored_rows
 from cta_data.study.tables.table_row import TableRow, columns_of
 
 if TYPE_CHECKING:
@@ -199,8 +199,7 @@ def _read_rows(path: Path, of: type[Stored]) -> dict[Key, Stored]:
     if len(rows) < content.num_rows:
         raise _twins(path, schema.key)
     del content
-    # What was checked and is not kept goes back to the system only where Arrow is told.
-    pa.default_memory_pool().release_unused()
+    release_memory()
     return rows
 
 

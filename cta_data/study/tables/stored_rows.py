@@ -6,12 +6,13 @@ Equal texts of a column are one object in memory; columns of lists are read when
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cta_data.study.session_id import SessionId
 from cta_data.study.tables.table_row import TableRow
 
 Stored = TypeVar("Stored", bound=TableRow)
@@ -60,6 +61,13 @@ class _Columns(dict[str, Sequence[Any]]):
         self[name] = values = _values(self._content[name]) if here else self._lists(name)
         return values
 
+    @cached_property
+    def sessions(self) -> Sequence[SessionId | None]:
+        """Session of each row, equal ones as one object; None of a row that is about none."""
+        one_of_all = cache(SessionId)
+        labels = zip(*(self[name] for name in SessionId._fields), strict=True)
+        return [one_of_all(*own) if own[0] else None for own in labels]
+
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
     if not pa.types.is_string(column.type):
@@ -70,7 +78,9 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 
 class StoredLists(Sequence[Any]):
-    """A column of lists in a file: read whole for who asks for some, in pieces for who takes all.
+    """A column of lists in a file: kept as Arrow has it for who asks for some, else read in pieces.
+
+    Plans ask in the order of the table, so that the lists of neighbours are converted together.
 
     Parameters
     ----------
@@ -79,7 +89,9 @@ class StoredLists(Sequence[Any]):
     """
 
     TOGETHER = 1024
-    """Rows of a piece."""
+    """Rows that are read at a time."""
+    NEIGHBOURS = 64
+    """Rows that are converted at a time."""
 
     def __init__(
         self,
@@ -90,22 +102,37 @@ class StoredLists(Sequence[Any]):
         self._file = file
         self._name = name
         self._checked = checked
+        # A plan walks along several steps of a table at once.
+        self._piece = lru_cache(maxsize=8)(self._converted)
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
 
     def __getitem__(self, place: Any) -> Any:
-        return self._whole[place].as_py()
+        piece, within = divmod(place, self.NEIGHBOURS)
+        return self._piece(piece)[within]
+
+    def _converted(self, piece: int) -> list[Any]:
+        return list(_lists(self._whole.slice(piece * self.NEIGHBOURS, self.NEIGHBOURS)))
 
     def __iter__(self) -> Iterator[Any]:
         pieces = self._file.iter_batches(self.TOGETHER, columns=[self._name], use_threads=False)
         for piece in pieces:
             yield from _lists(self._checked(pa.chunked_array([piece.column(0)])).combine_chunks())
+        release_memory()
 
     @cached_property
     def _whole(self) -> pa.Array:
         column = self._file.read(columns=[self._name], use_threads=False)[self._name]
-        return self._checked(column).combine_chunks()
+        whole = self._checked(column).combine_chunks()
+        del column
+        release_memory()
+        return whole
+
+
+def release_memory() -> None:
+    """Give back what reading took and nothing holds: Arrow keeps it unless told."""
+    pa.default_memory_pool().release_unused()
 
 
 def _lists(array: pa.ListArray) -> Iterator[Any]:

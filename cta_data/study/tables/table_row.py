@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 from cta_data.study.session_id import SessionId
 
 SESSION = "session"
 """The one field that stands for three columns, in tables whose rows are about a session."""
-Columns = Mapping[str, Sequence[Any]]
+
+
+class Columns(Protocol):
+    """The columns of a table: the values of all rows by column, and the session of each row."""
+
+    @property
+    def sessions(self) -> Sequence[SessionId | None]:
+        """Session of each row; None of a row that is about none."""
+        ...
+
+    def __getitem__(self, name: str, /) -> Sequence[Any]: ...
 
 
 class TableRow:
@@ -27,6 +37,7 @@ class TableRow:
 
     __slots__ = ("_columns", "_place")
     TABLE: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     @classmethod
     def stored(cls, columns: Columns, place: int) -> Self:
@@ -38,15 +49,12 @@ class TableRow:
 
     def __getattr__(self, name: str) -> Any:
         # Called where a slot is empty: a field of a row that was read, asked for the first time.
-        if name not in _names_of(type(self)):
+        if name not in self.__dataclass_fields__:
             raise AttributeError(f"{type(self).__name__} has no {name}")
-        columns, place = self._columns, self._place
-        if name == SESSION:
-            value: Any = _session(*[columns[column][place] for column in SessionId._fields])
-        else:
-            value = columns[name][place]
-            if type(value) is list:
-                return tuple(value)  # not kept: lists are most of a table, and are asked for once
+        columns = self._columns
+        value = (columns.sessions if name == SESSION else columns[name])[self._place]
+        if type(value) is list:
+            return tuple(value)  # not kept: lists are most of a table, and are asked for once
         object.__setattr__(self, name, value)
         return value
 
@@ -90,19 +98,6 @@ def fields_of(row_type: type[Any]) -> tuple[str, ...]:
     if row_type not in _fields:
         _fields[row_type] = tuple(field.name for field in dataclasses.fields(row_type))
     return _fields[row_type]
-
-
-_names: dict[type, frozenset[str]] = {}
-
-
-def _names_of(row_type: type[Any]) -> frozenset[str]:
-    if row_type not in _names:
-        _names[row_type] = frozenset(fields_of(row_type))
-    return _names[row_type]
-
-
-def _session(cohort: str, subject: str, session: str) -> SessionId | None:
-    return SessionId(cohort, subject, session) if cohort else None
 
 
 def _plain(value: Any) -> Any:
