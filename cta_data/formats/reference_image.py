@@ -191,7 +191,8 @@ def _header_and_class(file: Path, keywords: list[str] | None) -> tuple[pydicom.D
     require_file_allowed(file)
     with file.open("rb") as stream:
         start = stream.read(_MOST_HEADERS)
-    plain = read_plain_header(start, keywords and frozenset(map(int, map(Tag, keywords))))
+    wanted = None if keywords is None else frozenset(map(int, map(Tag, keywords)))
+    plain = read_plain_header(start, wanted)
     if plain is not None and plain.end < len(start):  # its pixels begin, so that this is all of it
         return plain.dataset, plain.media_class
     with open_dicom(file) as whole:

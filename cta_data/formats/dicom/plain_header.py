@@ -11,7 +11,7 @@ import io
 import struct
 from collections.abc import Set
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pydicom.charset import convert_encodings, default_encoding, python_encoding
 from pydicom.datadict import dictionary_VR
@@ -94,7 +94,7 @@ def _header(content: bytes, wanted: Set[int] | None) -> PlainHeader | None:
         if at > end:
             return None
         if is_wanted:
-            value = content[value_at:at] or empty_value_for_VR(vr, raw=True)
+            value = content[value_at:at] or cast("bytes | None", empty_value_for_VR(vr, raw=True))
             elements[tag] = RawDataElement(tag, vr, length, value, value_at, implicit, True)
         if number == _CHARACTER_SET:
             encoding = _encodings(content[value_at:at])
