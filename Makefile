@@ -19,8 +19,8 @@ demo: $(VENV)/.installed-train
 	@if [ -d demo-study ]; then chmod -R u+w demo-study && rm -rf demo-study; fi
 	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all --train -j $(JOBS)
 
-# Without compiled modules, every process that a test starts compiles the package anew.
-test: export PYTHONDONTWRITEBYTECODE =
+# Without compiled modules, every process that these start compiles the package anew.
+demo test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 

@@ -1,9 +1,10 @@
 """What share of `cta-data add` is DataLad's, when many series come in?
 
 Writes series of a real size (classic DICOM, one file a slice), adds them to a new study, and
-prints seconds of reading, packing (while git-annex hashes what is packed) and saving. Saving (git,
-git-annex, DataLad) is the share that the goal is about. A repeated addition, which changes
-nothing, is timed beside it.
+prints seconds of reading, packing (while git-annex hashes what is packed) and saving, and the
+processor time of all of it for one file. Saving (git, git-annex, DataLad) is the share that one
+goal is about, the processor time the other. A repeated addition, which changes nothing, is timed
+beside it.
 
     python benchmarks/adding.py [--series 200] [--slices 120]
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -29,6 +31,8 @@ from cta_data.versioning.datasets import annexing, save
 from cta_data.versioning.tools import use_environment_tools
 
 GOAL_SHARE = 0.10
+GOAL_MILLISECONDS = 1.4
+"""Of processor time for one file."""
 SERIES_A_PATIENT = 5
 
 
@@ -46,7 +50,9 @@ def main() -> int:
         raw = Path(temporary) / "raw"
         write_series(raw, chosen.series, chosen.slices)
         study = create_study(Path(temporary) / "study", "adding", ("internal",))
+        before = cpu_seconds()
         read, pack, saved = add_once(study, raw)
+        each = 1000 * (cpu_seconds() - before) / (chosen.series * chosen.slices)
         again = add_once(Study(study.root), raw)
     total = read + pack + saved
     print(f"{chosen.series} series of {chosen.slices} slices")
@@ -54,7 +60,16 @@ def main() -> int:
     print(f"{'first':>12}{read:9.1f}{pack:9.1f}{saved:9.1f}{total:9.1f}  {saved / total:.1%}")
     print(f"{'again':>12}{again[0]:9.1f}{again[1]:9.1f}{again[2]:9.1f}{sum(again):9.1f}")
     print(f"goal: a share under {GOAL_SHARE:.0%}")
-    return 0 if saved / total < GOAL_SHARE else 1
+    print(f"processor time of one file: {each:.2f} ms (goal {GOAL_MILLISECONDS} ms)")
+    return 0 if saved / total < GOAL_SHARE and each <= GOAL_MILLISECONDS else 1
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of this process and of those that it has waited for."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def add_once(study: Study, raw: Path) -> tuple[float, float, float]:

@@ -60,7 +60,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "unneeded"),
     [
         (("status",), IMAGING | {"pandas", "duckdb"}),
-        (("query", "select count(*) from units"), IMAGING),
+        (("query", "select count(*) from units"), IMAGING | {"pandas", "pyarrow.compute"}),
         (("build", "--setting", "A", "--dry-run"), IMAGING | {"pandas", "duckdb"}),
         (("--help",), IMAGING | {"pandas", "duckdb"}),
     ],

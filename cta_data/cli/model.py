@@ -11,7 +11,7 @@ from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions
 from cta_data.cli.options import JsonOutput, Output, StudyChoice
 from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import print_frame, print_lines
+from cta_data.terminal.output import print_lines
 
 
 def list_models(output: JsonOutput, chosen: StudyChoice) -> int:
@@ -21,9 +21,9 @@ def list_models(output: JsonOutput, chosen: StudyChoice) -> int:
     cards = read_cards(chosen.open())
 
     if cards and not output.as_json:
-        import pandas as pd
+        from cta_data.terminal.value_table import table_text
 
-        print_frame(pd.DataFrame(cards))
+        print_lines([table_text(list(cards[0]), [list(card.values()) for card in cards])])
     else:
         output.show(lambda: cards, ["the study has no trained model"])
     return EXIT_OK if cards else EXIT_NOTHING

@@ -13,7 +13,6 @@ from cta_data.cli.options import Execution, Output, StudySelection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import CtaError
 from cta_data.terminal.output import print_errors, print_plan, print_report
-from cta_data.terminal.progress import ProgressObserver
 from cta_data.versioning.provenance import command_words
 
 if TYPE_CHECKING:
@@ -89,6 +88,7 @@ def run_units(
         The cluster that they should run on is not described as one.
     """
     from cta_data.engine.executors import require_executor
+    from cta_data.terminal.progress import ProgressObserver
 
     require_executor(execution.executor)
     if execution.dry_run:

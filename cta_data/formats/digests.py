@@ -37,7 +37,7 @@ def slice_digests(voxels: NDArray[np.generic]) -> list[str]:
     """
     kept: list[str] = []
     for axis, name in enumerate(AXES):
-        slices = np.moveaxis(voxels, axis, 0)
+        slices = np.ascontiguousarray(np.moveaxis(voxels, axis, 0))  # read several times each
         digests = {digest for one in slices if (digest := _digest(one))}
         kept += sample(f"{name}:{digest}" for digest in digests)
     return kept
@@ -54,7 +54,8 @@ def _digest(pixels: NDArray[np.generic]) -> str:
     highest = box.max()
     if highest <= 0 or box.size < LEAST_PIXELS:
         return ""
-    levels = np.rint(box * (LEVELS / highest)).astype(np.uint16)
+    box *= LEVELS / highest
+    levels = np.rint(box, out=box).astype(np.uint16)
     if np.count_nonzero(np.bincount(levels.ravel())) < LEAST_VALUES:
         return ""
     digest = hashlib.blake2b(repr(levels.shape).encode(), digest_size=BYTES)

@@ -53,7 +53,7 @@ def inflates_within(packed: bytes | memoryview, most: int) -> bool:
     stream, size = zlib.decompressobj(wbits=-15), 0
     for at in range(0, len(packed), _CHUNK):
         given: bytes | memoryview = packed[at : at + _CHUNK]
-        while given and size <= most:
+        while given and not stream.eof and size <= most:  # what follows its end is padding
             size += len(stream.decompress(given, _CHUNK))
             given = stream.unconsumed_tail
     return size <= most

@@ -11,10 +11,12 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 from pydicom.uid import RTDoseStorage
 
 from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom.header import UNREADABLE
+from cta_data.formats.dicom.plain_header import read_plain_header
 from cta_data.formats.dicom.rtstruct import read_dicom_object
 from cta_data.formats.dicom.series import convert_series, series_grid
 from cta_data.formats.dicom.size import open_dicom
@@ -24,7 +26,10 @@ from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.rasterization.contours import ImageIdentity
-from cta_data.size_limit import require_allowed
+from cta_data.size_limit import require_allowed, require_file_allowed
+
+_MOST_HEADERS = 1 << 16
+"""Bytes in which nearly all headers end, before the pixels."""
 
 
 def read_reference_image(
@@ -173,12 +178,23 @@ def _header(file: Path, keywords: list[str] | None = None) -> pydicom.Dataset | 
         It is damaged.
     """
     try:
-        with open_dicom(file) as stream:
-            header = pydicom.dcmread(stream, specific_tags=keywords, stop_before_pixels=True)
+        header, media_class = _header_and_class(file, keywords)
     except InvalidDicomError:
         return None
     except UNREADABLE as error:
         raise DataRefused("dicom_unreadable", where=file, error_type=without_text(error)) from error
     # A dose grid has pixels, and is no image of a series.
-    is_dose = header.file_meta.get("MediaStorageSOPClassUID") == RTDoseStorage
-    return header if "Rows" in header and not is_dose else None
+    return header if "Rows" in header and media_class != RTDoseStorage else None
+
+
+def _header_and_class(file: Path, keywords: list[str] | None) -> tuple[pydicom.Dataset, str]:
+    require_file_allowed(file)
+    with file.open("rb") as stream:
+        start = stream.read(_MOST_HEADERS)
+    wanted = None if keywords is None else frozenset(map(int, map(Tag, keywords)))
+    plain = read_plain_header(start, wanted)
+    if plain is not None and plain.end < len(start):  # its pixels begin, so that this is all of it
+        return plain.dataset, plain.media_class
+    with open_dicom(file) as whole:
+        header = pydicom.dcmread(whole, specific_tags=keywords, stop_before_pixels=True)
+    return header, str(header.file_meta.get("MediaStorageSOPClassUID"))

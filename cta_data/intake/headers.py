@@ -53,11 +53,11 @@ def read_headers(
         Processes that share many files; one that dies costs the file that it died of.
     """
     read = partial(_read_batch, identity_attributes=identity_attributes)
-    if jobs <= 1 or len(files) < FEWEST_FILES:
-        for one in files:
-            yield from read((one,))
-        return
     batches = [tuple(files[start : start + A_BATCH]) for start in range(0, len(files), A_BATCH)]
+    if jobs <= 1 or len(files) < FEWEST_FILES:
+        for batch in batches:
+            yield from read(batch)
+        return
     with open_workers(jobs) as workers:
         done = workers.map(read, batches, _nothing)
         yield from chain.from_iterable(done)

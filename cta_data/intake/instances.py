@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,11 +15,14 @@ from functools import cache
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
 from cta_data.errors import without_text
 from cta_data.formats.dicom.header import UNREADABLE
+from cta_data.formats.dicom.plain_header import read_plain_header
 from cta_data.formats.dicom.size import HEADER_BYTES, plain_dicom
 from cta_data.intake.pixel_extent import pixel_digest, pixel_fault
 from cta_data.intake.sop_classes import IMAGE_KINDS, KINDS, MEDIA_STORAGE_DIRECTORY
@@ -53,6 +57,10 @@ _REQUIRED_SEQUENCES: Mapping[str, tuple[str, ...]] = {
 _SEQUENCES = tuple(name for names in _REQUIRED_SEQUENCES.values() for name in names)
 # VRs that may open a dataset that lacks the preamble.
 _FIRST_VR = frozenset({b"UL", b"CS", b"UI", b"DA", b"TM", b"LO", b"SH", b"OB", b"DT"})
+
+_TEXT_VR = frozenset({"CS", "DA", "DT", "LO", "PN", "SH", "TM", "UI"})
+_PLAIN = re.compile(rb"[ -<>-\[\]-}]*\0?")
+"""One value of ASCII: no backslash and no tilde, which are others in Japan, no groups of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +155,14 @@ def read_instance(path: Path, name: str, identity_attributes: tuple[str, ...]) -
     try:
         plain, whole = plain_dicom(content)
         large = large or ("" if whole else LARGER)
-        stream = _WatchedBytes(plain)
-        dataset = dcmread(
-            stream,
-            stop_before_pixels=True,
-            force=not has_preamble,
-            specific_tags=_tags_of((*_TAGS, *_SEQUENCES, *identity_attributes)),
-        )
+        dataset, pixels_at, ended = _header(plain, (*_TAGS, *_SEQUENCES, *identity_attributes))
         keywords = (*_TAGS, *identity_attributes)
         facts = {
             keyword: _text(dataset, tag)
             for keyword, tag in zip(keywords, _tags_of(keywords), strict=True)
         }
         missing = [keyword for keyword in _PLACE if not facts[keyword]]
-        pixels_at = stream.tell()
-        fault = large or _fault(plain, stream, dataset, facts)
+        fault = large or ended or _fault(plain, pixels_at, dataset, facts)
     except UNREADABLE as error:
         if not has_preamble:
             raise NotDicom from error
@@ -237,13 +238,26 @@ class _WatchedBytes(io.BytesIO):
         return super().seek(offset, whence)
 
 
-def _fault(
-    content: bytes, stream: _WatchedBytes, dataset: FileDataset, facts: Mapping[str, str]
-) -> str:
-    """Why the file is not whole, or an empty string."""
+def _header(content: bytes, keywords: tuple[str, ...]) -> tuple[Dataset, int, str]:
+    """Return some elements of a file, where its pixels begin, and whether it ends before."""
+    plain = read_plain_header(content, _numbers_of(keywords))
+    if plain is not None:
+        return plain.dataset, plain.end, ""
+    stream = _WatchedBytes(content)
+    dataset = dcmread(
+        stream,
+        stop_before_pixels=True,
+        force=content[128:132] != b"DICM",
+        specific_tags=_tags_of(keywords),
+    )
     end = stream.tell()
     if end > len(content) or (end == len(content) and stream.short):
-        return f"is truncated: it ends at byte {len(content)}, inside an element"
+        return dataset, end, f"is truncated: it ends at byte {len(content)}, inside an element"
+    return dataset, end, ""
+
+
+def _fault(content: bytes, end: int, dataset: Dataset, facts: Mapping[str, str]) -> str:
+    """Why the file is not whole, or an empty string."""
     sop_class = facts["SOPClassUID"]
     absent = [k for k in _REQUIRED_SEQUENCES.get(sop_class, ()) if k not in dataset]
     if absent:
@@ -271,10 +285,37 @@ def _tags_of(keywords: tuple[str, ...]) -> list[BaseTag]:
     return [Tag(keyword) for keyword in keywords]
 
 
+@cache
+def _numbers_of(keywords: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(map(int, _tags_of(keywords)))
+
+
 def _text(dataset: Dataset, tag: BaseTag) -> str:
+    raw = dataset.get_item(tag)
+    if isinstance(raw, RawDataElement) and raw.value:
+        plain = _plain_text(raw.VR or _dictionary_vr(tag), raw.value, raw.is_little_endian)
+        if plain is not None:
+            return plain
     element = dataset.get(tag)
     value = None if element is None else element.value
     return "" if value is None else str(value).strip(" \0")
+
+
+def _plain_text(vr: str, value: bytes, is_little_endian: bool) -> str | None:
+    """Return the text of a value that is one whatever the character set; None of any other.
+
+    As pydicom has it, which converts and checks each value: half of what reading a header takes.
+    """
+    if vr in _TEXT_VR and _PLAIN.fullmatch(value):
+        return value.decode("ascii").strip(" \0")
+    if vr == "US" and len(value) == 2:
+        return str(int.from_bytes(value, "little" if is_little_endian else "big"))
+    return None
+
+
+@cache
+def _dictionary_vr(tag: BaseTag) -> str:
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else ""
 
 
 def _number(text: str) -> int:

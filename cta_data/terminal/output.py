@@ -8,15 +8,17 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from datetime import time as clock_time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TextIO
+from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cta_data.engine import Decision, Record, Report
 from cta_data.engine.records import WORDS, earlier_step, summary_line
 from cta_data.names import shown
 from cta_data.terminal.wrapping import wrapped
@@ -24,7 +26,7 @@ from cta_data.terminal.wrapping import wrapped
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cta_data.engine import UnitId
+    from cta_data.engine import Decision, Record, Report, UnitId
 
 MOST_FAILURES = 20
 LINES_AT_ONCE = 1000
@@ -206,20 +208,15 @@ def print_plan(decisions: Iterable[Decision], *, as_json: bool) -> list[UnitId]:
     return units
 
 
-def print_json(content: Any) -> None:
-    """Print JSON for other programs."""
-    typer.echo(json.dumps(_plain(content), indent=1, sort_keys=True))
+def print_json(content: Any, *, sort_keys: bool = True) -> None:
+    """Print JSON for other programs, numbers with all their digits."""
+    typer.echo(json.dumps(_plain(content), indent=1, sort_keys=sort_keys))
 
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a DataFrame as JSON content, in which there is no NaN."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(k): v for k, v in row.items()} for row in plain.to_dict(orient="records")]
-
-
-def print_records(frame: pd.DataFrame) -> None:
-    """Print the rows of a DataFrame as JSON, numbers with all their digits."""
-    typer.echo(json.dumps([_plain(row) for row in frame.to_dict("records")], indent=1))
 
 
 def _plain(value: Any) -> Any:
@@ -238,21 +235,15 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_of_tables(value: Any) -> Any:
-    """Return a value of a type that only results of SQL have."""
-    import pandas as pd
-
-    if pd.isna(value):
-        return None
+    """Return a value of a type that only results of SQL and DataFrames have."""
     if isinstance(value, bytes | bytearray):
         return value.hex()
     if isinstance(value, Decimal):
         return _plain(float(value))
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def print_frame(frame: pd.DataFrame) -> None:
-    """Print a DataFrame as a table without its index."""
+    if isinstance(value, date | clock_time):
+        return value.isoformat() if value == value else None  # as NaT of pandas
+    if isinstance(value, timedelta | UUID):
+        return str(value)
     import pandas as pd
 
-    with pd.option_context("display.max_columns", None, "display.width", 200):
-        typer.echo(frame.to_string(index=False) if len(frame) else "no rows")
+    return None if pd.isna(value) else str(value)

@@ -8,17 +8,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from cta_data.engine import Decision, Observer, Record
 from cta_data.engine.records import in_words
 from cta_data.engine.running import RunningTraining
 from cta_data.terminal.output import error_console, print_errors
 from cta_data.terminal.running_lines import fold_name, kept_text, short_training_text, training_text
 from cta_data.terminal.training_watch import TrainingWatch
 from cta_data.terminal.wrapping import counted
+
+if TYPE_CHECKING:
+    from cta_data.engine import Decision, Observer, Record
 
 _BAR_WIDTH = 20
 _LINE_EVERY_SECONDS = 60.0
@@ -54,6 +57,8 @@ class ProgressObserver:
 
     def observer(self) -> Observer:
         """Return the callbacks for the engine."""
+        from cta_data.engine import Observer
+
         return Observer(self._planned, self._recorded, self._fetched, self._noted)
 
     def __enter__(self) -> ProgressObserver:

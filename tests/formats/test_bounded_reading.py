@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import os
 import struct
 import tracemalloc
@@ -302,3 +303,12 @@ def test_pixels_are_limited_as_the_header_announces_them() -> None:
         require_pixels_allowed([dataset])
     dataset.Rows = dataset.Columns = 512
     require_pixels_allowed([dataset])
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\0" * 9])
+def test_padding_behind_deflated_data_is_passed_over(tmp_path: Path, padding: bytes) -> None:
+    """Writers make the length even: that ends, and gives the object."""
+    path = dicom(tmp_path / "x.dcm", DeflatedExplicitVRLittleEndian, 8, bytes(range(128)))
+    content, whole = plain_dicom(path.read_bytes() + padding)
+    assert whole
+    assert pydicom.dcmread(io.BytesIO(content)).PixelData == bytes(range(128))

@@ -7,16 +7,25 @@ import gzip
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cta_data.intake.archives import UnpackBudget, UnpackLimits
 from cta_data.intake.discover import Discovery, discover
-from cta_data.intake.instances import Unreadable, content_digest, looks_like_dicom, read_instance
+from cta_data.intake.instances import (
+    Unreadable,
+    _plain_text,
+    content_digest,
+    looks_like_dicom,
+    read_instance,
+)
 
 MakeDicom = Callable[..., bytes]
 
@@ -148,3 +157,28 @@ def test_real_compressed_file_cut_short_is_damaged(shared_data: Path, tmp_path: 
     one = next(one for one in found.instances if "compressed_j2k" in one.name)
     (tmp_path / "cut").write_bytes(one.path.read_bytes()[:-20])
     assert "compressed pixel data" in read_instance(tmp_path / "cut", "cut", ()).fault
+
+
+@pytest.mark.filterwarnings("ignore")
+@given(
+    vr=st.sampled_from(["CS", "DA", "DT", "LO", "PN", "SH", "TM", "UI"]),
+    value=st.binary(max_size=12) | st.text("AB=^~\\ .0\0", max_size=12).map(str.encode),
+    character_set=st.sampled_from([b"", b"ISO_IR 100", b"ISO_IR 13", b"ISO_IR 192"]),
+)
+def test_a_text_that_is_taken_as_it_is_written_is_that_of_pydicom(
+    vr: str, value: bytes, character_set: bytes
+) -> None:
+    """What needs no conversion gives what the conversion would."""
+    raw = RawDataElement(Tag(0x00100020), vr, len(value), value, 0, False, True)
+    named = RawDataElement(Tag(0x00080005), "CS", len(character_set), character_set, 0, False, True)
+    dataset = Dataset({raw.tag: raw, named.tag: named})
+    taken = _plain_text(vr, value, True)
+    if taken is not None:
+        assert taken == str(dataset[raw.tag].value).strip(" \0")
+
+
+@given(number=st.integers(0, 65535), little_endian=st.booleans())
+def test_a_short_is_its_number(number: int, little_endian: bool) -> None:
+    """In both orders of bytes."""
+    order: Literal["little", "big"] = "little" if little_endian else "big"
+    assert _plain_text("US", number.to_bytes(2, order), little_endian) == str(number)

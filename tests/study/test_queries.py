@@ -10,7 +10,7 @@ from helpers.refusals import has_reason
 
 from cta_data.errors import CtaError
 from cta_data.study.session_id import SessionId
-from cta_data.study.tables import MeasuredLesionRow, Tables, query, table_schemas
+from cta_data.study.tables import MeasuredLesionRow, Tables, query, query_rows, table_schemas
 
 
 @pytest.fixture
@@ -125,3 +125,26 @@ def test_bit_strings_are_text(tmp_path: Path) -> None:
     """What DuckDB prints, not the bytes that it keeps them in."""
     [row] = query(tmp_path, "select '101'::bit as b, 7 as n").to_dict("records")
     assert row == {"b": "101", "n": 7}
+
+
+def test_rows_of_a_query_are_those_of_its_frame(folder: Path) -> None:
+    """The same columns and values, as Python has them."""
+    sql = "select quality, lesion_id, volume_cm3, cnr from lesions order by volume_cm3"
+    found, frame = query_rows(folder, sql), query(folder, sql)
+    assert list(found.columns) == list(frame.columns)
+    assert found.rows == [("HAQ", 1, 1.0, None), ("HAQ", 2, 3.0, None), ("NAQ", 1, 5.0, None)]
+
+
+@pytest.mark.parametrize("sql", ["select 1 from lesions", "from query_table('les' || 'ions')"])
+def test_a_damaged_table_is_an_error_of_what_reads_it(folder: Path, sql: str) -> None:
+    """However a statement comes to it; what does not read it is answered."""
+    (folder / "lesions.parquet").write_bytes(b"garbage")
+    with pytest.raises(CtaError, check=has_reason("table_unreadable")):
+        query_rows(folder, sql)
+    assert query_rows(folder, "select count(*) from images").rows == [(0,)]
+
+
+def test_a_table_can_be_named_twice(folder: Path) -> None:
+    """A join of a table with itself sees the rows on both sides."""
+    sql = "select count(*) from lesions a join lesions b using (cohort, subject, lesion_id)"
+    assert query_rows(folder, sql).rows == [(5,)]

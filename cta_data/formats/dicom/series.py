@@ -7,8 +7,9 @@ since ours measure more and say what they measured (`dicom_geometry`). No global
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Self, cast
 
 import nibabel as nib
 import numpy as np
@@ -206,17 +207,24 @@ def _smallest_type(volume: NDArray[np.integer]) -> NDArray[np.generic]:
     return volume.astype(np.float32)
 
 
+class _LightDataset(pydicom.Dataset):
+    """A dataset of pixels alone, whose copies share its elements: decoding changes none of them."""
+
+    def __deepcopy__(self, memo: dict[int, Any] | None) -> Self:
+        return copy(self)
+
+
 def _light_datasets(
     datasets: Sequence[pydicom.Dataset], frames: Sequence[Frame], *, with_rescale: bool
 ) -> list[pydicom.Dataset]:
-    """One small dataset a slice, pixels only: dicom2nifti copies each of them deeply."""
+    """One small dataset a slice, pixels only: dicom2nifti copies each of them."""
     decoded: dict[int, NDArray[np.generic]] = {}
-    result = []
+    result: list[pydicom.Dataset] = []
     for frame in frames:
         source = datasets[frame.dataset]
         if "PixelData" not in source:
             raise DataRefused("pixels_missing", instance_number=instance_number(source) or "absent")
-        light = pydicom.Dataset()
+        light = _LightDataset()
         for keyword in PIXEL_KEYWORDS:
             if keyword in source:
                 light[keyword] = source[keyword]

@@ -33,7 +33,7 @@ from cta_data.study.tables.rows import (
 from cta_data.study.tables.table_row import TableRow
 
 if TYPE_CHECKING:
-    from cta_data.study.tables.queries import query
+    from cta_data.study.tables.queries import QueryRows, query, query_rows
     from cta_data.study.tables.schemas import TableSchema, table_schemas
     from cta_data.study.tables.store import Tables, read_arrow, read_frame
 
@@ -51,6 +51,7 @@ __all__ = [
     "MeasuredLesionRow",
     "ModelFoldRow",
     "PredictionRow",
+    "QueryRows",
     "RoiRow",
     "SessionRow",
     "SplitRow",
@@ -62,15 +63,18 @@ __all__ = [
     "UnitRow",
     "VariantRow",
     "query",
+    "query_rows",
     "read_arrow",
     "read_frame",
     "table_schemas",
 ]
 
 _PLACES = {
+    "QueryRows": "queries",
     "TableSchema": "schemas",
     "Tables": "store",
     "query": "queries",
+    "query_rows": "queries",
     "read_arrow": "store",
     "read_frame": "store",
     "table_schemas": "schemas",

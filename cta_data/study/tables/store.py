@@ -178,7 +178,8 @@ def read_arrow(folder: Path, table: str) -> pa.Table:
     """
     path = folder / f"{table}.parquet"
     if not path.exists():
-        return table_schemas()[table].arrow.empty_table()
+        # Arrow's own empty table would load pandas.
+        return pa.Table.from_batches([], schema=table_schemas()[table].arrow)
     content, _ = _read_checked(path, table)
     key = table_schemas()[table].key
     if has_twins(content, key):
@@ -232,7 +233,8 @@ def _column(path: Path, stored: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedA
     try:
         if _kind(stored.type) not in (_kind(field.type), _kind(pa.null())):
             raise pa.ArrowTypeError("it would be converted without a word")
-        column = stored.cast(field.type)
+        # To convert loads Arrow's functions, which mostly nothing needs.
+        column = stored if stored.type == field.type else stored.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise CtaError(
             "table_column_type_differs",
