@@ -195,3 +195,63 @@ def test_a_structure_set_through_a_study(
     assert lesion["grid"] == "LIMBT1" and lesion["quality"] == "HAQ"
     assert lesion["volume_mm3"] == pytest.approx(volume, rel=0.005)
     assert lesion["transfer_volume_ratio"] == pytest.approx(1, abs=0.005)
+
+
+TWO_MODALITIES = """
+[geometry]
+shows_head = false
+
+[[series]]
+technique = "LIMBT1"
+where = { Modality = "^MR$" }
+
+[[series]]
+technique = "CT"
+where = { Modality = "^CT$" }
+
+[annotations]
+[[annotations.rois]]
+pattern = "^GTV_Mass"
+lesion = true
+
+[[annotations.drawn_on]]
+technique = "LIMBT1"
+where = { SeriesDescription = "_MR_T1_" }
+
+[[annotations.drawn_on]]
+technique = "CT"
+where = { SeriesDescription = "_CT_" }
+
+[groups.HAQ]
+drawn_on = "LIMBT1"
+
+[groups.NAQ]
+drawn_on = "CT"
+"""
+
+
+@pytest.mark.slow
+def test_structure_sets_of_two_modalities_are_two_annotations(
+    cta: Cta, new_study: Callable[[str], Path], shared_data: Path, tmp_path: Path
+) -> None:
+    """One tumour that was contoured on MR and on CT: two annotations, whose lesions are one."""
+    study, card = new_study("limb"), tmp_path / "limb.toml"
+    card.write_text(CARD.format(name="limb") + TWO_MODALITIES, "utf-8")
+    toml = (study / "study.toml").read_text("utf-8")
+    toml = toml.replace(
+        "[registration]", '[transfer]\ngrids = ["LIMBT1"]\n\n[registration]\nhub = "LIMBT1"'
+    )
+    (study / "study.toml").write_text(toml, "utf-8")
+    source = shared_data / "rt_ibsi_val_STS_002" / "dicom" / "STS_002"
+    assert cta("add", "limb", source, "--id", "002", "--card", card, study=study).code == 0
+    for step in ("convert", "register", "transfer"):
+        outcome = cta(step, "limb", study=study)
+        assert outcome.code == 0, outcome.text
+    rows = Study(study).table("annotations")
+    found = {(row.annotation, row.drawn_on, row.space) for row in rows.itertuples()}
+    assert found == {("HAQ", "LIMBT1", "LIMBT1"), ("NAQ", "CT", "CT")}
+    outcome = cta("agreement", "--json", study=study)
+    assert outcome.code == 0, outcome.text
+    (link,) = json.loads(outcome.out)["lesions"]
+    assert (link["first"], link["second"], link["how"]) == ("HAQ", "NAQ", "overlap")
+    assert link["centroid_distance_mm"] < 1 and link["dice"] > 0.95
