@@ -15,7 +15,7 @@ from cta_data.phantom.geometry import SAGITTAL, Rigid, oriented_grid, random_rig
 from cta_data.phantom.head.anatomy import Anatomy, make_anatomy
 from cta_data.phantom.head.lesions import Lesion, draw_lesions, paint_oedema
 from cta_data.phantom.head.vessels import paint_vessels
-from cta_data.phantom.readers import MPRAGE_READER, SPACE_READER, Drawn, Reader, draw
+from cta_data.phantom.readers import READERS, Drawn, Reader, draw
 from cta_data.phantom.scanner import sampling
 from cta_data.phantom.scanner.contrasts import PHASES, contrast_of
 
@@ -91,13 +91,12 @@ def generate_patient(
         When the quality or a phase is not one of those known, or no phase is asked for.
     """
     sizes = voxel_sizes or VoxelSizes()
-    readers = {"NAQ": MPRAGE_READER, "HAQ": SPACE_READER}
     unknown = [p for p in phases if p not in PHASES]
-    if quality not in readers or unknown or not phases:
+    if quality not in READERS or unknown or not phases:
         raise ConfigurationError("phantom_kind_unknown", quality=quality, phases=phases)
     # One thread: small products are slower with many, and sums must not depend on their number.
     with threadpool_limits(1):
-        return _generate(seed, readers[quality], sizes, phases)
+        return _generate(seed, READERS[quality], sizes, phases)
 
 
 def _generate(

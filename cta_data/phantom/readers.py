@@ -1,7 +1,8 @@
-"""The two readers who drew the trial's annotations, one on MPRAGE and one on SPACE."""
+"""How readers draw the trial's annotations: the habits on MPRAGE, and those on SPACE."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,38 +67,49 @@ SPACE_READER = Reader(
     wobble=0.03,
 )
 
+READERS = {"NAQ": MPRAGE_READER, "HAQ": SPACE_READER}
+"""The habits by the quality of what they lead to."""
+
 _PLACES = ("front", "pariet", "occ", "temp", "cerebell", "zentral")
 
 
 def draw(rng: np.random.Generator, reader: Reader, lesions: list[Lesion]) -> list[Drawn]:
-    """What the reader draws, in the order of the lesions; at least the largest is always seen.
+    """What the reader draws, in the order of the lesions."""
+    seen = see(rng, reader, lesions)
+    return delineate(rng, reader, {lesion.number: lesion.shape for lesion in seen})
+
+
+def see(rng: np.random.Generator, reader: Reader, lesions: list[Lesion]) -> list[Lesion]:
+    """The lesions that the reader does not overlook; at least the largest is always seen.
 
     A patient of the trial without any target would not have been treated, hence that rule.
     """
     seen = [lesion for lesion in lesions if rng.random() >= reader.chance_to_miss(lesion)]
-    if not seen:
-        seen = [max(lesions, key=lambda lesion: lesion.volume_mm3)]
+    return seen or [max(lesions, key=lambda lesion: lesion.volume_mm3)]
+
+
+def delineate(
+    rng: np.random.Generator, reader: Reader, shapes: Mapping[int, StarShape]
+) -> list[Drawn]:
+    """What the reader draws of numbered shapes in the anatomy frame, in their order."""
     style = int(rng.integers(4))
     margin = float(rng.choice([1.0, 1.5, 2.0]))
     return [
-        Drawn(
-            lesion.number, _outline(rng, reader, lesion), margin, _names(rng, style, i + 1, lesion)
-        )
-        for i, lesion in enumerate(seen)
+        Drawn(number, _outline(rng, reader, shape), margin, _names(rng, style, i + 1, shape))
+        for i, (number, shape) in enumerate(shapes.items())
     ]
 
 
-def _outline(rng: np.random.Generator, reader: Reader, lesion: Lesion) -> StarShape:
-    """The lesion's outline as this reader sees it: shifted, loosened and made irregular."""
-    shape = lesion.shape
+def _outline(rng: np.random.Generator, reader: Reader, shape: StarShape) -> StarShape:
+    """A lesion's outline as this reader sees it: shifted, loosened and made irregular."""
     harmonics = shape.harmonics + rng.normal(0.0, reader.wobble, shape.harmonics.shape)
     centre = shape.centre + rng.normal(0.0, reader.shift_mm, 3)
     return StarShape(centre, shape.scale_mm, harmonics, float(rng.uniform(*reader.offset_mm)))
 
 
-def _names(rng: np.random.Generator, style: int, number: int, lesion: Lesion) -> dict[str, str]:
+def _names(rng: np.random.Generator, style: int, number: int, shape: StarShape) -> dict[str, str]:
     """Names of the three ROIs of a lesion, in one of the habits of the people who type them."""
-    side = "li" if lesion.shape.centre[0] > 0 else "re"
+    side = "li" if shape.centre[0] > 0 else "re"
     place = _PLACES[int(rng.integers(len(_PLACES)))]
     kinds = ("GTV", "CTV", "PTV")
     if style == 0:

@@ -11,18 +11,28 @@ from pathlib import Path
 import numpy as np
 
 from cta_data.errors import ConfigurationError
+from cta_data.phantom.annotations import annotate
 from cta_data.phantom.export import hospital
+from cta_data.phantom.export.annotations import (
+    WrittenAnnotation,
+    write_annotations,
+    write_annotations_truth,
+)
 from cta_data.phantom.export.dicom import WrittenSeries
 from cta_data.phantom.export.identity import PatientIdentity, make_identity
-from cta_data.phantom.export.structure_set import build_rois, write_structure_set
 from cta_data.phantom.export.truth import write_truth
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
+from cta_data.phantom.readers_plan import ReadersPlan
 from cta_data.phantom.writing import done, require_unused
 
 
 @dataclass(frozen=True)
 class WrittenPatient:
-    """What `write_patient` left on disk. `raw` is the patient's export, `truth` its truth."""
+    """What `write_patient` left on disk. `raw` is the patient's export, `truth` its truth.
+
+    `structure_set` and `lesions_drawn` are those of the patient's own reader; `annotations` are
+    all, that one first.
+    """
 
     patient_id: str
     seed: int
@@ -34,6 +44,7 @@ class WrittenPatient:
     series: dict[str, list[Path]]
     structure_set: Path
     registration: Path | None
+    annotations: tuple[WrittenAnnotation, ...]
 
 
 def write_trial(
@@ -45,22 +56,27 @@ def write_trial(
     voxel_sizes: VoxelSizes | None = None,
     phases: tuple[str, ...] = ("none", "early", "late"),
     workers: int = 1,
+    readers: ReadersPlan | None = None,
 ) -> list[WrittenPatient]:
     """Write a trial into `folder/raw` (the export) and `folder/truth/<PatientID>`.
 
     Groups alternate while both last. The bytes do not depend on `workers`, the number of processes.
+    With a plan of `readers`, patients have several annotations; everything else is as without.
 
     Raises
     ------
     ConfigurationError
-        When there is no patient to make, or `folder` already holds a trial.
+        When there is no patient to make, `folder` already holds a trial, or the plan needs more
+        patients.
     """
     if n_naq < 0 or n_haq < 0 or n_naq + n_haq == 0 or workers < 1:
         raise ConfigurationError(
             "phantom_trial_counts_invalid", n_naq=n_naq, n_haq=n_haq, workers=workers
         )
     require_unused(folder)
-    jobs = list(enumerate(_alternating(n_naq, n_haq)))
+    qualities = list(_alternating(n_naq, n_haq))
+    plans = readers.of_patients(qualities) if readers else [None] * len(qualities)
+    jobs = list(zip(range(len(qualities)), qualities, plans, strict=True))
     write = partial(
         _write_numbered, folder=folder, trial_seed=seed, voxel_sizes=voxel_sizes, phases=phases
     )
@@ -76,19 +92,24 @@ def _alternating(n_naq: int, n_haq: int) -> Iterator[str]:
 
 
 def _write_numbered(
-    job: tuple[int, str],
+    job: tuple[int, str, ReadersPlan | None],
     *,
     folder: Path,
     trial_seed: int,
     voxel_sizes: VoxelSizes | None,
     phases: tuple[str, ...],
 ) -> WrittenPatient:
-    index, quality = job
+    index, quality, readers = job
     # Fifth patients share a remainder with the first: mixing in the pair keeps the groups from
     # always getting the same motion and registration.
     patient_seed = trial_seed * 100_000 + index + index // 4
     return write_patient(
-        folder, seed=patient_seed, quality=quality, voxel_sizes=voxel_sizes, phases=phases
+        folder,
+        seed=patient_seed,
+        quality=quality,
+        voxel_sizes=voxel_sizes,
+        phases=phases,
+        readers=readers,
     )
 
 
@@ -99,14 +120,22 @@ def write_patient(
     quality: str = "HAQ",
     voxel_sizes: VoxelSizes | None = None,
     phases: tuple[str, ...] = ("none", "early", "late"),
+    readers: ReadersPlan | None = None,
 ) -> WrittenPatient:
     """Make one patient and write its export below `folder/raw` and its truth below `folder/truth`.
 
+    With a plan of `readers`, of whose numbers of patients 1 means this one, the patient has several
+    annotations: a structure set for each, and the files annotations.json and links.json beside the
+    truth.
+
     Raises
     ------
+    ConfigurationError
+        When a voxel size, the quality or a phase is impossible, or the plan needs more patients.
     FileExistsError
         When the patient is already there.
     """
+    plan = readers.of_patients([quality])[0] if readers else None
     patient = generate_patient(seed, quality=quality, voxel_sizes=voxel_sizes, phases=phases)
     who = make_identity(seed)
     raw = folder / "raw" / _meaningless(who, "patient")
@@ -119,13 +148,15 @@ def write_patient(
         paths = _file_names(raw, who, key, image.GetSize()[2])
         grid = patient.grids[technique]
         series[key] = hospital.write_series(who, key, frames[technique], image, grid, paths)
-    structure_set = raw / _meaningless(who, "rt") / "RS0001.dcm"
-    rois = build_rois(patient)
-    write_structure_set(who, patient, series["CT"], rois, structure_set)
+    annotations = annotate(patient, plan)
+    path_of = partial(_structure_set, raw, who)
+    written = write_annotations(who, patient, series["CT"], annotations, path_of)
     registration = _write_registration(who, patient, series, raw)
     _write_clutter(rng, who, patient, series, raw, frames["MPRAGE"])
     truth = folder / "truth" / who.patient_id
-    write_truth(who, patient, truth, {roi.name for roi in rois})
+    write_truth(who, patient, truth, set(written[0].roi_numbers))
+    if plan:
+        write_annotations_truth(patient, annotations, written, truth)
     return WrittenPatient(
         patient_id=who.patient_id,
         seed=seed,
@@ -135,9 +166,15 @@ def write_patient(
         raw=raw,
         truth=truth,
         series={key: written.paths for key, written in series.items()},
-        structure_set=structure_set,
+        structure_set=written[0].structure_set,
         registration=registration,
+        annotations=tuple(written),
     )
+
+
+def _structure_set(raw: Path, who: PatientIdentity, number: int) -> Path:
+    """The file of a structure set of a patient, by its number from 0."""
+    return raw / _meaningless(who, "rt", *([number] if number else [])) / "RS0001.dcm"
 
 
 def _frames_of_reference(who: PatientIdentity, patient: DigitalPatient) -> dict[str, str]:

@@ -55,6 +55,7 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, Any]] = {
         "Levels": {
             "NAQ": "normal quality: delineated on MPRAGE",
             "HAQ": "high quality: delineated on SPACE",
+            "NAQ + HAQ": "annotations of both",
         },
     },
 }

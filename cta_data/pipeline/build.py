@@ -189,12 +189,20 @@ def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
         if image is None:
             wanted = f"{setting.technique} {setting.contrast_phase or 'after contrast'}"
             missing.append(f"{session} ({wanted})")
+        elif isinstance(label, Reason) and setting.patients == "common" and _not_there(label):
+            # This patient is not in common, as one without an annotation of this quality.
+            continue
         elif isinstance(label, Reason):
             missing.append(f"{session} ({label.what})")
         else:
             files = (image.path, label.mask_path)
             cases.append(BuildCase(session, assignment.partition, assignment.fold, *files))
     return cases, missing
+
+
+def _not_there(why: Reason) -> bool:
+    """Return whether nobody made the annotation; that there are two is another matter."""
+    return why.code == "annotation_not_there"
 
 
 def _qualities(person: SessionRow) -> tuple[str, ...]:

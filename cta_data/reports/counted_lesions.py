@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from cta_data.reasons import Reason
-from cta_data.study.annotations import choose_annotation
+from cta_data.study.annotations import CURRENT, choose_annotation
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow
@@ -17,19 +19,25 @@ def counted_lesions(study: Study) -> pd.DataFrame:
     """Return the rows of the table `lesions` that count.
 
     Of several annotations of one quality of a session those of one count: the one that `evaluation`
-    of study.toml names. Where it names none of them, the first by name counts.
+    of study.toml names. Where it names none of them, the first by name counts that is current.
     """
     lesions = study.lesions()
-    counted = set()
+    counted: set[tuple[str, ...]] = set()
     for session, found in _by_session(study).items():
         for quality in {one.quality for one in found if one.quality}:
-            own = sorted((a for a in found if a.quality == quality), key=lambda a: a.annotation)
-            chosen = choose_annotation(own, quality, study.configuration.evaluation)
-            name = own[0].annotation if isinstance(chosen, Reason) else chosen.annotation
-            counted.add((*session, name))
+            chosen = choose_annotation(found, quality, study.configuration.evaluation)
+            names = (
+                [chosen.annotation] if not isinstance(chosen, Reason) else _current(found, quality)
+            )
+            counted.update((*session, name) for name in names[:1])
     keys = zip(*(lesions[name] for name in KEY), strict=True)
     is_counted = pd.Series([key in counted for key in keys], lesions.index, dtype=bool)
     return lesions[is_counted].reset_index(drop=True)
+
+
+def _current(found: Iterable[AnnotationRow], quality: str) -> list[str]:
+    """Return the names of the current annotations of a quality, in order."""
+    return sorted(a.annotation for a in found if (a.quality, a.status) == (quality, CURRENT))
 
 
 def _by_session(study: Study) -> dict[SessionId, list[AnnotationRow]]:

@@ -52,6 +52,10 @@ class StudyContent:
         """One row per lesion and grid: volumes in mm3 and cm3, centroid in RAS mm."""
         return self.table("lesions")
 
+    def lesion_links(self) -> pd.DataFrame:
+        """One row per pair of lesions of two annotations, and per lesion that one alone has."""
+        return self.table("lesion_links")
+
     def models(self) -> pd.DataFrame:
         """One row per trained fold of a model: its training set and its weights."""
         return self.table("models")

@@ -20,6 +20,8 @@ from cta_data.phantom.geometry import Rigid, index_of
 from cta_data.phantom.head.anatomy import anatomical_point
 from cta_data.phantom.head.lesions import StarShape
 from cta_data.phantom.patient import DigitalPatient
+from cta_data.phantom.readers import Drawn
+from cta_data.phantom.readers_plan import reader_description
 from cta_data.phantom.tables import table
 
 Array = npt.NDArray[np.float64]
@@ -113,11 +115,11 @@ def _organ(
     return shape_contours(shape, patient.grids["CT"], patient.poses["CT"])
 
 
-def build_rois(patient: DigitalPatient) -> list[PlannedRoi]:
-    """Targets of every drawn lesion, then organs, as a planner would leave them."""
+def target_rois(patient: DigitalPatient, lesions: Sequence[Drawn]) -> list[PlannedRoi]:
+    """Targets of every drawn lesion, as a planner would leave them."""
     rois: list[PlannedRoi] = []
     grid, pose = patient.grids["CT"], patient.poses["CT"]
-    for drawn in patient.drawn:
+    for drawn in lesions:
         gross = shape_contours(drawn.outline, grid, pose)
         wide = replace(drawn.outline, margin_mm=drawn.outline.margin_mm + drawn.margin_mm)
         planning = shape_contours(wide, grid, pose)
@@ -126,6 +128,13 @@ def build_rois(patient: DigitalPatient) -> list[PlannedRoi]:
             rois.append(
                 PlannedRoi(drawn.names[kind], kind if typed else "", contours, _COLOURS[kind])
             )
+    return [roi for roi in rois if roi.contours]
+
+
+def organ_rois(patient: DigitalPatient) -> list[PlannedRoi]:
+    """Organs and the outline of the head, which every structure set of a patient has."""
+    rois: list[PlannedRoi] = []
+    grid = patient.grids["CT"]
     for organ in table("atlas", "organs"):
         contours = _organ(patient, organ["centre"], organ["radii"])
         rois.append(PlannedRoi(organ["name"], organ["interpreted"], contours, organ["colour"]))
@@ -180,16 +189,30 @@ def _contour(drawn_on: WrittenSeries, index: int, points: Array) -> Elements:
 
 def write_structure_set(
     who: PatientIdentity,
-    patient: DigitalPatient,
     ct: WrittenSeries,
     rois: Sequence[PlannedRoi],
     path: Path,
-) -> None:
-    """Write the RT Structure Set of a patient's planning CT."""
-    own = {
-        "StructureSetLabel": "SPACE T1" if patient.quality == "HAQ" else "MPRAGE",
+    *,
+    quality: str,
+    reader: str = "",
+    number: int = 0,
+) -> str:
+    """Write an RT Structure Set of a patient's planning CT; return its SOP instance UID.
+
+    Its label says on which technique it was drawn, its description by whom where `reader` is given.
+    `number` counts the sets of a patient from 0, in the order in which they are made.
+    """
+    own: Elements = {
+        "StructureSetLabel": "SPACE T1" if quality == "HAQ" else "MPRAGE",
         "StructureSetDate": who.ct_date,
-        "StructureSetTime": dicom_time(who.ct_start_s + 5400),
+        "StructureSetTime": dicom_time(who.ct_start_s + 5400 + 600 * number),
     }
     elements = object_elements(who, RTStructureSetStorage, "RTSTRUCT", "structure set")
+    if reader:
+        elements["StructureSetDescription"] = reader_description(reader)
+    if number:
+        elements["SOPInstanceUID"] = who.uid("structure set", number)
+        elements["SeriesInstanceUID"] = who.uid("series", "structure set", number)
+        elements["SeriesNumber"] += number
     save({**elements, **own, **structure_set_elements(ct, rois)}, path)
+    return str(elements["SOPInstanceUID"])

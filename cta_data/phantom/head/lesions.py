@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,10 @@ TRIAL_VOLUMES_CM3: tuple[tuple[int, float, float, float], ...] = (
 )
 SMALLEST_CM3 = 0.01
 LARGEST_CM3 = 14.0
+CLEAR_MM = 3.0
+"""Least distance of two lesions that do not nearly touch."""
+LOOKALIKE_MM3 = (20.0, 200.0)
+"""Volumes of what is taken for a lesion and is none, such as a vessel."""
 COUNT_WEIGHTS = (0.26, 0.20, 0.15, 0.11, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
 """Chances of 1 to 10 lesions in a patient; most patients have few."""
 
@@ -54,6 +59,13 @@ class StarShape:
     def volume_mm3(self) -> float:
         """Volume by quadrature of r³/3 over the sphere; right to better than 1 in 10⁴."""
         return float(np.mean(self.radius(_sphere()) ** 3) * 4.0 * np.pi / 3.0)
+
+    def centroid(self) -> Points:
+        """Centre of mass (mm) by quadrature over the sphere; `centre` is where rays start."""
+        directions = _sphere()
+        radius = self.radius(directions)
+        moment = np.mean(radius[:, None] ** 4 * directions, axis=0) / 4.0
+        return np.asarray(self.centre + moment / (np.mean(radius**3) / 3.0), dtype=np.float64)
 
     def reach_mm(self) -> float:
         """The largest radius."""
@@ -169,7 +181,8 @@ def draw_lesions(rng: np.random.Generator, anatomy: Anatomy) -> list[Lesion]:
         harmonics = rng.normal(0.0, 0.09, 12)
         shape = shape_of_volume(np.zeros(3), float(volume), harmonics)
         beside_another = bool(placed) and rng.random() < 0.12
-        centre = _place(rng, sites, shape, placed, beside_another)
+        others = [lesion.shape for lesion in placed]
+        centre = _place(rng, sites, shape, others, CLEAR_MM, beside_another)
         if centre is None:
             continue
         name, kinetics = _contrast(rng, float(volume))
@@ -189,17 +202,40 @@ def draw_lesions(rng: np.random.Generator, anatomy: Anatomy) -> list[Lesion]:
     return placed
 
 
+def place_lookalikes(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    others: Sequence[StarShape],
+    count: int,
+    clear_mm: float = CLEAR_MM,
+) -> list[StarShape]:
+    """Shapes in the brain where no lesion is, `clear_mm` from `others` and from each other.
+
+    Fewer than `count` where the brain has no room for more.
+    """
+    sites = _Sites(anatomy)
+    made: list[StarShape] = []
+    low, high = LOOKALIKE_MM3
+    for volume in low * (high / low) ** rng.random(count):
+        shape = shape_of_volume(np.zeros(3), float(volume), rng.normal(0.0, 0.09, 12))
+        centre = _place(rng, sites, shape, [*others, *made], clear_mm)
+        if centre is not None:
+            made.append(replace(shape, centre=centre))
+    return made
+
+
 def _place(
     rng: np.random.Generator,
     sites: _Sites,
     shape: StarShape,
-    placed: list[Lesion],
-    beside_another: bool,
+    placed: Sequence[StarShape],
+    clear_mm: float,
+    beside_another: bool = False,
 ) -> Points | None:
-    """A centre for a lesion, clear of the others; close to one of them where asked."""
+    """A centre for a lesion, `clear_mm` from the others; close to one of them where asked."""
     reach = shape.reach_mm()
     if beside_another:
-        neighbour = placed[int(rng.integers(len(placed)))].shape
+        neighbour = placed[int(rng.integers(len(placed)))]
         directions = rng.normal(size=(200, 3))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         gaps = neighbour.radius(directions) + shape.radius(-directions) + rng.uniform(0.9, 1.8, 200)
@@ -207,12 +243,12 @@ def _place(
         clear = 0.3
     else:
         candidates = sites.draw(rng, reach, 200)
-        clear = 3.0
+        clear = clear_mm
     candidates = candidates[sites.depth(candidates) > reach + 0.5]
     for candidate in candidates:
-        if all(_gap(shape, candidate, other.shape) > clear for other in placed):
+        if all(_gap(shape, candidate, other) > clear for other in placed):
             return np.asarray(candidate, dtype=np.float64)
-    return _place(rng, sites, shape, placed, False) if beside_another else None
+    return _place(rng, sites, shape, placed, clear_mm) if beside_another else None
 
 
 def _gap(shape: StarShape, centre: Points, other: StarShape) -> float:
