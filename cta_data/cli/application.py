@@ -22,6 +22,7 @@ from cta_data.cli.audit import audit
 from cta_data.cli.build import build
 from cta_data.cli.bundles import with_bundles
 from cta_data.cli.compare import compare
+from cta_data.cli.consensus import consensus
 from cta_data.cli.correct import correct
 from cta_data.cli.demo import demo
 from cta_data.cli.distribution import distribution
@@ -50,8 +51,9 @@ from cta_data.versioning.tools import use_environment_tools
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
-COMMANDS += [report, pictures, accept, correct, agreement, distribution, compare, rasterize]
-COMMANDS += [transfer_mask, score, evaluate, audit, trace, train, predict, experiment, demo]
+COMMANDS += [report, pictures, accept, correct, agreement, consensus, distribution, compare]
+COMMANDS += [rasterize, transfer_mask, score, evaluate, audit, trace, train, predict]
+COMMANDS += [experiment, demo]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,
     "export": export,

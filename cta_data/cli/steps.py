@@ -29,10 +29,10 @@ def step_command(name: str) -> Callable[..., int]:
         execution: UnitExecution,
         output: JsonOutput,
     ) -> int:
-        from cta_data.pipeline.runner import steps_by_name
+        from cta_data.pipeline.runner import steps_of_command
         from cta_data.terminal.next_commands import after_step
 
-        study, steps = selection.open(), [steps_by_name()[name]]
+        study, steps = selection.open(), steps_of_command(name)
         code = run_steps(study, steps, selection, execution, output, recorded(context))
         if not execution.dry_run and code != EXIT_NOTHING:
             tell_next(study, selection, output, after_step, name)

@@ -10,6 +10,7 @@ from cta_data.engine.driver import UNCOMMITTED, mark_uncommitted
 from cta_data.engine.records import count_by_step
 from cta_data.engine.units import Step
 from cta_data.errors import ConfigurationError
+from cta_data.pipeline.consensus import CONSENSUS
 from cta_data.pipeline.convert.step import CONVERT
 from cta_data.pipeline.extract_brain import NEED_MORE, STRIP, backend_options
 from cta_data.pipeline.housekeeping import keep_books, tidy
@@ -31,12 +32,13 @@ from cta_data.study.study import CONFIGURATION, Study
 from cta_data.versioning.datasets import is_modified, require_identity, save
 from cta_data.versioning.provenance import commit_run
 
-SUBJECT_STEPS: tuple[Step, ...] = (CONVERT, REGISTER, TRANSFER, STRIP, MEASURE)
+SUBJECT_STEPS: tuple[Step, ...] = (CONVERT, CONSENSUS, REGISTER, TRANSFER, STRIP, MEASURE)
 
 
-def steps_by_name() -> dict[str, Step]:
-    """Return the steps that work on subjects, by their names on the command line."""
-    return {step.name: step for step in SUBJECT_STEPS}
+def steps_of_command(name: str) -> list[Step]:
+    """Return what the command of a step runs: what conversion changes, a consensus follows."""
+    steps = [step for step in SUBJECT_STEPS if step.name == name]
+    return [*steps, CONSENSUS] if name == CONVERT.name else steps
 
 
 def execute(
@@ -45,6 +47,7 @@ def execute(
     options: RunOptions,
     observer: Observer | None = None,
     *,
+    prepare: Callable[[], None] = lambda: None,
     finish: Callable[[], bool] = lambda: False,
     commit: bool = True,
 ) -> Report:
@@ -52,6 +55,8 @@ def execute(
 
     Parameters
     ----------
+    prepare
+        Called before anything is planned, while the study is locked.
     finish
         Called after the books are kept; tells whether it wrote anything that is to be committed.
     commit
@@ -65,6 +70,10 @@ def execute(
     watcher = observer or Observer()
     _check_back_end(study, steps, options)
 
+    def tidy_and_prepare() -> None:
+        tidy(study, watcher.noted)
+        prepare()
+
     def book_and_finish() -> bool:
         keep_books(study)
         return finish()
@@ -74,7 +83,7 @@ def execute(
         steps,
         options,
         watcher,
-        prepare=lambda: tidy(study, watcher.noted),
+        prepare=tidy_and_prepare,
         finish=book_and_finish,
         commit=commit,
     )

@@ -17,6 +17,7 @@ from cta_data.engine import (
 from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit, transform_files
 from cta_data.imaging.lesions.transfer_limits import limits_of
+from cta_data.pipeline.annotation_files import AnnotationFiles
 from cta_data.reasons import Reason
 from cta_data.study.annotations import is_wanted, versions_wanted
 from cta_data.study.study import Study
@@ -29,20 +30,13 @@ VERSION = 6
 class TransferInputs:
     """What the transfer of a session's annotations depends on; `grid` are the images of the grids.
 
-    An annotation is `contours`, or labels (`drawn`) with the `names` of their lesions, by its name.
-    `quality` and `space` (the image that it lies on) are by name, too; `spacing_mm` and `drawn_on`,
-    the images that annotations lie on, by space.
+    `quality` is by the name of the annotation.
     """
 
     quality: Mapping[str, str]
-    space: Mapping[str, str]
     grids: tuple[str, ...]
-    spacing_mm: Mapping[str, tuple[float, ...] | None]
     limits: Mapping[str, float]
-    contours: Files[str]
-    drawn: Files[str]
-    names: Files[str]
-    drawn_on: Files[str]
+    annotations: AnnotationFiles
     grid: Files[str]
     transform: Files[tuple[str, str]]
 
@@ -66,7 +60,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             continue
         if not blocked and not all(one.quality for one in annotations):
             blocked = Reason("annotation_group_unknown")
-        images, spaces = upstream.images(session), upstream.spaces(session)
+        images = upstream.images(session)
         present = [grid for grid in grids if grid in images]
         if not blocked and not present:
             blocked = Reason("grid_images_missing", grids=tuple(grids))
@@ -75,14 +69,9 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             continue
         given = TransferInputs(
             quality={one.annotation: one.quality or "" for one in annotations},
-            space={one.annotation: one.space for one in annotations},
             grids=tuple(present),
-            spacing_mm={one.space: spaces[one.space].spacing_mm for one in annotations},
             limits=limits,
-            contours=Files({a.annotation: a.path for a in annotations if not a.names_path}),
-            drawn=Files({a.annotation: a.path for a in annotations if a.names_path}),
-            names=Files({a.annotation: a.names_path for a in annotations if a.names_path}),
-            drawn_on=Files({one.space: spaces[one.space].path for one in annotations}),
+            annotations=AnnotationFiles.of(annotations, upstream.spaces(session)),
             grid=Files({grid: images[grid].path for grid in present}),
             transform=transform_files(upstream.transforms(session)),
         )

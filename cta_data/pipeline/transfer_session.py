@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import SimpleITK as sitk
 
@@ -14,14 +14,11 @@ from cta_data.engine import (
 )
 from cta_data.engine.sessions import on_hold
 from cta_data.errors import DataRefused
-from cta_data.files import read_json_object
-from cta_data.formats.contours_json import read_contours
 from cta_data.formats.nifti.image import read_grid, read_image, write_image
-from cta_data.imaging.lesions.drawn_lesions import DrawnLesions, lesions_from_contours
-from cta_data.imaging.lesions.label_transfer import TransferResult, as_drawn, transfer_lesions
-from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
+from cta_data.imaging.lesions.label_transfer import TransferResult, transfer_lesions
 from cta_data.imaging.lesions.transfer_checks import TransferCheck, check_transfer, untouched
 from cta_data.imaging.lesions.transfer_limits import limits_of
+from cta_data.pipeline.annotation_reading import Annotation, read_annotation
 from cta_data.pipeline.transfer import TransferInputs
 from cta_data.pipeline.transform_chain import TransformChain, read_chain
 from cta_data.reasons import Reason
@@ -56,9 +53,9 @@ def _transfer(
     outcome: Outcome,
 ) -> list[Reason]:
     """Carry the lesions of one annotation to every grid; return what is outside the limits."""
-    annotation = read_annotation(unit, name, workspace)
+    annotation = read_annotation(unit.given.annotations, name, workspace)
     drawn = annotation.drawn
-    drawn_on = read_grid(workspace.read(unit.given.drawn_on[annotation.space]))
+    drawn_on = read_grid(workspace.read(unit.given.annotations.drawn_on[annotation.space]))
     limits = limits_of(unit.given.limits)
     outcome.notes += drawn.notes
     empty: list[str] = []
@@ -100,37 +97,6 @@ def _check_row(
         passed=not check.reasons,
         **{**asdict(check), "reasons": tuple(map(str, check.reasons))},
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Annotation:
-    """What was drawn, and on the grid of which image.
-
-    `on_its_own_grid` is what a mask gives on its own grid: itself, voxel by voxel.
-    """
-
-    name: str
-    space: str
-    drawn: DrawnLesions
-    on_its_own_grid: TransferResult | None = None
-
-
-def read_annotation(unit: Unit[TransferInputs], name: str, workspace: Workspace) -> Annotation:
-    """Read the contours or the drawn lesions of an annotation."""
-    space = unit.given.space[name]
-    if name in unit.given.contours:
-        rois = read_contours(workspace.read(unit.given.contours[name]))
-        # Images are stored in RAS order, so that axes lie nearest to x, y and z.
-        spacing = unit.given.spacing_mm[space] or ()
-        return Annotation(name, space, lesions_from_contours(rois, spacing_mm=spacing))
-    labels = read_image(workspace.read(unit.given.drawn[name]))
-    named = read_json_object(workspace.read(unit.given.names[name]))
-    about = {lesion["id"]: lesion for lesion in named["Lesions"]}
-    names = {i: (one["region"], one["name"], one["component"]) for i, one in about.items()}
-    lesions = lesions_from_labels(labels, names)
-    flags = {i: tuple(one["flags"]) for i, one in about.items()}
-    drawn = DrawnLesions(tuple(lesions))
-    return Annotation(name, space, drawn, as_drawn(lesions, labels, flags))
 
 
 def _write_variant(

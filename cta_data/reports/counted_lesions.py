@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from cta_data.reasons import Reason
-from cta_data.study.annotations import CURRENT, choose_annotation
+from cta_data.study.annotations import CONSENSUS, CURRENT, choose_annotation
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow
@@ -19,7 +19,8 @@ def counted_lesions(study: Study) -> pd.DataFrame:
     """Return the rows of the table `lesions` that count.
 
     Of several annotations of one quality of a session those of one count: the one that `evaluation`
-    of study.toml names. Where it names none of them, the first by name counts that is current.
+    of study.toml names. Where it names none of them, the first by name counts that is current,
+    and a consensus only where there is no other.
     """
     lesions = study.lesions()
     counted: set[tuple[str, ...]] = set()
@@ -36,8 +37,10 @@ def counted_lesions(study: Study) -> pd.DataFrame:
 
 
 def _current(found: Iterable[AnnotationRow], quality: str) -> list[str]:
-    """Return the names of the current annotations of a quality, in order."""
-    return sorted(a.annotation for a in found if (a.quality, a.status) == (quality, CURRENT))
+    """Return the names of the current annotations of a quality, in order, a consensus last."""
+    own = [one for one in found if (one.quality, one.status) == (quality, CURRENT)]
+    own.sort(key=lambda one: (one.origin == CONSENSUS, one.annotation))
+    return [one.annotation for one in own]
 
 
 def _by_session(study: Study) -> dict[SessionId, list[AnnotationRow]]:

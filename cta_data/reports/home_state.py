@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cta_data.engine.acceptance import ACCEPTED, decision_about, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, units_of
 from cta_data.files import read_json_object
-from cta_data.pipeline import build, extract_brain, link, measure, register, transfer
+from cta_data.pipeline import build, consensus, extract_brain, link, measure, register, transfer
 from cta_data.pipeline.convert import step as convert
 from cta_data.study import layout
 from cta_data.study.annotations import CURRENT
@@ -28,6 +28,7 @@ from cta_data.study.tables import (
 
 VERSIONS = {
     "convert": convert.VERSION,
+    "consensus": consensus.VERSION,
     "register": register.VERSION,
     "transfer": transfer.VERSION,
     "strip": extract_brain.VERSION,

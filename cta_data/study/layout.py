@@ -130,15 +130,17 @@ def contours(session: SessionId, space: str, annotation: str) -> str:
 
 @artefact("convert")
 def drawn_labels(session: SessionId, space: str, annotation: str) -> str:
-    """Lesions of masks or segmentations: the number of the lesion in every voxel, on the source
-    grid.
+    """Lesions of masks, segmentations or a consensus: the number of the lesion in every voxel, on
+    the source grid.
     """
     return _derived(session, _drawn_name(session, space, annotation))
 
 
 @artefact("convert")
 def drawn_names(session: SessionId, space: str, annotation: str) -> str:
-    """For each of these lesions: ROI, name, component, voxels and flags."""
+    """For each of these lesions: ROI, name, component, voxels and flags; for a consensus also the
+    readers who saw it, and the lesions that were dropped.
+    """
     return _derived(session, _drawn_name(session, space, annotation).with_extension(".json"))
 
 

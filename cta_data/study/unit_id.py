@@ -20,8 +20,8 @@ class UnitId(NamedTuple):
     Attributes
     ----------
     step
-        `convert`, `register`, `transfer`, `strip`, `measure`, `build`, `plan`, `train`,
-        `crossvalidate` or `predict`.
+        `convert`, `consensus`, `register`, `transfer`, `strip`, `measure`, `link`, `build`, `plan`,
+        `train`, `crossvalidate` or `predict`.
     about
         Session that it is about; None for builds, models and predictions.
     model

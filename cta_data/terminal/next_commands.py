@@ -123,6 +123,11 @@ def after_step(standing: Standing, step: str) -> Suggestion:
     return _REVIEW if standing.on_hold else _build(standing)
 
 
+def after_consensus(standing: Standing) -> Suggestion:
+    """A consensus is transferred like any annotation, and can be compared then."""
+    return Suggestion("cta-data transfer", "to every grid, for measure, agreement and build")
+
+
 def after_build(standing: Standing, settings: Sequence[str]) -> Suggestion:
     """What was built is trained."""
     built = [setting for setting in settings if setting in standing.built]

@@ -125,7 +125,7 @@ def consensus(
         raise ValueError("a consensus needs at least one reader")
     if method not in METHODS:
         raise ValueError(f"the method is {method!r}, not one of {', '.join(METHODS)}")
-    needed = _default_readers(method, len(labels)) if min_readers is None else min_readers
+    needed = default_readers(method, len(labels)) if min_readers is None else min_readers
     if not 1 <= needed <= len(labels):
         raise ValueError(f"min_readers is {needed}, from 1 to {len(labels)} is needed")
     candidates = find_candidates(labels)
@@ -139,7 +139,8 @@ def consensus(
     return Consensus(volume.reshape(labels[0].shape), decisions)
 
 
-def _default_readers(method: ConsensusMethod, n: int) -> int:
+def default_readers(method: ConsensusMethod, n: int) -> int:
+    """Return how many of `n` readers have to see a lesion, unless another number is asked for."""
     return {"union": 1, "majority": n // 2 + 1, "staple": n // 2 + 1, "intersection": n}[method]
 
 

@@ -102,6 +102,17 @@ class AnnotationRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusRequestRow(TableRow):
+    """One method by which a consensus of a session was asked for."""
+
+    TABLE: ClassVar[str] = "consensus_requests"
+
+    session: SessionId
+    method: str
+    min_readers: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoiRow(TableRow):
     """One ROI as delivered."""
 
@@ -334,6 +345,7 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     SessionRow,
     ImageRow,
     AnnotationRow,
+    ConsensusRequestRow,
     RoiRow,
     ClinicalLinkRow,
     TransformRow,

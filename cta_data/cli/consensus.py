@@ -1,0 +1,82 @@
+"""The command `consensus`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from typer import Option
+
+from cta_data.cli.next_line import tell_next
+from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
+from cta_data.cli.runner import home_writer, recorded
+from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
+from cta_data.terminal.output import print_errors, print_plan, print_report
+from cta_data.terminal.progress import ProgressObserver
+
+if TYPE_CHECKING:
+    from cta_data.study.session_id import SessionId
+
+
+def consensus(
+    context: typer.Context,
+    selection: StudySelection,
+    execution: UnitExecution,
+    output: JsonOutput,
+    method: Annotated[
+        Literal["union", "majority", "staple", "intersection"],
+        Option(help="Which lesions are kept, and which voxels of them."),
+    ],
+    min_readers: Annotated[
+        int | None,
+        Option(
+            min=1,
+            help="Readers who must have seen a lesion; without it, 1 (union), more than half "
+            "(majority, staple) or all (intersection).",
+        ),
+    ] = None,
+) -> int:
+    """Make one annotation from those of several readers, lesion by lesion."""
+    from cta_data.engine import RunOptions, plan_steps
+    from cta_data.pipeline.consensus import CONSENSUS, request_consensus
+    from cta_data.pipeline.runner import execute
+    from cta_data.review.consensus import consensus_decisions
+    from cta_data.terminal.next_commands import after_consensus
+
+    study, chosen = selection.open(), selection.selected()
+    options = RunOptions(chosen, execution.executor, execution.anew, recorded(context))
+    asked: list[SessionId] = []
+
+    def ask() -> None:
+        asked.extend(request_consensus(study, chosen, method, min_readers))
+
+    if execution.dry_run:
+        ask()
+        print_plan(plan_steps(study, [CONSENSUS], options), as_json=output.as_json)
+        return EXIT_OK
+    with ProgressObserver(quiet=output.as_json) as progress:
+        report = execute(
+            study,
+            [CONSENSUS],
+            options,
+            progress.observer(),
+            prepare=ask,
+            finish=home_writer(study),
+            commit=not execution.replay,
+        )
+    if not asked:
+        print_errors(
+            "no session has annotations of one quality by two readers: "
+            '`cta-data query "select * from annotations"` lists them'
+        )
+        return EXIT_NOTHING
+    if not output.as_json:
+        print_report(report, as_json=False)
+    made = consensus_decisions(study, method, chosen)
+    records = [record.as_dict() for record in report.records]
+    output.show(
+        lambda: {"consensus": [one.as_dict() for one in made], "records": records},
+        [one.line for one in made],
+    )
+    tell_next(study, selection, output, after_consensus)
+    return report.exit_code()
