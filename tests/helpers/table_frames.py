@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from helpers.annotation_rows import annotation_columns
 
 from cta_data.study.tables import read_frame
 from cta_data.study.tables.schemas import table_schemas
@@ -74,6 +75,7 @@ def session(
         ],
         "images": [{**key, **image}] if converted else [],
         "lesions": lesions,
+        "annotations": [{**key, **annotation_columns(quality)}] if quality else [],
     }
 
 
