@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from conformance.conformed import Conformed
 from conformance.raw_cohort import RawSession
