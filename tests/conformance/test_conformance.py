@@ -51,7 +51,7 @@ def placed(volume: Volume, shape: Sequence[int], affine: NDArray[np.float64]) ->
 def drawn_files(conformed: Conformed, label: str, session: str) -> list[Path]:
     """Lesions of a session on the grid that they were drawn on, where masks were delivered."""
     folder = conformed.derivatives / f"sub-{label}" / f"ses-{session}"
-    return sorted(folder.rglob("*_desc-drawn_dseg.nii.gz"))
+    return sorted(folder.rglob("*_desc-*source_dseg.nii.gz"))
 
 
 def test_ids_there_and_back(conformed: Conformed) -> None:
@@ -122,7 +122,7 @@ def check_contour_volumes(conformed: Conformed, label: str, session: RawSession)
     subjects, lesions = study.subjects(), study.lesions()
     own = subjects[(subjects.subject == label) & (subjects.session == session.session)]
     rows = lesions[(lesions.subject == label) & (lesions.session == session.session)]
-    rows = rows[rows.grid == own.annotation_technique.iloc[0]]
+    rows = rows[rows.grid == own.annotation_techniques.iloc[0][0]]
     assert sorted(rows.source_roi) == sorted(expected)
     for row in rows.itertuples():
         assert row.volume_drawn_mm3 == pytest.approx(expected[row.source_roi], rel=0.01)

@@ -127,12 +127,13 @@ def earlier_than_contours(series: list[Dataset]) -> list[Dataset]:
     return [structure_set(series), segmentation(series, 0, 1, date="20200102")]
 
 
+UNDECIDED = "do not determine which of 2 segmentations is the latest"
 CASES: dict[str, tuple[Callable[[list[Dataset]], list[Dataset]], str]] = {
     "newer_label_map": (newer_label_map, ""),
     "newer_surfaces": (newer_surfaces, "Surface Segmentation Storage"),
     "older_surfaces": (older_surfaces, ""),
-    "at_one_time": (at_one_time, "2 of 2 segmentations may be the latest"),
-    "one_without_a_date": (one_without_a_date, "1 of 2 segmentations have no date"),
+    "at_one_time": (at_one_time, UNDECIDED),
+    "one_without_a_date": (one_without_a_date, UNDECIDED),
     "half_a_voxel_off": (half_a_voxel_off, "off by 0.50, 0.00, 0.00 voxels"),
     "later_than_contours": (later_than_contours, "a later segmentation"),
     "earlier_than_contours": (earlier_than_contours, ""),
