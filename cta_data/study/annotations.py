@@ -67,9 +67,7 @@ def choose_annotation(
     of_quality = [one for one in annotations if one.quality == quality]
     found = [one for one in of_quality if _is_meant(one, choice)]
     if choice.annotation == "newest" and len(found) > 1:
-        dates = sorted(one.date or "" for one in found)
-        if dates[0] and dates[-1] != dates[-2]:
-            found = [one for one in found if one.date == dates[-1]]
+        found = _newest(found)
     if len(found) == 1:
         return found[0]
     names = tuple(one.annotation for one in found)
@@ -81,6 +79,20 @@ def choose_annotation(
         wanted=_in_words(choice),
         annotations=tuple(one.annotation for one in of_quality) or ("none",),
     )
+
+
+def _newest(found: list[AnnotationRow]) -> list[AnnotationRow]:
+    """Return the last of several annotations; all where their order is unknown.
+
+    A correction is made after what was delivered.
+    """
+    corrections = [one for one in found if one.origin == CORRECTED]
+    if corrections:
+        latest = max(one.date or "" for one in corrections)
+        return [one for one in corrections if one.date == latest]
+    if any(one.made_rank is None for one in found):
+        return found
+    return [max(found, key=lambda one: one.made_rank or 0)]
 
 
 def versions_wanted(choices: Iterable[AnnotationChoice]) -> frozenset[int]:

@@ -40,6 +40,7 @@ def test_sets_on_two_techniques_are_two_annotations(
     assert not result.refused
     assert contours_of(result, workspace) == {first: ["GTV 1"], second: ["GTV 2"]}
     quality = {"MPRAGE": "NAQ", "SPACE": "HAQ"}
+    assert [row.made_rank for row in result.written] == [1, 2]
     names = [(row.annotation, row.quality, row.drawn_on) for row in result.written]
     assert names == [(quality[name], quality[name], name) for name in techniques]
     assert [row.drawn_on for row in result.rows] == [first, second]
@@ -100,6 +101,8 @@ def test_sets_of_two_readers_are_two_annotations(tmp_path: Path) -> None:
         "HAQR2": ("R2", 1, "current"),
     }
     assert contours_of(result, workspace, "superseded") == {"SPACE": ["GTV 1"]}
+    # R1's first and R2's only set were made at the same time: there is no order of all.
+    assert {row.made_rank for row in result.written} == {None}
     rows = {row.source_roi: (row.annotation, row.selected) for row in result.rows}
     assert rows["GTV 1"] == ("HAQR1", False)
     assert rows["GTV 2"] == ("HAQR2", True) and rows["GTV 3"] == ("HAQR1v2", True)

@@ -169,8 +169,15 @@ def _write_versions(
         if joined is None:
             return
         space, rois = joined
-        names = {"reader": annotation.reader, "drawn_on": annotation.drawn_on}
-        new = new_annotation(reader.card, space=space, version=number, latest=latest, **names)
+        new = new_annotation(
+            reader.card,
+            reader=annotation.reader,
+            drawn_on=annotation.drawn_on,
+            space=space,
+            version=number,
+            latest=latest,
+            made=parts[-1].made,
+        )
         for part in parts:
             result.change_rows(part.holds, annotation=new.name)
             if new.reason:

@@ -237,6 +237,7 @@ def _write_versions(
             space=image.space,
             version=version,
             latest=latest,
+            made=parts[-1].made,
         )
         _write_lesions(reader, parts, new, number if version == latest else 0, workspace)
 

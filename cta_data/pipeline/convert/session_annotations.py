@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from cta_data.cohorts.card import Card
 from cta_data.engine import Workspace, content_key
+from cta_data.formats.dicom.time import Moment, in_order, is_later
 from cta_data.pipeline.convert.annotation_rows import rejected_columns
 from cta_data.reasons import Reason
 from cta_data.redaction import Redactor
@@ -20,7 +22,7 @@ from cta_data.study.tables import AnnotationRow, RoiRow
 class NewAnnotation:
     """An annotation to be written: its columns that do not depend on what is in its file.
 
-    `space` is the image that it lies on.
+    `space` is the image that it lies on; `made` is when it was, None where nothing says so.
     """
 
     name: str
@@ -31,10 +33,18 @@ class NewAnnotation:
     space: str
     status: str = CURRENT
     reason: Reason | None = None
+    made: Moment | None = None
 
 
 def new_annotation(
-    card: Card, *, reader: str, drawn_on: str, space: str, version: int = 1, latest: int = 1
+    card: Card,
+    *,
+    reader: str,
+    drawn_on: str,
+    space: str,
+    version: int = 1,
+    latest: int = 1,
+    made: Moment | None = None,
 ) -> NewAnnotation:
     """Return an annotation as delivered; it is superseded where a later version counts."""
     quality = card.quality_of(drawn_on)
@@ -48,7 +58,17 @@ def new_annotation(
         space,
         SUPERSEDED if older else CURRENT,
         Reason("annotation_older") if older else None,
+        made,
     )
+
+
+def ranks(made: Sequence[Moment | None]) -> list[int | None]:
+    """Return the positions of moments in their order, from 1; None for all where it is unknown."""
+    order = sorted(range(len(made)), key=lambda place: in_order(made[place]))
+    certain = all(is_later(made[b], made[a]) for a, b in pairwise(order))
+    if not certain or None in made:
+        return [None] * len(made)
+    return [order.index(place) + 1 for place in range(len(made))]
 
 
 @dataclass
@@ -69,6 +89,7 @@ class SessionAnnotations:
     redactor: Redactor | None = None
     written: list[AnnotationRow] = field(default_factory=list)
     _writers: list[Callable[[], None]] = field(default_factory=list)
+    _made: list[Moment | None] = field(default_factory=list)
 
     def write_last(self, writer: Callable[[], None]) -> None:
         """Have an annotation written when the whole session is known to be usable."""
@@ -76,8 +97,12 @@ class SessionAnnotations:
 
     def finish(self) -> None:
         """Write all annotations, or none where something keeps the session from being used."""
-        for writer in self._writers if not self.refused else ():
+        if self.refused:
+            return
+        for writer in self._writers:
             writer()
+        found = zip(self.written, ranks(self._made), strict=True)
+        self.written = [replace(row, made_rank=rank) for row, rank in found]
 
     def refuse(self, reason: Reason | None) -> None:
         """Keep the session from being used; the first reason stays."""
@@ -111,6 +136,7 @@ class SessionAnnotations:
             annex_key=content_key(workspace.write(path)),
         )
         self.written.append(row)
+        self._made.append(new.made)
 
     def change_rows(self, of: Callable[[RoiRow], bool], **columns: Any) -> None:
         """Change columns of the rows that a condition holds for."""

@@ -92,6 +92,7 @@ class AnnotationRow(TableRow):
     status: str = "current"
     author: str | None = None
     date: str | None = None
+    made_rank: int | None = None
     reason: str | None = None
     space: str
     form: str
