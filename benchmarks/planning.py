@@ -73,7 +73,7 @@ def measure(path: Path, sessions: int) -> tuple[float, int, int]:
     _pretend_done(study, build)
     study.tables.flush()
     started = time.process_time()
-    decisions = plan_steps(Study(path), [*SUBJECT_STEPS, build], RunOptions())
+    decisions = list(plan_steps(Study(path), [*SUBJECT_STEPS, build], RunOptions()))
     seconds = time.process_time() - started
     return seconds, len(decisions), sum(d.action != "notneeded" for d in decisions)
 
@@ -210,7 +210,6 @@ def _stripped(unit: Unit) -> Made:
             modality="MR",
             path=f"{stem}_T1w.nii.gz",
             mask_path=f"{stem}_mask.nii.gz",
-            account_path=f"{stem}_transfer.json",
         )
         rows.append(image)
         outputs += [image.path, f"{stem}_mask.nii.gz"]
