@@ -35,7 +35,7 @@ def agreement(
     from cta_data.engine import RunOptions, plan_steps
     from cta_data.pipeline.link import LINK
     from cta_data.pipeline.runner import execute
-    from cta_data.review.agreement import compare_annotations
+    from cta_data.review.agreement import compare_annotations, not_transferred
     from cta_data.review.agreement_page import write_agreement
 
     study = selection.open()
@@ -60,9 +60,15 @@ def agreement(
         )
     if not output.as_json:
         print_report(report, as_json=False)
+    waiting = not_transferred(study, chosen)
+    if waiting:
+        print_errors(
+            f"not compared, since `cta-data transfer` has not carried it to a grid: {waiting[0]}"
+            + (f" and {len(waiting) - 1} more" if waiting[1:] else "")
+        )
     if not made:
         print_errors(
-            "no session has two annotations to compare: "
+            "no session has two annotations that can be compared: "
             '`cta-data query "select * from annotations"` lists them'
         )
         return report.exit_code() or EXIT_NOTHING

@@ -54,7 +54,7 @@ def correct(
     told = f"{about}: {made.annotation} replaces {' '.join(made.parents or ())}"
     output.show(made.columns, [f"{told}; {made.n_lesions} lesions"])
     if not output.as_json:
-        print_errors("Next: cta-data build --setting B  # redoes what depends on it")
+        print_errors("Next: cta-data transfer  # redoes this session alone, as `build` does")
     return EXIT_OK
 
 

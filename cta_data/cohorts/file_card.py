@@ -17,8 +17,8 @@ LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$", max_length=LONGEST
 
 
 def _no_version(code: str) -> str:
-    if re.fullmatch(r"[vV]\d+", code):
-        raise ValueError(f"{code!r} would be taken for a version in the name of an annotation")
+    if re.fullmatch(r"(?i)[vc]\d+|union|majority|staple|intersection|unknown", code):
+        raise ValueError(f"{code!r} means something else in the name of an annotation")
     return code
 
 

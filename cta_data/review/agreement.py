@@ -62,7 +62,8 @@ def compare_annotations(
     ----------
     by
         `annotation` compares quality and reader (all versions are one), `reader` the readers of one
-        quality, `quality` the qualities whoever the readers are.
+        quality, `quality` the qualities whoever the readers are. A consensus is an annotation, and
+        no reader.
     """
     upstream = Upstream(study)
     rows = study.tables.index(LesionLinkRow, SessionId._fields)
@@ -72,7 +73,9 @@ def compare_annotations(
         if unit is None or unit.status != "ok":
             continue
         links = _by_pair(rows.get(tuple(session), []))
-        for pair in combinations(_current(upstream.annotations(session)), 2):
+        there = {row.annotation for row in upstream.variants(session)}
+        current = _current(upstream.annotations(session))
+        for pair in combinations([one for one in current if one.annotation in there], 2):
             names = _names(pair, by)
             if names[0] != names[1]:
                 exchanged = names[0] > names[1]
@@ -85,14 +88,31 @@ def compare_annotations(
     ]
 
 
+def not_transferred(study: Study, selection: Selection | None = None) -> list[str]:
+    """Return the current annotations that are on no grid yet, and so are not compared."""
+    upstream = Upstream(study)
+    return [
+        f"{one.annotation} of {session}"
+        for session in upstream.sessions(selection or Selection())
+        for there in [{row.annotation for row in upstream.variants(session)}]
+        for one in _current(upstream.annotations(session))
+        if one.annotation not in there
+    ]
+
+
 def _current(annotations: Iterable[AnnotationRow]) -> list[AnnotationRow]:
     found = [one for one in annotations if one.status == CURRENT]
     return sorted(found, key=lambda one: one.annotation)
 
 
 def _names(pair: tuple[AnnotationRow, AnnotationRow], by: By) -> tuple[str, str]:
-    """Return what two annotations are called in a comparison; equal names are not compared."""
+    """Return what two annotations are called in a comparison; equal names are not compared.
+
+    A consensus is compared with the readers it was made from only where it is named itself.
+    """
     first, second = pair
+    if by != "annotation" and CONSENSUS in (first.origin, second.origin):
+        return "", ""
     if by == "quality":
         return first.quality or "", second.quality or ""
     if by == "reader":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def correct_annotation(
     with study_lock(study):
         annotations = Upstream(study).annotations(correction.session)
         made = next((one for one in annotations if _is_made(one, correction)), None)
-        if made is not None:
+        if made is not None and not commit:
             return made
         parent = _parent(annotations, correction)
         row = _write(study, correction, parent, corrected_name(parent, annotations))
@@ -101,39 +101,57 @@ def _is_made(one: AnnotationRow, correction: Correction) -> bool:
 
 
 def _parent(annotations: Sequence[AnnotationRow], correction: Correction) -> AnnotationRow:
+    """Return the annotation to correct.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none of that name, it does not count any more, or it is a consensus.
+    """
     current = [one for one in annotations if one.status == CURRENT and one.origin != CONSENSUS]
     named = [one for one in current if correction.annotation in ("", one.annotation)]
     if len(named) == 1:
         return named[0]
-    raise ConfigurationError(
-        "annotation_to_correct_unclear",
-        session=str(correction.session),
-        name=correction.annotation or "any",
-        annotations=tuple(one.annotation for one in current) or ("none",),
-    )
+    names = tuple(one.annotation for one in current) or ("none",)
+    about = {"session": str(correction.session), "annotations": names}
+    known = {one.annotation: one for one in annotations}.get(correction.annotation)
+    if known is not None:
+        why = "a consensus is made from the readers' annotations: correct one of these"
+        why = why if known.origin == CONSENSUS else f"it is {known.status}"
+        raise ConfigurationError(
+            "annotation_not_correctable", name=known.annotation, why=why, **about
+        )
+    if correction.annotation:
+        raise ConfigurationError("annotation_unknown", name=correction.annotation, **about)
+    raise ConfigurationError("annotation_to_correct_unclear", **about)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Lesions of an annotation on one grid, and their names by id."""
+
+    grid: str
+    path: str
+    names: Mapping[int, str]
 
 
 def _write(study: Study, correction: Correction, parent: AnnotationRow, name: str) -> AnnotationRow:
     """Write the labels and names of a correction; return its row."""
     session = correction.session
-    variant, image = _corrected(study, correction, parent)
-    before = read_image(_original(study, variant))
-    labels = corrected_labels(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(before))
+    place, image = _corrected(study, correction, parent)
+    before = sitk.GetArrayFromImage(read_image(study.root / place.path))
+    labels = corrected_labels(sitk.GetArrayFromImage(image), before)
     if not labels.any():
         raise DataRefused("correction_empty", where=str(session))
-    path = layout.drawn_labels(session, variant.grid, name)
-    names_path = layout.drawn_names(session, variant.grid, name)
+    path = layout.drawn_labels(session, place.grid, name)
+    names_path = layout.drawn_names(session, place.grid, name)
     write_voxels(labels, ras_affine(image), study.root / path)
-    known = {
-        lesion["id"]: lesion["source_name"]
-        for lesion in read_json_object(study.root / variant.account_path)["lesions"]
-    }
     ids, counts = np.unique(labels[labels > 0], return_counts=True)
     lesions = [
         {
             "id": lesion,
             "region": lesion,
-            "name": known.get(lesion, f"lesion {lesion}"),
+            "name": place.names.get(lesion, f"lesion {lesion}"),
             "component": 1,
             "n_voxels": n_voxels,
             "flags": [EDITED],
@@ -151,7 +169,7 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
         author=correction.author,
         date=correction.date,
         reason=correction.reason,
-        space=variant.grid,
+        space=place.grid,
         form="labels",
         n_lesions=len(lesions),
         path=path,
@@ -162,8 +180,8 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
 
 def _corrected(
     study: Study, correction: Correction, parent: AnnotationRow
-) -> tuple[VariantRow, sitk.Image]:
-    """Return the variant that a correction is of, and the corrected volume on its grid."""
+) -> tuple[_Labels, sitk.Image]:
+    """Return the labels that a correction is of, and the corrected volume on their grid."""
     variants = [
         row
         for row in study.tables.of_session(VariantRow, correction.session)
@@ -178,18 +196,41 @@ def _corrected(
                 where=str(correction.session),
                 files=tuple(changed) or ("none",),
             )
-        return edited[0], read_image(study.root / changed[0])
+        return _of_variant(study, edited[0]), read_image(study.root / changed[0])
     image = read_image(correction.file)
-    for row in variants:
-        if same_grid(image, read_image(_original(study, row))):
-            return row, image
-    raise DataRefused(
-        "correction_off_grid",
-        where=correction.file.name,
-        grids=tuple(row.grid for row in variants) or ("none",),
-    )
+    places = [_of_variant(study, row) for row in variants]
+    if parent.names_path:
+        places.append(_of_source(study, parent))
+    on_grid = [one for one in places if same_grid(image, read_image(study.root / one.path))]
+    if not on_grid:
+        grids = tuple(dict.fromkeys(one.grid for one in places)) or ("none",)
+        raise DataRefused("correction_off_grid", where=correction.file.name, grids=grids)
+    return _most_alike(study, on_grid, image, parent), image
 
 
-def _original(study: Study, variant: VariantRow) -> Path:
-    """Return a file of a variant that holds its lesion ids."""
-    return study.root / variant.labels_path
+def _most_alike(
+    study: Study, places: Sequence[_Labels], image: sitk.Image, parent: AnnotationRow
+) -> _Labels:
+    """Return the labels that a corrected volume shares most voxels with.
+
+    Images of one scanner may have one header though the patient moved between them: the lesions
+    tell which of them was edited. Where they are the same on all, the source technique's counts.
+    """
+    corrected = sitk.GetArrayFromImage(image) > 0
+
+    def shared(one: _Labels) -> tuple[int, bool]:
+        own = sitk.GetArrayFromImage(read_image(study.root / one.path)) > 0
+        return int(np.count_nonzero(own & corrected)), one.grid in (parent.space, parent.drawn_on)
+
+    return max(places, key=shared)
+
+
+def _of_variant(study: Study, row: VariantRow) -> _Labels:
+    lesions = read_json_object(study.root / row.account_path)["lesions"]
+    names = {lesion["id"]: lesion["source_name"] for lesion in lesions}
+    return _Labels(row.grid, row.labels_path, names)
+
+
+def _of_source(study: Study, row: AnnotationRow) -> _Labels:
+    lesions = read_json_object(study.root / str(row.names_path))["Lesions"]
+    return _Labels(row.space, row.path, {lesion["id"]: lesion["name"] for lesion in lesions})

@@ -30,7 +30,7 @@ def settled(annotations: Iterable[AnnotationRow]) -> list[AnnotationRow]:
         for parent in one.parents or ()
     }
     return [
-        replace(row, status=SUPERSEDED, reason=corrected[row.annotation])
+        replace(row, status=SUPERSEDED, reason=row.reason or corrected[row.annotation])
         if row.status == CURRENT and row.annotation in corrected
         else row
         for row in rows

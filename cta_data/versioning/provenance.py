@@ -85,7 +85,7 @@ def commit_run(
     with datalad_errors("commit_failed"):
         results = list(
             run_command(
-                shlex.join([*command, REPLAY]),
+                _without_placeholders(shlex.join([*command, REPLAY])),
                 dataset=Dataset(str(root)),
                 outputs=places,
                 explicit=True,
@@ -100,6 +100,11 @@ def commit_run(
         where = str(failed[0].get("path", root))
         raise CtaError("commit_failed", where=where, message=_text(failed[0]))
     require_committed(root, map(Path, places))
+
+
+def _without_placeholders(command: str) -> str:
+    """Return a command in which braces stand for themselves: DataLad fills in what is in them."""
+    return command.replace("{", "{{").replace("}", "}}")
 
 
 def _record(root: Path, exit_code: int, inputs: set[str], made: list[str]) -> dict[str, Any]:

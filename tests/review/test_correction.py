@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from helpers.command_line import run_cta
+from helpers.command_line import Outcome, run_cta
 from helpers.readers_study import make_readers_study
 
 from cta_data.study.study import Study
@@ -52,6 +52,13 @@ def statuses(study: Study) -> dict[str, tuple[str, str, int]]:
         "select annotation, status, origin, version from annotations where subject = '001'"
     )
     return {row.annotation: (row.status, row.origin, row.version) for row in rows.itertuples()}
+
+
+def printed_by_git(study: Study, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=study.root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def test_a_correction_counts_and_costs_its_session_alone(study: Study, tmp_path: Path) -> None:
@@ -108,6 +115,64 @@ def test_an_edited_file_stops_what_reads_it(study: Study) -> None:
     for step in ("transfer", "measure"):
         assert run_cta(step, *place).code == 0
     assert lesions_of(study, "HAQR1c1", "SPACE")[9] == 27
+
+
+def corrected(study: Study, labels: np.ndarray, like: Path, reason: str, name: str) -> Outcome:
+    """Correct an annotation of subject 001 by labels on the grid of a file."""
+    path = study.root.parent / "labels.nii.gz"
+    nib.save(nib.Nifti1Image(labels, nib.load(like).affine), path)
+    about = ("--subject", "001", "--annotation", name, "--author", "A1", "--reason", reason)
+    return run_cta("correct", *about, "--labels", str(path), "--study", str(study.root))
+
+
+def test_corrections_follow_each_other_and_their_records_can_be_run_again(study: Study) -> None:
+    """Also before a transfer, with braces in the reason, and with the same reason twice."""
+    like = labels_of(study, "HAQR1", "SPACE")
+    mask = (edited(like) > 0).astype(np.uint8) * 255
+    assert corrected(study, mask, like, "lesion {2} is a vessel", "HAQR1").code == 0
+    first = printed_by_git(study, "rev-parse", "HEAD")
+    source = study.root / str(
+        Study(study.root).table("annotations").set_index("annotation").loc["HAQR1c1", "path"]
+    )
+    assert set(np.unique(nib.load(source).dataobj)) == {0, 1, 3, 4, 5, 6}
+    fewer = np.asanyarray(nib.load(source).dataobj).copy()
+    fewer[fewer == 5] = 0
+    assert corrected(study, fewer, source, "lesion {2} is a vessel", "HAQR1c1").code == 0
+    found = statuses(study)
+    assert found["HAQR1c2"] == ("current", "corrected", 3) and found["HAQR1c1"][0] == "superseded"
+    head = printed_by_git(study, "rev-parse", "HEAD")
+    done = subprocess.run(
+        ["datalad", "rerun", first], cwd=study.root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert printed_by_git(study, "status", "--porcelain") == ""
+    assert printed_by_git(study, "rev-parse", "HEAD") == head
+    assert statuses(study) == found
+    assert run_cta("transfer", "--study", str(study.root)).code == 0
+
+
+@pytest.mark.parametrize(("value", "at"), [(-2, 2), (70000, 2)])
+def test_values_that_are_no_ids_are_refused(study: Study, value: int, at: int) -> None:
+    """Nothing is written, and the annotation counts as before."""
+    like = labels_of(study, "HAQR1", "SPACE")
+    labels = np.asanyarray(nib.load(like).dataobj).astype(np.int32)
+    labels[labels == at] = value
+    before = statuses(study)
+    assert corrected(study, labels, like, "x", "HAQR1").code == 3
+    assert statuses(study) == before
+
+
+def test_of_images_with_one_header_the_lesions_tell_which_was_edited(study: Study) -> None:
+    """A patient who moved between two images of one grid: the labels on the other lie elsewhere."""
+    moved = labels_of(study, "HAQR1", "MPRAGE")
+    subprocess.run(["git", "annex", "unlock", moved.name], cwd=moved.parent, check=True)
+    image = nib.load(moved)
+    voxels, affine = np.roll(np.asanyarray(image.dataobj), 3, axis=0), image.affine
+    nib.save(nib.Nifti1Image(voxels, affine), moved)
+    like = labels_of(study, "HAQR1", "SPACE")
+    assert corrected(study, edited(like), like, "x", "HAQR1").code == 0
+    rows = Study(study.root).table("annotations").set_index("annotation")
+    assert rows.loc["HAQR1c1", "space"] == "SPACE"
 
 
 @pytest.mark.parametrize(

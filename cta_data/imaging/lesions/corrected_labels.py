@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from cta_data.imaging.lesions.mask_lesions import CONNECTIVITY, require_whole_numbers
+from cta_data.errors import DataRefused
+from cta_data.imaging.lesions.mask_lesions import (
+    CONNECTIVITY,
+    MOST_LESIONS,
+    require_whole_numbers,
+)
 
 
 def corrected_labels(
@@ -16,9 +19,9 @@ def corrected_labels(
 ) -> NDArray[np.integer]:
     """Return the lesion ids of a corrected volume.
 
-    A volume of several values, or of one that is a lesion's alone, holds the ids already. A binary
-    mask is divided into 26-connected components; each takes the id of the lesion that it shares
-    most voxels with, the largest component first, and a new lesion the next free id.
+    A volume of several values holds the ids already. A binary mask (one value, whichever) is
+    divided into 26-connected components: each is the lesion that it shares most voxels with, and
+    one that shares none a new lesion, with the next free id. So a lesion in two parts stays one.
 
     Parameters
     ----------
@@ -28,33 +31,27 @@ def corrected_labels(
     Raises
     ------
     DataRefused
-        A value is not a whole number.
+        A value is not a whole number, is negative, or is too large for an id.
     """
     values = require_whole_numbers(corrected, "the corrected labels")
-    if set(np.unique(values).tolist()) - {0, 1}:
+    lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+    present = np.unique(values[values > 0])
+    if lowest < 0 or (highest > MOST_LESIONS and len(present) > 1):
+        raise DataRefused("correction_ids_invalid", lowest=lowest, highest=highest)
+    if len(present) > 1:
         return values
     parts, count = cc3d.connected_components(values > 0, connectivity=CONNECTIVITY, return_N=True)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    order = sorted(range(1, count + 1), key=lambda part: (-int(sizes[part]), part))
     ids = np.zeros(count + 1, np.int64)
-    taken: set[int] = set()
-    highest = int(before.max(initial=0))
-    for part in order:
-        own = _most_shared(before[parts == part], taken)
-        if own == 0:
-            highest += 1
-            own = highest
-        taken.add(own)
-        ids[part] = own
+    new = int(before.max(initial=0))
+    for part in range(1, count + 1):
+        ids[part] = _most_shared(before[parts == part])
+        if ids[part] == 0:
+            new += 1
+            ids[part] = new
     return ids[parts].astype(np.min_scalar_type(int(ids.max(initial=0))))
 
 
-def _most_shared(values: NDArray[np.integer], taken: set[int]) -> int:
-    """Return the id that is most often among values and was not taken; 0 where there is none."""
+def _most_shared(values: NDArray[np.integer]) -> int:
+    """Return the id that is most often among values, the lowest of equals; 0 without any."""
     found, counts = np.unique(values[values > 0], return_counts=True)
-    free: Sequence[tuple[int, int]] = [
-        (-count, lesion)
-        for lesion, count in zip(found.tolist(), counts.tolist(), strict=True)
-        if lesion not in taken
-    ]
-    return min(free)[1] if free else 0
+    return int(found[counts.argmax()]) if found.size else 0

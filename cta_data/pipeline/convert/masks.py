@@ -114,16 +114,18 @@ def _convert_group(
         for number, (file, reason) in enumerate(rejected, start=len(lesions.regions) + 1)
     ]
     if not lesions.lesions and not result.refused:
-        _without_lesion(lesions, card, result)
+        _without_lesion(new.name, lesions, card, result)
     result.refuse(lesions.impossible)
     session = unit.session
     result.write_last(partial(write_drawn, session, new, lesions, image.grid, workspace, result))
 
 
-def _without_lesion(lesions: MaskLesions, card: Card, result: SessionAnnotations) -> None:
+def _without_lesion(
+    name: str, lesions: MaskLesions, card: Card, result: SessionAnnotations
+) -> None:
     """Refuse masks without a lesion, or note them where the card accepts that."""
     told = [f"{r.name}: {r.reason}" for r in lesions.regions if r.reason]
-    nothing = Reason("masks_without_lesion", found=tuple(told))
+    nothing = Reason("masks_without_lesion", annotation=name, found=tuple(told))
     if card.masks.empty == "refuse":
         result.refuse(nothing)
     else:
