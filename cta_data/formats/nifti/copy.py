@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -228,7 +229,7 @@ def _deflate_start(packed: bytes, source: Path) -> int:
 
 
 def _compress(parts: tuple[bytes, memoryview], target: Path) -> None:
-    packer = isal_zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
+    packer = zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
     _replace(b"".join([*(packer.compress(part) for part in parts), packer.flush()]), target)
 
 

@@ -6,12 +6,12 @@ buffer of both is the same (first axis fastest), so only the header is translate
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
@@ -34,7 +34,8 @@ from cta_data.formats.voxel_values import require_plausible_scale
 from cta_data.imaging.geometry.grid import Grid, ras_affine
 from cta_data.size_limit import require_allowed
 
-COMPRESSION_LEVEL = 2
+COMPRESSION_LEVEL = 1
+"""Of zlib, whose bytes are always the same; those of isal once were not (decision 0057)."""
 
 XYZ_MILLIMETRES = 2
 SCANNER_CODE = 1
@@ -83,7 +84,7 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
     payload = _header_bytes(affine, voxels)
     with written_whole(path) as unfinished, unfinished.open("wb") as stream:
         if path.name.endswith(".gz"):
-            packer = isal_zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
+            packer = zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
             stream.write(packer.compress(payload))
             stream.write(packer.compress(voxels.data.cast("B")))
             stream.write(packer.flush())
