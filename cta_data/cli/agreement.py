@@ -9,10 +9,9 @@ import typer
 from typer import Option
 
 from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
-from cta_data.cli.runner import home_writer, recorded
-from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import console, print_errors, print_plan, print_report, records_of
-from cta_data.terminal.progress import ProgressObserver
+from cta_data.cli.runner import home_writer, recorded, run_units
+from cta_data.engine.records import EXIT_NOTHING
+from cta_data.terminal.output import console, print_errors, records_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,17 +48,17 @@ def agreement(
         changed = write_agreement(study, made) if made else False
         return write_home() or changed
 
-    if execution.dry_run:
-        plan = plan_steps(study, [LINK], options)
-        print_plan(plan, as_json=output.as_json)
-        return EXIT_OK
-    with ProgressObserver(quiet=output.as_json) as progress:
-        observer = progress.observer()
-        report = execute(
+    done = run_units(
+        execution,
+        output,
+        lambda: plan_steps(study, [LINK], options),
+        lambda observer: execute(
             study, [LINK], options, observer, finish=finish, commit=not execution.replay
-        )
-    if not output.as_json:
-        print_report(report, as_json=False)
+        ),
+        has_result=True,
+    )
+    if execution.dry_run:
+        return done.code
     waiting = not_transferred(study, chosen)
     if waiting:
         print_errors(
@@ -71,9 +70,9 @@ def agreement(
             "no session has two annotations that can be compared: "
             '`cta-data query "select * from annotations"` lists them'
         )
-        return report.exit_code() or EXIT_NOTHING
+        return done.code or EXIT_NOTHING
     output.show(lambda: _content(made), _lines(study, made))
-    return report.exit_code()
+    return done.code
 
 
 def _content(made: list[Comparison]) -> dict[str, object]:

@@ -9,10 +9,9 @@ from typer import Option
 
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
-from cta_data.cli.runner import home_writer, recorded
-from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import print_errors, print_plan, print_report
-from cta_data.terminal.progress import ProgressObserver
+from cta_data.cli.runner import home_writer, recorded, run_units
+from cta_data.engine.records import EXIT_NOTHING
+from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
     from cta_data.study.session_id import SessionId
@@ -52,31 +51,34 @@ def consensus(
 
     if execution.dry_run:
         ask()
-        print_plan(plan_steps(study, [CONSENSUS], options), as_json=output.as_json)
-        return EXIT_OK
-    with ProgressObserver(quiet=output.as_json) as progress:
-        report = execute(
+    done = run_units(
+        execution,
+        output,
+        lambda: plan_steps(study, [CONSENSUS], options),
+        lambda observer: execute(
             study,
             [CONSENSUS],
             options,
-            progress.observer(),
+            observer,
             prepare=ask,
             finish=home_writer(study),
             commit=not execution.replay,
-        )
+        ),
+        has_result=True,
+    )
+    if execution.dry_run:
+        return done.code
     if not asked:
         print_errors(
             "no session has annotations of one quality by two readers: "
             '`cta-data query "select * from annotations"` lists them'
         )
         return EXIT_NOTHING
-    if not output.as_json:
-        print_report(report, as_json=False)
     made = consensus_decisions(study, method, chosen)
-    records = [record.as_dict() for record in report.records]
+    records = [record.as_dict() for record in done.records]
     output.show(
         lambda: {"consensus": [one.as_dict() for one in made], "records": records},
         [one.line for one in made],
     )
     tell_next(study, selection, output, after_consensus)
-    return report.exit_code()
+    return done.code

@@ -16,7 +16,7 @@ from cta_data.terminal.output import print_errors, print_plan, print_report
 from cta_data.versioning.provenance import command_words
 
 if TYPE_CHECKING:
-    from cta_data.engine import Decision, Observer, Report, Step, UnitId
+    from cta_data.engine import Decision, Observer, Record, Report, Step, UnitId
     from cta_data.study.study import Study
 
 NOT_RECORDED = {
@@ -56,10 +56,14 @@ def _longest(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What a run of units came to: what it was about, and the exit code that follows."""
+    """What a run of units came to: what it was about, the exit code that follows, and the records.
+
+    There are none where nothing was run.
+    """
 
     units: list[UnitId]
     code: int
+    records: tuple[Record, ...] = ()
 
 
 def run_units(
@@ -70,6 +74,7 @@ def run_units(
     *,
     notes: bool = False,
     watched: Path | None = None,
+    has_result: bool = False,
 ) -> Done:
     """Plan where `--dry-run` says so, else run; print what came of it.
 
@@ -81,6 +86,8 @@ def run_units(
         Whether what units remarked is printed, a line each.
     watched
         The study whose trainings are shown while they run.
+    has_result
+        Whether the command prints a result of its own: then that is its JSON, and not the report.
 
     Raises
     ------
@@ -97,8 +104,10 @@ def run_units(
         report = work(progress.observer())
     if report is None:
         return Done([], EXIT_FAILED)
-    print_report(report, as_json=output.as_json, notes=notes)
-    return Done([record.unit for record in report.records], report.exit_code())
+    if not (has_result and output.as_json):
+        print_report(report, as_json=output.as_json, notes=notes)
+    records = tuple(report.records)
+    return Done([record.unit for record in records], report.exit_code(), records)
 
 
 def home_writer(study: Study) -> Callable[[], bool]:

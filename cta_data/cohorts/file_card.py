@@ -16,15 +16,15 @@ Label = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$", max_length=LONGEST_LABEL
 LabelOrNone = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]*$", max_length=LONGEST_LABEL)]
 
 
-def _no_version(code: str) -> str:
+def _names_a_reader(code: str) -> str:
     if re.fullmatch(r"(?i)[vc]\d+|union|majority|staple|intersection|unknown", code):
         raise ValueError(f"{code!r} means something else in the name of an annotation")
     return code
 
 
-ReaderCode = Annotated[Label, AfterValidator(_no_version)]
+ReaderCode = Annotated[Label, AfterValidator(_names_a_reader)]
 """Code of a reader."""
-ReaderOrNone = Annotated[LabelOrNone, AfterValidator(_no_version)]
+ReaderOrNone = Annotated[LabelOrNone, AfterValidator(_names_a_reader)]
 Suffix = Literal["T1w", "T2w", "FLAIR", "T2starw", "PDw"]
 
 CONTAINERS = {".nii.gz": "NIFTI", ".nii": "NIFTI", ".nrrd": "NRRD", ".png": "PNG"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -23,6 +22,7 @@ from cta_data.pipeline.convert.clinical import courses_that_differ
 from cta_data.pipeline.convert.phenotype import write_phenotypes
 from cta_data.pipeline.partition import Assignment, PartitionOptions, Patient, partition
 from cta_data.reasons import Reason
+from cta_data.study.annotations import joined
 from cta_data.study.configuration import BuildSection
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -206,11 +206,6 @@ def _exclusion(reason: Reason | None) -> dict[str, Any]:
     }
 
 
-def _joined(names: Iterable[str] | None) -> str | None:
-    """Return names as one cell of a table, or None without any."""
-    return " + ".join(names or ()) or None
-
-
 def write_participant_tables(study: Study) -> None:
     """Write participants.tsv of every cohort from the table `subjects`, where it changed."""
     converted = converted_sessions(study)
@@ -230,8 +225,8 @@ def write_participant_tables(study: Study) -> None:
                 "sex": row.sex,
                 "primary_tumour": row.primary_tumour,
                 "prior_brain_radiotherapy": row.prior_brain_radiotherapy,
-                "annotation_technique": _joined(row.annotation_techniques),
-                "quality": _joined(row.qualities),
+                "annotation_technique": joined(row.annotation_techniques) or None,
+                "quality": joined(row.qualities) or None,
             }
             for subject, row in subjects.items()
         ]

@@ -182,7 +182,8 @@ def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
         # Of a patient who is used, sessions that the card leaves out stay out, and those without
         # an annotation of this quality.
         person = subjects.get(session)
-        if not_evaluated(study, session) or not (person and setting.quality in _qualities(person)):
+        annotated = person is not None and setting.quality in (person.qualities or ())
+        if not_evaluated(study, session) or not annotated:
             continue
         image = setting_image(upstream, session, setting, stripped=stripped)
         label = upstream.variant(session, setting.quality, setting.label_grid, setting)
@@ -203,7 +204,3 @@ def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
 def _not_there(why: Reason) -> bool:
     """Return whether nobody made the annotation; that there are two is another matter."""
     return why.code == "annotation_not_there"
-
-
-def _qualities(person: SessionRow) -> tuple[str, ...]:
-    return person.qualities or ()

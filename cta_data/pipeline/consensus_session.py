@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import cc3d
 import numpy as np
@@ -21,14 +21,13 @@ from cta_data.imaging.lesions.consensus import (
     consensus,
     default_readers,
 )
+from cta_data.imaging.lesions.mask_lesions import CONNECTIVITY
 from cta_data.pipeline.annotation_reading import read_annotation
 from cta_data.pipeline.consensus import ConsensusInputs, Method
 from cta_data.reasons import Reason, together
 from cta_data.study import layout
 from cta_data.study.annotations import CONSENSUS, annotation_name
 from cta_data.study.tables import AnnotationRow
-
-_CONNECTIVITY: Final = 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +179,7 @@ def _seen_as(one: CandidateDecision, parents: Sequence[str]) -> str:
 
 def _divided(labels: NDArray[np.unsignedinteger]) -> set[int]:
     """Return the ids of lesions (z, y, x) whose voxels do not hang together."""
-    parts = cc3d.connected_components(labels, connectivity=_CONNECTIVITY)
+    parts = cc3d.connected_components(labels, connectivity=CONNECTIVITY)
     inside = labels > 0
     pairs = np.unique(np.stack([labels[inside], parts[inside]]), axis=1)
     ids, counts = np.unique(pairs[0], return_counts=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 import SimpleITK as sitk
@@ -43,10 +42,10 @@ def _rows(unit: Unit[LinkInputs], first: str, second: str, case: LinkedCase) -> 
             first_lesion=link.first,
             second_lesion=link.second,
             how=link.how,
-            dice=_known(link.dice),
-            centroid_distance_mm=_known(link.centroid_distance_mm),
-            first_volume_mm3=_known(link.first_volume_mm3),
-            second_volume_mm3=_known(link.second_volume_mm3),
+            dice=link.dice,
+            centroid_distance_mm=link.centroid_distance_mm,
+            first_volume_mm3=link.first_volume_mm3,
+            second_volume_mm3=link.second_volume_mm3,
             mean_surface_mm=surfaces.mean_mm if surfaces else None,
             hausdorff95_mm=surfaces.hausdorff95_mm if surfaces else None,
             surface_dice_0_5mm=surfaces.surface_dice_0_5mm if surfaces else None,
@@ -56,7 +55,3 @@ def _rows(unit: Unit[LinkInputs], first: str, second: str, case: LinkedCase) -> 
             zip(case.links, case.surfaces, strict=True), start=1
         )
     ]
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -12,6 +12,7 @@ from cta_data.engine.sessions import STEP_NAMES, session_stages, source_sessions
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
 from cta_data.reasons import Reason
+from cta_data.study.annotations import joined
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, UnitRow
@@ -125,22 +126,19 @@ def _session(
 ) -> dict[str, Any]:
     person = study.tables.by_key(SessionRow).get(session)
     steps = {name: stages.get(name, "-") for name in STEP_NAMES}
+    is_converted = steps["convert"] == "ok"
     stop = next((name for name, status in steps.items() if status not in ("-", "ok")), "")
     reason = _stop(study.tables.by_key(UnitRow)[UnitId(stop, session).key]) if stop else None
     return {
         **session.columns(),
         "steps": steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
-        "quality": _quality(person) if person and steps["convert"] == "ok" else None,
+        "quality": joined(person.qualities) or None if is_converted and person else None,
         "partition": person.partition if person else None,
         "reason": str(reason) if reason else person.exclusion_reason if person else None,
         "reason_code": reason.finding.code if reason else person.exclusion_code if person else None,
         "warnings": warnings,
     }
-
-
-def _quality(person: SessionRow) -> str | None:
-    return " + ".join(person.qualities or ()) or None
 
 
 def _stop(row: UnitRow) -> Reason:

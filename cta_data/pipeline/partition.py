@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from cta_data.reasons import Reason
+from cta_data.study.annotations import joined
 
 
 class Patient(NamedTuple):
@@ -21,7 +22,7 @@ class Patient(NamedTuple):
     @property
     def group(self) -> str:
         """Name of the patients whose annotations have the same qualities."""
-        return " + ".join(self.qualities)
+        return joined(self.qualities)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
+
+from cta_data.study.annotations import joined
 
 SESSION = ["cohort", "subject", "session"]
 ADDED, EXCLUDED, TRAINING = "added", "excluded", "training"
@@ -49,7 +49,7 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     used = stage.isin([TRAINING, INTERNAL_TEST])
     placed = rows[SESSION].assign(
         stage=stage.astype(object),
-        quality=rows["qualities"].map(_joined).astype(object).where(used, ""),
+        quality=rows["qualities"].map(joined).astype(object).where(used, ""),
         reason=reasons.astype(object).where(stage == EXCLUDED, ""),
         rank=stage.map({name: number for number, name in enumerate(STAGES)}),
         sessions=1,
@@ -57,10 +57,6 @@ def patient_flow(subjects: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     placed["lesions"] = _lesions_of(placed, lesions)
     placed["patients"] = _is_where_the_patient_counts(placed).astype("int64")
     return _counted(placed)
-
-
-def _joined(qualities: Iterable[str] | None) -> str:
-    return "" if qualities is None else " + ".join(qualities)
 
 
 def reason_class(step: str, code: str) -> str:

@@ -128,9 +128,7 @@ def decide_about(
     CtaError
         Another command works on the study, or the commit failed.
     """
-    for name in ("author", "reason"):
-        if not getattr(verdict, name).strip():
-            raise ConfigurationError("decision_incomplete", name=name)
+    require_signed(verdict.author, verdict.reason)
     if commit:
         require_identity(study.root)
     with study_lock(study):
@@ -151,6 +149,19 @@ def decide_about(
             commit_run(study.root, list(command), told, paths, 0)
     about = set(chosen)
     return [one for one in held_back(study, selection) if one.unit in about]
+
+
+def require_signed(author: str, reason: str) -> None:
+    """Refuse what a person decides without saying who decides, and why.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no author or no reason.
+    """
+    for name, text in (("author", author), ("reason", reason)):
+        if not text.strip():
+            raise ConfigurationError("decision_incomplete", name=name)
 
 
 def _chosen(study: Study, selection: Selection, verdict: ReviewDecision, step: str) -> list[UnitId]:

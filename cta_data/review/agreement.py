@@ -6,27 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Literal, cast
 
 from cta_data.engine import Selection
 from cta_data.engine.sessions import Upstream
 from cta_data.scoring.agreement import Agreement, LinkedCase, PairSurfaces, summarise_agreement
-from cta_data.scoring.lesion_links import LinkedLesions
+from cta_data.scoring.lesion_links import HowLinked, LinkedLesions
 from cta_data.study.annotations import CONSENSUS, CURRENT, annotation_name
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, LesionLinkRow
 
 By = Literal["annotation", "reader", "quality"]
-EXCHANGED = {
-    "overlap": "overlap",
-    "distance": "distance",
-    "split": "merge",
-    "merge": "split",
-    "first_only": "second_only",
-    "second_only": "first_only",
-}
-"""What a link is with the two annotations exchanged."""
 
 
 @dataclass(frozen=True)
@@ -143,20 +134,24 @@ def _case(
     """Return one session of a comparison, with its annotations in the comparison's order."""
     names = (pair[0].annotation, pair[1].annotation)
     rows = tuple(links.get(names, ()))
-    linked = tuple(_linked(row, exchanged=exchanged) for row in rows)
+    linked = tuple(map(_linked, rows))
+    if exchanged:
+        linked = tuple(link.exchanged() for link in linked)
     patient = f"{session.cohort} {session.subject}"
     case = LinkedCase(patient, linked, tuple(map(_surfaces, rows)), None, session.case)
     return ComparedCase(session, names[::-1] if exchanged else names, case)
 
 
-def _linked(row: LesionLinkRow, *, exchanged: bool) -> LinkedLesions:
-    ids = (row.first_lesion, row.second_lesion)
-    volumes = (_number(row.first_volume_mm3), _number(row.second_volume_mm3))
-    how = EXCHANGED[row.how] if exchanged else row.how
-    if exchanged:
-        ids, volumes = ids[::-1], volumes[::-1]
-    distance = _number(row.centroid_distance_mm)
-    return LinkedLesions(*ids, how, _number(row.dice), distance, *volumes)  # type: ignore[arg-type]
+def _linked(row: LesionLinkRow) -> LinkedLesions:
+    return LinkedLesions(
+        row.first_lesion,
+        row.second_lesion,
+        cast(HowLinked, row.how),
+        _number(row.dice),
+        _number(row.centroid_distance_mm),
+        _number(row.first_volume_mm3),
+        _number(row.second_volume_mm3),
+    )
 
 
 def _surfaces(row: LesionLinkRow) -> PairSurfaces | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from cta_data.files import json_text, read_json_object, write_text
 from cta_data.formats.nifti.image import read_image, write_voxels
 from cta_data.imaging.geometry.grid import ras_affine, same_grid
 from cta_data.imaging.lesions.corrected_labels import corrected_labels
+from cta_data.imaging.lesions.mask_lesions import MaskLesion
 from cta_data.pipeline.housekeeping import keep_books
 from cta_data.reports.home import write_home
+from cta_data.review.acceptance import require_signed
 from cta_data.study import layout
 from cta_data.study.annotations import CONSENSUS, CORRECTED, CURRENT, corrected_name
 from cta_data.study.lock import study_lock
@@ -68,9 +70,7 @@ def correct_annotation(
         There is no edited file or several, it lies on none of the annotation's grids, holds no
         whole numbers, or no lesion.
     """
-    for name in ("author", "reason"):
-        if not getattr(correction, name).strip():
-            raise ConfigurationError("decision_incomplete", name=name)
+    require_signed(correction.author, correction.reason)
     if commit:
         require_identity(study.root)
     with study_lock(study):
@@ -148,17 +148,10 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
     write_voxels(labels, ras_affine(image), study.root / path)
     ids, counts = np.unique(labels[labels > 0], return_counts=True)
     lesions = [
-        {
-            "id": lesion,
-            "region": lesion,
-            "name": place.names.get(lesion, f"lesion {lesion}"),
-            "component": 1,
-            "n_voxels": n_voxels,
-            "flags": [EDITED],
-        }
-        for lesion, n_voxels in zip(ids.tolist(), counts.tolist(), strict=True)
+        MaskLesion(number, number, place.names.get(number, f"lesion {number}"), 1, n, (EDITED,))
+        for number, n in zip(ids.tolist(), counts.tolist(), strict=True)
     ]
-    write_text(json_text({"Lesions": lesions}), study.root / names_path)
+    write_text(json_text({"Lesions": [asdict(one) for one in lesions]}), study.root / names_path)
     return replace(
         parent,
         annotation=name,

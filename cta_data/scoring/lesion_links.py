@@ -88,6 +88,18 @@ class LinkedLesions:
     first_volume_mm3: float
     second_volume_mm3: float
 
+    def exchanged(self) -> LinkedLesions:
+        """Return the link with the two annotations exchanged."""
+        return LinkedLesions(
+            self.second,
+            self.first,
+            _EXCHANGED[self.how],
+            self.dice,
+            self.centroid_distance_mm,
+            self.second_volume_mm3,
+            self.first_volume_mm3,
+        )
+
     @property
     def is_pair(self) -> bool:
         """Whether each lesion is the other's one partner."""

@@ -17,6 +17,11 @@ DELIVERED, CORRECTED, CONSENSUS = "delivered", "corrected", "consensus"
 """Origin of an annotation."""
 
 
+def joined(names: Iterable[str] | None) -> str:
+    """Return qualities or techniques of several annotations in one text."""
+    return "" if names is None else " + ".join(names)
+
+
 def settled(annotations: Iterable[AnnotationRow]) -> list[AnnotationRow]:
     """Return the annotations of a session with their status: who was corrected is superseded.
 

@@ -35,6 +35,16 @@ where = { Modality = "RTSTRUCT" }
 [groups.HAQ]
 drawn_on = "LIMBT1"
 """
+
+
+def of_limb(study: Path) -> str:
+    """Return a new study's configuration with the one technique of a limb."""
+    toml = (study / "study.toml").read_text("utf-8")
+    return toml.replace(
+        "[registration]", '[transfer]\ngrids = ["LIMBT1"]\n\n[registration]\nhub = "LIMBT1"'
+    )
+
+
 SHAPES = ("sphere", "cube", "cylinder", "ellipsoid", "torus", "hollow_sphere", "straw")
 
 
@@ -176,10 +186,7 @@ def test_a_structure_set_through_a_study(
     """With a user's card and names, the lesion has the volume of the published mask (0.5 %)."""
     study, card = new_study("limb"), tmp_path / "limb.toml"
     card.write_text(CARD.format(name="limb") + RULES, "utf-8")
-    toml = (study / "study.toml").read_text("utf-8")
-    toml = toml.replace(
-        "[registration]", '[transfer]\ngrids = ["LIMBT1"]\n\n[registration]\nhub = "LIMBT1"'
-    )
+    toml = of_limb(study)
     toml = toml.replace('backend = "morphology"', 'backend = "none"')
     (study / "study.toml").write_text(toml, "utf-8")
     root = shared_data / "rt_ibsi_val_STS_002"
@@ -237,10 +244,7 @@ def test_structure_sets_of_two_modalities_are_two_annotations(
     """One tumour that was contoured on MR and on CT: two annotations, whose lesions are one."""
     study, card = new_study("limb"), tmp_path / "limb.toml"
     card.write_text(CARD.format(name="limb") + TWO_MODALITIES, "utf-8")
-    toml = (study / "study.toml").read_text("utf-8")
-    toml = toml.replace(
-        "[registration]", '[transfer]\ngrids = ["LIMBT1"]\n\n[registration]\nhub = "LIMBT1"'
-    )
+    toml = of_limb(study)
     (study / "study.toml").write_text(toml, "utf-8")
     source = shared_data / "rt_ibsi_val_STS_002" / "dicom" / "STS_002"
     assert cta("add", "limb", source, "--id", "002", "--card", card, study=study).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel as nib
@@ -20,28 +21,41 @@ PLANTED = {"naq": (0, 1, 2), "haq_R1": (0, 1, 2, 3, 4), "haq_R2": (0, 1, 3)}
 PATIENTS = 3
 
 
-def mask_of(name: str) -> np.ndarray:
+def cubes(
+    numbers: Iterable[int], *, larger: int | None = None, shifted: int | None = None
+) -> np.ndarray:
+    """Return a mask of some lesions, of which one is a voxel larger and one is a voxel shifted."""
     mask = np.zeros(SHAPE, np.uint8)
-    for number in PLANTED[name]:
+    for number in numbers:
         x, y, z = CORNERS[number]
-        edge = 2 + number + (name == "haq_R2" and number == 1)
-        shift = int(name == "naq" and number == 2)
+        edge, shift = 2 + number + (number == larger), int(number == shifted)
         mask[x + shift : x + shift + edge, y : y + edge, z : z + edge] = 1
     return mask
+
+
+def write_images(folder: Path, random: np.random.Generator) -> None:
+    """Write a patient's image on both techniques into a new folder."""
+    folder.mkdir(parents=True)
+    image = np.zeros(SHAPE, np.int16)
+    image[2:30, 2:30, 2:30] = random.integers(100, 200, (28, 28, 28))
+    for factor, name in enumerate(("t1", "space"), start=1):
+        write_nifti(image * factor, folder / f"{name}.nii.gz")
+
+
+def write_nifti(voxels: np.ndarray, path: Path) -> None:
+    """Write voxels of 1 mm."""
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
 
 
 def make_readers_study(work: Path, *, patients: int = PATIENTS) -> Study:
     """Make the study and bring it to the transfer of its annotations."""
     random = np.random.default_rng(1)
+    marks = {"haq_R2": {"larger": 1}, "naq": {"shifted": 2}}
     for patient in range(1, patients + 1):
         folder = work / "raw" / f"p{patient}" / "1"
-        folder.mkdir(parents=True)
-        image = np.zeros(SHAPE, np.int16)
-        image[2:30, 2:30, 2:30] = random.integers(100, 200, (28, 28, 28))
-        for factor, name in enumerate(("t1", "space"), start=1):
-            nib.save(nib.Nifti1Image(image * factor, np.eye(4)), folder / f"{name}.nii.gz")
-        for name in PLANTED:
-            nib.save(nib.Nifti1Image(mask_of(name), np.eye(4)), folder / f"{name}.nii.gz")
+        write_images(folder, random)
+        for name, numbers in PLANTED.items():
+            write_nifti(cubes(numbers, **marks.get(name, {})), folder / f"{name}.nii.gz")
     (work / "own.toml").write_text(CARD, "utf-8")
     new_study(work / "study", own="own")
     place = ("--study", str(work / "study"))

@@ -12,6 +12,7 @@ import pytest
 from helpers.command_line import run_cta
 from helpers.new_study import new_study
 from helpers.readers_card import CARD
+from helpers.readers_study import cubes, write_images, write_nifti
 
 from cta_data.engine import Selection
 from cta_data.files import read_json_object
@@ -21,10 +22,8 @@ from cta_data.study.training_data import TrainingData
 
 pytestmark = pytest.mark.slow
 
-SHAPE = (32, 32, 32)
-CORNERS = [(4, 4, 4), (12, 12, 12), (20, 20, 20), (4, 20, 12), (20, 4, 24)]
-"""Of lesions whose edges are 2 to 6 voxels of 1 mm long; R2 draws lesion 1 a voxel too large."""
 SEEN = {"R1": (0, 1, 2, 3, 4), "R2": (0, 1, 3), "R3": (0, 1, 2)}
+"""Lesions of each reader; R2 delineates lesion 1 a voxel too large."""
 LATER = (26, 14, 4)
 """Corner of what R3 marked in the first patient with a value that is no lesion at first."""
 PATIENTS = 3
@@ -58,11 +57,7 @@ dataset_id = 506
 
 
 def mask_of(reader: str, patient: int) -> np.ndarray:
-    mask = np.zeros(SHAPE, np.uint8)
-    for number in SEEN[reader]:
-        x, y, z = CORNERS[number]
-        edge = 2 + number + (reader == "R2" and number == 1)
-        mask[x : x + edge, y : y + edge, z : z + edge] = 1
+    mask = cubes(SEEN[reader], larger=1 if reader == "R2" else None)
     if reader == "R3" and patient == 1:
         x, y, z = LATER
         mask[x : x + 3, y : y + 3, z : z + 3] = 2
@@ -76,15 +71,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(1)
     for patient in range(1, PATIENTS + 2):
         folder = work / "raw" / f"p{patient}" / "1"
-        folder.mkdir(parents=True)
-        image = np.zeros(SHAPE, np.int16)
-        image[2:30, 2:30, 2:30] = random.integers(100, 200, (28, 28, 28))
-        for factor, name in enumerate(("t1", "space"), start=1):
-            nib.save(nib.Nifti1Image(image * factor, np.eye(4)), folder / f"{name}.nii.gz")
+        write_images(folder, random)
         for reader in SEEN if patient <= PATIENTS else ("R1",):
-            mask = nib.Nifti1Image(mask_of(reader, patient), np.eye(4))
             name = f"haq_{reader}" if patient <= PATIENTS else "naq"
-            nib.save(mask, folder / f"{name}.nii.gz")
+            write_nifti(mask_of(reader, patient), folder / f"{name}.nii.gz")
     (work / "own.toml").write_text(CARD_OF_THREE, "utf-8")
     new_study(work / "study", own="own")
     settings = work / "study" / "study.toml"

@@ -92,3 +92,17 @@ def test_a_frame_of_reference_tells_no_technique(tmp_path: Path) -> None:
         tmp_path / "stated", [image], [segmentation(away)], drawn_on_default="MPRAGE"
     )
     assert not stated.refused and stated.techniques == ["MPRAGE"]
+
+
+def test_names_are_told_of_the_annotation_that_counts(tmp_path: Path) -> None:
+    """A clinical table is joined by the number that the rows of the regions have."""
+    here = series("here")
+    older, newer = segmentation(here), segmentation(here)
+    for number, one in enumerate((older, newer), start=1):
+        one.ContentDate, one.ContentTime = f"2020010{number}", "120000"
+    result, _ = converted(tmp_path, [placed(here, 1, "MPRAGE")], [older, newer])
+    assert not result.refused and [row.status for row in result.written] == [
+        "superseded",
+        "current",
+    ]
+    assert {(row.structure_set, row.source_roi) for row in result.rows} == set(result.names)

@@ -9,6 +9,8 @@ from helpers.refusals import require_reason
 from helpers.session_in_memory import card, contours_of, converted, image, structure_set
 from pydicom.dataset import Dataset
 
+from cta_data.imaging.lesions.consensus import METHODS
+
 MPRAGE, SPACE = image("MPRAGE"), image("SPACE")
 IMAGES = [MPRAGE, SPACE]
 FIRST, SECOND = ("20240101", "120000"), ("20240201", "120000")
@@ -130,10 +132,11 @@ def test_rules_that_name_two_readers_decide_nothing(tmp_path: Path) -> None:
     assert workspace.outputs() == []
 
 
-def test_a_reader_is_no_version() -> None:
-    """`HAQv2` would be the second version of an unknown reader."""
-    with pytest.raises(ValueError, match="v2"):
-        card(readers=[{"code": "v2", "where": {"StructureSetLabel": "x"}}])
+@pytest.mark.parametrize("code", ["v2", "C1", "unknown", *METHODS])
+def test_a_reader_is_no_version_correction_or_consensus(code: str) -> None:
+    """`HAQv2` would be the second version of an unknown reader, `HAQunion` a consensus."""
+    with pytest.raises(ValueError, match=code):
+        card(readers=[{"code": code, "where": {"StructureSetLabel": "x"}}])
 
 
 def test_of_several_the_latest_counts_and_the_others_are_listed(tmp_path: Path) -> None:

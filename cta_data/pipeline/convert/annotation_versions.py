@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from cta_data.formats.dicom.time import Moment, in_order
+from cta_data.cohorts.card import Card
+from cta_data.formats.dicom.time import Moment, in_order, is_later
 from cta_data.pipeline.convert.annotation_choice import one_is_latest
+from cta_data.pipeline.convert.session_annotations import NewAnnotation, new_annotation
 from cta_data.reasons import Reason
 
 
@@ -55,9 +57,39 @@ class AnnotationVersions(Generic[Found]):
     left: Reason | None = None
 
     @property
+    def latest(self) -> int:
+        """Number of the version that counts, from 1."""
+        return len(self.versions)
+
+    def named(self, card: Card, version: int, space: str) -> NewAnnotation:
+        """Return one version as an annotation on an image; earlier ones are superseded."""
+        return new_annotation(
+            card,
+            reader=self.reader,
+            drawn_on=self.drawn_on,
+            space=space,
+            version=version,
+            latest=self.latest,
+            made=self.versions[version - 1][-1].made,
+        )
+
+    @property
     def earlier(self) -> tuple[Found, ...]:
         """The delineations of all versions that do not count."""
         return tuple(one for version in self.versions[:-1] for one in version)
+
+
+def is_replaced(made: Moment | None, others: Iterable[Moment | None], policy: str) -> bool:
+    """Return whether an object need not be readable, since a later one that is counts for certain.
+
+    Parameters
+    ----------
+    others
+        When the objects that can be read were made.
+    policy
+        The card's `annotations.structure_sets`.
+    """
+    return policy == "latest" and any(is_later(other, made) for other in others)
 
 
 def annotation_versions(

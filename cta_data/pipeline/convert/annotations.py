@@ -10,30 +10,30 @@ from cta_data.cohorts.card import Card
 from cta_data.engine import UnitId, Workspace
 from cta_data.errors import DataRefused
 from cta_data.formats.contours_json import write_contours
-from cta_data.formats.dicom.time import is_later
 from cta_data.imaging.rasterization.contour_reference import same_contours, two_versions
 from cta_data.imaging.rasterization.contours import Roi
 from cta_data.pipeline.convert.annotation_choice import Numbered, numbered_objects
 from cta_data.pipeline.convert.annotation_rows import rejected_columns
-from cta_data.pipeline.convert.annotation_versions import AnnotationVersions, annotation_versions
+from cta_data.pipeline.convert.annotation_versions import (
+    AnnotationVersions,
+    annotation_versions,
+    is_replaced,
+)
 from cta_data.pipeline.convert.image_rows import ConvertedImages, RawSession
-from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
 from cta_data.pipeline.convert.session_annotations import (
     NewAnnotation,
+    ObjectReader,
     SessionAnnotations,
-    new_annotation,
 )
 from cta_data.pipeline.convert.structure_set_reading import (
     MADE,
     DelineatedSet,
-    SetReader,
     SetReading,
     read_rois,
     read_set,
     roi_rows,
 )
 from cta_data.reasons import Reason
-from cta_data.redaction import Identity, Redactor
 from cta_data.study import layout
 
 STRUCTURE_SETS = "structure sets"
@@ -56,10 +56,8 @@ def convert_annotations(
     user can see every ROI and what was decided about it.
     """
     section = card.annotations
-    result = SessionAnnotations()
-    naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
-    result.redactor = naming.redactor
-    reader = SetReader(unit, images, card, naming, listed, result)
+    reader = ObjectReader.of(unit, session, images, card, listed)
+    result = reader.result
     objects = numbered_objects(session.of_kind("RTSTRUCT"), STRUCTURE_SETS, MADE)
     result.refuse(objects.problem)
     _list_rejected(reader, objects.rejected, any_counts=bool(objects.counting))
@@ -78,7 +76,7 @@ def convert_annotations(
     return result
 
 
-def _list_rejected(reader: SetReader, rejected: Iterable[Numbered], *, any_counts: bool) -> None:
+def _list_rejected(reader: ObjectReader, rejected: Iterable[Numbered], *, any_counts: bool) -> None:
     """List the ROIs of structure sets that their author rejected: they never count."""
     reason = Reason("annotation_rejected_by_author")
     numbers = [_list_left(reader, one, reason) for one in rejected]
@@ -88,16 +86,16 @@ def _list_rejected(reader: SetReader, rejected: Iterable[Numbered], *, any_count
         reader.result.warnings.append(told)
 
 
-def _without_older(reader: SetReader, readings: Sequence[SetReading]) -> list[SetReading]:
+def _without_older(reader: ObjectReader, readings: Sequence[SetReading]) -> list[SetReading]:
     """Return the readings that count; one with a problem does not where a later one replaces it.
 
     Any other problem keeps the session from being used.
     """
-    sound = [one for one in readings if not one.problem]
-    by_date = reader.card.annotations.structure_sets == "latest"
+    sound = [one.made for one in readings if not one.problem]
+    policy = reader.card.annotations.structure_sets
     counting = []
     for reading in readings:
-        if reading.problem and by_date and any(is_later(s.made, reading.made) for s in sound):
+        if reading.problem and is_replaced(reading.made, sound, policy):
             _list_left(reader, reading.one, Reason("annotation_older"))
             continue
         reader.result.refuse(reading.problem)
@@ -106,7 +104,7 @@ def _without_older(reader: SetReader, readings: Sequence[SetReading]) -> list[Se
 
 
 def _take_over(
-    reader: SetReader,
+    reader: ObjectReader,
     readings: Iterable[SetReading],
     annotations: Iterable[AnnotationVersions[DelineatedSet]],
 ) -> None:
@@ -125,7 +123,7 @@ def _take_over(
             reader.result.warnings += reading.warnings
 
 
-def _list_left(reader: SetReader, one: Numbered, reason: Reason) -> int:
+def _list_left(reader: ObjectReader, one: Numbered, reason: Reason) -> int:
     """Write rows for the ROIs of a structure set that does not count; return its number."""
     result = reader.result
     try:
@@ -142,42 +140,25 @@ def _list_left(reader: SetReader, one: Numbered, reason: Reason) -> int:
     return one.number
 
 
-def session_identity(session: RawSession) -> Identity:
-    """Return whom any object of a session names; of an image's slices the first speaks for all."""
-    return identity_in(
-        dataset
-        for one in session.series
-        for dataset in (one.datasets[:1] if one.kind in ("MR", "CT") else one.datasets)
-    )
-
-
 def _write_versions(
-    reader: SetReader, annotation: AnnotationVersions[DelineatedSet], workspace: Workspace
+    reader: ObjectReader, annotation: AnnotationVersions[DelineatedSet], workspace: Workspace
 ) -> None:
     """Write the contours of every version of an annotation, and name it in the rows of its ROIs."""
-    result, latest = reader.result, len(annotation.versions)
+    result = reader.result
     result.techniques.append(annotation.drawn_on)
     if annotation.problem:
         result.refuse(annotation.problem)
         for one in annotation.versions[-1]:
             result.reject_rows(one.holds, annotation.left)
         return
-    if latest > 1:
-        result.notes.append(f"the latest of {latest} structure sets was taken")
+    if annotation.latest > 1:
+        result.notes.append(f"the latest of {annotation.latest} structure sets was taken")
     for number, parts in enumerate(annotation.versions, start=1):
         joined = _joined(parts, result)
         if joined is None:
             return
         space, rois = joined
-        new = new_annotation(
-            reader.card,
-            reader=annotation.reader,
-            drawn_on=annotation.drawn_on,
-            space=space,
-            version=number,
-            latest=latest,
-            made=parts[-1].made,
-        )
+        new = annotation.named(reader.card, number, space)
         for part in parts:
             result.change_rows(part.holds, annotation=new.name)
             if new.reason:
@@ -186,7 +167,7 @@ def _write_versions(
 
 
 def _write(
-    reader: SetReader, new: NewAnnotation, rois: Sequence[Roi], workspace: Workspace
+    reader: ObjectReader, new: NewAnnotation, rois: Sequence[Roi], workspace: Workspace
 ) -> None:
     session = reader.unit.session
     path = layout.contours(session, new.space, new.name)

@@ -27,19 +27,21 @@ from cta_data.pipeline.convert.annotation_choice import (
     numbered_objects,
 )
 from cta_data.pipeline.convert.annotation_rows import RegionSource, region_rows, rejected_row
-from cta_data.pipeline.convert.annotation_versions import AnnotationVersions, annotation_versions
-from cta_data.pipeline.convert.annotations import session_identity
+from cta_data.pipeline.convert.annotation_versions import (
+    AnnotationVersions,
+    annotation_versions,
+    is_replaced,
+)
 from cta_data.pipeline.convert.contour_images import image_of_segmentation
 from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage, RawSession
 from cta_data.pipeline.convert.masks import write_drawn
 from cta_data.pipeline.convert.roi_names import RoiNaming
 from cta_data.pipeline.convert.session_annotations import (
     NewAnnotation,
+    ObjectReader,
     SessionAnnotations,
-    new_annotation,
 )
 from cta_data.reasons import Reason, together
-from cta_data.redaction import Redactor
 from cta_data.study.tables import RoiRow
 
 SEGMENTATIONS = "segmentations"
@@ -62,18 +64,9 @@ class _Segments:
     decisions: tuple[RoiDecision, ...]
     masks: list[tuple[str, NDArray[np.generic]]]
 
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads the segmentations of one session by the rules of its card."""
-
-    unit: UnitId
-    images: ConvertedImages
-    card: Card
-    naming: RoiNaming
-    listed: str | None
-    several: bool
-    result: SessionAnnotations
+    def names(self, naming: RoiNaming) -> dict[str, str]:
+        """Return the names of its segments without identity, by the published ones."""
+        return {d.roi.published: naming.redacted(d.roi.name) for d in self.decisions}
 
 
 def convert_segmentations(
@@ -91,9 +84,9 @@ def convert_segmentations(
     (annotations.structure_sets). One that counts and cannot be read refuses the session: an older
     one never takes its place.
     """
-    result, section = SessionAnnotations(), card.annotations
-    naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
-    result.redactor = naming.redactor
+    section = card.annotations
+    reader = ObjectReader.of(unit, session, images, card, listed)
+    result = reader.result
     objects = numbered_objects(session.of_kind("SEG"), SEGMENTATIONS, MADE)
     result.refuse(objects.problem)
     if objects.rejected:
@@ -102,7 +95,6 @@ def convert_segmentations(
         result.warnings.append(f"{left} of {n} segmentations left out: {rejected}")
     if not objects.counting and not objects.rejected and section.required:
         result.refuse(Reason("annotations_missing"))
-    reader = _Reader(unit, images, card, naming, listed, len(objects.counting) > 1, result)
     read = [segments for one in _without_older(reader, objects.counting) for segments in one]
     annotations = annotation_versions(read, section.structure_sets, SEGMENTATIONS, MADE)
     for number, annotation in enumerate(annotations, start=1):
@@ -142,23 +134,21 @@ def _is_older(made: Moment | None, drawn: Iterable[Moment | None]) -> bool:
     return made is not None and any(one == made or is_later(one, made) for one in drawn)
 
 
-def _without_older(reader: _Reader, objects: Sequence[Numbered]) -> list[list[_Segments]]:
+def _without_older(reader: ObjectReader, objects: Sequence[Numbered]) -> list[list[_Segments]]:
     """Read the objects that count; one that cannot be read does not where a later one replaces it.
 
     Any other problem keeps the session from being used.
     """
-    by_date = reader.card.annotations.structure_sets == "latest"
+    policy = reader.card.annotations.structure_sets
     found: list[list[_Segments]] = []
-    newest_first = sorted(objects, key=lambda one: one.number, reverse=True)
     sound: list[Moment | None] = []
-    for one in newest_first:
+    for one in sorted(objects, key=lambda one: one.number, reverse=True):
         made = made_at(one.raw.datasets[0], MADE)
-        replaced = by_date and any(is_later(later, made) for later in sound)
         try:
-            found.append(_read_object(reader, one))
+            found.append(_read_object(reader, one, several=len(objects) > 1))
             sound.append(made)
         except DataRefused as error:
-            if replaced:
+            if is_replaced(made, sound, policy):
                 told = f"segmentation {one.number} does not count, nor can it be read: {error}"
                 reader.result.notes.append(told)
             else:
@@ -166,7 +156,7 @@ def _without_older(reader: _Reader, objects: Sequence[Numbered]) -> list[list[_S
     return found[::-1]
 
 
-def _read_object(reader: _Reader, one: Numbered) -> list[_Segments]:
+def _read_object(reader: ObjectReader, one: Numbered, *, several: bool) -> list[_Segments]:
     """Decide which segments of one object are lesions, and read those, by their readers."""
     card, result, naming = reader.card, reader.result, reader.naming
     dataset, header = one.raw.datasets[0], one.raw.header
@@ -177,7 +167,7 @@ def _read_object(reader: _Reader, one: Numbered) -> list[_Segments]:
     if image is None:
         raise DataRefused(found.problem or Reason("segmented_image_missing"))
     drawn_on, how = technique_drawn_on(card.annotations, header, found.technique, reader.listed)
-    what = f"segmentation {one.number}, segment" if reader.several else "segment"
+    what = f"segmentation {one.number}, segment" if several else "segment"
     labels = [(s.number, s.label) for s in segmentation.segments]
     regions = [naming.roi(number, label, what=what) for number, label in labels]
     selections = select_rois(regions, card.annotations)
@@ -185,7 +175,6 @@ def _read_object(reader: _Reader, one: Numbered) -> list[_Segments]:
     if problems or not drawn_on:
         raise DataRefused(Reason("annotation_rules_not_met", cause=together(problems)))
     result.notes += [*found.notes, *naming.note(labels, what)]
-    result.names |= {(one.number, r.published): naming.redacted(r.name) for r in regions}
     by_reader: dict[str, list[RoiDecision]] = {}
     for decision in selections.decisions:
         code = reader_of(card.annotations, header, decision.roi.name)
@@ -211,39 +200,32 @@ def _read_object(reader: _Reader, one: Numbered) -> list[_Segments]:
 
 
 def _write_versions(
-    reader: _Reader,
+    reader: ObjectReader,
     number: int,
     annotation: AnnotationVersions[_Segments],
     workspace: Workspace,
 ) -> None:
     """Write the labels of every version of an annotation, and rows of the one that counts."""
-    result, latest = reader.result, len(annotation.versions)
+    result = reader.result
     result.techniques.append(annotation.drawn_on)
     if annotation.problem:
         result.refuse(annotation.problem)
         return
-    if latest > 1:
-        result.notes.append(f"the latest of {latest} segmentations was taken")
+    if annotation.latest > 1:
+        result.notes.append(f"the latest of {annotation.latest} segmentations was taken")
     for version, parts in enumerate(annotation.versions, start=1):
         names = sorted({part.image.name for part in parts})
         if len(names) > 1:
             result.refuse(Reason("segmentations_on_several_images", names=tuple(names)))
             return
         image = parts[0].image
-        new = new_annotation(
-            reader.card,
-            reader=annotation.reader,
-            drawn_on=annotation.drawn_on,
-            space=image.space,
-            version=version,
-            latest=latest,
-            made=parts[-1].made,
-        )
-        _write_lesions(reader, parts, new, number if version == latest else 0, workspace)
+        new = annotation.named(reader.card, version, image.space)
+        own = number if version == annotation.latest else 0
+        _write_lesions(reader, parts, new, own, workspace)
 
 
 def _write_lesions(
-    reader: _Reader,
+    reader: ObjectReader,
     parts: Sequence[_Segments],
     new: NewAnnotation,
     number: int,
@@ -261,6 +243,8 @@ def _write_lesions(
     if number:
         source = RegionSource(reader.unit.session, number, new.name, new.drawn_on, image.frame)
         result.notes += [f"drawn on {new.drawn_on}: {parts[0].how}", *lesions.notes]
+        names = [part.names(reader.naming) for part in parts]
+        result.names |= {(number, key): name for own in names for key, name in own.items()}
         rules = {d.roi.published: d.rule for d in decisions}
         rows = region_rows(source, lesions, rules)
         result.rows += [*rows, *_rejected_rows(source, decisions, len(rows))]

@@ -8,11 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 from cta_data.cohorts.card import Card
-from cta_data.engine import Workspace, content_key
+from cta_data.engine import UnitId, Workspace, content_key
 from cta_data.formats.dicom.time import Moment, in_order, is_later
 from cta_data.pipeline.convert.annotation_rows import rejected_columns
+from cta_data.pipeline.convert.image_rows import ConvertedImages, RawSession
+from cta_data.pipeline.convert.roi_names import RoiNaming, identity_in
 from cta_data.reasons import Reason
-from cta_data.redaction import Redactor
+from cta_data.redaction import Identity, Redactor
 from cta_data.study.annotations import CURRENT, SUPERSEDED, annotation_name
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import AnnotationRow, RoiRow
@@ -145,3 +147,40 @@ class SessionAnnotations:
     def reject_rows(self, of: Callable[[RoiRow], bool], reason: Reason | None) -> None:
         """Say of regions why they do not count."""
         self.change_rows(of, selected=False, **rejected_columns(reason))
+
+
+@dataclass(frozen=True)
+class ObjectReader:
+    """Reads the structure sets or segmentations of one session by the rules of its card.
+
+    `listed` is the technique that the cohort's own table gives for the subject, if any.
+    """
+
+    unit: UnitId
+    images: ConvertedImages
+    card: Card
+    naming: RoiNaming
+    listed: str | None
+    result: SessionAnnotations
+
+    @classmethod
+    def of(
+        cls,
+        unit: UnitId,
+        session: RawSession,
+        images: ConvertedImages,
+        card: Card,
+        listed: str | None,
+    ) -> ObjectReader:
+        """Return the reader of a session, with nothing read yet."""
+        naming = RoiNaming(card.withholds_roi_names, Redactor(session_identity(session)))
+        return cls(unit, images, card, naming, listed, SessionAnnotations(redactor=naming.redactor))
+
+
+def session_identity(session: RawSession) -> Identity:
+    """Return whom any object of a session names; of an image's slices the first speaks for all."""
+    return identity_in(
+        dataset
+        for one in session.series
+        for dataset in (one.datasets[:1] if one.kind in ("MR", "CT") else one.datasets)
+    )

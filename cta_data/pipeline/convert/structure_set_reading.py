@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from cta_data.cohorts.card import Card
 from cta_data.cohorts.readers import reader_of
 from cta_data.cohorts.roi_selection import (
     Selections,
@@ -24,9 +23,8 @@ from cta_data.imaging.rasterization.rasterize import spacing_along_axes
 from cta_data.pipeline.convert.annotation_choice import Numbered, made_at
 from cta_data.pipeline.convert.annotation_rows import rejected_columns
 from cta_data.pipeline.convert.contour_images import ContourImage, image_of_contours
-from cta_data.pipeline.convert.image_rows import ConvertedImages, PlacedImage
-from cta_data.pipeline.convert.roi_names import RoiNaming
-from cta_data.pipeline.convert.session_annotations import SessionAnnotations
+from cta_data.pipeline.convert.image_rows import PlacedImage
+from cta_data.pipeline.convert.session_annotations import ObjectReader
 from cta_data.reasons import Reason, together
 from cta_data.study.tables import RoiRow
 
@@ -67,19 +65,7 @@ class SetReading:
         return made_at(self.one.raw.datasets[0], MADE)
 
 
-@dataclass(frozen=True)
-class SetReader:
-    """Reads the structure sets of one session by the rules of its card."""
-
-    unit: UnitId
-    images: ConvertedImages
-    card: Card
-    naming: RoiNaming
-    listed: str | None
-    result: SessionAnnotations
-
-
-def read_set(reader: SetReader, one: Numbered) -> SetReading:
+def read_set(reader: ObjectReader, one: Numbered) -> SetReading:
     """Read one structure set, decide about its ROIs and collect those that are lesions."""
     reading = SetReading(one)
     try:
@@ -92,7 +78,7 @@ def read_set(reader: SetReader, one: Numbered) -> SetReading:
 
 
 def _decide(
-    reader: SetReader, reading: SetReading, structure_set: StructureSet, selections: Selections
+    reader: ObjectReader, reading: SetReading, structure_set: StructureSet, selections: Selections
 ) -> None:
     one, section = reading.one, reader.card.annotations
     reading.warnings += [
@@ -122,7 +108,7 @@ def _decide(
 
 
 def _divide_by_reader(
-    reader: SetReader,
+    reader: ObjectReader,
     reading: SetReading,
     selections: Selections,
     drawn_on: str,
@@ -183,7 +169,7 @@ def _orphaned(
 
 
 def read_rois(
-    reader: SetReader, one: Numbered, notes: list[str]
+    reader: ObjectReader, one: Numbered, notes: list[str]
 ) -> tuple[StructureSet, Selections]:
     """Read a structure set and decide about its ROIs by the names that they have in it.
 

@@ -81,11 +81,9 @@ def load_ensemble(
     if configuration.previous_stage_name:
         raise cascade_refused(model.name)
     labels = plans.get_label_manager(dataset)
-    heads = labels.num_segmentation_heads
-    if own and own != TRAINER:
-        network = _own_network(own, plans, configuration, dataset, heads)
-    else:
-        network = _network(plans, configuration, dataset, heads)
+    given = (plans, configuration, dataset, labels.num_segmentation_heads)
+    is_own = own not in ("", TRAINER)
+    network = _own_network(own, *given) if is_own else _network(*given)
     try:
         network.load_state_dict(first["network_weights"])
     except RuntimeError as error:
