@@ -13,9 +13,12 @@ from cta_data.cli.bundles import Takes
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import ConventionOption, Execution, Output, StudyChoice
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
-from cta_data.terminal.output import print_errors
+from cta_data.errors import ConfigurationError
+from cta_data.terminal.output import console, print_errors, records_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cta_data.reports.evaluate import Evaluation
     from cta_data.scoring.models import Predictions
 
@@ -37,6 +40,10 @@ def evaluate(
     predictions: Annotated[
         Path | None, Option(help="Folder of <model>/<test set>/<case>.nii.gz; else the study's.")
     ] = None,
+    against: Annotated[
+        int | None,
+        Option(min=1, help="Version of annotations: what their revision since then changed."),
+    ] = None,
 ) -> int:
     """Score all predictions; write the paper's tables and figures."""
     from cta_data.destinations import require_folder_place
@@ -49,6 +56,8 @@ def evaluate(
     from cta_data.terminal.next_commands import after_evaluate
 
     rules = convention_named(convention)
+    if against is not None and (references or predictions):
+        raise ConfigurationError("versions_of_given_folders")
     for given in filter(None, (references, predictions)):
         require_given_folder(given, "the masks")
     if output.out is None and not (references and predictions and _is_standalone(chosen)):
@@ -59,6 +68,7 @@ def evaluate(
             rules,
             references=references,
             predictions=predictions,
+            against=against,
             jobs=execution.jobs,
             note=output.note,
             commit=not execution.replay,
@@ -67,7 +77,7 @@ def evaluate(
         tell_next(study, chosen, output, after_evaluate)
         return code
     place = output.out or Path(EVALUATION)
-    found = _find(references, predictions, chosen, output)
+    found = _find(references, predictions, chosen, against, output)
     read = [references, predictions, *_masks_of(found)]
     folder = convention_folder(place, rules)
     require_folder_place(folder, read, NAMES, overwrite=output.overwrite)
@@ -86,7 +96,11 @@ def _is_standalone(chosen: StudyChoice) -> bool:
 
 
 def _find(
-    references: Path | None, predictions: Path | None, chosen: StudyChoice, output: Output
+    references: Path | None,
+    predictions: Path | None,
+    chosen: StudyChoice,
+    against: int | None,
+    output: Output,
 ) -> Predictions:
     """Return what there is to score: the user's folders, or masks of the study, fetched."""
     from cta_data.reports.evaluate_study import find_predictions
@@ -94,7 +108,8 @@ def _find(
 
     if references and predictions:
         return predictions_in_folders(references, predictions)
-    return find_predictions(chosen.open(), references, predictions, note=output.note)
+    study = chosen.open()
+    return find_predictions(study, references, predictions, against=against, note=output.note)
 
 
 def _masks_of(found: Predictions) -> list[Path]:
@@ -121,17 +136,32 @@ def _show(done: Evaluation, place: Path, output: Output) -> int:
 
 
 def _content(done: Evaluation) -> dict[str, object]:
+    from cta_data.scoring.models.revision import revision_frame, revision_rows
+
     names = ("missing", "not_predicted", "notes", "files", "removed")
     content = {name: getattr(done, name) for name in names}
-    return {"sets": dict(done.sets), "cases": [one.columns() for one in done.accounting], **content}
+    revision = records_of(revision_frame(revision_rows(done.revised)))
+    cases = [one.columns() for one in done.accounting]
+    return {"sets": dict(done.sets), "cases": cases, "revision": revision, **content}
 
 
-def _lines(done: Evaluation, place: Path) -> Iterator[str]:
+def _lines(done: Evaluation, place: Path) -> Iterator[str | Table]:
     if done.sets:
         cases = sum(n for _, n in done.sets)
         yield (
             f"{cases} cases in {len(done.sets)} sets scored, {done.n_missing} not; "
             f"{len(done.files)} files written to {place}"
         )
+        yield from _revised(done)
         pages = (name for name in done.files if name.endswith("report.html"))
         yield from (f"Look at {place / name}" for name in pages)
+
+
+def _revised(done: Evaluation) -> Iterator[str | Table]:
+    """Yield what a revision of annotations changed, where that was asked for."""
+    from cta_data.reports.revision_table import revision_table
+    from cta_data.reports.table import terminal_tables
+    from cta_data.scoring.models.revision import revision_rows
+
+    if done.revised:
+        yield from terminal_tables(revision_table(revision_rows(done.revised)), console().width)

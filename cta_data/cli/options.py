@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,14 +159,18 @@ def day_of(text: str) -> str:
     Raises
     ------
     ConfigurationError
-        It is no day.
+        It is no day, or none that anybody on earth has yet.
     """
+    today = datetime.now(UTC).date()
     if not text:
-        return datetime.now(UTC).date().isoformat()
+        return today.isoformat()
     try:
-        return date.fromisoformat(text).isoformat()
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise ConfigurationError("date_option_invalid", text=text, error=str(error)) from error
+    if day > today + timedelta(days=1):
+        raise ConfigurationError("date_option_invalid", text=text, error="it is in the future")
+    return day.isoformat()
 
 
 def form_choice(text: str) -> FormChoice:

@@ -156,7 +156,7 @@ def _run_step(
         if decision.action != "run":
             record(Record(decision.unit.id, decision.action, decision.reason))
     pending = _Pending(
-        blocked=[d for d in decisions if isinstance(d.unit, Blocked)],
+        blocked=[d for d in decisions if isinstance(d.unit, Blocked) and not d.unit.keeps_results],
     )
     units = [d.unit for d in decisions if d.action == "run" and isinstance(d.unit, Unit)]
     if units:

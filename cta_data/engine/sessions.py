@@ -10,7 +10,7 @@ from cta_data.engine.decisions import kept_reason, stop_reason
 from cta_data.engine.inputs import Files, files_of
 from cta_data.engine.units import Given
 from cta_data.reasons import Reason
-from cta_data.study.annotations import CURRENT, choose_annotation, settled
+from cta_data.study.annotations import CURRENT, at_version, choose_annotation, settled
 from cta_data.study.configuration import AnnotationChoice, Setting
 from cta_data.study.phases import LATEST_FIRST, phase_order, phase_rank, space_of
 from cta_data.study.session_id import SessionId
@@ -277,10 +277,24 @@ class Upstream:
         chosen = choose_annotation(self.annotations(session), quality, choice)
         if isinstance(chosen, Reason):
             return chosen
+        return self._on_grid(session, chosen, grid)
+
+    def variant_at(
+        self, session: SessionId, variant: VariantRow, version: int
+    ) -> VariantRow | Reason:
+        """Return a variant as its annotation was in an earlier version, or why there is none."""
+        annotations = self.annotations(session)
+        (own,) = (one for one in annotations if one.annotation == variant.annotation)
+        earlier = at_version(annotations, own, version)
+        if isinstance(earlier, Reason):
+            return earlier
+        return self._on_grid(session, earlier, variant.grid)
+
+    def _on_grid(self, session: SessionId, one: AnnotationRow, grid: str) -> VariantRow | Reason:
         for row in self.variants(session):
-            if (row.annotation, row.grid) == (chosen.annotation, grid):
+            if (row.annotation, row.grid) == (one.annotation, grid):
                 return row
-        return Reason("annotation_not_on_grid", annotation=chosen.annotation, grid=grid)
+        return Reason("annotation_not_on_grid", annotation=one.annotation, grid=grid)
 
 
 def changed_annotation_files(

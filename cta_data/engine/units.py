@@ -97,13 +97,15 @@ class Blocked:
     """Something that is not done, known before trying, and why.
 
     `expected` tells what is simply not called for, such as a transfer where nothing was drawn,
-    from what should have been possible.
+    from what should have been possible. What an earlier run made is removed, unless
+    `keeps_results`: then the unit is reported, and its files and rows stay as they are.
     """
 
     id: UnitId
     version: int
     reason: Reason
     expected: bool = False
+    keeps_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,12 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     for session in upstream.sessions(selection):
         if session not in requests:
             continue
-        if upstream.edited(session):
-            # As for `transfer`: to run would overwrite or use the edit, to stop would remove it.
-            continue
         unit = UnitId("consensus", session)
+        edited = upstream.edited(session)
+        if edited:
+            # As for `transfer`: the edit is neither used nor lost.
+            yield Blocked(unit, VERSION, edited, keeps_results=True)
+            continue
         blocked = upstream.blocked_by(session, "convert")
         if blocked:
             yield Blocked(unit, VERSION, blocked)

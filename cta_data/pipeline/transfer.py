@@ -19,7 +19,7 @@ from cta_data.engine.sessions import Upstream, make_unit, transform_files
 from cta_data.imaging.lesions.transfer_limits import limits_of
 from cta_data.pipeline.annotation_files import AnnotationFiles
 from cta_data.reasons import Reason
-from cta_data.study.annotations import is_wanted, versions_wanted
+from cta_data.study.annotations import versions_wanted, wanted_annotations
 from cta_data.study.study import Study
 from cta_data.study.tables import TransferCheckRow, VariantRow
 
@@ -50,11 +50,13 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     versions = versions_wanted([*build.settings.values(), evaluation])
     for session in upstream.sessions(selection):
         unit = UnitId("transfer", session)
-        if upstream.edited(session):
-            # To run it would overwrite the edit, to stop it would remove it: what reads it stops.
+        edited = upstream.edited(session)
+        if edited:
+            # To run it would overwrite the edit, to remove what it made would remove the edit.
+            yield Blocked(unit, VERSION, edited, keeps_results=True)
             continue
         blocked = upstream.blocked_by(session, "convert", "register")
-        annotations = [a for a in upstream.annotations(session) if is_wanted(a, versions)]
+        annotations = wanted_annotations(upstream.annotations(session), versions)
         if not blocked and not annotations:
             yield Blocked(unit, VERSION, Reason("annotation_not_delivered"), expected=True)
             continue

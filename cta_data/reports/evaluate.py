@@ -24,6 +24,7 @@ from cta_data.reports.figures import (
 from cta_data.reports.latex import latex
 from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
 from cta_data.reports.page import PageFigure, page_html
+from cta_data.reports.revision_table import revision_section, revision_table
 from cta_data.reports.table import Table, csv_text
 from cta_data.scoring import Convention
 from cta_data.scoring.models import (
@@ -41,6 +42,14 @@ from cta_data.scoring.models import (
     model_pairs,
     score_sets,
     sensitivity_by_volume,
+)
+from cta_data.scoring.models.predictions import Earlier
+from cta_data.scoring.models.revision import (
+    RevisedSet,
+    revised_cases,
+    revision_frame,
+    revision_rows,
+    score_earlier,
 )
 from cta_data.scoring.models.score_table import TITLES, score_frame, score_rows
 from cta_data.scoring.models.sets import all_cases, all_lesions
@@ -67,6 +76,7 @@ FIGURES = {
     "figure_sensitivity": "Sensitivity along lesion volume; bars are 95 % intervals (Wilson). "
     "Lines join neighbouring classes that hold lesions.",
 }
+REVISION, REVISED_CASES = "table_revision", "revision.csv"
 FLOW = "figure_flow"
 FLOW_TABLE = "flow.csv"
 PRINTED = ("csv", "html", "tex")
@@ -76,8 +86,9 @@ NAMES = frozenset(
     [
         PAGE,
         FLOW_TABLE,
+        REVISED_CASES,
         *(f"scores{part}.{ending}" for part in ("", ".lesions") for ending in ("parquet", "csv")),
-        *(f"{name}.{ending}" for name in (*TITLES, FOUND) for ending in PRINTED),
+        *(f"{name}.{ending}" for name in (*TITLES, FOUND, REVISION) for ending in PRINTED),
         *(f"{name}.csv" for name in COUNTS),
         *(f"{name}.{ending}" for name in (*FIGURES, FLOW) for ending in ("svg", "png")),
     ]
@@ -109,6 +120,8 @@ class Evaluation:
         Files of an earlier evaluation that this one does not make, from the output folder.
     scored
         All scores.
+    revised
+        Of each model and test set whose annotations were revised, the scores before and now.
     """
 
     sets: tuple[tuple[str, int], ...]
@@ -120,6 +133,7 @@ class Evaluation:
     files: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     scored: tuple[ScoredSet, ...] = ()
+    revised: tuple[RevisedSet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,14 +191,18 @@ def evaluate(
         That the masks came with; pages and figures name it.
     """
     sets = score_sets(predictions, convention, jobs=jobs, note=note)
+    earlier = predictions.earlier
+    revised = score_earlier(earlier, sets, convention, jobs=jobs, note=note) if earlier else []
+    not_before = [*(earlier.not_there if earlier else ()), *_missing(revised)]
     evaluation = Evaluation(
         sets=(),
-        missing=(*predictions.unscored, *(line for one in sets for line in one.missing)),
-        n_missing=len(predictions.unscored) + sum(one.n_missing for one in sets),
+        missing=(*predictions.unscored, *_missing(sets), *not_before),
+        n_missing=len(predictions.unscored) + sum(one.n_missing for one in sets) + len(not_before),
         not_predicted=predictions.not_predicted,
         notes=predictions.notes,
         accounting=tuple(one.accounting for one in sets),
         scored=tuple(one for one in sets if one.scores.cases),
+        revised=tuple(revised),
     )
     scored = list(evaluation.scored)
     folder = convention_folder(out, convention)
@@ -194,7 +212,7 @@ def evaluate(
         return replace(evaluation, removed=tuple(path.relative_to(out).as_posix() for path in old))
     folder.mkdir(parents=True, exist_ok=True)
     added = illustrate(folder, scored) if illustrate else None
-    written = _write(folder, scored, evaluation, convention.name, added)
+    written = _write(folder, scored, evaluation, convention.name, added, earlier)
     for path in written:
         if path.suffix in STAMPED:
             write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
@@ -205,6 +223,10 @@ def evaluate(
     )
     names = tuple((one.name, len(one.scores.cases)) for one in scored)
     return replace(evaluation, sets=names, files=files, removed=removed)
+
+
+def _missing(sets: Sequence[ScoredSet | RevisedSet]) -> list[str]:
+    return [line for one in sets for line in one.missing]
 
 
 def convention_folder(out: Path, convention: Convention) -> Path:
@@ -227,12 +249,17 @@ def _write(
     evaluation: Evaluation,
     convention: str,
     study: Illustration | None,
+    earlier: Earlier | None,
 ) -> list[Path]:
     cases = all_cases(sets)
     written = [*(study.files if study else ())]
     written += write_frames(cases, all_lesions(sets), folder / SCORES)
     added = study or Illustration()
     tables = _printed_tables(sets)
+    revision = revision_rows(evaluation.revised)
+    if revision:
+        tables[REVISION] = revision_frame(revision), revision_table(revision)
+        _put_csv(folder / REVISED_CASES, revised_cases(evaluation.revised), convention, written)
     for name, (frame, table) in tables.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
         _put(folder / f"{name}.html", _table_page(table, convention, study), written)
@@ -244,7 +271,8 @@ def _write(
     content = EvaluationContent(
         convention=convention,
         cases=cases,
-        tables={name: table for name, (_, table) in tables.items()},
+        tables={name: table for name, (_, table) in tables.items() if name != REVISION},
+        revision=revision_section(earlier.version, revision) if earlier else None,
         counts=counts,
         figures=_write_figures(folder, sets, cases, counts, written),
         facts=(*_facts(sets, evaluation), *added.facts),

@@ -58,6 +58,7 @@ def evaluate_study(
     *,
     references: Path | None = None,
     predictions: Path | None = None,
+    against: int | None = None,
     jobs: int = 1,
     note: Callable[[str], None] = lambda text: None,
     commit: bool = True,
@@ -74,6 +75,8 @@ def evaluate_study(
     ----------
     references, predictions
         Folders; without them, `evaluation/references` and `evaluation/predictions`.
+    against
+        Version of the annotations that the scores are compared with, where these were revised.
     commit
         False where another process (`datalad rerun`) commits.
 
@@ -88,7 +91,7 @@ def evaluate_study(
         require_identity(study.root)
     out = study.root / EVALUATION
     with study_lock(study):
-        found = find_predictions(study, references, predictions, note=note)
+        found = find_predictions(study, references, predictions, against=against, note=note)
         origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
         illustrate = illustrator(study, convention, note, origin)
         done = evaluate(
@@ -104,7 +107,7 @@ def evaluate_study(
             return done
         cases = sum(count for _, count in done.sets)
         told = f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
-        command = _command(study.root, convention, references, predictions)
+        command = _command(study.root, convention, references, predictions, against)
         if command:
             code = EXIT_FAILED if done.missing else EXIT_OK
             paths = [place.relative_to(study.root).as_posix() for place in places]
@@ -185,6 +188,7 @@ def find_predictions(
     references: Path | None = None,
     predictions: Path | None = None,
     *,
+    against: int | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Predictions:
     """Return what there is to score, with all masks of the study fetched.
@@ -208,6 +212,8 @@ def find_predictions(
         known = StudyPredictions(study)
         place_references(study, known.judged_sets())
         found = known.to_score()
+        if against is not None:
+            found = replace(found, earlier=known.earlier(found, against))
     fetch_masks(study.root, found, note=note)
     return found
 
@@ -239,7 +245,8 @@ def _inside(root: Path, predictions: Predictions) -> list[str]:
 def _masks(predictions: Predictions) -> Iterator[Path]:
     """Yield all files that will be read, each once."""
     seen: set[Path] = set()
-    for one in predictions.sets:
+    earlier = predictions.earlier.sets if predictions.earlier else ()
+    for one in (*predictions.sets, *(one.predicted for one in earlier)):
         pairs = (path for both in one.pairing.files.values() for path in both)
         for path in (*pairs, *one.pairing.lesion_labels.values()):
             if path not in seen:
@@ -248,7 +255,11 @@ def _masks(predictions: Predictions) -> Iterator[Path]:
 
 
 def _command(
-    root: Path, convention: Convention, references: Path | None, predictions: Path | None
+    root: Path,
+    convention: Convention,
+    references: Path | None,
+    predictions: Path | None,
+    against: int | None,
 ) -> tuple[str, ...]:
     """Return the command line as run at the top of the study; empty where it leads out of it."""
     folders = {"references": references, "predictions": predictions}
@@ -257,4 +268,4 @@ def _command(
     if not all(path.is_relative_to(top) for path in inside.values()):
         return ()
     places = {name: path.relative_to(top).as_posix() for name, path in inside.items()}
-    return command_words("evaluate", convention=convention.name, **places)
+    return command_words("evaluate", convention=convention.name, against=against, **places)

@@ -83,6 +83,8 @@ class EvaluationContent:
         Names of files beside the page.
     in_study
         Whether there are images and patients.
+    revision
+        What a revision of annotations changed, where that was asked for.
     """
 
     convention: str
@@ -98,6 +100,7 @@ class EvaluationContent:
     not_drawn: tuple[str, ...] = ()
     notice: str = ""
     in_study: bool = False
+    revision: Section | None = None
 
 
 def evaluation_html(content: EvaluationContent) -> str:
@@ -153,6 +156,8 @@ def _sections(content: EvaluationContent) -> Iterable[Section]:
     yield Section(
         "Scores", text, figures=_figures(content, "figure_3", "figure_scores"), tables=scores
     )
+    if content.revision:
+        yield content.revision
     found = [tables[FOUND]] if FOUND in tables else []
     found += [found_by_table(counts["found_by_models"])] if "found_by_models" in counts else []
     yield Section(

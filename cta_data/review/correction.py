@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from cta_data.engine.sessions import Upstream, changed_annotation_files
 from cta_data.errors import ConfigurationError, DataRefused
@@ -30,7 +31,7 @@ from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
 
 EDITED = "edited"
-"""Flag of a lesion of a correction."""
+"""Flag of a lesion that a correction changed or added."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def correct_annotation(
         There is no author or reason, or no such annotation.
     DataRefused
         There is no edited file or several, it lies on none of the annotation's grids, holds no
-        whole numbers, or no lesion.
+        whole numbers, no lesion, or no voxel of the annotation that it corrects.
     """
     require_signed(correction.author, correction.reason)
     if commit:
@@ -143,14 +144,12 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
     labels = corrected_labels(sitk.GetArrayFromImage(image), before)
     if not labels.any():
         raise DataRefused("correction_empty", where=str(session))
+    if not (labels.astype(bool) & before.astype(bool)).any():
+        raise DataRefused("correction_elsewhere", where=str(session), annotation=parent.annotation)
     path = layout.drawn_labels(session, place.grid, name)
     names_path = layout.drawn_names(session, place.grid, name)
     write_voxels(labels, ras_affine(image), study.root / path)
-    ids, counts = np.unique(labels[labels > 0], return_counts=True)
-    lesions = [
-        MaskLesion(number, number, place.names.get(number, f"lesion {number}"), 1, n, (EDITED,))
-        for number, n in zip(ids.tolist(), counts.tolist(), strict=True)
-    ]
+    lesions = _lesions(labels, before, place.names)
     write_text(json_text({"Lesions": [asdict(one) for one in lesions]}), study.root / names_path)
     return replace(
         parent,
@@ -169,6 +168,22 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
         names_path=names_path,
         annex_key=content_key(study.root / path),
     )
+
+
+def _lesions(
+    labels: NDArray[np.integer], before: NDArray[np.integer], names: Mapping[int, str]
+) -> list[MaskLesion]:
+    """Return the lesions of a correction; those that differ from the parent's have the flag."""
+    differs = labels != before
+    edited = set(np.unique(np.concatenate([labels[differs], before[differs]])).tolist())
+    ids, counts = np.unique(labels[labels > 0], return_counts=True)
+    return [
+        MaskLesion(
+            *(number, number, names.get(number, f"lesion {number}"), 1, n),
+            (EDITED,) if number in edited else (),
+        )
+        for number, n in zip(ids.tolist(), counts.tolist(), strict=True)
+    ]
 
 
 def _corrected(

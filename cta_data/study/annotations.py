@@ -105,11 +105,46 @@ def versions_wanted(choices: Iterable[AnnotationChoice]) -> frozenset[int]:
     return frozenset(one.version for one in choices if one.version is not None)
 
 
-def is_wanted(annotation: AnnotationRow, versions: Collection[int]) -> bool:
-    """Return whether an annotation is transferred: it is current, or asked for by its version."""
-    if annotation.status == REJECTED:
-        return False
-    return annotation.status == CURRENT or annotation.version in versions
+def wanted_annotations(
+    annotations: Iterable[AnnotationRow], versions: Collection[int]
+) -> list[AnnotationRow]:
+    """Return the annotations that are transferred.
+
+    These are the current ones, those of a version that is asked for, and those that were corrected:
+    what a correction changed can be told only where both are on one grid.
+    """
+    rows = [one for one in annotations if one.status != REJECTED]
+    corrected = {parent for one in rows if one.origin == CORRECTED for parent in one.parents or ()}
+    return [
+        one
+        for one in rows
+        if one.status == CURRENT or one.version in versions or one.annotation in corrected
+    ]
+
+
+def at_version(
+    annotations: Iterable[AnnotationRow], annotation: AnnotationRow, version: int
+) -> AnnotationRow | Reason:
+    """Return an annotation as it was in an earlier version, or why that is not known.
+
+    Corrections lead back to what was corrected; a delivery, to the one before it of the same reader
+    and technique. An annotation that is not newer than the version is returned as it is.
+    """
+    rows = list(annotations)
+    by_name = {one.annotation: one for one in rows}
+    found = annotation
+    while found.version > version and found.origin == CORRECTED:
+        found = by_name[(found.parents or ())[0]]
+    if found.version <= version:
+        return found
+    line = [one for one in rows if _is_same_line(one, found) and one.version == version]
+    if len(line) == 1:
+        return line[0]
+    return Reason("annotation_version_not_there", annotation=annotation.annotation, version=version)
+
+
+def _is_same_line(one: AnnotationRow, other: AnnotationRow) -> bool:
+    return (one.reader, one.drawn_on, one.origin) == (other.reader, other.drawn_on, other.origin)
 
 
 def _is_meant(one: AnnotationRow, choice: AnnotationChoice) -> bool:

@@ -24,7 +24,7 @@ from cta_data.study.configuration import Setting
 from cta_data.study.layout import REFERENCES
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import SessionRow
+from cta_data.study.tables import SessionRow, VariantRow
 
 INTERNAL = "internal"
 """The trials' own patients, whatever their cohorts are called."""
@@ -55,13 +55,15 @@ class EvaluationSet:
 class EvaluationCase:
     """One image to predict, and the annotation that it is judged by (paths from the top).
 
-    `lesion_labels` holds the id of a lesion in every voxel of the mask `reference`.
+    `lesion_labels` holds the id of a lesion in every voxel of the mask `reference`, which is the
+    annotation of that name.
     """
 
     session: SessionId
     image: str
     reference: str
     lesion_labels: str
+    annotation: str
 
     @property
     def case(self) -> str:
@@ -194,9 +196,28 @@ class EvaluationSets:
             if isinstance(variant, Reason):
                 lacking[case] = variant.what
                 continue
-            masks = (variant.mask_path, variant.labels_path)
-            cases.append(EvaluationCase(session, image.path, *masks))
+            cases.append(EvaluationCase(session, image.path, *_reference(variant)))
         return SetForModel(name, setting.label_grid, one.external, tuple(cases), lacking)
+
+    def at_version(
+        self, case: EvaluationCase, grid: str, version: int
+    ) -> EvaluationCase | Reason | None:
+        """Return a case with its annotation as it was in an earlier version.
+
+        None where the annotation is not newer; a reason where the version is not to be had.
+        """
+        session = case.session
+        (now,) = (
+            row
+            for row in self._upstream.variants(session)
+            if (row.annotation, row.grid) == (case.annotation, grid)
+        )
+        earlier = self._upstream.variant_at(session, now, version)
+        if isinstance(earlier, Reason):
+            return earlier
+        if earlier.annotation == case.annotation:
+            return None
+        return EvaluationCase(session, case.image, *_reference(earlier))
 
     def of_paper(self, setting: Setting) -> list[str]:
         """Return the sets that the paper runs the model of a setting on.
@@ -233,6 +254,10 @@ class EvaluationSets:
                 )
             chosen |= dict.fromkeys([*known, *group])
         return list(chosen)
+
+
+def _reference(variant: VariantRow) -> tuple[str, str, str]:
+    return variant.mask_path, variant.labels_path, variant.annotation
 
 
 def _is_in(group: str, one: EvaluationSet) -> bool:

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import shared_patients
+from cta_data.reasons import Reason
 from cta_data.scoring.collection import Pairing, pair_files
-from cta_data.scoring.models.predictions import PredictedSet, Predictions, misplaced, subfolders
+from cta_data.scoring.models.predictions import (
+    Earlier,
+    EarlierSet,
+    PredictedSet,
+    Predictions,
+    misplaced,
+    subfolders,
+)
 from cta_data.study import layout
 from cta_data.study.configuration import PAPER_SETTINGS, Setting, TrainingSection
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
@@ -137,6 +145,45 @@ class StudyPredictions:
         return Predictions(
             ordered, tuple(self._unscored), tuple(self._not_predicted()), tuple(self._notes)
         )
+
+    def earlier(self, scored: Predictions, version: int) -> Earlier:
+        """Return what may be scored against an earlier version of the annotations.
+
+        Parameters
+        ----------
+        scored
+            What `to_score` returned: only cases that are scored now are compared.
+        """
+        by_name = {(one.test_set, one.model): one for one in scored.sets}
+        sets: list[EarlierSet] = []
+        not_there: list[str] = []
+        for one in self._found:
+            now = by_name.get((one.record.test_set, one.record.model))
+            if now is None:
+                continue
+            test_set = self.sets.read_by(one.setting, one.record.test_set)
+            used = [case for case in test_set.cases if case.case in now.pairing.files]
+            before: dict[str, EvaluationCase] = {}
+            for case in used:
+                found = self.sets.at_version(case, test_set.grid, version)
+                if isinstance(found, Reason):
+                    not_there.append(f"{now.name}: {case.case}: {found.what}")
+                elif found:
+                    before[case.case] = found
+            if before:
+                names = {c.case: c.annotation for c in used}
+                annotations = {c: (b.annotation, names[c]) for c, b in before.items()}
+                sets.append(EarlierSet(self._before(now, before), annotations))
+        return Earlier(version, tuple(sets), tuple(not_there))
+
+    def _before(self, now: PredictedSet, cases: Mapping[str, EvaluationCase]) -> PredictedSet:
+        """Return a set's masks of these cases, held against their earlier annotations."""
+        root = self.study.root
+        pairing = Pairing(
+            {c: (root / one.reference, now.pairing.files[c][1]) for c, one in cases.items()},
+            lesion_labels={c: root / one.lesion_labels for c, one in cases.items()},
+        )
+        return replace(now, pairing=pairing)
 
     def _why_no_set(self, one: _Found) -> str:
         """Return why a prediction is of no test set that the study has here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def lesions_of(study: Study, annotation: str, grid: str) -> dict[int, int]:
     return dict(zip(rows["lesion_id"].tolist(), rows["n_voxels"].tolist(), strict=True))
 
 
+def edited_lesions(study: Study, annotation: str) -> set[int]:
+    """Return the ids of lesions that a correction changed or added."""
+    row = Study(study.root).table("annotations").set_index("annotation").loc[annotation]
+    lesions = json.loads((study.root / str(row["names_path"])).read_text("utf-8"))["Lesions"]
+    return {lesion["id"] for lesion in lesions if lesion["flags"]}
+
+
 def statuses(study: Study) -> dict[str, tuple[str, str, int]]:
     rows = Study(study.root).query(
         "select annotation, status, origin, version from annotations where subject = '001'"
@@ -79,7 +87,8 @@ def test_a_correction_counts_and_costs_its_session_alone(study: Study, tmp_path:
     wanted = {lesion: n for lesion, n in original.items() if lesion != 2} | {9: 27}
     assert lesions_of(study, "HAQR1c1", "SPACE") == wanted
     assert lesions_of(study, "HAQR1c1", "MPRAGE") == wanted
-    assert lesions_of(study, "HAQR1", "MPRAGE") == {}
+    assert lesions_of(study, "HAQR1", "MPRAGE") == original
+    assert edited_lesions(study, "HAQR1c1") == {9}
     assert run_cta("convert", "--recompute", *place).code == 0
     assert statuses(study)["HAQR1"][0] == "superseded" and "HAQR1c1" in statuses(study)
     assert "2 not needed" in run_cta("transfer", *place).text
@@ -106,9 +115,9 @@ def test_an_edited_file_stops_what_reads_it(study: Study) -> None:
     subprocess.run(["git", "annex", "unlock", path.name], cwd=path.parent, check=True)
     nib.save(nib.Nifti1Image(voxels, affine), path)
     subprocess.run(["datalad", "save", "-r", "-m", "edit"], cwd=study.root, check=True)
-    stopped = run_cta("measure", *place)
-    assert stopped.code == 3 and "desc-HAQR1_dseg" in stopped.text
-    run_cta("transfer", "--recompute", *place)
+    for step in (("measure",), ("transfer", "--recompute")):
+        stopped = run_cta(*step, *place)
+        assert stopped.code == 3 and "desc-HAQR1_dseg" in stopped.text
     assert np.array_equal(np.asanyarray(nib.load(path).dataobj), voxels)
     about = ("--subject", "001", "--author", "A1", "--reason", "edited in place")
     assert run_cta("correct", "--annotation", "HAQR1", *about, *place).code == 0
@@ -162,6 +171,16 @@ def test_values_that_are_no_ids_are_refused(study: Study, value: int, at: int) -
     assert statuses(study) == before
 
 
+def test_labels_of_something_else_are_refused(study: Study) -> None:
+    """They share no voxel with the annotation that they are said to correct."""
+    like = labels_of(study, "HAQR1", "SPACE")
+    elsewhere = np.zeros_like(np.asanyarray(nib.load(like).dataobj))
+    elsewhere[0:3, 29:32, 0:3] = 1
+    before = statuses(study)
+    assert corrected(study, elsewhere, like, "x", "HAQR1").code == 3
+    assert statuses(study) == before
+
+
 def test_of_images_with_one_header_the_lesions_tell_which_was_edited(study: Study) -> None:
     """A patient who moved between two images of one grid: the labels on the other lie elsewhere."""
     moved = labels_of(study, "HAQR1", "MPRAGE")
@@ -176,7 +195,13 @@ def test_of_images_with_one_header_the_lesions_tell_which_was_edited(study: Stud
 
 
 @pytest.mark.parametrize(
-    "missing", [("--reason", "x"), ("--subject", "001", "--reason", ""), ("--subject", "999")]
+    "missing",
+    [
+        ("--reason", "x"),
+        ("--subject", "001", "--reason", ""),
+        ("--subject", "999"),
+        ("--subject", "001", "--reason", "x", "--date", "2999-01-01"),
+    ],
 )
 def test_what_is_missing_is_said(study: Study, missing: tuple[str, ...]) -> None:
     """No subject, no reason, or an unknown subject: exit code 1 and no new annotation."""

@@ -43,6 +43,39 @@ class PredictedSet:
 
 
 @dataclass(frozen=True)
+class EarlierSet:
+    """The cases of a set whose annotation was revised, held against it as it was before.
+
+    Attributes
+    ----------
+    annotations
+        Names of the annotation before and now, by case.
+    """
+
+    predicted: PredictedSet
+    annotations: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What predictions were worth before annotations were revised.
+
+    Attributes
+    ----------
+    version
+        Of the annotations that count as before.
+    sets
+        One for each set of which a case was revised.
+    not_there
+        Cases whose earlier annotation is not to be had, a line each.
+    """
+
+    version: int
+    sets: tuple[EarlierSet, ...]
+    not_there: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Everything that there is to score.
 
@@ -56,12 +89,15 @@ class Predictions:
         Test sets that a model has no predictions for, a line each: no failure.
     notes
         What has to be known of the predictions to read their scores, a line each.
+    earlier
+        The same masks against an earlier version of the annotations, where that was asked for.
     """
 
     sets: tuple[PredictedSet, ...]
     unscored: tuple[str, ...] = ()
     not_predicted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    earlier: Earlier | None = None
 
 
 def predictions_in_folders(references: Path, predictions: Path) -> Predictions:
