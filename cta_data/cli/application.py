@@ -27,6 +27,7 @@ from cta_data.cli.correct import correct
 from cta_data.cli.demo import demo
 from cta_data.cli.distribution import distribution
 from cta_data.cli.doctor import doctor
+from cta_data.cli.edit import in_, out
 from cta_data.cli.evaluate import evaluate
 from cta_data.cli.experiment import experiment
 from cta_data.cli.groups import GroupedCommands
@@ -61,6 +62,9 @@ MODEL_COMMANDS: dict[str, Callable[..., int]] = {
 }
 
 
+EDIT_COMMANDS: dict[str, Callable[..., int]] = {"out": out, "in": in_}
+
+
 def _group(name: str, help_text: str, **settings: Any) -> typer.Typer:
     return typer.Typer(
         name=name,
@@ -87,6 +91,15 @@ _models = _group(
 for _name, _command_function in MODEL_COMMANDS.items():
     _models.command(_name)(with_bundles(_command_function))
 app.add_typer(_models)
+_edits = _group(
+    "edit",
+    "Give annotations out to ITK-SNAP or 3D Slicer, and take what was edited.",
+    cls=GroupedCommands,
+    add_completion=False,
+)
+for _name, _command_function in EDIT_COMMANDS.items():
+    _edits.command(_name)(with_bundles(_command_function))
+app.add_typer(_edits)
 
 
 def _print_version(wanted: bool) -> None:

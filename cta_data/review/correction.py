@@ -39,7 +39,9 @@ class Correction:
     """Who corrected an annotation of a session, when (YYYY-MM-DD) and why.
 
     `annotation` is its name; empty for the only one. `file` holds the corrected labels; None for a
-    file of the study that was edited in its place.
+    file of the study that was edited in its place. `grid` names the technique on whose grid they
+    are; empty for whichever fits. `has_ids` says that their values are ids of lesions, also where
+    there is but one.
     """
 
     session: SessionId
@@ -48,6 +50,8 @@ class Correction:
     reason: str
     annotation: str = ""
     file: Path | None = None
+    grid: str = ""
+    has_ids: bool = False
 
 
 def correct_annotation(
@@ -141,7 +145,8 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
     session = correction.session
     place, image = _corrected(study, correction, parent)
     before = sitk.GetArrayFromImage(read_image(study.root / place.path))
-    labels = corrected_labels(sitk.GetArrayFromImage(image), before)
+    corrected = sitk.GetArrayFromImage(image)
+    labels = corrected if correction.has_ids else corrected_labels(corrected, before)
     if not labels.any():
         raise DataRefused("correction_empty", where=str(session))
     if not (labels.astype(bool) & before.astype(bool)).any():
@@ -209,6 +214,7 @@ def _corrected(
     places = [_of_variant(study, row) for row in variants]
     if parent.names_path:
         places.append(_of_source(study, parent))
+    places = [one for one in places if correction.grid in ("", one.grid)]
     on_grid = [one for one in places if same_grid(image, read_image(study.root / one.path))]
     if not on_grid:
         grids = tuple(dict.fromkeys(one.grid for one in places)) or ("none",)

@@ -44,14 +44,14 @@ def corrected_labels(
     ids = np.zeros(count + 1, np.int64)
     new = int(before.max(initial=0))
     for part in range(1, count + 1):
-        ids[part] = _most_shared(before[parts == part])
+        ids[part] = most_shared(before[parts == part])
         if ids[part] == 0:
             new += 1
             ids[part] = new
     return ids[parts].astype(np.min_scalar_type(int(ids.max(initial=0))))
 
 
-def _most_shared(values: NDArray[np.integer]) -> int:
+def most_shared(values: NDArray[np.integer]) -> int:
     """Return the id that is most often among values, the lowest of equals; 0 without any."""
     found, counts = np.unique(values[values > 0], return_counts=True)
     return int(found[counts.argmax()]) if found.size else 0

@@ -1,0 +1,31 @@
+"""Label descriptions of ITK-SNAP: a name and a colour for each value of a label image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cta_data.formats.segmentation_nrrd import Segment
+
+_HEAD = """\
+# ITK-SNAP label descriptions
+# Columns: value, red, green, blue (0 to 255), opacity (0 to 1), visible, shown as a mesh, name
+"""
+_CLEAR = '    0     0    0    0        0  0  0    "Clear Label"\n'
+
+
+def label_descriptions(segments: Iterable[Segment]) -> str:
+    """Return the content of a label description file."""
+    lines = (
+        f"{one.value:>5} {_byte(one.colour[0]):>5} {_byte(one.colour[1]):>4} "
+        f'{_byte(one.colour[2]):>4}        1  1  1    "{_quoted(one.name)}"\n'
+        for one in segments
+    )
+    return _HEAD + _CLEAR + "".join(lines)
+
+
+def _byte(part: float) -> int:
+    return round(255 * part)
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', "'").replace("\n", " ")

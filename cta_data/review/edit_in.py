@@ -1,0 +1,247 @@
+"""Edit, on the way in: what changed in a folder becomes the next version of the annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.formats.nifti.image import read_image, write_voxels
+from cta_data.formats.segmentation_nrrd import read_segmentation
+from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
+from cta_data.imaging.geometry.pasting import pasted
+from cta_data.imaging.lesions.edited_labels import edited_labels
+from cta_data.review.acceptance import require_signed
+from cta_data.review.correction import Correction, correct_annotation
+from cta_data.review.edit_changes import LesionChange, lesion_changes, share_changed
+from cta_data.review.edit_folder import (
+    PAGE,
+    RECORD,
+    EditRecord,
+    read_edit_record,
+    voxel_digest,
+)
+from cta_data.review.edit_page import write_edit_page
+from cta_data.study.session_id import SessionId
+from cta_data.study.study import Study
+from cta_data.study.tables import AnnotationRow, VariantRow
+from cta_data.versioning.datasets import fetch
+from cta_data.versioning.keys import content_key
+from cta_data.versioning.provenance import command_words
+
+MOST_CHANGED = 0.5
+"""Share of an annotation that an edit changes without being asked for twice."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who edited (a code), when (YYYY-MM-DD) and why."""
+
+    reader: str
+    date: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TakenEdit:
+    """What came of one folder.
+
+    Attributes
+    ----------
+    annotation
+        The new version; None where nothing had been edited.
+    names
+        Names that the editor gave to new lesions are not taken; what changed is listed by id.
+    """
+
+    session: SessionId
+    parent: str
+    grid: str
+    annotation: AnnotationRow | None = None
+    changes: tuple[LesionChange, ...] = ()
+    page: Path | None = None
+
+
+def edit_folders(folder: Path) -> list[Path]:
+    """Return the folders of sessions: the folder itself, or those in it.
+
+    Raises
+    ------
+    ConfigurationError
+        Neither has a record.
+    """
+    if (folder / RECORD).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{RECORD}"))
+    if not found:
+        raise ConfigurationError("edit_folder_unknown", where=folder, record=RECORD)
+    return found
+
+
+def take_in(
+    study: Study,
+    folders: list[Path],
+    signature: Signature,
+    *,
+    large: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> Iterator[TakenEdit | tuple[Path, CtaError]]:
+    """Take each folder's edit as the next version of its annotation, and commit it.
+
+    Parameters
+    ----------
+    large
+        Take changes of more than half of an annotation.
+    note
+        Takes a line of progress.
+
+    Yields
+    ------
+    TakenEdit or (pathlib.Path, CtaError)
+        What came of each folder, or why nothing did.
+    """
+    require_signed(signature.reader, signature.reason)
+    for folder in folders:
+        try:
+            yield _take_in(study, folder, signature, large, note)
+        except CtaError as error:
+            yield folder, error
+
+
+def _take_in(
+    study: Study,
+    folder: Path,
+    signature: Signature,
+    large: bool,
+    note: Callable[[str], None],
+) -> TakenEdit:
+    record = read_edit_record(folder)
+    _require_current(study, record)
+    fetched = fetch(study.root, [record.labels_path])
+    if fetched.failed:
+        why = fetched.failed[record.labels_path]
+        raise DataRefused("picture_file_missing", where=record.labels_path, why=why)
+    image = read_image(study.root / record.labels_path)
+    before = sitk.GetArrayFromImage(image)
+    edited = _edited(record, folder, Grid.of(image))
+    taken = TakenEdit(record.id, record.annotation, record.grid)
+    if edited is None:
+        return taken
+    after = edited_labels(edited, before)
+    if np.array_equal(after, before):
+        return taken
+    changes = lesion_changes(before, after, record.lesions, Grid.of(image).voxel_volume_mm3)
+    share = share_changed(changes)
+    if share > MOST_CHANGED and not large:
+        raise DataRefused("edit_too_large", where=folder, share=share, most=MOST_CHANGED)
+    made = _correct(study, record, signature, after, image)
+    note(f"{record.id}: {made.annotation} replaces {record.annotation}")
+    page = folder / PAGE
+    write_edit_page(study, record, made, before, after, changes, page)
+    return TakenEdit(record.id, record.annotation, record.grid, made, tuple(changes), page)
+
+
+def _require_current(study: Study, record: EditRecord) -> None:
+    """Refuse an edit of labels that are not those of the study any more.
+
+    Raises
+    ------
+    DataRefused
+        The annotation is gone, or was corrected or transferred anew since it was given out.
+    """
+    rows = [
+        row
+        for row in study.tables.of_session(VariantRow, record.id)
+        if (row.annotation, row.grid) == (record.annotation, record.grid)
+    ]
+    current = {
+        row.annotation
+        for row in study.tables.of_session(AnnotationRow, record.id)
+        if row.status == "current"
+    }
+    if record.annotation not in current:
+        why = f"annotation {record.annotation} is not current any more"
+        raise DataRefused("edit_out_of_date", where=str(record.id), why=why)
+    known = rows and rows[0].labels_path == record.labels_path
+    if not known or content_key(study.root / record.labels_path) != record.labels_key:
+        why = f"the labels of {record.annotation} on {record.grid} have changed"
+        raise DataRefused("edit_out_of_date", where=str(record.id), why=why)
+
+
+def _edited(record: EditRecord, folder: Path, grid: Grid) -> NDArray[np.generic] | None:
+    """Return the labels that somebody edited; None where neither file was.
+
+    Raises
+    ------
+    DataRefused
+        Both were edited and differ, neither is there, or they lie on another grid.
+    """
+    found = []
+    for name, read in ((record.labels, _nifti), (record.segmentation, read_segmentation)):
+        if not (folder / name).exists():
+            continue
+        voxels, own, *_ = read(folder / name)
+        if not same_grid(own, grid):
+            placed = pasted(voxels, own, grid)
+            if placed is None:
+                difference = describe_grid_difference(own, grid)
+                raise DataRefused("edit_off_grid", where=folder / name, difference=difference)
+            voxels = placed
+        found.append(voxels)
+    if not found:
+        files = (record.labels, record.segmentation)
+        raise DataRefused("edit_labels_missing", where=folder, files=files)
+    edited = [voxels for voxels in found if voxel_digest(voxels) != record.voxels]
+    if len(edited) == 2 and voxel_digest(edited[0]) != voxel_digest(edited[1]):
+        files = (record.labels, record.segmentation)
+        raise DataRefused("edit_of_both_files", where=folder, files=files)
+    return edited[0] if edited else None
+
+
+def _nifti(path: Path) -> tuple[NDArray[np.generic], Grid]:
+    image = read_image(path)
+    return sitk.GetArrayFromImage(image), Grid.of(image)
+
+
+def _correct(
+    study: Study,
+    record: EditRecord,
+    signature: Signature,
+    labels: NDArray[np.integer],
+    image: sitk.Image,
+) -> AnnotationRow:
+    """Make the next version of the annotation.
+
+    The record of the commit is that of `cta-data correct`, which finds the version made: the folder
+    is not of the study, and nothing could read it again.
+    """
+    session = record.id
+    command = command_words(
+        *("correct", session.cohort),
+        subject=session.subject,
+        session=session.session,
+        annotation=record.annotation,
+        author=signature.reader,
+        date=signature.date,
+        reason=signature.reason,
+    )
+    with TemporaryDirectory() as work:
+        file = Path(work) / record.labels
+        write_voxels(labels, ras_affine(image), file)
+        asked = Correction(
+            session,
+            signature.reader,
+            signature.date,
+            signature.reason,
+            record.annotation,
+            file,
+            record.grid,
+            has_ids=True,
+        )
+        return correct_annotation(study, asked, command)
