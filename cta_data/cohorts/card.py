@@ -207,6 +207,8 @@ class AnnotationSection(StrictModel):
     """How readers are recognised; a reader whom no rule recognises is `unknown`."""
     objects: Literal["", "structure_sets", "segmentations"] = ""
     """Which count where a session has both; empty refuses segmentations that are the later ones."""
+    fraction_threshold: float | None = Field(default=None, gt=0, le=1)
+    """Voxels of fractional segmentations belong to a segment from here on; None refuses these."""
     roi_names: Literal["", "published", "withheld"] = ""
     """Whether names of regions leave the raw data, or a number in their place.
 

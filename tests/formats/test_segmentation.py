@@ -93,15 +93,21 @@ def test_voxels_of_a_segment_that_is_not_described_are_refused(
     assert refused.value.why == "segment 2"
 
 
-def test_fractions_count_from_one_half(series: list[Dataset], drawn: np.ndarray) -> None:
-    """A fractional segment is a mask of the voxels that belong to it by half or more."""
+@pytest.mark.parametrize("threshold", [0.25, 0.5])
+def test_fractions_count_from_the_threshold(
+    series: list[Dataset], drawn: np.ndarray, threshold: float
+) -> None:
+    """A fractional segment is a mask of the voxels at or above it; without one it is refused."""
     fractions = drawn[..., :1].astype(np.float32)
     fractions[3, 3, 4, 0] = 0.49
     made = make_segmentation(
         series, fractions, ["a"], kind=hd.seg.SegmentationTypeValues.FRACTIONAL
     )
-    found = on_series(read_segmentation(made).mask(1), series)
-    assert np.array_equal(found, (fractions[..., 0] >= 0.5).astype(np.uint8))
+    segmentation = read_segmentation(made)
+    found = on_series(segmentation.mask(1, threshold), series)
+    assert np.array_equal(found, (fractions[..., 0] >= threshold).astype(np.uint8))
+    with pytest.raises(DataRefused, check=has_reason("segmentation_fractional")):
+        segmentation.mask(1)
 
 
 def test_what_is_none_is_refused(series: list[Dataset], drawn: np.ndarray) -> None:

@@ -30,8 +30,6 @@ LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 SOP_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", LABEL_MAP)
 BACKGROUND = 0
 """Value of a label map that is no segment, where PixelPaddingValue names none (PS3.3 C.8.20.2)."""
-FRACTION = 0.5
-"""A voxel of a fractional segment belongs to it from here on."""
 WHOLE = 0.01
 """Distances of frames are whole numbers of slices to within this part of a slice."""
 
@@ -58,6 +56,8 @@ class Segmentation:
         Empty where the object does not say.
     referenced_sop_uids
         Instances that were segmented, as far as the object names them.
+    is_fractional
+        Whether voxels hold how much of them is inside, or how probable that is.
     """
 
     def __init__(self, dataset: hd.seg.Segmentation) -> None:
@@ -67,9 +67,15 @@ class Segmentation:
         series = dataset.get("ReferencedSeriesSequence") or [Dataset()]
         self.referenced_series_uid = str(series[0].get("SeriesInstanceUID", ""))
         self.referenced_sop_uids = _referenced(dataset, series)
+        self.is_fractional = str(dataset.get("SegmentationType", "")).upper() == "FRACTIONAL"
 
-    def mask(self, number: int) -> sitk.Image:
+    def mask(self, number: int, threshold: float | None = None) -> sitk.Image:
         """Return a segment as a mask.
+
+        Parameters
+        ----------
+        threshold
+            Of a fractional segmentation: voxels at or above it (0 to 1) belong to the segment.
 
         Returns
         -------
@@ -79,11 +85,13 @@ class Segmentation:
         Raises
         ------
         DataRefused
-            There is no such segment, its pixels are damaged, or the object's frames make no regular
-            volume.
+            There is no such segment, its pixels are damaged, the object's frames make no regular
+            volume, or it is fractional and there is no threshold.
         """
         if number not in {segment.number for segment in self.segments}:
             raise DataRefused("segment_not_found", number=number)
+        if self.is_fractional and threshold is None:
+            raise DataRefused("segmentation_fractional")
         _require_volume_allowed(self._dataset)
         try:
             with warnings.catch_warnings():
@@ -99,7 +107,7 @@ class Segmentation:
             raise DataRefused(
                 "segmentation_pixels_unreadable", error_type=without_text(error)
             ) from error
-        return _image(volume)
+        return _image(volume, threshold)
 
 
 def read_segmentation(dataset: Dataset) -> Segmentation:
@@ -254,11 +262,12 @@ def _measured(dataset: Dataset) -> str:
     return ", ".join(told)
 
 
-def _image(volume: hd.Volume) -> sitk.Image:
+def _image(volume: hd.Volume, threshold: float | None) -> sitk.Image:
     """From highdicom's volume: axes slice, row, column (and segment), matrix from index to LPS."""
     array = np.asarray(volume.array)
     array = array[..., 0] if array.ndim == 4 else array
-    inside = array >= FRACTION if array.dtype.kind == "f" else array > 0
+    is_fractional = threshold is not None and array.dtype.kind == "f"
+    inside = array >= threshold if is_fractional else array > 0
     affine = np.array(volume.affine, dtype=np.float64)
     if np.linalg.det(affine[:3, 2::-1]) < 0:  # slices against the normal: turn their order
         inside = inside[::-1]

@@ -180,6 +180,7 @@ def _read_object(reader: ObjectReader, one: Numbered, *, several: bool) -> list[
         code = reader_of(card.annotations, header, decision.roi.name)
         by_reader.setdefault(code, []).append(decision)
     made = made_at(dataset, MADE)
+    mask_of = partial(segmentation.mask, threshold=card.annotations.fraction_threshold)
     return [
         _Segments(
             one.number,
@@ -190,7 +191,7 @@ def _read_object(reader: ObjectReader, one: Numbered, *, several: bool) -> list[
             image,
             tuple(decisions),
             [
-                (d.roi.published, _onto(segmentation.mask(d.roi.number), image, str(d.roi)))
+                (d.roi.published, _onto(mask_of(d.roi.number), image, str(d.roi)))
                 for d in decisions
                 if d.selected
             ],
