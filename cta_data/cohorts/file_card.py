@@ -101,6 +101,8 @@ class MaskSection(StrictModel):
     """Technique of the image that masks lie on."""
     lesion_values: tuple[int, ...] | None = None
     """Values that are metastasis. There is no default: a wrong code would count oedema."""
+    reader_values: dict[ReaderCode, tuple[int, ...]] = {}
+    """Values that each reader delineated, where one file holds the lesions of several readers."""
     other_values: dict[str, str] = {}
     """Values that are something else, and what: they never count as lesion."""
     threshold: float | None = None
@@ -118,6 +120,28 @@ class MaskSection(StrictModel):
                 raise ValueError(f"{value!r} is no label value: keys are whole numbers")
         return values
 
-    def meaning(self) -> dict[int, str]:
-        """Return what every value other than lesion and background is, by value."""
-        return {int(value): name for value, name in self.other_values.items()}
+    @model_validator(mode="after")
+    def _lesions_are_said_once(self) -> MaskSection:
+        if self.reader_values and (self.lesion_values is not None or self.threshold is not None):
+            raise ValueError("reader_values stands instead of lesion_values and threshold")
+        return self
+
+    @property
+    def says_what_is_lesion(self) -> bool:
+        """Whether the card says which values are lesion."""
+        return self.lesion_values is not None or bool(self.reader_values)
+
+    def lesions_of(self, reader: str) -> tuple[int, ...]:
+        """Return the values that are lesion to a reader."""
+        return self.reader_values.get(reader, self.lesion_values or ())
+
+    def others_to(self, reader: str) -> dict[int, str]:
+        """Return what every value other than a reader's lesions and background is, by value."""
+        own = self.lesions_of(reader)
+        others = {
+            value: f"lesion of reader {code}"
+            for code, values in self.reader_values.items()
+            for value in values
+            if value not in own
+        }
+        return others | {int(value): name for value, name in self.other_values.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -80,4 +82,34 @@ def test_regions_say_which_annotation_they_are_part_of(study: Study) -> None:
         "HAQR1": 1,
         "HAQR2": 1,
         "NAQR1": 1,
+    }
+
+
+def test_values_of_one_mask_may_be_those_of_several_readers(tmp_path: Path) -> None:
+    """1 is R1 alone, 2 is R2 alone, 3 both: two annotations, a voxel of both in each of them."""
+    folder = tmp_path / "raw" / "p1" / "1"
+    folder.mkdir(parents=True)
+    image = np.random.default_rng(2).integers(100, 200, SHAPE).astype(np.int16)
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[4, 4, 4:8] = (1, 3, 3, 2)
+    mask[10, 10, 10] = 2
+    for name, voxels in (("t1", image), ("space", image), ("naq", mask)):
+        nib.save(nib.Nifti1Image(voxels, np.eye(4)), folder / f"{name}.nii.gz")
+    card = CARD.replace("lesion_values = [1]", "reader_values = { R1 = [1, 3], R2 = [2, 3] }")
+    card = card.replace('reader = "R1"\n', "")
+    (tmp_path / "own.toml").write_text(card, "utf-8")
+    new_study(tmp_path / "study", own="own")
+    place = ("--study", str(tmp_path / "study"))
+    source = (str(tmp_path / "raw"), "--card", str(tmp_path / "own.toml"))
+    assert run_cta("add", "own", *source, *place).code == 0
+    converted = run_cta("convert", *place)
+    assert converted.code == 0, converted.text
+    study = Study(tmp_path / "study")
+    found = {}
+    for row in study.table("annotations").itertuples():
+        labels = np.asanyarray(nib.load(study.root / row.path).dataobj)
+        found[row.reader] = (row.annotation, row.n_lesions, np.argwhere(labels).tolist())
+    assert found == {
+        "R1": ("NAQR1", 1, [[4, 4, 4], [4, 4, 5], [4, 4, 6]]),
+        "R2": ("NAQR2", 2, [[4, 4, 5], [4, 4, 6], [4, 4, 7], [10, 10, 10]]),
     }

@@ -71,9 +71,10 @@ def _mask_groups(masks: Iterable[SessionFile], card: Card) -> list[_MaskGroup]:
     """Put masks of one reader on one technique together, in the order of the card's rules."""
     groups: dict[tuple[str, str], list[SessionFile]] = {}
     for file in masks:
-        reader = file.match.reader or UNKNOWN_READER
+        readers = (file.match.reader,) if file.match.reader else tuple(card.masks.reader_values)
         technique = file.match.rule.drawn_on or card.masks.drawn_on
-        groups.setdefault((reader, technique), []).append(file)
+        for reader in readers or (UNKNOWN_READER,):
+            groups.setdefault((reader, technique), []).append(file)
     return [
         _MaskGroup(number, *names, tuple(files))
         for number, (names, files) in enumerate(groups.items(), start=1)
@@ -105,7 +106,7 @@ def _convert_group(
     _name(group, card, result)
     kept, rejected, rules = _select(masks, card.annotations, result)
     drawn = [(file.roi, _on_grid(file, card, image)) for file in kept]
-    lesions = lesions_of_masks(drawn, meaning(card.masks), image.grid)
+    lesions = lesions_of_masks(drawn, meaning(card.masks, group.reader), image.grid)
     result.techniques.append(technique)
     result.notes += [f"drawn on {technique}: the card says so (masks.drawn_on)", *lesions.notes]
     result.rows += region_rows(source, lesions, rules)
@@ -140,12 +141,11 @@ def _name(group: _MaskGroup, card: Card, result: SessionAnnotations) -> None:
     result.names |= {(group.number, one.published): naming.redacted(one.name) for one in regions}
 
 
-def meaning(section: MaskSection) -> MaskMeaning:
-    """Return what the card says of the values of masks."""
-    assert section.lesion_values is not None  # the plan of `convert` checks it
-    return MaskMeaning(
-        section.lesion_values, section.meaning(), section.threshold, section.instances
-    )
+def meaning(section: MaskSection, reader: str) -> MaskMeaning:
+    """Return what the card says of the values of a reader's masks."""
+    assert section.says_what_is_lesion  # the plan of `convert` checks it
+    values, others = section.lesions_of(reader), section.others_to(reader)
+    return MaskMeaning(values, others, section.threshold, section.instances)
 
 
 def write_drawn(

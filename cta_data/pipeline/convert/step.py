@@ -50,7 +50,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 def why_masks_unreadable(card: Card) -> Reason | None:
     """Return why the masks of a cohort cannot be read, or None."""
     has_masks = any(rule.role == "mask" for rule in card.files)
-    if has_masks and card.masks.lesion_values is None:
+    if has_masks and not card.masks.says_what_is_lesion:
         return Reason("lesion_values_undefined")
     return None
 
