@@ -32,6 +32,9 @@ def demo(
             "--voxel-mm", min=0.5, max=4.0, help="Voxels of the trial's images, mm; scanners: 1."
         ),
     ] = 1.5,
+    readers: Annotated[
+        bool, Option("--readers", help="Annotate every patient on both techniques, half twice.")
+    ] = False,
     seed: Annotated[int, Option("--seed", help="Seed of the synthetic patients.")] = 1,
 ) -> int:
     """Make a study of digital patients, up to training sets.
@@ -42,5 +45,12 @@ def demo(
     from cta_data.demo.demonstration import run_demonstration
 
     return run_demonstration(
-        folder, patients, seed, execution.jobs, cohorts=cohorts, train=train, voxel_mm=voxel_mm
+        folder,
+        patients,
+        seed,
+        execution.jobs,
+        cohorts=cohorts,
+        train=train,
+        voxel_mm=voxel_mm,
+        readers=readers,
     )

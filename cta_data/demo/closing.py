@@ -17,6 +17,10 @@ COMMANDS = {
     "cta-data build --setting B": "run again, it does nothing that is done",
     "git log": "one record for each command; `datalad rerun` repeats it",
 }
+OF_READERS = {
+    "cta-data agreement --by reader": "readers against each other",
+    "cta-data agreement --by quality": "NAQ against HAQ",
+}
 OF_MODELS = {
     "cta-data audit --truth ../trial/truth": "false positives, held against the truth",
 }
@@ -25,7 +29,9 @@ OF_TRAINING = {
 }
 
 
-def closing_lines(root: Path, shown: Path, *, trained: bool) -> Iterator[str]:
+def closing_lines(
+    root: Path, shown: Path, *, trained: bool, readers: bool = False
+) -> Iterator[str]:
     """Yield the pages that are there, and the commands to go on with.
 
     Parameters
@@ -36,6 +42,8 @@ def closing_lines(root: Path, shown: Path, *, trained: bool) -> Iterator[str]:
         Its path as the user gave it.
     trained
         Whether models were trained.
+    readers
+        Whether there are annotations of several readers.
     """
     pages = {f"{shown}/{name}": text for name, text in PAGES.items() if (root / name).is_file()}
     if pages:
@@ -43,7 +51,8 @@ def closing_lines(root: Path, shown: Path, *, trained: bool) -> Iterator[str]:
         yield from _aligned(pages, "  ")
     yield "Go on with:"
     yield f"  cd {shown}"
-    yield from _aligned(COMMANDS | (OF_MODELS if trained else OF_TRAINING), "  # ")
+    further = (OF_READERS if readers else {}) | (OF_MODELS if trained else OF_TRAINING)
+    yield from _aligned(COMMANDS | further, "  # ")
 
 
 def _aligned(entries: dict[str, str], between: str) -> Iterator[str]:

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from cta_data.demo.closing import closing_lines
+from cta_data.demo.readers import readers_plan, tell_readers
 from cta_data.demo.training import configure, tell, train_and_evaluate
 from cta_data.engine import ExecutorOptions, Report, RunOptions
 from cta_data.engine.records import EXIT_FAILED
 from cta_data.errors import ConfigurationError
 from cta_data.intake import AdditionOptions
 from cta_data.intake.add import add_source, open_addition
-from cta_data.phantom import VoxelSizes, write_cohort, write_trial
+from cta_data.phantom import ReadersPlan, VoxelSizes, write_cohort, write_trial
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.reports.home import write_home
@@ -45,6 +46,7 @@ def run_demonstration(
     cohorts: str = "internal",
     train: bool = False,
     voxel_mm: float = VOXEL_MM,
+    readers: bool = False,
 ) -> int:
     """Make a trial of digital patients in `folder`, and a study that builds A to D from it.
 
@@ -56,6 +58,9 @@ def run_demonstration(
         Also train, predict and evaluate settings A to D with tiny models.
     voxel_mm
         Voxels of the trial's MRI, and of its CT in the plane (mm).
+    readers
+        Whether every patient of the trial is annotated on both techniques, and half of them by a
+        second reader.
 
     Raises
     ------
@@ -73,9 +78,10 @@ def run_demonstration(
     out.print("These are digital phantoms: simulated heads, not data of any person.")
     _lend_identity()
     started = time.monotonic()
-    trial = _write_trial(folder, patients, seed, jobs, started, voxel_mm)
+    plan = readers_plan(patients) if readers else None
+    trial = _write_trial(folder, patients, seed, jobs, started, voxel_mm, plan)
     sources = _write_external(folder, external, seed, jobs, started)
-    study = _make_study(folder.absolute() / "study", trial / "raw", seed)
+    study = _make_study(folder.absolute() / "study", trial / "raw", seed, plan)
     for cohort, source in sources.items():
         study = _add_external(study, cohort, source)
     study = configure(study, train=train)
@@ -85,7 +91,7 @@ def run_demonstration(
     trained = not train or _train(study, folder, jobs, started)
     _write_reports(study)
     out.print(f"\nDone in {_since(started)}.")
-    print_lines(closing_lines(study.root, folder / "study", trained=train))
+    print_lines(closing_lines(study.root, folder / "study", trained=train, readers=readers))
     # What the external cohorts' traps cost is told above: it is part of the demonstration.
     broken = any(record.status == "error" for record in report.records)
     if not trained:
@@ -112,7 +118,13 @@ def _write_reports(study: Study) -> None:
 
 
 def _write_trial(
-    folder: Path, patients: int, seed: int, jobs: int, started: float, voxel_mm: float
+    folder: Path,
+    patients: int,
+    seed: int,
+    jobs: int,
+    started: float,
+    voxel_mm: float,
+    plan: ReadersPlan | None,
 ) -> Path:
     out, trial = console(), folder.absolute() / "trial"
     halves = (patients // 2, patients - patients // 2)
@@ -121,7 +133,13 @@ def _write_trial(
         mprage=voxel_mm, space=voxel_mm, ct_in_plane=voxel_mm, ct_slice=max(voxel_mm, CT_SLICE_MM)
     )
     written = write_trial(
-        trial, n_naq=halves[0], n_haq=halves[1], seed=seed, voxel_sizes=sizes, workers=jobs
+        trial,
+        n_naq=halves[0],
+        n_haq=halves[1],
+        seed=seed,
+        voxel_sizes=sizes,
+        workers=jobs,
+        readers=plan,
     )
     out.print(f"   {sum(w.lesions_drawn for w in written)} lesions drawn ({_since(started)})")
     return trial
@@ -136,8 +154,10 @@ def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
     return whole
 
 
-def _make_study(path: Path, raw: Path, seed: int) -> Study:
+def _make_study(path: Path, raw: Path, seed: int, readers: ReadersPlan | None) -> Study:
     study = create_study(path, "demo", ("internal",))
+    if readers:
+        study = tell_readers(study, readers)
     # The same seed gives the same labels: a demonstration has nobody's identity to protect.
     salt = study.root / study.sourcedata_path("internal") / "pseudonyms.salt"
     salt.write_text(f"{seed:064x}\n", encoding="ascii")
