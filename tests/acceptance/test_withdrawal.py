@@ -280,6 +280,20 @@ def test_the_patient_does_not_come_back(place: Place, withdrawn: dict[str, Any],
     assert files_with(place.root, NAMES) == []
 
 
+def test_a_second_call_is_about_the_same_withdrawal(
+    place: Place, withdrawn: dict[str, Any], cta: Cta
+) -> None:
+    """A sibling may be reachable now; nothing else is done again, and no result is removed."""
+    head = git(place.root, "rev-parse", "HEAD")
+    kept = sorted((place.root / "evaluation").rglob("*.csv"))
+    again = json.loads(cta("withdraw", SUBJECT, "--yes", "--json", study=place.root).out)
+    names = ("withdrawal", "withdrawn_on", "n_keys", "n_bytes", "builds", "models")
+    assert [again[name] for name in names] == [withdrawn[name] for name in names]
+    assert again["dropped"]["here"]["keys"] == 0 and again["unreached"] == withdrawn["unreached"]
+    assert git(place.root, "rev-parse", "HEAD") == head
+    assert kept and sorted((place.root / "evaluation").rglob("*.csv")) == kept
+
+
 def test_history_is_not_removed_while_content_is_elsewhere(
     place: Place, withdrawn: dict[str, Any], cta: Cta
 ) -> None:

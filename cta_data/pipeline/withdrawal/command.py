@@ -243,14 +243,15 @@ def _tabulate(
     study: Study, journal: Journal, builds: Iterable[str], models: Iterable[str]
 ) -> WithdrawalRow:
     keys = [(dataset, key) for dataset, own in journal.keys.items() for key in own]
+    before = study.tables.by_key(WithdrawalRow).get((journal.withdrawal,))
     row = WithdrawalRow(
         withdrawal=journal.withdrawal,
         cohort=journal.cohort,
         withdrawn_on=journal.withdrawn_on,
         n_keys=len(keys),
         n_bytes=total_size(key for _, key in keys),
-        builds=tuple(builds) or None,
-        models=tuple(models) or None,
+        builds=_joined(builds, before.builds if before else None),
+        models=_joined(models, before.models if before else None),
     )
     study.tables.upsert([row])
     study.tables.upsert(
@@ -263,6 +264,10 @@ def _tabulate(
     )
     study.tables.flush()
     return row
+
+
+def _joined(names: Iterable[str], before: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return tuple(sorted({*names, *(before or ())})) or None
 
 
 def key_digest(key: str) -> str:

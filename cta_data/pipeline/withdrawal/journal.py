@@ -8,7 +8,10 @@ from pathlib import Path
 
 from cta_data.errors import ConfigurationError
 from cta_data.files import json_text, read_json_object, write_text
+from cta_data.intake.pseudonyms import SALT, read_salt
+from cta_data.intake.withdrawn import WithdrawnRow, is_withdrawn_label, read_withdrawn
 from cta_data.pipeline.withdrawal.names import SubjectNames
+from cta_data.study import layout
 from cta_data.study.study import Study
 
 JOURNAL = ".cta/withdrawal.json"
@@ -51,6 +54,8 @@ def begun(study: Study) -> Journal | None:
 def begin(study: Study, names: SubjectNames, day: str) -> Journal:
     """Return the journal of this withdrawal, that of a killed command where there is one.
 
+    A subject who was withdrawn before keeps name and date: a sibling may be reachable now.
+
     Raises
     ------
     ConfigurationError
@@ -58,7 +63,9 @@ def begin(study: Study, names: SubjectNames, day: str) -> Journal:
     """
     journal = begun(study)
     if journal is None:
-        journal = Journal(study.root / JOURNAL, *names.patient, secrets.token_hex(8), day)
+        known = _known(study, names)
+        about = (known.withdrawal, known.withdrawn_on) if known else (secrets.token_hex(8), day)
+        journal = Journal(study.root / JOURNAL, *names.patient, *about)
         journal.write()
     elif (journal.cohort, journal.subject) != names.patient:
         raise ConfigurationError(
@@ -68,3 +75,13 @@ def begin(study: Study, names: SubjectNames, day: str) -> Journal:
             subject=journal.subject,
         )
     return journal
+
+
+def _known(study: Study, names: SubjectNames) -> WithdrawnRow | None:
+    """Return the withdrawal of a subject that was made before and still holds."""
+    folder = study.root / layout.sourcedata(names.cohort)
+    rows = [row for row in read_withdrawn(folder) if row.holds]
+    if not rows:
+        return None
+    salt = read_salt(folder / SALT)
+    return next((row for row in rows if is_withdrawn_label([row], salt)(names.subject)), None)

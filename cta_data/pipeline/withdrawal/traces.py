@@ -107,6 +107,8 @@ def find_traces(study: Study, names: SubjectNames) -> Traces:
         elif names_inside(study.root, path, names):
             found.texts.append(path)
     found.rows.update((of.TABLE, n) for of in ROW_TYPES if (n := _count(study, of, names)))
+    if not found.rows and not any(found.files[kind] for kind in found.files if kind != RESULTS):
+        found.files.pop(RESULTS, None)  # of a subject who left before, no result is any more
     found.content.extend(_content(study, names))
     return found
 
