@@ -46,6 +46,7 @@ LONGEST = (
     "test_registration",
     "test_pipeline",
     "test_clones",
+    "test_withdrawal",
     "test_trial_of_readers",
     "test_interruption",
     "test_identity",

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
 from cta_data.cli.next_line import tell_next
-from cta_data.cli.options import Execution, JsonOutput, StudyChoice
+from cta_data.cli.options import Execution, JsonOutput, StudyChoice, day_of
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.terminal.output import print_lines
 
@@ -38,6 +38,10 @@ def add(
     replace: Annotated[
         bool, Option("--replace", help="Let changed objects replace those known before.")
     ] = False,
+    consent_again: Annotated[
+        bool,
+        Option("--consent-again", help="Take in patients who withdrew consent and gave it again."),
+    ] = False,
     limit: Annotated[
         float, Option("--unpacked-limit", min=0.001, help="GiB that archives may unpack to.")
     ] = 200.0,
@@ -64,6 +68,7 @@ def add(
         # Who names the subject may split what carries one PatientID, such as "ANONYMOUS".
         separate_labels=bool(subject_id),
         replace=replace,
+        consent_again=day_of("") if consent_again else "",
         limits=UnpackLimits(total_bytes=int(limit * GIBIBYTE)),
         jobs=execution.jobs,
     )

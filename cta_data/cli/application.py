@@ -44,6 +44,7 @@ from cta_data.cli.steps import STEP_COMMANDS
 from cta_data.cli.trace import trace
 from cta_data.cli.train import train
 from cta_data.cli.transfer_mask import transfer_mask
+from cta_data.cli.withdraw import withdraw
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.terminal.output import print_error, print_errors, print_json
@@ -54,7 +55,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
 COMMANDS += [report, pictures, accept, correct, agreement, consensus, distribution, compare]
 COMMANDS += [rasterize, transfer_mask, score, evaluate, audit, trace, train, predict]
-COMMANDS += [experiment, demo]
+COMMANDS += [experiment, withdraw, demo]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,
     "export": export,

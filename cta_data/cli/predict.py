@@ -84,6 +84,7 @@ def predict(
         return _predict_folder(folder, options, output, chosen, setting or [], probabilities)
     settings = _settings_of_test_sets(setting, folder)
     from cta_data.engine import RunOptions, plan_steps
+    from cta_data.study.withdrawals import withdrawal_notes
     from cta_data.terminal.next_commands import after_predict
     from cta_data.training.predict import prediction_step
     from cta_data.training.runner import predict_sets, prediction_options, prediction_tasks
@@ -93,6 +94,8 @@ def predict(
     request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
     tasks = prediction_tasks(study, request, on or [])
     print_errors(*dict.fromkeys(_lacking(tasks)))
+    for note in withdrawal_notes(study):
+        output.note(f"note: {note}")
     step = prediction_step(tasks, prediction_options(request), request.machine)
     code = run_units(
         execution,

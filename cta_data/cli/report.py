@@ -52,6 +52,7 @@ def _content(reports: Reports) -> dict[str, object]:
     return {
         "table1": records_of(reports.table),
         "left_out": records_of(reports.left_out),
+        "withdrawals": list(reports.withdrawals),
         "citations": [asdict(one) for one in reports.citations],
         "files": list(reports.files),
     }

@@ -33,6 +33,7 @@ def train(
     """
     from cta_data.engine import RunOptions, plan_steps
     from cta_data.pipeline.build import build_step
+    from cta_data.study.withdrawals import withdrawal_notes
     from cta_data.terminal.next_commands import after_train
     from cta_data.training.models import model_of
     from cta_data.training.runner import steps_of, train_models
@@ -40,6 +41,8 @@ def train(
     study = chosen.open()
     request = model.request(study, setting, execution, recorded(context))
     checks = TrainingChecks(output)
+    for note in withdrawal_notes(study):
+        output.note(f"note: {note}")
 
     def plan() -> Iterable[Decision]:
         builds = [build_step(study, name) for name in setting]

@@ -26,7 +26,7 @@ from cta_data.intake import (
 from cta_data.intake.addition import remove_abandoned_work
 from cta_data.intake.expected import Expected
 from cta_data.intake.naming import SubjectNaming
-from cta_data.intake.overlap import different_labels, other_cohorts
+from cta_data.intake.overlap import different_labels, other_cohorts, withdrawn_cohorts
 from cta_data.intake.person import person_of
 from cta_data.intake.plain_files import FilePlace, Recognise, recognise_nothing
 from cta_data.memory import memory_bounded
@@ -123,6 +123,7 @@ def _planned(
         work_folder=work,
         different=different_labels(study, cohort),
         others=other_cohorts(study, cohort),
+        withdrawn=withdrawn_cohorts(study, cohort),
     )
     sourcedata = study.root / study.sourcedata_path(cohort)
     with memory_bounded():

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from cta_data.intake.archives import UnpackBudget
 from cta_data.intake.discover import Discovery, Problem, discover
 from cta_data.intake.expected import Expected
 from cta_data.intake.instances import Instance
-from cta_data.intake.likeness import likenesses
+from cta_data.intake.likeness import likenesses, without_withdrawn
 from cta_data.intake.persons import persons_elsewhere
 from cta_data.intake.plain_files import CohortFile, recognise_nothing
 from cta_data.intake.plan_model import NEW, NOT_NEEDED, REFUSE, AdditionOptions, AdditionPlan
@@ -29,6 +29,7 @@ from cta_data.intake.pseudonyms import (
     read_subject_map,
 )
 from cta_data.intake.subject_plan import DeliveredPatient, PatientPlan, plan_patient
+from cta_data.intake.withdrawn import is_withdrawn_label, withdrawal_of
 from cta_data.reasons import Reason
 from cta_data.study.sourcedata import (
     ACCEPTED,
@@ -112,6 +113,7 @@ def plan_addition(
         )
         patients, plans = _plan_patients(source, found, inventory, options, expected, salt)
         persons = _persons_elsewhere(patients, plans, options)
+        readmitted = _readmitted(patients, plans, options)
     except OSError as error:
         work.cleanup()
         raise CtaError(
@@ -124,7 +126,20 @@ def plan_addition(
         raise
     plan = _assemble(source, sourcedata, options, found, plans, salt, inventory, work)
     plan.persons = persons
+    plan.readmitted = readmitted
     return plan
+
+
+def _readmitted(
+    patients: list[DeliveredPatient], plans: list[PatientPlan], options: AdditionOptions
+) -> frozenset[str]:
+    """Return the withdrawals of accepted patients, who gave consent again."""
+    found = (
+        withdrawal_of(one.numbers, options.identity_attributes, options.withdrawn)
+        for one, planned in zip(patients, plans, strict=True)
+        if planned.subject.status == ACCEPTED
+    )
+    return frozenset(row.withdrawal for row in found if row is not None)
 
 
 def _persons_elsewhere(
@@ -161,13 +176,17 @@ def _plan_patients(
     found.problems += strangers
     found.counts["unexpected"] += there - len(found.instances)
     patients = _patients(found.instances, inventory, options, salt)
+    if not options.consent_again:
+        patients = without_withdrawn(
+            patients, found, options.identity_attributes, options.withdrawn
+        )
     shared = _shared_uids(patients, inventory, options)
     alike = likenesses(patients, inventory, options, salt)
     plans = [
         plan_patient(one, inventory, options, salt, shared, expected, alike.get(one.label, ()))
         for one in patients
     ]
-    if there and all(one.unexpected for one in plans):
+    if there and not found.counts["withdrawn"] and all(one.unexpected for one in plans):
         raise _nothing_expected(source, len(plans), strangers)
     return _without_unexpected(patients, plans, found) if expected.is_public else (patients, plans)
 
@@ -302,12 +321,21 @@ def _patients(
         salt,
         chosen=chosen,
         separate_labels=options.separate_labels,
+        is_withdrawn=_withdrawn_labels(options),
+        consent_again=bool(options.consent_again),
     )
     labelling.refused |= {source_id: ("", reason) for source_id, reason in misnamed.items()}
     return [
         *_named_patients(by_id, labelling, chosen),
         *_unnamed_patients(unnamed),
     ]
+
+
+def _withdrawn_labels(options: AdditionOptions) -> Callable[[str], bool]:
+    """Return what tells whether a label was that of a patient of this cohort who withdrew."""
+    own = [one for one in options.withdrawn if one.is_own]
+    known = [is_withdrawn_label(one.rows, one.salt) for one in own]
+    return lambda label: any(is_withdrawn(label) for is_withdrawn in known)
 
 
 def _named_patients(

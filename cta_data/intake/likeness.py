@@ -1,9 +1,10 @@
-"""Which patients of a source seem to be another subject of the cohort, and what to do about it."""
+"""Which patients of a source seem to be another subject of the cohort, or withdrew consent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cta_data.intake.discover import Discovery, Problem
 from cta_data.intake.identity import fingerprints_of
 from cta_data.intake.persons import (
     Fingerprints,
@@ -17,6 +18,7 @@ from cta_data.intake.persons import (
 )
 from cta_data.intake.plan_model import AdditionOptions
 from cta_data.intake.subject_plan import DeliveredPatient
+from cta_data.intake.withdrawn import WithdrawnCohort, withdrawal_of
 from cta_data.reasons import Reason
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 
@@ -67,3 +69,28 @@ def _partners(pairs: Iterable[Pair], waiting: set[str]) -> dict[str, list[str]]:
         for label in pair & waiting:
             found.setdefault(label, set()).update(pair - {label})
     return {label: sorted(others) for label, others in found.items()}
+
+
+def without_withdrawn(
+    patients: Iterable[DeliveredPatient],
+    found: Discovery,
+    attributes: tuple[str, ...],
+    cohorts: Iterable[WithdrawnCohort],
+) -> list[DeliveredPatient]:
+    """Return the patients who may be taken in; the others are listed among the problems.
+
+    No table is to hold a number of theirs, so that they are no refused subjects either.
+    """
+    known = tuple(cohorts)
+    kept = []
+    for one in patients:
+        withdrawal = withdrawal_of(one.numbers, attributes, known)
+        if withdrawal is None:
+            kept.append(one)
+            continue
+        files = sorted(instance.name for instance in one.instances)
+        more = f", and {len(files) - 1} more files," if files[1:] else ""
+        reason = Reason("patient_withdrew_consent", withdrawn_on=withdrawal.withdrawn_on)
+        found.problems.append(Problem(f"{files[0]}{more}", f"not taken in: {reason}"))
+        found.counts["withdrawn"] += len(files)
+    return kept

@@ -22,6 +22,7 @@ from cta_data.intake.persons import (
     pairs_of_one_image,
 )
 from cta_data.intake.pseudonyms import SALT, read_salt
+from cta_data.intake.withdrawn import WithdrawnCohort, read_withdrawn
 from cta_data.study.session_id import Patient
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 from cta_data.study.study import Study
@@ -122,6 +123,18 @@ def other_cohorts(study: Study, cohort: str) -> tuple[OtherCohort, ...]:
             rows = inventory.subjects if inventory else []
             others.append(OtherCohort(name, read_salt(salt), tuple(rows)))
     return tuple(others)
+
+
+def withdrawn_cohorts(study: Study, cohort: str) -> tuple[WithdrawnCohort, ...]:
+    """Return who withdrew consent in a cohort, and in the others whose sourcedata is here."""
+    found = []
+    for name in study.cohorts_here:
+        folder = study.root / study.sourcedata_path(name)
+        rows = read_withdrawn(folder) if study.has_sourcedata(name) else []
+        if rows:
+            own = name == cohort
+            found.append(WithdrawnCohort(read_salt(folder / SALT), tuple(rows), own))
+    return tuple(found)
 
 
 def _different(study: Study) -> set[frozenset[Patient]]:

@@ -17,6 +17,7 @@ from cta_data.intake.naming import SubjectNaming
 from cta_data.intake.persons import OtherCohort, Pair
 from cta_data.intake.plain_files import CohortFile, Recognise, recognise_nothing
 from cta_data.intake.sessions import SINGLE
+from cta_data.intake.withdrawn import WithdrawnCohort
 from cta_data.reasons import Reason
 from cta_data.study.sourcedata import InstanceRow, Inventory, PersonRow
 
@@ -62,6 +63,10 @@ class AdditionOptions:
         Pairs of subjects of this cohort that are different persons, on the user's word.
     others
         Other cohorts whose patients are looked for in the source.
+    withdrawn
+        Patients of this and of other cohorts who withdrew consent.
+    consent_again
+        Day on which patients who withdrew consent gave it again; empty where they are refused.
     jobs
         Processes that read the headers of the source's files.
     """
@@ -82,6 +87,8 @@ class AdditionOptions:
     naming: SubjectNaming = SubjectNaming()
     different: frozenset[Pair] = frozenset()
     others: tuple[OtherCohort, ...] = ()
+    withdrawn: tuple[WithdrawnCohort, ...] = ()
+    consent_again: str = ""
     jobs: int = 1
 
 
@@ -194,12 +201,14 @@ class AdditionPlan:
         Files that are no DICOM and that nothing recognises.
     persons
         Subjects of this addition who are a subject of another cohort as well.
+    readmitted
+        Withdrawals of patients who are taken in on new consent.
     counts
         ``files``, ``dicom``, ``recognised``, ``not_dicom``, ``dicomdir``, ``archives``,
         ``unreadable`` (see `Discovery`); of ``dicom`` and ``recognised``: ``kept_instances``,
         ``refused_instances``, ``duplicates``, ``set_aside``, ``damaged``, ``conflicts``,
-        ``unexpected`` (their sum is that of both); ``subjects``, ``subjects_accepted``,
-        ``subjects_refused``; ``series`` and ``series_<action>``.
+        ``unexpected``, ``withdrawn`` (their sum is that of both); ``subjects``,
+        ``subjects_accepted``, ``subjects_refused``; ``series`` and ``series_<action>``.
     """
 
     source: Path
@@ -215,6 +224,7 @@ class AdditionPlan:
     cohort_files: list[tuple[CohortFile, str]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     persons: list[PersonRow] = field(default_factory=list)
+    readmitted: frozenset[str] = frozenset()
     work: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:

@@ -12,8 +12,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, CtaError
@@ -147,6 +148,8 @@ def assign_labels(
     *,
     chosen: Mapping[str, str],
     separate_labels: bool = False,
+    is_withdrawn: Callable[[str], bool] = lambda label: False,
+    consent_again: bool = False,
 ) -> Labelling:
     """Give every patient number its subject label.
 
@@ -164,6 +167,11 @@ def assign_labels(
         Whether a patient number that has a label may get another one by hand. Collections that
         were made anonymous may give one number to everybody; otherwise it would put one patient
         under two labels, and so perhaps into training and test.
+    is_withdrawn
+        Whether a label was that of a patient who withdrew consent: nobody else gets it, since
+        earlier copies of the study mean that patient by it.
+    consent_again
+        Whether patients who withdrew consent may come back, and so get their label by hand.
     """
     rows = list(known)
     taken = {row.subject for row in rows if row.subject}
@@ -177,6 +185,8 @@ def assign_labels(
             holders = ", ".join(sorted(before))
             reason = Reason("patient_has_another_label", subjects=holders, label=wish)
             result.refused[source_id] = (next(iter(before)) if len(before) == 1 else "", reason)
+        elif wish and wish not in taken and is_withdrawn(wish) and not consent_again:
+            result.refused[source_id] = ("", Reason("label_of_withdrawn_patient", label=wish))
         elif wish:
             result.labels[source_id] = wish
         elif len(before) > 1:
@@ -191,8 +201,9 @@ def assign_labels(
             strangers.append(source_id)
     strangers.sort(key=lambda source_id: keyed_hash(salt, source_id))
     number = _highest({*taken, *result.labels.values()})
-    for offset, source_id in enumerate(strangers, start=1):
-        result.labels[source_id] = f"{number + offset:0{_WIDTH}d}"
+    free = (f"{one:0{_WIDTH}d}" for one in count(number + 1))
+    free_for_all = (label for label in free if not is_withdrawn(label))
+    result.labels |= dict(zip(strangers, free_for_all, strict=False))
     _refuse_twins(result, taken)
     result.newcomers = set(result.labels.values()) - taken
     return result

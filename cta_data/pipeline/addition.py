@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cta_data.cohorts.card import Card
@@ -14,12 +14,14 @@ from cta_data.intake import AdditionOptions, AdditionPlan
 from cta_data.intake.add import Preview, add_source, implausible_persons, open_addition, preview
 from cta_data.intake.overlap import shared_patients
 from cta_data.intake.plan_model import REFUSE
+from cta_data.intake.withdrawn import with_consent_again
 from cta_data.pipeline.convert.clinical import problems_of
 from cta_data.pipeline.convert.step import why_masks_unreadable
 from cta_data.pipeline.housekeeping import keep_books, tidy
 from cta_data.study import layout
 from cta_data.study.creation import card_to_be, ensure_cohort, ensure_cohort_of_locked
 from cta_data.study.study import Study
+from cta_data.study.tables import WithdrawalRow
 from cta_data.versioning.datasets import require_identity, save
 
 MOST_NAMED = 3
@@ -87,11 +89,32 @@ def take_in(
             return Added(plan, rows, None, failed, notes)
         if is_new:
             study = ensure_cohort_of_locked(study, cohort, card_file)
+        if plan.readmitted:
+            readmit(study, plan.readmitted, options.consent_again)
         done = add_source(study, cohort, plan)
         study.refresh()
         notes += _changed_books(study, cohort)
         notes += _notes_of_study(study, cohort)
         return Added(plan, rows, done["files_written"], failed + done["series_failed"], notes)
+
+
+def readmit(study: Study, withdrawals: frozenset[str], day: str) -> None:
+    """Note, before anything is taken in, that patients gave consent again.
+
+    The tables are written and committed with the books of the addition.
+    """
+    for name in study.cohorts_here:
+        if study.has_sourcedata(name):
+            folder = study.root / study.sourcedata_path(name)
+            written = with_consent_again(folder, withdrawals, day)
+            if written:
+                save(study.root, f"{name}: consent was given again", [folder])
+    rows = [
+        replace(row, consent_again_on=day)
+        for row in study.tables.rows(WithdrawalRow)
+        if row.withdrawal in withdrawals
+    ]
+    study.tables.upsert(rows)
 
 
 def _opened_cohort(

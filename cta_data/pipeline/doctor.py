@@ -91,6 +91,7 @@ def diagnose(study: Path | None) -> list[Finding]:
         _sourcedata,
         _orphans,
         _unlisted,
+        _withdrawals,
         _interrupted,
     ):
         findings += _guarded(check, opened)
@@ -326,6 +327,14 @@ def _unlisted(study: Study) -> Iterator[Finding]:
             text = f"{len(stray)} files of {what} that this study did not make, such as {stray[0]}"
             used = "`predict --model` uses models of elsewhere; nothing is scored of them otherwise"
             yield Finding("warning", what, f"{text}: {used}")
+
+
+def _withdrawals(study: Study) -> Iterator[Finding]:
+    """Prove that nothing is left of patients who withdrew consent."""
+    from cta_data.pipeline.withdrawal.checks import check_withdrawals
+
+    for proof in check_withdrawals(study):
+        yield Finding(proof.level, proof.subject, proof.message)
 
 
 def _interrupted(study: Study) -> Iterator[Finding]:

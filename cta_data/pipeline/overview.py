@@ -17,6 +17,7 @@ from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, UnitRow
 from cta_data.study.unit_id import UnitId
+from cta_data.study.withdrawals import withdrawal_notes
 
 NOT_AVAILABLE = "not available here"
 
@@ -25,7 +26,8 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
     """Return the stage of every subject-session, and the state of builds, folds and predictions.
 
     `not_available` holds the cohorts whose datasets cannot be installed here, and why: what is told
-    of their sessions is what the tables know. Sessions that were added and never converted are
+    of their sessions is what the tables know. `withdrawals` are notes about builds and models that
+    held patients who withdrew consent. Sessions that were added and never converted are
     listed too, where sourcedata is here.
     """
     stages, warnings = session_stages(study), _warnings(study)
@@ -43,6 +45,7 @@ def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
         "sessions": list(told.values()),
         "builds": builds,
         "models": _models(study),
+        "withdrawals": withdrawal_notes(study),
         "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
     }
 

@@ -26,6 +26,7 @@ from cta_data.scoring.paper import published_table_1
 from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.study import CONFIGURATION, EVALUATION, Study
+from cta_data.study.withdrawals import withdrawal_notes
 from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.provenance import commit_of, commit_run
 
@@ -46,6 +47,8 @@ class Reports:
         Patients that count in no population: columns cohort, subject, reason.
     citations
         Sources of the cohorts that the study holds subjects of.
+    withdrawals
+        Notes about builds and models that held patients who withdrew consent.
     files
         Files from the top of the study to their text.
     """
@@ -54,6 +57,7 @@ class Reports:
     left_out: pd.DataFrame
     citations: tuple[Citation, ...]
     files: dict[str, str]
+    withdrawals: tuple[str, ...] = ()
 
 
 def make_reports(
@@ -92,8 +96,9 @@ def make_reports(
     left_out = patients_left_out(assign_populations(subjects, images, known))
     used = sorted(subjects["cohort"].unique())
     citations = tuple(_citation(study, cohort, subjects) for cohort in used)
+    notice, withdrawals = study.configuration.study.notice, withdrawal_notes(study)
     files = {
-        layout.TABLE_1_PAGE: table_html(table, left_out, study.configuration.study.notice),
+        layout.TABLE_1_PAGE: table_html(table, left_out, notice, notes=withdrawals),
         f"{EVALUATION}/table_1.csv": csv_text(table),
         f"{EVALUATION}/table_1.tex": table_latex(table),
         f"{EVALUATION}/citations.md": citations_markdown(citations),
@@ -103,7 +108,7 @@ def make_reports(
         name: stamped(text.encode(), Path(name).suffix, origin).decode()
         for name, text in files.items()
     }
-    return Reports(table, left_out, citations, own)
+    return Reports(table, left_out, citations, own, tuple(withdrawals))
 
 
 def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:

@@ -76,6 +76,14 @@ class StudyContent:
         """One row per subject and setting: partition and fold."""
         return self.table("splits")
 
+    def withdrawals(self) -> pd.DataFrame:
+        """One row per patient who withdrew consent, without any name or label."""
+        return self.table("withdrawals")
+
+    def withdrawn_content(self) -> pd.DataFrame:
+        """One row per annex key of such a patient, as its digest."""
+        return self.table("withdrawn_content")
+
     def units(self) -> pd.DataFrame:
         """One row per unit of work: the result of its last run."""
         return self.table("units")

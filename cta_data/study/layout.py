@@ -21,6 +21,8 @@ HOME = "index.html"
 """The page that a study is entered by."""
 PICTURES = "evaluation/pictures"
 PICTURES_PAGE = f"{PICTURES}/index.html"
+EVALUATION = "evaluation"
+"""Folder of predictions, references, and all results that are made of them."""
 AUDIT = "evaluation/audit"
 AGREEMENT = "evaluation/agreement"
 AGREEMENT_PAGE = f"{AGREEMENT}/index.html"
@@ -34,6 +36,8 @@ REPOSITORIES = (
     "datasets/*/derivatives/*",
 )
 """Where datasets of a study may lie, those included that no commit knows yet."""
+TRAINING_WORK = ".cta/nnunet"
+"""What nnU-Net preprocesses, and trainings that are not finished; never versioned."""
 BUILD_RECORD = "build.json"
 PREDICTION_RECORD = "prediction.json"
 CHECKPOINT = "checkpoint_final.pth"

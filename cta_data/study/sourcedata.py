@@ -4,6 +4,7 @@
 ``series.tsv``      one row a kept series, with its header
 ``set_aside.tsv``   objects and series that were seen and not kept, with the reason
 ``persons.tsv``     subjects who are also a subject of another cohort (restricted as well)
+``withdrawn.tsv``   who withdrew consent, by keyed hashes alone (see `withdrawn`)
 ``clinical/``       tables about the whole cohort, as delivered
 ``sub-X/sub-X_instances.tsv``   instances of the subject's series, in the order of the tar
 
@@ -218,7 +219,7 @@ class Inventory:
 
     def instances(self, subject: str) -> list[InstanceRow]:
         """Instances of a subject's series (read from its own table)."""
-        return _read(self.folder / instances_file(subject), InstanceRow)
+        return read_table(self.folder / instances_file(subject), InstanceRow)
 
 
 def instances_file(subject: str) -> Path:
@@ -236,10 +237,10 @@ def read_inventory(sourcedata: Path) -> Inventory:
     """
     return Inventory(
         sourcedata,
-        _read(sourcedata / SUBJECTS, SubjectRow),
-        _read(sourcedata / SERIES, SeriesRow),
-        _read(sourcedata / SET_ASIDE, SetAsideRow),
-        _read(sourcedata / PERSONS, PersonRow),
+        read_table(sourcedata / SUBJECTS, SubjectRow),
+        read_table(sourcedata / SERIES, SeriesRow),
+        read_table(sourcedata / SET_ASIDE, SetAsideRow),
+        read_table(sourcedata / PERSONS, PersonRow),
     )
 
 
@@ -251,13 +252,13 @@ def inventory_stamp(sourcedata: Path) -> tuple[Stamp, ...]:
 def write_subjects(sourcedata: Path, rows: Iterable[SubjectRow]) -> list[Path]:
     """Write ``subjects.tsv``; returns the names (relative) of the files that changed."""
     ordered = sorted(rows, key=lambda row: (row.subject, row.source_id, row.study_uid))
-    return _write(sourcedata, Path(SUBJECTS), SubjectRow, ordered)
+    return write_table(sourcedata, Path(SUBJECTS), SubjectRow, ordered)
 
 
 def write_series(sourcedata: Path, rows: Iterable[SeriesRow]) -> list[Path]:
     """Write ``series.tsv``; returns the names (relative) of the files that changed."""
     ordered = sorted(rows, key=lambda row: row.file)
-    return _write(sourcedata, Path(SERIES), SeriesRow, ordered)
+    return write_table(sourcedata, Path(SERIES), SeriesRow, ordered)
 
 
 def write_set_aside(sourcedata: Path, rows: Iterable[SetAsideRow]) -> list[Path]:
@@ -265,7 +266,7 @@ def write_set_aside(sourcedata: Path, rows: Iterable[SetAsideRow]) -> list[Path]
     ordered = sorted(
         rows, key=lambda row: (row.subject, row.study_uid, row.series_uid, row.sop_class)
     )
-    return _write(sourcedata, Path(SET_ASIDE), SetAsideRow, ordered)
+    return write_table(sourcedata, Path(SET_ASIDE), SetAsideRow, ordered)
 
 
 def write_persons(sourcedata: Path, rows: Iterable[PersonRow]) -> list[Path]:
@@ -273,13 +274,13 @@ def write_persons(sourcedata: Path, rows: Iterable[PersonRow]) -> list[Path]:
     ordered = sorted(rows, key=lambda row: (row.subject, row.cohort, row.other))
     if not ordered and not (sourcedata / PERSONS).exists():
         return []
-    return _write(sourcedata, Path(PERSONS), PersonRow, ordered)
+    return write_table(sourcedata, Path(PERSONS), PersonRow, ordered)
 
 
 def write_instances(sourcedata: Path, subject: str, rows: Iterable[InstanceRow]) -> list[Path]:
     """Write a subject's table of instances; returns the names of the files that changed."""
     ordered = sorted(rows, key=lambda row: (row.series, row.instance_number, row.sop_uid))
-    return _write(sourcedata, instances_file(subject), InstanceRow, ordered)
+    return write_table(sourcedata, instances_file(subject), InstanceRow, ordered)
 
 
 def write_text(sourcedata: Path, name: Path, text: str) -> list[Path]:
@@ -292,7 +293,10 @@ def write_bytes(sourcedata: Path, name: Path, content: bytes) -> list[Path]:
     return [name] if write_changed(content, sourcedata / name, sourcedata / STAGING) else []
 
 
-def _write(sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any]) -> list[Path]:
+def write_table(
+    sourcedata: Path, name: Path, row_type: type[Any], rows: Sequence[Any]
+) -> list[Path]:
+    """Write the rows of a type as a table; returns the name if it changed."""
     columns = [column.name for column in fields(row_type)]
     text = io.StringIO()
     writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
@@ -310,7 +314,14 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _read(path: Path, row_type: type[Any]) -> list[Any]:
+def read_table(path: Path, row_type: type[Any]) -> list[Any]:
+    """Read a table of sourcedata as rows of a type; an absent table is empty.
+
+    Raises
+    ------
+    CtaError
+        Its content is not here, or is damaged.
+    """
     if path.is_symlink() and not path.exists():
         raise CtaError("sourcedata_table_not_fetched", where=path, path=path)
     if not path.exists():

@@ -32,6 +32,7 @@ def report_lines(reports: Reports) -> Iterator[str | Table]:
     yield f"ours: this study. paper: {PAPER_CITATION}."
     yield f"{MISSING} no value: not given, or not printed"
     yield from unpartitioned_notes(reports.table)
+    yield from reports.withdrawals
     if len(reports.left_out):
         yield f"Counted in no population: {len(reports.left_out)} patients"
     for cohort, subject, reason in reports.left_out.itertuples(index=False, name=None):

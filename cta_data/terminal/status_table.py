@@ -77,6 +77,7 @@ def status_lines(
             yield from session_lines(rows)
         yield from reason_lines(rows, width, everything=everything)
     notes = [*_warnings(rows, everything=everything), *_not_here(content["not_available"])]
+    notes += content["withdrawals"]
     yield from _section("Warnings", notes, width)
     yield from _section("Training sets", _builds(content["builds"]), width)
     yield from _section("Models", _models(content["models"]), width)

@@ -13,6 +13,7 @@ from cta_data.study.configuration import TrainingSection
 from cta_data.study.layout import MODELS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
+from cta_data.study.withdrawals import MARK
 from cta_data.training.build_files import build_key
 from cta_data.training.models import ANNEXED_MODELS, Model, ensure_dataset, model_of
 from cta_data.training.nnunet.archive import Archived, export_model, import_model
@@ -41,6 +42,7 @@ def read_cards(study: Study) -> list[dict[str, Any]]:
                 "device": card["hardware"].get("gpu") or card["hardware"]["device"],
                 "resumed": len(card["resumed_after_epochs"]),
                 "build": _build_of(study, card),
+                "withdrawn": len(card.get(MARK, ())),
             }
         )
     return rows

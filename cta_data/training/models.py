@@ -20,8 +20,7 @@ ANNEXED_MODELS = ("*.pth", "*.nii.gz", "*.png")
 ANNEXED_PREDICTIONS = ("*.nii.gz", "*.png")
 SHARED = ("plans.json", "dataset.json", "dataset_fingerprint.json")
 """Files of a model that all of its folds share."""
-WORK = Path(".cta") / "nnunet"
-"""What nnU-Net preprocesses, and trainings that are not finished; never versioned."""
+WORK = Path(layout.TRAINING_WORK)
 
 
 @dataclass(frozen=True)

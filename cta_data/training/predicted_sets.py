@@ -30,6 +30,7 @@ from cta_data.study.configuration import PAPER_SETTINGS, Setting, TrainingSectio
 from cta_data.study.layout import MODELS, PREDICTIONS, REFERENCES
 from cta_data.study.study import Study
 from cta_data.study.tables import PredictionRow
+from cta_data.study.withdrawals import withdrawal_notes
 from cta_data.training.build_files import build_key
 from cta_data.training.evaluation_sets import EvaluationCase, EvaluationSets, SetForModel
 from cta_data.training.models import Model
@@ -142,6 +143,7 @@ class StudyPredictions:
                 name = f"model {one.record.model} on {one.record.test_set}"
                 self._unscored.append(f"{name}: {self._why_no_set(one)}")
         ordered = tuple(sorted(scored, key=lambda one: (one.test_set, one.model)))
+        self._notes |= dict.fromkeys(withdrawal_notes(self.study))
         return Predictions(
             ordered, tuple(self._unscored), tuple(self._not_predicted()), tuple(self._notes)
         )

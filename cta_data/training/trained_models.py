@@ -16,7 +16,7 @@ from cta_data.study.configuration import Setting
 from cta_data.study.layout import MODELS
 from cta_data.study.session_id import Patient
 from cta_data.study.study import Study
-from cta_data.study.tables import ModelFoldRow
+from cta_data.study.tables import ModelFoldRow, WithdrawalRow
 from cta_data.training.inputs import TrainInputs
 from cta_data.training.models import Model
 from cta_data.versioning.keys import content_key
@@ -183,19 +183,35 @@ def folds_to_use(
     ------
     DataRefused
         A fold is not trained, or lacks its card; the setting meant something else when it was
-        trained; the folds are of different builds, or differ in how they were trained.
+        trained; the folds are of different builds, or differ in how they were trained; one was
+        trained on a patient who withdrew consent and is back, under which name nobody knows.
     """
     trained = fold_rows(study, model)
     missing = sorted(set(wanted) - trained.keys())
     if missing or not trained:
         named = f"fold {', '.join(map(str, missing))} of model" if missing else "model"
         raise DataRefused("folds_not_trained", named=named, model=model.name, setting=model.setting)
+    _require_nobody_readmitted(study, model, [trained[fold] for fold in wanted or trained])
     folds = [read_fold(study, model, trained[fold]) for fold in wanted or trained]
     _require_setting(study, model, folds)
     _require_one_build(model, folds)
     if not unequal:
         _require_equal_training(model, folds)
     return folds
+
+
+def _require_nobody_readmitted(study: Study, model: Model, rows: Sequence[ModelFoldRow]) -> None:
+    """Refuse folds that have seen a patient whose card no longer says so, and who is here again."""
+    back = {row.withdrawal for row in study.tables.rows(WithdrawalRow) if row.consent_again_on}
+    folds = [row.fold for row in rows if back & {*(row.withdrawals or ())}]
+    if folds:
+        raise DataRefused(
+            "fold_saw_readmitted_patient",
+            where=model.folder,
+            folds=_named(folds),
+            model=model.name,
+            setting=model.setting,
+        )
 
 
 def _require_setting(study: Study, model: Model, folds: Sequence[TrainedFold]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from helpers.command_line import Cta, run_cta
 from helpers.made_once import made_once
+from helpers.stand_in_network import stand_in
+from helpers.tiny_study import make_tiny_study
 
 from cta_data.phantom import VoxelSizes, WrittenPatient, write_trial
 
@@ -41,6 +43,28 @@ def new_study(cta: Cta, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trial and an external cohort through every command up to the report; copy it."""
+
+    def make(folder: Path) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            stand_in(patch.setattr)
+            root = make_tiny_study(folder, ("north",))
+            for words in (
+                ("build", "--setting", "A"),
+                ("train", "--setting", "A", "--device", "cpu"),
+                ("predict", "--setting", "A", "--device", "cpu"),
+                ("evaluate",),
+                ("report",),
+            ):
+                done = run_cta(*words, study=root)
+                assert done.code == 0, (words, done.text)
+        return root
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture(scope="session")

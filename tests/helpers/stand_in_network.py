@@ -19,6 +19,7 @@ import nibabel as nib
 import numpy as np
 
 from cta_data.formats.nifti.image import write_voxels
+from cta_data.versioning.keys import digest
 
 HELPERS = Path(__file__).parent.parent
 LOG = {"train_losses": [0.5], "val_losses": [0.5], "mean_fg_dice": [0.5], "ema_fg_dice": [0.5]}
@@ -86,7 +87,7 @@ def _plan(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     fold = folder / "fold"
     (fold / "validation").mkdir(parents=True, exist_ok=True)
-    learnt = json.dumps([job["fold"], job["splits"][job["fold"]]["train"]])
+    learnt = digest([job["fold"], job["splits"][job["fold"]]["train"]])
     (fold / "checkpoint_final.pth").write_text(learnt, "utf-8")
     (fold / "progress.png").write_bytes(b"picture")
     cases = job["splits"][job["fold"]]["val"]

@@ -39,7 +39,7 @@ def stopped(number: int, reason: str, end: str = "impossible", code: str = "x") 
 
 def content(*sessions: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return what `study_status` gives of these sessions."""
-    rest: dict[str, Any] = {"builds": [], "models": [], "not_available": {}}
+    rest: dict[str, Any] = {"builds": [], "models": [], "withdrawals": [], "not_available": {}}
     return {"study": "trial", "sessions": list(sessions)} | rest | changes
 
 

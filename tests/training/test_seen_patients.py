@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from helpers.light_study import (
     use_stand_in,
     withdraw,
 )
+from helpers.refusals import has_reason
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -40,7 +42,7 @@ from cta_data.scoring.models import ScoredSet
 from cta_data.study import layout
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SessionRow
+from cta_data.study.tables import ImageRow, SessionRow, WithdrawalRow
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import place_references
 from cta_data.training.models import model_of
@@ -329,6 +331,22 @@ def test_folds_of_different_builds_are_refused(study: Study) -> None:
     assert told.startswith("blocked") and "2 different builds" in told
     assert predict(study, "A", ("susm",), folds=(0,))["predict_A_susm"] == "ok: "
     assert predict(study, "A", ("susm",), folds=(1,))["predict_A_susm"] == "ok: "
+
+
+def test_a_fold_that_saw_who_withdrew_and_is_back_is_refused(study: Study) -> None:
+    """Its card no longer names the patient, who may be a test patient now; others are used."""
+    model = model_of(study, "A", TrainingSection())
+    row = fold_rows(study, model)[0]
+    mark = WithdrawalRow(
+        withdrawal="w", cohort="internal", withdrawn_on="2026-03-01", n_keys=1, n_bytes=1
+    )
+    study.tables.upsert([replace(row, withdrawals=("w",))])
+    study.tables.upsert([mark])
+    assert [fold.fold for fold in folds_to_use(study, model)] == [0, 1]
+    study.tables.upsert([replace(mark, consent_again_on="2026-04-01")])
+    with pytest.raises(DataRefused, check=has_reason("fold_saw_readmitted_patient")):
+        folds_to_use(study, model)
+    assert [fold.fold for fold in folds_to_use(study, model, [1])] == [1]
 
 
 def test_a_changed_image_or_mask_is_not_scored(study: Study) -> None:

@@ -113,7 +113,7 @@ def key_rows(card: ClinicalTable, sheet: Sheet) -> KeyedTable:
     nameless: Counter[str] = Counter()
     for cells in sheet.rows if "subject" in positions else ():
         session = cells[positions["session"]] if "session" in positions else ""
-        identifier = _identifier(card, cells[positions["subject"]])
+        identifier = identifier_in(card, cells[positions["subject"]])
         if identifier:
             rows.append(KeyedRow(identifier, _session(card, session), cells))
         else:
@@ -165,7 +165,8 @@ def _position(card: ClinicalTable, sheet: Sheet, field: str, pattern: str) -> in
     return found[0]
 
 
-def _identifier(card: ClinicalTable, cell: str) -> str:
+def identifier_in(card: ClinicalTable, cell: str) -> str:
+    """Return the identifier in the source that a cell names; empty where it names none."""
     value = plain_value(cell)
     if card.keys.subject_value:
         found = search(card.keys.subject_value, value)

@@ -185,8 +185,8 @@ def _workbook_rows(path: Path, content: bytes, sheet: str) -> tuple[str, list[li
 
 
 def _delimited_rows(path: Path, content: bytes) -> list[list[str]]:
-    text = _decoded(content)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
+    text = decoded(content)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else delimiter_of(text)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         return [[cell_text(cell) for cell in row] for row in islice(reader, _LARGEST_ROWS)]
@@ -194,7 +194,7 @@ def _delimited_rows(path: Path, content: bytes) -> list[list[str]]:
         raise DataRefused("clinical_table_damaged", where=path.name, error=str(error)) from error
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
     """Return the text: UTF-8 or UTF-16 with its mark, UTF-8, or what Windows writes in Europe."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
@@ -204,7 +204,7 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """Return what separates cells: of comma, semicolon and tab the commonest in the first line."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return max(",;\t", key=first.count)

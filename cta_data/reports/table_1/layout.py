@@ -7,6 +7,7 @@ of other patients differ without meaning.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -100,7 +101,9 @@ def _block(cohort: str, frame: pd.DataFrame) -> Table:
     return Table(columns, rows, f"Cohort {cohort}")
 
 
-def table_html(frame: pd.DataFrame, left_out: pd.DataFrame, notice: str = "") -> str:
+def table_html(
+    frame: pd.DataFrame, left_out: pd.DataFrame, notice: str = "", notes: Sequence[str] = ()
+) -> str:
     """Return a page of its own.
 
     Parameters
@@ -111,6 +114,8 @@ def table_html(frame: pd.DataFrame, left_out: pd.DataFrame, notice: str = "") ->
         Patients that count in no population: columns cohort, subject, reason.
     notice
         A line that the page begins with.
+    notes
+        Further lines below the tables.
     """
     lines = [
         f"{cohort} sub-{subject}: {reason}"
@@ -123,7 +128,7 @@ def table_html(frame: pd.DataFrame, left_out: pd.DataFrame, notice: str = "") ->
         home=HOME,
         intro=CAPTION,
         tables=table_1_in_print(frame),
-        notes=(FOOTNOTE, f"Paper: {PAPER_CITATION}", *unpartitioned_notes(frame)),
+        notes=(FOOTNOTE, f"Paper: {PAPER_CITATION}", *unpartitioned_notes(frame), *notes),
         lists={f"Counted in no population: {len(lines)} patients": lines},
     )
 

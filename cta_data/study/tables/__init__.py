@@ -30,6 +30,8 @@ from cta_data.study.tables.rows import (
     TransformRow,
     UnitRow,
     VariantRow,
+    WithdrawalRow,
+    WithdrawnContentRow,
 )
 from cta_data.study.tables.table_row import TableRow
 
@@ -64,6 +66,8 @@ __all__ = [
     "TransformRow",
     "UnitRow",
     "VariantRow",
+    "WithdrawalRow",
+    "WithdrawnContentRow",
     "query",
     "query_rows",
     "read_arrow",

@@ -27,6 +27,7 @@ class ModelFoldRow(TableRow):
     path: str
     annex_key: str
     card_path: str
+    withdrawals: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

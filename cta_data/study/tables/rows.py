@@ -17,6 +17,7 @@ from cta_data.study.tables.model_rows import (
     SplitRow,
 )
 from cta_data.study.tables.table_row import TableRow
+from cta_data.study.tables.withdrawal_rows import WithdrawalRow, WithdrawnContentRow
 from cta_data.study.unit_id import NO_FOLD, UnitId
 
 
@@ -362,6 +363,8 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     CaseScoreRow,
     LesionScoreRow,
     SplitRow,
+    WithdrawalRow,
+    WithdrawnContentRow,
 )
 """Of every table, in the order of the schemas."""
 
