@@ -24,6 +24,8 @@ PICTURES_PAGE = f"{PICTURES}/index.html"
 AUDIT = "evaluation/audit"
 AGREEMENT = "evaluation/agreement"
 AGREEMENT_PAGE = f"{AGREEMENT}/index.html"
+FOLLOW_UP = "evaluation/follow_up"
+FOLLOW_UP_PAGE = f"{FOLLOW_UP}/index.html"
 TABLE_1_PAGE = "evaluation/table_1.html"
 REPOSITORIES = (
     "",
@@ -172,6 +174,16 @@ def transform(session: SessionId, fixed: str, moving: str) -> str:
     """
     name = transform_name(session.subject, session.session, moving=moving, fixed=fixed)
     return _derived(session, name)
+
+
+@artefact("register-sessions")
+def session_transform(session: SessionId, technique: str, earlier: str) -> str:
+    """ITK transform between two sessions: points of the image of this session to points of the
+    image of the earlier one, LPS mm.
+    """
+    labels = (session.subject, session.session)
+    moving = f"{technique}ses{earlier}"
+    return _derived(session, transform_name(*labels, moving=moving, fixed=technique))
 
 
 @artefact("transfer")
