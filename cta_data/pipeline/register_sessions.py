@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId, session_scope
@@ -71,7 +72,7 @@ def session_pairs(
                 yield from (Blocked(UnitId(step, one), version, order) for one in annotated)
             else:
                 paired = {*order.sessions[1:]}
-                for earlier, later in zip(order.sessions, order.sessions[1:], strict=False):
+                for earlier, later in pairwise(order.sessions):
                     between = order.days_between(earlier, later)
                     yield SessionPair(earlier, later, order.ordered_by, between)
         for session in sessions:

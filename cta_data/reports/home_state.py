@@ -122,6 +122,7 @@ class StudyState:
     has_table_1: bool
     comparable: int
     has_agreement: bool
+    has_follow_up: bool
     made_by: tuple[str, ...]
 
     @property
@@ -164,6 +165,7 @@ def state_of(study: Study) -> StudyState:
         has_table_1=(study.root / layout.TABLE_1_PAGE).exists(),
         comparable=_comparable(study),
         has_agreement=(study.root / layout.AGREEMENT_PAGE).exists(),
+        has_follow_up=(study.root / layout.FOLLOW_UP_PAGE).exists(),
         made_by=_made_by(study),
     )
 

@@ -230,6 +230,11 @@ def _brain(image_path: str) -> BidsName:
     return BidsName({**name.entities, "desc": "brain"}, name.suffix)
 
 
+def followed_subject(cohort: str, subject: str, extension: str) -> str:
+    """Return where a file about a subject over time is: a page, a table or a figure."""
+    return f"{FOLLOW_UP}/{cohort}_sub-{subject}.{extension}"
+
+
 # Training sets ---------------------------------------------------------------------------------
 
 
