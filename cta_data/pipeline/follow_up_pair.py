@@ -23,7 +23,7 @@ from cta_data.imaging.lesions.volume_uncertainty import volume_sds
 from cta_data.pipeline.follow_up import FollowUpInputs
 from cta_data.pipeline.transform_chain import read_chain
 from cta_data.scoring.lesion_changes import LesionChange, LesionVolume, lesion_changes
-from cta_data.scoring.lesion_links import link_lesions
+from cta_data.scoring.lesion_links import DISTANCE_MM, PART_SHARE, link_lesions
 from cta_data.study.tables import LesionChangeRow
 
 LEAST_SHOWN = 0.5
@@ -31,7 +31,7 @@ LEAST_SHOWN = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class _Delineated:
+class DelineatedLesions:
     """An annotation on a grid: labels (z, y, x), volumes by lesion id, and lesions that were lost.
 
     A lesion that was lost on the grid has its volume as delineated, and no voxel.
@@ -59,12 +59,20 @@ def run(unit: Unit[FollowUpInputs], workspace: Workspace) -> Outcome:
             given.outline_sd_voxels,
         )
         transform = _to_earlier(given, given.grid[quality], workspace)
-        found = _changes(given, earlier, later, transform)
+        found = changes_between(
+            earlier,
+            later,
+            transform,
+            distance_mm=given.distance_mm,
+            part_share=Fraction(given.part_share),
+            repeats_all=given.repeats_all,
+            limits=ChangeLimits(given.growth_percent, given.shrinkage_percent),
+        )
         outcome.rows += [_row(unit, quality, n, one) for n, one in enumerate(found, start=1)]
     return outcome
 
 
-def _read(labels_path: Path, account_path: Path, outline_sd_voxels: float) -> _Delineated:
+def _read(labels_path: Path, account_path: Path, outline_sd_voxels: float) -> DelineatedLesions:
     """Read labels, and the volumes that lesions had where they were delineated."""
     image = read_image(labels_path)
     labels = sitk.GetArrayFromImage(image)
@@ -74,7 +82,7 @@ def _read(labels_path: Path, account_path: Path, outline_sd_voxels: float) -> _D
         int(one["id"]): LesionVolume(float(one["volume_drawn_mm3"]), spread.get(one["id"], 0.0))
         for one in lesions
     }
-    return _Delineated(image, labels, volumes, frozenset(volumes.keys() - spread.keys()))
+    return DelineatedLesions(image, labels, volumes, frozenset(volumes.keys() - spread.keys()))
 
 
 def _to_earlier(given: FollowUpInputs, grid: str, workspace: Workspace) -> sitk.Transform:
@@ -92,9 +100,20 @@ def _to_earlier(given: FollowUpInputs, grid: str, workspace: Workspace) -> sitk.
     return sitk.CompositeTransform([from_reference, between, to_reference])
 
 
-def _changes(
-    given: FollowUpInputs, earlier: _Delineated, later: _Delineated, transform: sitk.Transform
+def changes_between(
+    earlier: DelineatedLesions,
+    later: DelineatedLesions,
+    transform: sitk.Transform,
+    *,
+    distance_mm: float = DISTANCE_MM,
+    part_share: Fraction = PART_SHARE,
+    repeats_all: bool = True,
+    limits: ChangeLimits | None = None,
 ) -> tuple[LesionChange, ...]:
+    """Return what became of lesions; `transform` maps points of the later image to the earlier.
+
+    The other parameters are those of `link_lesions` and `lesion_changes`.
+    """
     names = {number: (number, "", 1) for number in earlier.volumes}
     drawn = lesions_from_labels(earlier.image, names)
     moved = transfer_lesions(drawn, transform, later.image)
@@ -105,20 +124,22 @@ def _changes(
         sitk.GetArrayFromImage(moved.labels),
         later.labels,
         later.image.GetSpacing(),
-        distance_mm=given.distance_mm,
-        part_share=Fraction(given.part_share),
+        distance_mm=distance_mm,
+        part_share=part_share,
     )
     return lesion_changes(
         links,
         earlier.volumes,
         later.volumes,
         not_compared=(unseen | earlier.lost, _unseen(later, earlier, transform) | later.lost),
-        repeats_all=given.repeats_all,
-        limits=ChangeLimits(given.growth_percent, given.shrinkage_percent),
+        repeats_all=repeats_all,
+        limits=limits,
     )
 
 
-def _unseen(later: _Delineated, earlier: _Delineated, transform: sitk.Transform) -> set[int]:
+def _unseen(
+    later: DelineatedLesions, earlier: DelineatedLesions, transform: sitk.Transform
+) -> set[int]:
     """Return the lesions of the later session that the earlier image does not show."""
     grid, other = Grid.of(later.image), Grid.of(earlier.image)
     found = set()

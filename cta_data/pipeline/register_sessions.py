@@ -27,7 +27,8 @@ BETWEEN = "sessions"
 class RegisterSessionsInputs:
     """What the registration of a session with the one before it depends on.
 
-    `settings` are those of the registrations within sessions.
+    `settings` are the seed and the limits of the registrations within sessions. It is rigid,
+    whatever those are: nothing between two sessions may hide that a lesion grew.
     """
 
     earlier: str
@@ -54,7 +55,8 @@ def session_pairs(
 ) -> Iterator[SessionPair | Blocked]:
     """Yield the pairs of successive sessions with annotations, of every subject with several.
 
-    Sessions that nobody annotated are passed over. A session that a step knows and that has no
+    Sessions without an annotation are passed over, those that could not be converted included: the
+    column `earlier_session` says which one is compared. A session that a step knows and that has no
     session before it (any more) is blocked, so that what the step made of it goes.
     """
     subjects: dict[Patient, list[SessionId]] = {}
@@ -82,10 +84,8 @@ def session_pairs(
 
 
 def _is_annotated(upstream: Upstream, session: SessionId) -> bool:
-    """Tell whether a session counts; one that failed does, as nobody knows what it shows."""
-    converted = upstream.unit("convert", session)
-    failed = converted is None or converted.status not in ("ok", "notneeded")
-    return failed or any(one.status == CURRENT for one in upstream.annotations(session))
+    """Tell whether a session has an annotation that counts."""
+    return any(one.status == CURRENT for one in upstream.annotations(session))
 
 
 def stopped_earlier(
@@ -122,7 +122,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         given = RegisterSessionsInputs(
             earlier=pair.earlier.session,
             technique=settings.hub,
-            settings=settings.model_dump(include={"kind", "seed", "limits"}),
+            settings=settings.model_dump(include={"seed", "limits"}),
             coregistered=geometry.sessions_coregistered,
             checked=geometry.shows_head,
             later_image=File(images[1][settings.hub].path),

@@ -47,5 +47,5 @@ def _found(unit: Unit[RegisterSessionsInputs], fixed: sitk.Image, moving: sitk.I
         identity = sitk.TranslationTransform(3)
         found = Found("identity", "identity", identity, parameters=STATED)
         return checked(found, fixed, moving, limits, is_checkable=given.checked)
-    settings = RegistrationSettings(kind=chosen["kind"], seed=chosen["seed"], limits=limits)
+    settings = RegistrationSettings(kind="rigid", seed=chosen["seed"], limits=limits)
     return computed(fixed, moving, settings, f"{unit.id}: to session {given.earlier}")

@@ -13,12 +13,15 @@ def volumes_figure(one: FollowedSubject) -> Figure:
     """Draw the volume of every lesion, with its 95 % interval, in each session that has it."""
     dated = all(visit.days is not None for visit in one.visits)
     x = [float(visit.days or 0) if dated else n for n, visit in enumerate(one.visits)]
+    # Beside each other, since intervals of lesions of one size would hide each other.
+    step = 0.004 * (max(x) - min(x))
+    tracks = one.tracks
     with settings():
         figure = new_figure(3.6)
         axes = figure.subplots()
-        for number, track in enumerate(one.tracks):
+        for number, track in enumerate(tracks):
             axes.errorbar(
-                [x[point.visit] for point in track.points],
+                [x[p.visit] + step * (number - len(tracks) / 2) for p in track.points],
                 [point.volume_mm3 / 1000 for point in track.points],
                 yerr=[NORMAL_95 * point.sd_mm3 / 1000 for point in track.points],
                 color=MODEL_COLOURS[number % len(MODEL_COLOURS)],

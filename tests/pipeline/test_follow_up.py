@@ -17,31 +17,37 @@ from cta_data.engine import RunOptions
 from cta_data.formats.transforms import read_transform
 from cta_data.intake import AdditionOptions
 from cta_data.intake.add import add_source, open_addition
-from cta_data.phantom import ChangesPlan, write_cohort
+from cta_data.phantom import ChangesPlan, PlantedChange, write_cohort
+from cta_data.phantom.releases.changes import KINDS
 from cta_data.pipeline.convert.step import CONVERT
 from cta_data.pipeline.follow_up import FOLLOW_UP
 from cta_data.pipeline.register import REGISTER
 from cta_data.pipeline.register_sessions import REGISTER_SESSIONS
 from cta_data.pipeline.runner import execute
 from cta_data.pipeline.transfer import TRANSFER
+from cta_data.review.follow_up import followed_subjects
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 
 BEFORE = (CONVERT, REGISTER, TRANSFER)
 STEPS = (REGISTER_SESSIONS, FOLLOW_UP)
+PLAN = ChangesPlan(
+    (*(PlantedChange(kind) for kind in KINDS), PlantedChange("gone", 3), PlantedChange("grown", 3)),
+    sessions=3,
+)
 TRENDS = {"grown": "grown", "shrunk": "shrunk", "stable": "stable"}
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A study of two patients with two courses each, followed; and the folder of their truth."""
+    """A study of a patient with three courses, followed; and the folder of the truth."""
 
     root: Path
     truth: Path
 
     def changes(self) -> list[dict[str, Any]]:
-        """Return the truth of both patients."""
+        """Return the truth of every pair of successive courses."""
         files = sorted(self.truth.glob("*_changes.json"))
         return [
             {"subject": file.name[3:6], **pair}
@@ -52,15 +58,13 @@ class Followed:
 
 @pytest.fixture(scope="session")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
-    """Every kind of change once in each patient, whose head lies elsewhere in the later course."""
+    """Every kind of change to the second course, two to the third; the head lies elsewhere."""
     return made_once(tmp_path_factory, "follow_up", _make)
 
 
 def _make(folder: Path) -> Followed:
-    plan = ChangesPlan()
-    written = write_cohort(
-        folder / "ummc", "ummc", form="dicom", patients=2, seed=3, voxel_mm=2.5, changes=plan
-    )
+    options = {"patients": 1, "seed": 3, "voxel_mm": 2.5}
+    written = write_cohort(folder / "ummc", "ummc", form="dicom", changes=PLAN, **options)
     study = new_study(folder / "study", "ummc")
     card = study.root / study.cohort_path("ummc") / "card.toml"
     ruled = card.read_text("utf-8").replace('delineated = "treated"', 'delineated = "all"')
@@ -91,9 +95,9 @@ def _found(study: Study) -> list[tuple[Any, ...]]:
     names = _names(study)
     return sorted(
         (
-            row.subject,
+            row.session,
             row.state,
-            row.trend if row.state == "persisting" else None,
+            row.trend if row.state == "persisting" else "",
             tuple(sorted(names[row.subject, row.earlier_session, n] for n in row.earlier_lesions)),
             tuple(sorted(names[row.subject, row.session, n] for n in row.later_lesions)),
         )
@@ -105,16 +109,16 @@ def test_states_and_links_are_those_of_the_truth(followed: Followed) -> None:
     """Every lesion of both sessions: which are the same, and what became of them."""
     expected = sorted(
         (
-            pair["subject"],
+            str(pair["later"]),
             one["state"],
-            TRENDS.get(one["kind"]),
+            TRENDS.get(one["kind"], ""),
             tuple(sorted(pair["earlier_rois"][str(n)] for n in one["earlier"])),
             tuple(sorted(pair["later_rois"][str(n)] for n in one["later"])),
         )
         for pair in followed.changes()
         for one in pair["changes"]
     )
-    assert len(expected) == 14
+    assert len(expected) == 9 + 9
     assert _found(Study(followed.root)) == expected
 
 
@@ -125,7 +129,7 @@ def test_changes_of_volume_are_within_their_intervals(followed: Followed) -> Non
     rows = study.table("lesion_changes")
     n_compared = 0
     for pair in followed.changes():
-        own = rows[rows.subject == pair["subject"]]
+        own = rows[rows.session == str(pair["later"])]
         for one in pair["changes"]:
             if not (one["earlier"] and one["later"]):
                 continue
@@ -139,7 +143,7 @@ def test_changes_of_volume_are_within_their_intervals(followed: Followed) -> Non
             assert row.change_low_mm3 <= true <= row.change_high_mm3
             assert row.change_mm3 == pytest.approx(row.volume_after_mm3 - row.volume_before_mm3)
             n_compared += 1
-    assert n_compared == 10
+    assert n_compared == 7 + 8
 
 
 def test_sessions_are_registered_as_the_head_moved(followed: Followed) -> None:
@@ -148,10 +152,10 @@ def test_sessions_are_registered_as_the_head_moved(followed: Followed) -> None:
     rows = study.table("transforms")
     rows = rows[rows.between == "sessions"]
     assert rows.accepted.tolist() == [True, True]
-    assert rows.moving_session.tolist() == ["1", "1"] and rows.session.tolist() == ["2", "2"]
+    assert rows.moving_session.tolist() == ["1", "2"] and rows.session.tolist() == ["2", "3"]
     corners = 50.0 * np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, -1).T
     for pair in followed.changes():
-        (path,) = rows[rows.subject == pair["subject"]].path
+        (path,) = rows[rows.session == str(pair["later"])].path
         found = read_transform(study.root / path)
         true = np.array(pair["later_to_earlier"])
         off = [
@@ -161,8 +165,8 @@ def test_sessions_are_registered_as_the_head_moved(followed: Followed) -> None:
         assert max(off) < 1.25
     changes = study.table("lesion_changes")
     assert set(changes.ordered_by) == {"date"}
-    days = dict(zip(changes.subject, changes.days_between, strict=True))
-    assert days == {pair["subject"]: pair["days_between"] for pair in followed.changes()}
+    days = dict(zip(changes.session, changes.days_between, strict=True))
+    assert days == {str(pair["later"]): pair["days_between"] for pair in followed.changes()}
 
 
 def test_what_is_done_is_not_done_again(followed: Followed) -> None:
@@ -172,3 +176,26 @@ def test_what_is_done_is_not_done_again(followed: Followed) -> None:
     report = execute(study, STEPS, RunOptions(command=("cta-data", "follow-up")))
     assert {one.status for one in report.records} == {"notneeded"}
     pd.testing.assert_frame_equal(Study(followed.root).table("lesion_changes"), before)
+
+
+def test_lesions_keep_their_line_over_three_sessions(followed: Followed) -> None:
+    """Each planted lesion is one line, with its volume in every session that has it."""
+    (subject,) = followed_subjects(Study(followed.root))
+    assert [visit.session for visit in subject.visits] == ["1", "2", "3"]
+    volumes = sorted(
+        tuple((point.visit, round(point.volume_mm3, -2)) for point in track.points)
+        for track in subject.tracks
+    )
+    assert volumes == sorted(
+        [
+            ((0, 600.0), (1, 600.0), (2, 600.0)),
+            ((0, 600.0), (1, 2400.0), (2, 2400.0)),
+            ((0, 2400.0), (1, 600.0), (2, 600.0)),
+            ((1, 600.0), (2, 600.0)),
+            ((0, 600.0),),
+            ((0, 1000.0), (1, 2000.0), (2, 2000.0)),
+            ((0, 2000.0), (1, 1000.0), (2, 1000.0)),
+            ((0, 600.0), (1, 600.0)),
+            ((0, 600.0), (1, 600.0), (2, 2400.0)),
+        ]
+    )

@@ -173,22 +173,30 @@ def true_changes(
         `state` as in the table `lesion_changes`, the numbers of the bodies in both sessions, and
         the volumes before and after in mm³ (None without a body).
     """
+    earlier, now = labels[later - 2], labels[later - 1]
     rows: list[dict[str, object]] = []
     for one in planted:
         before, after = one.bodies[later - 2], one.bodies[later - 1]
-        if not (before or after):
-            continue
-        changes = one.planned.at == later
-        state = one.planned.kind if changes else "persisting"
-        volumes = [sum(b.shape.volume_mm3() for b in bodies) for bodies in (before, after)]
-        rows.append(
-            {
-                "kind": one.planned.kind if changes else "stable",
-                "state": "persisting" if state in ("stable", "grown", "shrunk") else state,
-                "earlier": sorted(labels[later - 2][id(body)] for body in before),
-                "later": sorted(labels[later - 1][id(body)] for body in after),
-                "volume_before_mm3": round(volumes[0], 3) if before else None,
-                "volume_after_mm3": round(volumes[1], 3) if after else None,
-            }
-        )
+        if one.planned.at == later:
+            rows.append(_true_change(one.planned.kind, before, after, earlier, now))
+        else:
+            rows += [_true_change("stable", (same,), (same,), earlier, now) for same in after]
     return rows
+
+
+def _true_change(
+    kind: Kind,
+    before: Sequence[Lesion],
+    after: Sequence[Lesion],
+    earlier: dict[int, int],
+    later: dict[int, int],
+) -> dict[str, object]:
+    volumes = [sum(b.shape.volume_mm3() for b in bodies) for bodies in (before, after)]
+    return {
+        "kind": kind,
+        "state": "persisting" if kind in ("stable", "grown", "shrunk") else kind,
+        "earlier": sorted(earlier[id(body)] for body in before),
+        "later": sorted(later[id(body)] for body in after),
+        "volume_before_mm3": round(volumes[0], 3) if before else None,
+        "volume_after_mm3": round(volumes[1], 3) if after else None,
+    }
