@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.refusals import has_reason
 
 from cta_data.errors import ConfigurationError
 from cta_data.phantom import ChangesPlan, PlantedChange, write_cohort
@@ -61,14 +62,12 @@ def test_bodies_of_a_session_stay_apart(planted: list[PlantedLesion]) -> None:
 )
 def test_an_impossible_plan_is_refused(options: dict[str, Any]) -> None:
     """Numbers out of range, and changes at sessions that are not there."""
-    with pytest.raises(ConfigurationError) as refused:
+    with pytest.raises(ConfigurationError, check=has_reason("phantom_changes_invalid")):
         ChangesPlan(**options)
-    assert refused.value.reason.code == "phantom_changes_invalid"
 
 
 def test_cohorts_of_one_session_are_refused(tmp_path: Path) -> None:
     """Nothing can change where patients come once; nothing is written."""
-    with pytest.raises(ConfigurationError) as refused:
+    with pytest.raises(ConfigurationError, check=has_reason("phantom_changes_without_sessions")):
         write_cohort(tmp_path, "susm", changes=PLAN)
-    assert refused.value.reason.code == "phantom_changes_without_sessions"
     assert not list(tmp_path.iterdir())
