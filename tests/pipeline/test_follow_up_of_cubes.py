@@ -31,7 +31,7 @@ VISITS = {
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Subject 002 has two annotated sessions of three, subject 001 a single one."""
+    """A subject with two annotated sessions of three, and one with a single session."""
     work = tmp_path_factory.mktemp("cubes")
     random = np.random.default_rng(1)
     for (subject, session), lesions in VISITS.items():
@@ -54,6 +54,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     for step in ("convert", "register", "transfer"):
         run_cta(step, *place)
     return Study(work / "study")
+
+
+def labels(study: Study) -> tuple[str, str]:
+    """Return the subject with several sessions and the one with a single one: labels are drawn."""
+    rows = Study(study.root).subjects()
+    several = rows[rows.session == "3"].subject.item()
+    return several, next(one for one in rows.subject if one != several)
 
 
 def units(study: Study, step: str) -> dict[str, UnitRow]:
@@ -81,7 +88,7 @@ def test_a_registration_on_hold_stops_the_links_until_it_is_accepted(study: Stud
     assert row.rejection_code == "head_not_found_for_registration"
 
     verdict = ("--author", "A", "--reason", "one scanner bed", "--step", "register-sessions")
-    assert run_cta("accept", "--subject", "002", *verdict, *place).code == 0
+    assert run_cta("accept", "--subject", labels(study)[0], *verdict, *place).code == 0
     outcome = run_cta("follow-up", "--json", *place)
     assert outcome.code == 0, outcome.text
     rows = json.loads(outcome.out)
@@ -99,12 +106,13 @@ def test_a_registration_on_hold_stops_the_links_until_it_is_accepted(study: Stud
 
 def test_a_subject_with_one_session_is_nothing_to_do(study: Study) -> None:
     """No unit, no error, no page: exit code 2, as where nothing matches."""
-    outcome = run_cta("follow-up", "--subject", "001", "--study", str(study.root))
+    single = labels(study)[1]
+    outcome = run_cta("follow-up", "--subject", single, "--study", str(study.root))
     assert outcome.code == 2, outcome.text
     assert "two sessions" in outcome.err
     known = {row.id.subject for row in study.tables.rows(UnitRow) if row.step == "follow-up"}
-    assert "001" not in known
-    assert not (study.root / layout.followed_subject("own", "001", "html")).exists()
+    assert single not in known
+    assert not (study.root / layout.followed_subject("own", single, "html")).exists()
 
 
 def test_limits_are_applied_without_registering_again(study: Study) -> None:
