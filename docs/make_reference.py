@@ -85,6 +85,8 @@ EXAMPLES: dict[str, Any] = {
     "moving_frame": 2,
     "fixed": "MPRAGE",
     "moving": "SPACE",
+    "technique": "MPRAGE",
+    "earlier": "0",
     "grid": "MPRAGE",
     "annotation": "HAQ",
     "image_path": f"{ANATOMY}/sub-001_ses-1_acq-mprageLate_ce-gadolinium_T1w.nii.gz",
@@ -99,7 +101,7 @@ EXAMPLES: dict[str, Any] = {
 """What stands for the arguments of functions of the layout."""
 SECTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "derivatives": (
-        ("convert", "register", "transfer", "strip"),
+        ("convert", "register", "register-sessions", "transfer", "strip"),
         "datasets/internal/derivatives/cta/sub-001/ses-1/anat/",
     ),
     "training sets": (("build",), "builds/"),

@@ -26,7 +26,10 @@ def accept(
     output: JsonOutput,
     execution: Annotated[Execution, Takes("replay")],
     step: Annotated[
-        str, Option(help="register or transfer; without it, where the session waits.")
+        str,
+        Option(
+            help="register, transfer or register-sessions; without it, where the session waits."
+        ),
     ] = "",
     reject: Annotated[
         bool, Option("--reject", help="Hold back, also what passed its checks.")

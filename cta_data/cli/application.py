@@ -30,6 +30,7 @@ from cta_data.cli.doctor import doctor
 from cta_data.cli.edit import in_, out
 from cta_data.cli.evaluate import evaluate
 from cta_data.cli.experiment import experiment
+from cta_data.cli.follow_up import follow_up
 from cta_data.cli.groups import GroupedCommands
 from cta_data.cli.init import init
 from cta_data.cli.model import export, import_, list_models
@@ -53,8 +54,8 @@ from cta_data.versioning.tools import use_environment_tools
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
-COMMANDS += [report, pictures, accept, correct, agreement, consensus, distribution, compare]
-COMMANDS += [rasterize, transfer_mask, score, evaluate, audit, trace, train, predict]
+COMMANDS += [report, pictures, accept, correct, agreement, consensus, follow_up, distribution]
+COMMANDS += [compare, rasterize, transfer_mask, score, evaluate, audit, trace, train, predict]
 COMMANDS += [experiment, withdraw, demo]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,

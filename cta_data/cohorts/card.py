@@ -95,6 +95,11 @@ class SessionSection(StrictModel):
     evaluated: Pattern = ""
     """Sessions that are evaluated, by label; the others are excluded with `not_evaluated`."""
     not_evaluated: str = "not a session that is evaluated"
+    delineated: Literal["all", "treated"] = "all"
+    """What a later annotation holds: all lesions, or only those that are treated then.
+
+    With `treated`, a lesion of an earlier session that a later one lacks is not taken as gone.
+    """
 
 
 class PhaseSection(StrictModel):

@@ -74,6 +74,9 @@ class GeometrySection(StrictModel):
 
     coregistered: bool = False
     """Images of a session lie in one space: they need no registration."""
+    sessions_coregistered: bool = False
+    """The sessions of a subject lie in one space: where they are on one grid, they need no
+    registration."""
     shows_head: bool = True
     """Images show a head. Where not, the checks of registrations, which look for one, are not made.
 

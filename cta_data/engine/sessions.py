@@ -253,8 +253,9 @@ class Upstream:
         return [r for r in rows if r.description == "" and r.modality != DOSE]
 
     def transforms(self, session: SessionId) -> list[TransformRow]:
-        """Return the registrations of a session."""
-        return self.study.tables.of_session(TransformRow, session)
+        """Return the registrations of a session, without those with other sessions."""
+        rows = self.study.tables.of_session(TransformRow, session)
+        return [row for row in rows if row.between == "techniques"]
 
     def annotations(self, session: SessionId) -> list[AnnotationRow]:
         """Return the annotations of a session, with the status that corrections leave them."""

@@ -25,6 +25,7 @@ from cta_data.reasons import Reason
 from cta_data.study.annotations import joined
 from cta_data.study.configuration import BuildSection
 from cta_data.study.session_id import SessionId
+from cta_data.study.session_order import days_after_first
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow
 
@@ -170,6 +171,7 @@ def account(study: Study) -> None:
         (a.patient.cohort, a.patient.subject): a
         for a in (study_partition(study) if built and whole else [])
     }
+    days = _days_after_first(study)
     known = study.tables.by_key(SessionRow)
     rows = {SessionId(*key): row for key, row in known.items()}
     for unit in units_of(study, "convert"):
@@ -192,9 +194,21 @@ def account(study: Study) -> None:
             if not whole and row.partition in ("train", "test"):
                 partition_now = row.partition
             now = {"partition": partition_now, **_exclusion(None)}
+        if session.cohort in days:
+            now["days_after_first"] = days[session.cohort].get(session[1:])
         if session not in known or any(getattr(row, name) != now[name] for name in now):
             updated.append(replace(row, **now))
     study.tables.upsert(updated)
+
+
+def _days_after_first(study: Study) -> dict[str, dict[tuple[str, str], int]]:
+    """Return the days of sessions of each cohort whose raw files are here."""
+    found = {cohort: study.inventory(cohort) for cohort in study.cohorts_here}
+    return {
+        cohort: days_after_first(inventory.series)
+        for cohort, inventory in found.items()
+        if inventory is not None
+    }
 
 
 def _exclusion(reason: Reason | None) -> dict[str, Any]:

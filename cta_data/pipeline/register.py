@@ -119,5 +119,8 @@ def _needed(
 
 
 REGISTER = Step(
-    "register", plan, RunOf("cta_data.pipeline.register_session"), session_scope(TransformRow)
+    "register",
+    plan,
+    RunOf("cta_data.pipeline.register_session"),
+    session_scope(TransformRow, between="techniques"),
 )

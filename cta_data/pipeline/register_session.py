@@ -23,6 +23,7 @@ from cta_data.formats.transforms import read_transform
 from cta_data.imaging.geometry.grid import same_grid
 from cta_data.imaging.geometry.inverse import inverse_of
 from cta_data.imaging.registration.limits import (
+    QualityLimits,
     RegistrationQuality,
     limits_from,
     reasons_against,
@@ -32,6 +33,7 @@ from cta_data.imaging.registration.register import RegistrationSettings, registe
 from cta_data.pipeline.register import RegisterInputs
 from cta_data.reasons import Reason
 from cta_data.study import layout
+from cta_data.study.session_id import SessionId
 from cta_data.study.tables import TransformRow
 
 _log = logging.getLogger(__name__)
@@ -98,12 +100,19 @@ def _keep(
 ) -> TransformRow:
     """Write a transform; return its row."""
     session, hub = unit.session, unit.given.hub
-    path = layout.transform(session, hub, technique)
-    sitk.WriteTransform(found.transform, str(workspace.write(path)))
+    row = transform_row(session, hub, technique, layout.transform(session, hub, technique), found)
+    sitk.WriteTransform(found.transform, str(workspace.write(row.path)))
+    return row
+
+
+def transform_row(
+    session: SessionId, fixed: str, moving: str, path: str, found: Found
+) -> TransformRow:
+    """Return what the table `transforms` says of a transform that is kept in a file."""
     return TransformRow(
         session=session,
-        fixed=hub,
-        moving=technique,
+        fixed=fixed,
+        moving=moving,
         path=path,
         kind=found.kind,
         source=found.source,
@@ -133,24 +142,40 @@ def _bring_together(
     elif _stated_or_same(unit, frames[hub] == frames[technique]):
         found = Found("identity", "identity", sitk.TranslationTransform(3))
     else:
-        result = register_images(
-            fixed,
-            moving,
-            RegistrationSettings(kind=settings["kind"], seed=settings["seed"], limits=limits),
-            # A worker has no screen of its own: what takes minutes is said on the error stream.
-            partial(_log.warning, "%s: %s to %s: %s", unit.id, technique, hub),
-        )
-        return Found(
-            "computed",
-            result.kind,
-            result.transform,
-            quality=result.quality,
-            reasons=result.reasons,
-            metric=result.metric_value,
-            parameters=result.parameters,
-            notes=result.notes,
-        )
-    if not unit.given.checked:
+        chosen = RegistrationSettings(kind=settings["kind"], seed=settings["seed"], limits=limits)
+        return computed(fixed, moving, chosen, f"{unit.id}: {technique} to {hub}")
+    return checked(found, fixed, moving, limits, is_checkable=unit.given.checked)
+
+
+def computed(
+    fixed: sitk.Image, moving: sitk.Image, settings: RegistrationSettings, name: str
+) -> Found:
+    """Register two images; `name` begins what is said of a registration that takes long."""
+    # A worker has no screen of its own: what takes minutes is said on the error stream.
+    notify = partial(_log.warning, "%s: %s", name)
+    result = register_images(fixed, moving, settings, notify)
+    return Found(
+        "computed",
+        result.kind,
+        result.transform,
+        quality=result.quality,
+        reasons=result.reasons,
+        metric=result.metric_value,
+        parameters=result.parameters,
+        notes=result.notes,
+    )
+
+
+def checked(
+    found: Found,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    limits: QualityLimits,
+    *,
+    is_checkable: bool,
+) -> Found:
+    """Return a transform that was not computed with its quality, and what is against it."""
+    if not is_checkable:
         unchecked = {"not_checked": "geometry.shows_head in the card is false"}
         return replace(found, parameters=unchecked)
     try:

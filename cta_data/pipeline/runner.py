@@ -22,6 +22,7 @@ from cta_data.study.distribution import restrict_cohort
 from cta_data.study.layout import (
     AGREEMENT,
     BUILDS,
+    FOLLOW_UP,
     HOME,
     MANIFESTS,
     MODELS,
@@ -172,7 +173,7 @@ def _commit_configuration(study: Study) -> None:
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
-    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES, AGREEMENT]
+    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES, AGREEMENT, FOLLOW_UP]
     paths += [study.cohort_path(c) for c in study.cohorts_here]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)

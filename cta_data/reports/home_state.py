@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from cta_data.engine.acceptance import ACCEPTED, decision_about, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, units_of
 from cta_data.files import read_json_object
-from cta_data.pipeline import build, consensus, extract_brain, link, measure, register, transfer
+from cta_data.pipeline import (
+    build,
+    consensus,
+    extract_brain,
+    follow_up,
+    link,
+    measure,
+    register,
+    register_sessions,
+    transfer,
+)
 from cta_data.pipeline.convert import step as convert
 from cta_data.study import layout
 from cta_data.study.annotations import CURRENT
@@ -34,6 +44,8 @@ VERSIONS = {
     "strip": extract_brain.VERSION,
     "measure": measure.VERSION,
     "link": link.VERSION,
+    "register-sessions": register_sessions.VERSION,
+    "follow-up": follow_up.VERSION,
     "build": build.VERSION,
 }
 """Version of the method of each step, as this package has it."""
@@ -110,6 +122,7 @@ class StudyState:
     has_table_1: bool
     comparable: int
     has_agreement: bool
+    has_follow_up: bool
     made_by: tuple[str, ...]
 
     @property
@@ -152,6 +165,7 @@ def state_of(study: Study) -> StudyState:
         has_table_1=(study.root / layout.TABLE_1_PAGE).exists(),
         comparable=_comparable(study),
         has_agreement=(study.root / layout.AGREEMENT_PAGE).exists(),
+        has_follow_up=(study.root / layout.FOLLOW_UP_PAGE).exists(),
         made_by=_made_by(study),
     )
 

@@ -27,8 +27,8 @@ from cta_data.study.unit_id import UnitId
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.provenance import commit_run
 
-JUDGED = ("register", "transfer")
-"""Steps whose result a person can accept or reject."""
+JUDGED = ("register-sessions", "register", "transfer")
+"""Steps whose result a person can accept or reject; where none is named, the last one counts."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def decide_about(
     command
         Command line that is recorded for `datalad rerun`.
     step
-        `register` or `transfer`; without it, the step that a session is held back at, and to
+        One of `JUDGED`; without it, the step that a session is held back at, and to
         reject, the last of them that is done.
     commit
         False where another process (`datalad rerun`) commits.

@@ -48,7 +48,7 @@ def agreement_files(study: Study, comparisons: Sequence[Comparison]) -> dict[str
         tables = (agreement_table(one), difference_table(one))
         sections.append(Section(one.title, figures=tuple(figures), tables=tables))
     files[layout.AGREEMENT_PAGE] = page_html(
-        "agreement.html",
+        "introduced.html",
         title=TITLE,
         notice=study.configuration.study.notice,
         home="../../index.html",

@@ -8,6 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from cta_data.imaging.lesions.change_limits import (
+    GROWTH_PERCENT,
+    OUTLINE_SD_VOXELS,
+    SHRINKAGE_PERCENT,
+)
 from cta_data.imaging.lesions.transfer_limits import TransferLimits
 from cta_data.imaging.registration.limits import SEED, QualityLimits
 from cta_data.validation import StrictModel, nearest_key
@@ -150,6 +155,17 @@ class EvaluationSection(AnnotationChoice):
     """Which annotation test sets are judged by, where a session has several of a quality."""
 
 
+class FollowUpSection(AnnotationChoice):
+    """How lesions are followed from session to session, and whose annotations are compared."""
+
+    growth_percent: float = Field(default=GROWTH_PERCENT, ge=0)
+    """Growth of the volume, in percent, from which on a lesion is `grown`."""
+    shrinkage_percent: float = Field(default=SHRINKAGE_PERCENT, ge=0, le=100)
+    """Loss of volume, in percent, from which on a lesion is `shrunk`."""
+    outline_sd_voxels: float = Field(default=OUTLINE_SD_VOXELS, ge=0)
+    """Standard deviation by which outlines are drawn too far out or in, in voxels."""
+
+
 class TrainingSection(StrictModel):
     """How nnU-Net learns; what is not given here is as nnU-Net decides it."""
 
@@ -218,6 +234,7 @@ class StudyConfiguration(StrictModel):
     build: BuildSection = BuildSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
+    follow_up: FollowUpSection = FollowUpSection()
     different_persons: tuple[DifferentPersons, ...] = ()
 
 

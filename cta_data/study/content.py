@@ -56,6 +56,10 @@ class StudyContent:
         """One row per pair of lesions of two annotations, and per lesion that one alone has."""
         return self.table("lesion_links")
 
+    def lesion_changes(self) -> pd.DataFrame:
+        """One row per change between two sessions: lesions, state, volumes and their interval."""
+        return self.table("lesion_changes")
+
     def models(self) -> pd.DataFrame:
         """One row per trained fold of a model: its training set and its weights."""
         return self.table("models")

@@ -26,6 +26,8 @@ EVALUATION = "evaluation"
 AUDIT = "evaluation/audit"
 AGREEMENT = "evaluation/agreement"
 AGREEMENT_PAGE = f"{AGREEMENT}/index.html"
+FOLLOW_UP = "evaluation/follow_up"
+FOLLOW_UP_PAGE = f"{FOLLOW_UP}/index.html"
 TABLE_1_PAGE = "evaluation/table_1.html"
 REPOSITORIES = (
     "",
@@ -178,6 +180,16 @@ def transform(session: SessionId, fixed: str, moving: str) -> str:
     return _derived(session, name)
 
 
+@artefact("register-sessions")
+def session_transform(session: SessionId, technique: str, earlier: str) -> str:
+    """ITK transform between two sessions: points of the image of this session to points of the
+    image of the earlier one, LPS mm.
+    """
+    labels = (session.subject, session.session)
+    moving = f"{technique}ses{earlier}"
+    return _derived(session, transform_name(*labels, moving=moving, fixed=technique))
+
+
 @artefact("transfer")
 def variant_labels(session: SessionId, grid: str, annotation: str) -> str:
     """Lesion labels: the number of the lesion in every voxel."""
@@ -220,6 +232,11 @@ def _brain(image_path: str) -> BidsName:
     """Return the name of what is made of an image: its own, described as the brain."""
     name = parse_name(image_path.rpartition("/")[2])
     return BidsName({**name.entities, "desc": "brain"}, name.suffix)
+
+
+def followed_subject(cohort: str, subject: str, extension: str) -> str:
+    """Return where a file about a subject over time is: a page, a table or a figure."""
+    return f"{FOLLOW_UP}/{cohort}_sub-{subject}.{extension}"
 
 
 # Training sets ---------------------------------------------------------------------------------

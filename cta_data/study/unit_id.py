@@ -20,8 +20,8 @@ class UnitId(NamedTuple):
     Attributes
     ----------
     step
-        `convert`, `consensus`, `register`, `transfer`, `strip`, `measure`, `link`, `build`, `plan`,
-        `train`, `crossvalidate` or `predict`.
+        `convert`, `consensus`, `register`, `transfer`, `strip`, `measure`, `link`,
+        `register-sessions`, `follow-up`, `build`, `plan`, `train`, `crossvalidate` or `predict`.
     about
         Session that it is about; None for builds, models and predictions.
     model

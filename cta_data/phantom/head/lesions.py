@@ -28,6 +28,7 @@ CLEAR_MM = 3.0
 """Least distance of two lesions that do not nearly touch."""
 LOOKALIKE_MM3 = (20.0, 200.0)
 """Volumes of what is taken for a lesion and is none, such as a vessel."""
+_ATTEMPTS = 20
 COUNT_WEIGHTS = (0.26, 0.20, 0.15, 0.11, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
 """Chances of 1 to 10 lesions in a patient; most patients have few."""
 
@@ -222,6 +223,30 @@ def place_lookalikes(
         if centre is not None:
             made.append(replace(shape, centre=centre))
     return made
+
+
+def place_shapes(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    shapes: Sequence[StarShape],
+    clear_mm: float,
+) -> list[StarShape]:
+    """Put given shapes into the brain, at least `clear_mm` from each other.
+
+    Raises
+    ------
+    RuntimeError
+        The brain has no room for one of them.
+    """
+    sites = _Sites(anatomy)
+    placed: list[StarShape] = []
+    for shape in shapes:
+        found = (_place(rng, sites, shape, placed, clear_mm) for _ in range(_ATTEMPTS))
+        centre = next((one for one in found if one is not None), None)
+        if centre is None:
+            raise RuntimeError("the brain of a digital patient has no room for what is planted")
+        placed.append(replace(shape, centre=centre))
+    return placed
 
 
 def _place(

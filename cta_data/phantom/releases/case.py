@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from cta_data.files import json_text
+from cta_data.phantom.releases.changes import ChangesPlan
 from cta_data.phantom.releases.patient import ExternalPerson
 
 
@@ -59,6 +60,7 @@ class Order:
     seed: int
     voxel_mm: float | None
     index: int = 0
+    changes: ChangesPlan | None = None
 
     @property
     def raw(self) -> Path:

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cta_data.errors import ConfigurationError
 from cta_data.phantom.releases.case import Order, Release, WrittenCase
+from cta_data.phantom.releases.changes import ChangesPlan
 from cta_data.phantom.releases.susm import RELEASE as SUSM
 from cta_data.phantom.releases.ukhd import RELEASE as UKHD
 from cta_data.phantom.releases.ummc.release import RELEASE as UMMC
@@ -30,6 +31,8 @@ class WrittenCohort:
     traps: list[str]
 
 
+WITH_SESSIONS = ("ummc",)
+"""Cohorts whose patients have several sessions."""
 RELEASES: dict[str, Release] = {"susm": SUSM, "ynhh": YNHH, "ummc": UMMC, "ukhd": UKHD}
 
 
@@ -42,6 +45,7 @@ def write_cohort(
     seed: int = 0,
     voxel_mm: float | None = None,
     workers: int = 1,
+    changes: ChangesPlan | None = None,
 ) -> WrittenCohort:
     """Write a cohort into `folder/raw` as it is distributed, and its truth into `folder/truth`.
 
@@ -58,6 +62,9 @@ def write_cohort(
     voxel_mm
         Larger voxels for quick tests, 0.8 to 4 mm; None for those of the real cohort. PNG slices
         are read as 0.94 mm whatever they are: their heads are small then.
+    changes
+        Lesions that change from session to session (ummc alone), in place of those that are drawn
+        at random; the truth has `<patient>_changes.json` then.
 
     Raises
     ------
@@ -65,7 +72,10 @@ def write_cohort(
         An unknown cohort or form, no patients, a voxel size out of range, or a folder in use.
     """
     release, form = _checked(folder, cohort, form, patients, voxel_mm, workers)
-    order = Order(folder, form, patients, seed, voxel_mm)
+    if changes and cohort not in WITH_SESSIONS:
+        sessions = tuple(WITH_SESSIONS)
+        raise ConfigurationError("phantom_changes_without_sessions", cohort=cohort, known=sessions)
+    order = Order(folder, form, patients, seed, voxel_mm, changes=changes)
     orders = [replace(order, index=index) for index in range(patients)]
     write = partial(_write_patient, cohort)
     processes = min(workers, -(-patients // _PATIENTS_A_WORKER))

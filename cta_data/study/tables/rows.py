@@ -36,6 +36,7 @@ class SessionRow(TableRow):
     qualities: tuple[str, ...] | None = None
     form: str | None = None
     missing: tuple[str, ...] | None = None
+    days_after_first: int | None = None
     partition: str | None = None
     exclusion_reason: str | None = None
     exclusion_code: str | None = None
@@ -164,6 +165,8 @@ class TransformRow(TableRow):
     session: SessionId
     fixed: str
     moving: str
+    moving_session: str = ""
+    between: str = "techniques"
     path: str
     kind: str
     source: str
@@ -301,6 +304,41 @@ class LesionLinkRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LesionChangeRow(TableRow):
+    """Lesions of two successive sessions that belong together, or a lesion of one alone."""
+
+    TABLE: ClassVar[str] = "lesion_changes"
+
+    session: SessionId
+    quality: str
+    change: int
+    earlier_session: str
+    ordered_by: str
+    days_between: int | None = None
+    earlier_annotation: str
+    later_annotation: str
+    technique: str
+    same_reader: bool | None = None
+    grid: str
+    state: str
+    trend: str | None = None
+    earlier_lesions: tuple[int, ...]
+    later_lesions: tuple[int, ...]
+    by_distance: bool
+    dice: float | None = None
+    centroid_distance_mm: float | None = None
+    volume_before_mm3: float | None = None
+    volume_after_mm3: float | None = None
+    volume_before_sd_mm3: float | None = None
+    volume_after_sd_mm3: float | None = None
+    change_mm3: float | None = None
+    change_low_mm3: float | None = None
+    change_high_mm3: float | None = None
+    change_percent: float | None = None
+    exceeds_uncertainty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow(TableRow):
     """One unit of work."""
 
@@ -357,6 +395,7 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     AuditRow,
     MeasuredLesionRow,
     LesionLinkRow,
+    LesionChangeRow,
     UnitRow,
     ModelFoldRow,
     PredictionRow,

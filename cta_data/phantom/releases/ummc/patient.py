@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from cta_data.phantom.geometry import identity, index_of, points_in, random_rigi
 from cta_data.phantom.head.anatomy import Anatomy, anatomical_point
 from cta_data.phantom.head.lesions import Lesion, draw_lesions, paint_oedema, shape_of_volume
 from cta_data.phantom.head.tissues import CONTRAST_CLASSES
+from cta_data.phantom.releases.changes import ChangesPlan, PlantedLesion, plant
 from cta_data.phantom.releases.patient import (
     ExternalPerson,
     Labels,
@@ -77,6 +78,7 @@ class UmmcPatient:
     anatomy: Anatomy
     told: Script
     courses: list[Course]
+    planted: list[PlantedLesion] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -84,14 +86,25 @@ class UmmcPatient:
         return f"GK_{self.number:03d}"
 
 
-def make_patient(index: int, seed: int, voxel_mm: float | None) -> UmmcPatient:
-    """Make a patient; every form of the release shows the same."""
+def make_patient(
+    index: int, seed: int, voxel_mm: float | None, changes: ChangesPlan | None = None
+) -> UmmcPatient:
+    """Make a patient; every form of the release shows the same.
+
+    With a plan of changes, each course is annotated with all lesions that there are then.
+    """
     told = script(index)
+    if changes:
+        told = Script(told.patient, changes.sessions)
     person_rng, head_rng, lesion_rng, pose_rng, scan_rng = streams(seed, "ummc", index, 5)
     anatomy = make_head(head_rng, voxel_mm or 1.0)
     grid = _grid(voxel_mm or 1.0)
     views = [_view(pose_rng, grid, course) for course in range(told.courses)]
-    planned = _draw(lesion_rng, anatomy, views, told)
+    planted = plant(lesion_rng, anatomy, changes) if changes else []
+    if planted:
+        planned = [_shuffled(lesion_rng, planted, i) for i in range(told.courses)]
+    else:
+        planned = _draw(lesion_rng, anatomy, views, told)
     paint_oedema(anatomy, [lesion for of_course in planned for lesion in of_course])
     courses: list[Course] = []
     before: list[Lesion] = []
@@ -103,12 +116,19 @@ def make_patient(index: int, seed: int, voxel_mm: float | None) -> UmmcPatient:
             for k, (name, lesion, rings) in enumerate(zip(names, lesions, contours, strict=True), 1)
         ]
         before += lesions
-        visible = renumbered(before)
+        visible = renumbered(lesions if planted else before)
         image = scan(scan_rng, anatomy, view, visible, {"t1": "MPRAGE-late"}, stripped=False)["t1"]
         dose = _dose(view, lesions)
         labels = contour_labels(grid, contours)
         courses.append(Course(i + 1, _date(index, i), view, image, drawn, labels, dose))
-    return UmmcPatient(told.patient, index, seed, make_person(person_rng), anatomy, told, courses)
+    person = make_person(person_rng)
+    return UmmcPatient(told.patient, index, seed, person, anatomy, told, courses, planted)
+
+
+def _shuffled(rng: np.random.Generator, planted: list[PlantedLesion], i: int) -> list[Lesion]:
+    """All bodies of a course, in an order that says nothing of the course before."""
+    bodies = [body for one in planted for body in one.bodies[i]]
+    return [bodies[k] for k in rng.permutation(len(bodies))]
 
 
 def contour_labels(grid: Grid, contours: Sequence[Contours]) -> Labels:

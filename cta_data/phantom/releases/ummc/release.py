@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from cta_data.files import json_text
 from cta_data.phantom.releases.case import Order, Release, WrittenCase, write_case
+from cta_data.phantom.releases.changes import true_changes
 from cta_data.phantom.releases.ummc.dicom import SKULL, STARRED, write_metadata, write_studies
 from cta_data.phantom.releases.ummc.names import CALVARIAL, LATER_COURSE, file_name
 from cta_data.phantom.releases.ummc.patient import Course, UmmcPatient, make_patient
@@ -28,7 +31,7 @@ _OUTCOMES = (("stable", 7.4, 1), ("stable", 12.25, 1), ("recurrence", 3.1, 1), (
 
 def write_patient(order: Order) -> list[WrittenCase]:
     """Write one patient and the truth of each course."""
-    patient = make_patient(order.index, order.seed, order.voxel_mm)
+    patient = make_patient(order.index, order.seed, order.voxel_mm, order.changes)
     series: list[dict[str, object]] = []
     if order.form == "dicom":
         images, series = write_studies(order.raw, patient)
@@ -45,7 +48,32 @@ def write_patient(order: Order) -> list[WrittenCase]:
         labels = course.view.grid.image(course.labels)
         stem = f"{patient.name}_{course.number}"
         cases.append(write_case(order, stem, labels, case, _facts(patient, course), names))
+    if patient.planted:
+        _write_changes(order.folder / "truth" / f"{patient.name}_changes.json", patient)
     return cases
+
+
+def _write_changes(path: Path, patient: UmmcPatient) -> None:
+    """Write what became of the lesions from course to course, and how the head moved.
+
+    `later_to_earlier` maps points of the later image to points of the earlier one (LPS mm).
+    """
+    labels = [{id(one.lesion): one.label for one in c.drawn} for c in patient.courses]
+    rows = [
+        {
+            "earlier": earlier.number,
+            "later": later.number,
+            "days_between": (later.date - earlier.date).days,
+            "later_to_earlier": earlier.view.pose.after(later.view.pose.inverse())
+            .matrix()
+            .tolist(),
+            "earlier_rois": {one.label: one.name.roi for one in earlier.drawn},
+            "later_rois": {one.label: one.name.roi for one in later.drawn},
+            "changes": true_changes(patient.planted, labels, later.number),
+        }
+        for earlier, later in pairwise(patient.courses)
+    ]
+    path.write_text(json_text(rows, indent=1, sorted_keys=False, escaped=True), encoding="utf-8")
 
 
 def finish(folder: Path, form: str, cases: Sequence[WrittenCase]) -> tuple[str, ...]:
