@@ -12,7 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Train and evaluate": ("train", "predict", "evaluate", "experiment", "model"),
     "Review, describe and share": (
         *("pictures", "accept", "correct", "edit", "agreement", "consensus", "audit", "report"),
-        *("query", "trace", "distribution"),
+        *("query", "trace", "distribution", "export"),
     ),
     "Tools without a study": ("score", "compare", "rasterize", "transfer-mask"),
 }

@@ -32,7 +32,11 @@ _STUDY = ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
 """Attributes of type 2: written empty where the series has none."""
 _WHERE_GIVEN = (
     *("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription"),
-    *("PatientIdentityRemoved", "DeidentificationMethod", "LongitudinalTemporalInformationModified"),
+    *(
+        "PatientIdentityRemoved",
+        "DeidentificationMethod",
+        "LongitudinalTemporalInformationModified",
+    ),
 )
 _UTF8 = "ISO_IR 192"
 

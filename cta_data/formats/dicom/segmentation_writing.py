@@ -79,6 +79,7 @@ def make_segmentation(
     set_context(made, series.datasets[0])
     require_text(made, [name, origin.sentence, origin.note])
     _set_dates(made, origin)
+    _set_dimensions(made, segments)
     content, uid = finished(made, ExplicitVRLittleEndian)
     _require_same(content, series, segments)
     return MadeObject(content, uid, len(numbers), len(numbers), int(np.count_nonzero(labels)))
@@ -193,6 +194,17 @@ def _set_dates(made: Dataset, origin: Origin) -> None:
         if keyword in made:
             del made[keyword]
     made.ContentDate, made.ContentTime = day, "000000"
+    for item in made.get("ContributingEquipmentSequence") or ():
+        if "ContributionDateTime" in item:
+            del item.ContributionDateTime
+
+
+def _set_dimensions(made: Dataset, segments: NDArray[np.uint16]) -> None:
+    """Give the dimensions a UID that follows from the content, where highdicom chose one."""
+    uid = uid_of("dimensions", made.FrameOfReferenceUID, made.SegmentationType, segments.tobytes())
+    for name in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in made.get(name) or ():
+            item.DimensionOrganizationUID = uid
 
 
 def _require_same(content: bytes, series: PlacedSeries, segments: NDArray[np.uint16]) -> None:
