@@ -141,7 +141,7 @@ def export_mask(
     placed = read_placed_series(series)
     try:
         lesions = lesions_on_series(read_image(mask, choice), placed, options)
-        made = make_object(lesions.labels, placed, options)
+        made = make_object(lesions, placed, options)
     except DataRefused as error:
         if error.where:
             raise
@@ -211,15 +211,19 @@ def _transferred(
 
 
 def make_object(
-    labels: NDArray[np.integer], series: PlacedSeries, options: ExportOptions
+    lesions: LesionsOnSeries, series: PlacedSeries, options: ExportOptions
 ) -> MadeObject:
     """Return the DICOM object of lesions on a series.
 
     Raises
     ------
     DataRefused
-        There is no lesion and none is not allowed, or the object is not read back as it was.
+        There is no lesion and none is not allowed, no lesion lies on the series, or the object is
+        not read back as it was made.
     """
+    labels = lesions.labels
+    if lesions.n_lost and not labels.any():
+        raise DataRefused("lesions_off_series", n_lost=lesions.n_lost)
     if not labels.any() and not (options.allow_empty and options.kind == "rtstruct"):
         raise DataRefused(
             "segmentation_without_segment" if options.allow_empty else "export_without_lesion"

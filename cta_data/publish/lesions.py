@@ -144,7 +144,7 @@ def _export(
         lesions = _annotated(upstream, item.lesions, space, placed, chain)
     else:
         lesions = _predicted(upstream.study, item.lesions, space, placed, chain, options)
-    made = make_object(lesions.labels, placed, options)
+    made = make_object(lesions, placed, options)
     return write_object(made, lesions, out, overwrite=request.overwrite)
 
 

@@ -6,6 +6,7 @@ included, and no date is that of the clock.
 
 from __future__ import annotations
 
+import colorsys
 import hashlib
 import io
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ IMPLEMENTATION = UID(f"2.25.{uuid5(_UIDS, 'implementation').int}")
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _STUDY = ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID")
 """Attributes of type 2: written empty where the series has none."""
+_SHORT, _SHORTEST = ("AccessionNumber", "StudyID"), 16
+"""Of VR SH: a value that is longer than DICOM allows is not passed on."""
 _WHERE_GIVEN = (
     *("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription"),
     *(
@@ -38,6 +41,7 @@ _WHERE_GIVEN = (
         "LongitudinalTemporalInformationModified",
     ),
 )
+_GOLDEN = 0.618034
 _UTF8 = "ISO_IR 192"
 
 
@@ -126,6 +130,7 @@ def set_context(made: Dataset, image: Dataset) -> None:
     """
     with damage_refused("the header of the series"):
         values = {name: _text(image, name) for name in (*_PATIENT, *_STUDY)}
+        values |= {name: "" for name in _SHORT if len(values[name]) > _SHORTEST}
         values |= {name: text for name in _WHERE_GIVEN if (text := _text(image, name))}
         character_set = image.get("SpecificCharacterSet")
     for name, text in values.items():
@@ -144,6 +149,13 @@ def require_text(made: Dataset, texts: Iterable[str]) -> None:
     """Choose a character set that can write further texts as well."""
     if not all(text.isascii() for text in texts):
         made.SpecificCharacterSet = _UTF8
+
+
+def colour_of(number: int) -> tuple[int, int, int]:
+    """Return a colour that differs from those of neighbouring numbers: red, green, blue."""
+    rgb = colorsys.hsv_to_rgb((number - 1) * _GOLDEN % 1.0, 0.85, 1.0)
+    red, green, blue = (round(255 * one) for one in rgb)
+    return red, green, blue
 
 
 def uid_of(*parts: object) -> str:

@@ -6,7 +6,6 @@ and are read back before they leave: no voxel may differ.
 
 from __future__ import annotations
 
-import colorsys
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.dicom.derived_objects import (
     MadeObject,
     Origin,
+    colour_of,
     finished,
     program_version,
     require_day,
@@ -40,12 +40,13 @@ from cta_data.imaging.rasterization.voxel_outlines import VoxelOutline
 
 Holes = Literal["keyhole", "xor"]
 CLOSED = "CLOSED_PLANAR"
+NO_LESION = "No lesion"
+"""Name of the one ROI, without contours, of a structure set that says that there is no lesion."""
 _DATA = Tag("ContourData")
 _DECIMALS = 6
 """Of coordinates, mm: they never exceed the 16 bytes of a decimal string."""
 _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, retired: what PS3.3 asks for
 _SERIES_NUMBER = 9001
-_GOLDEN = 0.618034
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _set_rois(
         about.ROIDescription = _description(f"{name}, {origin.sentence}", origin)
         about.ROIGenerationAlgorithm = "AUTOMATIC" if origin.is_prediction else "MANUAL"
         about.ROIGenerationDescription = origin.sentence[:64]
-        contours.ROIDisplayColor = _colour(lesion.number)
+        contours.ROIDisplayColor = list(colour_of(lesion.number))
         contours.ContourSequence = list(_contours(series, lesion, holes))
         contours.ReferencedROINumber = number
         observation.ObservationNumber = number
@@ -184,9 +185,26 @@ def _set_rois(
         described.append(about)
         drawn.append(contours)
         observed.append(observation)
+    if not lesions:
+        _set_no_roi(made, described, drawn, observed)
     made.StructureSetROISequence = described
     made.ROIContourSequence = drawn
     made.RTROIObservationsSequence = observed
+
+
+def _set_no_roi(
+    made: Dataset, described: list[Dataset], drawn: list[Dataset], observed: list[Dataset]
+) -> None:
+    """Say that there is no lesion by an ROI without contours: the sequences may not be empty."""
+    about, contours, observation = Dataset(), Dataset(), Dataset()
+    about.ROINumber = contours.ReferencedROINumber = 1
+    about.ReferencedFrameOfReferenceUID = made.FrameOfReferenceUID
+    about.ROIName, about.ROIGenerationAlgorithm = NO_LESION, ""
+    observation.ObservationNumber = observation.ReferencedROINumber = 1
+    observation.RTROIInterpretedType = observation.ROIInterpreter = ""
+    described.append(about)
+    drawn.append(contours)
+    observed.append(observation)
 
 
 def _numbered(lesions: Sequence[OutlinedLesion]) -> Iterator[tuple[int, OutlinedLesion]]:
@@ -225,12 +243,6 @@ def _coordinates(points: NDArray[np.float64]) -> RawDataElement:
     text = "\\".join(f"{number:.{_DECIMALS}f}".rstrip("0").rstrip(".") for number in numbers)
     raw = (text + " " * (len(text) % 2)).encode("ascii")
     return RawDataElement(_DATA, "DS", len(raw), raw, 0, True, True)
-
-
-def _colour(number: int) -> list[int]:
-    """Return a colour that differs from those of neighbouring numbers (red, green, blue)."""
-    red, green, blue = colorsys.hsv_to_rgb((number - 1) * _GOLDEN % 1.0, 0.85, 1.0)
-    return [round(255 * one) for one in (red, green, blue)]
 
 
 def _require_same(

@@ -25,6 +25,7 @@ from cta_data.formats.dicom.derived_objects import (
     MODEL_NAME,
     MadeObject,
     Origin,
+    colour_of,
     finished,
     program_version,
     require_day,
@@ -148,6 +149,7 @@ def _description(
         # The same lesion of the same series keeps its UID, whatever its voxels.
         tracking_uid=uid_of("lesion", image.SeriesInstanceUID, origin.model, origin.reader, label),
         anatomic_regions=[BRAIN],
+        display_color=hd.color.CIELabColor.from_rgb(*colour_of(number)),
     )
     made.SegmentDescription = f"{label}, {origin.sentence}"[:1024]
     return made

@@ -83,8 +83,8 @@ def _rings(padded: NDArray[np.bool_]) -> Iterator[tuple[int, Ring]]:
     above, below = padded[:, :-1].astype(np.int8), padded[:, 1:].astype(np.int8)
     quarters = (above[..., :-1], above[..., 1:], below[..., :-1], below[..., 1:])
     count = sum(quarters, np.zeros_like(quarters[0]))
-    falling = (count == 2) & (quarters[0] == quarters[3])  # voxels that meet at a corner alone
-    rising = (count == 2) & (quarters[1] == quarters[2])
+    falling = (count == 2) & (quarters[0] + quarters[3] == 2)  # voxels that meet at a corner alone
+    rising = (count == 2) & (quarters[1] + quarters[2] == 2)
     single = np.argwhere(count % 2 == 1)
     double = np.argwhere(falling | rising)
     # Of a double corner, number 0 is the one with the edge to the left.
