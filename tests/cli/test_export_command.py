@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,19 @@ import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
 from helpers.oriented_series import oriented_series, write_files, write_labels
+from helpers.refusals import has_reason
 
 from cta_data.engine import Report
+from cta_data.errors import ConfigurationError
 from cta_data.formats.dicom.derived_objects import is_exported
 from cta_data.formats.dicom.rtstruct import read_structure_set
+from cta_data.formats.lesion_export import ExportOptions
 from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 from cta_data.phantom import WrittenPatient
+from cta_data.publish.lesions import StudyExport, export_lesions
 from cta_data.study.study import Study
-from cta_data.study.tables import VariantRow
+from cta_data.study.tables import PredictionRow, VariantRow
 
 
 def test_a_mask_and_its_series_need_no_study(tmp_path: Path) -> None:
@@ -78,8 +83,7 @@ def test_annotations_of_a_study(
     assert [Path(one["file"]).parent for one in told["files"]] == [out] * 6
     again = json.loads(run_cta(*words, "--on", "MPRAGE", "--json", study=study.root).out)
     assert not any(one["written"] for one in again["files"])
-    raw = [pydicom.dcmread(p, stop_before_pixels=True) for p in _files(trial[0])]
-    known = {header.SOPInstanceUID: header.PatientID for header in raw}
+    known = {header.SOPInstanceUID: header.PatientID for header in _headers(trial[0])}
     variants = {(row.session, row.annotation): row for row in _on_mprage(study)}
     for (session, annotation), row in variants.items():
         path = out / f"{session.case}_MPRAGE_{annotation}_rtstruct.dcm"
@@ -94,10 +98,51 @@ def test_annotations_of_a_study(
         assert np.array_equal(back, labels)
 
 
+def test_predictions_name_their_model(
+    built: tuple[Study, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part of a predicted mask is a lesion, by the algorithm, on its image or on the CT."""
+    study = Study(built[0].root)
+    masks = [row for row in _on_mprage(study) if row.n_arrived]
+    rows = [
+        PredictionRow(
+            model="B",
+            test_set="internal-HAQ",
+            case=row.session.case,
+            technique="MPRAGE",
+            folds=(0,),
+            image_path="",
+            image_key="",
+            path=row.mask_path,
+            annex_key="",
+        )
+        for row in masks[:1]
+    ]
+    tables = study.tables.rows
+    monkeypatch.setattr(
+        study.tables, "rows", lambda kind: rows if kind is PredictionRow else tables(kind)
+    )
+    request = StudyExport(
+        "prediction", ("internal-HAQ",), (), tmp_path, ExportOptions("seg"), model="B"
+    )
+    done = [export_lesions(study, replace(request, on=technique)) for technique in ("", "CT")]
+    assert [len(one.files) for one in done] == [1, 1]
+    for one in done:
+        made = pydicom.dcmread(one.files[0].path)
+        assert {item.SegmentAlgorithmType for item in made.SegmentSequence} == {"AUTOMATIC"}
+        algorithm = made.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+        assert algorithm.AlgorithmName == "B"
+    assert done[0].files[0].n_voxels == np.count_nonzero(
+        sitk.GetArrayViewFromImage(read_image(study.root / masks[0].mask_path))
+    )
+    with pytest.raises(ConfigurationError, check=has_reason("prediction_not_there")):
+        export_lesions(study, replace(request, model="Z"))
+
+
 def test_pseudonymous_objects_name_nobody(built: tuple[Study, Report], tmp_path: Path) -> None:
     """No identity and no UID of the hospital: patient, study and frame follow from the labels."""
     study, out = built[0], tmp_path / "out"
-    subject = study.cohorts and sorted({row.session.subject for row in _on_mprage(study)})[0]
+    subject = min(row.session.subject for row in _on_mprage(study))
     words = ("export", "rtstruct", "--to", out, "--subject", subject)
     assert run_cta(*words, "--pseudonymous", study=study.root).code == 0
     [path] = out.iterdir()
@@ -128,5 +173,10 @@ def _on_mprage(study: Study) -> list[VariantRow]:
     return [row for row in study.tables.rows(VariantRow) if row.grid == "MPRAGE"]
 
 
-def _files(trial: Path) -> list[Path]:
-    return [p for p in (trial / "raw").rglob("*") if p.is_file() and p.suffix in ("", ".dcm")]
+def _headers(trial: Path) -> list[pydicom.Dataset]:
+    files = sorted(path for path in (trial / "raw").rglob("*") if path.is_file())
+    return [
+        pydicom.dcmread(path, specific_tags=["SOPInstanceUID", "PatientID"])
+        for path in files
+        if path.read_bytes()[128:132] == b"DICM"
+    ]

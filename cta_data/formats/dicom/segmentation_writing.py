@@ -44,6 +44,10 @@ METASTASIS = Code("14799000", "SCT", "Neoplasm, Secondary")
 """PS3.16 CID 7159, lesion segmentation types."""
 BRAIN = Code("12738006", "SCT", "Brain")
 _SERIES_NUMBER = 9002
+_ASKED_FOR = (
+    *("StudyDate", "StudyTime", "AccessionNumber", "StudyID", "PatientID", "PatientBirthDate"),
+    *("PatientSex", "PatientName", "ReferringPhysicianName"),
+)
 _UNKNOWN_DAY = "19000101"
 
 
@@ -165,16 +169,23 @@ def _images(series: PlacedSeries) -> list[Dataset]:
 def _completed(image: Dataset) -> Dataset:
     """Return a header with empty values for what may be missing: type 2, or no type at all."""
     made = copy(image)
-    for keyword in ("StudyDate", "StudyTime", "AccessionNumber", "StudyID"):
+    for keyword in _ASKED_FOR:
         if keyword not in made:
             setattr(made, keyword, "")
-    for keyword in ("PatientID", "PatientBirthDate", "PatientSex"):
-        if keyword not in made:
-            setattr(made, keyword, "")
-    for keyword in ("PatientName", "ReferringPhysicianName"):
-        if keyword not in made:
-            setattr(made, keyword, "")
+    if "PerFrameFunctionalGroupsSequence" in made:
+        made.SharedFunctionalGroupsSequence = [_shared(made)]
     return made
+
+
+def _shared(image: Dataset) -> Dataset:
+    """Return what is said of all frames, with what some scanners repeat for each of them."""
+    given = image.get("SharedFunctionalGroupsSequence")
+    shared = copy(given[0]) if given else Dataset()
+    first = image.PerFrameFunctionalGroupsSequence[0]
+    for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        if keyword not in shared and keyword in first:
+            setattr(shared, keyword, first[keyword].value)
+    return shared
 
 
 def _by_frame(series: PlacedSeries, segments: NDArray[np.uint16]) -> NDArray[np.uint16]:
