@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cta_data.api.contours import RasterizedStructureSet, rasterize, read_structure_set
+    from cta_data.api.exports import write_segmentation, write_structure_set
     from cta_data.api.labels import (
         TransferredLabels,
         extract_brain,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cta_data.api.scores import compare, froc, score
     from cta_data.api.volume import Volume, read_image
     from cta_data.errors import ConfigurationError, CtaError, DataRefused, NotAvailable
+    from cta_data.formats.dicom.derived_objects import Origin
     from cta_data.study.study import Study, open_study
     from cta_data.study.training_data import CaseArrays, TrainingData, as_dictionaries
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "api.contours": ("RasterizedStructureSet", "rasterize", "read_structure_set"),
+    "api.exports": ("write_segmentation", "write_structure_set"),
     "api.labels": (
         *("TransferredLabels", "extract_brain", "find_lesions", "measure", "register"),
         "transfer",
@@ -35,6 +38,7 @@ _PLACES = {
     "api.scores": ("compare", "froc", "score"),
     "api.volume": ("Volume", "read_image"),
     "errors": ("ConfigurationError", "CtaError", "DataRefused", "NotAvailable"),
+    "formats.dicom.derived_objects": ("Origin",),
     "study.study": ("Study", "open_study"),
     "study.training_data": ("CaseArrays", "TrainingData", "as_dictionaries"),
 }
@@ -46,6 +50,7 @@ __all__ = [
     "CtaError",
     "DataRefused",
     "NotAvailable",
+    "Origin",
     "RasterizedStructureSet",
     "Study",
     "TrainingData",
@@ -65,6 +70,8 @@ __all__ = [
     "register",
     "score",
     "transfer",
+    "write_segmentation",
+    "write_structure_set",
 ]
 
 

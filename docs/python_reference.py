@@ -19,6 +19,7 @@ PyTorch](../how-to/train-with-pytorch.md). This page is written by `python docs/
 GROUPS = {
     "Images": ("Volume", "read_image"),
     "Contours": ("read_structure_set", "rasterize", "RasterizedStructureSet"),
+    "DICOM objects": ("write_structure_set", "write_segmentation", "Origin"),
     "Labels": (
         *("register", "transfer", "TransferredLabels", "find_lesions", "extract_brain"),
         "measure",

@@ -29,6 +29,7 @@ ROOMS = (
     "api",
     "reports",
     "review",
+    "publish",
     "phantom",
     "terminal",
     "demo",

@@ -30,6 +30,7 @@ from cta_data.cli.doctor import doctor
 from cta_data.cli.edit import in_, out
 from cta_data.cli.evaluate import evaluate
 from cta_data.cli.experiment import experiment
+from cta_data.cli.export import rtstruct, seg
 from cta_data.cli.follow_up import follow_up
 from cta_data.cli.groups import GroupedCommands
 from cta_data.cli.init import init
@@ -62,8 +63,7 @@ MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "export": export,
     "import": import_,
 }
-
-
+EXPORT_COMMANDS: dict[str, Callable[..., int]] = {"rtstruct": rtstruct, "seg": seg}
 EDIT_COMMANDS: dict[str, Callable[..., int]] = {"out": out, "in": in_}
 
 
@@ -102,6 +102,15 @@ _edits = _group(
 for _name, _command_function in EDIT_COMMANDS.items():
     _edits.command(_name)(with_bundles(_command_function))
 app.add_typer(_edits)
+_exports = _group(
+    "export",
+    "Write lesions as DICOM objects for planning systems and archives.",
+    cls=GroupedCommands,
+    add_completion=False,
+)
+for _name, _command_function in EXPORT_COMMANDS.items():
+    _exports.command(_name)(with_bundles(_command_function))
+app.add_typer(_exports)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Train and evaluate": ("train", "predict", "evaluate", "experiment", "model"),
     "Review, describe and share": (
         *("pictures", "accept", "correct", "edit", "agreement", "consensus", "follow-up"),
-        *("audit", "report", "query", "trace", "distribution", "withdraw"),
+        *("audit", "report", "query", "trace", "distribution", "export", "withdraw"),
     ),
     "Tools without a study": ("score", "compare", "rasterize", "transfer-mask"),
 }

@@ -75,8 +75,26 @@ def read_reference_grid(
     """
     if path.name.endswith((".nii", ".nii.gz")):
         return Grid.of(read_image(path, choice)), None
-    own = _chosen_series(path, _headers(path), preferred_series)
-    return series_grid(own) if _is_volume(own) else _grid_of_few(own), identity_of(own)
+    own = read_series_headers(path, preferred_series)
+    return grid_of(own), identity_of(own)
+
+
+def read_series_headers(
+    path: Path, preferred_series: Collection[str] = ()
+) -> list[pydicom.Dataset]:
+    """Read the headers of a DICOM series, without its pixels; see `read_reference_image`."""
+    return _chosen_series(path, _headers(path), preferred_series)
+
+
+def grid_of(datasets: Sequence[pydicom.Dataset]) -> Grid:
+    """Return the grid of a series from its headers, of one or two slices as well.
+
+    Raises
+    ------
+    DataRefused
+        The series is no regular volume.
+    """
+    return series_grid(datasets) if _is_volume(datasets) else _grid_of_few(datasets)
 
 
 def _chosen_series(

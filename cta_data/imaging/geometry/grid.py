@@ -168,6 +168,15 @@ class Grid:
         flipped = tuple(bool(self.direction[dominant[axis], axis] < 0) for axis in range(3))
         return Arrangement((axes[0], axes[1], axes[2]), flipped)
 
+    def along(self, direction: NDArray[np.float64]) -> Arrangement:
+        """The arrangement whose axes lead along the columns of ``direction`` (3 × 3), nearly."""
+        cosines = direction.T @ self.direction
+        orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+        axes = max(orders, key=lambda one: float(np.abs(cosines[[0, 1, 2], one]).sum()))
+        new_axis = np.argsort(axes)
+        flipped = tuple(bool(cosines[new_axis[axis], axis] < 0) for axis in range(3))
+        return Arrangement(axes, flipped)
+
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel, mm³."""

@@ -1,0 +1,1 @@
+"""What leaves a study: lesions as DICOM objects for planning systems and archives."""
