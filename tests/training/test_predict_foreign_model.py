@@ -16,7 +16,6 @@ from helpers.command_line import Outcome, run_cta
 from helpers.foreign_model import LABELS, write_foreign_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
-torch = pytest.importorskip("torch", reason="needs the extra `train`")
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
 SIZE = (26, 22, 18)
@@ -61,6 +60,7 @@ def voxels(path: Path) -> np.ndarray:
 
 def test_masks_are_nnunets_own_where_the_chosen_labels_are(model: Path, tmp_path: Path) -> None:
     """Voxel by voxel on the file's own grid, with two channels and images turned for the model."""
+    import torch  # here: a process that only collects this file would load it, too
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     files = write_case(tmp_path / "images", "p1")
@@ -175,6 +175,8 @@ def test_a_second_stage_of_a_cascade_is_refused_before_anything_is_read(
     model: Path, tmp_path: Path
 ) -> None:
     """By the name of its folder, and by its checkpoint where the folder was renamed."""
+    import torch
+
     write_case(tmp_path / "images", "p1")
     for name in ("nnUNetTrainer__nnUNetPlans__3d_cascade_fullres", "renamed"):
         folder = tmp_path / name
