@@ -22,6 +22,7 @@ from cta_data.errors import DataRefused
 from cta_data.imaging.brain.bias_field import bias_field, flattened
 from cta_data.imaging.brain.head_mask import head_mask, looks_like_ct
 from cta_data.imaging.brain.result import BrainExtraction, Options
+from cta_data.imaging.geometry.distances import depth_in_voxels
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.resampling import isotropic, resample
 
@@ -109,7 +110,7 @@ def _prepare(image: sitk.Image) -> _Head:
     inside = sitk.GetArrayFromImage(resample(mask, flat, interpolation="nearest")) > 0
     # Where the field of view cuts the head there is no scalp: only the skin counts as outside.
     padded = np.pad(inside, 1, mode="edge")
-    depth = ndimage.distance_transform_edt(padded)[1:-1, 1:-1, 1:-1] * _SPACING_MM
+    depth = depth_in_voxels(padded)[1:-1, 1:-1, 1:-1] * _SPACING_MM
     points = _points(flat)
     distance = np.sqrt(((points - _brain_centre(points, inside)) ** 2).sum(axis=-1))
     return _Head(flat, sitk.GetArrayFromImage(flat), inside, depth, distance, is_ct)
@@ -147,7 +148,7 @@ def _brain_range(head: _Head) -> tuple[float, float]:
 
 def _core(head: _Head, tissue: Mask) -> tuple[Mask, float]:
     """Return what lies so deep in the tissue that it can only be brain, and how deep (mm)."""
-    depth = ndimage.distance_transform_edt(tissue) * _SPACING_MM
+    depth = depth_in_voxels(tissue) * _SPACING_MM
     for erosion in _EROSIONS_MM:
         core = _central(depth > erosion, head.from_centre_mm)
         if not core.any():
@@ -185,9 +186,9 @@ def _basin(head: _Head, core: Mask, high: float) -> Mask:
 
 def _opened(head: _Head, tissue: Mask) -> Mask:
     """Erode, keep the central component, and grow it back inside the tissue."""
-    depth = ndimage.distance_transform_edt(tissue) * _SPACING_MM
+    depth = depth_in_voxels(tissue) * _SPACING_MM
     kept = _central(depth > _OPENING_MM, head.from_centre_mm)
-    reach = ndimage.distance_transform_edt(~kept) * _SPACING_MM
+    reach = depth_in_voxels(~kept) * _SPACING_MM
     return _central(tissue & (reach <= _OPENING_MM + 0.5 * _SPACING_MM), head.from_centre_mm)
 
 
@@ -205,8 +206,8 @@ def _finished(head: _Head, brain: Mask) -> Mask:
     pad = int(_CLOSING_MM / _SPACING_MM) + 2
     padded = np.pad(brain, pad)
     radius = _CLOSING_MM / _SPACING_MM
-    reached = ndimage.distance_transform_edt(~padded) <= radius
-    closed = ndimage.distance_transform_edt(reached) > radius
+    reached = depth_in_voxels(~padded) <= radius
+    closed = depth_in_voxels(reached) > radius
     closed = ndimage.binary_fill_holes(closed | padded)[(slice(pad, -pad),) * 3]
     closed &= head.inside
     smooth = ndimage.gaussian_filter(closed.astype(np.float32), _SMOOTHING_MM / _SPACING_MM)
