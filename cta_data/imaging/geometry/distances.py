@@ -7,6 +7,20 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 
+def box_around(mask: npt.NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
+    """Return the part of an array that holds a mask, and so many voxels more where there are any.
+
+    It is empty for an empty mask.
+    """
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        planes = np.flatnonzero(mask.any(axis=others))
+        low, high = (planes[0], planes[-1] + 1) if planes.size else (0, 0)
+        box.append(slice(max(0, int(low) - margin), int(high) + margin if planes.size else 0))
+    return tuple(box)
+
+
 def depth_in_voxels(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Return the distance of each voxel of a 3D mask to the nearest voxel outside of it.
 
@@ -16,6 +30,13 @@ def depth_in_voxels(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """
     if mask.all() or not mask.any():
         return np.full(mask.shape, np.inf if mask.any() else 0.0)
+    depth = np.zeros(mask.shape)
+    box = box_around(mask, 1)  # no voxel outside is nearer than those of the margin
+    depth[box] = _depth(mask[box])
+    return depth
+
+
+def _depth(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     distance = sitk.SignedMaurerDistanceMapImageFilter()
     distance.SetNumberOfThreads(1)
     distance.SquaredDistanceOn()  # whole numbers, which single precision holds exactly
