@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 from helpers.command_line import Outcome, run_cta
 from helpers.foreign_model import LABELS, write_foreign_model
+from helpers.one_loaded_process import one_loaded_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
@@ -23,6 +25,13 @@ ONE_TILE = (15, 13, 11)
 """Smaller than the model's patch: 48 cases of one tile each."""
 # Right to left, and the axes exchanged: a reader that turns images has to turn masks back.
 DIRECTION = (0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The libraries of nnU-Net, loaded once for all commands."""
+    with one_loaded_process(tmp_path_factory.mktemp("loaded")):
+        yield
 
 
 @pytest.fixture(scope="module")
