@@ -86,7 +86,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[WrittenP
     from cta_data.phantom import write_trial
 
     def make(folder: Path) -> tuple[Path, list[WrittenPatient]]:
-        return folder, write_trial(folder, n_naq=3, n_haq=3, seed=5, voxel_sizes=SIZES)
+        return folder, write_trial(folder, n_naq=3, n_haq=3, seed=3, voxel_sizes=SIZES)
 
     return made_once(tmp_path_factory, "trial", make)
 
@@ -97,13 +97,15 @@ def built(
 ) -> tuple[Study, Report]:
     """The study with all four settings built from the trial; tests must not change it."""
     from helpers.made_once import made_once
+    from helpers.remembered import remembered
     from helpers.trial_study import build_all, make_study
 
     from cta_data.study.study import Study
 
     def make(folder: Path) -> tuple[Path, Report]:
         study = make_study(folder / "study", trial[0] / "raw")
-        return study.root, build_all(study)
+        with remembered(tmp_path_factory):
+            return study.root, build_all(study)
 
     root, report = made_once(tmp_path_factory, "built", make)
     return Study(root), report

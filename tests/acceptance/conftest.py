@@ -11,10 +11,9 @@ from helpers.command_line import Cta, run_cta
 from helpers.made_once import made_once
 from helpers.stand_in_network import stand_in
 from helpers.tiny_study import make_tiny_study
+from helpers.trial_study import SIZES
 
-from cta_data.phantom import VoxelSizes, WrittenPatient, write_trial
-
-COARSE = VoxelSizes(mprage=2.5, space=2.5, ct_in_plane=2.5, ct_slice=2.5)
+from cta_data.phantom import WrittenPatient, write_patient
 
 
 @pytest.fixture(scope="session")
@@ -68,13 +67,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> list[WrittenPatient]:
-    """Seven digital patients: exports and truth. Not to be changed: copy them."""
+def written(
+    trial: tuple[Path, list[WrittenPatient]], tmp_path_factory: pytest.TempPathFactory
+) -> list[WrittenPatient]:
+    """Seven digital patients: exports and truth. Not to be changed: copy them.
 
-    def make(folder: Path) -> list[WrittenPatient]:
-        return write_trial(folder, n_naq=4, n_haq=3, seed=3, voxel_sizes=COARSE)
+    The trial's six, drawn on MPRAGE and on SPACE in turn, and one more that is drawn on MPRAGE.
+    """
 
-    return made_once(tmp_path_factory, "patients", make)
+    def make(folder: Path) -> WrittenPatient:
+        seed = trial[1][-1].seed + 1
+        return write_patient(folder, seed=seed, quality="NAQ", voxel_sizes=SIZES)
+
+    return [*trial[1], made_once(tmp_path_factory, "seventh_patient", make)]
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from helpers.command_line import Cta, Outcome, copy_patients, edit, files_of
+from helpers.remembered import remembered
 from pydicom.dataset import Dataset
 
 from cta_data.phantom import WrittenPatient
@@ -129,12 +130,14 @@ def adversarial(
 
     study = new_study("adversarial")
     assert cta("add", "internal", raw, study=study).code == 0
-    outcomes = [cta(step, study=study) for step in ("convert", "register", "transfer")]
+    with remembered(tmp_path_factory):
+        outcomes = [cta(step, study=study) for step in ("convert", "register", "transfer")]
+        stripped = cta("strip", study=study)
     assert [outcome.code for outcome in outcomes] == [0, 3, 3]
     table = study / "datasets/internal/sourcedata/subjects.tsv"
     rows = csv.DictReader(table.open(encoding="utf-8"), delimiter="\t")
     labels = {row["source_id"]: row["subject"] for row in rows}
-    assert cta("strip", study=study).code == 3
+    assert stripped.code == 3
     last = cta("measure", study=study)
     names = {name: labels[of[name].patient_id] for name in CASES}
     return Adversarial(study, names, last)

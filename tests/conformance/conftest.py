@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conformance.cohorts import CASES, ConformanceCase
 from conformance.conformed import Conformed, take_through
+from helpers.remembered import remembered
 
 from cta_data.versioning.tools import use_environment_tools
 
@@ -39,21 +40,25 @@ def conform(
         case for case in CASES if any(f"[{case.name}]" in i.nodeid for i in request.session.items)
     ]
 
+    def made(case: ConformanceCase, shared: Path | None) -> Conformed:
+        with remembered(tmp_path_factory):  # the forms of a cohort show the same heads
+            return _made(case, base / case.name, shared)
+
     def get(case: ConformanceCase) -> Conformed:
         shared = _shared_data(case, request)
         while True:
             with _claimed(base / case.name, wait=False) as mine:
                 if mine:
-                    return _made(case, base / case.name, shared)
+                    return made(case, shared)
             for other in wanted:
                 with _claimed(base / other.name, wait=False) as mine:
                     free = mine and not (base / other.name / "conformed.pickle").exists()
                     if free and not other.real:
-                        _made(other, base / other.name, None)
+                        made(other, None)
                         break
             else:
                 with _claimed(base / case.name, wait=True):
-                    return _made(case, base / case.name, shared)
+                    return made(case, shared)
 
     return get
 

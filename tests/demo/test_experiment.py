@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
+from helpers.one_loaded_process import one_loaded_process
 from helpers.read_page import check_page
 
 from cta_data.engine import Report
@@ -43,6 +45,13 @@ def commits(study: Path) -> list[str]:
         ["git", "log", "--format=%s"], cwd=study, capture_output=True, text=True, check=True
     )
     return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The libraries of nnU-Net, loaded once for all commands."""
+    with one_loaded_process(tmp_path_factory.mktemp("loaded")):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
     `name` is one of the whole suite's. What is made has to be picklable, and no test may change it.
     """
-    base = factory.getbasetemp()
-    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    folder = base / f"once-{name}"
-    folder.mkdir(exist_ok=True)
+    folder = shared_folder(factory, f"once-{name}")
     kept = folder / "made.pickle"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -31,3 +28,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             kept.write_bytes(pickle.dumps(make(folder / "content")))
     made: Made = pickle.loads(kept.read_bytes())
     return made
+
+
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Return a folder that all of pytest's processes of this run share."""
+    base = factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    folder = base / name
+    folder.mkdir(exist_ok=True)
+    return folder

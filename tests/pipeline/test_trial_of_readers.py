@@ -15,6 +15,7 @@ import pytest
 from helpers.made_once import made_once
 from helpers.new_study import new_study
 from helpers.refusals import require_reason
+from helpers.remembered import remembered
 from helpers.trial_study import SIZES, add_raw
 
 from cta_data.bids.validation import validate
@@ -79,7 +80,8 @@ class Trial:
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """One patient of NAQ and three of HAQ; three have both, two of these a second HAQ reader."""
-    return made_once(tmp_path_factory, "trial_of_readers", _make)
+    with remembered(tmp_path_factory):
+        return made_once(tmp_path_factory, "trial_of_readers", _make)
 
 
 def _make(folder: Path) -> Trial:

@@ -88,7 +88,11 @@ def test_every_command_stands_in_one_group_of_the_help() -> None:
     """Help leaves no command out of the order of work."""
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted({*grouped})
-    commands = {command.__name__.replace("_", "-") for command in COMMANDS} | {"model", "edit", "export"}
+    commands = {command.__name__.replace("_", "-") for command in COMMANDS} | {
+        "model",
+        "edit",
+        "export",
+    }
     assert commands == set(grouped)
 
 

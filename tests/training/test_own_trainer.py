@@ -15,7 +15,6 @@ from cta_data.training.nnunet.own_trainer import FOLDERS, find_trainer, load_tra
 from cta_data.training.nnunet.process import run_job
 
 pytestmark = pytest.mark.train
-torch = pytest.importorskip("torch", reason="needs the extra `train`")
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
 WIDER = """
@@ -103,6 +102,8 @@ def test_it_trains_with_seeds_and_predicts_with_its_own_network(
     folder: Path, tmp_path: Path
 ) -> None:
     """Twice the same weights; the checkpoint bears its name; prediction builds its network."""
+    import torch  # here: a process that only collects this file would load it, too
+
     write_training_set(tmp_path)
     found = []
     for name in ("first", "second"):

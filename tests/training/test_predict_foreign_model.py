@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import pytest
 import SimpleITK as sitk
 from helpers.command_line import Outcome, run_cta
 from helpers.foreign_model import LABELS, write_foreign_model
+from helpers.one_loaded_process import one_loaded_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.train]
-torch = pytest.importorskip("torch", reason="needs the extra `train`")
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
 SIZE = (26, 22, 18)
@@ -24,6 +25,13 @@ ONE_TILE = (15, 13, 11)
 """Smaller than the model's patch: 48 cases of one tile each."""
 # Right to left, and the axes exchanged: a reader that turns images has to turn masks back.
 DIRECTION = (0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The libraries of nnU-Net, loaded once for all commands."""
+    with one_loaded_process(tmp_path_factory.mktemp("loaded")):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +69,7 @@ def voxels(path: Path) -> np.ndarray:
 
 def test_masks_are_nnunets_own_where_the_chosen_labels_are(model: Path, tmp_path: Path) -> None:
     """Voxel by voxel on the file's own grid, with two channels and images turned for the model."""
+    import torch  # here: a process that only collects this file would load it, too
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     files = write_case(tmp_path / "images", "p1")
@@ -175,6 +184,8 @@ def test_a_second_stage_of_a_cascade_is_refused_before_anything_is_read(
     model: Path, tmp_path: Path
 ) -> None:
     """By the name of its folder, and by its checkpoint where the folder was renamed."""
+    import torch
+
     write_case(tmp_path / "images", "p1")
     for name in ("nnUNetTrainer__nnUNetPlans__3d_cascade_fullres", "renamed"):
         folder = tmp_path / name

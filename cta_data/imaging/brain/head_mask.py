@@ -9,6 +9,8 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
+from cta_data.imaging.geometry.distances import depth_in_voxels
+
 # CT numbers (HU): below the first is air in any patient; the second lies between air and fat.
 CT_AIR_HU = -500.0
 CT_SKIN_HU = -300.0
@@ -101,8 +103,8 @@ def _opened(mask: npt.NDArray[np.bool_], radius: float) -> npt.NDArray[np.bool_]
 def _closed(mask: npt.NDArray[np.bool_], radius: float) -> npt.NDArray[np.bool_]:
     pad = int(np.ceil(radius)) + 1
     padded = np.pad(mask, pad)
-    outside = ndimage.distance_transform_edt(~padded) > radius
-    closed = ndimage.distance_transform_edt(~outside) > radius
+    outside = depth_in_voxels(~padded) > radius
+    closed = depth_in_voxels(~outside) > radius
     core = (slice(pad, -pad),) * 3
     return np.asarray(closed[core] | mask)
 

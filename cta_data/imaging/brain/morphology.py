@@ -22,6 +22,7 @@ from cta_data.errors import DataRefused
 from cta_data.imaging.brain.bias_field import bias_field, flattened
 from cta_data.imaging.brain.head_mask import head_mask, looks_like_ct
 from cta_data.imaging.brain.result import BrainExtraction, Options
+from cta_data.imaging.geometry.distances import box_around, depth_in_voxels
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.resampling import isotropic, resample
 
@@ -44,6 +45,7 @@ _HEAD_REACH_MM = 112.0
 _OPENING_MM = 4.0
 _CLOSING_MM = 10.0
 _SMOOTHING_MM = 2.5
+_WIDE_VOXELS = 3
 _BRAIN, _OUTSIDE = 1, 2
 
 Mask = npt.NDArray[np.bool_]
@@ -109,7 +111,7 @@ def _prepare(image: sitk.Image) -> _Head:
     inside = sitk.GetArrayFromImage(resample(mask, flat, interpolation="nearest")) > 0
     # Where the field of view cuts the head there is no scalp: only the skin counts as outside.
     padded = np.pad(inside, 1, mode="edge")
-    depth = ndimage.distance_transform_edt(padded)[1:-1, 1:-1, 1:-1] * _SPACING_MM
+    depth = depth_in_voxels(padded)[1:-1, 1:-1, 1:-1] * _SPACING_MM
     points = _points(flat)
     distance = np.sqrt(((points - _brain_centre(points, inside)) ** 2).sum(axis=-1))
     return _Head(flat, sitk.GetArrayFromImage(flat), inside, depth, distance, is_ct)
@@ -147,7 +149,7 @@ def _brain_range(head: _Head) -> tuple[float, float]:
 
 def _core(head: _Head, tissue: Mask) -> tuple[Mask, float]:
     """Return what lies so deep in the tissue that it can only be brain, and how deep (mm)."""
-    depth = ndimage.distance_transform_edt(tissue) * _SPACING_MM
+    depth = depth_in_voxels(tissue) * _SPACING_MM
     for erosion in _EROSIONS_MM:
         core = _central(depth > erosion, head.from_centre_mm)
         if not core.any():
@@ -169,26 +171,37 @@ def _basin(head: _Head, core: Mask, high: float) -> Mask:
     the outside into the brain: a grey opening takes them away, a wider one what is brighter than
     brain.
     """
-    values = np.where(head.values > high, 0.0, head.values) if head.is_ct else head.values
-    values = ndimage.gaussian_filter(values.astype(np.float32), 0.5)
-    narrow, wide = (ndimage.grey_opening(values, footprint=_ball(reach)) for reach in (1, 3))
-    bright = np.clip(np.where(values > high, wide, narrow), 0.0, high)
     outside = ~head.inside | (head.depth_mm <= _SKIN_MM) | (head.from_centre_mm > _HEAD_REACH_MM)
-    markers = np.where(outside, _OUTSIDE, 0).astype(np.uint8)
-    markers[core] = _BRAIN
+    # All beyond is outside; the margin holds what the filters see from the rim.
+    box = box_around(~outside, 2 * _WIDE_VOXELS + 4)
+    values = head.values[box]
+    values = np.where(values > high, 0.0, values) if head.is_ct else values
+    values = ndimage.gaussian_filter(values.astype(np.float32), 0.5)
+    narrow, wide = (
+        ndimage.grey_opening(values, footprint=_ball(reach)) for reach in (1, _WIDE_VOXELS)
+    )
+    bright = np.clip(np.where(values > high, wide, narrow), 0.0, high)
+    markers = np.where(outside[box], _OUTSIDE, 0).astype(np.uint8)
+    markers[core[box]] = _BRAIN
     watershed = sitk.MorphologicalWatershedFromMarkersImageFilter()
     watershed.MarkWatershedLineOff()
     watershed.SetNumberOfThreads(1)
     sides = watershed.Execute(sitk.GetImageFromArray(-bright), sitk.GetImageFromArray(markers))
-    return np.asarray(sitk.GetArrayFromImage(sides) == _BRAIN)
+    basin = np.zeros_like(core)
+    basin[box] = sitk.GetArrayFromImage(sides) == _BRAIN
+    return basin
 
 
 def _opened(head: _Head, tissue: Mask) -> Mask:
     """Erode, keep the central component, and grow it back inside the tissue."""
-    depth = ndimage.distance_transform_edt(tissue) * _SPACING_MM
+    depth = depth_in_voxels(tissue) * _SPACING_MM
     kept = _central(depth > _OPENING_MM, head.from_centre_mm)
-    reach = ndimage.distance_transform_edt(~kept) * _SPACING_MM
-    return _central(tissue & (reach <= _OPENING_MM + 0.5 * _SPACING_MM), head.from_centre_mm)
+    grown = np.zeros_like(kept)
+    if kept.any():
+        reach_mm = _OPENING_MM + 0.5 * _SPACING_MM
+        box = box_around(kept, int(reach_mm / _SPACING_MM) + 1)
+        grown[box] = tissue[box] & (depth_in_voxels(~kept[box]) * _SPACING_MM <= reach_mm)
+    return _central(grown, head.from_centre_mm)
 
 
 def _central(mask: Mask, from_centre_mm: npt.NDArray[np.float64]) -> Mask:
@@ -203,11 +216,13 @@ def _central(mask: Mask, from_centre_mm: npt.NDArray[np.float64]) -> Mask:
 def _finished(head: _Head, brain: Mask) -> Mask:
     """Fill sulci and ventricles and smooth the surface."""
     pad = int(_CLOSING_MM / _SPACING_MM) + 2
-    padded = np.pad(brain, pad)
+    box = box_around(brain, 0)  # a closing leaves it nowhere
+    padded = np.pad(brain[box], pad)
     radius = _CLOSING_MM / _SPACING_MM
-    reached = ndimage.distance_transform_edt(~padded) <= radius
-    closed = ndimage.distance_transform_edt(reached) > radius
-    closed = ndimage.binary_fill_holes(closed | padded)[(slice(pad, -pad),) * 3]
+    reached = depth_in_voxels(~padded) <= radius
+    closed = np.zeros_like(brain)
+    filled = ndimage.binary_fill_holes((depth_in_voxels(reached) > radius) | padded)
+    closed[box] = filled[(slice(pad, -pad),) * 3]
     closed &= head.inside
     smooth = ndimage.gaussian_filter(closed.astype(np.float32), _SMOOTHING_MM / _SPACING_MM)
     return _central(np.asarray(smooth > 0.5), head.from_centre_mm)

@@ -14,6 +14,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from cta_data.imaging.brain.head_mask import head_mask
+from cta_data.imaging.geometry.distances import depth_in_voxels
 from cta_data.imaging.geometry.resampling import isotropic, resample
 from cta_data.reasons import Reason
 
@@ -72,7 +73,7 @@ def measure_brain(mask: sitk.Image, image: sitk.Image) -> BrainShape:
     found = head_mask(isotropic(image, _SPACING_MM))
     head = sitk.GetArrayFromImage(resample(found, share, interpolation="nearest")) > 0
     # Where the field of view cuts the head there is no skin.
-    padded = ndimage.distance_transform_edt(np.pad(head, 1, mode="edge"))
+    padded = depth_in_voxels(np.pad(head, 1, mode="edge"))
     depth_mm = padded[1:-1, 1:-1, 1:-1] * _SPACING_MM
     surface = brain & ~ndimage.binary_erosion(brain, border_value=1)
     points = np.argwhere(brain) * _SPACING_MM

@@ -45,14 +45,14 @@ def assess_volumes(
 ) -> RegistrationQuality:
     """Measure a transform between volumes that are already prepared."""
     pair = _Pair(fixed, moving)
-    values, head_share = pair.mapped(transform)
+    values, head_share = pair.mapped(transform), pair.head_overlap(transform)
     covered = values > _OUTSIDE / 2
     linear = linear_part(transform, fixed.head.centre_mm, fixed.head.radius_mm)
     rotation, scales, shear, mirrored = _geometry(linear)
     nmi, shuffled = pair.information(values), pair.information(values, shuffle=True)
     signal = max(nmi - shuffled, 1e-9)
     nudged = [
-        pair.information(pair.mapped(sitk.CompositeTransform([transform, nudge]))[0])
+        pair.information(pair.mapped(sitk.CompositeTransform([transform, nudge])))
         for nudge in _nudges(fixed.head.centre_mm)
     ]
     peak = (nmi - max(nudged)) / signal if nmi - shuffled > 1e-4 else 0.0
@@ -98,19 +98,21 @@ class _Pair:
         self.fixed_bins = _ranks(sitk.GetArrayViewFromImage(self.grid)[self.head])
         self.order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(self.fixed_bins))
 
-    def mapped(self, transform: sitk.Transform) -> tuple[npt.NDArray[np.float64], float]:
-        """Moving values at the fixed head's voxels, and Dice of the head masks."""
-        image = resample(self.moving, self.grid, transform, default=_OUTSIDE)
-        everywhere = sitk.GetArrayFromImage(image)
-        values = everywhere[self.head].astype(np.float64)
-        return values, self._dice(transform, everywhere > _OUTSIDE / 2)
+    def mapped(self, transform: sitk.Transform) -> npt.NDArray[np.float64]:
+        """Moving values at the fixed head's voxels."""
+        return self._everywhere(transform)[self.head].astype(np.float64)
 
-    def _dice(self, transform: sitk.Transform, shared: npt.NDArray[np.bool_]) -> float:
+    def head_overlap(self, transform: sitk.Transform) -> float:
+        """Dice of the head masks inside the field of view that both images share."""
+        shared = self._everywhere(transform) > _OUTSIDE / 2
         other = resample(self.moving_head, self.grid, transform, interpolation="nearest")
         mask = (sitk.GetArrayViewFromImage(other) > 0) & shared
         head = self.head & shared
         both = int(mask.sum()) + int(head.sum())
         return 2 * int((mask & head).sum()) / both if both else 0.0
+
+    def _everywhere(self, transform: sitk.Transform) -> npt.NDArray[np.floating]:
+        return sitk.GetArrayFromImage(resample(self.moving, self.grid, transform, default=_OUTSIDE))
 
     def information(self, values: npt.NDArray[np.float64], shuffle: bool = False) -> float:
         """Normalised mutual information over the voxels that the moving image covers."""
