@@ -10,6 +10,7 @@ import pandas as pd
 from cta_data.engine.acceptance import FINDING
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.reports.home import write_home
+from cta_data.review.finding_items import sessions_by_case
 from cta_data.review.numbering import numbered
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
@@ -128,11 +129,9 @@ def judge(
         key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
         if key is None:
             raise DataRefused("prediction_not_in_study", where=lesion.name)
-        [scored] = rows.to_dict("records")
-        about = [scored[name] for name in SessionId._fields]
         row = DecisionRow(
             kind=FINDING,
-            session=None if any(map(pd.isna, about)) else SessionId(*map(str, about)),
+            session=sessions_by_case(study).get(lesion.case),
             convention=convention,
             **vars(lesion),
             verdict=reading.verdict,
