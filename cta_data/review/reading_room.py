@@ -99,8 +99,8 @@ class SessionReading:
     """
 
     def __init__(self, root: Path, rows: SessionRows) -> None:
+        self.rows = rows
         self._root = root
-        self._hub = rows.hub
         self._images = SessionImages(root, rows.images, rows.brains, rows.transforms)
         self._masks: dict[MaskSource, sitk.Image] = {}
 
@@ -116,7 +116,7 @@ class SessionReading:
     @property
     def hub(self) -> str:
         """Technique that the others are registered to."""
-        return self._hub
+        return self.rows.hub
 
     def mask(self, source: MaskSource) -> sitk.Image:
         """Return a mask: labels, or the one instance that is shown as 1."""
@@ -143,7 +143,7 @@ class SessionReading:
         if source.grid:
             return source.grid
         grid = read_grid(self._root / source.path)
-        for technique in sorted(images, key=lambda t: (t != self._hub, t)):
+        for technique in sorted(images, key=lambda t: (t != self.hub, t)):
             if same_grid(grid, images[technique]):
                 return technique
         raise DataRefused(
@@ -171,9 +171,16 @@ class ItemView:
 
     @cached_property
     def techniques(self) -> list[str]:
-        """What is shown, the frame first."""
+        """What is shown: the frame, what masks are on, other MR, earlier phases, CT."""
         shown = [t for t in self._images.images if t not in self.left_out]
-        return sorted(shown, key=lambda t: (t != self.frame, t))
+        grids = {self._reading.grid_of(mask) for mask in self._item.masks}
+        rows = self._reading.rows.images
+
+        def rank(t: str) -> tuple[object, ...]:
+            is_phase = rows[t].technique != t
+            return t != self.frame, t not in grids, rows[t].modality == "CT", is_phase, t
+
+        return sorted(shown, key=rank)
 
     @cached_property
     def head(self) -> Vector:

@@ -115,18 +115,21 @@ def _application(room: Room) -> Application:
             (r"/api/undo", UndoHandler, shared),
             (r"/api/end", EndHandler, shared),
         ],
-        default_handler_class=StaticNothing,
+        default_handler_class=NothingHandler,
         default_handler_args=shared,
         compress_response=False,
     )
 
 
-class StaticNothing(StaticHandler):
+class NothingHandler(StaticHandler):
     """Any other address: refused like the rest, and then not found."""
 
     def get(self, name: str = "") -> None:
-        """Answer that there is nothing."""
-        self.send_error(404)
+        """Answer that there is nothing; browsers ask for an icon unasked."""
+        if self.request.path == "/favicon.ico":
+            self.set_status(204)
+        else:
+            self.send_error(404)
 
 
 def _end_by_signals(end: asyncio.Event) -> dict[int, Any]:

@@ -1,5 +1,5 @@
 // The list, what is known of an item, and decisions: each is on the disk when the server answers.
-import { Views } from "./views.js";
+import { SHOWN_AT_FIRST, Views } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
 const COLOURS = ["#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00"];
@@ -77,7 +77,7 @@ async function open(id) {
     for (const [name, why] of Object.entries(item.view.left_out)) $("facts").append(make("dt", `${name} is not shown`), make("dd", why));
     $("techniques").replaceChildren(...item.view.techniques.map((name, number) => {
       const button = make("button", name);
-      button.setAttribute("aria-pressed", views.shownTechniques.get(name) ?? number < 3);
+      button.setAttribute("aria-pressed", views.shownTechniques.get(name) ?? number < SHOWN_AT_FIRST);
       button.addEventListener("click", () => {
         const shown = button.getAttribute("aria-pressed") !== "true";
         button.setAttribute("aria-pressed", shown);
@@ -198,7 +198,7 @@ const cross = () => { views.showCross = $("crosshair").checked; views.draw(); };
 const KEYS = {
   j: () => move(1), k: () => move(-1), u: undo, l: toggleList, c: () => $("note").focus(),
   o: () => setBox("outlines", outlines), x: () => setBox("crosshair", cross),
-  "+": () => views.zoom(1 / 1.3), "=": () => views.zoom(1 / 1.3), "-": () => views.zoom(1.3), "0": () => views.reset(),
+  "+": () => views.zoom(1 / 1.3), "=": () => views.zoom(1 / 1.3), "-": () => views.zoom(1.3), "0": () => views.reset(), w: () => views.toggleWhole(),
   "[": () => views.goTo(views.stop - 1), "]": () => views.goTo(views.stop + 1), "?": () => $("help").showModal(),
 };
 
@@ -228,6 +228,7 @@ $("undo").addEventListener("click", undo);
 $("end").addEventListener("click", end);
 $("zoom-in").addEventListener("click", KEYS["+"]);
 $("zoom-out").addEventListener("click", KEYS["-"]);
+$("whole").addEventListener("click", KEYS.w);
 $("reset").addEventListener("click", () => views.reset());
 $("help-button").addEventListener("click", KEYS["?"]);
 $("toggle-list").addEventListener("click", toggleList);

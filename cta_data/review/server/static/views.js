@@ -1,7 +1,8 @@
 // Slices of every technique in three planes through one point, drawn by the server.
 const PLANES = ["axial", "coronal", "sagittal"];
 const SIDE = { axial: "R", coronal: "R", sagittal: "A" };
-const WHOLE_MM = 220, CLOSE_MM = 70, PIXELS = 384;
+export const SHOWN_AT_FIRST = 2;
+const WHOLE_MM = 220, CLOSE_MM = 90, PIXELS = 384;
 const SVG = "http://www.w3.org/2000/svg";
 
 const plus = (a, b, f = 1) => a.map((v, i) => v + f * b[i]);
@@ -36,15 +37,15 @@ export class Views {
       coronal: { right: left, down: times(superior, -1), normal: posterior },
       sagittal: { right: posterior, down: times(superior, -1), normal: left },
     };
-    this.width = WHOLE_MM;
-    this.techniques = this.view.techniques.filter((t, i) => this.shownTechniques.get(t) ?? i < 3);
+    this.width = item.kind === "transfer" ? WHOLE_MM : CLOSE_MM;
+    this.techniques = this.view.techniques.filter((t, i) => this.shownTechniques.get(t) ?? i < SHOWN_AT_FIRST);
     this.build();
     this.goTo(0);
   }
 
   setTechnique(name, shown) {
     this.shownTechniques.set(name, shown);
-    this.techniques = this.view.techniques.filter((t, i) => this.shownTechniques.get(t) ?? i < 3);
+    this.techniques = this.view.techniques.filter((t, i) => this.shownTechniques.get(t) ?? i < SHOWN_AT_FIRST);
     this.build();
     this.draw();
   }
@@ -163,6 +164,13 @@ export class Views {
     this.draw();
   }
 
+  // The whole slice, to see where in the head it is, and back.
+  toggleWhole() {
+    if (!this.view) return;
+    this.width = this.width < WHOLE_MM ? WHOLE_MM : CLOSE_MM;
+    this.zoom(1);
+  }
+
   zoom(factor) {
     if (!this.view) return;
     this.width = Math.min(WHOLE_MM, Math.max(20, this.width * factor));
@@ -170,11 +178,9 @@ export class Views {
     this.draw();
   }
 
-  closer() { this.width = CLOSE_MM; this.goTo(this.stop ?? 0); }
-
   reset() {
     this.resetWindow();
-    this.width = WHOLE_MM;
+    this.width = this.item?.kind === "transfer" ? WHOLE_MM : CLOSE_MM;
     this.onGrey?.();
     if (this.view) this.goTo(this.stop);
   }
