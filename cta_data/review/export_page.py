@@ -19,9 +19,9 @@ from cta_data.review.worklist import Worklist
 from cta_data.study.study import Study
 from cta_data.versioning.keys import digest
 
-MOST_STOPS, MOST_TECHNIQUES = 3, 4
-CROP_MM, PIXELS = 60.0, 180
-WHOLE_PIXELS = 220
+MOST_STOPS, MOST_TECHNIQUES = 3, 3
+CROP_MM, PIXELS = 60.0, 160
+WHOLE_PIXELS = 200
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Axial slices of a crop; of the other planes the middle one alone."""
 

@@ -38,6 +38,7 @@ from cta_data.study.tables import ImageRow, TransformRow
 
 PLANES = ("axial", "coronal", "sagittal")
 WHOLE_MM = 220.0
+_WINDOW_MM, _WINDOW_PIXELS = 40.0, 80
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class ItemView:
         known = [t for t in (reading.hub, *grids, *sorted(self._images.images))]
         self.frame = next(t for t in known if t in self._images.images)
         self.left_out: dict[str, str] = {}
+        self._windows: dict[str, tuple[float, float]] = {}
         for technique in self._images.images:
             try:
                 self._images.transform(frame=self.frame, technique=technique)
@@ -238,7 +240,7 @@ class ItemView:
 
     def png(self, technique: str, asked: SliceAsked) -> bytes:
         """Return a slice of a technique as PNG of 256 greys."""
-        low, high = self._images.window(technique)
+        low, high = self._window(technique)
         middle_of = low + asked.level * (high - low)
         half = max(asked.window, 0.01) * (high - low) / 2
         window = (middle_of - half, middle_of + half)
@@ -246,25 +248,41 @@ class ItemView:
         values = self._images.shown(technique, plane, frame=self.frame, window=window)
         return grey_png(values)
 
+    def _window(self, technique: str) -> tuple[float, float]:
+        """Return black and white: from the brain to what is outlined at the first place."""
+        if technique not in self._windows:
+            _, point = next(self.points())
+            asked = SliceAsked("axial", tuple(point.tolist()), _WINDOW_MM, _WINDOW_PIXELS)
+            plane = self._plane(asked)
+            inside = [values != 0 for _, values in self._cuts(plane)]
+            self._windows[technique] = self._images.crop_window(
+                technique, plane, inside, frame=self.frame
+            )
+        return self._windows[technique]
+
     def outlines(self, asked: SliceAsked) -> list[Line]:
         """Return the outlines of the item's masks in a slice; those that are not cut left out."""
-        plane, found = self._plane(asked), []
-        for number, mask in enumerate(self._item.masks):
-            grid = self._reading.grid_of(mask)
-            if grid in self.left_out:
-                continue
-            transform = self._images.transform(frame=self.frame, technique=grid)
-            labels = self._reading.mask(mask)
-            flat = resample(labels, plane.grid(), transform, interpolation="nearest")
-            values = sitk.GetArrayFromImage(flat)[0]
+        found = []
+        for number, values in self._cuts(self._plane(asked)):
             lines = [
                 tuple((float(x), float(y)) for x, y in line)
                 for label in np.unique(values[values != 0])
                 for line in outline_lines(values == label)
             ]
             if lines:
-                found.append(Line(mask.name, COLOURS[number % len(COLOURS)], tuple(lines)))
+                name, colour = self._item.masks[number].name, COLOURS[number % len(COLOURS)]
+                found.append(Line(name, colour, tuple(lines)))
         return found
+
+    def _cuts(self, plane: ViewPlane) -> Iterator[tuple[int, NDArray[np.integer]]]:
+        """Yield what each mask holds in a plane, with the number of the mask."""
+        for number, mask in enumerate(self._item.masks):
+            grid = self._reading.grid_of(mask)
+            if grid not in self.left_out:
+                transform = self._images.transform(frame=self.frame, technique=grid)
+                labels = self._reading.mask(mask)
+                flat = resample(labels, plane.grid(), transform, interpolation="nearest")
+                yield number, sitk.GetArrayFromImage(flat)[0]
 
 
 def grey_png(values: NDArray[np.float64]) -> bytes:
