@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cta_data.review.decision_agreement import KindAgreement
+    from cta_data.review.reread_scores import RereadScores
     from cta_data.review.sitting import Committed
 
 
@@ -55,10 +56,14 @@ def review(
     agreement: Annotated[
         bool, Option("--agreement", help="Compare the decisions of readers.")
     ] = False,
+    scores: Annotated[
+        bool, Option("--scores", help="Scores with what readers said of findings.")
+    ] = False,
 ) -> int:
     """Look at transfers, findings and annotations in the browser, and decide."""
     from cta_data.review.commands import (
         agree,
+        corrected,
         export_page,
         import_file,
         require_one_mode,
@@ -70,13 +75,15 @@ def review(
     if execution.replay:
         print_errors("what people decided is not decided again: nothing is changed")
         return EXIT_OK
-    require_one_mode(export=export, file=import_, agreement=agreement)
+    require_one_mode(export, import_, agreement, scores)
     study = selection.open()
     rules = convention_named(convention).name
     asked = Asked(selection.selected(), of, rules, not unblinded)
     command = recorded(context)
     if agreement:
         return _compared(agree(study, asked), output)
+    if scores:
+        return _rescored(corrected(study, asked), output)
     if import_:
         done = import_file(study, import_, command)
         print_errors(*(f"refused: {one}" for one in done.refused))
@@ -112,6 +119,16 @@ def _compared(kinds: list[KindAgreement], output: Output) -> int:
     output.show(lambda: [one.as_dict() for one in kinds], _lines(kinds))
     if not kinds:
         print_errors("no two readers have decided about the same yet")
+        return EXIT_NOTHING
+    return EXIT_OK
+
+
+def _rescored(found: list[RereadScores], output: Output) -> int:
+    names = ("test set", "model", "read", "PPV", "corrected", "sensitivity", "corrected", "basis")
+    table = table_of(*names, rows=(one.cells() for one in found))
+    output.show(lambda: [one.as_dict() for one in found], [table] if found else [])
+    if not found:
+        print_errors("no finding of this evaluation has been read yet")
         return EXIT_NOTHING
     return EXIT_OK
 

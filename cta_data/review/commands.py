@@ -12,6 +12,7 @@ from cta_data.files import write_text
 from cta_data.review.decision_agreement import KindAgreement, agreement_of
 from cta_data.review.export_page import export_html, exported_items
 from cta_data.review.import_decisions import checked_decisions
+from cta_data.review.reread_scores import RereadScores, reread_scores
 from cta_data.review.sitting import (
     Committed,
     Sitting,
@@ -33,7 +34,7 @@ class Imported:
     refused: tuple[str, ...]
 
 
-def require_one_mode(*, export: Path | None, file: Path | None, agreement: bool) -> None:
+def require_one_mode(*given: object) -> None:
     """Refuse options that exclude each other.
 
     Raises
@@ -41,7 +42,7 @@ def require_one_mode(*, export: Path | None, file: Path | None, agreement: bool)
     ConfigurationError
         More than one of them is given.
     """
-    if sum(map(bool, (export, file, agreement))) > 1:
+    if sum(map(bool, given)) > 1:
         raise ConfigurationError("review_mode_several")
 
 
@@ -132,3 +133,8 @@ def import_file(study: Study, file: Path, command: Sequence[str]) -> Imported:
 def agree(study: Study, asked: Asked) -> list[KindAgreement]:
     """Compare the valid decisions of readers about the same."""
     return agreement_of(study, asked)
+
+
+def corrected(study: Study, asked: Asked) -> list[RereadScores]:
+    """Return the scores of models with what readers said of their findings."""
+    return reread_scores(study, asked)
