@@ -112,7 +112,8 @@ def export_page(
     require_file_place(out, [], overwrite=overwrite)
     listed = worklist(study, asked)
     if listed.items:
-        write_text(export_html(study, exported_items(study, listed, note), reader), out)
+        items = exported_items(study, listed, note)
+        write_text(export_html(study, asked, items, reader), out)
     else:
         note("there is nothing to review")
     return len(listed.items)

@@ -15,7 +15,7 @@ from cta_data.review.import_decisions import FORMAT, VERSION
 from cta_data.review.items import ReviewItem
 from cta_data.review.reading_room import PLANES, ItemView, SliceAsked
 from cta_data.review.server.gallery import Gallery
-from cta_data.review.worklist import Worklist
+from cta_data.review.worklist import Asked, Worklist
 from cta_data.study.study import Study
 from cta_data.versioning.keys import digest
 
@@ -43,14 +43,14 @@ def exported_items(
 
 
 def _exported(gallery: Gallery, item: ReviewItem) -> dict[str, Any]:
-    about = asdict(item.about) | {"session": list(item.session)}
     content: dict[str, Any] = {
         "id": item.id,
         "kind": item.kind,
         "title": item.title,
         "facts": item.facts,
         "verdicts": item.verdicts,
-        "about": {n: v for n, v in about.items() if n not in ("reader", "verdict", "decided_on")},
+        # Not what it is about: a blinded reader could look it up in the page.
+        "content_key": item.about.content_key,
         "stops": [],
         "failure": "",
     }
@@ -90,13 +90,15 @@ def _slice(
     }
 
 
-def export_html(study: Study, items: list[dict[str, Any]], reader: str) -> str:
+def export_html(study: Study, asked: Asked, items: list[dict[str, Any]], reader: str) -> str:
     """Return the page: images, script and style are in it, and nothing else may be loaded."""
     style, script = (_file(name) for name in ("export.css", "export.js"))
     content = {
         "format": FORMAT,
         "version": VERSION,
         "study": study.identifier,
+        "convention": asked.convention,
+        "blinded": asked.blinded,
         "name": study.root.resolve().name,
         "reader": reader,
         "items": items,

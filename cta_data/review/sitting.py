@@ -27,7 +27,7 @@ from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.provenance import commit_run
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-_NOTE_LENGTH = 2000
+NOTE_LENGTH = 2000
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Sitting:
             item.about,
             reader=self.reader,
             verdict=verdict,
-            reason=note.strip()[:_NOTE_LENGTH] or None,
+            reason=note.strip()[:NOTE_LENGTH] or None,
             decided_on=self._day,
         )
         self.journal.add(DECIDE, row)

@@ -13,6 +13,7 @@ from helpers.review_study import make_review_study
 
 from cta_data.engine import Report
 from cta_data.review.export_page import export_html, exported_items
+from cta_data.review.import_decisions import checked_decisions
 from cta_data.review.sitting import Sitting
 from cta_data.review.worklist import Asked, worklist
 from cta_data.study.study import Study
@@ -121,9 +122,10 @@ def test_the_page_shows_decides_reloads_and_undoes(
 
 def test_the_exported_page_works_from_a_file(browser: Any, study: Study, tmp_path: Path) -> None:
     """Images, keys and the file to send back, without any request."""
-    listed = worklist(study, Asked(of="findings"))
+    asked = Asked(of="findings")
+    listed = worklist(study, asked)
     items = exported_items(study, listed, lambda text: None)
-    (tmp_path / "review.html").write_text(export_html(study, items, ""), "utf-8")
+    (tmp_path / "review.html").write_text(export_html(study, asked, items, ""), "utf-8")
     shown = Page(browser, (tmp_path / "review.html").as_uri())
     page = shown.page
     page.wait_for_selector("#pictures img")
@@ -137,8 +139,6 @@ def test_the_exported_page_works_from_a_file(browser: Any, study: Study, tmp_pat
     with page.expect_download() as waiting:
         page.click("#save")
     waiting.value.save_as(tmp_path / "decisions.json")
-    from cta_data.review.import_decisions import checked_decisions
-
     taken, refused = checked_decisions(study, tmp_path / "decisions.json")
     assert [row.verdict for row in taken] == ["metastasis", "vessel"] and refused == []
     assert {row.reader for row in taken} == {"R9"}

@@ -21,6 +21,7 @@ from PIL import Image
 from cta_data.engine import Report
 from cta_data.review.journal import left_journals
 from cta_data.review.sitting import Sitting, commit_sitting
+from cta_data.scoring.reread import UNBIASED
 from cta_data.study.study import Study
 from cta_data.study.tables import UnitRow
 
@@ -190,6 +191,9 @@ def test_a_sitting_is_one_commit_and_other_commands_see_it(own: Study) -> None:
         if row.step == "transfer" and row.id.about == held.session
     ]
     assert unit.status == "ok" and unit.reason_code == "accepted_by_reviewer"
+    [scores] = json.loads(run_cta("review", "--scores", "--json", study=own.root).out)
+    assert scores["basis"] == UNBIASED and scores["blinded"]
+    assert scores["corrected_ppv"]["estimate"] == 1 > scores["ppv"]
     [false] = json.loads(run_cta("audit", "--no-page", "--json", study=own.root).out)[
         "false_positives"
     ]
@@ -260,12 +264,15 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     assert found
     data = json.loads(found[1])
     assert all(item["stops"] and not item["failure"] for item in data["items"])
+    assert not re.search(r"\bEXT\b|predicted_lesion|reference", found[1]), "it is blinded"
+    keys = ("id", "content_key")
     said = [
-        {"about": item["about"], "verdict": "other", "note": "", "decided_on": "2026-03-02"}
+        {key: item[key] for key in keys}
+        | {"verdict": "other", "note": "", "decided_on": "2026-03-02"}
         for item in data["items"]
     ]
-    said[0]["about"] = said[0]["about"] | {"content_key": "of another mask"}
-    names = ("format", "version", "study")
+    said[0]["content_key"] = "of another mask"
+    names = ("format", "version", "study", "convention", "blinded")
     made = {name: data[name] for name in names} | {"reader": "R7", "decisions": said}
     (tmp_path / "decisions.json").write_text(json.dumps(made), "utf-8")
     outcome = run_cta("review", "--import", tmp_path / "decisions.json", study=own.root)

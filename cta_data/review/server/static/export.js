@@ -111,9 +111,9 @@ function decide(verdict) {
 function save() {
   const reader = $("reader").value.trim();
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(reader)) { tell("Give your code first, such as R1", true); $("reader").focus(); return; }
-  const made = data.items.filter((item) => decisions[item.id]).map((item) => ({ about: item.about, ...decisions[item.id] }));
-  const { format, version, study } = data;
-  const content = JSON.stringify({ format, version, study, reader, decisions: made }, null, 1);
+  const made = data.items.filter((item) => decisions[item.id]).map((item) => ({ id: item.id, content_key: item.content_key, ...decisions[item.id] }));
+  const { format, version, study, convention, blinded } = data;
+  const content = JSON.stringify({ format, version, study, convention, blinded, reader, decisions: made }, null, 1);
   const link = make("a", "", { href: URL.createObjectURL(new Blob([content], { type: "application/json" })), download: "decisions.json" });
   document.body.append(link);
   link.click();
