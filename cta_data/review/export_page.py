@@ -13,7 +13,7 @@ from typing import Any
 from cta_data.errors import CtaError
 from cta_data.review.import_decisions import FORMAT, VERSION
 from cta_data.review.items import ReviewItem
-from cta_data.review.reading_room import PLANES, ItemView, SliceAsked
+from cta_data.review.reading_room import PLANES, WHOLE_MM, ItemView, SliceAsked
 from cta_data.review.server.gallery import Gallery
 from cta_data.review.worklist import Asked, Worklist
 from cta_data.study.study import Study
@@ -69,7 +69,9 @@ def _stops(view: ItemView) -> Iterator[dict[str, Any]]:
             for number in NEIGHBOURS if plane == "axial" else (0,):
                 at = point + number * view.steps_mm[plane] * normals[plane]
                 slices.append(_slice(view, plane, at, CROP_MM, PIXELS, number))
-        whole = _slice(view, "axial", point, 220.0, WHOLE_PIXELS, 0)
+        superior = normals["axial"]
+        middle = view.head + ((point - view.head) @ superior) * superior
+        whole = _slice(view, "axial", middle, WHOLE_MM, WHOLE_PIXELS, 0)
         sizes = {"pixels": PIXELS, "whole_pixels": WHOLE_PIXELS}
         yield {"label": label, "slices": slices, "whole": whole, **sizes}
 

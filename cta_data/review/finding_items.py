@@ -6,8 +6,9 @@ Detected lesions are among them, so that to call everything a metastasis, or not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from cta_data.engine import Selection
 from cta_data.engine.acceptance import FINDING
@@ -44,10 +45,10 @@ def finding_items(
     sample = detected[: max(LEAST_SAMPLE, len(others))]
     weight = len(detected) / len(sample) if sample else 1.0
     models = sorted({row.model for row in rows})
-    for row in others:
-        yield _item(study, row, models, 1.0, blinded=blinded)
-    for row in sample:
-        yield _item(study, row, models, weight, blinded=blinded)
+    # A file has many findings, and the key of one that git-annex does not know takes its time.
+    key_of = cache(lambda path: content_key(study.root / path) or "")
+    for row, weighs in [*((row, 1.0) for row in others), *((row, weight) for row in sample)]:
+        yield _item(study, row, models, weighs, key_of, blinded=blinded)
 
 
 def sessions_by_case(study: Study) -> dict[str, SessionId]:
@@ -84,7 +85,13 @@ def _order(study: Study, row: LesionScoreRow) -> str:
 
 
 def _item(
-    study: Study, row: LesionScoreRow, models: list[str], weight: float, *, blinded: bool
+    study: Study,
+    row: LesionScoreRow,
+    models: list[str],
+    weight: float,
+    key_of: Callable[[str], str],
+    *,
+    blinded: bool,
 ) -> ReviewItem:
     technique = row.technique or ""
     predicted = row.status != MISSED
@@ -102,7 +109,7 @@ def _item(
         reader="",
         verdict="",
         decided_on="",
-        content_key=content_key(study.root / own.path) or "",
+        content_key=key_of(own.path),
         blinded=blinded,
     )
     masks, facts = [own], [("Volume", in_words(volume / 1000, " cm³", 3))]
@@ -131,9 +138,9 @@ def _others(study: Study, row: LesionScoreRow, models: list[str]) -> Iterator[Ma
     technique = row.technique or ""
     yield MaskSource(REFERENCE, reference_path(study, row), technique)
     scored = {
-        r.model
-        for r in study.tables.rows(LesionScoreRow)
-        if (r.test_set, r.case, r.technique) == (row.test_set, row.case, row.technique)
+        one.model
+        for one in study.tables.index(LesionScoreRow, ("test_set", "case"))[row.test_set, row.case]
+        if one.technique == row.technique
     }
     for model in models:
         folder = study.root / layout.prediction_folder(model, row.test_set)
@@ -159,11 +166,9 @@ def reference_path(study: Study, row: LesionScoreRow) -> str:
 
 def missed_key(study: Study, decision: DecisionRow) -> str | None:
     """Return the content key of the reference in which a lesion was missed, as it is now."""
-    for row in study.tables.rows(LesionScoreRow):
-        about = (row.convention, row.test_set, row.model, row.case, row.reference_lesion)
-        if about == (
-            *(decision.convention, decision.test_set, decision.model, decision.case),
-            decision.reference_lesion,
-        ):
+    about = (decision.convention, decision.model, decision.test_set, decision.case)
+    names = ("convention", "model", "test_set", "case")
+    for row in study.tables.index(LesionScoreRow, names).get(about, []):
+        if row.reference_lesion == decision.reference_lesion:
             return content_key(study.root / reference_path(study, row))
     return None
