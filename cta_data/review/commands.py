@@ -74,6 +74,7 @@ def sit(
     CtaError
         Another command works on the study, or the commit failed: the journal stays.
     """
+    from cta_data.review.server.niivue import bundle_path
     from cta_data.review.server.serve import serve
 
     require_reader(reader)
@@ -86,7 +87,11 @@ def sit(
         return None
     sitting = Sitting(study, listed, reader, day)
     blinded = "blinded" if asked.blinded else "unblinded"
-    about = {"study": study.root.resolve().name, "reading": f"Reader {reader}, findings {blinded}"}
+    about = {
+        "study": study.root.resolve().name,
+        "reading": f"Reader {reader}, findings {blinded}",
+        "niivue": bundle_path() is not None,
+    }
     serve(study, sitting, about, ready, opens=opens, port=port)
     return commit_sitting(study, sitting.journal, command)
 

@@ -274,15 +274,33 @@ class ItemView:
                 found.append(Line(name, colour, tuple(lines)))
         return found
 
-    def _cuts(self, plane: ViewPlane) -> Iterator[tuple[int, NDArray[np.integer]]]:
-        """Yield what each mask holds in a plane, with the number of the mask."""
+    @property
+    def frame_image(self) -> sitk.Image:
+        """The image in whose space everything is shown."""
+        return self._images.images[self.frame]
+
+    def on_frame(self, technique: str) -> sitk.Image:
+        """Return a technique on the grid of the frame."""
+        image = self._images.images[technique]
+        if technique == self.frame:
+            return image
+        transform = self._images.transform(frame=self.frame, technique=technique)
+        low, _ = self._images.window(technique)
+        return resample(image, self.frame_image, transform, default=low)
+
+    def mask_images(self) -> Iterator[tuple[int, sitk.Image, sitk.Transform]]:
+        """Yield each mask with its number, and the transform from points of the frame to it."""
         for number, mask in enumerate(self._item.masks):
             grid = self._reading.grid_of(mask)
             if grid not in self.left_out:
                 transform = self._images.transform(frame=self.frame, technique=grid)
-                labels = self._reading.mask(mask)
-                flat = resample(labels, plane.grid(), transform, interpolation="nearest")
-                yield number, sitk.GetArrayFromImage(flat)[0]
+                yield number, self._reading.mask(mask), transform
+
+    def _cuts(self, plane: ViewPlane) -> Iterator[tuple[int, NDArray[np.integer]]]:
+        """Yield what each mask holds in a plane, with the number of the mask."""
+        for number, labels, transform in self.mask_images():
+            flat = resample(labels, plane.grid(), transform, interpolation="nearest")
+            yield number, sitk.GetArrayFromImage(flat)[0]
 
 
 def grey_png(values: NDArray[np.float64]) -> bytes:

@@ -66,7 +66,9 @@ def client_of(address: str) -> Client:
 
 
 @contextmanager
-def serving(study: Study, reader: str, *, blinded: bool = True) -> Iterator[tuple[Client, Sitting]]:
+def serving(
+    study: Study, reader: str, *, blinded: bool = True, niivue: bool = False
+) -> Iterator[tuple[Client, Sitting]]:
     """Serve a sitting in a thread of this process."""
     sitting = Sitting(study, worklist(study, Asked(blinded=blinded)), reader, "2026-03-01")
     ready: list[str] = []
@@ -76,7 +78,7 @@ def serving(study: Study, reader: str, *, blinded: bool = True) -> Iterator[tupl
         ready.append(address)
         there.set()
 
-    about = {"study": "study", "reading": reader}
+    about = {"study": "study", "reading": reader, "niivue": niivue}
     thread = threading.Thread(
         target=serve, args=(study, sitting, about, tell), kwargs={"opens": False}
     )

@@ -49,4 +49,5 @@ def test_secrets_are_compared_whole_and_are_not_shown() -> None:
 def test_the_page_may_load_nothing_of_elsewhere() -> None:
     """Every source of the policy is the server itself, or nothing."""
     rules = dict(rule.strip().split(" ", 1) for rule in PAGE_POLICY.split(";"))
+    assert rules.pop("img-src") == "'self' data:", "what is in the code itself loads nothing"
     assert set(rules.values()) == {"'self'", "'none'"} and rules["default-src"] == "'none'"

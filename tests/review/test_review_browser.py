@@ -14,14 +14,18 @@ from helpers.review_study import make_review_study
 from cta_data.engine import Report
 from cta_data.review.export_page import export_html, exported_items
 from cta_data.review.import_decisions import checked_decisions
+from cta_data.review.server.niivue import bundle_path
 from cta_data.review.sitting import Sitting
 from cta_data.review.worklist import Asked, worklist
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
+QUIET = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync")
 QUIET += ("--disable-background-networking", "--disable-component-update")
+# Without a graphics card, WebGL2 is drawn by the processor.
+QUIET += ("--enable-unsafe-swiftshader", "--use-gl=angle", "--use-angle=swiftshader")
+QUIET += ("--ignore-gpu-blocklist",)
 WAIT_MS = 120_000
 
 
@@ -144,3 +148,27 @@ def test_the_exported_page_works_from_a_file(browser: Any, study: Study, tmp_pat
     assert {row.reader for row in taken} == {"R9"}
     assert shown.errors == []
     assert {url.split(":")[0] for url in shown.requests} <= {"file", "data", "blob"}
+
+
+def test_views_in_three_dimensions_are_linked(browser: Any, study: Study) -> None:
+    """With WebGL2 and NiiVue: loaded from the server alone, and a click moves all views."""
+    if bundle_path() is None:
+        pytest.skip("ipyniivue is not here: pip install 'cta_data[review]'")
+    with serving(study, "B3", niivue=True) as (client, _):
+        shown = Page(browser, f"http://127.0.0.1:{client.port}/?token={client.token}")
+        page = shown.page
+        shown.wait()
+        assert page.is_visible("#deep-button")
+        page.keyboard.press("v")
+        page.wait_for_selector("body[data-deep]")
+        page.wait_for_timeout(1000)
+        other = page.locator("#deep-views figure").nth(1)
+        before = other.screenshot()
+        assert other.screenshot() == before, "it stays where nobody moves it"
+        page.locator("#deep-views canvas").first.click(position={"x": 100, "y": 200})
+        page.wait_for_timeout(3000)
+        assert other.screenshot() != before
+        assert not [one for one in shown.errors if not one.startswith("niivue-")]
+        own = f"http://127.0.0.1:{client.port}/"
+        assert all(url.startswith((own, "data:")) for url in shown.requests)
+    shutil.rmtree(study.root / ".cta/review")

@@ -13,13 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 from helpers.command_line import run_cta
 from helpers.review_client import Client, serving, start_review
 from helpers.review_study import make_review_study
 from PIL import Image
 
 from cta_data.engine import Report
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.geometry.grid import Grid, same_grid
 from cta_data.review.journal import left_journals
+from cta_data.review.server import niivue
 from cta_data.review.sitting import Sitting, commit_sitting
 from cta_data.scoring.reread import UNBIASED
 from cta_data.study.study import Study
@@ -108,6 +112,38 @@ def test_every_kind_is_listed_and_drawn(served: tuple[Client, Sitting], kind: st
         place = f"plane=axial&x={x}&y={y}&z={z}&width=100&pixels=96&level=0.5&window=1"
         query = re.sub(rf"\b{name}=[^&]*", wrong, f"{place}&technique=MPRAGE")
         assert client.send(f"/slice/{item['id']}?{query}").status in (400, 404)
+
+
+def test_volumes_of_the_viewer_are_on_one_grid(
+    served: tuple[Client, Sitting], tmp_path: Path
+) -> None:
+    """Every technique and the masks: the same voxel is the same place in all views."""
+    client, _ = served
+    item = client.json(f"/api/item/{client.items('transfer')[0]['id']}")
+    grids = []
+    for technique in (*item["view"]["techniques"], "labels"):
+        answer = client.send(f"/volume/{item['id']}?technique={technique}")
+        (tmp_path / "volume.nii.gz").write_bytes(answer.read())
+        image = read_image(tmp_path / "volume.nii.gz")
+        grids.append(Grid.of(image))
+        assert sitk.GetArrayViewFromImage(image).any()
+    assert all(same_grid(grids[0], grid) for grid in grids)
+    assert client.send(f"/volume/{item['id']}?technique=X").status == 404
+
+
+def test_another_version_of_the_viewer_is_refused(
+    served: tuple[Client, Sitting], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its names are those of one file alone; without it, slices are shown."""
+    client, _ = served
+    (tmp_path / "widget.js").write_text("export default 1;")
+    for path, code in ((tmp_path / "widget.js", "another"), (None, "not installed")):
+        niivue.bundle.cache_clear()
+        monkeypatch.setattr(niivue, "bundle_path", lambda path=path: path)
+        answer = client.send("/static/niivue.js")
+        told = answer.read().decode()
+        assert answer.status == 409 and ("2.4.4" in told or code in told)
+    niivue.bundle.cache_clear()
 
 
 def test_worst_is_first_and_a_blinded_reader_is_told_nothing(

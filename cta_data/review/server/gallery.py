@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from cta_data.engine.sessions import DOSE, Upstream
 from cta_data.pipeline.session_images import require_files
 from cta_data.review.items import ReviewItem
 from cta_data.review.reading_room import ItemView, SessionReading, SessionRows, SliceAsked
+from cta_data.review.server.niivue import volume
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import fetch
@@ -86,6 +89,19 @@ class Gallery:
         view = self.view(item)
         key = (item.id, "", asked)
         return self._pictures.get(key, lambda: [vars(one) for one in view.outlines(asked)])
+
+    def volume(self, item: ReviewItem, technique: str) -> bytes:
+        """Return a technique, or the masks, on the grid of the frame as NIfTI.
+
+        Raises
+        ------
+        KeyError
+            The item is not shown on such a technique.
+        CtaError
+            Files cannot be fetched or read.
+        """
+        with TemporaryDirectory() as folder:
+            return volume(self.view(item), technique, Path(folder))
 
     def _content(self, item: ReviewItem) -> dict[str, Any]:
         view = self.view(item)

@@ -17,12 +17,14 @@ from cta_data.errors import CtaError
 from cta_data.review.items import ReviewItem, about_key
 from cta_data.review.reading_room import PLANES, SliceAsked
 from cta_data.review.server.gallery import Gallery
+from cta_data.review.server.niivue import bundle
 from cta_data.review.server.security import HEADERS, Access
 from cta_data.review.sitting import Sitting
 from cta_data.review.worklist import DECIDED, state_of
 
 STATIC = {
     "review.css": "text/css",
+    "deep.js": "text/javascript",
     "review.js": "text/javascript",
     "views.js": "text/javascript",
 }
@@ -203,6 +205,27 @@ class OutlineHandler(Guarded):
         """Answer with lines in pixels of the slice."""
         item, asked = self.item(name), asked_slice(self)
         self.answer(await self.drawn(lambda: self.room.gallery.outlines(item, asked)))
+
+
+class NiivueHandler(Guarded):
+    """The viewer in three dimensions, where it is installed."""
+
+    async def get(self) -> None:
+        """Answer with its module."""
+        content = await self.drawn(bundle)
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.finish(content)
+
+
+class VolumeHandler(Guarded):
+    """One technique, or the masks, as NIfTI on the grid of the frame."""
+
+    async def get(self, name: str) -> None:
+        """Answer with the file."""
+        item, technique = self.item(name), self.get_query_argument("technique")
+        content = await self.drawn(lambda: self.room.gallery.volume(item, technique))
+        self.set_header("Content-Type", "application/octet-stream")
+        self.finish(content)
 
 
 class DecideHandler(Guarded):

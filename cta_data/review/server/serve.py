@@ -23,12 +23,14 @@ from cta_data.review.server.handlers import (
     EndHandler,
     ItemHandler,
     ListHandler,
+    NiivueHandler,
     OutlineHandler,
     PageHandler,
     Room,
     SliceHandler,
     StaticHandler,
     UndoHandler,
+    VolumeHandler,
 )
 from cta_data.review.server.security import HOST, Access
 from cta_data.review.sitting import Sitting
@@ -106,10 +108,12 @@ def _application(room: Room) -> Application:
     return Application(
         [
             (r"/", PageHandler, shared),
-            (r"/static/([a-z.]+)", StaticHandler, shared),
             (r"/api/list", ListHandler, shared),
             (rf"/api/item/{_ID}", ItemHandler, shared),
             (rf"/slice/{_ID}", SliceHandler, shared),
+            (r"/static/niivue\.js", NiivueHandler, shared),
+            (r"/static/([a-z.]+)", StaticHandler, shared),
+            (rf"/volume/{_ID}", VolumeHandler, shared),
             (rf"/outlines/{_ID}", OutlineHandler, shared),
             (r"/api/decide", DecideHandler, shared),
             (r"/api/undo", UndoHandler, shared),

@@ -1,4 +1,5 @@
 // The list, what is known of an item, and decisions: each is on the disk when the server answers.
+import * as deep from "./deep.js";
 import { SHOWN_AT_FIRST, Views } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
@@ -188,6 +189,13 @@ function toggleList() {
   views.arrange();
 }
 
+async function toggleDeep() {
+  if (deep.isOpen()) { deep.close(); return; }
+  if ($("deep-button").hidden || !item?.view) return;
+  try { await deep.open(item, views.techniques, views.point); }
+  catch (error) { deep.close(); toast(`3-D is not available here (${error.message}): the slices show everything`, true); }
+}
+
 function setBox(id, apply) {
   $(id).checked = !$(id).checked;
   apply();
@@ -196,7 +204,7 @@ const outlines = () => { views.showOutlines = $("outlines").checked; views.drawO
 const cross = () => { views.showCross = $("crosshair").checked; views.draw(); };
 
 const KEYS = {
-  j: () => move(1), k: () => move(-1), u: undo, l: toggleList, c: () => $("note").focus(),
+  j: () => move(1), k: () => move(-1), u: undo, l: toggleList, v: toggleDeep, c: () => $("note").focus(),
   o: () => setBox("outlines", outlines), x: () => setBox("crosshair", cross),
   "+": () => views.zoom(1 / 1.3), "=": () => views.zoom(1 / 1.3), "-": () => views.zoom(1.3), "0": () => views.reset(), w: () => views.toggleWhole(),
   "[": () => views.goTo(views.stop - 1), "]": () => views.goTo(views.stop + 1), "?": () => $("help").showModal(),
@@ -208,6 +216,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.ctrlKey || event.metaKey) return;
+  if (deep.isOpen()) { if (event.key === "v" || event.key === "Escape") deep.close(); return; }
   const steps = { ArrowUp: 1, ArrowDown: -1 }[event.key];
   if (steps && event.target.type !== "range") { views.step(views.active, steps * (event.shiftKey ? 5 : 1)); event.preventDefault(); return; }
   const verdict = item?.verdicts[Number(event.key) - 1];
@@ -231,12 +240,15 @@ $("zoom-out").addEventListener("click", KEYS["-"]);
 $("whole").addEventListener("click", KEYS.w);
 $("reset").addEventListener("click", () => views.reset());
 $("help-button").addEventListener("click", KEYS["?"]);
+$("deep-button").addEventListener("click", toggleDeep);
+$("deep-close").addEventListener("click", deep.close);
 $("toggle-list").addEventListener("click", toggleList);
 
 const listed = await ask("/api/list").catch((error) => { toast(error.message, true); return null; });
 if (listed) {
   items = listed.items;
   $("study").textContent = listed.about.study;
+  $("deep-button").hidden = !(listed.about.niivue && deep.hasWebGL2());
   $("reading").textContent = listed.about.reading;
   document.title = `Review of ${listed.about.study}`;
   fill("filter-kind", [...new Set(items.map((one) => one.kind))], (kind) => KINDS[kind]);
