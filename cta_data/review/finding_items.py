@@ -43,12 +43,11 @@ def finding_items(
     others = [row for row in rows if row.status == FALSE] + _missed_once(rows)
     detected = sorted((r for r in rows if r.status == DETECTED), key=lambda r: _order(study, r))
     sample = detected[: max(LEAST_SAMPLE, len(others))]
-    weight = len(detected) / len(sample) if sample else 1.0
     models = sorted({row.model for row in rows})
     # A file has many findings, and the key of one that git-annex does not know takes its time.
     key_of = cache(lambda path: content_key(study.root / path) or "")
-    for row, weighs in [*((row, 1.0) for row in others), *((row, weight) for row in sample)]:
-        yield _item(study, row, models, weighs, key_of, blinded=blinded)
+    for row in [*others, *sample]:
+        yield _item(study, row, models, key_of, blinded=blinded)
 
 
 def sessions_by_case(study: Study) -> dict[str, SessionId]:
@@ -88,7 +87,6 @@ def _item(
     study: Study,
     row: LesionScoreRow,
     models: list[str],
-    weight: float,
     key_of: Callable[[str], str],
     *,
     blinded: bool,
@@ -122,9 +120,7 @@ def _item(
     urgency = volume / (volume + 500)
     number = digest([*map(str, about_key(about))])[:4]
     title = f"Finding {number} of {row.session}"
-    return ReviewItem(
-        about, title, tuple(facts), urgency, (stop,), tuple(masks), weight, row.status
-    )
+    return ReviewItem(about, title, tuple(facts), urgency, (stop,), tuple(masks), row.status)
 
 
 def _mask(study: Study, row: LesionScoreRow, name: str, *, predicted: bool) -> MaskSource:

@@ -87,8 +87,6 @@ class ReviewItem:
         The larger, the earlier in the list.
     stops, masks
         Where to look, and what is outlined.
-    weight
-        How many findings of its type it stands for; 1 unless it is from a sample.
     type
         Of a finding: `false`, `missed` or `detected`, which a blinded reader is not told.
     """
@@ -99,7 +97,6 @@ class ReviewItem:
     urgency: float
     stops: tuple[Stop, ...] = ()
     masks: tuple[MaskSource, ...] = ()
-    weight: float = 1.0
     type: str = ""
 
     @property
