@@ -45,7 +45,7 @@ table's key. Key columns and columns marked "always" always have a value; all ot
 Types and units are also in the metadata of the Arrow schema.
 
 From Python: `cta_data.open_study(path).table("<table>")` returns a typed DataFrame, and so does a
-method with the name of the table (except for `audits` and `clinical_links`). In the terminal:
+method with the name of the table (except for `clinical_links`). In the terminal:
 `cta-data query "select … from <table>"`. A table without a file is empty.
 
 """

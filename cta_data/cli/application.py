@@ -40,6 +40,7 @@ from cta_data.cli.predict import predict
 from cta_data.cli.query import query
 from cta_data.cli.rasterize import rasterize
 from cta_data.cli.report import report
+from cta_data.cli.review import review
 from cta_data.cli.score import score
 from cta_data.cli.status import status
 from cta_data.cli.steps import STEP_COMMANDS
@@ -55,9 +56,9 @@ from cta_data.versioning.tools import use_environment_tools
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
-COMMANDS += [report, pictures, accept, correct, agreement, consensus, follow_up, distribution]
-COMMANDS += [compare, rasterize, transfer_mask, score, evaluate, audit, trace, train, predict]
-COMMANDS += [experiment, withdraw, demo]
+COMMANDS += [report, pictures, review, accept, correct, agreement, consensus, follow_up]
+COMMANDS += [distribution, compare, rasterize, transfer_mask, score, evaluate, audit, trace]
+COMMANDS += [train, predict, experiment, withdraw, demo]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,
     "export": export,

@@ -11,8 +11,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Process": ("convert", "register", "transfer", "strip", "measure", "build"),
     "Train and evaluate": ("train", "predict", "evaluate", "experiment", "model"),
     "Review, describe and share": (
-        *("pictures", "accept", "correct", "edit", "agreement", "consensus", "follow-up"),
-        *("audit", "report", "query", "trace", "distribution", "export", "withdraw"),
+        *("pictures", "review", "accept", "correct", "edit", "agreement", "consensus"),
+        *("follow-up", "audit", "report", "query", "trace", "distribution", "export", "withdraw"),
     ),
     "Tools without a study": ("score", "compare", "rasterize", "transfer-mask"),
 }

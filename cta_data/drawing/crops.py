@@ -64,6 +64,14 @@ def outline_segments(inside: Mask) -> NDArray[np.float64]:
     return np.concatenate([upright, level]).astype(np.float64)
 
 
+def outline_lines(inside: Mask) -> list[NDArray[np.float64]]:
+    """Return the outline of a mask as long lines, each (n, 2) of points (x, y).
+
+    Coordinates are those of `outline_segments`.
+    """
+    return _joined(outline_segments(inside))
+
+
 def draw_crop(axes: Axes, crop: Crop, names: tuple[str, ...]) -> None:
     """Draw a crop with its outlines, a bar of 10 mm and its technique.
 
@@ -75,8 +83,7 @@ def draw_crop(axes: Axes, crop: Crop, names: tuple[str, ...]) -> None:
     show_grey(axes, crop.values)
     for outline in crop.outlines:
         number = names.index(outline.name)
-        segments = outline_segments(outline.inside)
-        line = LineCollection(_joined(segments), colors=COLOURS[number % len(COLOURS)])
+        line = LineCollection(outline_lines(outline.inside), colors=COLOURS[number % len(COLOURS)])
         line.set_linewidth(LINE_WIDTHS[number % len(LINE_WIDTHS)])
         line.set_linestyle(DASHES[number % len(DASHES)])
         axes.add_collection(line)

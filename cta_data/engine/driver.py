@@ -274,8 +274,8 @@ def _placed(study: Study, result: Result) -> Result:
         if result.outcome:
             staging = staging_folder(study.root, result.unit.id.key, result.unit.key)
             place(study.root, staging, result.outputs, stale)
-            decision = decision_about(study.tables, result.unit.id)
-            result = replace(result, record=decided(result.record, result.unit.key, decision))
+            decision = decision_about(study.tables, result.unit.id, result.unit.key)
+            result = replace(result, record=decided(result.record, decision))
         else:
             remove(study.root, stale)
     except OSError as error:

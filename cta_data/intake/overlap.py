@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from cta_data.engine.acceptance import REJECTED
+from cta_data.engine.acceptance import REJECTED, TRANSFER, decision_about
 from cta_data.engine.sessions import units_of
 from cta_data.intake.persons import (
     OtherCohort,
@@ -26,7 +26,7 @@ from cta_data.intake.withdrawn import WithdrawnCohort, read_withdrawn
 from cta_data.study.session_id import Patient
 from cta_data.study.sourcedata import ACCEPTED, Inventory
 from cta_data.study.study import Study
-from cta_data.study.tables import AcceptanceRow, ImageRow, UnitRow
+from cta_data.study.tables import DecisionRow, ImageRow, UnitRow
 from cta_data.study.unit_id import UnitId
 
 SHORTEST = 6
@@ -93,9 +93,11 @@ def rejected_subjects(study: Study) -> set[Patient]:
     units = study.tables.by_key(UnitRow)
     rejected = {
         row.session
-        for row in study.tables.rows(AcceptanceRow)
+        for row in study.tables.rows(DecisionRow)
+        if row.kind == TRANSFER and row.session
         for unit in (units.get(UnitId(row.step, row.session).key),)
-        if row.decision == REJECTED and unit and unit.key == row.unit_key
+        for decision in (decision_about(study.tables, unit.id, unit.key) if unit else None,)
+        if decision and decision.verdict == REJECTED
     }
     sessions: dict[Patient, set[bool]] = {}
     for unit in units_of(study, "convert"):

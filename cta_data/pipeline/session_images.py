@@ -81,6 +81,10 @@ class SessionImages:
                 return sitk.Transform(3, sitk.sitkIdentity)
         return self._chain.between(target=frame, source=technique)
 
+    def window(self, technique: str) -> tuple[float, float]:
+        """Return the values of a technique that are shown black and white: those of the brain."""
+        return self._windows[technique]
+
     def head(self, technique: str) -> sitk.Image:
         """Return where the head is: the brain, or what is brighter than the mean."""
         if technique in self.brains:

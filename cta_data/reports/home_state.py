@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cta_data.engine.acceptance import ACCEPTED, decision_about, is_held_back
+from cta_data.engine.acceptance import ACCEPTED, FINDING, decision_about, is_held_back
 from cta_data.engine.sessions import STEP_NAMES, units_of
 from cta_data.files import read_json_object
 from cta_data.pipeline import (
@@ -27,8 +27,8 @@ from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import (
     AnnotationRow,
-    AuditRow,
     CaseScoreRow,
+    DecisionRow,
     LesionScoreRow,
     ModelFoldRow,
     PredictionRow,
@@ -201,10 +201,7 @@ def _units_of_sessions(study: Study) -> dict[SessionId, list[UnitRow]]:
 
 def _waits(study: Study, row: UnitRow) -> bool:
     """Tell whether a result waits for a person, who said nothing of it yet."""
-    if not is_held_back(row):
-        return False
-    decision = decision_about(study.tables, row.id)
-    return decision is None or decision.unit_key != row.key
+    return is_held_back(row) and decision_about(study.tables, row.id, row.key) is None
 
 
 def _failed(row: UnitRow) -> bool:
@@ -225,9 +222,9 @@ def _decided(study: Study) -> Mapping[str, int]:
     """Count decisions of people that hold: they are about the result as it is."""
     counts: Counter[str] = Counter()
     for row in units_of(study, "register", "transfer"):
-        decision = decision_about(study.tables, row.id)
-        if decision and decision.unit_key == row.key:
-            counts["accepted" if decision.decision == ACCEPTED else "rejected"] += 1
+        decision = decision_about(study.tables, row.id, row.key)
+        if decision:
+            counts["accepted" if decision.verdict == ACCEPTED else "rejected"] += 1
     return counts
 
 
@@ -238,7 +235,8 @@ def _evaluations(study: Study) -> tuple[EvaluationState, ...]:
     false = Counter[str]()
     told = {
         (row.convention, row.test_set, row.model, row.case, row.predicted_lesion)
-        for row in study.tables.rows(AuditRow)
+        for row in study.tables.rows(DecisionRow)
+        if row.kind == FINDING and not row.reference_lesion
     }
     waiting = Counter[str]()
     for lesion in study.tables.rows(LesionScoreRow):

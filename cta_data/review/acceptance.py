@@ -9,8 +9,10 @@ from cta_data.engine import Selection
 from cta_data.engine.acceptance import (
     ACCEPTED,
     REJECTED,
+    TRANSFER,
     decision_about,
     decision_reason,
+    decisions_about,
     is_held_back,
 )
 from cta_data.engine.records import reason_columns
@@ -18,11 +20,12 @@ from cta_data.engine.sessions import selected_cohorts, units_of
 from cta_data.errors import ConfigurationError
 from cta_data.pipeline.housekeeping import keep_books
 from cta_data.reports.home import write_home
+from cta_data.review.numbering import numbered
 from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import AcceptanceRow, UnitRow
+from cta_data.study.tables import DecisionRow, UnitRow
 from cta_data.study.unit_id import UnitId
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.provenance import commit_run
@@ -83,8 +86,8 @@ def held_back(study: Study, selection: Selection) -> list[HeldBack]:
     for unit, row in _judged_units(study):
         if unit.cohort not in cohorts or not selection.takes(*unit.session.patient):
             continue
-        decision = decision_about(study.tables, unit)
-        if decision and decision.unit_key == row.key:
+        decision = decision_about(study.tables, unit, row.key)
+        if decision:
             told = decision.finding or "all checks are passed"
             found.append(HeldBack(unit, told, str(decision_reason(decision))))
         elif is_held_back(row):
@@ -171,9 +174,7 @@ def _chosen(study: Study, selection: Selection, verdict: ReviewDecision, step: s
     for unit, row in _judged_units(study):
         if unit.cohort not in cohorts or not selection.takes(*unit.session.patient):
             continue
-        decision = decision_about(study.tables, unit)
-        stands = decision is not None and decision.unit_key == row.key
-        wanted = is_held_back(row) or stands
+        wanted = is_held_back(row) or decision_about(study.tables, unit, row.key) is not None
         wanted |= verdict.decision == REJECTED and row.status == "ok"
         if wanted and step in ("", unit.step):
             # The later step replaces the earlier: it is what the session waits for now.
@@ -183,24 +184,59 @@ def _chosen(study: Study, selection: Selection, verdict: ReviewDecision, step: s
 
 def _write(study: Study, unit: UnitId, verdict: ReviewDecision) -> None:
     row = study.tables.by_key(UnitRow)[unit.key]
-    before = decision_about(study.tables, unit)
-    known = before is not None and before.unit_key == row.key
-    finding = before.finding if before and known else None
-    if not known and is_held_back(row):
-        finding = row.reason
-    decision = AcceptanceRow(
-        step=unit.step,
-        session=unit.session,
-        decision=verdict.decision,
-        author=verdict.author,
-        reason=verdict.reason,
-        decided_on=verdict.decided_on,
-        unit_key=row.key,
-        finding=finding,
+    decide_unit(
+        study,
+        DecisionRow(
+            kind=TRANSFER,
+            step=unit.step,
+            session=unit.session,
+            reader=verdict.author,
+            verdict=verdict.decision,
+            reason=verdict.reason,
+            decided_on=verdict.decided_on,
+            content_key=row.key,
+        ),
     )
-    study.tables.upsert([decision])
-    status = "ok" if verdict.decision == ACCEPTED else "impossible"
-    study.tables.upsert([replace(row, status=status, **reason_columns(decision_reason(decision)))])
+
+
+def decide_unit(study: Study, decision: DecisionRow) -> None:
+    """Write a decision about a registration or transfer, and what it makes of the unit's status.
+
+    A decision about an earlier result changes nothing but its own row.
+    """
+    unit = UnitId(decision.step, decision.session)
+    row = study.tables.by_key(UnitRow).get(unit.key)
+    if row is None or row.key != decision.content_key:
+        study.tables.upsert([numbered(study.tables, decision)])
+        return
+    finding = _finding(study, unit, row)
+    decision = replace(decision, finding=finding.reason, finding_code=finding.reason_code)
+    study.tables.upsert([numbered(study.tables, decision)])
+    counts = decision_about(study.tables, unit, row.key)
+    if counts is None:
+        status, why = ("impossible" if finding.reason else "ok"), finding
+        study.tables.upsert([replace(row, status=status, **vars(why))])
+        return
+    status = "ok" if counts.verdict == ACCEPTED else "impossible"
+    study.tables.upsert([replace(row, status=status, **reason_columns(decision_reason(counts)))])
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """What the checks found of a result, as the columns of `units` have it; empty if it passed."""
+
+    reason: str | None = None
+    reason_code: str | None = None
+    stopped_by: str | None = None
+
+
+def _finding(study: Study, unit: UnitId, row: UnitRow) -> _Finding:
+    """Return what the checks found, whether or not somebody has decided about it since."""
+    known = [one for one in decisions_about(study.tables, unit) if one.content_key == row.key]
+    if any(one.verdict in (ACCEPTED, REJECTED) for one in known):
+        first = min(known, key=lambda one: one.number)
+        return _Finding(first.finding, first.finding_code)
+    return _Finding(row.reason, row.reason_code) if is_held_back(row) else _Finding()
 
 
 def _judged_units(study: Study) -> list[tuple[UnitId, UnitRow]]:

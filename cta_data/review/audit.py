@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cta_data.engine.acceptance import FINDING
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.reports.home import write_home
+from cta_data.review.finding_items import sessions_by_case
+from cta_data.review.numbering import numbered
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
 from cta_data.scoring.mask_files import ENDINGS
@@ -17,7 +20,7 @@ from cta_data.study.layout import PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import AuditRow, CaseScoreRow, LesionScoreRow
+from cta_data.study.tables import CaseScoreRow, DecisionRow, LesionScoreRow
 from cta_data.versioning.datasets import require_identity
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
@@ -72,12 +75,14 @@ def evaluated_cases(study: Study, convention: str) -> pd.DataFrame:
 
 def valid_audits(study: Study, convention: str) -> pd.DataFrame:
     """Return the verdicts by a convention whose prediction is still the one that was looked at."""
-    rows = study.table("audits").query("convention == @convention")
+    rows = study.decisions().query("kind == @FINDING and convention == @convention")
+    rows = rows[(rows["reference_lesion"] == 0) & (rows["predicted_lesion"] > 0)]
     kept = [
-        row["prediction_key"] == prediction_key(study, row["model"], row["test_set"], row["case"])
+        row["content_key"] == prediction_key(study, row["model"], row["test_set"], row["case"])
         for row in rows.to_dict("records")
     ]
-    return rows.loc[kept].astype({"predicted_lesion": "int64"})
+    valid = rows.loc[kept].rename(columns={"reason": "note"})
+    return valid.astype({"predicted_lesion": "int64"})
 
 
 def judge(
@@ -89,7 +94,7 @@ def judge(
     *,
     commit: bool = True,
 ) -> bool:
-    """Write a verdict into the table `audits` and commit it; tell whether there is such a lesion.
+    """Write a verdict into `decisions` and commit it; tell whether there is such a lesion.
 
     A reader's later verdict replaces that reader's earlier one, and nobody else's. It is about one
     mask: its key is known from git, whether or not its content is here.
@@ -124,9 +129,19 @@ def judge(
         key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
         if key is None:
             raise DataRefused("prediction_not_in_study", where=lesion.name)
-        about = {**vars(lesion), **vars(reading)}
-        row = AuditRow(**about, prediction_key=key, convention=convention)
-        study.tables.upsert([row])
+        row = DecisionRow(
+            kind=FINDING,
+            session=sessions_by_case(study).get(lesion.case),
+            convention=convention,
+            **vars(lesion),
+            verdict=reading.verdict,
+            reader=reading.reader,
+            decided_on=reading.decided_on,
+            reason=reading.note or None,
+            content_key=key,
+            blinded=False,
+        )
+        study.tables.upsert([numbered(study.tables, row)])
         study.tables.flush()
         write_home(study)
         if commit:

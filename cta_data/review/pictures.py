@@ -39,7 +39,7 @@ from cta_data.versioning.provenance import commit_of
 
 MADE_FROM = tuple(
     layout.table(name)
-    for name in ("images", "transforms", "variants", "transfer_checks", "lesions", "acceptances")
+    for name in ("images", "transforms", "variants", "transfer_checks", "lesions", "decisions")
 )
 """The commit that last changed any of these stands on the page."""
 IGNORE_ALL = "# Made by `cta-data pictures`; pictures of patients are not committed.\n*\n"
@@ -194,9 +194,11 @@ def _state(upstream: Upstream, session: SessionId, *, is_failed: bool, has_varia
     held = False
     for step in JUDGED:
         row = upstream.unit(step, session)
-        decision = decision_about(upstream.study.tables, UnitId(step, session))
-        if row and decision and decision.unit_key == row.key:
-            decided.append(decision.decision)
+        decision = decision_about(
+            upstream.study.tables, UnitId(step, session), row.key if row else None
+        )
+        if decision:
+            decided.append(decision.verdict)
         elif row and is_held_back(row):
             held = True
     if held:
@@ -212,9 +214,11 @@ def _decisions(upstream: Upstream, session: SessionId) -> list[str]:
     """Return what people decided about the registration and the transfer of a session."""
     told = []
     for step in JUDGED:
-        decision = decision_about(upstream.study.tables, UnitId(step, session))
         row = upstream.unit(step, session)
-        if decision and row and decision.unit_key == row.key:
+        decision = decision_about(
+            upstream.study.tables, UnitId(step, session), row.key if row else None
+        )
+        if decision:
             found = f", where {decision.finding}" if decision.finding else ""
             told.append(f"{step} {decision_reason(decision)}{found}")
     return told

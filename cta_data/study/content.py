@@ -44,9 +44,9 @@ class StudyContent:
         """One row per lesion and grid: changes by the transfer, and the result of its checks."""
         return self.table("transfer_checks")
 
-    def acceptances(self) -> pd.DataFrame:
-        """One row per decision of a person about a registration or a transfer."""
-        return self.table("acceptances")
+    def decisions(self) -> pd.DataFrame:
+        """One row per decision of a reader about a transfer, a finding or an annotation."""
+        return self.table("decisions")
 
     def lesions(self) -> pd.DataFrame:
         """One row per lesion and grid: volumes in mm3 and cm3, centroid in RAS mm."""

@@ -199,8 +199,8 @@ def test_a_person_can_accept_withdraw_and_nobody_decides_without_a_reason(
     words = ("--subject", label, "--author", "A. Reader", "--date", "2026-03-01")
     done = cta("accept", *words, "--reason", "cut lesion is tiny", study=study)
     assert done.code == 0 and "accepted by A. Reader on 2026-03-01" in done.out
-    (row,) = Study(study).acceptances().to_dict("records")
-    assert (row["decision"], row["step"], row["subject"]) == ("accepted", "transfer", label)
+    (row,) = Study(study).decisions().to_dict("records")
+    assert (row["verdict"], row["step"], row["subject"]) == ("accepted", "transfer", label)
     assert row["finding"].startswith("on hold: lesion")
     again = cta("measure", "--subject", label, study=study)
     assert again.code == 0, again.text

@@ -49,7 +49,7 @@ def test_verdicts_are_recorded_and_change_what_is_shown(cta: Cta, study: Path) -
     [case] = told["cases"]
     assert (case["tp"], case["tp_audited"], case["fp_audited"]) == (1, 2, 1)
     assert "favour" in told["bias"] and "favour" in cta("audit", study=study).out
-    [row] = Study(study).table("audits").to_dict("records")
+    [row] = Study(study).decisions().to_dict("records")
     assert (row["reader"], row["decided_on"]) == ("A. Reader", "2026-03-01")
     log = subprocess.run(
         ["git", "log", "-1", "--format=%s"], cwd=study, capture_output=True, text=True, check=True
@@ -76,7 +76,7 @@ def test_a_second_reader_has_a_verdict_of_their_own(cta: Cta, study: Path) -> No
     assert cta(*words, "--reader", "B", "--verdict", "metastasis", study=study).code == 0
     told = json.loads(cta("audit", "--no-page", "--json", study=study).out)
     assert [row["verdict"] for row in told["false_positives"]] == [None, "metastasis"]
-    assert len(Study(study).table("audits")) == 2
+    assert len(Study(study).decisions()) == 2
 
 
 def test_the_page_lists_all_false_positives(cta: Cta, study: Path) -> None:

@@ -96,9 +96,9 @@ def test_a_verdict_in_a_clone_names_the_mask(
     """The key of the mask is known although no prediction was fetched, and the verdict holds."""
     clone = clone_of(study, tmp_path / "clone")
     assert cta(*verdict, "--reader", "B", "--verdict", "vessel", study=clone).code == 0
-    [row] = Study(clone).table("audits").query("reader == 'B'").to_dict("records")
+    [row] = Study(clone).decisions().query("reader == 'B'").to_dict("records")
     mask = study / "evaluation/predictions/A" / verdict[6] / f"{verdict[1]}.nii.gz"
-    assert row["prediction_key"] == mask.readlink().name
+    assert row["content_key"] == mask.readlink().name
 
 
 def test_every_record_can_be_run_again_in_a_clone(

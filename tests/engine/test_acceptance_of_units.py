@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from cta_data.engine.acceptance import decided, is_held_back
+from cta_data.engine.acceptance import decided, decision_about, is_held_back
 from cta_data.engine.records import Record
 from cta_data.engine.units import UnitId
 from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
-from cta_data.study.tables import AcceptanceRow, UnitRow
+from cta_data.study.tables import DecisionRow, Tables, UnitRow
 
 UNIT = UnitId("transfer", SessionId("own", "001", "1"))
 
 BECAUSE = Reason("on_hold", findings=("the text is doubtful",))
 
 
-def decision(what: str, key: str = "k") -> AcceptanceRow:
-    return AcceptanceRow(
+def decision(what: str, key: str = "k") -> DecisionRow:
+    return DecisionRow(
+        kind="transfer",
         step=UNIT.step,
         session=UNIT.session,
-        decision=what,
-        author="A. Reader",
+        verdict=what,
+        reader="A. Reader",
         reason="looked at",
         decided_on="2026-03-01",
-        unit_key=key,
+        content_key=key,
     )
 
 
@@ -41,7 +45,7 @@ def decision(what: str, key: str = "k") -> AcceptanceRow:
 def test_a_decision_turns_what_it_is_about(status: str, what: str, becomes: str) -> None:
     """Held back becomes ok, passed becomes held back; an error stays an error."""
     record = Record(UNIT, status, BECAUSE)  # type: ignore[arg-type]
-    after = decided(record, "k", decision(what))
+    after = decided(record, decision(what))
     assert after.status == becomes
     changed = status != becomes
     assert (after.reason != BECAUSE) == changed
@@ -51,11 +55,25 @@ def test_a_decision_turns_what_it_is_about(status: str, what: str, becomes: str)
         assert after.reason.values == told
 
 
-def test_a_decision_about_another_result_is_none() -> None:
+def test_a_decision_about_another_result_is_none(tmp_path: Path) -> None:
     """The key differs: the record stays as it is, as it does without any decision."""
+    tables = Tables(tmp_path)
+    tables.upsert([decision("accepted")])
+    assert decision_about(tables, UNIT, "other") is None
+    assert decision_about(tables, UNIT, "k") == decision("accepted")
     record = Record(UNIT, "impossible", BECAUSE)
-    assert decided(record, "other", decision("accepted")) is record
-    assert decided(record, "k", None) is record
+    assert decided(record, None) is record
+
+
+def test_the_last_that_accepts_or_rejects_counts(tmp_path: Path) -> None:
+    """Of several readers; who is uncertain changes nothing."""
+    tables = Tables(tmp_path)
+    for number, (reader, what) in enumerate(
+        [("R1", "rejected"), ("R2", "accepted"), ("R3", "uncertain")]
+    ):
+        tables.upsert([replace(decision(what), reader=reader, number=number)])
+    counts = decision_about(tables, UNIT, "k")
+    assert counts is not None and (counts.reader, counts.verdict) == ("R2", "accepted")
 
 
 def test_held_back_is_what_has_a_result_that_may_not_be_used() -> None:

@@ -17,7 +17,7 @@ from cta_data.reports.home_state import state_of
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import AcceptanceRow, ModelFoldRow, UnitRow
+from cta_data.study.tables import DecisionRow, ModelFoldRow, UnitRow
 from cta_data.versioning.git_settings import run_git
 
 
@@ -61,14 +61,15 @@ def test_counts_are_those_of_the_tables(study: Study) -> None:
 def test_what_a_person_decided_no_longer_waits(study: Study) -> None:
     """A rejection is a decision too; it holds for the result that it is about alone."""
     assert "cta-data pictures" in commands(study)
-    decision = AcceptanceRow(
+    decision = DecisionRow(
+        kind="transfer",
         step="register",
         session=SessionId("internal", "3", "1"),
-        decision="rejected",
-        author="A. Reader",
+        verdict="rejected",
+        reader="A. Reader",
         reason="shifted",
         decided_on="2026-01-01",
-        unit_key="k1",
+        content_key="k1",
     )
     study.tables.upsert([decision])
     state = state_of(study)

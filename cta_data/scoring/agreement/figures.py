@@ -102,6 +102,29 @@ def _kappa(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return _ratio((a + d) * n - by_chance, n * n - by_chance)
 
 
+def kappa_of_categories(table: NDArray[np.float64], resampling: Resampling) -> Interval:
+    """Return Cohen's κ of two readers who sorted the same items into categories, unweighted.
+
+    κ = (o − e) / (1 − e), with the observed agreement o = Σᵢ nᵢᵢ / n and the agreement by chance
+    e = Σᵢ nᵢ. n.ᵢ / n². NaN where e is 1: both readers gave all items one and the same category.
+
+    Parameters
+    ----------
+    table
+        (n patients, k²): counts of items, by category of the first reader and then of the second.
+    """
+    return _of_sums(table, _kappa_of_categories, resampling)
+
+
+def _kappa_of_categories(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    k = math.isqrt(sums.shape[-1])
+    counts = sums.reshape(*sums.shape[:-1], k, k)
+    n = counts.sum(axis=(-2, -1))
+    equal = np.trace(counts, axis1=-2, axis2=-1)
+    by_chance = (counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1)
+    return _ratio(equal * n - by_chance, n * n - by_chance)
+
+
 def volume_differences(
     first_mm3: Sequence[float],
     second_mm3: Sequence[float],

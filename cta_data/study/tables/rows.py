@@ -220,37 +220,33 @@ class TransferCheckRow(TableRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptanceRow(TableRow):
-    """One decision of a person about a step of a subject-session."""
+class DecisionRow(TableRow):
+    """What one reader decided about one transfer, finding or disagreement of two annotations."""
 
-    TABLE: ClassVar[str] = "acceptances"
+    TABLE: ClassVar[str] = "decisions"
 
-    step: str
-    session: SessionId
-    decision: str
-    author: str
-    reason: str
-    decided_on: str
-    unit_key: str
-    finding: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow(TableRow):
-    """What one reader made of one false positive."""
-
-    TABLE: ClassVar[str] = "audits"
-
-    convention: str
-    test_set: str
-    model: str
-    case: str
-    predicted_lesion: int
-    verdict: str
+    kind: str
+    step: str = ""
+    session: SessionId | None = None
+    first_annotation: str = ""
+    second_annotation: str = ""
+    first_lesion: int = 0
+    second_lesion: int = 0
+    convention: str = ""
+    test_set: str = ""
+    model: str = ""
+    case: str = ""
+    reference_lesion: int = 0
+    predicted_lesion: int = 0
     reader: str
+    verdict: str
+    reason: str | None = None
     decided_on: str
-    note: str | None = None
-    prediction_key: str
+    number: int = 0
+    content_key: str
+    finding: str | None = None
+    finding_code: str | None = None
+    blinded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,8 +387,7 @@ ROW_TYPES: tuple[type[TableRow], ...] = (
     TransformRow,
     VariantRow,
     TransferCheckRow,
-    AcceptanceRow,
-    AuditRow,
+    DecisionRow,
     MeasuredLesionRow,
     LesionLinkRow,
     LesionChangeRow,

@@ -1,0 +1,141 @@
+"""The command `review`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from typer import Option
+
+from cta_data.cli.bundles import Takes
+from cta_data.cli.options import (
+    ConventionOption,
+    Execution,
+    Output,
+    StudySelection,
+    day_of,
+)
+from cta_data.cli.runner import recorded
+from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
+from cta_data.terminal.output import print_errors, print_lines, table_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cta_data.review.decision_agreement import KindAgreement
+    from cta_data.review.reread_scores import RereadScores
+    from cta_data.review.sitting import Committed
+
+
+def review(
+    context: typer.Context,
+    selection: StudySelection,
+    output: Annotated[Output, Takes("overwrite", "as_json")],
+    execution: Annotated[Execution, Takes("replay")],
+    of: Annotated[
+        Literal["", "transfers", "findings", "annotations"],
+        Option(help="transfers, findings or annotations; all without it."),
+    ] = "",
+    reader: Annotated[str, Option(help="Code of who decides, such as R1; never a name.")] = "",
+    unblinded: Annotated[
+        bool, Option("--unblinded", help="Findings: show model, reference and type.")
+    ] = False,
+    convention: ConventionOption = "article",
+    no_open: Annotated[bool, Option("--no-open", help="Do not open the browser.")] = False,
+    port: Annotated[
+        int, Option(min=0, max=65535, help="Port on 127.0.0.1; a free one without it.")
+    ] = 0,
+    export: Annotated[
+        Path | None, Option("--export", help="Write one HTML page to be filled in elsewhere.")
+    ] = None,
+    import_: Annotated[
+        Path | None, Option("--import", help="Take decisions.json of such a page.")
+    ] = None,
+    agreement: Annotated[
+        bool, Option("--agreement", help="Compare the decisions of readers.")
+    ] = False,
+    scores: Annotated[
+        bool, Option("--scores", help="Scores with what readers said of findings.")
+    ] = False,
+) -> int:
+    """Look at transfers, findings and annotations in the browser, and decide."""
+    from cta_data.review.commands import (
+        agree,
+        corrected,
+        export_page,
+        import_file,
+        require_one_mode,
+        sit,
+    )
+    from cta_data.review.worklist import Asked
+    from cta_data.scoring import convention_named
+
+    if execution.replay:
+        print_errors("what people decided is not decided again: nothing is changed")
+        return EXIT_OK
+    require_one_mode(export, import_, agreement, scores)
+    study = selection.open()
+    rules = convention_named(convention).name
+    asked = Asked(selection.selected(), of, rules, not unblinded)
+    command = recorded(context)
+    if agreement:
+        return _compared(agree(study, asked), output)
+    if scores:
+        return _rescored(corrected(study, asked), output)
+    if import_:
+        done = import_file(study, import_, command)
+        print_errors(*(f"refused: {one}" for one in done.refused))
+        return _saved(done.committed, output, failed=bool(done.refused))
+    if export:
+        count = export_page(study, asked, export, reader, output.note, overwrite=output.overwrite)
+        print_lines([f"Written: {export}: {count} items"] if count else [])
+        return EXIT_OK if count else EXIT_NOTHING
+    done_by = sit(
+        study,
+        asked,
+        reader,
+        day_of(""),
+        command,
+        ready=lambda address: print_lines([f"Review: {address}", "Ctrl-C ends and saves."]),
+        note=output.note,
+        opens=not no_open,
+        port=port,
+    )
+    return EXIT_NOTHING if done_by is None else _saved(done_by, output)
+
+
+def _saved(done: Committed, output: Output, *, failed: bool = False) -> int:
+    output.show(
+        lambda: {"decisions": done.decisions, "void": list(done.void)},
+        [f"{done.decisions} decisions saved in the study"],
+    )
+    print_errors(*(f"void, since it changed meanwhile: {one}" for one in done.void))
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _compared(kinds: list[KindAgreement], output: Output) -> int:
+    output.show(lambda: [one.as_dict() for one in kinds], _lines(kinds))
+    if not kinds:
+        print_errors("no two readers have decided about the same yet")
+        return EXIT_NOTHING
+    return EXIT_OK
+
+
+def _rescored(found: list[RereadScores], output: Output) -> int:
+    names = ("test set", "model", "read", "PPV", "corrected", "sensitivity", "corrected", "basis")
+    table = table_of(*names, rows=(one.cells() for one in found))
+    output.show(lambda: [one.as_dict() for one in found], [table] if found else [])
+    if not found:
+        print_errors("no finding of this evaluation has been read yet")
+        return EXIT_NOTHING
+    return EXIT_OK
+
+
+def _lines(kinds: list[KindAgreement]) -> Iterator[str | Table]:
+    names = ("kind", "readers", "items", "agree", "Cohen’s κ", "95 % CI")
+    if kinds:
+        yield table_of(*names, rows=(one.cells() for one in kinds))
+    for one in kinds:
+        yield from (f"discuss: {told}" for told in one.to_discuss)

@@ -1,0 +1,146 @@
+"""What `cta-data review` does: a sitting, a page for elsewhere, its decisions, agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cta_data.destinations import require_file_place
+from cta_data.errors import ConfigurationError
+from cta_data.files import write_text
+from cta_data.review.decision_agreement import KindAgreement, agreement_of
+from cta_data.review.export_page import export_html, exported_items
+from cta_data.review.import_decisions import checked_decisions
+from cta_data.review.reread_scores import RereadScores, reread_scores
+from cta_data.review.sitting import (
+    Committed,
+    Sitting,
+    commit_decisions,
+    commit_left,
+    commit_sitting,
+    require_reader,
+)
+from cta_data.review.worklist import Asked, worklist
+from cta_data.study.study import Study
+from cta_data.versioning.datasets import require_identity
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import: decisions that are in the study, and those that were refused."""
+
+    committed: Committed
+    refused: tuple[str, ...]
+
+
+def require_one_mode(*given: object) -> None:
+    """Refuse options that exclude each other.
+
+    Raises
+    ------
+    ConfigurationError
+        More than one of them is given.
+    """
+    if sum(map(bool, given)) > 1:
+        raise ConfigurationError("review_mode_several")
+
+
+def sit(
+    study: Study,
+    asked: Asked,
+    reader: str,
+    day: str,
+    command: Sequence[str],
+    *,
+    ready: Callable[[str], None],
+    note: Callable[[str], None],
+    opens: bool,
+    port: int,
+) -> Committed | None:
+    """Serve the page until the reader ends; save what was decided in one commit.
+
+    What a crashed sitting left is saved first.
+
+    Returns
+    -------
+    Committed or None
+        None where there is nothing to look at.
+
+    Raises
+    ------
+    ConfigurationError
+        The reader has no code, or the study has no such cohort or evaluation.
+    CtaError
+        Another command works on the study, or the commit failed: the journal stays.
+    """
+    from cta_data.review.server.niivue import bundle_path
+    from cta_data.review.server.serve import serve
+
+    require_reader(reader)
+    require_identity(study.root)
+    for who, done in commit_left(study, command).items():
+        note(f"saved {done.decisions} decisions of {who}, whose last sitting did not end in order")
+    listed = worklist(study, asked)
+    if not listed.items:
+        note("there is nothing to review: `cta-data transfer`, `evaluate` or `agreement` first")
+        return None
+    sitting = Sitting(study, listed, reader, day)
+    blinded = "blinded" if asked.blinded else "unblinded"
+    about = {
+        "study": study.root.resolve().name,
+        "reading": f"Reader {reader}, findings {blinded}",
+        "niivue": bundle_path() is not None,
+    }
+    serve(study, sitting, about, ready, opens=opens, port=port)
+    return commit_sitting(study, sitting.journal, command)
+
+
+def export_page(
+    study: Study,
+    asked: Asked,
+    out: Path,
+    reader: str,
+    note: Callable[[str], None],
+    *,
+    overwrite: bool = False,
+) -> int:
+    """Write the page that is filled in elsewhere; return how many items it has.
+
+    Raises
+    ------
+    ConfigurationError
+        The reader's code is none, or nothing can be written there.
+    """
+    if reader:
+        require_reader(reader)
+    require_file_place(out, [], overwrite=overwrite)
+    listed = worklist(study, asked)
+    if listed.items:
+        items = exported_items(study, listed, note)
+        write_text(export_html(study, asked, items, reader), out)
+    else:
+        note("there is nothing to review")
+    return len(listed.items)
+
+
+def import_file(study: Study, file: Path, command: Sequence[str]) -> Imported:
+    """Take the decisions of a page that was filled in elsewhere, and commit them.
+
+    Raises
+    ------
+    CtaError
+        The file holds no decisions, or those of another study.
+    """
+    decisions, refused = checked_decisions(study, file)
+    return Imported(commit_decisions(study, decisions, command), tuple(refused))
+
+
+def agree(study: Study, asked: Asked) -> list[KindAgreement]:
+    """Compare the valid decisions of readers about the same."""
+    return agreement_of(study, asked)
+
+
+def corrected(study: Study, asked: Asked) -> list[RereadScores]:
+    """Return the scores of models with what readers said of their findings."""
+    return reread_scores(study, asked)

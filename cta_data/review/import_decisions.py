@@ -1,0 +1,67 @@
+"""Decisions that were made on a page elsewhere: each is checked against what the study holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cta_data.errors import CtaError
+from cta_data.files import read_json_object
+from cta_data.review.items import ReviewItem
+from cta_data.review.sitting import NOTE_LENGTH, require_reader
+from cta_data.review.worklist import Asked, worklist
+from cta_data.study.study import Study
+from cta_data.study.tables import DecisionRow
+
+FORMAT, VERSION = "cta_data decisions", 1
+
+
+def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list[str]]:
+    """Return the decisions of a file, and why others are refused: what they are about changed.
+
+    Raises
+    ------
+    CtaError
+        The file holds no decisions, or those of another study.
+    """
+    content = read_json_object(file)
+    try:
+        if content["format"] != FORMAT or content["version"] != VERSION:
+            raise ValueError(f"it is no {FORMAT!r} of version {VERSION}")
+        if content["study"] != study.identifier:
+            raise CtaError("review_of_another_study", where=str(file))
+        asked = Asked(convention=_text(content, "convention"), blinded=bool(content["blinded"]))
+        reader = require_reader(_text(content, "reader"))
+        listed = worklist(study, asked).by_id
+        taken: list[DecisionRow] = []
+        refused: list[str] = []
+        for one in content["decisions"]:
+            item = listed.get(_text(one, "id"))
+            if item is None:
+                refused.append(f"{one['id']}: it is not in the study any more")
+            elif item.about.content_key != _text(one, "content_key"):
+                refused.append(f"{item.title}: it has changed since the page was made")
+            else:
+                taken.append(_decision(item, reader, one))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CtaError("review_file_invalid", where=str(file), error=repr(error)) from error
+    return taken, refused
+
+
+def _decision(item: ReviewItem, reader: str, one: Mapping[str, Any]) -> DecisionRow:
+    verdict, day = _text(one, "verdict"), _text(one, "decided_on")
+    if verdict not in item.verdicts:
+        raise ValueError(f"unknown verdict {verdict!r}")
+    note = _text(one, "note").strip()[:NOTE_LENGTH] or None
+    day = date.fromisoformat(day).isoformat()
+    return replace(item.about, reader=reader, verdict=verdict, reason=note, decided_on=day)
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}")
+    return value

@@ -1,0 +1,320 @@
+"""`cta-data review`: the server over HTTP, decisions in the study, pages for elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+from helpers.command_line import run_cta
+from helpers.review_client import Client, serving, start_review
+from helpers.review_study import make_review_study
+from PIL import Image
+
+from cta_data.engine import Report
+from cta_data.formats.nifti.image import read_image
+from cta_data.imaging.geometry.grid import Grid, same_grid
+from cta_data.review.journal import left_journals
+from cta_data.review.server import niivue
+from cta_data.review.sitting import Sitting, commit_sitting
+from cta_data.scoring.reread import UNBIASED
+from cta_data.study.study import Study
+from cta_data.study.tables import UnitRow
+
+pytestmark = pytest.mark.slow
+KINDS = ("transfer", "annotation", "finding")
+
+
+@pytest.fixture(scope="module")
+def study(built: tuple[Study, Report], tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return make_review_study(built[0].root, tmp_path_factory.mktemp("review") / "study")
+
+
+@pytest.fixture(scope="module")
+def served(study: Study) -> Iterator[tuple[Client, Sitting]]:
+    with serving(study, "Reader-1") as served:
+        yield served
+
+
+def test_wrong_token_host_or_origin_is_refused(served: tuple[Client, Sitting]) -> None:
+    """Every address of the server, also those that do not exist, answers 403 and nothing else."""
+    client, _ = served
+    item = client.items()[0]["id"]
+    stranger = Client(client.port, "wrong")
+    own = f"http://127.0.0.1:{client.port}"
+    where = "plane=axial&x=0&y=0&z=0&width=220&pixels=64&level=0.5&window=1&technique=MPRAGE"
+    paths = ["/", "/api/list", f"/api/item/{item}", f"/slice/{item}?{where}", "/static/review.js"]
+    paths += [f"/outlines/{item}?{where}", "/nothing", "/study.toml", "/?token=wrong"]
+    for path in paths:
+        refused = stranger.send(path)
+        assert refused.status == 403, path
+        body = refused.read()
+        assert b"sub-" not in body and b"script" not in body
+        assert "default-src 'none'" in refused.headers["Content-Security-Policy"]
+        for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+            assert client.send(path, **headers).status == 403, path
+    said = {"id": item, "verdict": "uncertain", "note": ""}
+    for path in ("/api/decide", "/api/undo", "/api/end"):
+        assert stranger.send(path, said).status == 403
+        assert client.send(path, said, Origin="http://evil.example").status == 403
+        assert client.send(path, said, Origin="").status == 403
+        assert client.send(path, said, Origin=own, Host="localhost").status == 403
+    assert all(one["state"] == "open" for one in client.items())
+
+
+def test_images_are_served_by_id_alone(served: tuple[Client, Sitting]) -> None:
+    """No path leads to a file, whatever is in it; nothing may stay in the browser's cache."""
+    client, _ = served
+    for path in (
+        *(
+            "/study.toml",
+            "/static/../serve.py",
+            "/static/..%2fserve.py",
+            "/manifests/units.parquet",
+        ),
+        *("/static/export.html/", "/api/item/../../study.toml", "/slice/..%2f..%2fstudy.toml"),
+        *("//etc/passwd", "/api/item/0123456789abcdef"),
+    ):
+        answer = client.send(path)
+        assert answer.status == 404, path
+        assert len(answer.read()) < 200
+    assert client.send("/").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_listed_and_drawn(served: tuple[Client, Sitting], kind: str) -> None:
+    """A slice of each technique in three planes shows something, with outlines at the place."""
+    client, _ = served
+    item = client.json(f"/api/item/{client.items(kind)[0]['id']}")
+    view = item["view"]
+    assert {"MPRAGE", "SPACE"} <= set(view["techniques"]) and view["left_out"] == {}
+    x, y, z = view["stops"][0]["point"]
+    seen = []
+    for plane in ("axial", "coronal", "sagittal"):
+        place = f"plane={plane}&x={x}&y={y}&z={z}&width=100&pixels=96&level=0.5&window=1"
+        for technique in view["techniques"]:
+            answer = client.send(f"/slice/{item['id']}?{place}&technique={technique}")
+            assert answer.headers["Content-Type"] == "image/png"
+            image = Image.open(io.BytesIO(answer.read()))
+            assert image.size == (96, 96)
+        seen += client.json(f"/outlines/{item['id']}?{place}")
+    assert seen and all(one["lines"] for one in seen)
+    for wrong in ("plane=oblique", "x=nan", "width=1e9", "pixels=100000", "technique=X", "z=a"):
+        name = wrong.split("=")[0]
+        place = f"plane=axial&x={x}&y={y}&z={z}&width=100&pixels=96&level=0.5&window=1"
+        query = re.sub(rf"\b{name}=[^&]*", wrong, f"{place}&technique=MPRAGE")
+        assert client.send(f"/slice/{item['id']}?{query}").status in (400, 404)
+
+
+def test_volumes_of_the_viewer_are_on_one_grid(
+    served: tuple[Client, Sitting], tmp_path: Path
+) -> None:
+    """Every technique and the masks: the same voxel is the same place in all views."""
+    client, _ = served
+    item = client.json(f"/api/item/{client.items('transfer')[0]['id']}")
+    grids = []
+    for technique in (*item["view"]["techniques"], "labels"):
+        answer = client.send(f"/volume/{item['id']}?technique={technique}")
+        (tmp_path / "volume.nii.gz").write_bytes(answer.read())
+        image = read_image(tmp_path / "volume.nii.gz")
+        grids.append(Grid.of(image))
+        assert sitk.GetArrayViewFromImage(image).any()
+    assert all(same_grid(grids[0], grid) for grid in grids)
+    assert client.send(f"/volume/{item['id']}?technique=X").status == 404
+
+
+def test_another_version_of_the_viewer_is_refused(
+    served: tuple[Client, Sitting], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its names are those of one file alone; without it, slices are shown."""
+    client, _ = served
+    (tmp_path / "widget.js").write_text("export default 1;")
+    for path, code in ((tmp_path / "widget.js", "another"), (None, "not installed")):
+        niivue.bundle.cache_clear()
+        monkeypatch.setattr(niivue, "bundle_path", lambda path=path: path)
+        answer = client.send("/static/niivue.js")
+        told = answer.read().decode()
+        assert answer.status == 409 and ("2.4.4" in told or code in told)
+    niivue.bundle.cache_clear()
+
+
+def test_worst_is_first_and_a_blinded_reader_is_told_nothing(
+    served: tuple[Client, Sitting],
+) -> None:
+    """What is on hold leads; of a finding neither model, nor reference, nor type is sent."""
+    client, sitting = served
+    assert client.items()[0]["kind"] == "transfer"
+    found = [item for item in sitting.listed.items if item.kind == "finding"]
+    assert {item.type for item in found} == {"false", "missed", "detected"}
+    shown = []
+    for one in client.items("finding"):
+        item = client.json(f"/api/item/{one['id']}")
+        assert item["masks"] == ["finding"]
+        text = json.dumps([one, item])
+        assert not re.search(r"reference|model|EXT|false pos|missed|detected", text)
+        shown.append([name for name, _ in item["facts"]])
+    assert all(names == ["Volume"] for names in shown)
+
+
+def test_decisions_can_be_changed_and_taken_back(served: tuple[Client, Sitting]) -> None:
+    """Each kind with its verdicts alone; undo brings back what was said before."""
+    client, sitting = served
+    for kind in KINDS:
+        item = client.json(f"/api/item/{client.items(kind)[0]['id']}")
+        for number, verdict in enumerate(item["verdicts"]):
+            said = {"id": item["id"], "verdict": verdict, "note": f"note {number}"}
+            assert client.json("/api/decide", said)["verdict"] == verdict
+        again = client.json(f"/api/item/{item['id']}")
+        assert again["decision"]["note"] == f"note {len(item['verdicts']) - 1}"
+        for verdict in reversed(item["verdicts"][:-1]):
+            assert client.json("/api/undo", {})["verdict"] == verdict
+        assert client.json("/api/undo", {}) == {"id": item["id"], "state": "open", "verdict": ""}
+    assert client.json("/api/undo", {}) == {"id": ""}
+    item = client.items("transfer")[0]["id"]
+    for wrong in ({"id": item, "verdict": "vessel"}, {"id": item}, {"verdict": "accepted"}, [1]):
+        assert client.send("/api/decide", wrong).status in (400, 404)
+    assert sitting.journal.stands() == {}
+
+
+def decide_all(client: Client, choose: Callable[[list[str]], str]) -> None:
+    for one in client.items():
+        item = client.json(f"/api/item/{one['id']}")
+        said = {"id": item["id"], "verdict": choose(item["verdicts"]), "note": "seen"}
+        client.json("/api/decide", said)
+
+
+def git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def own(study: Study, tmp_path: Path) -> Study:
+    """A copy that a test may change."""
+    import shutil
+
+    shutil.copytree(study.root, tmp_path / "own", symlinks=True)
+    shutil.rmtree(tmp_path / "own/.cta/review", ignore_errors=True)
+    return Study(tmp_path / "own")
+
+
+def test_a_sitting_is_one_commit_and_other_commands_see_it(own: Study) -> None:
+    """Rows of every kind; `accept` and `audit` list them; what was on hold is not any more."""
+    before = git(own.root, "rev-parse", "HEAD")
+    with serving(own, "R1") as (client, sitting):
+        decide_all(client, lambda verdicts: verdicts[0])
+    done = commit_sitting(own, sitting.journal, ["cta-data", "review", "--reader", "R1"])
+    assert done.void == () and done.decisions == len(sitting.listed.items)
+    assert git(own.root, "rev-parse", "HEAD~1") == before and left_journals(own.root) == []
+    rows = Study(own.root).decisions()
+    assert set(rows["kind"]) == set(KINDS) and set(rows["reader"]) == {"R1"}
+    assert rows["number"].is_unique and len(rows) == done.decisions
+    held = sitting.listed.items[0].about
+    accepted = json.loads(run_cta("accept", "--json", study=own.root).out)
+    assert all(one["decision"] for one in accepted)
+    assert "R1" in next(o for o in accepted if o["subject"] == held.session.subject)["decision"]
+    [unit] = [
+        row
+        for row in Study(own.root).tables.rows(UnitRow)
+        if row.step == "transfer" and row.id.about == held.session
+    ]
+    assert unit.status == "ok" and unit.reason_code == "accepted_by_reviewer"
+    [scores] = json.loads(run_cta("review", "--scores", "--json", study=own.root).out)
+    assert scores["basis"] == UNBIASED and scores["blinded"]
+    assert scores["corrected_ppv"]["estimate"] == 1 > scores["ppv"]
+    [false] = json.loads(run_cta("audit", "--no-page", "--json", study=own.root).out)[
+        "false_positives"
+    ]
+    assert (false["verdict"], false["reader"]) == ("metastasis", "R1")
+    _a_second_reader_disagrees(own)
+    _what_changed_is_void(own)
+
+
+def _a_second_reader_disagrees(own: Study) -> None:
+    """Agreement counts what both decided; items that differ are to be discussed."""
+    study = Study(own.root)
+    with serving(study, "R2") as (client, sitting):
+        assert all(one["state"] == "open" for one in client.items())
+        last = client.items("finding")[-1]["id"]
+        choose = {True: "vessel", False: "metastasis"}
+        for one in client.items("finding"):
+            said = {"id": one["id"], "verdict": choose[one["id"] == last]}
+            client.json("/api/decide", said)
+    commit_sitting(study, sitting.journal, ["cta-data", "review", "--reader", "R2"])
+    [told] = json.loads(run_cta("review", "--agreement", "--json", study=own.root).out)
+    assert (told["kind"], told["first"], told["second"]) == ("finding", "R1", "R2")
+    assert told["n"] - told["n_equal"] == len(told["to_discuss"]) == 1
+
+
+def _what_changed_is_void(own: Study) -> None:
+    """The result is another one: the decision is void, and the reader is told."""
+    study = Study(own.root)
+    units = [row for row in study.tables.rows(UnitRow) if row.step == "transfer"]
+    study.tables.upsert([replace(row, key="changed") for row in units])
+    with serving(study, "R1") as (client, _):
+        assert {one["state"] for one in client.items("transfer")} == {"void"}
+        assert {one["state"] for one in client.items("finding")} == {"decided"}
+
+
+def test_a_killed_review_loses_nothing_and_ctrl_c_saves(own: Study) -> None:
+    """What was confirmed before `kill -9` is committed by the next start; Ctrl-C ends with 0."""
+    process, client = start_review(own.root, "--reader", "R1")
+    first, second = (one["id"] for one in client.items()[:2])
+    client.json("/api/decide", {"id": first, "verdict": "rejected", "note": "cut"})
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(60)
+    assert len(Study(own.root).decisions()) == 0 and left_journals(own.root) == ["R1"]
+    process, client = start_review(own.root, "--reader", "R1")
+    assert [one["state"] for one in client.items() if one["id"] == first] == ["decided"]
+    assert git(own.root, "log", "-1", "--format=%s").endswith("1 decisions by R1")
+    client.json("/api/decide", {"id": second, "verdict": "uncertain", "note": ""})
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "saved 1 decisions of R1" in err and "1 decisions saved" in out
+    rows = Study(own.root).decisions().set_index("verdict")
+    assert list(rows.loc["rejected", ["reader", "reason"]]) == ["R1", "cut"]
+    assert "uncertain" in rows.index and left_journals(own.root) == []
+    assert git(own.root, "status", "--short", "--", "manifests") == ""
+
+
+def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
+    """The page loads nothing; its decisions are checked against what the study holds now."""
+    page = tmp_path / "review.html"
+    words = ("--of", "findings", "--export", page)
+    assert run_cta("review", *words, study=own.root).code == 0
+    assert run_cta("review", *words, study=own.root).code == 1, "a file is not replaced unasked"
+    text = page.read_text("utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+    assert policy and "default-src 'none'" in policy[1] and "img-src data:" in policy[1]
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    assert found
+    data = json.loads(found[1])
+    assert all(item["stops"] and not item["failure"] for item in data["items"])
+    assert not re.search(r"\bEXT\b|predicted_lesion|reference", found[1]), "it is blinded"
+    keys = ("id", "content_key")
+    said = [
+        {key: item[key] for key in keys}
+        | {"verdict": "other", "note": "", "decided_on": "2026-03-02"}
+        for item in data["items"]
+    ]
+    said[0]["content_key"] = "of another mask"
+    names = ("format", "version", "study", "convention", "blinded")
+    made = {name: data[name] for name in names} | {"reader": "R7", "decisions": said}
+    (tmp_path / "decisions.json").write_text(json.dumps(made), "utf-8")
+    outcome = run_cta("review", "--import", tmp_path / "decisions.json", study=own.root)
+    assert outcome.code == 3 and outcome.err.count("refused") == 1, outcome.text
+    rows = Study(own.root).decisions()
+    assert len(rows) == len(said) - 1 and set(rows["verdict"]) == {"other"}
+    for change in ({"study": "another"}, {"reader": "a name"}, {"version": 2}, {"decisions": [1]}):
+        (tmp_path / "wrong.json").write_text(json.dumps(made | change), "utf-8")
+        assert run_cta("review", "--import", tmp_path / "wrong.json", study=own.root).code == 1
