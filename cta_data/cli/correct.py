@@ -36,6 +36,9 @@ def correct(
     ] = "",
     on: DateOption = "",
     reason: Annotated[str, Option(help="Why it was corrected.")] = "",
+    large: Annotated[
+        bool, Option("--large", help="Take changes of more than half of the annotation.")
+    ] = False,
 ) -> int:
     """Take a corrected annotation as its next version."""
     from cta_data.given_paths import require_given_file
@@ -48,7 +51,7 @@ def correct(
     about = _session(study, selection, session)
     who = author or git_identity(study.root).partition(" <")[0]
     day = day_of(on)
-    asked = Correction(about, who, day, reason, annotation, labels)
+    asked = Correction(about, who, day, reason, annotation, labels, large=large)
     command = recorded(context, author=who, on=day, session=about.session)
     made = correct_annotation(study, asked, command, commit=not execution.replay)
     told = f"{about}: {made.annotation} replaces {' '.join(made.parents or ())}"

@@ -217,7 +217,8 @@ def _units(study: Study) -> Iterator[Finding]:
     changed = changed_files(study)
     if changed:
         text = f"{len(changed)} files differ from what the tables say, such as {changed[0]}"
-        yield Finding("error", "content", f"{text}; run the step again with --recompute")
+        text += "; run the step again with --recompute. An edited annotation: `cta-data correct`"
+        yield Finding("error", "content", text)
     warned = [(row, text) for row in rows for text in row.warnings]
     if warned:
         row, text = warned[0]

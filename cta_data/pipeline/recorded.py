@@ -11,7 +11,7 @@ from cta_data.engine.records import Record
 from cta_data.engine.staging import remove
 from cta_data.errors import CtaError
 from cta_data.study.study import Study
-from cta_data.study.tables import FILE_COLUMNS, UnitRow
+from cta_data.study.tables import FILE_COLUMNS, UnitRow, VariantRow
 from cta_data.versioning.committed import require_tracked
 from cta_data.versioning.keys import content_key
 
@@ -27,15 +27,18 @@ def changed_files(study: Study, among: Container[str] | None = None) -> list[str
     among
         Paths from the top of the study to look at; all that the tables name without it.
     """
-    named = (
+    named = [
         (row.column(path), row.column("annex_key"))
         for of, path in FILE_COLUMNS.items()
         for row in study.tables.rows(of)
-    )
+    ]
+    named += [(row.labels_path, row.labels_key) for row in study.tables.rows(VariantRow)]
     return [
         path
         for path, key in named
-        if (among is None or path in among) and content_key(study.root / path) not in (key, None)
+        if key is not None
+        and (among is None or path in among)
+        and content_key(study.root / path) not in (key, None)
     ]
 
 

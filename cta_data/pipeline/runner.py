@@ -118,6 +118,7 @@ def run_and_commit(
     watcher = observer or Observer()
     if commit:
         require_identity(study.root)
+    was_uncommitted = (study.root / UNCOMMITTED).exists()
 
     def begin() -> None:
         if commit:
@@ -133,6 +134,9 @@ def run_and_commit(
         study.tables.flush()
         if commit and (study.root / UNCOMMITTED).exists():
             _commit(study, report, options)
+        elif not commit and not was_uncommitted:
+            # Whoever replays a record commits what it made.
+            (study.root / UNCOMMITTED).unlink(missing_ok=True)
 
     return run_steps(study, steps, options, watcher, finish=end, prepare=begin)
 

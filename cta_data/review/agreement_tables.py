@@ -86,11 +86,18 @@ def agreement_table(one: Comparison) -> Table:
     seen = [part for part in one.agreement.classes if part.patients]
     rows = (_row(one.agreement.overall, ALL), *(_row(part, _class(part)) for part in seen))
     caption = (
-        f"{one.agreement.cases} sessions of {one.agreement.patients} patients. In parentheses: "
+        f"{_sessions(one)} of {one.agreement.patients} patients. In parentheses: "
         "95 % bootstrap intervals that resample patients. The volume of a paired lesion is the "
         "mean of both. Positive agreement is 2 · both / (2 · both + alone + alone)."
     )
     return Table(columns, rows, one.title, caption)
+
+
+def _sessions(one: Comparison) -> str:
+    """Return how many sessions are compared, and pairs of annotations where these are more."""
+    n_pairs, n_sessions = len(one.cases), len({case.session for case in one.cases})
+    told = f"{n_sessions} sessions"
+    return told if n_pairs == n_sessions else f"{n_pairs} pairs of annotations in {told}"
 
 
 def _class(part: ClassAgreement) -> str:

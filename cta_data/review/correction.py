@@ -10,12 +10,13 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from cta_data.engine.driver import UNCOMMITTED, mark_uncommitted
 from cta_data.engine.sessions import Upstream, changed_annotation_files
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.files import json_text, read_json_object, write_text
 from cta_data.formats.nifti.image import read_image, write_voxels
 from cta_data.imaging.geometry.grid import ras_affine, same_grid
-from cta_data.imaging.lesions.corrected_labels import corrected_labels
+from cta_data.imaging.lesions.corrected_labels import corrected_labels, share_changed
 from cta_data.imaging.lesions.mask_lesions import MaskLesion
 from cta_data.pipeline.housekeeping import keep_books
 from cta_data.reports.home import write_home
@@ -26,10 +27,12 @@ from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import AnnotationRow, VariantRow
-from cta_data.versioning.datasets import require_identity
+from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
 
+MOST_CHANGED = 0.5
+"""Share of an annotation that a correction changes without being asked for twice."""
 EDITED = "edited"
 """Flag of a lesion that a correction changed or added."""
 
@@ -41,7 +44,7 @@ class Correction:
     `annotation` is its name; empty for the only one. `file` holds the corrected labels; None for a
     file of the study that was edited in its place. `grid` names the technique on whose grid they
     are; empty for whichever fits. `has_ids` says that their values are ids of lesions, also where
-    there is but one.
+    there is but one; `large`, that more than half of the annotation may change.
     """
 
     session: SessionId
@@ -52,6 +55,7 @@ class Correction:
     file: Path | None = None
     grid: str = ""
     has_ids: bool = False
+    large: bool = False
 
 
 def correct_annotation(
@@ -73,7 +77,8 @@ def correct_annotation(
         There is no author or reason, or no such annotation.
     DataRefused
         There is no edited file or several, it lies on none of the annotation's grids, holds no
-        whole numbers, no lesion, or no voxel of the annotation that it corrects.
+        whole numbers, no lesion, or no voxel of the annotation that it corrects, or changes more
+        than half of it.
     """
     require_signed(correction.author, correction.reason)
     if commit:
@@ -83,18 +88,32 @@ def correct_annotation(
         made = next((one for one in annotations if _is_made(one, correction)), None)
         if made is not None and not commit:
             return made
-        parent = _parent(annotations, correction)
-        row = _write(study, correction, parent, corrected_name(parent, annotations))
-        study.tables.upsert([row])
+        if made is None or not _was_interrupted(study):
+            parent = _parent(annotations, correction)
+            made = _write(study, correction, parent, corrected_name(parent, annotations))
+            study.tables.upsert([made])
         keep_books(study)
         study.tables.flush()
         write_home(study)
         if commit:
-            session = correction.session
-            paths = [layout.HOME, layout.MANIFESTS, study.cohort_path(session.cohort)]
-            told = f"cta-data correct: {session} {parent.annotation} by {correction.author}"
-            commit_run(study.root, list(command), told, paths, 0)
-    return row
+            _commit(study, correction, made, command)
+    return made
+
+
+def _commit(
+    study: Study, correction: Correction, made: AnnotationRow, command: Sequence[str]
+) -> None:
+    mark_uncommitted(study.root)
+    session, parent = correction.session, " ".join(made.parents or ())
+    paths = [layout.HOME, layout.MANIFESTS, study.cohort_path(session.cohort)]
+    told = f"cta-data correct: {session} {parent} by {correction.author}"
+    commit_run(study.root, list(command), told, paths, 0)
+    (study.root / UNCOMMITTED).unlink(missing_ok=True)
+
+
+def _was_interrupted(study: Study) -> bool:
+    """Tell whether a command wrote into the tables and was killed before its commit."""
+    return is_modified(study.root / layout.MANIFESTS)
 
 
 def _is_made(one: AnnotationRow, correction: Correction) -> bool:
@@ -151,6 +170,11 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
         raise DataRefused("correction_empty", where=str(session))
     if not (labels.astype(bool) & before.astype(bool)).any():
         raise DataRefused("correction_elsewhere", where=str(session), annotation=parent.annotation)
+    share = share_changed(before, labels)
+    if share > MOST_CHANGED and not correction.large:
+        raise DataRefused(
+            "correction_too_large", where=str(session), share=share, most=MOST_CHANGED
+        )
     path = layout.drawn_labels(session, place.grid, name)
     names_path = layout.drawn_names(session, place.grid, name)
     write_voxels(labels, ras_affine(image), study.root / path)

@@ -70,10 +70,3 @@ def _change(before: int, after: int, differing: int) -> Change:
     if not after:
         return "deleted"
     return "changed" if differing else "unchanged"
-
-
-def share_changed(changes: list[LesionChange]) -> float:
-    """Return how much of an annotation an edit changed: 0 for nothing, 1 for all of it."""
-    differing = sum(one.differing_voxels for one in changes)
-    total = sum(one.voxels_before + one.voxels_after for one in changes)
-    return differing / total if total else 0.0

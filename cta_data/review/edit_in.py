@@ -19,7 +19,7 @@ from cta_data.imaging.geometry.pasting import pasted
 from cta_data.imaging.lesions.edited_labels import edited_labels
 from cta_data.review.acceptance import require_signed
 from cta_data.review.correction import Correction, correct_annotation
-from cta_data.review.edit_changes import LesionChange, lesion_changes, share_changed
+from cta_data.review.edit_changes import LesionChange, lesion_changes
 from cta_data.review.edit_folder import (
     PAGE,
     RECORD,
@@ -34,9 +34,6 @@ from cta_data.study.tables import AnnotationRow, VariantRow
 from cta_data.versioning.datasets import fetch
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import command_words
-
-MOST_CHANGED = 0.5
-"""Share of an annotation that an edit changes without being asked for twice."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +134,7 @@ def _take_in(
     if np.array_equal(after, before):
         return taken
     changes = lesion_changes(before, after, record.lesions, Grid.of(image).voxel_volume_mm3)
-    share = share_changed(changes)
-    if share > MOST_CHANGED and not large:
-        raise DataRefused("edit_too_large", where=folder, share=share, most=MOST_CHANGED)
-    made = _correct(study, record, signature, after, image)
+    made = _correct(study, record, signature, after, image, large=large)
     note(f"{record.id}: {made.annotation} replaces {record.annotation}")
     page = folder / PAGE
     write_edit_page(study, record, made, before, after, changes, page)
@@ -188,7 +182,8 @@ def _edited(record: EditRecord, folder: Path, grid: Grid) -> NDArray[np.generic]
             continue
         voxels, own, *_ = read(folder / name)
         if not same_grid(own, grid):
-            placed = pasted(voxels, own, grid)
+            # Slicer may crop a segmentation to its segments; a label image is whole.
+            placed = pasted(voxels, own, grid) if name == record.segmentation else None
             if placed is None:
                 difference = describe_grid_difference(own, grid)
                 raise DataRefused("edit_off_grid", where=folder / name, difference=difference)
@@ -215,6 +210,8 @@ def _correct(
     signature: Signature,
     labels: NDArray[np.integer],
     image: sitk.Image,
+    *,
+    large: bool,
 ) -> AnnotationRow:
     """Make the next version of the annotation.
 
@@ -243,5 +240,6 @@ def _correct(
             file,
             record.grid,
             has_ids=True,
+            large=large,
         )
         return correct_annotation(study, asked, command)

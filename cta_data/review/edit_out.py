@@ -100,7 +100,14 @@ def give_out(
     ----------
     note
         Takes a line of progress.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder is in the study.
     """
+    if to.resolve().is_relative_to(study.root.resolve()):
+        raise ConfigurationError("edit_folder_in_study", where=to)
     upstream = Upstream(study)
     written: list[Path] = []
     failed: list[tuple[SessionId, str]] = []
@@ -165,8 +172,14 @@ def _chosen(
         row.grid: row for row in upstream.variants(session) if row.annotation == chosen.annotation
     }
     wanted = request.grid or (chosen.space if chosen.space in variants else chosen.drawn_on)
+    if not variants:
+        raise ConfigurationError(
+            "annotation_to_edit_not_transferred",
+            where=str(session),
+            annotation=chosen.annotation,
+        )
     if wanted not in variants:
-        grids = tuple(variants) or ("none",)
+        grids = tuple(variants)
         raise ConfigurationError(
             "annotation_to_edit_not_on_grid",
             where=str(session),

@@ -60,7 +60,7 @@ def write_edit_page(
         Section("Before and after", VIEWS_TEXT if figures else "", figures=figures),
     ]
     html = page_html(
-        "agreement.html",
+        "introduced.html",
         title="What an edit changed",
         notice=study.configuration.study.notice,
         intro=intro,

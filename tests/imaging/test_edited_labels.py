@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.geometry.pasting import pasted
+from cta_data.imaging.lesions.corrected_labels import share_changed
 from cta_data.imaging.lesions.edited_labels import edited_labels
-from cta_data.review.edit_changes import lesion_changes, share_changed
+from cta_data.review.edit_changes import lesion_changes
 
 
 def row(*values: int) -> NDArray[np.uint8]:
@@ -57,7 +58,7 @@ def test_no_voxel_is_lost_or_made(before: list[int], edited: list[int]) -> None:
     changes = lesion_changes(first, made, {}, 2.0)
     assert sum(c.voxels_after for c in changes) == np.count_nonzero(second)
     assert sum(c.voxels_before for c in changes) == np.count_nonzero(first)
-    assert (share_changed(changes) == 0) == np.array_equal(first, made)
+    assert (share_changed(first, made) == 0) == np.array_equal(first, made)
 
 
 @pytest.mark.parametrize("bad", [[-1, 1], [70000, 1], [0.5, 1]])

@@ -12,6 +12,7 @@ import pytest
 from helpers.command_line import Outcome, run_cta
 from helpers.readers_study import make_readers_study
 
+from cta_data.review import correction
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -124,6 +125,34 @@ def test_an_edited_file_stops_what_reads_it(study: Study) -> None:
     for step in ("transfer", "measure"):
         assert run_cta(step, *place).code == 0
     assert lesions_of(study, "HAQR1c1", "SPACE")[9] == 27
+
+
+def test_a_correction_that_was_killed_before_its_commit_is_finished(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command commits what was written, with its record, and no second version."""
+    like = labels_of(study, "HAQR1", "SPACE")
+    with monkeypatch.context() as patch:
+        patch.setattr(correction, "commit_run", _die)
+        with pytest.raises(KeyboardInterrupt):
+            corrected(study, edited(like), like, "x", "HAQR1")
+    assert "HAQR1c1" in statuses(study)
+    assert corrected(study, edited(like), like, "x", "HAQR1").code == 0
+    assert [name for name in statuses(study) if "c" in name] == ["HAQR1c1"]
+    assert printed_by_git(study, "status", "--porcelain") == ""
+    assert "cta-data correct" in printed_by_git(study, "log", "-1", "--format=%s")
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_much_of_an_annotation_changes_only_on_request(study: Study) -> None:
+    """An image in place of labels would be a hundred lesions."""
+    like = labels_of(study, "HAQR1", "SPACE")
+    voxels = np.asanyarray(nib.load(like).dataobj)
+    assert corrected(study, np.where(voxels == 1, 1, 0), like, "x", "HAQR1").code == 3
+    assert "HAQR1c1" not in statuses(study)
 
 
 def corrected(study: Study, labels: np.ndarray, like: Path, reason: str, name: str) -> Outcome:

@@ -153,7 +153,11 @@ def test_segments_of_slicer_come_back(study: Study, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shift", "fill", "code"),
-    [(1.0, None, "edit_off_grid"), (0.0, 0, "edit_too_large"), (0.0, -1, "correction_ids_invalid")],
+    [
+        (1.0, None, "edit_off_grid"),
+        (0.0, 0, "correction_empty"),
+        (0.0, -1, "correction_ids_invalid"),
+    ],
 )
 def test_what_is_no_edit_of_these_labels_is_refused(
     study: Study, tmp_path: Path, shift: float, fill: int | None, code: str
@@ -180,6 +184,19 @@ def test_a_folder_that_was_edited_is_not_overwritten(study: Study, tmp_path: Pat
     words = ("out", "own", "--subject", "001", "--annotation", "HAQR2", "--to", tmp_path / "out")
     assert run(study, *words).code == 3
     assert run(study, *words, "--overwrite").code == 0 and folder.is_dir()
+
+
+def test_a_cropped_label_image_is_no_edit(study: Study, tmp_path: Path) -> None:
+    """Lesions outside of the crop would be gone unseen; and a study is no place to edit in."""
+    folder = given_out(study, tmp_path / "out", "HAQR2", subject="002")
+    path = folder / "HAQR2_on_SPACE.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj)[:24], image.affine), path)
+    done = run(study, "in", folder, *SIGNED, "--json")
+    assert done.code == 3
+    assert [one["code"] for one in json.loads(done.out)["failed"]] == ["edit_off_grid"]
+    words = ("out", "own", "--subject", "002", "--annotation", "HAQR2", "--to", study.root / "e")
+    assert run(study, *words).code == 1 and not (study.root / "e").exists()
 
 
 def test_who_and_why_are_needed(study: Study, tmp_path: Path) -> None:

@@ -55,3 +55,17 @@ def most_shared(values: NDArray[np.integer]) -> int:
     """Return the id that is most often among values, the lowest of equals; 0 without any."""
     found, counts = np.unique(values[values > 0], return_counts=True)
     return int(found[counts.argmax()]) if found.size else 0
+
+
+def share_changed(before: NDArray[np.integer], after: NDArray[np.integer]) -> float:
+    """Return how much of an annotation a correction changed: 0 for nothing, 1 for all of it.
+
+    Parameters
+    ----------
+    before, after
+        Lesion ids (z, y, x) on one grid.
+    """
+    differs = before != after
+    differing = np.count_nonzero(before[differs]) + np.count_nonzero(after[differs])
+    total = np.count_nonzero(before) + np.count_nonzero(after)
+    return differing / total if total else 0.0

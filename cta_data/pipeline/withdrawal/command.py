@@ -46,6 +46,7 @@ from cta_data.study.tables import SessionRow, WithdrawalRow, WithdrawnContentRow
 from cta_data.versioning.annex_content import Dropped, drop_from, drop_here, places_of, siblings_of
 from cta_data.versioning.committed import datasets_of
 from cta_data.versioning.datasets import require_identity, save
+from cta_data.versioning.git_settings import run_git
 
 MESSAGE = "Consent withdrawn: the data of one subject is removed"
 MADE = (layout.MANIFESTS, layout.BUILDS, layout.EVALUATION, layout.MODELS, ".datalad", layout.HOME)
@@ -276,11 +277,20 @@ def key_digest(key: str) -> str:
 
 
 def _commit(study: Study, finish: Callable[[], object]) -> None:
-    """Commit all that commands make, so that nothing is left of one that was killed, either."""
+    """Commit all that commands make, so that nothing is left of one that was killed, either.
+
+    Folders that are gone as a whole are among it: git holds their files until a commit removes
+    them.
+    """
     finish()
     paths = [*MADE, *map(layout.cohort, study.cohorts_here)]
-    save(study.root, MESSAGE, [path for path in map(study.root.joinpath, paths) if path.exists()])
+    known = [path for path in paths if (study.root / path).exists() or _is_tracked(study, path)]
+    save(study.root, MESSAGE, [study.root / path for path in known])
     (study.root / UNCOMMITTED).unlink(missing_ok=True)
+
+
+def _is_tracked(study: Study, path: str) -> bool:
+    return bool(run_git(study.root, "ls-files", "--", path, check=True).stdout)
 
 
 def _drop(study: Study, journal: Journal) -> list[Unreached]:
