@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,11 @@ from helpers.command_line import Outcome, run_cta
 from helpers.new_study import new_study
 from helpers.readers_study import PATIENTS, make_readers_study
 
+from cta_data.engine.driver import UNCOMMITTED
 from cta_data.study import layout
 from cta_data.study.study import Study
+from cta_data.versioning.datasets import is_modified
+from cta_data.versioning.git_settings import run_git
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +88,24 @@ def test_qualities_are_compared_whoever_the_readers_are(compared: tuple[Study, O
     assert set(zip(found["first"], found["second"], strict=True)) == {("HAQ", "NAQ")}
     found = pd.DataFrame(json.loads(run_cta("agreement", "--by", "reader", *place).out)["lesions"])
     assert set(zip(found["first"], found["second"], strict=True)) == {("R1", "R2")}
+
+
+def test_pages_that_counted_a_withdrawn_subject_leave_the_commit(
+    compared: tuple[Study, Outcome], tmp_path: Path
+) -> None:
+    """They were all that `evaluation` held: the folder is gone, here and in the last commit."""
+    root = Path(shutil.copytree(compared[0].root, tmp_path / "study", symlinks=True))
+    assert run_cta("withdraw", "001", "--yes", study=root).code == 0
+    assert is_modified(root / "evaluation") is False
+    assert run_git(root, "ls-files", "evaluation/agreement", check=True).stdout == ""
+
+
+def test_a_replay_leaves_no_mark_of_an_interrupted_command(
+    compared: tuple[Study, Outcome],
+) -> None:
+    """Whoever replays commits: doctor would call the command interrupted."""
+    assert run_cta("agreement", "--replay", study=compared[0].root).code == 0
+    assert not (compared[0].root / UNCOMMITTED).exists()
 
 
 def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
