@@ -82,7 +82,7 @@ def test_every_table_is_read_once_a_command(
 ) -> None:
     """However many sessions and steps ask, a table's file, and one of sourcedata, is read once."""
     read: Counter[str] = Counter()
-    arrow, text = tables._read_checked, inventory._read
+    arrow, text = tables._read_checked, inventory.read_table
 
     def counted_arrow(path: Path, table: str) -> object:
         read[table] += 1
@@ -93,7 +93,7 @@ def test_every_table_is_read_once_a_command(
         return text(path, row_type)
 
     monkeypatch.setattr(tables, "_read_checked", counted_arrow)
-    monkeypatch.setattr(inventory, "_read", counted_text)
+    monkeypatch.setattr(inventory, "read_table", counted_text)
     command(Study(small))
     assert read["units"] == read["series.tsv"] == 1
     assert set(read.values()) == {1}

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers.command_line import run_cta
+from helpers.interrupts import heed_interrupts
 from helpers.plain_study import write_plain_card, write_plain_patients
 
 from cta_data.cli.interruption import MESSAGE
@@ -40,11 +41,6 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(added: Path, tmp_path: Path) -> Path:
     """A copy of that study."""
     return Path(shutil.copytree(added, tmp_path / "study", symlinks=True))
-
-
-def heed_interrupts() -> None:
-    """Undo what a shell does to jobs in the background: they ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def start(*words: str) -> subprocess.Popen[str]:

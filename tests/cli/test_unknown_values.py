@@ -41,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("predict --setting A --device cpu --fold 77 --dry-run", FOLDS),
         ("train --setting A --device cpu --configuration 4d", "--configuration: '4d'"),
         ("build --setting A --technique ../x", "no images of technique '../x' (it has MPRAGE"),
-        ("accept --step strip", "Name one of register and transfer"),
+        ("accept --step strip", "Name one of register-sessions, register, transfer"),
         ("accept --subject 1 --reason r --date yesterday", "not a valid date: 'yesterday'"),
         ("audit c 1 --date 30.1.2026", "not a valid date: '30.1.2026'"),
         ("score {here} {here} --nifti-form pform", "--nifti-form must be sform or qform"),

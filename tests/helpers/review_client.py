@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.interrupts import heed_interrupts
+
 from cta_data.review.server.serve import serve
 from cta_data.review.sitting import Sitting
 from cta_data.review.worklist import Asked, worklist
@@ -98,7 +100,11 @@ def start_review(study: Path, *words: str) -> tuple[subprocess.Popen[str], Clien
     """Start the command; return the process, and a client that has opened the page."""
     command = [sys.executable, "-m", "cta_data", "review", "--no-open", "--study", str(study)]
     process = subprocess.Popen(
-        [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout
     for line in process.stdout:

@@ -42,7 +42,7 @@ class SubjectNames:
         label = f"sub-{subject}{_END}"
         forms = (
             f"{cohort}[_ ]{label}",
-            rf"datasets/{cohort}/(?:[^\s\"'<>]*[/_])?{label}",
+            rf"{re.escape(layout.cohort(self.cohort))}/(?:[^\s\"'<>]*[/_])?{label}",
             rf"{cohort}/{subject}(?=[\"'])",
             rf'"cohort":\s*"{cohort}"[^{{}}]*?"subject":\s*"{subject}"',
             rf"{cohort}\b[^\n]*--subject[= ]'?(?:sub-)?{subject}{_END}",
