@@ -38,10 +38,16 @@ def make_review_study(built: Path, root: Path) -> Study:
     )  # fmt: skip
     held = {"status": "impossible", "reason": "on hold: lesion 1", "reason_code": "on_hold"}
     study.tables.upsert([replace(transfer, **held)])
+    variant = next(
+        row
+        for row in study.tables.rows(VariantRow)
+        if row.session == session and row.grid == "MPRAGE"
+    )
+    # Which patient has the first label differs from study to study, and so does the quality.
     link = LesionLinkRow(
         session=session,
-        first_annotation="HAQ",
-        second_annotation="HAQR2",
+        first_annotation=variant.annotation,
+        second_annotation=f"{variant.annotation}R2",
         link=1,
         grid="MPRAGE",
         first_lesion=1,
@@ -49,11 +55,6 @@ def make_review_study(built: Path, root: Path) -> Study:
         first_volume_mm3=900.0,
     )
     study.tables.upsert([link])
-    variant = next(
-        row
-        for row in study.tables.rows(VariantRow)
-        if row.session == session and row.grid == "MPRAGE"
-    )
     write_scores(study, variant)
     study.tables.flush()
     return study
