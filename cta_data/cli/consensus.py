@@ -8,12 +8,13 @@ import typer
 from typer import Option
 
 from cta_data.cli.next_line import tell_next
-from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
-from cta_data.cli.runner import home_writer, recorded, run_units
+from cta_data.cli.options import JsonOutput, Output, StudySelection, UnitExecution
+from cta_data.cli.runner import Done, home_writer, recorded, run_units
 from cta_data.engine.records import EXIT_NOTHING
 from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
+    from cta_data.review.consensus import ConsensusDecisions
     from cta_data.study.session_id import SessionId
 
 
@@ -74,11 +75,14 @@ def consensus(
             '`cta-data query "select * from annotations"` lists them'
         )
         return EXIT_NOTHING
-    made = consensus_decisions(study, method, chosen)
+    _show(consensus_decisions(study, method, chosen), done, output)
+    tell_next(study, selection, output, after_consensus)
+    return done.code
+
+
+def _show(made: list[ConsensusDecisions], done: Done, output: Output) -> None:
     records = [record.as_dict() for record in done.records]
     output.show(
         lambda: {"consensus": [one.as_dict() for one in made], "records": records},
         [one.line for one in made],
     )
-    tell_next(study, selection, output, after_consensus)
-    return done.code

@@ -136,11 +136,11 @@ def _show(done: Evaluation, place: Path, output: Output) -> int:
 
 
 def _content(done: Evaluation) -> dict[str, object]:
-    from cta_data.scoring.models.revision import revision_frame, revision_rows
+    from cta_data.scoring.models.revision import revision_frame
 
     names = ("missing", "not_predicted", "notes", "files", "removed")
     content = {name: getattr(done, name) for name in names}
-    revision = records_of(revision_frame(revision_rows(done.revised)))
+    revision = records_of(revision_frame(done.revision))
     cases = [one.columns() for one in done.accounting]
     return {"sets": dict(done.sets), "cases": cases, "revision": revision, **content}
 
@@ -161,7 +161,6 @@ def _revised(done: Evaluation) -> Iterator[str | Table]:
     """Yield what a revision of annotations changed, where that was asked for."""
     from cta_data.reports.revision_table import revision_table
     from cta_data.reports.table import terminal_tables
-    from cta_data.scoring.models.revision import revision_rows
 
-    if done.revised:
-        yield from terminal_tables(revision_table(revision_rows(done.revised)), console().width)
+    if done.revision:
+        yield from terminal_tables(revision_table(done.revision), console().width)

@@ -13,7 +13,7 @@ from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, require_device
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, Output, StudyChoice
-from cta_data.cli.runner import home_writer, recorded, run_units
+from cta_data.cli.runner import home_writer, note_withdrawals, recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.terminal.output import print_errors
@@ -84,7 +84,6 @@ def predict(
         return _predict_folder(folder, options, output, chosen, setting or [], probabilities)
     settings = _settings_of_test_sets(setting, folder)
     from cta_data.engine import RunOptions, plan_steps
-    from cta_data.study.withdrawals import withdrawal_notes
     from cta_data.terminal.next_commands import after_predict
     from cta_data.training.predict import prediction_step
     from cta_data.training.runner import predict_sets, prediction_options, prediction_tasks
@@ -94,8 +93,7 @@ def predict(
     request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
     tasks = prediction_tasks(study, request, on or [])
     print_errors(*dict.fromkeys(_lacking(tasks)))
-    for note in withdrawal_notes(study):
-        output.note(f"note: {note}")
+    note_withdrawals(study, output)
     step = prediction_step(tasks, prediction_options(request), request.machine)
     code = run_units(
         execution,

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cta_data.review.decision_agreement import KindAgreement
-    from cta_data.review.reread_scores import RereadScores
     from cta_data.review.sitting import Committed
+    from cta_data.review.worklist import Asked
+    from cta_data.study.study import Study
 
 
 def review(
@@ -61,49 +62,60 @@ def review(
     ] = False,
 ) -> int:
     """Look at transfers, findings and annotations in the browser, and decide."""
-    from cta_data.review.commands import (
-        agree,
-        corrected,
-        export_page,
-        import_file,
-        require_one_mode,
-        sit,
-    )
+    from cta_data.review.commands import require_one_mode, sit
     from cta_data.review.worklist import Asked
     from cta_data.scoring import convention_named
 
     if execution.replay:
-        print_errors("what people decided is not decided again: nothing is changed")
-        return EXIT_OK
+        return _not_decided_again()
     require_one_mode(export, import_, agreement, scores)
-    study = selection.open()
-    rules = convention_named(convention).name
-    asked = Asked(selection.selected(), of, rules, not unblinded)
-    command = recorded(context)
+    study, command = selection.open(), recorded(context)
+    asked = Asked(selection.selected(), of, convention_named(convention).name, not unblinded)
     if agreement:
-        return _compared(agree(study, asked), output)
+        return _compare(study, asked, output)
     if scores:
-        return _rescored(corrected(study, asked), output)
+        return _rescore(study, asked, output)
     if import_:
-        done = import_file(study, import_, command)
-        print_errors(*(f"refused: {one}" for one in done.refused))
-        return _saved(done.committed, output, failed=bool(done.refused))
+        return _import(study, import_, command, output)
     if export:
-        count = export_page(study, asked, export, reader, output.note, overwrite=output.overwrite)
-        print_lines([f"Written: {export}: {count} items"] if count else [])
-        return EXIT_OK if count else EXIT_NOTHING
-    done_by = sit(
+        return _export(study, asked, export, reader, output)
+    done = sit(
         study,
         asked,
         reader,
         day_of(""),
         command,
-        ready=lambda address: print_lines([f"Review: {address}", "Ctrl-C ends and saves."]),
+        ready=_tell_address,
         note=output.note,
         opens=not no_open,
         port=port,
     )
-    return EXIT_NOTHING if done_by is None else _saved(done_by, output)
+    return EXIT_NOTHING if done is None else _saved(done, output)
+
+
+def _not_decided_again() -> int:
+    print_errors("what people decided is not decided again: nothing is changed")
+    return EXIT_OK
+
+
+def _tell_address(address: str) -> None:
+    print_lines([f"Review: {address}", "Ctrl-C ends and saves."])
+
+
+def _import(study: Study, file: Path, command: tuple[str, ...], output: Output) -> int:
+    from cta_data.review.commands import import_file
+
+    done = import_file(study, file, command)
+    print_errors(*(f"refused: {one}" for one in done.refused))
+    return _saved(done.committed, output, failed=bool(done.refused))
+
+
+def _export(study: Study, asked: Asked, file: Path, reader: str, output: Output) -> int:
+    from cta_data.review.commands import export_page
+
+    count = export_page(study, asked, file, reader, output.note, overwrite=output.overwrite)
+    print_lines([f"Written: {file}: {count} items"] if count else [])
+    return EXIT_OK if count else EXIT_NOTHING
 
 
 def _saved(done: Committed, output: Output, *, failed: bool = False) -> int:
@@ -115,7 +127,10 @@ def _saved(done: Committed, output: Output, *, failed: bool = False) -> int:
     return EXIT_FAILED if failed else EXIT_OK
 
 
-def _compared(kinds: list[KindAgreement], output: Output) -> int:
+def _compare(study: Study, asked: Asked, output: Output) -> int:
+    from cta_data.review.commands import agree
+
+    kinds = agree(study, asked)
     output.show(lambda: [one.as_dict() for one in kinds], _lines(kinds))
     if not kinds:
         print_errors("no two readers have decided about the same yet")
@@ -123,7 +138,10 @@ def _compared(kinds: list[KindAgreement], output: Output) -> int:
     return EXIT_OK
 
 
-def _rescored(found: list[RereadScores], output: Output) -> int:
+def _rescore(study: Study, asked: Asked, output: Output) -> int:
+    from cta_data.review.commands import corrected
+
+    found = corrected(study, asked)
     names = ("test set", "model", "read", "PPV", "corrected", "sensitivity", "corrected", "basis")
     table = table_of(*names, rows=(one.cells() for one in found))
     output.show(lambda: [one.as_dict() for one in found], [table] if found else [])

@@ -54,6 +54,14 @@ def _longest(names: Iterable[str]) -> str:
     return max(names, key=len).removeprefix("--")
 
 
+def note_withdrawals(study: Study, output: Output) -> None:
+    """Say which models learnt from patients who withdrew consent."""
+    from cta_data.study.withdrawals import withdrawal_notes
+
+    for note in withdrawal_notes(study):
+        output.note(f"note: {note}")
+
+
 @dataclass(frozen=True)
 class Done:
     """What a run of units came to: what it was about, the exit code that follows, and the records.

@@ -10,7 +10,7 @@ from cta_data.cli.bundles import Takes
 from cta_data.cli.model_options import ModelOptions, SettingOption, TrainingChecks
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import Execution, JsonOutput, StudyChoice
-from cta_data.cli.runner import home_writer, recorded, run_units
+from cta_data.cli.runner import home_writer, note_withdrawals, recorded, run_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,6 @@ def train(
     """
     from cta_data.engine import RunOptions, plan_steps
     from cta_data.pipeline.build import build_step
-    from cta_data.study.withdrawals import withdrawal_notes
     from cta_data.terminal.next_commands import after_train
     from cta_data.training.models import model_of
     from cta_data.training.runner import steps_of, train_models
@@ -41,8 +40,7 @@ def train(
     study = chosen.open()
     request = model.request(study, setting, execution, recorded(context))
     checks = TrainingChecks(output)
-    for note in withdrawal_notes(study):
-        output.note(f"note: {note}")
+    note_withdrawals(study, output)
 
     def plan() -> Iterable[Decision]:
         builds = [build_step(study, name) for name in setting]

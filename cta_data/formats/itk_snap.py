@@ -15,16 +15,12 @@ _CLEAR = '    0     0    0    0        0  0  0    "Clear Label"\n'
 
 def label_descriptions(segments: Iterable[Segment]) -> str:
     """Return the content of a label description file."""
-    lines = (
-        f"{one.value:>5} {_byte(one.colour[0]):>5} {_byte(one.colour[1]):>4} "
-        f'{_byte(one.colour[2]):>4}        1  1  1    "{_quoted(one.name)}"\n'
-        for one in segments
-    )
-    return _HEAD + _CLEAR + "".join(lines)
+    return _HEAD + _CLEAR + "".join(map(_line, segments))
 
 
-def _byte(part: float) -> int:
-    return round(255 * part)
+def _line(one: Segment) -> str:
+    red, green, blue = one.colour
+    return f'{one.value:>5} {red:>5} {green:>4} {blue:>4}        1  1  1    "{_quoted(one.name)}"\n'
 
 
 def _quoted(name: str) -> str:

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -181,8 +181,8 @@ def assign_labels(
     for source_id in sorted(set(source_ids)):
         before = held.get(source_id, set())
         wish = chosen.get(source_id, "")
+        holders = ", ".join(sorted(before))
         if wish and before and wish not in before and not separate_labels:
-            holders = ", ".join(sorted(before))
             reason = Reason("patient_has_another_label", subjects=holders, label=wish)
             result.refused[source_id] = (next(iter(before)) if len(before) == 1 else "", reason)
         elif wish and wish not in taken and is_withdrawn(wish) and not consent_again:
@@ -190,7 +190,6 @@ def assign_labels(
         elif wish:
             result.labels[source_id] = wish
         elif len(before) > 1:
-            holders = ", ".join(sorted(before))
             reason = Reason("patient_number_ambiguous", subjects=holders)
             result.refused[source_id] = ("", reason)
         elif before:
@@ -200,13 +199,17 @@ def assign_labels(
         else:
             strangers.append(source_id)
     strangers.sort(key=lambda source_id: keyed_hash(salt, source_id))
-    number = _highest({*taken, *result.labels.values()})
-    free = (f"{one:0{_WIDTH}d}" for one in count(number + 1))
-    free_for_all = (label for label in free if not is_withdrawn(label))
-    result.labels |= dict(zip(strangers, free_for_all, strict=False))
+    free = _next_labels({*taken, *result.labels.values()}, is_withdrawn)
+    result.labels |= dict(zip(strangers, free, strict=False))
     _refuse_twins(result, taken)
     result.newcomers = set(result.labels.values()) - taken
     return result
+
+
+def _next_labels(taken: set[str], is_withdrawn: Callable[[str], bool]) -> Iterator[str]:
+    """Yield the numbers after the highest, without those of patients who withdrew consent."""
+    labels = (f"{one:0{_WIDTH}d}" for one in count(_highest(taken) + 1))
+    return (label for label in labels if not is_withdrawn(label))
 
 
 def _refuse_twins(result: Labelling, taken: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,29 @@ from cta_data.drawing.planes import (
     show,
 )
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_image
+from cta_data.formats.nifti.image import read_grid, read_image
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.geometry.grid import same_grid
 from cta_data.pipeline.transform_chain import TransformChain
 from cta_data.study.tables import ImageRow, TransformRow
 
 CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
+
+
+@dataclass(frozen=True)
+class SessionRows:
+    """The rows of the tables that say which images and registrations a session has."""
+
+    hub: str
+    images: Mapping[str, ImageRow]
+    brains: Mapping[str, ImageRow]
+    transforms: tuple[TransformRow, ...]
+
+    def paths(self) -> list[str]:
+        """Return all files, from the top of the study."""
+        masks = [row.mask_path for row in self.brains.values() if row.mask_path]
+        images = [row.path for row in self.images.values()]
+        return [*images, *(row.path for row in self.transforms), *masks]
 
 
 class SessionImages:
@@ -84,6 +101,21 @@ class SessionImages:
     def window(self, technique: str) -> tuple[float, float]:
         """Return the values of a technique that are shown black and white: those of the brain."""
         return self._windows[technique]
+
+    def technique_of_grid(self, mask: Path, first: str) -> str:
+        """Return the technique on whose grid a mask is; of several `first`, then by name.
+
+        Raises
+        ------
+        DataRefused
+            It is on the grid of no image.
+        """
+        grid = read_grid(mask)
+        for technique in sorted(self.images, key=lambda t: (t != first, t)):
+            if same_grid(grid, self.images[technique]):
+                return technique
+        images = ", ".join(sorted(self.images)) or "no image"
+        raise DataRefused("mask_grid_unknown", where=mask.name, images=images)
 
     def head(self, technique: str) -> sitk.Image:
         """Return where the head is: the brain, or what is brighter than the mean."""

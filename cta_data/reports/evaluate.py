@@ -23,7 +23,7 @@ from cta_data.reports.figures import (
 )
 from cta_data.reports.latex import latex
 from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
-from cta_data.reports.page import PageFigure, page_html
+from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.revision_table import revision_section, revision_table
 from cta_data.reports.table import Table, csv_text
 from cta_data.scoring import Convention
@@ -43,9 +43,9 @@ from cta_data.scoring.models import (
     score_sets,
     sensitivity_by_volume,
 )
-from cta_data.scoring.models.predictions import Earlier
 from cta_data.scoring.models.revision import (
     RevisedSet,
+    RevisionRow,
     revised_cases,
     revision_frame,
     revision_rows,
@@ -120,8 +120,8 @@ class Evaluation:
         Files of an earlier evaluation that this one does not make, from the output folder.
     scored
         All scores.
-    revised
-        Of each model and test set whose annotations were revised, the scores before and now.
+    revision
+        What a revision of annotations changed, where that was asked for.
     """
 
     sets: tuple[tuple[str, int], ...]
@@ -133,7 +133,7 @@ class Evaluation:
     files: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     scored: tuple[ScoredSet, ...] = ()
-    revised: tuple[RevisedSet, ...] = ()
+    revision: tuple[RevisionRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def evaluate(
         notes=predictions.notes,
         accounting=tuple(one.accounting for one in sets),
         scored=tuple(one for one in sets if one.scores.cases),
-        revised=tuple(revised),
+        revision=tuple(revision_rows(revised)),
     )
     scored = list(evaluation.scored)
     folder = convention_folder(out, convention)
@@ -212,7 +212,9 @@ def evaluate(
         return replace(evaluation, removed=tuple(path.relative_to(out).as_posix() for path in old))
     folder.mkdir(parents=True, exist_ok=True)
     added = illustrate(folder, scored) if illustrate else None
-    written = _write(folder, scored, evaluation, convention.name, added, earlier)
+    section = revision_section(earlier.version, evaluation.revision) if earlier else None
+    written = _write(folder, scored, evaluation, convention.name, added, section)
+    written += _write_revised_cases(folder, revised, convention.name)
     for path in written:
         if path.suffix in STAMPED:
             write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
@@ -249,17 +251,16 @@ def _write(
     evaluation: Evaluation,
     convention: str,
     study: Illustration | None,
-    earlier: Earlier | None,
+    revision: Section | None,
 ) -> list[Path]:
     cases = all_cases(sets)
     written = [*(study.files if study else ())]
     written += write_frames(cases, all_lesions(sets), folder / SCORES)
     added = study or Illustration()
     tables = _printed_tables(sets)
-    revision = revision_rows(evaluation.revised)
-    if revision:
-        tables[REVISION] = revision_frame(revision), revision_table(revision)
-        _put_csv(folder / REVISED_CASES, revised_cases(evaluation.revised), convention, written)
+    if evaluation.revision:
+        rows = evaluation.revision
+        tables[REVISION] = revision_frame(rows), revision_table(rows)
     for name, (frame, table) in tables.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
         _put(folder / f"{name}.html", _table_page(table, convention, study), written)
@@ -272,7 +273,7 @@ def _write(
         convention=convention,
         cases=cases,
         tables={name: table for name, (_, table) in tables.items() if name != REVISION},
-        revision=revision_section(earlier.version, revision) if earlier else None,
+        revision=revision,
         counts=counts,
         figures=_write_figures(folder, sets, cases, counts, written),
         facts=(*_facts(sets, evaluation), *added.facts),
@@ -289,6 +290,15 @@ def _write(
         in_study=study is not None,
     )
     _put(folder / PAGE, evaluation_html(content), written)
+    return written
+
+
+def _write_revised_cases(
+    folder: Path, revised: Sequence[RevisedSet], convention: str
+) -> list[Path]:
+    written: list[Path] = []
+    if revised:
+        _put_csv(folder / REVISED_CASES, revised_cases(revised), convention, written)
     return written
 
 

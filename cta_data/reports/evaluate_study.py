@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,18 +103,30 @@ def evaluate_study(
         tables = (study.root / name for name in (*FILES, layout.HOME))
         made = (out / convention.name, study.root / REFERENCES, *tables)
         places = [place for place in made if place.exists()]
-        if not commit or not any(is_modified(place) for place in places):
-            return done
-        cases = sum(count for _, count in done.sets)
-        told = f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
-        command = _command(study.root, convention, references, predictions, against)
-        if command:
+        if commit and any(is_modified(place) for place in places):
+            cases = sum(count for _, count in done.sets)
+            counts = f"{cases} cases, {done.n_missing} not scored"
+            told = f"cta-data evaluate: {convention.name}: {counts}"
+            command = _command(study.root, convention, references, predictions, against)
             code = EXIT_FAILED if done.missing else EXIT_OK
-            paths = [place.relative_to(study.root).as_posix() for place in places]
-            commit_run(study.root, command, told, paths, code, inputs=_inside(study.root, found))
-        else:
-            save(study.root, told, places)
+            _commit(study.root, command, told, places, code, found)
     return done
+
+
+def _commit(
+    root: Path,
+    command: tuple[str, ...],
+    told: str,
+    places: Sequence[Path],
+    code: int,
+    found: Predictions,
+) -> None:
+    """Commit what was made, with a record where a command can repeat it."""
+    if not command:
+        save(root, told, places)
+        return
+    paths = [place.relative_to(root).as_posix() for place in places]
+    commit_run(root, command, told, paths, code, inputs=_inside(root, found))
 
 
 def illustrator(

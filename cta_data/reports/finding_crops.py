@@ -17,9 +17,8 @@ from cta_data.drawing.planes import ViewPlane, show_lesion
 from cta_data.drawing.views import LesionViews
 from cta_data.engine.sessions import Upstream, require_outputs
 from cta_data.errors import CtaError, DataRefused
-from cta_data.formats.nifti.image import read_grid
-from cta_data.imaging.geometry.grid import Grid, same_grid
-from cta_data.pipeline.session_images import SessionImages, require_files
+from cta_data.imaging.geometry.grid import Grid
+from cta_data.pipeline.session_images import SessionImages, SessionRows, require_files
 from cta_data.pipeline.session_views import lesion_views
 from cta_data.scoring import Convention
 from cta_data.scoring.mask_files import ENDINGS, instance_labels, read_mask
@@ -51,22 +50,6 @@ class Masks:
         }
 
 
-@dataclass(frozen=True)
-class CaseFiles:
-    """The rows of the tables that tell what there is of one case's subject-session."""
-
-    hub: str
-    images: Mapping[str, ImageRow]
-    brains: Mapping[str, ImageRow]
-    transforms: tuple[TransformRow, ...]
-
-    def paths(self) -> list[str]:
-        """Return all files, from the top of the study."""
-        masks = [row.mask_path for row in self.brains.values() if row.mask_path]
-        images = [row.path for row in self.images.values()]
-        return [*images, *(row.path for row in self.transforms), *masks]
-
-
 def outline_name(model: str) -> str:
     """Return what the outline of a model is called."""
     return f"model {model}"
@@ -94,7 +77,7 @@ class CaseFinder:
         sessions = {row.session for row in study.tables.rows(ImageRow)}
         self._sessions = {session.case: session for session in sessions}
 
-    def files(self, case: str) -> CaseFiles:
+    def files(self, case: str) -> SessionRows:
         """Return the rows of a case.
 
         Raises
@@ -114,7 +97,7 @@ class CaseFinder:
             if not self._techniques or technique in self._techniques
         }
         brains = self._upstream.images(session, "brain")
-        return CaseFiles(
+        return SessionRows(
             self._study.configuration.registration.hub,
             images,
             {t: row for t, row in brains.items() if t in images},
@@ -172,7 +155,7 @@ class CaseCrops:
     def __init__(
         self,
         study: Study,
-        files: CaseFiles,
+        files: SessionRows,
         masks: Masks,
         convention: Convention,
         not_fetched: Mapping[str, str],
@@ -183,24 +166,16 @@ class CaseCrops:
         self._convention = convention
         self._files = files
         self._images = SessionImages(study.root, files.images, files.brains, files.transforms)
-        self._frames = {name: self._frame_of(path) for name, path in masks.paths.items()}
+        self._frames = {
+            name: self._images.technique_of_grid(path, files.hub)
+            for name, path in masks.paths.items()
+        }
         self.left_out: dict[str, str] = {}
         for technique in self._images.images:
             try:
                 self._images.transform(frame=self._frames[REFERENCE], technique=technique)
             except DataRefused as error:
                 self.left_out[technique] = error.what
-
-    def _frame_of(self, mask: Path) -> str:
-        """Return the technique on whose grid a mask is, the hub first."""
-        grid = read_grid(mask)
-        images = self._images.images
-        for technique in sorted(images, key=lambda t: (t != self._files.hub, t)):
-            if same_grid(grid, images[technique]):
-                return technique
-        raise DataRefused(
-            "mask_grid_unknown", where=mask.name, images=", ".join(sorted(images)) or "no image"
-        )
 
     @cached_property
     def _labels(self) -> dict[str, sitk.Image]:

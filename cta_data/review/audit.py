@@ -126,21 +126,7 @@ def judge(
         rows = known[(known["status"] == "false") & wanted[0] & wanted[1] & wanted[2] & wanted[3]]
         if rows.empty:
             return False
-        key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
-        if key is None:
-            raise DataRefused("prediction_not_in_study", where=lesion.name)
-        row = DecisionRow(
-            kind=FINDING,
-            session=sessions_by_case(study).get(lesion.case),
-            convention=convention,
-            **vars(lesion),
-            verdict=reading.verdict,
-            reader=reading.reader,
-            decided_on=reading.decided_on,
-            reason=reading.note or None,
-            content_key=key,
-            blinded=False,
-        )
+        row = _decision(study, lesion, reading, convention)
         study.tables.upsert([numbered(study.tables, row)])
         study.tables.flush()
         write_home(study)
@@ -150,6 +136,26 @@ def judge(
             paths = [layout.HOME, layout.MANIFESTS]
             commit_run(study.root, list(command), told, paths, 0, inputs=read)
     return True
+
+
+def _decision(
+    study: Study, lesion: FalseLesion, reading: ReaderVerdict, convention: str
+) -> DecisionRow:
+    key = prediction_key(study, lesion.model, lesion.test_set, lesion.case)
+    if key is None:
+        raise DataRefused("prediction_not_in_study", where=lesion.name)
+    return DecisionRow(
+        kind=FINDING,
+        session=sessions_by_case(study).get(lesion.case),
+        convention=convention,
+        **vars(lesion),
+        verdict=reading.verdict,
+        reader=reading.reader,
+        decided_on=reading.decided_on,
+        reason=reading.note or None,
+        content_key=key,
+        blinded=False,
+    )
 
 
 def _require_complete(reading: ReaderVerdict) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import hashlib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from cta_data.errors import DataRefused
 from cta_data.files import write_text
+from cta_data.formats.dicom.derived_objects import colour_of
 from cta_data.formats.segmentation_nrrd import ENDING, Segment
 from cta_data.study.session_id import SessionId
 from cta_data.validation import StrictModel
@@ -19,8 +19,6 @@ from cta_data.validation import StrictModel
 RECORD = "edit.json"
 README = "README.txt"
 PAGE = "changes.html"
-_GOLDEN = 0.618034
-"""Share of the circle of hues between two lesions: neighbours in number differ most."""
 
 
 class EditRecord(StrictModel):
@@ -98,9 +96,4 @@ def voxel_digest(labels: NDArray[np.generic]) -> str:
 
 def segments_of(lesions: dict[int, str]) -> list[Segment]:
     """Return a segment of a colour of its own for each lesion."""
-    return [Segment(number, name, _colour(number)) for number, name in sorted(lesions.items())]
-
-
-def _colour(number: int) -> tuple[float, float, float]:
-    red, green, blue = colorsys.hsv_to_rgb((number * _GOLDEN) % 1.0, 0.75, 0.95)
-    return red, green, blue
+    return [Segment(number, name, colour_of(number)) for number, name in sorted(lesions.items())]

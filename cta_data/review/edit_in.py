@@ -11,12 +11,14 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from cta_data.engine.sessions import Upstream
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.formats.nifti.image import read_image, write_voxels
 from cta_data.formats.segmentation_nrrd import read_segmentation
 from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, ras_affine, same_grid
-from cta_data.imaging.geometry.pasting import pasted
 from cta_data.imaging.lesions.edited_labels import edited_labels
+from cta_data.imaging.lesions.mask_placement import onto_voxels
+from cta_data.pipeline.session_images import require_files
 from cta_data.review.acceptance import require_signed
 from cta_data.review.correction import Correction, correct_annotation
 from cta_data.review.edit_changes import LesionChange, lesion_changes
@@ -28,9 +30,10 @@ from cta_data.review.edit_folder import (
     voxel_digest,
 )
 from cta_data.review.edit_page import write_edit_page
+from cta_data.study.annotations import CURRENT
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import AnnotationRow, VariantRow
+from cta_data.study.tables import AnnotationRow
 from cta_data.versioning.datasets import fetch
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import command_words
@@ -53,8 +56,8 @@ class TakenEdit:
     ----------
     annotation
         The new version; None where nothing had been edited.
-    names
-        Names that the editor gave to new lesions are not taken; what changed is listed by id.
+    changes
+        Every lesion before and after, by id; names that the editor gave to new ones are not taken.
     """
 
     session: SessionId
@@ -120,10 +123,8 @@ def _take_in(
 ) -> TakenEdit:
     record = read_edit_record(folder)
     _require_current(study, record)
-    fetched = fetch(study.root, [record.labels_path])
-    if fetched.failed:
-        why = fetched.failed[record.labels_path]
-        raise DataRefused("picture_file_missing", where=record.labels_path, why=why)
+    paths = [record.labels_path]
+    require_files(study.root, paths, fetch(study.root, paths).failed)
     image = read_image(study.root / record.labels_path)
     before = sitk.GetArrayFromImage(image)
     edited = _edited(record, folder, Grid.of(image))
@@ -149,17 +150,14 @@ def _require_current(study: Study, record: EditRecord) -> None:
     DataRefused
         The annotation is gone, or was corrected or transferred anew since it was given out.
     """
+    upstream = Upstream(study)
     rows = [
         row
-        for row in study.tables.of_session(VariantRow, record.id)
+        for row in upstream.variants(record.id)
         if (row.annotation, row.grid) == (record.annotation, record.grid)
     ]
-    current = {
-        row.annotation
-        for row in study.tables.of_session(AnnotationRow, record.id)
-        if row.status == "current"
-    }
-    if record.annotation not in current:
+    annotations = upstream.annotations(record.id)
+    if record.annotation not in {a.annotation for a in annotations if a.status == CURRENT}:
         why = f"annotation {record.annotation} is not current any more"
         raise DataRefused("edit_out_of_date", where=str(record.id), why=why)
     known = rows and rows[0].labels_path == record.labels_path
@@ -183,11 +181,10 @@ def _edited(record: EditRecord, folder: Path, grid: Grid) -> NDArray[np.generic]
         voxels, own, *_ = read(folder / name)
         if not same_grid(own, grid):
             # Slicer may crop a segmentation to its segments; a label image is whole.
-            placed = pasted(voxels, own, grid) if name == record.segmentation else None
-            if placed is None:
+            if name != record.segmentation:
                 difference = describe_grid_difference(own, grid)
                 raise DataRefused("edit_off_grid", where=folder / name, difference=difference)
-            voxels = placed
+            voxels = _placed(voxels, own, grid, folder / name)
         found.append(voxels)
     if not found:
         files = (record.labels, record.segmentation)
@@ -197,6 +194,13 @@ def _edited(record: EditRecord, folder: Path, grid: Grid) -> NDArray[np.generic]
         files = (record.labels, record.segmentation)
         raise DataRefused("edit_of_both_files", where=folder, files=files)
     return edited[0] if edited else None
+
+
+def _placed(voxels: NDArray[np.generic], own: Grid, grid: Grid, path: Path) -> NDArray[np.generic]:
+    try:
+        return onto_voxels(own.image(voxels), grid)
+    except DataRefused as error:
+        raise DataRefused("edit_off_grid", where=path, difference=str(error.reason)) from error
 
 
 def _nifti(path: Path) -> tuple[NDArray[np.generic], Grid]:

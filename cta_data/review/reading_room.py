@@ -7,7 +7,7 @@ registration, or the image on whose grid the item's masks are. Points are LPS, m
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,34 +27,16 @@ from cta_data.drawing.planes import (
     orthogonal_planes,
 )
 from cta_data.errors import DataRefused
-from cta_data.formats.nifti.image import read_grid, read_image
-from cta_data.imaging.geometry.grid import same_grid
+from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.geometry.resampling import resample
-from cta_data.pipeline.session_images import SessionImages
+from cta_data.pipeline.session_images import SessionImages, SessionRows
 from cta_data.review.items import MaskSource, ReviewItem, Stop
 from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.mask_files import instance_labels, read_mask
-from cta_data.study.tables import ImageRow, TransformRow
 
 PLANES = ("axial", "coronal", "sagittal")
 WHOLE_MM = 220.0
 _WINDOW_MM, _WINDOW_PIXELS = 40.0, 80
-
-
-@dataclass(frozen=True)
-class SessionRows:
-    """The rows of the tables that say which images and registrations a session has."""
-
-    hub: str
-    images: Mapping[str, ImageRow]
-    brains: Mapping[str, ImageRow]
-    transforms: tuple[TransformRow, ...]
-
-    def paths(self) -> list[str]:
-        """Return all files, from the top of the study."""
-        masks = [row.mask_path for row in self.brains.values() if row.mask_path]
-        images = [row.path for row in self.images.values()]
-        return [*images, *masks, *(row.path for row in self.transforms)]
 
 
 @dataclass(frozen=True)
@@ -140,18 +122,9 @@ class SessionReading:
         DataRefused
             It is on the grid of no image.
         """
-        images = self._images.images
         if source.grid:
             return source.grid
-        grid = read_grid(self._root / source.path)
-        for technique in sorted(images, key=lambda t: (t != self.hub, t)):
-            if same_grid(grid, images[technique]):
-                return technique
-        raise DataRefused(
-            "mask_grid_unknown",
-            where=Path(source.path).name,
-            images=", ".join(sorted(images)) or "no image",
-        )
+        return self._images.technique_of_grid(self._root / source.path, self.hub)
 
 
 class ItemView:

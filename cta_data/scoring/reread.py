@@ -16,9 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cta_data.scoring.agreement.figures import Resampling, sums_by_patient
+from cta_data.scoring.agreement.figures import (
+    Resampling,
+    interval_of_sums,
+    ratio,
+    sums_by_patient,
+)
 from cta_data.scoring.statistics import Interval
-from cta_data.scoring.statistics.clusters import OfSums, cluster_sums_interval
 
 FALSE, MISSED, DETECTED = "false", "missed", "detected"
 UNBIASED = "all false positives and missed lesions and a sample of true positives were read"
@@ -92,7 +96,7 @@ def corrected_scores(findings: Sequence[ReadFinding], resampling: Resampling) ->
     if basis == INCOMPLETE:
         return CorrectedScores(basis, counts, read, *scored)
     sums = _sums(findings, all_read=basis == UNBIASED)
-    both = (_interval(sums, figure, resampling) for figure in (_ppv, _sensitivity))
+    both = (interval_of_sums(sums, figure, resampling) for figure in (_ppv, _sensitivity))
     return CorrectedScores(basis, counts, read, *scored, *both)
 
 
@@ -123,33 +127,18 @@ def _sums(findings: Sequence[ReadFinding], *, all_read: bool) -> NDArray[np.floa
 
 def _true(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     detected, read, real, _, found, _ = np.moveaxis(sums, -1, 0)
-    share = np.divide(real, read, out=np.full(np.shape(real), math.nan), where=read != 0)
-    return np.where(detected > 0, detected * share, 0.0) + found
+    return np.where(detected > 0, detected * ratio(real, read), 0.0) + found
 
 
 def _ppv(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     predicted = sums[..., 0] + sums[..., 3]
-    return _ratio(_true(sums), predicted)
+    return ratio(_true(sums), predicted)
 
 
 def _sensitivity(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     true = _true(sums)
-    return _ratio(true, true + sums[..., 5])
-
-
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole != 0)
+    return ratio(true, true + sums[..., 5])
 
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
-
-
-def _interval(sums: NDArray[np.float64], figure: OfSums, resampling: Resampling) -> Interval:
-    return cluster_sums_interval(
-        sums,
-        figure,
-        confidence=resampling.confidence,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-    )

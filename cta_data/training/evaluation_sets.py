@@ -108,6 +108,7 @@ class EvaluationSets:
         self.study = study
         self._upstream = Upstream(study)
         self._subjects = study.tables.by_key(SessionRow)
+        self._read: dict[tuple[Setting, str], SetForModel] = {}
 
     @cached_property
     def by_name(self) -> dict[str, EvaluationSet]:
@@ -179,6 +180,11 @@ class EvaluationSets:
         name
             Of one of the sets.
         """
+        if (setting, name) not in self._read:
+            self._read[setting, name] = self._read_by(setting, name)
+        return self._read[setting, name]
+
+    def _read_by(self, setting: Setting, name: str) -> SetForModel:
         one = self.by_name[name]
         stripped = self.study.configuration.build.skull_stripped
         cases: list[EvaluationCase] = []

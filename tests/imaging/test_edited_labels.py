@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Grid
-from cta_data.imaging.geometry.pasting import pasted
 from cta_data.imaging.lesions.corrected_labels import share_changed
 from cta_data.imaging.lesions.edited_labels import edited_labels
+from cta_data.imaging.lesions.mask_placement import onto_voxels
 from cta_data.review.edit_changes import lesion_changes
 
 
@@ -76,8 +76,8 @@ def test_a_part_of_a_grid_goes_back_to_its_place() -> None:
     voxels[0] = voxels[:, 0] = voxels[..., 0] = 0
     start = whole.to_point(np.array([[1, 1, 1]]))[0]
     part = Grid((5, 4, 3), whole.spacing, start, angle)
-    found = pasted(voxels[1:, 1:, 1:], part, whole)
-    assert found is not None and np.array_equal(found, voxels)
+    assert np.array_equal(onto_voxels(part.image(voxels[1:, 1:, 1:].copy()), whole), voxels)
     for shift in ([0.5, 0, 0], [1, 0, 0]):
         moved = Grid(part.size, part.spacing, whole.to_point(np.array([shift]) + 1)[0], angle)
-        assert pasted(np.ones((3, 4, 5), np.uint8), moved, whole) is None
+        with pytest.raises(DataRefused):
+            onto_voxels(moved.image(np.ones((3, 4, 5), np.uint8)), whole)

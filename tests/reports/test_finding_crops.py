@@ -15,7 +15,8 @@ from helpers.typed_rows import typed
 
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import write_voxels
-from cta_data.reports.finding_crops import CaseCrops, CaseFiles, Masks
+from cta_data.pipeline.session_images import SessionRows
+from cta_data.reports.finding_crops import CaseCrops, Masks
 from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.models.findings import REFERENCE
 from cta_data.study.session_id import SessionId
@@ -55,7 +56,7 @@ def marked(affine: np.ndarray, point_ras: np.ndarray, value: int = 100) -> np.nd
     return voxels
 
 
-def session(tmp_path: Path, degrees: float = 25.0) -> tuple[CaseFiles, dict[str, Path]]:
+def session(tmp_path: Path, degrees: float = 25.0) -> tuple[SessionRows, dict[str, Path]]:
     """MPRAGE and SPACE with a bright voxel at the same place of the head, registered; and masks."""
     transform = registration(degrees)
     inside = ras(transform.TransformPoint((POINT_RAS * (-1, -1, 1)).tolist()))
@@ -78,10 +79,10 @@ def session(tmp_path: Path, degrees: float = 25.0) -> tuple[CaseFiles, dict[str,
     }
     pair = {"fixed": "MPRAGE", "moving": "SPACE", "path": "reg.tfm"}
     registered = typed(TransformRow, SessionId("internal", "1", "1").columns() | pair)
-    return CaseFiles("MPRAGE", images, {}, (registered,)), masks
+    return SessionRows("MPRAGE", images, {}, (registered,)), masks
 
 
-def crops_of(tmp_path: Path, files: CaseFiles, mask: Path) -> CaseCrops:
+def crops_of(tmp_path: Path, files: SessionRows, mask: Path) -> CaseCrops:
     study: Any = SimpleNamespace(root=tmp_path)
     masks = Masks("c1", mask, {"A": mask})
     return CaseCrops(study, files, masks, CONVENTIONS["article"], {})
@@ -136,16 +137,16 @@ def test_right_is_on_the_left_and_anterior_at_the_top(tmp_path: Path) -> None:
 def test_images_of_one_grid_need_no_registration_and_others_are_left_out(tmp_path: Path) -> None:
     """What was delivered on the masks' grid is shown; what nothing connects is told."""
     files, masks = session(tmp_path)
-    alone = CaseFiles("MPRAGE", files.images, {}, ())
+    alone = SessionRows("MPRAGE", files.images, {}, ())
     crops = crops_of(tmp_path, alone, masks["MPRAGE"])
     assert [crop.technique for crop in crops.crops(REFERENCE, 2)] == ["MPRAGE"]
     assert "no registration connects SPACE with MPRAGE" in crops.left_out["SPACE"]
     flair = {"FLAIR": files.images["MPRAGE"], **files.images}
-    crops = crops_of(tmp_path, CaseFiles("MPRAGE", flair, {}, ()), masks["MPRAGE"])
+    crops = crops_of(tmp_path, SessionRows("MPRAGE", flair, {}, ()), masks["MPRAGE"])
     assert [crop.technique for crop in crops.crops(REFERENCE, 2)] == ["MPRAGE", "FLAIR"]
     other_frame = {**flair, "FLAIR": replace(files.images["MPRAGE"], frame=2)}
     other_frame["MPRAGE"] = replace(files.images["MPRAGE"], frame=1)
-    crops = crops_of(tmp_path, CaseFiles("MPRAGE", other_frame, {}, ()), masks["MPRAGE"])
+    crops = crops_of(tmp_path, SessionRows("MPRAGE", other_frame, {}, ()), masks["MPRAGE"])
     assert set(crops.left_out) == {"FLAIR", "SPACE"}
 
 

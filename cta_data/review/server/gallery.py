@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from cta_data.engine.sessions import DOSE, Upstream
-from cta_data.pipeline.session_images import require_files
+from cta_data.pipeline.session_images import SessionRows, require_files
 from cta_data.review.items import ReviewItem
-from cta_data.review.reading_room import ItemView, SessionReading, SessionRows, SliceAsked
+from cta_data.review.reading_room import ItemView, SessionReading, SliceAsked
 from cta_data.review.server.niivue import volume
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study

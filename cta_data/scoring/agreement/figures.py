@@ -91,7 +91,7 @@ def cohens_kappa(table: NDArray[np.float64], resampling: Resampling) -> Interval
         (n patients, 4): candidates marked by both (a), by the first alone (b), by the second
         alone (c), and by neither (d).
     """
-    return _of_sums(table, _kappa, resampling)
+    return interval_of_sums(table, _kappa, resampling)
 
 
 def _kappa(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ def _kappa(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     # Times n²: whole numbers, so that an undefined κ is 0 / 0 and nothing that rounding made.
     n = a + b + c + d
     by_chance = (a + b) * (a + c) + (c + d) * (b + d)
-    return _ratio((a + d) * n - by_chance, n * n - by_chance)
+    return ratio((a + d) * n - by_chance, n * n - by_chance)
 
 
 def kappa_of_categories(table: NDArray[np.float64], resampling: Resampling) -> Interval:
@@ -113,7 +113,7 @@ def kappa_of_categories(table: NDArray[np.float64], resampling: Resampling) -> I
     table
         (n patients, k²): counts of items, by category of the first reader and then of the second.
     """
-    return _of_sums(table, _kappa_of_categories, resampling)
+    return interval_of_sums(table, _kappa_of_categories, resampling)
 
 
 def _kappa_of_categories(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,7 +122,7 @@ def _kappa_of_categories(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     n = counts.sum(axis=(-2, -1))
     equal = np.trace(counts, axis1=-2, axis2=-1)
     by_chance = (counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1)
-    return _ratio(equal * n - by_chance, n * n - by_chance)
+    return ratio(equal * n - by_chance, n * n - by_chance)
 
 
 def volume_differences(
@@ -176,7 +176,9 @@ def _limits(
     # Sums of squares lose fewest digits around the mean; the limits move with it.
     around = differences - centre
     sums = sums_by_patient(np.stack([np.ones(n), around, around**2], axis=1), patients)
-    ends = [_of_sums(sums, _limit(sds, centre), resampling) for sds in (-LIMIT_SDS, LIMIT_SDS)]
+    ends = [
+        interval_of_sums(sums, _limit(sds, centre), resampling) for sds in (-LIMIT_SDS, LIMIT_SDS)
+    ]
     return LimitsOfAgreement(n, bias, *ends)
 
 
@@ -185,8 +187,8 @@ def _limit(sds: float, centre: float) -> OfSums:
 
     def figure(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         n, total, squares = np.moveaxis(sums, -1, 0)
-        mean = _ratio(total, n)
-        variance = _ratio(squares - total * mean, np.where(n > 1, n - 1, 0))
+        mean = ratio(total, n)
+        variance = ratio(squares - total * mean, np.where(n > 1, n - 1, 0))
         return np.asarray(centre + mean + sds * np.sqrt(np.maximum(variance, 0)))
 
     return figure
@@ -200,12 +202,13 @@ def sums_by_patient(rows: NDArray[np.float64], patients: Sequence[str]) -> NDArr
     return sums
 
 
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """NaN where the whole is 0."""
+def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return parts of wholes; NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole != 0)
 
 
-def _of_sums(sums: NDArray[np.float64], figure: OfSums, resampling: Resampling) -> Interval:
+def interval_of_sums(sums: NDArray[np.float64], figure: OfSums, resampling: Resampling) -> Interval:
+    """Return a figure of sums by patient (n patients, k), with the interval of its resampling."""
     return cluster_sums_interval(
         sums,
         figure,
