@@ -17,7 +17,8 @@ from cta_data.pipeline.register_sessions import (
     transform_between,
 )
 from cta_data.reasons import Reason, together
-from cta_data.scoring.lesion_links import DISTANCE_MM, PART_SHARE
+from cta_data.scoring.lesion_changes import PART_SHARE
+from cta_data.scoring.lesion_links import DISTANCE_MM
 from cta_data.study.annotations import CURRENT, choose_annotation
 from cta_data.study.configuration import AnnotationChoice
 from cta_data.study.study import Study

@@ -22,8 +22,8 @@ from cta_data.imaging.lesions.mask_transfer import lesions_from_labels
 from cta_data.imaging.lesions.volume_uncertainty import volume_sds
 from cta_data.pipeline.follow_up import FollowUpInputs
 from cta_data.pipeline.transform_chain import read_chain
-from cta_data.scoring.lesion_changes import LesionChange, LesionVolume, lesion_changes
-from cta_data.scoring.lesion_links import DISTANCE_MM, PART_SHARE, link_lesions
+from cta_data.scoring.lesion_changes import PART_SHARE, LesionChange, LesionVolume, lesion_changes
+from cta_data.scoring.lesion_links import DISTANCE_MM, link_lesions
 from cta_data.study.tables import LesionChangeRow
 
 LEAST_SHOWN = 0.5

@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, Literal
 
 from cta_data.imaging.lesions.change_limits import ChangeLimits
@@ -42,6 +43,10 @@ State = Literal[
     "not_compared",
 ]
 Trend = Literal["grown", "shrunk", "stable"]
+PART_SHARE = Fraction(1, 10)
+"""Least share of a part's voxels in the lesion that it is a part of, from session to session.
+
+Less than between readers, who draw the same image: what grew or moved lies partly elsewhere."""
 _COMPARED: Final = ("persisting", "split", "merged", "merged_and_split")
 
 

@@ -8,8 +8,9 @@ The rules, in this order; each takes only lesions that no earlier rule has linke
 2. *split* and *merge*: a lesion without a partner that lies in one with a partner is a part of it.
    In a split, one lesion of the first annotation covers several of the second; in a merge, one of
    the second covers several of the first. At least `part_share` of the part's own voxels must be
-   shared, so that a lesion that only grazes its neighbour is not called a part of it. A part
-   belongs to the lesion that shares most voxels with it.
+   shared: a small lesion that a large neighbour's outline grazes is no part of it, and would be
+   counted in no figure if it were called one. A part belongs to the lesion that shares most voxels
+   with it.
 3. *distance*: lesions that are left, the nearest centroids first, up to `distance_mm`. Nearest
    first keeps two lesions that are each other's nearest together, where the least total distance
    could separate them.
@@ -46,7 +47,7 @@ PAIRED: Final[tuple[HowLinked, ...]] = ("overlap", "distance")
 """Links of a lesion with its one partner."""
 DISTANCE_MM = 5.0
 """Farther apart, the centroids of lesions that share no voxel are taken for two lesions."""
-PART_SHARE = Fraction(1, 10)
+PART_SHARE = Fraction(1, 2)
 """Least share of a part's voxels in the lesion that it is a part of."""
 ANY_OVERLAP = Convention("any overlap", threshold=Fraction(0))
 _EXCHANGED: Final[dict[HowLinked, HowLinked]] = {

@@ -119,6 +119,17 @@ def test_a_graze_is_no_part() -> None:
     assert names(enough)[1] == (1, 11, "split")
 
 
+def test_a_lesion_beside_a_large_outline_is_no_part_of_it() -> None:
+    """2 of 6 voxels of a small lesion that one reader missed are under the other's neighbour."""
+    first = row((1, slice(0, 20)))
+    second = row((10, slice(0, 17)), (11, slice(18, 24)))
+    found = link_lesions(first, second, CUBES)
+    assert [(one.first, one.second, one.how) for one in found] == [
+        (1, 10, "overlap"),
+        (None, 11, "second_only"),
+    ]
+
+
 def test_parts_go_where_most_of_them_lies() -> None:
     """Lesion 12 lies between 1 and 2, two voxels in one and three in the other."""
     first = row((1, slice(0, 12)), (2, slice(12, 24)))
