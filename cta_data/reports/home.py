@@ -49,7 +49,7 @@ def todo(state: StudyState) -> list[tuple[str, str]]:
         (
             state.on_hold > 0,
             f"{_count(state.on_hold, 'session')} on hold: look at them, and accept or reject",
-            "cta-data pictures",
+            "cta-data review --of transfers --reader CODE",
         ),
         (
             state.failed > 0,
@@ -88,7 +88,7 @@ def todo(state: StudyState) -> list[tuple[str, str]]:
         (
             any(one.open_false_positives for one in state.evaluations),
             "False positives wait for a reader",
-            "cta-data audit",
+            "cta-data review --of findings --reader CODE",
         ),
         (
             bool(state.cohorts) and not state.has_table_1,

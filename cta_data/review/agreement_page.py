@@ -28,7 +28,8 @@ INTRO = (
     "Lesions of two annotations are linked on one image grid: one to one so that the sum of Dice "
     "is largest, then by the distance of centroids up to 5 mm. Further parts of a lesion that only "
     "one annotation divides are listed and count in no figure. `cta-data pictures` shows the "
-    "outlines of every annotation on every technique."
+    "outlines of every annotation on every technique; `cta-data review --of annotations` leads "
+    "through those that differ most, for decisions."
 )
 MADE_FROM = tuple(map(layout.table, ("annotations", "variants")))
 """Tables whose commit a page names: links are made and committed by the same command."""

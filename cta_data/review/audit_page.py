@@ -283,6 +283,7 @@ def audit_html(
         notice=notice,
         home=HOME,
         convention=convention,
+        option=_option(convention),
         selection=selection,
         remarks=remarks,
         verdicts=VERDICTS,
@@ -313,5 +314,8 @@ def judging_command(entry: FalseEntry, convention: str) -> str:
     """Return the command that records a verdict, with VERDICT and NAME to be filled in."""
     words = ["cta-data", "audit", entry.case, str(entry.lesion)]
     words += ["--model", entry.model, "--test-set", entry.test_set]
-    words += ["--convention", convention] if convention != "article" else []
-    return f"{shlex.join(words)} --verdict VERDICT --reader NAME"
+    return f"{shlex.join(words)}{_option(convention)} --verdict VERDICT --reader NAME"
+
+
+def _option(convention: str) -> str:
+    return "" if convention == "article" else f" --convention {shlex.quote(convention)}"

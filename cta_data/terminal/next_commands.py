@@ -163,18 +163,18 @@ def after_predict(standing: Standing) -> Suggestion:
 
 
 def after_evaluate(standing: Standing) -> Suggestion:
-    """The page is looked at, then false positives are."""
-    return Suggestion("cta-data audit", "look at false positives") if standing.pages else _WHY
+    """The page is looked at, then findings are."""
+    return _FINDINGS if standing.pages else _WHY
 
 
 def after_pictures(standing: Standing) -> Suggestion:
     """What is on hold is decided."""
-    return _DECIDE if standing.on_hold else after_status(standing)
+    return _REVIEW if standing.on_hold else after_status(standing)
 
 
 def after_accept(standing: Standing) -> Suggestion:
     """What depends on the decisions is made, once nothing waits."""
-    return _DECIDE if standing.on_hold else _build(standing)
+    return _REVIEW if standing.on_hold else _build(standing)
 
 
 def after_status(standing: Standing) -> Suggestion:
@@ -193,8 +193,10 @@ def after_status(standing: Standing) -> Suggestion:
 
 
 _WHY = Suggestion("cta-data status", "why sessions stopped")
-_REVIEW = Suggestion("cta-data pictures", "look at what is on hold")
-_DECIDE = Suggestion('cta-data accept --subject LABEL --reason "…"', "or correct the data")
+_REVIEW = Suggestion(
+    "cta-data review --of transfers --reader CODE", "look at what is on hold, and decide"
+)
+_FINDINGS = Suggestion("cta-data review --of findings --reader CODE", "read what models found")
 _EVALUATE = Suggestion("cta-data evaluate", "scores, tables and figures")
 
 

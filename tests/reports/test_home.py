@@ -60,7 +60,7 @@ def test_counts_are_those_of_the_tables(study: Study) -> None:
 
 def test_what_a_person_decided_no_longer_waits(study: Study) -> None:
     """A rejection is a decision too; it holds for the result that it is about alone."""
-    assert "cta-data pictures" in commands(study)
+    assert "cta-data review --of transfers --reader CODE" in commands(study)
     decision = DecisionRow(
         kind="transfer",
         step="register",
@@ -74,7 +74,7 @@ def test_what_a_person_decided_no_longer_waits(study: Study) -> None:
     study.tables.upsert([decision])
     state = state_of(study)
     assert (state.on_hold, dict(state.decided)) == (0, {"rejected": 1})
-    assert "cta-data pictures" not in commands(study)
+    assert "cta-data review --of transfers --reader CODE" not in commands(study)
 
 
 def test_the_next_step_follows_from_what_there_is(study: Study) -> None:

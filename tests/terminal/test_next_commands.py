@@ -22,6 +22,8 @@ from cta_data.terminal.next_commands import Standing, Suggestion, standing_of
 DONE = dict.fromkeys(STEP_NAMES, 9)
 COHORTS = ("internal",)
 CPU = ["--device cpu"]
+TRANSFERS = "review --of transfers --reader CODE"
+FINDINGS = "review --of findings --reader CODE"
 NOTHING = Standing(COHORTS)
 ADDED = Standing(COHORTS, COHORTS)
 MEASURED = replace(ADDED, done=DONE, settings=("A", "B"))
@@ -41,7 +43,7 @@ SCORED = replace(PREDICTED, pages=("evaluation/article/report.html",))
         (then.after_add(NOTHING, "susm"), "convert susm"),
         (then.after_step(MEASURED, "convert"), "register"),
         (then.after_step(MEASURED, "measure"), "build --setting B"),
-        (then.after_step(ON_HOLD, "measure"), "pictures"),
+        (then.after_step(ON_HOLD, "measure"), TRANSFERS),
         (then.after_step(NOTHING, "convert"), "status"),
         (then.after_build(BUILT, ["A", "B"]), "train --setting A --setting B"),
         (then.after_build(BUILT, ["C"]), "status"),
@@ -51,20 +53,20 @@ SCORED = replace(PREDICTED, pages=("evaluation/article/report.html",))
         (then.after_train(BUILT, {"B": "B"}), "status"),
         (then.after_predict(PREDICTED), "evaluate"),
         (then.after_predict(TRAINED), "status"),
-        (then.after_evaluate(SCORED), "audit"),
+        (then.after_evaluate(SCORED), FINDINGS),
         (then.after_evaluate(PREDICTED), "status"),
-        (then.after_pictures(ON_HOLD), 'accept --subject LABEL --reason "…"'),
+        (then.after_pictures(ON_HOLD), TRANSFERS),
         (then.after_pictures(BUILT), "train --setting A --setting B"),
-        (then.after_accept(ON_HOLD), 'accept --subject LABEL --reason "…"'),
+        (then.after_accept(ON_HOLD), TRANSFERS),
         (then.after_accept(BUILT), "build --setting A --setting B"),
         (then.after_status(NOTHING), "add internal FOLDER"),
         (then.after_status(ADDED), "convert internal"),
-        (then.after_status(ON_HOLD), "pictures"),
+        (then.after_status(ON_HOLD), TRANSFERS),
         (then.after_status(MEASURED), "build --setting B"),
         (then.after_status(BUILT), "train --setting A --setting B"),
         (then.after_status(TRAINED), "predict --setting B"),
         (then.after_status(PREDICTED), "evaluate"),
-        (then.after_status(SCORED), "audit"),
+        (then.after_status(SCORED), FINDINGS),
     ],
 )
 def test_the_next_command_follows_from_where_the_study_stands(
