@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint coverage docs bench clean
+.PHONY: demo test test-all lint coverage docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-train
@@ -20,8 +20,12 @@ demo: $(VENV)/.installed-train
 	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all --train -j $(JOBS)
 
 # Without compiled modules, every process that these start compiles the package anew.
-demo test: export PYTHONDONTWRITEBYTECODE =
+demo test test-all: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not thorough"
+
+# What a change of a mechanism has to pass as well: whole pipelines, real data, repeats.
+test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev

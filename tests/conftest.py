@@ -40,20 +40,22 @@ settings.load_profile("whatever the machine does")
 
 
 LONGEST = (
-    "test_experiment",
-    "test_conformance",
-    "test_adversarial",
-    "test_registration",
     "test_pipeline",
+    "test_conformance",
+    "test_registration",
+    "test_identity",
+    "test_adversarial",
+    "test_experiment",
     "test_clones",
     "test_withdrawal",
     "test_trial_of_readers",
     "test_interruption",
-    "test_identity",
     "test_training",
     "test_predict_foreign_model",
 )
-"""Files that take the longest: begun last, one would be waited for at the end."""
+"""Files that take the longest: begun last, one would be waited for at the end.
+
+The first makes the study that most others look at; the next two do without it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from cta_data.phantom import WrittenPatient
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 CASES = ("swapped", "contradicted", "mirrored", "swapped_frame", "cropped", "emptied", "cut")
 HELD_AT = {

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 DAMAGES = ("good", "gap", "pixels", "stranger", "roi", "two", "header")
 REASONS = {

@@ -101,6 +101,7 @@ def test_a_verdict_in_a_clone_names_the_mask(
     assert row["content_key"] == mask.readlink().name
 
 
+@pytest.mark.thorough
 def test_every_record_can_be_run_again_in_a_clone(
     decided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

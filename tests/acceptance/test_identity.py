@@ -24,7 +24,7 @@ from pydicom.tag import Tag
 
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 FOLDER = "Mondscheiner_Kreszentia_19490807"
 SWALLOWED = b"1 \x06\x30\xa6\x00PN\x0e\x00Wurzelsepp^Vroni"

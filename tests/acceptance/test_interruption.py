@@ -84,6 +84,7 @@ def test_convert_killed_between_two_subjects(cta: Cta, filled: Path) -> None:
 
 
 @pytest.mark.parametrize("filled", [slice(1, 4, 2)], indirect=True, ids=["HAQ"])
+@pytest.mark.thorough
 def test_build_on_two_workers_killed(cta: Cta, filled: Path) -> None:
     """The driver is killed while its workers register; no worker stays, nothing is half done."""
     toml = (filled / "study.toml").read_text("utf-8")

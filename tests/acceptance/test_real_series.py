@@ -17,7 +17,7 @@ from helpers.command_line import CARD, Cta, Outcome
 from cta_data.bids.validation import validate
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 RULES = """
 [[series]]

@@ -238,6 +238,7 @@ drawn_on = "CT"
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_structure_sets_of_two_modalities_are_two_annotations(
     cta: Cta, new_study: Callable[[str], Path], shared_data: Path, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from helpers.plain_study import write_plain_card, write_plain_patients
 from cta_data.versioning.committed import datasets_of
 from cta_data.versioning.tools import use_environment_tools
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 WHO = "[user]\n\tname = Test Author\n\temail = test@example.org\n"
 HOSTILE = """

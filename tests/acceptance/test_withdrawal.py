@@ -303,6 +303,7 @@ def test_history_is_not_removed_while_content_is_elsewhere(
     assert json.loads(done.out)["error"]["code"] == "withdrawn_content_elsewhere"
 
 
+@pytest.mark.thorough
 def test_the_last_subject_of_a_cohort(place: Place, withdrawn: dict[str, Any], cta: Cta) -> None:
     """The cohort is empty and valid: commands go on; the patient comes back on consent alone."""
     assert cta("withdraw", "north1", "--yes", study=place.root).code == 0

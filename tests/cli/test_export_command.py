@@ -67,6 +67,7 @@ def test_the_two_forms_are_not_mixed(words: tuple[str, ...], code: str) -> None:
     assert json.loads(done.out)["error"]["code"] == code
 
 
+@pytest.mark.thorough
 def test_annotations_of_a_study(
     built: tuple[Study, Report], trial: tuple[Path, list[WrittenPatient]], tmp_path: Path
 ) -> None:

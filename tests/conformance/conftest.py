@@ -63,7 +63,13 @@ def conform(
     return get
 
 
-@pytest.fixture(scope="session", params=CASES, ids=str)
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(case, marks=[pytest.mark.thorough] if case.real else [], id=str(case))
+        for case in CASES
+    ],
+)
 def conformed(
     request: pytest.FixtureRequest, conform: Callable[[ConformanceCase], Conformed]
 ) -> Conformed:

@@ -20,7 +20,7 @@ from cta_data.study.study import Study
 from cta_data.versioning.datasets import save
 from cta_data.versioning.keys import content_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.train]
+pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.thorough]
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
 NOTICE = "These are digital phantoms"

@@ -136,6 +136,7 @@ def _orientation(image: sitk.Image) -> str:
         "mr_siemens_xa30_enhanced_t1/Ref/6_anat-T1w_acq-tfl.nii.gz",
     ],
 )
+@pytest.mark.thorough
 def test_morphology_on_real_heads(shared_data: Path, name: str) -> None:
     """A real head gives one component of a brain's size."""
     image, brain = _real(shared_data / name)
@@ -147,6 +148,7 @@ def test_morphology_on_real_heads(shared_data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("visit", ["study1", "study2"])
+@pytest.mark.thorough
 def test_two_techniques_of_one_visit_give_one_brain(shared_data: Path, visit: str) -> None:
     """Masks of a real T1 and FLAIR, 3 mm slices, brought together as published, agree by 0.94."""
     folder = shared_data / "nii_openms_p12" / "raw" / "patient12"

@@ -14,6 +14,7 @@ from cta_data.imaging.brain import BACK_ENDS, BrainExtraction
 from cta_data.phantom.patient import DigitalPatient, VoxelSizes, generate_patient
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.slow,
     pytest.mark.skipif(
         importlib.util.find_spec("HD_BET") is None, reason="hd-bet is not installed (extra brain)"

@@ -247,6 +247,7 @@ def test_a_head_gives_one_result_however_it_is_stored(patient: DigitalPatient) -
     )
 
 
+@pytest.mark.thorough
 def test_consistency_hardly_depends_on_the_seed(
     volumes: dict[str, RegistrationVolume], register: Register
 ) -> None:
@@ -284,6 +285,7 @@ def test_unknown_kind_is_an_error() -> None:
         RegistrationSettings(kind="elastic")
 
 
+@pytest.mark.thorough
 def test_real_pair_agrees_with_its_publishers(shared_data: Path) -> None:
     """On a real T1 and FLAIR with 3 mm slices the result lies within 1.5 mm of the publishers'."""
     folder = shared_data / "nii_openms_p12" / "raw" / "patient12"

@@ -118,6 +118,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str]:
     return Study(work / "study"), told
 
 
+@pytest.mark.thorough
 def test_adding_tells_who_is_there_already(study: tuple[Study, str]) -> None:
     """The note names the labels in both cohorts, and no identifier."""
     _, told = study

@@ -54,6 +54,7 @@ def transferred(
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_labels_follow_a_phase_that_lies_elsewhere(tmp_path: Path) -> None:
     """The two phases are registered to each other, though the technique is one.
 

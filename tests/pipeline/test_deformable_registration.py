@@ -17,7 +17,7 @@ from cta_data.phantom import write_trial
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 SHIFT_MM = np.array([1.0, 0.0, 0.0])
 

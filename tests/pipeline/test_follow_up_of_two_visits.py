@@ -15,7 +15,7 @@ from helpers.new_study import new_study
 from cta_data.formats.transforms import read_transform
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 CARD = """
 [cohort]

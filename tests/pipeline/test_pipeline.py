@@ -271,6 +271,7 @@ def test_a_clone_without_the_raw_files_keeps_what_it_has(built: Built, tmp_path:
     assert len(Study(clone).lesions()) == len(built[0].lesions())
 
 
+@pytest.mark.thorough
 def test_a_setting_of_the_study_s_own_with_another_phase(built: Built, tmp_path: Path) -> None:
     """A setting on the early phase gets brain images of it, and a training set of its own."""
     study = copy_of(built[0], tmp_path)

@@ -15,7 +15,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 ALL_48 = [
     "".join(axis[end] for axis, end in zip(axes, ends, strict=True))

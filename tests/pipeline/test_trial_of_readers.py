@@ -27,7 +27,7 @@ from cta_data.pipeline.runner import SUBJECT_STEPS, execute
 from cta_data.reports.counted_lesions import counted_lesions
 from cta_data.study.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 PLAN = ReadersPlan(
     both=3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,13 +19,19 @@ from cta_data.study.study import Study
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    """Two patients, measured."""
-    made = make_readers_study(tmp_path, patients=2)
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two patients, measured; for tests that change nothing."""
+    made = make_readers_study(tmp_path_factory.mktemp("correction"), patients=2)
     for step in ("strip", "measure"):
         assert run_cta(step, "--study", str(made.root)).code == 0
     return Study(made.root)
+
+
+@pytest.fixture
+def study(measured: Study, tmp_path: Path) -> Study:
+    """A copy that a test may change."""
+    return Study(Path(shutil.copytree(measured.root, tmp_path / "study", symlinks=True)))
 
 
 def labels_of(study: Study, annotation: str, grid: str) -> Path:
@@ -146,12 +153,12 @@ def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_much_of_an_annotation_changes_only_on_request(study: Study) -> None:
+def test_much_of_an_annotation_changes_only_on_request(measured: Study) -> None:
     """An image in place of labels would be a hundred lesions."""
-    like = labels_of(study, "HAQR1", "SPACE")
+    like = labels_of(measured, "HAQR1", "SPACE")
     voxels = np.asanyarray(nib.load(like).dataobj)
-    assert corrected(study, (voxels == 1).astype(np.uint8), like, "x", "HAQR1").code == 3
-    assert "HAQR1c1" not in statuses(study)
+    assert corrected(measured, (voxels == 1).astype(np.uint8), like, "x", "HAQR1").code == 3
+    assert "HAQR1c1" not in statuses(measured)
 
 
 def corrected(study: Study, labels: np.ndarray, like: Path, reason: str, name: str) -> Outcome:
@@ -189,24 +196,24 @@ def test_corrections_follow_each_other_and_their_records_can_be_run_again(study:
 
 
 @pytest.mark.parametrize(("value", "at"), [(-2, 2), (70000, 2)])
-def test_values_that_are_no_ids_are_refused(study: Study, value: int, at: int) -> None:
+def test_values_that_are_no_ids_are_refused(measured: Study, value: int, at: int) -> None:
     """Nothing is written, and the annotation counts as before."""
-    like = labels_of(study, "HAQR1", "SPACE")
+    like = labels_of(measured, "HAQR1", "SPACE")
     labels = np.asanyarray(nib.load(like).dataobj).astype(np.int32)
     labels[labels == at] = value
-    before = statuses(study)
-    assert corrected(study, labels, like, "x", "HAQR1").code == 3
-    assert statuses(study) == before
+    before = statuses(measured)
+    assert corrected(measured, labels, like, "x", "HAQR1").code == 3
+    assert statuses(measured) == before
 
 
-def test_labels_of_something_else_are_refused(study: Study) -> None:
+def test_labels_of_something_else_are_refused(measured: Study) -> None:
     """They share no voxel with the annotation that they are said to correct."""
-    like = labels_of(study, "HAQR1", "SPACE")
+    like = labels_of(measured, "HAQR1", "SPACE")
     elsewhere = np.zeros_like(np.asanyarray(nib.load(like).dataobj))
     elsewhere[0:3, 29:32, 0:3] = 1
-    before = statuses(study)
-    assert corrected(study, elsewhere, like, "x", "HAQR1").code == 3
-    assert statuses(study) == before
+    before = statuses(measured)
+    assert corrected(measured, elsewhere, like, "x", "HAQR1").code == 3
+    assert statuses(measured) == before
 
 
 def test_of_images_with_one_header_the_lesions_tell_which_was_edited(study: Study) -> None:
@@ -231,8 +238,8 @@ def test_of_images_with_one_header_the_lesions_tell_which_was_edited(study: Stud
         ("--subject", "001", "--reason", "x", "--date", "2999-01-01"),
     ],
 )
-def test_what_is_missing_is_said(study: Study, missing: tuple[str, ...]) -> None:
+def test_what_is_missing_is_said(measured: Study, missing: tuple[str, ...]) -> None:
     """No subject, no reason, or an unknown subject: exit code 1 and no new annotation."""
-    before = statuses(study)
-    done = run_cta("correct", "--author", "A1", *missing, "--study", str(study.root))
-    assert done.code == 1 and statuses(study) == before
+    before = statuses(measured)
+    done = run_cta("correct", "--author", "A1", *missing, "--study", str(measured.root))
+    assert done.code == 1 and statuses(measured) == before

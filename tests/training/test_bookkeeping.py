@@ -68,6 +68,7 @@ def let_vanish(study: Study) -> str:
     return output
 
 
+@pytest.mark.thorough
 def test_training_predicting_and_evaluating_change_no_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[Path]
 ) -> None:

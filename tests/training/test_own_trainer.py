@@ -14,7 +14,7 @@ from cta_data.training.models import Model
 from cta_data.training.nnunet.own_trainer import FOLDERS, find_trainer, load_trainer
 from cta_data.training.nnunet.process import run_job
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.thorough]
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
 WIDER = """

@@ -155,6 +155,7 @@ def test_every_file_of_a_folder_is_predicted_or_listed(mixed: tuple[Outcome, Pat
     assert (voxels(out / "b.nii.gz") == voxels(out / "c.nii.gz")).all()
 
 
+@pytest.mark.thorough
 def test_a_case_in_any_orientation_is_predicted_the_same(model: Path, tmp_path: Path) -> None:
     """All 48 ways to store a volume: each mask is on its file's grid, and the same in RAS."""
     files = [nibabel.load(path) for path in write_case(tmp_path / "made", "p1", size=ONE_TILE)]

@@ -190,6 +190,7 @@ class Tampering(RuleBasedStateMachine):
             assert (cohort, subject, "1") in subjects
 
 
+@pytest.mark.thorough
 def test_no_case_is_scored_by_a_model_that_saw_it(
     empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

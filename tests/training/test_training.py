@@ -132,6 +132,7 @@ def test_a_damaged_checkpoint_is_told_with_what_to_do(place: Path, first: Path) 
         train(place, "damaged")
 
 
+@pytest.mark.thorough
 def test_a_changed_label_costs_that_case_alone(place: Path, first: Path) -> None:
     """Of another label, one case is preprocessed; all others are links to what is there."""
     job = job_of(place, "changed", keys={"c2": "redrawn"})
