@@ -12,10 +12,10 @@ from cta_data.engine.sessions import STEP_NAMES, session_stages, source_sessions
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
 from cta_data.reasons import Reason
-from cta_data.study.annotations import joined
+from cta_data.study.annotations import CURRENT, DELIVERED, joined, settled
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import SessionRow, UnitRow
+from cta_data.study.tables import AnnotationRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 from cta_data.study.withdrawals import withdrawal_notes
 
@@ -140,8 +140,20 @@ def _session(
         "partition": person.partition if person else None,
         "reason": str(reason) if reason else person.exclusion_reason if person else None,
         "reason_code": reason.finding.code if reason else person.exclusion_code if person else None,
-        "warnings": warnings,
+        "warnings": [*warnings, *_not_transferred(study, session, steps)],
     }
+
+
+def _not_transferred(study: Study, session: SessionId, steps: Mapping[str, str]) -> list[str]:
+    """Return what is to be told of corrections and consensus that no transfer has seen yet."""
+    if steps["transfer"] != "ok":
+        return []
+    on_grids = {row.annotation for row in study.tables.of_session(VariantRow, session)}
+    return [
+        str(Reason("annotation_not_transferred", annotation=row.annotation))
+        for row in settled(study.tables.of_session(AnnotationRow, session))
+        if row.origin != DELIVERED and row.status == CURRENT and row.annotation not in on_grids
+    ]
 
 
 def _stop(row: UnitRow) -> Reason:

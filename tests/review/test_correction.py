@@ -13,6 +13,7 @@ import pytest
 from helpers.command_line import Outcome, run_cta
 from helpers.readers_study import make_readers_study
 
+from cta_data.pipeline.overview import study_status
 from cta_data.review import correction
 from cta_data.study.study import Study
 
@@ -63,6 +64,11 @@ def edited_lesions(study: Study, annotation: str) -> set[int]:
     return {lesion["id"] for lesion in lesions if lesion["flags"]}
 
 
+def warnings_of(study: Study) -> list[int]:
+    """Return how many warnings each session has: what is not transferred yet is one."""
+    return [len(row["warnings"]) for row in study_status(Study(study.root))["sessions"]]
+
+
 def statuses(study: Study) -> dict[str, tuple[str, str, int]]:
     rows = Study(study.root).query(
         "select annotation, status, origin, version from annotations where subject = '001'"
@@ -81,7 +87,7 @@ def test_a_correction_counts_and_costs_its_session_alone(study: Study, tmp_path:
     """Lesions keep their ids on every grid, the parent is kept, other sessions are not touched."""
     place = ("--study", str(study.root))
     before = labels_of(study, "HAQR1", "SPACE")
-    original = lesions_of(study, "HAQR1", "MPRAGE")
+    original, told = lesions_of(study, "HAQR1", "MPRAGE"), warnings_of(study)
     image = nib.load(before)
     nib.save(nib.Nifti1Image(edited(before), image.affine), tmp_path / "fixed.nii.gz")
     about = ("--subject", "001", "--annotation", "HAQR1", "--author", "A1", "--reason", "a vessel")
@@ -89,10 +95,12 @@ def test_a_correction_counts_and_costs_its_session_alone(study: Study, tmp_path:
     assert run_cta("correct", *about, *source, *place).code == 0
     assert statuses(study)["HAQR1"] == ("superseded", "delivered", 1)
     assert statuses(study)["HAQR1c1"] == ("current", "corrected", 2)
+    assert warnings_of(study) == [told[0] + 1, told[1]]
     for step, expected in (("transfer", "1 ok"), ("measure", "1 ok")):
         done = run_cta(step, *place)
         assert done.code == 0 and expected in done.text and "1 not needed" in done.text
     wanted = {lesion: n for lesion, n in original.items() if lesion != 2} | {9: 27}
+    assert warnings_of(study) == told
     assert lesions_of(study, "HAQR1c1", "SPACE") == wanted
     assert lesions_of(study, "HAQR1c1", "MPRAGE") == wanted
     assert lesions_of(study, "HAQR1", "MPRAGE") == original
