@@ -44,7 +44,8 @@ def compare(
         str, Option("--test-set", help="Of scores that have several, as internal-HAQ.")
     ] = "",
     convention: Annotated[
-        str, Option("--convention", help="Of the study's scores: article or tables.")
+        str,
+        Option("--convention", help="Convention of the study's scores; see `evaluate`."),
     ] = "article",
     metric: Annotated[
         list[str] | None,

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from cta_data.formats.nifti.geometry import Form, FormChoice
     from cta_data.study.study import Study
 
-ConventionOption = Annotated[str, Option("--convention", help="article or tables.")]
+ConventionOption = Annotated[
+    str, Option("--convention", help="article, tables or brats-mets-0.0.10.")
+]
 DateOption = Annotated[str, Option("--date", help="Day, YYYY-MM-DD; today without it.")]
 NiftiFormOption = Annotated[
     str,

@@ -28,7 +28,10 @@ class Rules:
 
     convention: Annotated[
         str,
-        Option("--convention", help="article or tables; the options below change single rules."),
+        Option(
+            "--convention",
+            help="article, tables or brats-mets-0.0.10; the options below change single rules.",
+        ),
     ] = "article"
     threshold: Annotated[
         str, Option(help="Dice above which a pair is detected, such as 0.1 or 2/3.")

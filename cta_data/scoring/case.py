@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cta_data.scoring.challenge import ChallengeScore, challenge_score
 from cta_data.scoring.conventions import ARTICLE, Convention
 from cta_data.scoring.instances import Instances, Overlaps, find_instances, intersections
 from cta_data.scoring.matching import match_instances
@@ -55,7 +56,9 @@ class CaseScore:
     one missed and one false lesion in detection. The lesion-wise scores are sums over all pairs,
     divided by the pairs and half of the instances without a partner. ``surface`` is of the whole
     masks, and in ``pairs`` of two lesions, where it was asked for. ``labels`` are the
-    values of lesion voxels in either mask, where they were read from files.
+    values of lesion voxels in either mask, where they were read from files. ``challenge`` is what
+    a convention of a challenge adds: its lesion-wise Dice is of large lesions, and it has no
+    lesion-wise PPV and sensitivity.
     """
 
     case: str
@@ -76,6 +79,7 @@ class CaseScore:
     pairs: tuple[PairScore, ...]
     surface: SurfaceDistances | None = None
     labels: frozenset[int] = frozenset()
+    challenge: ChallengeScore | None = None
 
     @property
     def missed(self) -> tuple[LesionInstance, ...]:
@@ -127,6 +131,7 @@ def score_case(
     case: str = "",
     surfaces: bool = False,
     lesion_ids: Sequence[tuple[int, ...]] = (),
+    file_axes: tuple[int, int, int] = (0, 1, 2),
 ) -> CaseScore:
     """Score instances that were found by the same convention; see `score_masks`.
 
@@ -136,6 +141,9 @@ def score_case(
         Of each instance of the reference, where they are known.
     surfaces
         Whether surface distances are measured, too.
+    file_axes
+        Of the three axes (0 for x), which the file has first, second and third: conventions that
+        reproduce another program's order of axes need it.
     """
     placed = np.eye(4) if affine is None else affine
     overlaps = intersections(reference, predicted)
@@ -150,6 +158,14 @@ def score_case(
     shared = int(overlaps.voxels.sum())
     total = int(reference.voxels.sum() + predicted.voxels.sum())
     voxel_mm3 = abs(float(np.linalg.det(placed[:3, :3])))
+    challenge = None
+    if convention.challenge:
+        swapped = np.empty(3)
+        swapped[list(file_axes)] = spacing[list(file_axes)][::-1]
+        challenge = challenge_score(
+            reference, predicted, pairs, convention.challenge, voxel_mm3, swapped
+        )
+    lesionwise = _lesionwise(pairs, weight, challenge)
     return CaseScore(
         case=case,
         n_reference=reference.count,
@@ -160,18 +176,28 @@ def score_case(
         sensitivity=_share(tp, tp + fn, convention),
         ppv=_share(tp, tp + fp, convention),
         f1=_share(2 * tp, 2 * tp + fp + fn, convention),
-        lesionwise_dice=_mean(sum(pair.dice for pair in pairs), weight),
-        lesionwise_ppv=_mean(
-            sum(pair.intersection_voxels / pair.predicted_voxels for pair in pairs), weight
-        ),
-        lesionwise_sensitivity=_mean(
-            sum(pair.intersection_voxels / pair.reference_voxels for pair in pairs), weight
-        ),
+        lesionwise_dice=lesionwise[0],
+        lesionwise_ppv=lesionwise[1],
+        lesionwise_sensitivity=lesionwise[2],
         voxel_dice=_mean(2 * shared, total),
         reference=_instances(reference, placed, voxel_mm3, lesion_ids),
         predicted=_instances(predicted, placed, voxel_mm3),
         pairs=tuple(pairs),
         surface=mask_distances(reference, predicted, spacing) if surfaces else None,
+        challenge=challenge,
+    )
+
+
+def _lesionwise(
+    pairs: Sequence[PairScore], weight: float, challenge: ChallengeScore | None
+) -> tuple[float, float, float]:
+    """Return the lesion-wise Dice, PPV and sensitivity; a challenge has its own Dice alone."""
+    if challenge:
+        return challenge.lesionwise_dice, UNDEFINED, UNDEFINED
+    return (
+        _mean(sum(pair.dice for pair in pairs), weight),
+        _mean(sum(pair.intersection_voxels / pair.predicted_voxels for pair in pairs), weight),
+        _mean(sum(pair.intersection_voxels / pair.reference_voxels for pair in pairs), weight),
     )
 
 

@@ -13,6 +13,30 @@ CONNECTIVITIES = (6, 18, 26)
 
 
 @dataclass(frozen=True)
+class ChallengeRules:
+    """What the scorer of the BraTS-METS challenge adds; see `cta_data.scoring.challenge`.
+
+    Attributes
+    ----------
+    large_mm3
+        A lesion of the reference is large from this volume on, and small below it.
+    least_dice
+        In the counts of small and of large lesions, one is found where its Dice is at least this.
+    penalty_mm
+        Hausdorff distance of a missed or a false lesion.
+    """
+
+    large_mm3: float = 27.0
+    least_dice: Fraction = Fraction(1, 5)
+    penalty_mm: float = 373.0
+
+    def found(self, intersection: int, reference: int, predicted: int) -> bool:
+        """Return whether the Dice of a pair is high enough, compared in whole numbers."""
+        limit = self.least_dice
+        return 2 * intersection * limit.denominator >= limit.numerator * (reference + predicted)
+
+
+@dataclass(frozen=True)
 class Convention:
     """One set of rules; every output names it.
 
@@ -30,6 +54,8 @@ class Convention:
         Dice of exactly 0.1 is above 0.1. Otherwise the comparison is exact, in whole numbers.
     empty_is_perfect
         What a ratio of nothing to nothing is: 1 where it is true, undefined where not.
+    challenge
+        Further rules, where the lesion-wise Dice is that of the challenge.
     """
 
     name: str
@@ -38,6 +64,7 @@ class Convention:
     threshold: Fraction = Fraction(1, 10)
     single_precision: bool = False
     empty_is_perfect: bool = False
+    challenge: ChallengeRules | None = None
 
     def __post_init__(self) -> None:
         if self.connectivity not in CONNECTIVITIES:
@@ -63,13 +90,17 @@ class Convention:
 
     def options(self) -> dict[str, str | int | float | None]:
         """Return the rules as plain values, for outputs."""
-        return {
+        own: dict[str, str | int | float | None] = {
             "connectivity": self.connectivity,
             "dilate_voxels": self.dilate_voxels,
             "threshold": float(self.threshold),
             "comparison": "float32" if self.single_precision else "exact",
             "nothing_of_nothing": 1 if self.empty_is_perfect else None,
         }
+        if self.challenge:
+            own["large_mm3"] = self.challenge.large_mm3
+            own["least_dice"] = float(self.challenge.least_dice)
+        return own
 
 
 ARTICLE = Convention("article")
@@ -84,7 +115,10 @@ TABLES = Convention(
 )
 """Reproduces the article's printed tables."""
 
-CONVENTIONS = {one.name: one for one in (ARTICLE, TABLES)}
+BRATS_METS = Convention("brats-mets-0.0.10", threshold=Fraction(0), challenge=ChallengeRules())
+"""As brats-evaluation 0.0.10 scores metastases, at a volume of 27 mm³ and an overlap of 0.2."""
+
+CONVENTIONS = {one.name: one for one in (ARTICLE, TABLES, BRATS_METS)}
 
 
 def convention_named(name: str) -> Convention:

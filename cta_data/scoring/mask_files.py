@@ -58,12 +58,14 @@ class MaskVoxels:
 
     ``index`` are flat indices (x fastest), ascending, and ``values`` what the mask holds there;
     ``shape`` is (z, y, x); ``affine`` is the 4 × 4 matrix from voxel index (x, y, z) to RAS mm.
+    ``file_axes`` says which of these axes (0 for x) the file stores first, second and third.
     """
 
     index: Positions
     values: NDArray[np.generic]
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
+    file_axes: tuple[int, int, int] = (0, 1, 2)
 
     @property
     def grid(self) -> Grid:
@@ -173,6 +175,7 @@ def score_files(
         found[1],
         convention,
         affine=first.affine,
+        file_axes=first.file_axes,
         case=case,
         surfaces=surfaces,
         lesion_ids=ids,
@@ -228,7 +231,8 @@ def _turned_to_ras(mask: MaskVoxels) -> MaskVoxels:
     index = new[0] + size[0] * (new[1] + size[1] * new[2])
     order = np.argsort(index)
     turned = (size[2], size[1], size[0])
-    return MaskVoxels(index[order], mask.values[order], turned, np.asarray(affine))
+    stored = (int(orientation[0, 0]), int(orientation[1, 0]), int(orientation[2, 0]))
+    return MaskVoxels(index[order], mask.values[order], turned, np.asarray(affine), stored)
 
 
 def require_one_grid(reference: Placed, predicted: Placed, *, where: str = "") -> None:

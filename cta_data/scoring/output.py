@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from cta_data.files import written_whole
 from cta_data.scoring.case import CaseScore, LesionInstance, PairScore
+from cta_data.scoring.challenge import SIZE_COUNTS
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.mask_files import Label
 from cta_data.scoring.summary import METRICS
@@ -37,6 +38,11 @@ LESION_COLUMNS = {
 LISTS = ("lesion_ids", "centroid_ras_mm")
 RULES = ("connectivity", "dilate_voxels", "threshold", "comparison", "label")
 """Columns of the convention's rules, the same in every row."""
+CHALLENGE_COLUMNS = {
+    f"{size}_{name}": "Int64" if name in ("tp", "fp", "fn") else "float64"
+    for size in ("large", "small")
+    for name in SIZE_COUNTS
+}
 COUNTS = ("n_reference", "n_predicted", "tp", "fp", "fn")
 
 
@@ -138,6 +144,7 @@ def _case(score: CaseScore) -> dict[str, JsonValue]:
     return {
         **_defined(numbers),
         **_surface(score.surface),
+        **(_defined(score.challenge.columns()) if score.challenge else {}),
         "pairs": [_pair(pair) for pair in score.pairs],
         "missed": [_single(one, "reference_lesion") for one in score.missed],
         "false": [_single(one, "predicted_lesion") for one in score.false],
@@ -178,6 +185,9 @@ def case_frame(scores: Scores) -> pd.DataFrame:
     rules = scores.convention.options()
     kept = {name: rules[name] for name in RULES[:-1]} | {"label": label_text(scores.label)}
     frame = frame.assign(**_distance_columns([case.surface for case in scores.cases]))
+    challenge = [case.challenge.columns() for case in scores.cases if case.challenge]
+    if challenge:
+        frame = frame.join(pd.DataFrame(challenge).astype(CHALLENGE_COLUMNS))
     for name, value in {"convention": scores.convention.name, **kept}.items():
         frame[name] = [value] * len(frame)
     return frame

@@ -68,11 +68,22 @@ def mask_distances(
     reference: Instances, predicted: Instances, spacing_mm: Sequence[float] | NDArray[np.float64]
 ) -> SurfaceDistances:
     """Return the distances of two whole masks."""
+    found = distances_of_masks(reference, predicted, spacing_mm)
+    return summary_of(*found) if found else NOTHING
+
+
+def distances_of_masks(
+    reference: Instances, predicted: Instances, spacing_mm: Sequence[float] | NDArray[np.float64]
+) -> tuple[Distances, Distances] | None:
+    """Return the distance (mm) of each surface voxel of a mask to the other, both ways.
+
+    None where one of the masks is empty.
+    """
     every = (_runs(one, np.ones(len(one.of_run), bool)) for one in (reference, predicted))
     first, second = every
     if not first.shape[1] or not second.shape[1]:
-        return NOTHING
-    return summary_of(*_between(first, second, spacing_mm))
+        return None
+    return _between(first, second, spacing_mm)
 
 
 def summary_of(there: Distances, back: Distances) -> SurfaceDistances:

@@ -98,7 +98,7 @@ PAPER_TABLES = {
     ),
 }
 TITLES = {name: plan.title for name, plan in PAPER_TABLES.items()} | {
-    FURTHER: "Models and test sets that the paper does not have"
+    FURTHER: "Models, test sets and rules that the paper does not have"
 }
 
 

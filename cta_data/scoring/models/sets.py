@@ -51,13 +51,17 @@ class ScoredSet:
 
     @classmethod
     def of(cls, predicted: PredictedSet, scores: Scores) -> ScoredSet:
-        """Return what was predicted with its scores."""
+        """Return what was predicted with its scores.
+
+        By the rules of a challenge no score means what the paper printed.
+        """
+        as_published = predicted.as_published and scores.convention.challenge is None
         return cls(
             predicted.test_set,
             predicted.model,
             scores,
             predicted.technique,
-            predicted.as_published,
+            as_published,
             predicted.patients,
         )
 
