@@ -16,6 +16,13 @@ Record = Mapping[Any, Any]
 Shown = Mapping[str, Callable[[Record], str]]
 """Headings that models share, and what is shown below each of a model's record."""
 TEST_SET = TableColumn("Test set", "name")
+SURFACE_NAMES = {
+    "hausdorff_mm": "Hausdorff distance (mm)",
+    "hausdorff95_mm": "Hausdorff 95 (mm)",
+    "mean_surface_mm": "Mean surface distance (mm)",
+    "surface_dice_0_5mm": "Surface Dice at 0.5 mm",
+    "surface_dice_1mm": "Surface Dice at 1 mm",
+}
 
 
 def found_by_table(frame: pd.DataFrame) -> Table:
@@ -57,6 +64,30 @@ def sensitivity_table(frame: pd.DataFrame) -> Table:
     columns = _columns(TableColumn("Volume", "name", "cm³"), filled, shown)
     title = "Sensitivity by lesion volume, in numbers"
     return without_empty_columns(Table(columns, rows, title, caption))
+
+
+def surface_table(frame: pd.DataFrame) -> Table:
+    """Return what `surface_figures` found: one row a test set, what was measured, and measure."""
+    shown: Shown = {
+        "n": lambda row: str(row["n"]),
+        "Mean": lambda row: f"{row['mean']:.2f}",
+        "95 % interval by patients": lambda row: _plain_interval(row),
+        "Median (Q1–Q3)": lambda row: f"{row['median']:.2f} ({row['q1']:.2f}–{row['q3']:.2f})",
+    }
+    filled = frame[frame["n"] > 0]
+    rows = tuple(
+        Row((f"{SURFACE_NAMES[measure]}, {of}", *cells), name_of_test_set(test_set))
+        for (test_set, of, measure), cells in _side_by_side(
+            filled, ["test_set", "of", "measure"], shown
+        )
+    )
+    caption = (
+        "Of the detected lesions and of whole masks; cases with an empty mask have none. Elements "
+        "of the surface count by their area. Surface Dice is a fraction of 1. Different models "
+        "detect different lesions, so their means over lesions are not of the same ones."
+    )
+    columns = _columns(TableColumn("Measure", "name"), filled, shown)
+    return without_empty_columns(Table(columns, rows, "Surface distances", caption))
 
 
 def false_positive_table(frame: pd.DataFrame) -> Table:
@@ -203,6 +234,11 @@ def _interval(row: Record, low: str, high: str) -> str:
     if math.isnan(row[low]):
         return MISSING
     return f"{_percent(row[low])}–{_percent(row[high])}"
+
+
+def _plain_interval(row: Record) -> str:
+    low, high = row["cluster_low"], row["cluster_high"]
+    return MISSING if math.isnan(low) else f"{low:.2f}–{high:.2f}"
 
 
 def _with_interval(value: float, row: Record, low: str, high: str) -> str:

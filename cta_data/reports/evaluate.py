@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cta_data.files import write_bytes
 from cta_data.reports.article import found_table_in_print, reading, score_table_in_print
+from cta_data.reports.evaluation_counts import COUNTS, evaluation_counts
 from cta_data.reports.evaluation_page import FOUND, HOME, EvaluationContent, evaluation_html
 from cta_data.reports.figures import (
     box_alt,
@@ -31,17 +32,8 @@ from cta_data.scoring.models import (
     CaseAccounting,
     Predictions,
     ScoredSet,
-    choose_findings,
-    false_positives,
-    findings_frame,
-    found_by_models,
-    found_by_patient,
     found_instances,
-    found_lesions,
-    lesions_by_models,
-    model_pairs,
     score_sets,
-    sensitivity_by_volume,
 )
 from cta_data.scoring.models.revision import (
     RevisedSet,
@@ -58,16 +50,6 @@ from cta_data.scoring.paper import ALL_SETS, PAIR, printed_name
 
 PAGE = "report.html"
 SCORES = "scores.parquet"
-COUNTS = (
-    "cases",
-    "found_patients",
-    "found_lesions",
-    "lesions_by_models",
-    "found_by_models",
-    "false_positives",
-    "sensitivity_by_volume",
-    "findings",
-)
 FIGURES = {
     "figure_3": "Figure 3: scores of models A and B on the paper’s test sets. Every case is a "
     "point, the line is the median; boxes span the quartiles where there are four cases or more.",
@@ -266,7 +248,7 @@ def _write(
         _put(folder / f"{name}.html", _table_page(table, convention, study), written)
         comments = (f"{table.title}. {table.caption}", *reading(convention))
         _put(folder / f"{name}.tex", latex(table, comments), written)
-    counts = _counts(sets, evaluation)
+    counts = evaluation_counts(sets, evaluation.accounting)
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
     content = EvaluationContent(
@@ -339,28 +321,6 @@ def _printed_tables(sets: Sequence[ScoredSet]) -> dict[str, tuple[pd.DataFrame, 
     if len(found):
         tables[FOUND] = found, found_table_in_print(found)
     return tables
-
-
-def _counts(sets: Sequence[ScoredSet], evaluation: Evaluation) -> dict[str, pd.DataFrame]:
-    """Return the tables of `COUNTS`, those without a row left out."""
-    pairs = list(model_pairs(sets))
-    by_models = lesions_by_models(sets)
-    frames = (
-        pd.DataFrame([one.columns() for one in evaluation.accounting]),
-        _joined([found_by_patient(*pair) for pair in pairs]),
-        _joined([found_lesions(*pair) for pair in pairs]),
-        by_models,
-        found_by_models(by_models),
-        false_positives(sets),
-        _joined([sensitivity_by_volume(one) for one in sets]),
-        findings_frame(choose_findings(sets)),
-    )
-    return {name: frame for name, frame in zip(COUNTS, frames, strict=True) if len(frame)}
-
-
-def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
 
 def _write_figures(

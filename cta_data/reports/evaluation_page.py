@@ -15,6 +15,7 @@ from cta_data.reports.count_tables import (
     found_by_table,
     key_table,
     sensitivity_table,
+    surface_table,
 )
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.table import Table
@@ -169,6 +170,8 @@ def _sections(content: EvaluationContent) -> Iterable[Section]:
         figures=_figures(content, "figure_sensitivity"),
         tables=curves,
     )
+    if "surfaces" in counts:
+        yield Section("Surfaces", tables=(surface_table(counts["surfaces"]),))
     yield Section("False positives", tables=(false_positive_table(counts["false_positives"]),))
     yield from _of_study(content)
     yield Section("Cases", tables=(case_table(counts["cases"]),))

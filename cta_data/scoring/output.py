@@ -17,10 +17,9 @@ from cta_data.scoring.challenge import SIZE_COUNTS
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.mask_files import Label
 from cta_data.scoring.summary import METRICS
-from cta_data.scoring.surfaces import NOTHING, SurfaceDistances
+from cta_data.scoring.surfaces import DISTANCES, NOTHING, SurfaceDistances
 
 LesionStatus = Literal["detected", "missed", "false"]
-DISTANCES = ("hausdorff_mm", "hausdorff95_mm", "mean_surface_mm")
 LESION_COLUMNS = {
     "case": "str",
     "status": "str",

@@ -12,30 +12,15 @@ from numpy.typing import NDArray
 from cta_data.scoring.instances import intersections
 from cta_data.scoring.labelled import LabelledLesions, labelled_lesions
 from cta_data.scoring.lesion_links import DISTANCE_MM, PART_SHARE, LinkedLesions, link_labelled
-from cta_data.scoring.surfaces import distances_of_pair, summary_of
-
-_ROUNDING_MM = 1e-9
+from cta_data.scoring.surfaces import lesion_distances
 
 
 @dataclass(frozen=True)
 class PairSurfaces:
-    """How far the surfaces of two paired lesions are apart.
+    """How far the surfaces of two paired lesions are apart, as `SurfaceDistances` defines it.
 
-    A voxel is at the surface where a face neighbour is outside; distances are between voxel
-    centres, in mm, with the spacing of each axis.
-
-    Attributes
-    ----------
-    mean_mm
-        Average symmetric surface distance: the mean over the surface voxels of both.
-    hausdorff95_mm
-        The larger of the two directions' 95th percentiles.
-    surface_dice_0_5mm, surface_dice_1mm
-        Normalised surface Dice (Nikolov et al. 2021, J Med Internet Res 23:e26151) at tolerances
-        of 0.5 and 1 mm: surface voxels of both that lie within the tolerance of the other surface,
-        limit included, divided by all surface voxels. Every surface voxel counts the same, whatever
-        area it stands for. Distances come in steps of the spacing: a tolerance below the smallest
-        spacing counts only voxels that coincide.
+    Distances come in steps of the spacing: a surface Dice with a tolerance below the smallest
+    spacing counts only elements that coincide.
     """
 
     mean_mm: float
@@ -127,11 +112,13 @@ def _surfaces(
     pair: tuple[int, int],
     spacing_mm: Sequence[float] | NDArray[np.float64],
 ) -> PairSurfaces:
-    there, back = distances_of_pair(first.instances, second.instances, pair, spacing_mm)
-    summary = summary_of(there, back)
-    together = np.concatenate([there, back])
-    within = [float((together <= mm + _ROUNDING_MM).mean()) for mm in (0.5, 1.0)]
-    return PairSurfaces(summary.mean_surface_mm, summary.hausdorff95_mm, *within)
+    found = lesion_distances(first.instances, second.instances, pair, spacing_mm)
+    return PairSurfaces(
+        found.mean_surface_mm,
+        found.hausdorff95_mm,
+        found.surface_dice_0_5mm,
+        found.surface_dice_1mm,
+    )
 
 
 def _unmarked(

@@ -70,6 +70,11 @@ class ScoredSet:
         """Name for people."""
         return f"model {self.model} on {self.test_set}"
 
+    def patient_of(self, case: str) -> str:
+        """Return whose a case is: cohort and subject, or the case where nothing tells."""
+        known = self.patients.get(case)
+        return "/".join(known[:2]) if known else case
+
     @property
     def reference_cases(self) -> set[str]:
         """Cases of the test set, scored or not."""
@@ -125,7 +130,7 @@ def score_sets(
     jobs: int = 1,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[ScoredSet]:
-    """Score all predictions, set by set.
+    """Score all predictions, set by set, surface distances included.
 
     Parameters
     ----------
@@ -135,7 +140,8 @@ def score_sets(
     sets: list[ScoredSet] = []
     with open_workers(jobs) as workers:
         for one in predictions.sets:
-            sets.append(ScoredSet.of(one, score_pairs(one.pairing, convention, workers=workers)))
+            scores = score_pairs(one.pairing, convention, surfaces=True, workers=workers)
+            sets.append(ScoredSet.of(one, scores))
             note(f"scored: {one.name}: {len(sets[-1].scores.cases)} cases")
     return sets
 

@@ -71,6 +71,11 @@ class CaseScoreRow(TableRow):
     lesionwise_ppv: float | None = None
     lesionwise_sensitivity: float | None = None
     voxel_dice: float | None = None
+    hausdorff_mm: float | None = None
+    hausdorff95_mm: float | None = None
+    mean_surface_mm: float | None = None
+    surface_dice_0_5mm: float | None = None
+    surface_dice_1mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,11 @@ class LesionScoreRow(TableRow):
     predicted_volume_mm3: float | None = None
     dice: float | None = None
     intersection_voxels: int | None = None
+    hausdorff_mm: float | None = None
+    hausdorff95_mm: float | None = None
+    mean_surface_mm: float | None = None
+    surface_dice_0_5mm: float | None = None
+    surface_dice_1mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
