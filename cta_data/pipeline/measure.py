@@ -11,7 +11,7 @@ from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.study.study import Study
 from cta_data.study.tables import MeasuredLesionRow
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from cta_data.engine import Outcome, Unit, Workspace
 from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
-from cta_data.imaging.brain.masks import lesions_cut_by_mask
+from cta_data.imaging.brain.masks import depths_in_mask, lesions_cut_by_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.lesions.plausibility import MOST_OUTSIDE, lesions_too_large
 from cta_data.pipeline.measure import MeasureInputs
@@ -33,8 +33,10 @@ def run(unit: Unit[MeasureInputs], workspace: Workspace) -> Outcome:
         account = read_json_object(workspace.read(unit.given.transfer[annotation, grid]))
         measured = {m.lesion_id: m for m in measure_lesions(labels, image, mask)}
         outside = _outside(labels, mask)
+        depths = _depths(measured, mask)
         for lesion in account["lesions"]:
             row = _row(unit, annotation, grid, lesion, measured.get(lesion["id"]), outside)
+            row = replace(row, brain_depth_mm=depths.get(row.lesion_id))
             outcome.rows.append(row)
             if row.outside_brain_fraction:
                 share = f"{100 * row.outside_brain_fraction:.0f} %"
@@ -63,6 +65,14 @@ def _outside(labels: sitk.Image, mask: sitk.Image | None) -> dict[int, float]:
     if mask is None:
         return {}
     return {cut.lesion_id: cut.fraction for cut in lesions_cut_by_mask(labels, mask)}
+
+
+def _depths(measured: dict[int, LesionMeasurement], mask: sitk.Image | None) -> dict[int, float]:
+    """Return how deep in the brain the centroid of each lesion lies, mm."""
+    if mask is None:
+        return {}
+    points = [one.centroid_ras_mm for one in measured.values()]
+    return dict(zip(measured, depths_in_mask(mask, points), strict=True))
 
 
 def _row(

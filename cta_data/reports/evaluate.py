@@ -23,6 +23,7 @@ from cta_data.reports.figures import (
     sensitivity_figure,
 )
 from cta_data.reports.latex import latex
+from cta_data.reports.lesion_subgroups import StudyLevels
 from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.revision_table import revision_section, revision_table
@@ -158,6 +159,7 @@ def evaluate(
     jobs: int = 1,
     note: Callable[[str], None] = lambda text: None,
     illustrate: Illustrate | None = None,
+    levels: StudyLevels | None = None,
     commit: str = "",
 ) -> Evaluation:
     """Score all predictions and write scores, tables, figures and a page.
@@ -169,6 +171,8 @@ def evaluate(
         nothing is written, and what an earlier evaluation wrote is removed.
     illustrate
         Adds what masks alone cannot tell, in a study.
+    levels
+        To which subgroups lesions belong, in a study.
     commit
         That the masks came with; pages and figures name it.
     """
@@ -195,7 +199,8 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     added = illustrate(folder, scored) if illustrate else None
     section = revision_section(earlier.version, evaluation.revision) if earlier else None
-    written = _write(folder, scored, evaluation, convention.name, added, section)
+    known = levels or StudyLevels(None)
+    written = _write(folder, scored, evaluation, convention.name, added, section, known)
     written += _write_revised_cases(folder, revised, convention.name)
     for path in written:
         if path.suffix in STAMPED:
@@ -234,6 +239,7 @@ def _write(
     convention: str,
     study: Illustration | None,
     revision: Section | None,
+    levels: StudyLevels,
 ) -> list[Path]:
     cases = all_cases(sets)
     written = [*(study.files if study else ())]
@@ -248,7 +254,7 @@ def _write(
         _put(folder / f"{name}.html", _table_page(table, convention, study), written)
         comments = (f"{table.title}. {table.caption}", *reading(convention))
         _put(folder / f"{name}.tex", latex(table, comments), written)
-    counts = evaluation_counts(sets, evaluation.accounting)
+    counts = evaluation_counts(sets, evaluation.accounting, levels)
     for name, frame in counts.items():
         _put_csv(folder / f"{name}.csv", frame, convention, written)
     content = EvaluationContent(

@@ -21,6 +21,7 @@ from cta_data.reports.figures import figure_bytes, flow_alt, flow_figure
 from cta_data.reports.finding_figures import write_findings
 from cta_data.reports.flow import patient_flow
 from cta_data.reports.home import write_home
+from cta_data.reports.lesion_subgroups import StudyLevels
 from cta_data.reports.page import PageFigure
 from cta_data.reports.score_tables import FILES, tabulate_scores
 from cta_data.reports.table import csv_text
@@ -95,7 +96,14 @@ def evaluate_study(
         origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
         illustrate = illustrator(study, convention, note, origin)
         done = evaluate(
-            found, out, convention, jobs=jobs, note=note, illustrate=illustrate, commit=origin
+            found,
+            out,
+            convention,
+            jobs=jobs,
+            note=note,
+            illustrate=illustrate,
+            levels=StudyLevels(study),
+            commit=origin,
         )
         tabulate_scores(study, convention.name, done.scored)
         if done.sets or done.removed:

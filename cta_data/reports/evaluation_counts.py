@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cta_data.reports.lesion_subgroups import StudyLevels
 from cta_data.scoring.models import (
     CaseAccounting,
     ScoredSet,
@@ -19,6 +20,7 @@ from cta_data.scoring.models import (
     model_pairs,
     sensitivity_by_volume,
 )
+from cta_data.scoring.models.subgroups import subgroup_table
 from cta_data.scoring.models.surface_figures import surface_figures
 
 COUNTS = (
@@ -30,12 +32,13 @@ COUNTS = (
     "false_positives",
     "sensitivity_by_volume",
     "surfaces",
+    "subgroups",
     "findings",
 )
 
 
 def evaluation_counts(
-    sets: Sequence[ScoredSet], accounting: Sequence[CaseAccounting]
+    sets: Sequence[ScoredSet], accounting: Sequence[CaseAccounting], levels: StudyLevels
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of `COUNTS`, those without a row left out."""
     pairs = list(model_pairs(sets))
@@ -49,6 +52,7 @@ def evaluation_counts(
         false_positives(sets),
         _joined([sensitivity_by_volume(one) for one in sets]),
         surface_figures(sets),
+        subgroup_table(sets, levels.variables, levels.of(sets)),
         findings_frame(choose_findings(sets)),
     )
     return {name: frame for name, frame in zip(COUNTS, frames, strict=True) if len(frame)}

@@ -18,6 +18,7 @@ from cta_data.reports.count_tables import (
     surface_table,
 )
 from cta_data.reports.page import PageFigure, Section, page_html
+from cta_data.reports.subgroup_table import subgroup_section
 from cta_data.reports.table import Table
 from cta_data.scoring.models.findings import RULE
 from cta_data.scoring.paper import PAIR
@@ -170,6 +171,8 @@ def _sections(content: EvaluationContent) -> Iterable[Section]:
         figures=_figures(content, "figure_sensitivity"),
         tables=curves,
     )
+    if "subgroups" in counts:
+        yield subgroup_section(counts["subgroups"])
     if "surfaces" in counts:
         yield Section("Surfaces", tables=(surface_table(counts["surfaces"]),))
     yield Section("False positives", tables=(false_positive_table(counts["false_positives"]),))

@@ -8,7 +8,7 @@ from cta_data.scoring.case import CaseScore
 from cta_data.scoring.models import ScoredSet
 from cta_data.scoring.output import COUNTS, ScoredLesion, scored_lesions
 from cta_data.scoring.summary import METRICS
-from cta_data.scoring.surfaces import DISTANCES, NOTHING, SurfaceDistances
+from cta_data.scoring.surfaces import DISTANCES, NOTHING
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -37,7 +37,7 @@ def _case_row(convention: str, one: ScoredSet, case: CaseScore) -> CaseScoreRow:
         session=_session(one, case),
         technique=one.technique or None,
         **{name: getattr(case, name) for name in (*COUNTS, *METRICS)},
-        **_surface(case.surface),
+        **{name: getattr(case.surface or NOTHING, name) for name in DISTANCES},
     )
 
 
@@ -53,12 +53,8 @@ def _lesion_rows(convention: str, one: ScoredSet, case: CaseScore) -> Iterator[L
             session=_session(one, case),
             technique=one.technique or None,
             **{name: getattr(lesion, name) for name in MEASURED},
-            **_surface(lesion.surface),
+            **{name: getattr(lesion.surface or NOTHING, name) for name in DISTANCES},
         )
-
-
-def _surface(found: SurfaceDistances | None) -> dict[str, float]:
-    return {name: getattr(found or NOTHING, name) for name in DISTANCES}
 
 
 MEASURED = tuple(

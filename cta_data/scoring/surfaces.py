@@ -125,7 +125,7 @@ def _within(distances: Distances, areas: NDArray[np.float64], share: float) -> f
     """Return the distance that a share of the area stays within."""
     order = np.argsort(distances, kind="stable")
     reached = np.cumsum(areas[order]) / areas.sum()
-    return float(distances[order][min(np.searchsorted(reached, share), len(order) - 1)])
+    return float(distances[order][min(int(np.searchsorted(reached, share)), len(order) - 1)])
 
 
 def _runs_of_pair(

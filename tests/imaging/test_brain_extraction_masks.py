@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.brain.masks import apply_mask, lesions_cut_by_mask, protect_lesions
+from cta_data.imaging.brain.masks import (
+    apply_mask,
+    depths_in_mask,
+    lesions_cut_by_mask,
+    protect_lesions,
+)
 
 SHAPE = (4, 5, 6)
 LABELS = arrays.arrays(np.uint8, SHAPE, elements=st.integers(0, 3))
@@ -68,3 +73,16 @@ def test_other_sizes_are_refused() -> None:
         apply_mask(small, large)
     with pytest.raises(ValueError, match="negative"):
         protect_lesions(small, small, -1.0)
+
+
+def test_depth_is_the_distance_to_the_surface_of_the_mask() -> None:
+    """In a box of 9 × 9 × 5 voxels of 1 × 1 × 3 mm: from the middle along x; at a face; outside."""
+    voxels = np.zeros((9, 15, 15), np.uint8)
+    voxels[2:7, 3:12, 3:12] = 1
+    mask = sitk.GetImageFromArray(voxels)
+    mask.SetSpacing((1, 1, 3))
+    mask.SetOrigin((10, 0, 0))
+    points = [(-(10 + 7), -7, 12.0), (-(10 + 3), -7, 12.0), (-(10 + 1), -7, 12.0), (0, 0, 999.0)]
+    assert depths_in_mask(mask, points) == pytest.approx([4, 0, 0, 0])
+    empty = sitk.GetImageFromArray(np.zeros((3, 3, 3), np.uint8))
+    assert depths_in_mask(empty, [(-1, -1, 1)]) == [0]

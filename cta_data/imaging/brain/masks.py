@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.spatial import KDTree
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.geometry.surfaces import surface_voxels
 
 MOST_BRAIN = 0.95
 """Largest share of an image that a brain can fill."""
@@ -43,6 +46,27 @@ def lesions_cut_by_mask(labels: sitk.Image, mask: sitk.Image) -> list[CutLesion]
         CutLesion(int(lesion), total[lesion], count, count / total[lesion])
         for lesion, count in zip(cut.tolist(), counts.tolist(), strict=True)
     ]
+
+
+def depths_in_mask(
+    mask: sitk.Image, points_ras_mm: Sequence[tuple[float, float, float]]
+) -> list[float]:
+    """Return how deep each point (RAS mm) lies in a brain mask, mm.
+
+    It is the distance to the centre of the nearest voxel at the surface of the mask, and 0 for a
+    point that is not in the mask.
+    """
+    voxels = sitk.GetArrayViewFromImage(mask) > 0
+    spacing = np.array(mask.GetSpacing())
+    tree = KDTree(np.argwhere(surface_voxels(voxels))[:, ::-1] * spacing) if voxels.any() else None
+    depths = []
+    for x, y, z in points_ras_mm:
+        index = np.array(mask.TransformPhysicalPointToContinuousIndex((-x, -y, z)))
+        nearest = np.rint(index).astype(int)
+        held = (nearest >= 0).all() and (nearest < mask.GetSize()).all()
+        is_inside = tree is not None and held and voxels[tuple(nearest[::-1])]
+        depths.append(float(tree.query(index * spacing)[0]) if tree and is_inside else 0.0)
+    return depths
 
 
 def delivered_mask(image: sitk.Image) -> sitk.Image:

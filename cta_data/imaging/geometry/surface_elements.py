@@ -32,10 +32,10 @@ def surface_elements(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArra
         Of each element the place (z, y, x), (n, 3): element 0 is at the first edge of voxel 0; and
         which of the eight voxels around it are in the mask, a bit each, x fastest.
     """
-    code = np.pad(mask, 1).astype(np.uint8)
-    code = code[..., :-1] | (code[..., 1:] << 1)
-    code = code[:, :-1] | (code[:, 1:] << 2)
-    code = code[:-1] | (code[1:] << 4)
+    code: NDArray[np.uint8] = np.pad(mask, 1).astype(np.uint8)
+    code = code[..., :-1] | (code[..., 1:] * np.uint8(2))
+    code = code[:, :-1] | (code[:, 1:] * np.uint8(4))
+    code = code[:-1] | (code[1:] * np.uint8(16))
     # 0 becomes 255 and 255 becomes 254: one comparison finds what is neither outside nor inside.
     places = np.flatnonzero((code - np.uint8(1)) < np.uint8(254))
     return np.stack(np.unravel_index(places, code.shape), axis=1), code.reshape(-1)[places]

@@ -30,11 +30,12 @@ def surface_distances(
         Along z, y, x.
     """
     step = np.asarray(spacing_mm, dtype=np.float64)
-    one, other = (np.argwhere(_surface(mask)) * step for mask in (first, second))
+    one, other = (np.argwhere(surface_voxels(mask)) * step for mask in (first, second))
     return KDTree(other).query(one)[0], KDTree(one).query(other)[0]
 
 
-def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def surface_voxels(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the voxels of a mask (z, y, x) that are at its surface; see `surface_distances`."""
     inside = mask.copy()
     for axis in range(3):
         own, mine = np.moveaxis(inside, axis, 0), np.moveaxis(mask, axis, 0)

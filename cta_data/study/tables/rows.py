@@ -242,6 +242,7 @@ class MeasuredLesionRow(TableRow):
     centroid_shift_mm: float | None = None
     source_roi: str | None = None
     outside_brain_fraction: float | None = None
+    brain_depth_mm: float | None = None
     flags: tuple[str, ...] | None = None
     lost_reason: str | None = None
 
