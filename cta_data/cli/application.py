@@ -41,6 +41,7 @@ from cta_data.cli.query import query
 from cta_data.cli.rasterize import rasterize
 from cta_data.cli.report import report
 from cta_data.cli.review import review
+from cta_data.cli.samplesize import samplesize
 from cta_data.cli.score import score
 from cta_data.cli.status import status
 from cta_data.cli.steps import STEP_COMMANDS
@@ -58,7 +59,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
 COMMANDS += [report, pictures, review, accept, correct, agreement, consensus, follow_up]
 COMMANDS += [distribution, compare, rasterize, transfer_mask, score, evaluate, audit, trace]
-COMMANDS += [train, predict, experiment, withdraw, demo]
+COMMANDS += [train, predict, experiment, withdraw, demo, samplesize]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,
     "export": export,

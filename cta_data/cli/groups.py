@@ -14,7 +14,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("pictures", "review", "accept", "correct", "edit", "agreement", "consensus"),
         *("follow-up", "audit", "report", "query", "trace", "distribution", "export", "withdraw"),
     ),
-    "Tools without a study": ("score", "compare", "rasterize", "transfer-mask"),
+    "Tools without a study": ("score", "compare", "samplesize", "rasterize", "transfer-mask"),
 }
 """Titles, and the commands under each."""
 OTHERS = "Commands"

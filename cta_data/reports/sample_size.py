@@ -1,0 +1,232 @@
+"""The sample size of a study, from given values and from what an evaluated study found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from cta_data.errors import ConfigurationError
+from cta_data.scoring.statistics.sample_size import (
+    Effect,
+    LesionClusters,
+    patients_for_half_width,
+    patients_for_power,
+    power,
+)
+from cta_data.study.study import Study
+from cta_data.study.tables import LesionScoreRow
+
+Purpose = Literal["sensitivity", "difference", "interval"]
+
+
+@dataclass(frozen=True)
+class FoundLesions:
+    """Outcomes of lesions in a study: 1 found, 0 missed, or the difference of two models."""
+
+    outcomes: tuple[float, ...]
+    patients: tuple[str, ...]
+    discordant: float
+
+    @property
+    def mean(self) -> float:
+        """Sensitivity, or the difference of two."""
+        return sum(self.outcomes) / len(self.outcomes)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; None is not given.
+
+    Attributes
+    ----------
+    sensitivity
+        Expected.
+    against, difference, half_width
+        One of them: the value that the sensitivity is tested against, the expected difference of
+        two models, or half of the width of the interval of the sensitivity.
+    discordant
+        Share of lesions that one of two models alone finds.
+    correlation, mean_lesions, sd_lesions
+        Of the lesions of a patient.
+    """
+
+    sensitivity: float | None = None
+    against: float | None = None
+    difference: float | None = None
+    half_width: float | None = None
+    discordant: float | None = None
+    correlation: float | None = None
+    mean_lesions: float | None = None
+    sd_lesions: float | None = None
+    power: float = 0.8
+    alpha: float = 0.05
+
+    @property
+    def purpose(self) -> Purpose:
+        """What is asked for.
+
+        Raises
+        ------
+        ConfigurationError
+            None of the three, or more than one.
+        """
+        given = {
+            "sensitivity": self.against,
+            "difference": self.difference,
+            "interval": self.half_width,
+        }
+        asked = [name for name, value in given.items() if value is not None]
+        if len(asked) != 1:
+            raise _invalid("one of --against, --difference and --half-width is needed")
+        purposes: dict[str, Purpose] = {
+            "sensitivity": "sensitivity",
+            "difference": "difference",
+            "interval": "interval",
+        }
+        return purposes[asked[0]]
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """How many patients are needed, and what this rests on.
+
+    Attributes
+    ----------
+    lesions
+        Expected of so many patients.
+    power
+        That these patients give; None of an interval.
+    from_study
+        Names of the values that were not given, and come from the study.
+    """
+
+    patients: int
+    lesions: float
+    power: float | None
+    purpose: Purpose
+    question: Question
+    design_effect: float
+    from_study: tuple[str, ...]
+
+    def content(self) -> dict[str, object]:
+        """Return everything by name, for JSON."""
+        values = asdict(self)
+        return {**values.pop("question"), "wanted_power": self.question.power, **values}
+
+
+def found_in_study(
+    study: Study, models: Sequence[str], test_set: str, convention: str
+) -> FoundLesions:
+    """Return what one model made of the lesions of a study, or the difference of two.
+
+    Lesions of two models are those that both were scored on, in one test set, by the same number.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such lesion.
+    """
+    found: list[dict[tuple[str, str, int], tuple[float, str]]] = []
+    for model in models:
+        found.append({})
+        for row in study.tables.rows(LesionScoreRow):
+            if (row.convention, row.model) != (convention, model) or row.status == "false":
+                continue
+            if test_set in ("", row.test_set):
+                who = f"{row.session.cohort}/{row.session.subject}" if row.session else row.case
+                key = (row.test_set, row.case, row.reference_lesion)
+                found[-1][key] = float(row.status == "detected"), who
+    common = [key for key in found[0] if all(key in own for own in found)]
+    if not common:
+        raise _invalid(f"no scored lesion of model {' and '.join(models)} is in the study")
+    values = [[own[key][0] for own in found] for key in common]
+    outcomes = tuple(one[-1] - one[0] if len(one) == 2 else one[0] for one in values)
+    discordant = sum(one[-1] != one[0] for one in values) / len(values)
+    return FoundLesions(outcomes, tuple(found[0][key][1] for key in common), discordant)
+
+
+def sample_size(question: Question, found: FoundLesions | None = None) -> SampleSize:
+    """Answer a question; what is not given is taken from what a study found.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is missing or impossible.
+    DataRefused
+        The correlation of the study's lesions is undefined.
+    """
+    purpose = question.purpose
+    full = _completed(question, purpose, found) if found else question
+    needed = ["correlation", "mean_lesions", "sd_lesions"]
+    needed.append("discordant" if purpose == "difference" else "sensitivity")
+    if missing := [OPTIONS[name] for name in needed if getattr(full, name) is None]:
+        raise _invalid(f"{', '.join(missing)} or --model is needed")
+    known = tuple(
+        name
+        for name in needed
+        if getattr(question, name) is None and getattr(full, name) is not None
+    )
+    try:
+        return _answer(full, purpose, known)
+    except ValueError as error:
+        raise _invalid(str(error)) from error
+
+
+OPTIONS = {
+    "correlation": "--icc",
+    "mean_lesions": "--lesions",
+    "sd_lesions": "--lesions-sd",
+    "discordant": "--discordant",
+    "sensitivity": "--sensitivity",
+}
+
+
+def _completed(question: Question, purpose: Purpose, found: FoundLesions) -> Question:
+    """Return a question with the values of a study where none are given."""
+    values: dict[str, float] = {}
+    if None in (question.correlation, question.mean_lesions, question.sd_lesions):
+        own = LesionClusters.of(found.outcomes, found.patients)
+        values = {
+            name: getattr(own, name) for name in ("correlation", "mean_lesions", "sd_lesions")
+        }
+    values |= (
+        {"discordant": found.discordant} if purpose == "difference" else {"sensitivity": found.mean}
+    )
+    return replace(
+        question, **{name: v for name, v in values.items() if getattr(question, name) is None}
+    )
+
+
+def _answer(full: Question, purpose: Purpose, from_study: tuple[str, ...]) -> SampleSize:
+    clusters = LesionClusters(
+        full.mean_lesions or 0.0, full.sd_lesions or 0.0, full.correlation or 0.0
+    )
+    if purpose == "difference":
+        effect = Effect.of_difference(full.difference or 0.0, full.discordant or 0.0)
+    else:
+        effect = Effect.of_sensitivity(_probability(full.sensitivity), full.against)
+    if purpose == "interval":
+        width = full.half_width or 0.0
+        n = patients_for_half_width(width, effect, clusters, confidence=1 - full.alpha)
+    else:
+        n = patients_for_power(effect, clusters, wanted=full.power, alpha=full.alpha)
+    return SampleSize(
+        patients=n,
+        lesions=n * clusters.mean_lesions,
+        power=None if purpose == "interval" else power(n, effect, clusters, full.alpha),
+        purpose=purpose,
+        question=full,
+        design_effect=clusters.design_effect,
+        from_study=from_study,
+    )
+
+
+def _probability(value: float | None) -> float:
+    if value is None or not 0 < value < 1:
+        raise ValueError(f"a sensitivity is between 0 and 1, not {value}")
+    return value
+
+
+def _invalid(why: str) -> ConfigurationError:
+    return ConfigurationError("sample_size_options_invalid", why=why)

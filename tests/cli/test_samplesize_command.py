@@ -1,0 +1,78 @@
+"""`cta-data samplesize`: from given values, and from the scores of a study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers.command_line import run_cta
+from helpers.table_study import COHORT, make_table_study
+
+from cta_data.study.session_id import SessionId
+from cta_data.study.tables import LesionScoreRow
+
+GIVEN = ("--icc", "0.15", "--lesions", "4.2", "--lesions-sd", "3.5")
+
+
+def test_given_values_need_no_study() -> None:
+    """A sensitivity against a value, a difference, and an interval."""
+    told = run_cta("samplesize", "--sensitivity", "0.8", "--against", "0.7", *GIVEN, "--json")
+    answer = json.loads(told.text)
+    assert told.code == 0 and answer["patients"] == 65 and answer["from_study"] == []
+    told = run_cta("samplesize", "--difference", "0.08", "--discordant", "0.2", *GIVEN)
+    assert told.text.startswith("111 patients")
+    assert run_cta("samplesize", "--half-width", "0.05", "--sensitivity", "0.8", *GIVEN).code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--against", "0.7", "--half-width", "0.1"),
+        ("--against", "0.7"),
+        ("--against", "0.7", "--sensitivity", "1.2", *GIVEN),
+        ("--difference", "0.3", "--discordant", "0.2", *GIVEN),
+        ("--against", "0.7", "--model", "A", "--model", "B"),
+    ],
+)
+def test_what_is_missing_or_impossible_is_an_error(options: tuple[str, ...]) -> None:
+    """Exit code 1, and no number."""
+    told = run_cta("samplesize", *options)
+    assert told.code == 1 and "patients with lesions" not in told.text
+
+
+def test_a_study_gives_what_it_found(tmp_path: Path) -> None:
+    """Model A finds the lesions of every other patient, B in addition one of each other one."""
+    study = make_table_study(tmp_path / "study", 0)
+    rows = []
+    for number in range(8):
+        session = SessionId(COHORT, f"{number:05d}", "1")
+        for lesion in (1, 2):
+            for model in "AB":
+                found = number % 2 == 0 or (model == "B" and lesion == 1)
+                rows.append(
+                    LesionScoreRow(
+                        convention="article",
+                        model=model,
+                        test_set="EXT",
+                        case=session.case,
+                        session=session,
+                        reference_lesion=lesion,
+                        predicted_lesion=lesion if found else 0,
+                        status="detected" if found else "missed",
+                        centroid_ras_mm=(0.0, 0.0, 0.0),
+                    )
+                )
+    study.tables.upsert(rows)
+    study.tables.flush()
+    where = ("--study", study.root, "--json")
+    told = run_cta("samplesize", "--model", "A", "--against", "0.3", *where)
+    answer = json.loads(told.text)
+    assert (answer["sensitivity"], answer["mean_lesions"], answer["sd_lesions"]) == (0.5, 2, 0)
+    assert answer["correlation"] == pytest.approx(1)
+    assert set(answer["from_study"]) == {"correlation", "mean_lesions", "sd_lesions", "sensitivity"}
+    told = run_cta("samplesize", "--model", "A", "--model", "B", "--difference", "0.2", *where)
+    answer = json.loads(told.text)
+    assert answer["discordant"] == 0.25
+    assert run_cta("samplesize", "--model", "C", "--against", "0.3", *where).code == 1
