@@ -25,10 +25,10 @@ def report(
     output: JsonOutput,
     execution: Annotated[Execution, Takes("replay")],
     names: Annotated[
-        list[str] | None, Argument(metavar="[table1]...", help="Reports; all without it.")
+        list[str] | None, Argument(metavar="[table1|checklist]...", help="Reports; all without it.")
     ] = None,
 ) -> int:
-    """Describe the study: Table 1, and the sources to cite."""
+    """Describe the study: Table 1, the sources to cite, and a checklist."""
     from cta_data.reports.report import make_reports, write_reports
     from cta_data.terminal.next_commands import after_status
     from cta_data.terminal.report_table import written_lines
@@ -49,10 +49,13 @@ def report(
 
 
 def _content(reports: Reports) -> dict[str, object]:
+    from cta_data.reports.checklist import checklist_frame
+
     return {
         "table1": records_of(reports.table),
         "left_out": records_of(reports.left_out),
         "withdrawals": list(reports.withdrawals),
         "citations": [asdict(one) for one in reports.citations],
+        "checklist": records_of(checklist_frame(reports.checklist)),
         "files": list(reports.files),
     }

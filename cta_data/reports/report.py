@@ -10,6 +10,7 @@ import pandas as pd
 
 from cta_data.errors import ConfigurationError
 from cta_data.files import write_changed
+from cta_data.reports.checklist import Answer, checklist, checklist_frame, checklist_html
 from cta_data.reports.citations import Citation, citation_of, citations_markdown
 from cta_data.reports.counted_lesions import counted_lesions
 from cta_data.reports.home import write_home
@@ -30,7 +31,8 @@ from cta_data.study.withdrawals import withdrawal_notes
 from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.provenance import commit_of, commit_run
 
-REPORTS = ("table1",)
+TABLE_1, CHECKLIST = "table1", "checklist"
+REPORTS = (TABLE_1, CHECKLIST)
 TABLES = tuple(map(layout.table, ("subjects", "images", "lesions")))
 """What reports are made of."""
 
@@ -51,6 +53,10 @@ class Reports:
         Notes about builds and models that held patients who withdrew consent.
     files
         Files from the top of the study to their text.
+    names
+        Reports that were asked for.
+    checklist
+        Every item of the checklist with its answer, where that was asked for.
     """
 
     table: pd.DataFrame
@@ -58,6 +64,8 @@ class Reports:
     citations: tuple[Citation, ...]
     files: dict[str, str]
     withdrawals: tuple[str, ...] = ()
+    names: tuple[str, ...] = REPORTS
+    checklist: tuple[Answer, ...] = ()
 
 
 def make_reports(
@@ -97,18 +105,26 @@ def make_reports(
     used = sorted(subjects["cohort"].unique())
     citations = tuple(_citation(study, cohort, subjects) for cohort in used)
     notice, withdrawals = study.configuration.study.notice, withdrawal_notes(study)
-    files = {
-        layout.TABLE_1_PAGE: table_html(table, left_out, notice, notes=withdrawals),
-        f"{EVALUATION}/table_1.csv": csv_text(table),
-        f"{EVALUATION}/table_1.tex": table_latex(table),
-        f"{EVALUATION}/citations.md": citations_markdown(citations),
-    }
+    asked = tuple(names) or REPORTS
+    files = {f"{EVALUATION}/citations.md": citations_markdown(citations)}
+    if TABLE_1 in asked:
+        files |= {
+            layout.TABLE_1_PAGE: table_html(table, left_out, notice, notes=withdrawals),
+            f"{EVALUATION}/table_1.csv": csv_text(table),
+            f"{EVALUATION}/table_1.tex": table_latex(table),
+        }
+    answers = checklist(study, files) if CHECKLIST in asked else ()
+    if answers:
+        files |= {
+            layout.CHECKLIST_PAGE: checklist_html(answers, notice),
+            f"{EVALUATION}/checklist.csv": csv_text(checklist_frame(answers)),
+        }
     origin = origin_text(commit_of(study.root, (CONFIGURATION, *TABLES)))
     own = {
         name: stamped(text.encode(), Path(name).suffix, origin).decode()
         for name, text in files.items()
     }
-    return Reports(table, left_out, citations, own, tuple(withdrawals))
+    return Reports(table, left_out, citations, own, tuple(withdrawals), asked, answers)
 
 
 def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:

@@ -29,6 +29,7 @@ AGREEMENT_PAGE = f"{AGREEMENT}/index.html"
 FOLLOW_UP = "evaluation/follow_up"
 FOLLOW_UP_PAGE = f"{FOLLOW_UP}/index.html"
 TABLE_1_PAGE = "evaluation/table_1.html"
+CHECKLIST_PAGE = "evaluation/checklist.html"
 REPOSITORIES = (
     "",
     MODELS,

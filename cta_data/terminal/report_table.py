@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from cta_data.reports.citations import told
-from cta_data.reports.report import Reports
+from cta_data.reports.report import TABLE_1, Reports
 from cta_data.reports.table import MISSING, terminal_tables
 from cta_data.reports.table_1 import table_1_in_print, unpartitioned_notes
 from cta_data.scoring.paper import PAPER_CITATION
@@ -18,7 +18,11 @@ from cta_data.terminal.output import console
 
 def written_lines(study: Study, reports: Reports) -> Iterator[str | Table]:
     """Yield the reports of a study, and which files hold them."""
-    yield from report_lines(reports)
+    if TABLE_1 in reports.names:
+        yield from report_lines(reports)
+    if reports.checklist:
+        given = sum(one.is_given for one in reports.checklist)
+        yield f"Checklist: the study answers {given} of {len(reports.checklist)} items"
     yield "Written:"
     yield from (f"  {os.path.relpath(study.root / name)}" for name in reports.files)
 

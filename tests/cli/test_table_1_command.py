@@ -113,7 +113,8 @@ def test_json_is_what_other_programs_read(study: Path) -> None:
     lost = rows[("internal_mprage_train", "lesions_lost")]
     assert (lost["ours"], lost["published"], lost["n"]) == (0, None, 2)
     assert content["citations"][0]["doi"] == "10.1186/s41747-025-00554-5"
-    assert sorted(content["files"]) == [f"evaluation/{name}" for name in FILES]
+    both = sorted([*FILES, "checklist.csv", "checklist.html"])
+    assert sorted(content["files"]) == [f"evaluation/{name}" for name in both]
 
 
 def test_the_frame_for_users_is_what_the_csv_holds(study: Path) -> None:
