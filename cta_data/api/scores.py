@@ -29,7 +29,7 @@ def score(
     reference, prediction
         Masks on one grid: every value except 0 is lesion.
     convention
-        `article` (default), `tables`, or your own rules.
+        `article` (default), `tables`, `brats-mets-0.0.10`, or your own rules.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from cta_data.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedLesions:
     """What is expected of lesions; without it, what the study found."""
 
     sensitivity: Annotated[
@@ -35,7 +35,7 @@ class Expected:
 
 
 def samplesize(
-    expected: Expected,
+    expected: ExpectedLesions,
     output: JsonOutput,
     chosen: StudyChoice,
     against: Annotated[
@@ -43,7 +43,8 @@ def samplesize(
         Option("--against", help="Sensitivity to test the expected one against."),
     ] = None,
     difference: Annotated[
-        float | None, Option("--difference", help="Expected difference of two models, as 0.08.")
+        float | None,
+        Option("--difference", help="Expected difference of two models, as 0.08."),
     ] = None,
     half_width: Annotated[
         float | None, Option("--half-width", help="Of the interval of the sensitivity, as 0.05.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cta_data.reports.names import name_of_test_set, volume_class
+from cta_data.reports.names import SURFACE_NAMES, name_of_test_set, volume_class
 from cta_data.reports.table import MISSING, Row, Table, TableColumn, without_empty_columns
 from cta_data.scoring.paper import in_paper_order
 
@@ -16,13 +16,6 @@ Record = Mapping[Any, Any]
 Shown = Mapping[str, Callable[[Record], str]]
 """Headings that models share, and what is shown below each of a model's record."""
 TEST_SET = TableColumn("Test set", "name")
-SURFACE_NAMES = {
-    "hausdorff_mm": "Hausdorff distance (mm)",
-    "hausdorff95_mm": "Hausdorff 95 (mm)",
-    "mean_surface_mm": "Mean surface distance (mm)",
-    "surface_dice_0_5mm": "Surface Dice at 0.5 mm",
-    "surface_dice_1mm": "Surface Dice at 1 mm",
-}
 
 
 def found_by_table(frame: pd.DataFrame) -> Table:

@@ -12,6 +12,13 @@ METRIC_NAMES = {
     "lesionwise_ppv": "Lesion-wise PPV",
     "lesionwise_sensitivity": "Lesion-wise sensitivity",
 }
+SURFACE_NAMES = {
+    "hausdorff_mm": "Hausdorff distance (mm)",
+    "hausdorff95_mm": "Hausdorff 95 (mm)",
+    "mean_surface_mm": "Mean surface distance (mm)",
+    "surface_dice_0_5mm": "Surface Dice at 0.5 mm",
+    "surface_dice_1mm": "Surface Dice at 1 mm",
+}
 PARTITIONS = {"train": "training", "test": "test"}
 
 

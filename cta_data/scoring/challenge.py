@@ -21,6 +21,11 @@ from cta_data.scoring.conventions import ChallengeRules
 from cta_data.scoring.instances import Instances
 from cta_data.scoring.surfaces import distances_of_masks, distances_of_pair
 
+SCORES = (
+    *("lesionwise_hd95_mm", "lesionwise_nsd"),
+    *("lesionwise_dice_sd", "lesionwise_hd95_sd_mm", "lesionwise_nsd_sd"),
+    *("voxel_hd95", "voxel_nsd"),
+)
 SIZE_COUNTS = ("tp", "fp", "fn", "sensitivity", "ppv", "f1")
 _MASK_TOLERANCE = 0.5
 """Voxels that the surfaces of whole masks may be apart."""
@@ -81,9 +86,11 @@ class ChallengeScore:
     large, small
         Counts by the size of the lesion of the reference.
     lesionwise_dice, lesionwise_nsd
-        Over the large lesions and all false positives; 0 of a missed and of a false one.
+        Mean over the large lesions and all false positives; 0 of a missed and of a false one.
     lesionwise_hd95_mm
-        Over the same, with the penalty of the missed and the false ones.
+        Mean over the same, with the penalty of the missed and the false ones.
+    lesionwise_dice_sd, lesionwise_hd95_sd_mm, lesionwise_nsd_sd
+        Standard deviations of the three, with n in the denominator.
     voxel_hd95, voxel_nsd
         Of the whole masks, in voxels. NaN where both are empty; where no lesion has a partner,
         the penalty and 0.
@@ -94,22 +101,22 @@ class ChallengeScore:
     lesionwise_dice: float
     lesionwise_hd95_mm: float
     lesionwise_nsd: float
+    lesionwise_dice_sd: float
+    lesionwise_hd95_sd_mm: float
+    lesionwise_nsd_sd: float
     voxel_hd95: float
     voxel_nsd: float
 
     def columns(self) -> dict[str, float | int | None]:
         """Return all scores by the names of their columns; the lesion-wise Dice has its own."""
-        values: dict[str, float | int | None] = {
-            name: getattr(self, name)
-            for name in ("lesionwise_hd95_mm", "lesionwise_nsd", "voxel_hd95", "voxel_nsd")
-        }
+        values: dict[str, float | int | None] = {name: getattr(self, name) for name in SCORES}
         for size in ("large", "small"):
             counts = getattr(self, size)
             values |= {f"{size}_{name}": getattr(counts, name, None) for name in SIZE_COUNTS}
         return values
 
 
-class _Lesion(NamedTuple):
+class _ChallengeLesion(NamedTuple):
     """A lesion of the reference: whether it is large and found, and the scores of its pair."""
 
     is_large: bool
@@ -138,7 +145,7 @@ def challenge_score(
     """
     partner = {pair.reference_lesion - 1: pair for pair in pairs}
     n_false = predicted.count - len(pairs)
-    nothing = _Lesion(True, False, 0.0, rules.penalty_mm, 0.0)
+    nothing = _ChallengeLesion(True, False, 0.0, rules.penalty_mm, 0.0)
     lesions = []
     for number, voxels in enumerate(reference.voxels.tolist()):
         pair = partner.get(number)
@@ -147,12 +154,16 @@ def challenge_score(
     large = [one for one in lesions if one.is_large]
     judged = [*large, *([nothing] * n_false if large else [])]
     hd95, nsd = _of_masks(reference, predicted, bool(pairs), rules)
+    means, spreads = _means_and_spreads([(one.dice, one.hd95_mm, one.nsd) for one in judged])
     return ChallengeScore(
         large=_counts(large, n_false),
         small=_counts([one for one in lesions if not one.is_large], n_false),
-        lesionwise_dice=_mean([one.dice for one in judged]),
-        lesionwise_hd95_mm=_mean([one.hd95_mm for one in judged]),
-        lesionwise_nsd=_mean([one.nsd for one in judged]),
+        lesionwise_dice=means[0],
+        lesionwise_hd95_mm=means[1],
+        lesionwise_nsd=means[2],
+        lesionwise_dice_sd=spreads[0],
+        lesionwise_hd95_sd_mm=spreads[1],
+        lesionwise_nsd_sd=spreads[2],
         voxel_hd95=hd95,
         voxel_nsd=nsd,
     )
@@ -164,12 +175,12 @@ def _lesion(
     pair: MatchedPair,
     rules: ChallengeRules,
     spacing_mm: NDArray[np.float64],
-) -> _Lesion:
+) -> _ChallengeLesion:
     """The scores of a pair."""
     numbers = (pair.reference_lesion - 1, pair.predicted_lesion - 1)
     both = distances_of_pair(reference, predicted, numbers, spacing_mm)
     sizes = int(reference.voxels[numbers[0]]), int(predicted.voxels[numbers[1]])
-    return _Lesion(
+    return _ChallengeLesion(
         is_large=True,
         is_found=rules.found(pair.intersection_voxels, *sizes),
         dice=2 * pair.intersection_voxels / sum(sizes),
@@ -202,12 +213,18 @@ def _surface_dice(both: tuple[Distances, Distances], tolerance: float) -> float:
     return (there + back) / 2
 
 
-def _counts(lesions: Sequence[_Lesion], n_false: int) -> SizeCounts | None:
+def _counts(lesions: Sequence[_ChallengeLesion], n_false: int) -> SizeCounts | None:
     if not lesions:
         return None
     tp = sum(one.is_found for one in lesions)
     return SizeCounts(tp, n_false, len(lesions) - tp)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+def _means_and_spreads(
+    scores: Sequence[tuple[float, float, float]],
+) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each of three scores; NaN without a lesion."""
+    if not scores:
+        return [math.nan] * 3, [math.nan] * 3
+    values = np.array(scores)
+    return values.mean(axis=0).tolist(), values.std(axis=0).tolist()

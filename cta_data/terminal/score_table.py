@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
+from cta_data.reports.names import SURFACE_NAMES
+from cta_data.scoring.case import CaseScore
 from cta_data.scoring.collection import Scores
 from cta_data.scoring.output import label_text
+from cta_data.scoring.surfaces import DISTANCES, NOTHING
 from cta_data.terminal.output import table_of
 
 MOST_CASES = 40
@@ -25,6 +28,8 @@ def score_lines(scores: Scores) -> Iterator[str | Table]:
         rows.append([one.case, *map(str, counts), *map(_number, values)])
     names = ("case", "reference", "predicted", "TP", "FP", "FN", "sensitivity", "PPV", "F1")
     yield table_of(*names, "lesion Dice", "voxel Dice", rows=rows)
+    if any(one.surface for one in scores.cases):
+        yield _surface_table(scores.cases[:MOST_CASES])
     if len(scores.cases) > MOST_CASES:
         yield f"… and {len(scores.cases) - MOST_CASES} more cases; --json or --out has all"
     if len(scores.cases) > 1:
@@ -33,6 +38,15 @@ def score_lines(scores: Scores) -> Iterator[str | Table]:
             spread = (over.mean, over.sd, over.median, over.q1, over.q3)
             rows.append([name, str(over.n), str(over.n_undefined), *map(_number, spread)])
         yield table_of("metric", "n", "undefined", "mean", "SD", "median", "Q1", "Q3", rows=rows)
+
+
+def _surface_table(cases: Sequence[CaseScore]) -> Table:
+    """Return the surface distances of whole masks; those of lesions are in the files."""
+    rows = [
+        [one.case, *(_number(getattr(one.surface or NOTHING, name)) for name in DISTANCES)]
+        for one in cases
+    ]
+    return table_of("case", *(SURFACE_NAMES[name] for name in DISTANCES), rows=rows)
 
 
 def missing_lines(scores: Scores) -> Iterator[str]:

@@ -274,6 +274,7 @@ def test_surface_distances_come_on_request(tmp_path: Path) -> None:
     lesions = pd.read_parquet(tmp_path / "s.lesions.parquet")
     assert lesions["hausdorff_mm"].notna().sum() == 1
     assert pd.read_parquet(tmp_path / "s.parquet")["mean_surface_mm"].notna().all()
+    assert "Surface Dice" in run_cta("score", a, b, "--surface-distances").out
     nothing = write(tmp_path / "n.nii.gz", mask_of())
     assert scored(a, nothing, "--surface-distances")["cases"][0]["hausdorff_mm"] is None
 
