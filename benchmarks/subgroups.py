@@ -51,7 +51,12 @@ def rejected(
         patients, outcomes = study(rng, n_patients, correlation)
         levels = levels_of(rng, patients, kind).tolist()
         found = subgroup_test(
-            outcomes, patients.tolist(), levels, permutations=permutations, seed=number
+            outcomes,
+            patients.tolist(),
+            levels,
+            "lesions" if kind == "lesions" else "patients",
+            permutations=permutations,
+            seed=number,
         )
         hits += found.p_value <= 0.05
     return hits / studies

@@ -11,6 +11,7 @@ from cta_data.reports.names import name_of_test_set, volume_class
 from cta_data.scoring.case import LesionInstance
 from cta_data.scoring.models import EDGES_CM3, ScoredSet
 from cta_data.scoring.models.subgroups import LesionLevels, Levels
+from cta_data.scoring.statistics.subgroup_tests import Permuted
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, MeasuredLesionRow, SessionRow, VariantRow
@@ -18,13 +19,21 @@ from cta_data.study.tables import ImageRow, MeasuredLesionRow, SessionRow, Varia
 AGES_YEARS = (0, 50, 60, 70, math.inf)
 DEPTHS_MM = (0, 5, 10, 20, math.inf)
 VOXELS_MM3 = (0, 0.5, 0.9, 1.2, 2.0, math.inf)
-VARIABLES = (
-    *("test set", "cohort", "sex", "age (years)", "primary tumour", "scanner"),
-    *("field strength (T)", "voxel volume (mm³)", "lesion volume (cm³)"),
-    "depth below the brain surface (mm)",
-)
-WITHOUT_STUDY = ("test set", "lesion volume (cm³)")
-DEPTH = VARIABLES[-1]
+VOLUME, DEPTH = "lesion volume (cm³)", "depth below the brain surface (mm)"
+VARIABLES: dict[str, Permuted] = {
+    "test set": "patients",
+    "cohort": "patients",
+    "sex": "patients",
+    "age (years)": "patients",
+    "primary tumour": "patients",
+    "scanner": "patients",
+    "field strength (T)": "patients",
+    "voxel volume (mm³)": "patients",
+    VOLUME: "lesions",
+    DEPTH: "lesions",
+}
+"""Names, and of what each is known."""
+WITHOUT_STUDY: dict[str, Permuted] = {"test set": "patients", VOLUME: "lesions"}
 
 
 class StudyLevels:
@@ -85,7 +94,7 @@ class StudyLevels:
         return levels
 
     def _of_lesion(self, lesion: LesionInstance, labels: Path | None) -> dict[str, str]:
-        levels = _class_of("lesion volume (cm³)", lesion.volume_mm3 / 1000, EDGES_CM3)
+        levels = _class_of(VOLUME, lesion.volume_mm3 / 1000, EDGES_CM3)
         variant = self._variants.get(labels.absolute()) if labels else None
         if variant:
             key = (variant.session, variant.annotation, variant.grid)

@@ -17,8 +17,8 @@ TEXT = (
     "Lesions of all test sets of a model together, by what is known of patients, images and "
     "lesions. A lesion is in one row of each variable, so that its rows add up to all lesions; "
     "`unknown` is not tested. Intervals of 95 %: whole patients are resampled. p: patients are "
-    "permuted among the levels, or the levels of lesions within each patient where a patient has "
-    "lesions of several levels; Holm adjusts it for the variables of a model. For the column "
+    "permuted among the levels, or, of what is known of lesions, the levels of lesions within each "
+    "patient; Holm adjusts it for the variables of a model. For the column "
     f"{DIFFERENCE}, the test is one of interaction: whether the difference of the models differs "
     "between levels. False positives are not part of this, since they have no level of their own."
 )

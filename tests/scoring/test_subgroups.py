@@ -30,8 +30,9 @@ def test_the_level_is_held_where_nothing_differs(of_lesions: bool) -> None:
     hits = 0
     for _ in range(200):
         patients, outcomes, levels = simulated(rng, of_lesions)
-        found = subgroup_test(outcomes, patients, levels, permutations=99)
-        assert found.of == ("lesions" if of_lesions else "patients")
+        permuted = "lesions" if of_lesions else "patients"
+        found = subgroup_test(outcomes, patients, levels, permuted, permutations=99)
+        assert found.of == permuted
         hits += found.p_value <= 0.05
     assert 2 <= hits <= 20
 
@@ -40,9 +41,9 @@ def test_a_difference_between_patients_and_one_within_them_is_seen() -> None:
     """Women's lesions found, men's not; and small lesions missed in every patient."""
     patients = np.repeat(np.arange(12), 2)
     women = (patients % 2).astype(float)
-    assert subgroup_test(women, patients.tolist(), women.tolist()).p_value < 0.01
+    assert subgroup_test(women, patients.tolist(), women.tolist(), "patients").p_value < 0.01
     small = np.tile([0.0, 1.0], 12)
-    found = subgroup_test(small, patients.tolist(), small.tolist())
+    found = subgroup_test(small, patients.tolist(), small.tolist(), "lesions")
     assert found.of == "lesions" and found.n_patients == 12 and found.p_value < 0.01
 
 
@@ -50,8 +51,19 @@ def test_a_difference_between_patients_and_one_within_them_is_seen() -> None:
 def test_without_two_levels_or_two_outcomes_there_is_no_test(outcomes: list[float]) -> None:
     """No p-value, and no patient that tells something."""
     levels = ["a", "b", "b"] if len(set(outcomes)) == 1 else ["a", "a", "a"]
-    found = subgroup_test(outcomes, [1, 2, 3], levels)
+    found = subgroup_test(outcomes, [1, 2, 3], levels, "patients")
     assert math.isnan(found.p_value) and found.of == "none"
+
+
+def test_a_patient_of_two_ages_does_not_take_the_test_from_the_others() -> None:
+    """The level of most lesions counts: all twelve patients are permuted, as without the one."""
+    patients = np.repeat(np.arange(12), 3)
+    old = (patients % 2).astype(float)
+    levels = old.tolist()
+    levels[0] = 1.0
+    found = subgroup_test(old, patients.tolist(), levels, "patients")
+    assert found == subgroup_test(old, patients.tolist(), old.tolist(), "patients")
+    assert (found.of, found.n_patients) == ("patients", 12) and found.p_value < 0.01
 
 
 def scored(model: str, hits: dict[str, list[int]]) -> ScoredSet:
@@ -63,7 +75,7 @@ def scored(model: str, hits: dict[str, list[int]]) -> ScoredSet:
             at = slice(10 * lesion, 10 * lesion + 2 + lesion)
             masks[0][1, 1, at] = 1
             masks[1][1, 1, at] = lesion in found
-        cases.append(score_masks(*masks, ARTICLE, case=case))
+        cases.append(score_masks(masks[0], masks[1], ARTICLE, case=case))
     patients = {case: ("c", case[0], case[1:]) for case in hits}
     return ScoredSet("x", model, Scores(ARTICLE, None, tuple(cases), (), Pairing({})), "MPRAGE",
                      patients=patients)  # fmt: skip
@@ -79,7 +91,9 @@ def test_rows_add_up_and_small_ones_are_marked() -> None:
         for case in a.scores.cases
         for lesion in case.reference
     }
-    table = subgroup_table([a, b], ("sex", "size"), {"A": levels, "B": levels})
+    table = subgroup_table(
+        [a, b], {"sex": "patients", "size": "lesions"}, {"A": levels, "B": levels}
+    )
     assert list(dict.fromkeys(table["model"])) == ["A", "B", DIFFERENCE]
     for _, own in table.groupby("model"):
         whole = own[own["variable"] == ALL]

@@ -12,7 +12,7 @@ from cta_data.scoring.models.found import model_pairs
 from cta_data.scoring.models.sets import ScoredSet
 from cta_data.scoring.paper import PAIR
 from cta_data.scoring.statistics import cluster_mean_interval, holm
-from cta_data.scoring.statistics.subgroup_tests import SubgroupTest, subgroup_test
+from cta_data.scoring.statistics.subgroup_tests import Permuted, SubgroupTest, subgroup_test
 
 UNKNOWN = "unknown"
 ALL = "all lesions"
@@ -40,7 +40,9 @@ LesionLevels = Mapping[tuple[str, str, int], Levels]
 
 
 def subgroup_table(
-    sets: Sequence[ScoredSet], variables: Sequence[str], levels: Mapping[str, LesionLevels]
+    sets: Sequence[ScoredSet],
+    variables: Mapping[str, Permuted],
+    levels: Mapping[str, LesionLevels],
 ) -> pd.DataFrame:
     """Return sensitivity by subgroup, of each model and of the difference of two.
 
@@ -49,7 +51,7 @@ def subgroup_table(
     Parameters
     ----------
     variables
-        Names of the variables, in order.
+        Names of the variables in order, and whether they are of patients or of lesions.
     levels
         By model, since models read images of different techniques.
 
@@ -65,7 +67,7 @@ def subgroup_table(
     for model, lesions in _outcomes(sets, levels):
         rows.append(_row(model, ALL, ALL, lesions, None, math.nan))
         parts = {name: _by_level(lesions, name) for name in variables}
-        tests = {name: _test(part) for name, part in parts.items()}
+        tests = {name: _test(part, variables[name]) for name, part in parts.items()}
         adjusted = dict(zip(tests, holm([t.p_value for t in tests.values()]), strict=True))
         for name, part in parts.items():
             rows += [
@@ -132,12 +134,13 @@ def _order(level: str) -> tuple[bool, float, str]:
     return level == UNKNOWN, number, level
 
 
-def _test(parts: Mapping[str, Sequence[JudgedLesion]]) -> SubgroupTest:
+def _test(parts: Mapping[str, Sequence[JudgedLesion]], permuted: Permuted) -> SubgroupTest:
     known = [(level, one) for level, own in parts.items() if level != UNKNOWN for one in own]
     return subgroup_test(
         [one.outcome for _, one in known],
         [one.patient for _, one in known],
         [level for level, _ in known],
+        permuted,
     )
 
 

@@ -23,6 +23,7 @@ from cta_data.scoring.statistics.rank_tests import as_numbers
 PERMUTATIONS = 2_000
 _SAME = 1e-9
 _AT_ONCE = 2**21
+Permuted = Literal["patients", "lesions"]
 TestOf = Literal["patients", "lesions", "none"]
 _Drawn = Callable[[int], NDArray[np.float64]]
 
@@ -52,17 +53,19 @@ def subgroup_test(
     outcomes: ArrayLike,
     patients: Sequence[object],
     levels: Sequence[object],
+    permuted: Permuted,
     *,
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
 ) -> SubgroupTest:
     """Test whether the mean outcome of lesions is the same at all levels.
 
-    Where each patient has one level, patients are permuted; the statistic is the sum over levels of
+    Of what is known of patients, patients are permuted; the statistic is the sum over levels of
     (sum of residuals)² ÷ sum of the patients' squared residuals, where a residual is a patient's
-    sum of outcomes less its lesions times the mean of all. Else the levels of lesions are permuted
-    within patients; the statistic is the sum over levels of (sum of outcomes less the means of
-    their patients)² ÷ lesions.
+    sum of outcomes less its lesions times the mean of all. A patient with several levels (as of
+    age, in two sessions) has that of most of the lesions here, of equals the first. Of what is
+    known of lesions, their levels are permuted within patients; the statistic is the sum over
+    levels of (sum of outcomes less the means of their patients)² ÷ lesions.
 
     Parameters
     ----------
@@ -70,6 +73,8 @@ def subgroup_test(
         One number per lesion, such as 1 for found and 0 for missed, or a difference of two models.
     levels
         Of each lesion; lesions of unknown level are left out by the caller.
+    permuted
+        Whether levels are of patients, or of lesions.
 
     Raises
     ------
@@ -90,8 +95,7 @@ def subgroup_test(
     if n_levels < 2:
         return SubgroupTest(math.nan, "none", 0)
     rng = np.random.default_rng(seed)
-    per_patient = np.unique(np.stack([who, group]), axis=1).shape[1]
-    if per_patient == int(who.max()) + 1:
+    if permuted == "patients":
         return _between(values, who, group, rng, permutations)
     return _within(values, who, group, rng, permutations)
 
@@ -104,9 +108,10 @@ def _between(
     permutations: int,
 ) -> SubgroupTest:
     residual = np.bincount(who, values - values.mean())
-    level = np.zeros(len(residual), np.int64)
-    level[who] = group
-    if np.ptp(values) <= _SAME or not (np.abs(residual) > _SAME).any():
+    counts = np.zeros((len(residual), int(group.max()) + 1))
+    np.add.at(counts, (who, group), 1)
+    level = counts.argmax(axis=1)
+    if np.ptp(level) == 0 or np.ptp(values) <= _SAME or not (np.abs(residual) > _SAME).any():
         return SubgroupTest(math.nan, "none", len(residual))
 
     def statistic(levels: NDArray[np.int64]) -> NDArray[np.float64]:
