@@ -126,7 +126,7 @@ def _by_level(lesions: Sequence[JudgedLesion], name: str) -> dict[str, list[Judg
 
 def _order(level: str) -> tuple[bool, float, str]:
     """Order levels by the number that they begin with, then by name."""
-    first = level.replace("≥ ", "").replace("below ", "-").split("–")[0].split(" ")[0]
+    first = level.removeprefix("≥ ").split("–")[0]
     try:
         number = float(first)
     except ValueError:
