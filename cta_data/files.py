@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet
@@ -120,12 +121,12 @@ def file_stamp(path: Path) -> Stamp:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def try_lock(file: IO[str]) -> bool:
+def try_lock(file: IO[str] | FileIO) -> bool:
     """Lock an open file for this process alone, until it is closed; False where another has it."""
     return _lock(file, fcntl.LOCK_NB)
 
 
-def _lock(file: IO[str], how: int = 0) -> bool:
+def _lock(file: IO[str] | FileIO, how: int = 0) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | how)
     except BlockingIOError:
@@ -134,7 +135,7 @@ def _lock(file: IO[str], how: int = 0) -> bool:
     return True
 
 
-_locked: WeakSet[IO[str]] = WeakSet()
+_locked: WeakSet[IO[str] | FileIO] = WeakSet()
 
 
 def _leave_locks() -> None:

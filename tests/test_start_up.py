@@ -55,6 +55,19 @@ def test_help_loads_no_library_but_those_of_the_terminal(arguments: tuple[str, .
     assert not loaded & {"psutil", "regex"}
 
 
+def test_the_list_of_a_review_loads_no_plots_and_no_tables_of_pandas(tmp_path: Path) -> None:
+    """The page comes at once: what draws figures and computes statistics is for other commands."""
+    study = str(make_table_study(tmp_path / "study", sessions=2).root)
+    code = (
+        "from pathlib import Path; from cta_data.review.commands import Asked, worklist; "
+        "import cta_data.review.server.serve; from cta_data.study.study import Study; "
+        "worklist(Study(Path(sys.argv[1])), Asked())"
+    )
+    loaded = loaded_by(code, study)
+    assert {"tornado", "pyarrow", "SimpleITK"} <= loaded
+    assert not loaded & {"matplotlib", "pandas", "duckdb", "highdicom", "datalad", "dask"}
+
+
 def test_status_and_query_load_nothing_that_reads_images(tmp_path: Path) -> None:
     """What only looks at tables loads what reads tables: no images, no network, no DataLad."""
     study = str(make_table_study(tmp_path / "study", sessions=2).root)

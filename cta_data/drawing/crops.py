@@ -14,11 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from cta_data.drawing.outlines import Mask, colour, outline_lines
 
-# Okabe and Ito, 2008: colours that remain apart for the colour-blind, without black and the greys.
-COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00")
+Pixels = NDArray[np.float64]
+
 DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0, ()),
     (0, (2.2, 1.8)),
@@ -48,30 +47,6 @@ class Crop:
     outlines: tuple[Outline, ...]
 
 
-def outline_segments(inside: Mask) -> NDArray[np.float64]:
-    """Return the pixel edges between inside and outside: (n, 2, 2), each two points (x, y).
-
-    Coordinates are those of the pixels' centres (column, row), so that an edge lies half a pixel
-    away from the pixel it bounds. A mask is bounded at the edge of the picture, too.
-    """
-    padded = np.pad(inside, 1)
-    rows, columns = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    x, y = columns - 0.5, rows - 1.0
-    upright = np.stack([np.stack([x, y - 0.5], -1), np.stack([x, y + 0.5], -1)], 1)
-    rows, columns = np.nonzero(padded[1:] != padded[:-1])
-    x, y = columns - 1.0, rows - 0.5
-    level = np.stack([np.stack([x - 0.5, y], -1), np.stack([x + 0.5, y], -1)], 1)
-    return np.concatenate([upright, level]).astype(np.float64)
-
-
-def outline_lines(inside: Mask) -> list[NDArray[np.float64]]:
-    """Return the outline of a mask as long lines, each (n, 2) of points (x, y).
-
-    Coordinates are those of `outline_segments`.
-    """
-    return _joined(outline_segments(inside))
-
-
 def draw_crop(axes: Axes, crop: Crop, names: tuple[str, ...]) -> None:
     """Draw a crop with its outlines, a bar of 10 mm and its technique.
 
@@ -83,7 +58,7 @@ def draw_crop(axes: Axes, crop: Crop, names: tuple[str, ...]) -> None:
     show_grey(axes, crop.values)
     for outline in crop.outlines:
         number = names.index(outline.name)
-        line = LineCollection(outline_lines(outline.inside), colors=COLOURS[number % len(COLOURS)])
+        line = LineCollection(outline_lines(outline.inside), colors=colour(number))
         line.set_linewidth(LINE_WIDTHS[number % len(LINE_WIDTHS)])
         line.set_linestyle(DASHES[number % len(DASHES)])
         axes.add_collection(line)
@@ -106,9 +81,7 @@ def draw_crop(axes: Axes, crop: Crop, names: tuple[str, ...]) -> None:
 def legend_handles(names: tuple[str, ...]) -> list[Line2D]:
     """Return a line for each name, in the colour and dash of its outlines."""
     return [
-        Line2D(
-            [], [], color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], linewidth=3
-        )
+        Line2D([], [], color=colour(i), linestyle=DASHES[i % len(DASHES)], linewidth=3)
         for i in range(len(names))
     ]
 
@@ -116,24 +89,3 @@ def legend_handles(names: tuple[str, ...]) -> list[Line2D]:
 def show_grey(axes: Axes, values: Pixels) -> None:
     """Draw values from 0 (black) to 1 (white), rows from the top."""
     axes.imshow(values, cmap="gray", vmin=0, vmax=1, interpolation="bilinear", aspect="auto")
-
-
-def _joined(segments: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Join edges to long lines, along which dashes can be seen."""
-    by_start: dict[tuple[float, float], list[tuple[float, float]]] = {}
-    for a, b in ((tuple(s[0]), tuple(s[1])) for s in segments.tolist()):
-        by_start.setdefault(a, []).append(b)
-        by_start.setdefault(b, []).append(a)
-    lines = []
-    while by_start:
-        point = next(iter(by_start))
-        line = [point]
-        while by_start.get(point):
-            following = by_start[point].pop()
-            by_start[following].remove(point)
-            line.append(following)
-            point = following
-        for end in [p for p in line if p in by_start and not by_start[p]]:
-            by_start.pop(end, None)
-        lines.append(np.array(line))
-    return lines

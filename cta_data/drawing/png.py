@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from cta_data.drawing.crops import COLOURS
+from cta_data.drawing.outlines import COLOURS
 
 _GREYS = (44, 32, 24, 16)
 _MOST_BYTES = 300_000

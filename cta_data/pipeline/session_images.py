@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from cta_data.drawing.crops import Mask
+from cta_data.drawing.outlines import Mask
 from cta_data.drawing.planes import (
     Pixels,
     ViewPlane,
@@ -24,7 +24,7 @@ from cta_data.drawing.planes import (
 from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import read_grid, read_image
 from cta_data.formats.transforms import read_transform
-from cta_data.imaging.geometry.grid import same_grid
+from cta_data.imaging.geometry.grid import same_grid, same_voxels
 from cta_data.pipeline.transform_chain import TransformChain
 from cta_data.study.tables import ImageRow, TransformRow
 
@@ -105,6 +105,8 @@ class SessionImages:
     def technique_of_grid(self, mask: Path, first: str) -> str:
         """Return the technique on whose grid a mask is; of several `first`, then by name.
 
+        Models of others may have written it with its axes in another order.
+
         Raises
         ------
         DataRefused
@@ -112,7 +114,7 @@ class SessionImages:
         """
         grid = read_grid(mask)
         for technique in sorted(self.images, key=lambda t: (t != first, t)):
-            if same_grid(grid, self.images[technique]):
+            if same_voxels(grid, self.images[technique]):
                 return technique
         images = ", ".join(sorted(self.images)) or "no image"
         raise DataRefused("mask_grid_unknown", where=mask.name, images=images)

@@ -21,7 +21,7 @@ from cta_data.imaging.geometry.grid import Grid
 from cta_data.pipeline.session_images import SessionImages, SessionRows, require_files
 from cta_data.pipeline.session_views import lesion_views
 from cta_data.scoring import Convention
-from cta_data.scoring.mask_files import ENDINGS, instance_labels, read_mask
+from cta_data.scoring.mask_files import instance_labels, read_mask
 from cta_data.scoring.models.findings import REFERENCE
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -53,12 +53,6 @@ class Masks:
 def outline_name(model: str) -> str:
     """Return what the outline of a model is called."""
     return f"model {model}"
-
-
-def mask_path(folder: Path, case: str) -> Path | None:
-    """Return the mask of a case in a folder, whether or not its content is here."""
-    paths = (folder / f"{case}{ending}" for ending in ENDINGS)
-    return next((path for path in paths if os.path.lexists(path)), None)
 
 
 class CaseFinder:

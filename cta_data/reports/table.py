@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 from rich.table import Table as RichTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MISSING = "—"
 GAP = 2

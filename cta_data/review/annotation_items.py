@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from cta_data.engine import Selection
 from cta_data.engine.acceptance import ANNOTATION
 from cta_data.engine.sessions import Upstream
-from cta_data.review.items import ReviewItem, Stop, in_words
+from cta_data.review.items import (
+    ReviewItem,
+    Stop,
+    in_words,
+    lesions_in_words,
+    two_annotations,
+)
 from cta_data.review.transfer_items import variant_masks
 from cta_data.scoring.lesion_links import PAIRED
 from cta_data.study.session_id import SessionId
@@ -71,9 +77,8 @@ def _item(upstream: Upstream, session: SessionId, link: LesionLinkRow) -> Review
     ]
     told = tuple((name, value) for name, value in facts if value != "not known")
     urgency = 1 + (1 + volume / (volume + 500) if alone else 1 - (link.dice or 0.0))
-    named = f"lesion {link.first_lesion or link.second_lesion}"
-    title = f"{first} and {second} of {session}, {named}"
-    return ReviewItem(about, title, told, urgency, (Stop(named, lesions),), masks)
+    stop = Stop(lesions_in_words(about), lesions)
+    return ReviewItem(about, two_annotations(about), told, urgency, (stop,), masks)
 
 
 def _cm3(volume_mm3: float | None) -> float | None:

@@ -10,19 +10,16 @@ import pandas as pd
 from cta_data.engine.acceptance import FINDING
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.reports.home import write_home
-from cta_data.review.finding_items import sessions_by_case
+from cta_data.review.finding_items import prediction_key, sessions_by_case
 from cta_data.review.numbering import numbered
 from cta_data.scoring.audited import KEY, VERDICTS, false_lesions
 from cta_data.scoring.conventions import convention_named
-from cta_data.scoring.mask_files import ENDINGS
 from cta_data.study import layout
-from cta_data.study.layout import PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import CaseScoreRow, DecisionRow, LesionScoreRow
 from cta_data.versioning.datasets import require_identity
-from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
 
 
@@ -173,20 +170,6 @@ def _read_for(study: Study, lesion: FalseLesion) -> list[str]:
     record = layout.prediction_record(lesion.model, lesion.test_set)
     paths = [layout.table(LesionScoreRow.TABLE), record]
     return [path for path in paths if (study.root / path).exists()]
-
-
-def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | None:
-    """Return the content key of a predicted mask, or None where it is not there.
-
-    Raises
-    ------
-    NotAvailable
-        The predictions' dataset cannot be installed here.
-    """
-    study.require(PREDICTIONS)
-    folder = study.root / PREDICTIONS / model / test_set
-    keys = (content_key(folder / f"{case}{ending}") for ending in ENDINGS)
-    return next((key for key in keys if key), None)
 
 
 def _lesions(study: Study, convention: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from cta_data.drawing.views import views_figure
 from cta_data.errors import CtaError, DataRefused
 from cta_data.files import write_bytes, write_text
-from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks, mask_path
+from cta_data.reports.finding_crops import CaseCrops, CaseFinder, Masks
 from cta_data.reports.finding_figures import overlap_in_words
 from cta_data.reports.names import name_of_test_set
 from cta_data.reports.origin import origin_text, stamped
@@ -23,6 +23,7 @@ from cta_data.review.audit import evaluated_cases
 from cta_data.review.page_pictures import VIEWS_TEXT, PagePicture, remove_others, write_picture
 from cta_data.scoring import CONVENTIONS, Convention
 from cta_data.scoring.audited import VERDICTS
+from cta_data.scoring.mask_files import mask_path
 from cta_data.study import layout
 from cta_data.study.lock import study_lock
 from cta_data.study.study import EVALUATION, Study

@@ -16,10 +16,9 @@ import pandas as pd
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
 from cta_data.files import read_json
 from cta_data.imaging.geometry.grid import same_grid
-from cta_data.reports.finding_crops import mask_path
 from cta_data.scoring import Convention
 from cta_data.scoring.instances import instances_of_voxels
-from cta_data.scoring.mask_files import MaskVoxels, read_mask
+from cta_data.scoring.mask_files import MaskVoxels, mask_path, read_mask
 from cta_data.study.layout import PREDICTIONS
 from cta_data.study.sourcedata import ACCEPTED
 from cta_data.study.study import Study

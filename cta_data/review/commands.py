@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cta_data.destinations import require_file_place
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, CtaError
 from cta_data.files import write_text
-from cta_data.review.decision_agreement import KindAgreement, agreement_of
 from cta_data.review.export_page import export_html, exported_items
 from cta_data.review.import_decisions import checked_decisions
-from cta_data.review.reread_scores import RereadScores, reread_scores
 from cta_data.review.sitting import (
     Committed,
     Sitting,
@@ -24,6 +23,10 @@ from cta_data.review.sitting import (
 from cta_data.review.worklist import Asked, worklist
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import require_identity
+
+if TYPE_CHECKING:
+    from cta_data.review.decision_agreement import KindAgreement
+    from cta_data.review.reread_scores import RereadScores
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,12 @@ def sit(
         "niivue": bundle_path() is not None,
     }
     serve(study, sitting, about, ready, opens=opens, port=port)
-    return commit_sitting(study, sitting.journal, command)
+    try:
+        return commit_sitting(study, sitting.journal, command)
+    except CtaError:
+        n_kept = len(sitting.journal.stands())
+        note(f"{n_kept} decisions are kept in {sitting.journal.path}: the next review saves them")
+        raise
 
 
 def export_page(
@@ -138,9 +146,13 @@ def import_file(study: Study, file: Path, command: Sequence[str]) -> Imported:
 
 def agree(study: Study, asked: Asked) -> list[KindAgreement]:
     """Compare the valid decisions of readers about the same."""
+    from cta_data.review.decision_agreement import agreement_of  # a sitting needs no statistics
+
     return agreement_of(study, asked)
 
 
 def corrected(study: Study, asked: Asked) -> list[RereadScores]:
     """Return the scores of models with what readers said of their findings."""
+    from cta_data.review.reread_scores import reread_scores
+
     return reread_scores(study, asked)

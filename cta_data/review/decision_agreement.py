@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from cta_data.review.items import KINDS, about_key
+from cta_data.review.items import KINDS, about_key, two_annotations
 from cta_data.review.sitting import content_key_now
 from cta_data.review.worklist import Asked
 from cta_data.scoring.agreement.figures import Resampling, kappa_of_categories, sums_by_patient
@@ -52,7 +52,9 @@ class KindAgreement:
         share = f"{self.n_equal} ({100 * self.n_equal / self.n:.0f} %)"
         if math.isnan(self.kappa):
             return (self.kind, f"{self.first}, {self.second}", str(self.n), share, "undefined", "")
-        interval = f"{self.low:.2f} to {self.high:.2f}"
+        # Patients are resampled: one patient alone has no interval.
+        defined = not math.isnan(self.low)
+        interval = f"{self.low:.2f} to {self.high:.2f}" if defined else "undefined"
         kappa = f"{self.kappa:.2f}"
         return (self.kind, f"{self.first}, {self.second}", str(self.n), share, kappa, interval)
 
@@ -99,14 +101,19 @@ def _compare(kind: str, pairs: list[tuple[DecisionRow, DecisionRow]]) -> KindAgr
     kappa = kappa_of_categories(sums_by_patient(rows, patients), RESAMPLING)
     equal = Counter(one.verdict == other.verdict for one, other in pairs)[True]
     differ = tuple(
-        f"{_name(one)}: {one.reader} {one.verdict}, {other.reader} {other.verdict}"
+        f"{_name(one)}: {_said(one)}, {_said(other)}"
         for one, other in pairs
-        if one.verdict != other.verdict
+        if (one.verdict, one.preferred) != (other.verdict, other.preferred)
     )
     return KindAgreement(
         *(kind, pairs[0][0].reader, pairs[0][1].reader, len(pairs), equal),
         *(kappa.estimate, kappa.low, kappa.high, differ),
     )
+
+
+def _said(row: DecisionRow) -> str:
+    right = f" ({row.preferred} is right)" if row.preferred else ""
+    return f"{row.reader} {row.verdict}{right}"
 
 
 def _patient(row: DecisionRow) -> str:
@@ -121,5 +128,4 @@ def _name(row: DecisionRow) -> str:
         return f"{row.test_set}, model {row.model}, {row.case}, {kind} {number}"
     if row.step:
         return f"{row.step} of {row.session}"
-    numbers = f"lesions {row.first_lesion} and {row.second_lesion}"
-    return f"{row.first_annotation} and {row.second_annotation} of {row.session}, {numbers}"
+    return two_annotations(row)

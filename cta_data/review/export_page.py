@@ -49,6 +49,7 @@ def _exported(gallery: Gallery, item: ReviewItem) -> dict[str, Any]:
         "title": item.title,
         "facts": item.facts,
         "verdicts": item.verdicts,
+        "choices": item.choices,
         # Not what it is about: a blinded reader could look it up in the page.
         "content_key": item.about.content_key,
         "stops": [],

@@ -12,9 +12,8 @@ from functools import cache
 
 from cta_data.engine import Selection
 from cta_data.engine.acceptance import FINDING
-from cta_data.reports.finding_crops import mask_path, outline_name
 from cta_data.review.items import MaskSource, ReviewItem, Stop, about_key, in_words
-from cta_data.scoring.models.findings import REFERENCE
+from cta_data.scoring.mask_files import mask_path
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -126,11 +125,16 @@ def _item(
 def _mask(study: Study, row: LesionScoreRow, name: str, *, predicted: bool) -> MaskSource:
     technique = row.technique or ""
     number = row.predicted_lesion if predicted else row.reference_lesion
-    path = prediction_path(study, row) if predicted else reference_path(study, row)
+    about = (row.model, row.test_set, row.case)
+    path = prediction_path(study, *about) if predicted else reference_path(study, row)
     return MaskSource(name, path, technique, number, row.convention)
 
 
 def _others(study: Study, row: LesionScoreRow, models: list[str]) -> Iterator[MaskSource]:
+    # A blinded reading needs neither, nor the plots and statistics that come with them.
+    from cta_data.reports.finding_crops import outline_name
+    from cta_data.scoring.models.findings import REFERENCE
+
     technique = row.technique or ""
     yield MaskSource(REFERENCE, reference_path(study, row), technique)
     scored = {
@@ -146,11 +150,22 @@ def _others(study: Study, row: LesionScoreRow, models: list[str]) -> Iterator[Ma
             yield MaskSource(outline_name(model), path, technique)
 
 
-def prediction_path(study: Study, row: LesionScoreRow | DecisionRow) -> str:
-    """Return where the predicted mask of a finding lies."""
-    folder = study.root / layout.prediction_folder(row.model, row.test_set)
-    found = mask_path(folder, row.case)
-    return (found or folder / row.case).relative_to(study.root).as_posix()
+def prediction_path(study: Study, model: str, test_set: str, case: str) -> str:
+    """Return where a predicted mask lies."""
+    folder = study.root / layout.prediction_folder(model, test_set)
+    return (mask_path(folder, case) or folder / case).relative_to(study.root).as_posix()
+
+
+def prediction_key(study: Study, model: str, test_set: str, case: str) -> str | None:
+    """Return the content key of a predicted mask, or None where it is not there.
+
+    Raises
+    ------
+    NotAvailable
+        The predictions' dataset cannot be installed here.
+    """
+    study.require(layout.PREDICTIONS)
+    return content_key(study.root / prediction_path(study, model, test_set, case))
 
 
 def reference_path(study: Study, row: LesionScoreRow) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from cta_data.errors import CtaError
 from cta_data.files import read_json_object
 from cta_data.review.items import ReviewItem
-from cta_data.review.sitting import NOTE_LENGTH, require_reader
+from cta_data.review.sitting import Said, decision_row, require_reader
 from cta_data.review.worklist import Asked, worklist
 from cta_data.study.study import Study
 from cta_data.study.tables import DecisionRow
@@ -52,12 +51,9 @@ def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list
 
 
 def _decision(item: ReviewItem, reader: str, one: Mapping[str, Any]) -> DecisionRow:
-    verdict, day = _text(one, "verdict"), _text(one, "decided_on")
-    if verdict not in item.verdicts:
-        raise ValueError(f"unknown verdict {verdict!r}")
-    note = _text(one, "note").strip()[:NOTE_LENGTH] or None
-    day = date.fromisoformat(day).isoformat()
-    return replace(item.about, reader=reader, verdict=verdict, reason=note, decided_on=day)
+    said = Said(*(_text(one, name) for name in ("verdict", "note", "preferred")))
+    day = date.fromisoformat(_text(one, "decided_on")).isoformat()
+    return decision_row(item, reader, said, day)
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:

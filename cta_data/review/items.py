@@ -18,9 +18,10 @@ VERDICTS_OF = {
     FINDING: (*VERDICTS, UNCERTAIN),
     ANNOTATION: (ACCEPTED, REJECTED, UNCERTAIN),
 }
+BOTH_OR_NEITHER = ("both", "neither")
 _SAID = (
     *("reader", "verdict", "reason", "decided_on", "number", "content_key"),
-    *("finding", "finding_code", "blinded"),
+    *("finding", "finding_code", "blinded", "preferred"),
 )
 ABOUT = tuple(name for name in fields_of(DecisionRow) if name not in _SAID)
 """Fields of a decision that say what it is about, whoever made it."""
@@ -120,10 +121,29 @@ class ReviewItem:
         """What may be said of it."""
         return VERDICTS_OF[self.kind]
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Which annotations may be said to be right; empty where it is not about two."""
+        if self.kind != ANNOTATION:
+            return ()
+        return (self.about.first_annotation, self.about.second_annotation, *BOTH_OR_NEITHER)
+
 
 def about_key(row: DecisionRow) -> tuple[object, ...]:
     """Return what a decision is about."""
     return tuple(tuple(v or ()) if n == SESSION else v for n in ABOUT for v in (getattr(row, n),))
+
+
+def lesions_in_words(row: DecisionRow) -> str:
+    """Return the lesions of two annotations that a decision is about; one may have none there."""
+    numbers = {row.first_annotation: row.first_lesion, row.second_annotation: row.second_lesion}
+    return " and ".join(f"{name} lesion {number}" for name, number in numbers.items() if number)
+
+
+def two_annotations(row: DecisionRow) -> str:
+    """Return what a decision about two annotations is about, in words."""
+    both = f"{row.first_annotation} and {row.second_annotation}"
+    return f"{both} of {row.session}: {lesions_in_words(row)}"
 
 
 def in_words(number: float | None, unit: str = "", digits: int = 2) -> str:

@@ -11,8 +11,9 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cta_data.errors import CtaError
 from cta_data.files import json_line, try_lock
@@ -46,7 +47,8 @@ class Journal:
     def __init__(self, root: Path, reader: str) -> None:
         self.path = journal_path(root, reader)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = self.path.open("a+", encoding="utf-8", newline="")
+        # Without a buffer: what could not be written must not be written later.
+        self._file = self.path.open("a+b", buffering=0)
         if not try_lock(self._file):
             self._file.close()
             raise CtaError(OPEN_ELSEWHERE, where=str(self.path), reader=reader)
@@ -64,9 +66,14 @@ class Journal:
             It could not be written: nothing was decided.
         """
         entry = Entry(action, decision)
-        self._file.write(_line(entry))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            _write_all(self._file, _line(entry).encode())
+            os.fsync(self._file.fileno())
+        except OSError:
+            # Half a line would run into the next one.
+            os.ftruncate(self._file.fileno(), before)
+            raise
         self.entries.append(entry)
 
     def stands(self) -> dict[tuple[object, ...], DecisionRow]:
@@ -110,6 +117,12 @@ def journal_path(root: Path, reader: str) -> Path:
 def left_journals(root: Path) -> list[str]:
     """Return the readers whose last sitting left decisions that are in no commit."""
     return sorted(path.stem for path in (root / FOLDER).glob(f"*{ENDING}"))
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it; a disk that is nearly full takes a part, and refuses the rest."""
+    while content:
+        content = content[file.write(content) :]
 
 
 def _sync_folder(folder: Path) -> None:

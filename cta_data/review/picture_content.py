@@ -18,7 +18,7 @@ from cta_data.files import read_json_object
 from cta_data.formats.nifti.image import read_image
 from cta_data.pipeline.session_images import SessionImages
 from cta_data.pipeline.session_views import lesion_views
-from cta_data.review.pictures_page import Lesion, LesionEntry
+from cta_data.review.lesion_entry import Lesion, LesionEntry
 from cta_data.review.transfer_pictures import Checkerboard, boards_figure
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import ImageRow, TransformRow, VariantRow

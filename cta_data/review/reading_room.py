@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from cta_data.drawing.crops import COLOURS, outline_lines
+from cta_data.drawing.outlines import colour, corners, outline_lines
 from cta_data.drawing.planes import (
     Vector,
     ViewPlane,
@@ -37,6 +37,10 @@ from cta_data.scoring.mask_files import instance_labels, read_mask
 PLANES = ("axial", "coronal", "sagittal")
 WHOLE_MM = 220.0
 _WINDOW_MM, _WINDOW_PIXELS = 40.0, 80
+
+
+class NotShown(LookupError):
+    """An item is not shown on such a technique."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class SessionReading:
         self.rows = rows
         self._root = root
         self._images = SessionImages(root, rows.images, rows.brains, rows.transforms)
-        self._masks: dict[MaskSource, sitk.Image] = {}
+        self._masks: dict[tuple[str, str], sitk.Image] = {}
 
     def view(self, item: ReviewItem) -> ItemView:
         """Return what is shown of an item of this session."""
@@ -102,17 +106,15 @@ class SessionReading:
         return self.rows.hub
 
     def mask(self, source: MaskSource) -> sitk.Image:
-        """Return a mask: labels, or the one instance that is shown as 1."""
-        if source not in self._masks:
+        """Return the numbers of all instances of a mask's file, which many items may share."""
+        key = (source.path, source.convention)
+        if key not in self._masks:
             path = self._root / source.path
             if source.convention:
-                image = instance_labels(read_mask(path), CONVENTIONS[source.convention])
+                self._masks[key] = instance_labels(read_mask(path), CONVENTIONS[source.convention])
             else:
-                image = read_image(path)
-            if source.only:
-                image = sitk.Cast(image == source.only, sitk.sitkUInt8)
-            self._masks[source] = image
-        return self._masks[source]
+                self._masks[key] = read_image(path)
+        return self._masks[key]
 
     def grid_of(self, source: MaskSource) -> str:
         """Return the technique on whose grid a mask is.
@@ -238,13 +240,12 @@ class ItemView:
         found = []
         for number, values in self._cuts(self._plane(asked)):
             lines = [
-                tuple((float(x), float(y)) for x, y in line)
+                tuple((float(x), float(y)) for x, y in corners(line))
                 for label in np.unique(values[values != 0])
                 for line in outline_lines(values == label)
             ]
             if lines:
-                name, colour = self._item.masks[number].name, COLOURS[number % len(COLOURS)]
-                found.append(Line(name, colour, tuple(lines)))
+                found.append(Line(self._item.masks[number].name, colour(number), tuple(lines)))
         return found
 
     @property
@@ -261,19 +262,24 @@ class ItemView:
         low, _ = self._images.window(technique)
         return resample(image, self.frame_image, transform, default=low)
 
-    def mask_images(self) -> Iterator[tuple[int, sitk.Image, sitk.Transform]]:
-        """Yield each mask with its number, and the transform from points of the frame to it."""
+    def masks_on(self, grid: sitk.Image) -> Iterator[tuple[int, NDArray[np.integer]]]:
+        """Yield what each mask holds on a grid in the space of the frame, with its number.
+
+        Of a mask of which one instance is shown, the others are 0. Arrays are (z, y, x).
+        """
         for number, mask in enumerate(self._item.masks):
-            grid = self._reading.grid_of(mask)
-            if grid not in self.left_out:
-                transform = self._images.transform(frame=self.frame, technique=grid)
-                yield number, self._reading.mask(mask), transform
+            own = self._reading.grid_of(mask)
+            if own not in self.left_out:
+                transform = self._images.transform(frame=self.frame, technique=own)
+                labels = self._reading.mask(mask)
+                here = resample(labels, grid, transform, interpolation="nearest")
+                values = sitk.GetArrayFromImage(here)
+                yield number, np.where(values == mask.only, values, 0) if mask.only else values
 
     def _cuts(self, plane: ViewPlane) -> Iterator[tuple[int, NDArray[np.integer]]]:
         """Yield what each mask holds in a plane, with the number of the mask."""
-        for number, labels, transform in self.mask_images():
-            flat = resample(labels, plane.grid(), transform, interpolation="nearest")
-            yield number, sitk.GetArrayFromImage(flat)[0]
+        for number, values in self.masks_on(plane.grid()):
+            yield number, values[0]
 
 
 def grey_png(values: NDArray[np.float64]) -> bytes:

@@ -12,9 +12,8 @@ from cta_data.pipeline.housekeeping import keep_books
 from cta_data.reports.home import write_home
 from cta_data.review.acceptance import decide_unit
 from cta_data.review.annotation_items import annotations_key
-from cta_data.review.audit import prediction_key
-from cta_data.review.finding_items import missed_key
-from cta_data.review.items import ReviewItem, about_key
+from cta_data.review.finding_items import missed_key, prediction_key
+from cta_data.review.items import ReviewItem, about_key, two_annotations
 from cta_data.review.journal import DECIDE, OPEN_ELSEWHERE, UNDO, Journal, left_journals
 from cta_data.review.numbering import numbered
 from cta_data.review.transfer_items import unit_key_now
@@ -36,6 +35,39 @@ class Committed:
 
     decisions: int = 0
     void: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a reader says of an item; `preferred` is the annotation that is right, or empty."""
+
+    verdict: str
+    note: str = ""
+    preferred: str = ""
+
+
+def decision_row(item: ReviewItem, reader: str, said: Said, day: str) -> DecisionRow:
+    """Return the decision of a reader about an item; `day` is YYYY-MM-DD.
+
+    Raises
+    ------
+    ConfigurationError
+        Nothing of this kind has such a verdict, or no such annotation is to be chosen.
+    """
+    if said.verdict not in item.verdicts:
+        raise ConfigurationError("verdict_unknown", verdict=said.verdict, verdicts=item.verdicts)
+    if said.preferred and said.preferred not in item.choices:
+        raise ConfigurationError("choice_unknown", choice=said.preferred, choices=item.choices)
+    # Half of a pair of UTF-16 is no text: no table and no commit could hold it.
+    note = said.note.encode("utf-8", "replace").decode("utf-8")
+    return replace(
+        item.about,
+        reader=reader,
+        verdict=said.verdict,
+        reason=note.strip()[:NOTE_LENGTH] or None,
+        decided_on=day,
+        preferred=said.preferred or None,
+    )
 
 
 def require_reader(code: str) -> str:
@@ -78,23 +110,17 @@ class Sitting:
         keys = {item.id: about_key(item.about) for item in self.listed.items}
         return {name: said[key] for name, key in keys.items() if key in said}
 
-    def decide(self, item: ReviewItem, verdict: str, note: str) -> DecisionRow:
+    def decide(self, item: ReviewItem, said: Said) -> DecisionRow:
         """Keep a decision.
 
         Raises
         ------
         ConfigurationError
             Nothing of this kind has such a verdict.
+        OSError
+            It could not be written: nothing was decided.
         """
-        if verdict not in item.verdicts:
-            raise ConfigurationError("verdict_unknown", verdict=verdict, verdicts=item.verdicts)
-        row = replace(
-            item.about,
-            reader=self.reader,
-            verdict=verdict,
-            reason=note.strip()[:NOTE_LENGTH] or None,
-            decided_on=self._day,
-        )
+        row = decision_row(item, self.reader, said, self._day)
         self.journal.add(DECIDE, row)
         return row
 
@@ -180,5 +206,6 @@ def content_key_now(study: Study, row: DecisionRow) -> str | None:
 
 
 def _name(row: DecisionRow) -> str:
-    about = row.step or row.case or f"{row.first_annotation} and {row.second_annotation}"
-    return f"{row.kind}: {row.session}, {about}"
+    if row.kind == ANNOTATION:
+        return f"{row.kind}: {two_annotations(row)}"
+    return f"{row.kind}: {row.session}, {row.step or row.case}"

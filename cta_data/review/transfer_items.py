@@ -9,7 +9,7 @@ from cta_data.engine.acceptance import TRANSFER, decision_about, decisions_about
 from cta_data.engine.sessions import Upstream
 from cta_data.review.acceptance import JUDGED
 from cta_data.review.items import MaskSource, ReviewItem, Stop, in_words
-from cta_data.review.pictures_page import LesionEntry
+from cta_data.review.lesion_entry import LesionEntry
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import (

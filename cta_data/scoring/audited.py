@@ -7,8 +7,11 @@ biased in the model's favour, and every output has to say so.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import pandas as pd
+# The list of a review needs the verdicts alone.
+if TYPE_CHECKING:
+    import pandas as pd
 
 METASTASIS = "metastasis"
 VERDICTS = (METASTASIS, "vessel", "aneurysm", "other")
@@ -51,6 +54,8 @@ def false_lesions(lesions: pd.DataFrame, audits: pd.DataFrame) -> pd.DataFrame:
 
 def _together(audits: pd.DataFrame) -> pd.DataFrame:
     """Return one row a false lesion, of what its readers say."""
+    import pandas as pd
+
     said = ["reader", "verdict", "decided_on", "note"]
     rows = []
     for key, part in audits.reindex(columns=[*KEY, *said]).groupby(KEY, sort=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,12 @@ EACH = "each"
 Label = tuple[int, ...] | str | None
 """Values that are lesion, as one mask; or `each`, where lesions of different values stay apart; or
 None for every value."""
+
+
+def mask_path(folder: Path, case: str) -> Path | None:
+    """Return the mask of a case in a folder, whether or not its content is here."""
+    paths = (folder / f"{case}{ending}" for ending in ENDINGS)
+    return next((path for path in paths if os.path.lexists(path)), None)
 
 
 @dataclass(frozen=True, eq=False)

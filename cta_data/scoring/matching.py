@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -184,6 +183,8 @@ def _beyond_doubt(edges: Sequence[Edge]) -> tuple[list[int], list[list[int]]]:
     gain = np.zeros((n_rows, n_columns))
     gain[row, column] = dice
     mate = np.full(n_rows, -1)
+    from scipy.optimize import linear_sum_assignment  # slow to load, and few cases are so crowded
+
     first, second = linear_sum_assignment(gain, maximize=True)
     mate[first] = second
     chosen = mate[row] == column

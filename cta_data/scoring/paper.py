@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-import pandas as pd
+# Most of what names test sets prints no table.
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAPER_DOI = "10.1186/s41747-025-00554-5"
 PAPER_CITATION = (
@@ -74,5 +77,7 @@ def published_found_instances() -> pd.DataFrame:
 
 
 def _published(name: str) -> pd.DataFrame:
+    import pandas as pd
+
     content = files("cta_data_reference.manifests").joinpath(name)
     return pd.read_parquet(io.BytesIO(content.read_bytes()))

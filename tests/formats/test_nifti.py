@@ -20,6 +20,7 @@ from cta_data.imaging.geometry.grid import (
     distance_of_grids_mm,
     ras_affine,
     same_grid,
+    same_voxels,
 )
 
 TYPES = [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32, np.float64]
@@ -210,3 +211,15 @@ def test_grids_are_compared_where_it_matters() -> None:
     text = describe_grid_difference(image, cropped)
     assert "6 × 5 × 4" in text
     assert "5 × 5 × 4" in text
+
+
+@given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
+def test_voxels_are_the_same_in_any_order_of_the_axes(axes: list[int], flips: tuple[bool]) -> None:
+    """Also of an oblique image; half a voxel away, or another size, is another grid."""
+    image = make_image()
+    turned = sitk.Flip(sitk.PermuteAxes(image, axes), list(flips))
+    assert same_voxels(image, turned) and same_voxels(turned, image)
+    moved = sitk.Image(turned)
+    moved.SetOrigin([value + 0.3 for value in turned.GetOrigin()])
+    assert not same_voxels(image, moved)
+    assert not same_voxels(image, turned[1:, :, :])

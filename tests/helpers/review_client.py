@@ -30,11 +30,15 @@ class Client:
     token: str
     cookie: str = ""
 
-    def send(self, path: str, content: Any = None, **headers: str) -> http.client.HTTPResponse:
-        """Send a request; with content, as a page of the server posts it."""
+    def send(
+        self, path: str, content: Any = None, *, raw: bool = False, **headers: str
+    ) -> http.client.HTTPResponse:
+        """Send a request; with content, as a page of the server posts it, or as it is (`raw`)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         sent = {"Host": f"127.0.0.1:{self.port}"} | ({"Cookie": self.cookie} if self.cookie else {})
-        method, body = ("GET", None) if content is None else ("POST", json.dumps(content))
+        method, body = (
+            ("GET", None) if content is None else ("POST", content if raw else json.dumps(content))
+        )
         if body:
             sent["Origin"] = f"http://127.0.0.1:{self.port}"
         connection.request(method, path, body, sent | headers)

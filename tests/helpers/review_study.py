@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from cta_data.formats.nifti.image import read_image, write_image
+from cta_data.formats.nifti.image import write_image
 from cta_data.scoring import CONVENTIONS
 from cta_data.scoring.mask_files import instance_labels, read_mask
 from cta_data.study.study import Study
@@ -31,19 +31,16 @@ def make_review_study(built: Path, root: Path) -> Study:
     """
     shutil.copytree(built, root, symlinks=True)
     study = Study(root)
-    session = min(row.session for row in study.tables.rows(VariantRow) if row.n_arrived != 1)
+    on_mprage = [row for row in study.tables.rows(VariantRow) if row.grid == "MPRAGE"]
+    # Which patient has which label differs from study to study; of one lesion none would be found.
+    variant = max(on_mprage, key=lambda row: (row.n_arrived or 0, row.session))
+    session = variant.session
     transfer = next(
         row for row in study.tables.rows(UnitRow) if row.step == "transfer" and row.id.about
         and row.id.session != session
     )  # fmt: skip
     held = {"status": "impossible", "reason": "on hold: lesion 1", "reason_code": "on_hold"}
     study.tables.upsert([replace(transfer, **held)])
-    variant = next(
-        row
-        for row in study.tables.rows(VariantRow)
-        if row.session == session and row.grid == "MPRAGE"
-    )
-    # Which patient has the first label differs from study to study, and so does the quality.
     link = LesionLinkRow(
         session=session,
         first_annotation=variant.annotation,
@@ -73,7 +70,7 @@ def write_scores(study: Study, variant: VariantRow) -> None:
     predicted = np.where(labels == 1, 0, labels) > 0
     predicted[2:5, 2:5, 2:5] = True
     image = sitk.GetImageFromArray(predicted.astype(np.uint8))
-    image.CopyInformation(read_image(reference))
+    image.CopyInformation(drawn)
     write_image(image, prediction)
     numbers = sitk.GetArrayFromImage(instance_labels(read_mask(prediction), RULES))
     about = {"convention": "article", "model": "B", "test_set": "EXT", "case": case}

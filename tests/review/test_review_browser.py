@@ -111,6 +111,16 @@ def test_the_page_shows_decides_reloads_and_undoes(
     assert {item: shown.state(item) for item in decided} == decided
     said = {row.verdict: row.reason for row in sitting.journal.stands().values()}
     assert said["vessel"] == "about finding <b>1</b>" and set(said) == set(decided.values())
+    _a_key_while_the_next_is_loading_decides_nothing(page, sitting)
+    shown.wait()
+    page.fill("#note", "not decided yet")
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    shown.wait()
+    assert page.input_value("#note") == "not decided yet", "nothing that was written is lost"
+    page.fill("#note", "")
+    page.keyboard.press("Escape")
     page.click("#undo")
     last = list(decided)[-1]
     page.wait_for_selector(f'#items [data-id="{last}"] .tag:text-is("open")')
@@ -122,6 +132,21 @@ def test_the_page_shows_decides_reloads_and_undoes(
     assert shown.errors == []
     own = f"http://127.0.0.1:{client.port}/"
     assert shown.requests and all(url.startswith(own) for url in shown.requests)
+
+
+def _a_key_while_the_next_is_loading_decides_nothing(page: Any, sitting: Sitting) -> None:
+    """It would be about the item before, which is not the one that the list shows as open."""
+    before = len(sitting.journal.entries)
+    waiting: list[Any] = []
+    page.route("**/api/item/*", waiting.append)
+    page.keyboard.press("k")
+    page.keyboard.press("1")
+    page.wait_for_timeout(300)
+    assert len(sitting.journal.entries) == before and len(waiting) == 1
+    page.unroute("**/api/item/*")
+    waiting[0].continue_()
+    page.wait_for_selector("#verdicts button:enabled")
+    assert len(sitting.journal.entries) == before
 
 
 def test_the_exported_page_works_from_a_file(browser: Any, study: Study, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,28 @@ def test_undo_brings_back_what_was_said_before(tmp_path: Path) -> None:
         journal.add(UNDO, last)
         seen.append(verdicts(journal))
     assert seen == [{"1": "accepted", "2": "rejected"}, {"1": "accepted"}, {}]
+
+
+def test_what_could_not_be_written_was_not_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk takes half a line: the file is as before, and the next line is whole."""
+    journal = Journal(tmp_path, "R1")
+    journal.add(DECIDE, decision("1", "accepted"))
+    before = journal.path.read_bytes()
+
+    def disk_is_full(file: FileIO, content: bytes) -> None:
+        file.write(content[:20])
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr("cta_data.review.journal._write_all", disk_is_full)
+        with pytest.raises(OSError, match="no space"):
+            journal.add(DECIDE, decision("1", "rejected"))
+    assert journal.path.read_bytes() == before and verdicts(journal) == {"1": "accepted"}
+    journal.add(DECIDE, decision("2", "rejected"))
+    journal.close()
+    assert verdicts(Journal(tmp_path, "R1")) == {"1": "accepted", "2": "rejected"}
 
 
 def test_a_line_that_a_crash_cut_is_dropped(tmp_path: Path) -> None:

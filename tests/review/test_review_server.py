@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import re
 import signal
 import subprocess
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +24,15 @@ from PIL import Image
 from cta_data.engine import Report
 from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.geometry.grid import Grid, same_grid
+from cta_data.review.items import ReviewItem
 from cta_data.review.journal import left_journals
 from cta_data.review.server import niivue
+from cta_data.review.server.gallery import SESSIONS_KEPT, Gallery
 from cta_data.review.sitting import Sitting, commit_sitting
+from cta_data.review.worklist import Asked, worklist
 from cta_data.scoring.reread import UNBIASED
 from cta_data.study.study import Study
-from cta_data.study.tables import UnitRow
+from cta_data.study.tables import DecisionRow, ImageRow, UnitRow
 
 pytestmark = pytest.mark.slow
 KINDS = ("transfer", "annotation", "finding")
@@ -157,7 +162,7 @@ def test_worst_is_first_and_a_blinded_reader_is_told_nothing(
     shown = []
     for one in client.items("finding"):
         item = client.json(f"/api/item/{one['id']}")
-        assert item["masks"] == ["finding"]
+        assert [mask["name"] for mask in item["masks"]] == ["finding"]
         text = json.dumps([one, item])
         assert not re.search(r"reference|model|EXT|false pos|missed|detected", text)
         shown.append([name for name, _ in item["facts"]])
@@ -181,7 +186,67 @@ def test_decisions_can_be_changed_and_taken_back(served: tuple[Client, Sitting])
     item = client.items("transfer")[0]["id"]
     for wrong in ({"id": item, "verdict": "vessel"}, {"id": item}, {"verdict": "accepted"}, [1]):
         assert client.send("/api/decide", wrong).status in (400, 404)
+    nested = "[" * 30_000
+    assert client.send("/api/decide", nested).status == 400, "a string is no decision"
+    assert client.send("/api/decide", nested, raw=True).status == 400
     assert sitting.journal.stands() == {}
+
+
+def test_which_annotation_is_right_is_a_value_of_its_own(
+    served: tuple[Client, Sitting],
+) -> None:
+    """Of two annotations either, both or neither; of anything else nothing of the kind."""
+    client, sitting = served
+    item = client.json(f"/api/item/{client.items('annotation')[0]['id']}")
+    first = item["choices"][0]
+    assert item["choices"][2:] == ["both", "neither"] and len(set(item["choices"])) == 4
+    said = {"id": item["id"], "verdict": "rejected", "preferred": first}
+    client.json("/api/decide", said)
+    assert [row.preferred for row in sitting.journal.stands().values()] == [first]
+    assert client.json(f"/api/item/{item['id']}")["decision"]["preferred"] == first
+    assert client.send("/api/decide", said | {"preferred": "a third"}).status == 400
+    finding = {"id": client.items("finding")[0]["id"], "verdict": "vessel"}
+    assert client.send("/api/decide", finding | {"preferred": "both"}).status == 400
+    client.json("/api/undo", {})
+    assert sitting.journal.stands() == {}
+
+
+def test_a_note_that_is_no_text_can_be_saved(served: tuple[Client, Sitting]) -> None:
+    """Half of a pair of UTF-16 would stop the commit of all decisions of the sitting."""
+    client, sitting = served
+    said = {"id": client.items()[0]["id"], "verdict": "accepted", "note": "a\ud800b"}
+    client.json("/api/decide", said)
+    [row] = sitting.journal.stands().values()
+    assert (row.reason or "").encode("utf-8") == b"a?b"
+    client.json("/api/undo", {})
+
+
+def test_sessions_that_others_took_the_place_of_are_released(study: Study) -> None:
+    """Images of few sessions are in memory at a time, however many items were looked at."""
+    sessions = sorted({row.session for row in study.tables.rows(ImageRow)})
+    assert len(sessions) > SESSIONS_KEPT
+    gallery, readings = Gallery(study), []
+    for session in sessions:
+        empty = {"reader": "", "verdict": "", "decided_on": "", "content_key": ""}
+        about = DecisionRow(kind="transfer", step="transfer", session=session, **empty)
+        view = gallery.view(ReviewItem(about, "", (), 0.0))
+        readings.append(weakref.ref(view._reading))
+        del view
+    gc.collect()
+    alive = [one() is not None for one in readings]
+    assert sum(alive) == SESSIONS_KEPT and all(alive[-SESSIONS_KEPT:])
+
+
+def test_findings_of_one_mask_share_it_in_memory(study: Study) -> None:
+    """A session may have hundreds of findings, and a mask is as large as a head."""
+    found = [one for one in worklist(study, Asked(of="findings")).items if one.masks[0].only]
+    views = [Gallery(study).view(one) for one in found[:1]]
+    reading = views[0]._reading
+    by_file: dict[tuple[str, str], set[int]] = {}
+    for one in found:
+        mask = one.masks[0]
+        by_file.setdefault((mask.path, mask.convention), set()).add(id(reading.mask(mask)))
+    assert len(found) > len(by_file) and all(len(images) == 1 for images in by_file.values())
 
 
 def decide_all(client: Client, choose: Callable[[list[str]], str]) -> None:

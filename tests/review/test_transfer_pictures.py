@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from cta_data.drawing.crops import COLOURS, Crop, Outline, outline_segments
+from cta_data.drawing.crops import Crop, Outline
+from cta_data.drawing.outlines import COLOURS, outline_segments
 from cta_data.drawing.planes import (
     ViewPlane,
     grey_window,
@@ -27,6 +28,7 @@ from cta_data.drawing.planes import (
 )
 from cta_data.drawing.png import png_bytes
 from cta_data.drawing.views import LesionViews, Locator, Slices, views_figure
+from cta_data.review.lesion_entry import LesionEntry
 from cta_data.review.page_pictures import PagePicture
 from cta_data.review.pictures_page import (
     FAILED,
@@ -34,7 +36,6 @@ from cta_data.review.pictures_page import (
     PASSED,
     STATES,
     LeftOut,
-    LesionEntry,
     SessionEntry,
     pictures_html,
     worst_first,

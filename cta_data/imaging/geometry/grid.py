@@ -206,6 +206,12 @@ def same_grid(first: Placed, second: Placed) -> bool:
     return distance_of_grids_mm(first, second) <= SAME_GRID_MM
 
 
+def same_voxels(first: Placed, second: Placed) -> bool:
+    """Whether two 3-D images have the same voxels in space, in any order and direction of axes."""
+    own, other = Grid.of(first), Grid.of(second)
+    return same_grid(own.arranged(own.along(other.direction)), other)
+
+
 def distance_of_grids_mm(first: Placed, second: Placed) -> float:
     """Largest distance between the places that two 3-D grids give a voxel; infinite by size."""
     if tuple(first.GetSize()) != tuple(second.GetSize()):

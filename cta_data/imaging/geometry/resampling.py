@@ -26,6 +26,8 @@ def resample(
     transform: sitk.Transform | None = None,
     interpolation: str = "linear",
     default: float = 0.0,
+    *,
+    floating: bool = False,
 ) -> sitk.Image:
     """Return ``image`` on the grid of ``reference``.
 
@@ -33,6 +35,8 @@ def resample(
     ----------
     image
         Scalar volume; its pixel type is kept (``bspline`` may overshoot the range of values).
+    floating
+        Return float32 instead: nothing is rounded between two values, and the volume is not copied.
     reference
         Gives size, spacing (mm), origin and direction (LPS); its values do not matter.
     transform
@@ -56,7 +60,7 @@ def resample(
     resampler.SetTransform(mapping)
     resampler.SetInterpolator(INTERPOLATORS[interpolation])
     resampler.SetDefaultPixelValue(float(default))
-    resampler.SetOutputPixelType(image.GetPixelID())
+    resampler.SetOutputPixelType(sitk.sitkFloat32 if floating else image.GetPixelID())
     resampler.SetNumberOfThreads(1)
     return resampler.Execute(image)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -12,13 +13,13 @@ from typing import Any, TypeVar
 from cta_data.engine.sessions import DOSE, Upstream
 from cta_data.pipeline.session_images import SessionRows, require_files
 from cta_data.review.items import ReviewItem
-from cta_data.review.reading_room import ItemView, SessionReading, SliceAsked
+from cta_data.review.reading_room import ItemView, NotShown, SessionReading, SliceAsked
 from cta_data.review.server.niivue import volume
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.versioning.datasets import fetch
 
-SESSIONS_KEPT, VIEWS_KEPT, PICTURES_KEPT = 3, 12, 600
+SESSIONS_KEPT, ITEMS_KEPT, PICTURES_KEPT = 3, 200, 600
 Made = TypeVar("Made")
 
 
@@ -53,6 +54,14 @@ class _Kept:
         return made
 
 
+@dataclass(frozen=True)
+class _OpenSession:
+    """The images of a session, and what is shown on them: both go when others take their place."""
+
+    reading: SessionReading
+    views: _Kept = field(default_factory=lambda: _Kept(ITEMS_KEPT))
+
+
 class Gallery:
     """What is shown of the items of a review."""
 
@@ -60,9 +69,8 @@ class Gallery:
         self._study = study
         self._tables = threading.Lock()
         self._sessions = _Kept(SESSIONS_KEPT)
-        self._views = _Kept(VIEWS_KEPT)
         self._pictures = _Kept(PICTURES_KEPT)
-        self._contents = _Kept(VIEWS_KEPT)
+        self._contents = _Kept(ITEMS_KEPT)
 
     def item(self, item: ReviewItem) -> dict[str, Any]:
         """Return where to look at an item, and on what, as JSON content."""
@@ -73,14 +81,14 @@ class Gallery:
 
         Raises
         ------
-        KeyError
+        NotShown
             The item is not shown on such a technique.
         CtaError
             Files cannot be fetched or read.
         """
         view = self.view(item)
         if technique not in view.techniques:
-            raise KeyError(technique)
+            raise NotShown(technique)
         key = (item.id, technique, asked)
         return self._pictures.get(key, lambda: view.png(technique, asked))
 
@@ -95,7 +103,7 @@ class Gallery:
 
         Raises
         ------
-        KeyError
+        NotShown
             The item is not shown on such a technique.
         CtaError
             Files cannot be fetched or read.
@@ -118,18 +126,18 @@ class Gallery:
 
     def view(self, item: ReviewItem) -> ItemView:
         """Return the images of an item; its session stays in memory for a while."""
-        return self._views.get(item.id, lambda: self._make_view(item))
+        opened = self._sessions.get(item.session, lambda: self._open(item.session))
+        return opened.views.get(item.id, lambda: self._make_view(opened.reading, item))
 
-    def _make_view(self, item: ReviewItem) -> ItemView:
-        reading = self._sessions.get(item.session, lambda: self._read(item))
+    def _make_view(self, reading: SessionReading, item: ReviewItem) -> ItemView:
         fetch_files(self._study, [mask.path for mask in item.masks])
         return reading.view(item)
 
-    def _read(self, item: ReviewItem) -> SessionReading:
+    def _open(self, session: SessionId) -> _OpenSession:
         with self._tables:
-            rows = session_rows(self._study, item.session)
+            rows = session_rows(self._study, session)
         fetch_files(self._study, rows.paths())
-        return SessionReading(self._study.root, rows)
+        return _OpenSession(SessionReading(self._study.root, rows))
 
 
 def session_rows(study: Study, session: SessionId) -> SessionRows:

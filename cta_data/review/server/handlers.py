@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 
 from tornado.web import HTTPError, RequestHandler
 
+from cta_data.drawing.outlines import colour
 from cta_data.errors import CtaError
 from cta_data.review.items import ReviewItem, about_key
-from cta_data.review.reading_room import PLANES, SliceAsked
+from cta_data.review.reading_room import PLANES, NotShown, SliceAsked
 from cta_data.review.server.gallery import Gallery
 from cta_data.review.server.niivue import bundle
 from cta_data.review.server.security import HEADERS, Access
-from cta_data.review.sitting import Sitting
+from cta_data.review.sitting import Said, Sitting
 from cta_data.review.worklist import DECIDED, state_of
 
 STATIC = {
@@ -92,7 +93,7 @@ class Guarded(RequestHandler):
             return await loop.run_in_executor(self.room.pool, work)
         except CtaError as error:
             raise HTTPError(409, reason="Not shown", log_message=str(error)) from error
-        except KeyError as error:
+        except NotShown as error:
             raise HTTPError(404, log_message="there is no such technique") from error
 
     def answer(self, content: Any) -> None:
@@ -168,12 +169,17 @@ class ItemHandler(Guarded):
             "title": item.title,
             "facts": item.facts,
             "verdicts": item.verdicts,
-            "masks": [mask.name for mask in item.masks],
+            "choices": item.choices,
+            "masks": [
+                {"name": mask.name, "colour": colour(number)}
+                for number, mask in enumerate(item.masks)
+            ],
             "state": state_of(item, decision),
             "decision": decision
             and {
                 "verdict": decision.verdict,
                 "note": decision.reason or "",
+                "preferred": decision.preferred or "",
                 "decided_on": decision.decided_on,
             },
         }
@@ -232,12 +238,13 @@ class DecideHandler(Guarded):
     """Keeps a decision: it is on the disk when the answer comes."""
 
     def post(self) -> None:
-        """Take `id`, `verdict` and `note`."""
+        """Take `id` and `verdict`; `note` and `preferred` may be there."""
         content = _posted(self)
         item = self.item(content.get("id", ""))
+        said = Said(*(content.get(name, "") for name in ("verdict", "note", "preferred")))
         try:
-            row = self.room.sitting.decide(item, content["verdict"], content.get("note", ""))
-        except (CtaError, KeyError) as error:
+            row = self.room.sitting.decide(item, said)
+        except CtaError as error:
             raise HTTPError(400, log_message=str(error)) from error
         except OSError as error:
             raise HTTPError(500, log_message=f"not kept: {error}") from error
@@ -277,7 +284,7 @@ class EndHandler(Guarded):
 def _posted(handler: RequestHandler) -> dict[str, Any]:
     try:
         content = json.loads(handler.request.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPError(400, log_message="the request is not JSON") from error
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise HTTPError(400, log_message="the request is no decision")

@@ -16,8 +16,7 @@ import SimpleITK as sitk
 
 from cta_data.errors import CtaError
 from cta_data.formats.nifti.image import write_image
-from cta_data.imaging.geometry.resampling import resample
-from cta_data.review.reading_room import ItemView
+from cta_data.review.reading_room import ItemView, NotShown
 
 SHA256 = "922951141f03da6294cc74a7c520d694a9723733ee25d997b85da8136057a96b"
 """Of `ipyniivue/static/widget.js` 2.4.4, which holds NiiVue 0.65.0."""
@@ -61,7 +60,7 @@ def volume(view: ItemView, technique: str, folder: Path) -> bytes:
 
     Raises
     ------
-    KeyError
+    NotShown
         The item is not shown on such a technique.
     """
     if technique == LABELS:
@@ -69,7 +68,7 @@ def volume(view: ItemView, technique: str, folder: Path) -> bytes:
     elif technique in view.techniques:
         image = view.on_frame(technique)
     else:
-        raise KeyError(technique)
+        raise NotShown(technique)
     write_image(image, folder / "volume.nii.gz")
     return (folder / "volume.nii.gz").read_bytes()
 
@@ -78,9 +77,8 @@ def _labels(view: ItemView) -> sitk.Image:
     """Return the masks with the number of their outline, from 1; the first is on top."""
     frame = view.frame_image
     numbers = np.zeros(frame.GetSize()[::-1], np.uint8)
-    for number, mask, transform in reversed(list(view.mask_images())):
-        flat = resample(mask, frame, transform, interpolation="nearest")
-        numbers[sitk.GetArrayViewFromImage(flat) != 0] = number + 1
+    for number, values in view.masks_on(frame):
+        numbers[(values != 0) & (numbers == 0)] = number + 1
     image = sitk.GetImageFromArray(numbers)
     image.CopyInformation(frame)
     return image

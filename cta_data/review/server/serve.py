@@ -37,7 +37,8 @@ from cta_data.review.sitting import Sitting
 from cta_data.study.study import Study
 
 DRAWN_AT_A_TIME = 2
-_MOST_BODY = 64 * 1024
+_MOST_BODY, _MOST_WAIT_S = 64 * 1024, 30
+"""Bytes of a request, and how long it may take to send them."""
 _ID = r"([0-9a-f]{16})"
 
 
@@ -85,7 +86,7 @@ async def _serve(
     end = asyncio.Event()
     pool = ThreadPoolExecutor(DRAWN_AT_A_TIME)
     room = Room(access, sitting, Gallery(study), pool, about, end)
-    server = HTTPServer(_application(room), max_body_size=_MOST_BODY)
+    server = HTTPServer(_application(room), max_body_size=_MOST_BODY, body_timeout=_MOST_WAIT_S)
     server.add_sockets(sockets)
     before = _end_by_signals(end)
     try:
@@ -98,6 +99,8 @@ async def _serve(
     finally:
         _give_back(before)
         server.stop()
+        # A page that is open in another tab is to learn at once that nothing is kept any more.
+        await server.close_all_connections()
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -37,3 +37,4 @@ class DecisionRow(TableRow):
     finding: str | None = None
     finding_code: str | None = None
     blinded: bool | None = None
+    preferred: str | None = None

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from cta_data.drawing.crops import outline_segments
+from cta_data.drawing.outlines import outline_segments
 from cta_data.drawing.planes import (
     anatomical_axes,
     grey_window,

@@ -4,6 +4,7 @@ const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const data = JSON.parse($("data").textContent);
 const KEPT = `cta-review-${data.page}`;
+const drafts = new Map();
 let decisions = {}, at = 0, stop = 0, slice = 0, unsaved = false;
 
 try {
@@ -72,7 +73,10 @@ function show() {
   $("state").textContent = `${at + 1} of ${data.items.length}: ${said ? `decided: ${said.verdict}` : "open"}. Arrow keys or wheel: slices`;
   $("failure").hidden = !item.failure;
   $("failure").textContent = item.failure ? `No images: ${item.failure}` : "";
-  $("note").value = said ? said.note : "";
+  $("note").value = said?.note ?? drafts.get(item.id) ?? "";
+  $("which").hidden = !item.choices.length;
+  $("preferred").replaceChildren(...["", ...item.choices].map((name) => make("option", name)));
+  $("preferred").value = said?.preferred ?? "";
   $("verdicts").replaceChildren(...item.verdicts.map((verdict, number) => {
     const button = make("button", `${number + 1}  ${verdict}`);
     button.setAttribute("aria-pressed", said?.verdict === verdict);
@@ -101,7 +105,7 @@ function go(to) {
 
 function decide(verdict) {
   const item = data.items[at];
-  decisions[item.id] = { verdict, note: $("note").value.trim(), decided_on: new Date().toISOString().slice(0, 10) };
+  decisions[item.id] = { verdict, note: $("note").value.trim(), preferred: $("preferred").value, decided_on: new Date().toISOString().slice(0, 10) };
   keep();
   document.activeElement?.blur();
   const after = [...data.items.keys()].map((i) => (at + 1 + i) % data.items.length).find((i) => !decisions[data.items[i].id]);
@@ -111,6 +115,7 @@ function decide(verdict) {
 function save() {
   const reader = $("reader").value.trim();
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(reader)) { tell("Give your code first, such as R1", true); $("reader").focus(); return; }
+  if (!Object.keys(decisions).length) { tell("Nothing is decided yet", true); return; }
   const made = data.items.filter((item) => decisions[item.id]).map((item) => ({ id: item.id, content_key: item.content_key, ...decisions[item.id] }));
   const { format, version, study, convention, blinded } = data;
   const content = JSON.stringify({ format, version, study, convention, blinded, reader, decisions: made }, null, 1);
@@ -119,7 +124,9 @@ function save() {
   link.click();
   link.remove();
   unsaved = false;
-  tell(`${made.length} decisions saved: send decisions.json back`);
+  const left = data.items.filter((item) => !decisions[item.id] && drafts.get(item.id)?.trim()).length;
+  const missing = left ? `. Without a decision, and not in it: ${left} of your notes` : "";
+  tell(`${made.length} decisions saved: send decisions.json back${missing}`, left > 0);
 }
 
 document.addEventListener("keydown", (event) => {
@@ -145,5 +152,10 @@ $("save").addEventListener("click", save);
 $("name").textContent = `Review of ${data.name}`;
 document.title = $("name").textContent;
 $("reader").value = data.reader;
-$("note").addEventListener("change", () => { const said = decisions[data.items[at].id]; if (said) { said.note = $("note").value.trim(); keep(); } });
+// What is written beside a decision belongs to it; before the decision, it waits for it.
+$("note").addEventListener("input", () => {
+  const { id } = data.items[at];
+  if (decisions[id]) { decisions[id].note = $("note").value.trim(); keep(); } else drafts.set(id, $("note").value);
+});
+$("preferred").addEventListener("change", () => { const said = decisions[data.items[at].id]; if (said) { said.preferred = $("preferred").value; keep(); } });
 show();

@@ -3,19 +3,21 @@ import * as deep from "./deep.js";
 import { SHOWN_AT_FIRST, Views } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
-const COLOURS = ["#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00"];
 const KINDS = { transfer: "Transfers", finding: "Findings", annotation: "Annotations" };
 const views = new Views($("views"));
+const drafts = new Map();
 let items = [], current = "", item = null, busy = false;
 
-async function ask(path, content) {
+async function request(path, content) {
   const settings = content ? { method: "POST", body: JSON.stringify(content), headers: { "Content-Type": "application/json" } } : {};
   let answer;
   try { answer = await fetch(path, settings); }
   catch { throw new Error("the review is not running any more: start `cta-data review` again; every decision that was confirmed is kept"); }
   if (!answer.ok) throw new Error((await answer.text()).trim());
-  return answer.json();
+  return answer;
 }
+
+const ask = async (path, content) => (await request(path, content)).json();
 
 function toast(text, bad = false) {
   $("toast").textContent = text;
@@ -57,6 +59,10 @@ function fill(id, values, words = (v) => v) {
 
 async function open(id) {
   current = id;
+  // Until the next one is there, no key may decide about the one before.
+  item = null;
+  $("title").textContent = items.find((one) => one.id === id).title;
+  for (const control of $("decide").querySelectorAll("button, textarea, select")) control.disabled = true;
   showList();
   document.querySelector("#items [aria-current=true]")?.scrollIntoView({ block: "nearest" });
   $("state").textContent = "Loading images …";
@@ -66,6 +72,7 @@ async function open(id) {
   catch (error) { toast(error.message, true); return; }
   if (current !== id) return;
   item = read;
+  for (const control of $("decide").querySelectorAll("textarea, select")) control.disabled = false;
   history.replaceState(null, "", `#${id}`);
   $("title").textContent = item.title;
   $("failure").hidden = !item.failure;
@@ -110,7 +117,7 @@ function showDecision() {
   const said = item.decision;
   $("state").textContent = item.state === "void" ? `Your decision of ${said.decided_on} (${said.verdict}) is void: what you looked at has changed since` :
     said ? `You decided: ${said.verdict}, on ${said.decided_on}` : "Open";
-  $("note").value = said && item.state === "decided" ? said.note : "";
+  $("note").value = drafts.get(item.id) ?? (said && item.state === "decided" ? said.note : "");
   $("said").textContent = "";
   $("verdicts").replaceChildren(...item.verdicts.map((verdict, number) => {
     const button = document.createElement("button");
@@ -120,18 +127,18 @@ function showDecision() {
     button.addEventListener("click", () => decide(verdict));
     return button;
   }));
-  const pair = item.kind === "annotation" ? item.facts[0][1].split(" and ") : [];
-  $("which").hidden = !pair.length;
-  $("right").replaceChildren(make("option", ""), ...[...pair, "both", "neither"].map((name) => make("option", name)));
+  $("which").hidden = !item.choices.length;
+  $("preferred").replaceChildren(...["", ...item.choices].map((name) => make("option", name)));
+  $("preferred").value = said && item.state === "decided" ? said.preferred : "";
 }
 
 function showMasks() {
   $("masks-section").hidden = !item.masks.length;
-  $("masks").replaceChildren(...item.masks.map((name, number) => {
+  $("masks").replaceChildren(...item.masks.map(({ name, colour }) => {
     const row = document.createElement("li"), label = document.createElement("label"), box = document.createElement("input"), line = document.createElement("i");
     box.type = "checkbox";
     box.checked = true;
-    line.style.background = COLOURS[number % COLOURS.length];
+    line.style.background = colour;
     box.addEventListener("change", () => { box.checked ? views.hidden.delete(name) : views.hidden.add(name); views.drawOutlines(); });
     label.append(box, line, name);
     row.append(label);
@@ -147,17 +154,19 @@ function update(id, state, verdict) {
 async function decide(verdict) {
   if (!item || busy) return;
   busy = true;
-  const right = $("right").value;
-  const note = (right && !$("which").hidden ? `right: ${right}. ` : "") + $("note").value;
+  const { id } = item;
   try {
-    const kept = await ask("/api/decide", { id: item.id, verdict, note });
+    const kept = await ask("/api/decide", { id, verdict, note: $("note").value, preferred: $("preferred").value });
+    drafts.delete(id);
     const before = wanted();
-    const at = before.findIndex((one) => one.id === item.id);
+    const at = before.findIndex((one) => one.id === id);
     update(kept.id, kept.state, kept.verdict);
     toast(`Kept: ${kept.verdict}. u takes it back`);
     document.activeElement?.blur();
     const after = [...before.slice(at + 1), ...before.slice(0, at)].find((one) => one.state !== "decided");
-    await open(after ? after.id : item.id);
+    // Whoever has gone on meanwhile stays there.
+    if (current === id) await open(after ? after.id : id);
+    else showList();
   } catch (error) { toast(`Not kept: ${error.message}`, true); }
   finally { busy = false; }
 }
@@ -173,8 +182,22 @@ async function undo() {
 }
 
 async function end() {
-  try { await ask("/api/end", {}); $("ended").hidden = false; }
+  if (drafts.size && !confirm(`${drafts.size} of your notes have no decision and would be lost. Finish all the same?`)) return;
+  try { await ask("/api/end", {}); drafts.clear(); $("ended").hidden = false; }
   catch (error) { toast(error.message, true); }
+}
+
+// Another tab of this sitting may have decided meanwhile.
+async function refresh() {
+  if (!item || busy || !$("ended").hidden) return;
+  try {
+    items = (await ask("/api/list")).items;
+    showList();
+    const { state, decision } = await ask(`/api/item/${item.id}`);
+    if (JSON.stringify([state, decision]) === JSON.stringify([item.state, item.decision])) return;
+    Object.assign(item, { state, decision });
+    showDecision();
+  } catch (error) { toast(error.message, true); }
 }
 
 function move(count) {
@@ -224,11 +247,15 @@ document.addEventListener("keydown", (event) => {
   if (KEYS[event.key]) { KEYS[event.key](); event.preventDefault(); }
 });
 
+views.onFailure = (address) => request(address).catch((error) => toast(`A picture cannot be shown: ${error.message}`, true));
 views.onStop = (number) => $("stops").querySelectorAll("button").forEach((one, i) => one.setAttribute("aria-pressed", i === number));
 views.onGrey = () => { $("level").value = 100 - 100 * views.level; $("window").value = 50 - 25 * Math.log(views.window) / Math.log(2); };
 const grey = () => views.setGrey((100 - $("level").value) / 100, 2 ** ((50 - $("window").value) / 25));
 for (const id of ["level", "window"]) $(id).addEventListener("input", grey);
 for (const name of ["kind", "state", "cohort"]) $(`filter-${name}`).addEventListener("change", () => { showList(); if (!wanted().some((one) => one.id === current)) move(-Infinity); });
+$("note").addEventListener("input", () => { if (item && $("note").value.trim()) drafts.set(item.id, $("note").value); else if (item) drafts.delete(item.id); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+window.addEventListener("beforeunload", (event) => { if (drafts.size) event.preventDefault(); });
 $("outlines").addEventListener("change", outlines);
 $("crosshair").addEventListener("change", cross);
 $("previous").addEventListener("click", () => move(-1));

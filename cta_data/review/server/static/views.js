@@ -156,6 +156,7 @@ export class Views {
   }
 
   goTo(number) {
+    if (!this.view) return;
     const stops = this.view.stops;
     this.stop = (number + stops.length) % stops.length;
     this.point = stops[this.stop].point;
@@ -217,6 +218,7 @@ export class Views {
     tile.loading = "";
     tile.box.classList.remove("loading");
     tile.box.classList.toggle("broken", broken);
+    if (broken) this.onFailure?.(tile.shown);
     if (!broken && !this.firstShown) { this.firstShown = performance.now(); document.body.dataset.firstImage = Math.round(this.firstShown); }
     if (tile.wanted !== tile.shown) this.load(tile);
   }
@@ -235,6 +237,7 @@ export class Views {
   }
 
   async drawOutlines() {
+    if (!this.view) return;
     const item = this.item, ticket = (this.ticket = {});
     for (const plane of PLANES) {
       let lines = [];
@@ -242,9 +245,11 @@ export class Views {
         const query = this.query(plane);
         query.set("level", 0.5);
         query.set("window", 1);
-        const answer = await fetch(`/outlines/${item.id}?${query}`);
+        const address = `/outlines/${item.id}?${query}`;
+        const answer = await fetch(address).catch(() => null);
         if (ticket !== this.ticket) return;
-        if (answer.ok) lines = await answer.json();
+        if (answer?.ok) lines = await answer.json();
+        else this.onFailure?.(address);
       }
       for (const tile of this.tiles) if (tile.plane === plane) this.paint(tile, lines);
     }
