@@ -98,10 +98,6 @@ class SessionImages:
                 return sitk.Transform(3, sitk.sitkIdentity)
         return self._chain.between(target=frame, source=technique)
 
-    def window(self, technique: str) -> tuple[float, float]:
-        """Return the values of a technique that are shown black and white: those of the brain."""
-        return self._windows[technique]
-
     def technique_of_grid(self, mask: Path, first: str) -> str:
         """Return the technique on whose grid a mask is; of several `first`, then by name.
 

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from cta_data.review.reread_scores import RereadScores
 
 
+NOTHING = (
+    "nothing that was asked for needs a review: `cta-data transfer`, `evaluate` and `agreement` "
+    "list what does"
+)
+
+
 @dataclass(frozen=True)
 class Imported:
     """What came of an import: decisions that are in the study, and those that were refused."""
@@ -84,9 +90,11 @@ def sit(
     require_identity(study.root)
     for who, done in commit_left(study, command).items():
         note(f"saved {done.decisions} decisions of {who}, whose last sitting did not end in order")
+        for changed in done.void:
+            note(f"void, since it changed meanwhile: {changed}")
     listed = worklist(study, asked)
     if not listed.items:
-        note("there is nothing to review: `cta-data transfer`, `evaluate` or `agreement` first")
+        note(NOTHING)
         return None
     sitting = Sitting(study, listed, reader, day)
     blinded = "blinded" if asked.blinded else "unblinded"
@@ -128,7 +136,7 @@ def export_page(
         items = exported_items(study, listed, note)
         write_text(export_html(study, asked, items, reader), out)
     else:
-        note("there is nothing to review")
+        note(NOTHING)
     return len(listed.items)
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 from cta_data.engine import Report
 from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.geometry.grid import Grid, same_grid
+from cta_data.pipeline.session_images import SessionImages
 from cta_data.review.items import ReviewItem
 from cta_data.review.journal import left_journals
 from cta_data.review.server import niivue
@@ -134,6 +135,19 @@ def test_volumes_of_the_viewer_are_on_one_grid(
         assert sitk.GetArrayViewFromImage(image).any()
     assert all(same_grid(grids[0], grid) for grid in grids)
     assert client.send(f"/volume/{item['id']}?technique=X").status == 404
+
+
+def test_outside_of_an_image_is_dark_in_the_viewer(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a technique does not cover has its darkest value, and no grey of the brain."""
+    view = Gallery(study).view(worklist(study, Asked(of="transfers")).items[0])
+    [other] = [one for one in view.techniques if one != view.frame][:1]
+    away = sitk.TranslationTransform(3, (1000.0, 0.0, 0.0))
+    monkeypatch.setattr(SessionImages, "transform", lambda *_, **__: away)
+    values = sitk.GetArrayFromImage(view.on_frame(other))
+    own = sitk.GetArrayFromImage(view._images.images[other])
+    assert values.min() == values.max() == own.min() < own.max()
 
 
 def test_another_version_of_the_viewer_is_refused(
