@@ -104,6 +104,7 @@ def _content(one: TakenEdit) -> dict[str, object]:
         "grid": one.grid,
         "changes": [asdict(change) for change in one.changes if change.change != "unchanged"],
         "page": str(one.page) if one.page else None,
+        "page_failure": one.page_failure or None,
     }
 
 
@@ -119,4 +120,5 @@ def _lines(taken: list[TakenEdit]) -> Iterator[str]:
             if change.change != "unchanged":
                 volumes = f"{change.volume_before_mm3:.1f} → {change.volume_after_mm3:.1f} mm³"
                 yield f"  lesion {change.id} ({change.name}): {change.change}, {volumes}"
-        yield f"  Look at {one.page}"
+        failed = f"the version is saved, but its page could not be drawn: {one.page_failure}"
+        yield f"  Look at {one.page}" if one.page else f"  {failed}"

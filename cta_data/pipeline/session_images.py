@@ -25,6 +25,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti.image import read_grid, read_image
 from cta_data.formats.transforms import read_transform
 from cta_data.imaging.geometry.grid import same_grid, same_voxels
+from cta_data.imaging.geometry.resampling import resample
 from cta_data.pipeline.transform_chain import TransformChain
 from cta_data.study.tables import ImageRow, TransformRow
 
@@ -97,6 +98,21 @@ class SessionImages:
             if len(frames) < 2 and same_grid(self.images[frame], self.images[technique]):
                 return sitk.Transform(3, sitk.sitkIdentity)
         return self._chain.between(target=frame, source=technique)
+
+    def on_grid(self, technique: str, *, frame: str) -> sitk.Image:
+        """Return a technique on the grid of another image; its darkest value where it ends.
+
+        Raises
+        ------
+        DataRefused
+            Nothing connects the two.
+        """
+        image = self.images[technique]
+        if technique == frame:
+            return image
+        transform = self.transform(frame=frame, technique=technique)
+        darkest = float(sitk.GetArrayViewFromImage(image).min())
+        return resample(image, self.images[frame], transform, default=darkest)
 
     def technique_of_grid(self, mask: Path, first: str) -> str:
         """Return the technique on whose grid a mask is; of several `first`, then by name.

@@ -58,6 +58,8 @@ class TakenEdit:
         The new version; None where nothing had been edited.
     changes
         Every lesion before and after, by id; names that the editor gave to new ones are not taken.
+    page, page_failure
+        Where it is shown, or why it could not be drawn.
     """
 
     session: SessionId
@@ -66,6 +68,7 @@ class TakenEdit:
     annotation: AnnotationRow | None = None
     changes: tuple[LesionChange, ...] = ()
     page: Path | None = None
+    page_failure: str = ""
 
 
 def edit_folders(folder: Path) -> list[Path]:
@@ -137,9 +140,15 @@ def _take_in(
     changes = lesion_changes(before, after, record.lesions, Grid.of(image).voxel_volume_mm3)
     made = _correct(study, record, signature, after, image, large=large)
     note(f"{record.id}: {made.annotation} replaces {record.annotation}")
-    page = folder / PAGE
-    write_edit_page(study, record, made, before, after, changes, page)
-    return TakenEdit(record.id, record.annotation, record.grid, made, tuple(changes), page)
+    page: Path | None = folder / PAGE
+    failure = ""
+    try:
+        write_edit_page(study, record, made, before, after, changes, folder / PAGE)
+    except (CtaError, OSError) as error:
+        # The new version is in the study: what cannot be drawn must not look as if it were not.
+        page, failure = None, str(error)
+    about = (record.id, record.annotation, record.grid)
+    return TakenEdit(*about, made, tuple(changes), page, failure)
 
 
 def _require_current(study: Study, record: EditRecord) -> None:

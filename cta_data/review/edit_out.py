@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +18,6 @@ from cta_data.files import read_json_object, write_text
 from cta_data.formats.itk_snap import label_descriptions
 from cta_data.formats.nifti.image import read_image, write_image
 from cta_data.formats.segmentation_nrrd import write_segmentation
-from cta_data.imaging.geometry.resampling import resample
 from cta_data.pipeline.session_images import SessionImages, require_files
 from cta_data.review.edit_folder import (
     README,
@@ -123,10 +124,9 @@ def give_out(
 def _give_out(
     study: Study, upstream: Upstream, session: SessionId, request: EditRequest, folder: Path
 ) -> Path:
-    if folder.exists() and any(folder.iterdir()):
-        if not (request.overwrite and (folder / RECORD).is_file()):
-            raise ConfigurationError("edit_folder_not_empty", where=folder)
-        shutil.rmtree(folder)
+    replaceable = request.overwrite and (folder / RECORD).is_file()
+    if folder.exists() and any(folder.iterdir()) and not replaceable:
+        raise ConfigurationError("edit_folder_not_empty", where=folder)
     edited = upstream.edited(session)
     if edited:
         raise DataRefused(edited)
@@ -137,17 +137,35 @@ def _give_out(
     paths += [variant.labels_path, variant.account_path]
     fetched = fetch(study.root, paths)
     require_files(study.root, paths, fetched.failed)
-    folder.mkdir(parents=True, exist_ok=True)
-    record = _write_labels(study.root, annotation, variant, folder)
-    if request.images == "own":
-        for technique, row in images.items():
-            shutil.copyfile(study.root / row.path, folder / f"{technique}.nii.gz")
-    else:
-        shown = SessionImages(study.root, images, {}, transforms)
-        _write_resampled(shown, images, variant.grid, folder)
-    _write_readme(record, request.images, folder)
-    record.write(folder)
+    with _whole_folder(folder) as unfinished:
+        record = _write_labels(study.root, annotation, variant, unfinished)
+        if request.images == "own":
+            for technique, row in images.items():
+                shutil.copyfile(study.root / row.path, unfinished / f"{technique}.nii.gz")
+        else:
+            shown = SessionImages(study.root, images, {}, transforms)
+            _write_resampled(shown, images, variant.grid, unfinished)
+        _write_readme(record, request.images, unfinished, folder.name)
+        record.write(unfinished)
     return folder
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to write into; it takes the place of `folder` when all of it is there.
+
+    What somebody edited is in its place until then.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.parent / f".{folder.name}.{os.getpid()}.part"
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _chosen(
@@ -235,18 +253,15 @@ def _write_resampled(
     """Write every technique on one grid; one that is not registered to it is left out."""
     for technique in images:
         try:
-            transform = shown.transform(frame=grid, technique=technique)
+            image = shown.on_grid(technique, frame=grid)
         except DataRefused as error:
             told = f"{technique} is not here: {error}\n"
             write_text(told, folder / f"{technique}_left_out.txt")
             continue
-        image = shown.images[technique]
-        if technique != grid:
-            image = resample(image, shown.images[grid], transform)
         write_image(image, folder / f"{technique}.nii.gz")
 
 
-def _write_readme(record: EditRecord, images: ImageChoice, folder: Path) -> None:
+def _write_readme(record: EditRecord, images: ImageChoice, folder: Path, name: str) -> None:
     told = TEXT.format(
         session=record.id,
         annotation=record.annotation,
@@ -256,7 +271,7 @@ def _write_readme(record: EditRecord, images: ImageChoice, folder: Path) -> None
         labels=record.labels,
         descriptions=_descriptions(record.labels),
         segmentation=record.segmentation,
-        folder=folder.name,
+        folder=name,
     )
     write_text(told, folder / README)
 

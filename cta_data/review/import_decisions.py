@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from cta_data.errors import CtaError
+from cta_data.errors import ConfigurationError, CtaError
 from cta_data.files import read_json_object
 from cta_data.review.items import ReviewItem
 from cta_data.review.sitting import Said, decision_row, require_reader
@@ -46,18 +46,24 @@ def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list
             else:
                 taken.append(_decision(item, reader, one))
     except (KeyError, TypeError, ValueError) as error:
-        raise CtaError("review_file_invalid", where=str(file), error=repr(error)) from error
+        told = str(error) if isinstance(error, ValueError) else repr(error)
+        raise CtaError("review_file_invalid", where=str(file), error=told) from error
     return taken, refused
 
 
 def _decision(item: ReviewItem, reader: str, one: Mapping[str, Any]) -> DecisionRow:
     said = Said(*(_text(one, name) for name in ("verdict", "note", "preferred")))
     day = date.fromisoformat(_text(one, "decided_on")).isoformat()
-    return decision_row(item, reader, said, day)
+    try:
+        return decision_row(item, reader, said, day)
+    except ConfigurationError as error:
+        raise ValueError(f"{item.title}: {error}") from error
 
 
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content[name]
+def _text(content: object, name: str) -> str:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{content!r} is no decision")
+    value = content.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}")
+        raise ValueError(f"{name} is {value!r}" if name in content else f"{name} is missing")
     return value

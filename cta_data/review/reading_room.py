@@ -254,13 +254,8 @@ class ItemView:
         return self._images.images[self.frame]
 
     def on_frame(self, technique: str) -> sitk.Image:
-        """Return a technique on the grid of the frame; its darkest value where it ends."""
-        image = self._images.images[technique]
-        if technique == self.frame:
-            return image
-        transform = self._images.transform(frame=self.frame, technique=technique)
-        darkest = float(sitk.GetArrayViewFromImage(image).min())
-        return resample(image, self.frame_image, transform, default=darkest)
+        """Return a technique on the grid of the frame."""
+        return self._images.on_grid(technique, frame=self.frame)
 
     def masks_on(self, grid: sitk.Image) -> Iterator[tuple[int, NDArray[np.integer]]]:
         """Yield what each mask holds on a grid in the space of the frame, with its number.

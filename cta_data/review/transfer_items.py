@@ -57,10 +57,9 @@ def _item(upstream: Upstream, row: UnitRow, lesions: list[LesionEntry], worst: f
     session = row.id.session
     variants = upstream.variants(session)
     masks = tuple(variant_masks(variants))
-    counts = decision_about(upstream.study.tables, row.id, row.key)
-    held = is_held_back(row) and counts is None
-    state = f"on hold at {row.step}" if held else f"{row.step} passed its checks"
-    state = f"{counts.verdict} by a reader" if counts else state
+    decision = decision_about(upstream.study.tables, row.id, row.key)
+    finding, code = _checks(row, decision)
+    is_open = is_held_back(row) and decision is None
     about = DecisionRow(
         kind=TRANSFER,
         step=row.step,
@@ -69,14 +68,14 @@ def _item(upstream: Upstream, row: UnitRow, lesions: list[LesionEntry], worst: f
         verdict="",
         decided_on="",
         content_key=row.key,
-        finding=row.reason if held else None,
-        finding_code=row.reason_code if held else None,
+        finding=finding,
+        finding_code=code,
     )
     return ReviewItem(
         about,
         f"{row.step.capitalize()} of {session}",
-        (("State", state), *_registrations(upstream, session), *_found(row, held), *_told(lesions)),
-        worst + ON_HOLD_FIRST * held,
+        (*_registrations(upstream, session), ("Checks", finding or "passed"), *_told(lesions)),
+        worst + ON_HOLD_FIRST * is_open,
         tuple(_stops(lesions, variants)),
         masks,
     )
@@ -88,9 +87,14 @@ def _registrations(upstream: Upstream, session: SessionId) -> Iterator[tuple[str
         yield f"Registration {one.moving} to {one.fixed}", told
 
 
-def _found(row: UnitRow, held: bool) -> Iterator[tuple[str, str]]:
-    if held and row.reason:
-        yield "Checks", row.reason
+def _checks(row: UnitRow, decision: DecisionRow | None) -> tuple[str | None, str | None]:
+    """Return what the checks found, and its code; None where they passed.
+
+    The row of what a reader decided about says what the reader decided, which others are not told.
+    """
+    if decision:
+        return decision.finding, decision.finding_code
+    return (row.reason, row.reason_code) if is_held_back(row) else (None, None)
 
 
 def _told(lesions: Iterable[LesionEntry]) -> Iterator[tuple[str, str]]:

@@ -186,6 +186,19 @@ def test_a_folder_that_was_edited_is_not_overwritten(study: Study, tmp_path: Pat
     assert run(study, *words, "--overwrite").code == 0 and folder.is_dir()
 
 
+def test_an_edit_stays_until_another_takes_its_place(study: Study, tmp_path: Path) -> None:
+    """With --overwrite, too, where the session cannot be given out: nothing is lost or left."""
+    folder = given_out(study, tmp_path / "out", "HAQR2")
+    (folder / "HAQR2_on_SPACE.nii.gz").write_bytes(b"hours of work")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    words = ("out", "own", "--subject", "001", "--to", folder.parent, "--overwrite")
+    assert run(study, *words, "--annotation", "HAQR2", "--grid", "CT").code == 3
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert run(study, *words, "--annotation", "HAQR2").code == 0
+    assert (folder / "HAQR2_on_SPACE.nii.gz").read_bytes() != b"hours of work"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_a_cropped_label_image_is_no_edit(study: Study, tmp_path: Path) -> None:
     """Lesions outside of the crop would be gone unseen; and a study is no place to edit in."""
     folder = given_out(study, tmp_path / "out", "HAQR2", subject="002")
@@ -205,3 +218,21 @@ def test_who_and_why_are_needed(study: Study, tmp_path: Path) -> None:
     assert run(study, "in", folder, "--reader", "R9").code == 1
     assert run(study, "in", folder, "--reason", "x").code == 1
     assert run(study, "in", tmp_path).code == 1
+
+
+def test_a_page_that_cannot_be_drawn_does_not_hide_the_version(
+    study: Study, tmp_path: Path
+) -> None:
+    """The edit is in the study: exit code 0, the new version, and why it has no page."""
+    folder = given_out(study, tmp_path / "out", "HAQR1", subject="002")
+    (folder / "changes.html").mkdir()
+    path = folder / "HAQR1_on_SPACE.nii.gz"
+    image = nib.load(path)
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[tuple(np.argwhere(voxels == 1)[0])] = 0
+    nib.save(nib.Nifti1Image(voxels, image.affine), path)
+    done = run(study, "in", folder, *SIGNED, "--json")
+    assert done.code == 0, done.text
+    (taken,) = json.loads(done.out)["taken"]
+    assert taken["page"] is None and "changes.html" in taken["page_failure"]
+    assert taken["annotation"] in current(study, "002")

@@ -322,6 +322,9 @@ def _a_second_reader_disagrees(own: Study) -> None:
     study = Study(own.root)
     with serving(study, "R2") as (client, sitting):
         assert all(one["state"] == "open" for one in client.items())
+        shown = [client.json(f"/api/item/{one['id']}") for one in client.items("transfer")]
+        assert any("lesion 1" in dict(one["facts"])["Checks"] for one in shown)
+        assert not re.search("R1|accepted|a reader", json.dumps([one["facts"] for one in shown]))
         last = client.items("finding")[-1]["id"]
         choose = {True: "vessel", False: "metastasis"}
         for one in client.items("finding"):
@@ -383,7 +386,7 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     keys = ("id", "content_key")
     said = [
         {key: item[key] for key in keys}
-        | {"verdict": "other", "note": "", "decided_on": "2026-03-02"}
+        | {"verdict": "other", "note": "", "preferred": "", "decided_on": "2026-03-02"}
         for item in data["items"]
     ]
     said[0]["content_key"] = "of another mask"
@@ -394,6 +397,8 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     assert outcome.code == 3 and outcome.err.count("refused") == 1, outcome.text
     rows = Study(own.root).decisions()
     assert len(rows) == len(said) - 1 and set(rows["verdict"]) == {"other"}
-    for change in ({"study": "another"}, {"reader": "a name"}, {"version": 2}, {"decisions": [1]}):
+    wrong = [[1], [said[1] | {"verdict": "no"}], [said[1] | {"preferred": "both"}], None]
+    changes = [{"study": "another"}, {"reader": "a name"}, {"version": 2}]
+    for change in [*changes, *({"decisions": one} for one in wrong)]:
         (tmp_path / "wrong.json").write_text(json.dumps(made | change), "utf-8")
         assert run_cta("review", "--import", tmp_path / "wrong.json", study=own.root).code == 1
