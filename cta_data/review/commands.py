@@ -130,7 +130,8 @@ def export_page(
     """
     if reader:
         require_reader(reader)
-    require_file_place(out, [], overwrite=overwrite)
+    # The next command would commit the images of patients there.
+    require_file_place(out, [study.root], overwrite=overwrite)
     listed = worklist(study, asked)
     if listed.items:
         items = exported_items(study, listed, note)

@@ -28,11 +28,15 @@ def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list
     """
     content = read_json_object(file)
     try:
-        if content["format"] != FORMAT or content["version"] != VERSION:
+        if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
             raise ValueError(f"it is no {FORMAT!r} of version {VERSION}")
-        if content["study"] != study.identifier:
+        if content.get("study") != study.identifier:
             raise CtaError("review_of_another_study", where=str(file))
-        asked = Asked(convention=_text(content, "convention"), blinded=bool(content["blinded"]))
+        if not isinstance(content.get("blinded"), bool):
+            raise ValueError("it does not say whether findings were blinded")
+        if not isinstance(content.get("decisions"), list):
+            raise ValueError("it has no list of decisions")
+        asked = Asked(convention=_text(content, "convention"), blinded=content["blinded"])
         reader = require_reader(_text(content, "reader"))
         listed = worklist(study, asked).by_id
         taken: list[DecisionRow] = []
@@ -45,9 +49,8 @@ def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list
                 refused.append(f"{item.title}: it has changed since the page was made")
             else:
                 taken.append(_decision(item, reader, one))
-    except (KeyError, TypeError, ValueError) as error:
-        told = str(error) if isinstance(error, ValueError) else repr(error)
-        raise CtaError("review_file_invalid", where=str(file), error=told) from error
+    except ValueError as error:
+        raise CtaError("review_file_invalid", where=str(file), error=str(error)) from error
     return taken, refused
 
 

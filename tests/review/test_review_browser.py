@@ -143,9 +143,9 @@ def _a_key_while_the_next_is_loading_decides_nothing(page: Any, sitting: Sitting
     page.keyboard.press("1")
     page.wait_for_timeout(300)
     assert len(sitting.journal.entries) == before and waiting
-    page.unroute("**/api/item/*")
     for route in waiting:
         route.continue_()
+    page.unroute("**/api/item/*")
     page.wait_for_selector("#verdicts button:enabled")
     assert len(sitting.journal.entries) == before
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import weakref
 from collections.abc import Callable, Iterator
@@ -17,11 +18,13 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
+from helpers.refusals import has_reason
 from helpers.review_client import Client, serving, start_review
 from helpers.review_study import make_review_study
 from PIL import Image
 
 from cta_data.engine import Report
+from cta_data.errors import CtaError
 from cta_data.formats.nifti.image import read_image
 from cta_data.imaging.geometry.grid import Grid, same_grid
 from cta_data.pipeline.session_images import SessionImages
@@ -29,6 +32,7 @@ from cta_data.review.items import ReviewItem
 from cta_data.review.journal import left_journals
 from cta_data.review.server import niivue
 from cta_data.review.server.gallery import SESSIONS_KEPT, Gallery
+from cta_data.review.server.serve import serve
 from cta_data.review.sitting import Sitting, commit_sitting
 from cta_data.review.worklist import Asked, worklist
 from cta_data.scoring.reread import UNBIASED
@@ -346,6 +350,16 @@ def _what_changed_is_void(own: Study) -> None:
         assert {one["state"] for one in client.items("finding")} == {"decided"}
 
 
+def test_a_port_that_is_taken_is_named(study: Study) -> None:
+    """The server says which, and nothing of the sitting is left."""
+    sitting = Sitting(study, worklist(study, Asked()), "Port-1", "2026-03-01")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CtaError, check=has_reason("review_port_unusable", port=port)):
+            serve(study, sitting, {}, lambda address: None, opens=False, port=port)
+    sitting.journal.remove()
+
+
 def test_a_killed_review_loses_nothing_and_ctrl_c_saves(own: Study) -> None:
     """What was confirmed before `kill -9` is committed by the next start; Ctrl-C ends with 0."""
     process, client = start_review(own.root, "--reader", "R1")
@@ -374,6 +388,8 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     words = ("--of", "findings", "--export", page)
     assert run_cta("review", *words, study=own.root).code == 0
     assert run_cta("review", *words, study=own.root).code == 1, "a file is not replaced unasked"
+    inside = run_cta("review", "--export", own.root / "review.html", study=own.root)
+    assert inside.code == 1 and not (own.root / "review.html").exists(), "it would be committed"
     text = page.read_text("utf-8")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
     assert policy and "default-src 'none'" in policy[1] and "img-src data:" in policy[1]
@@ -398,7 +414,13 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     rows = Study(own.root).decisions()
     assert len(rows) == len(said) - 1 and set(rows["verdict"]) == {"other"}
     wrong = [[1], [said[1] | {"verdict": "no"}], [said[1] | {"preferred": "both"}], None]
-    changes = [{"study": "another"}, {"reader": "a name"}, {"version": 2}]
+    changes = [
+        {"study": "another"},
+        {"reader": "a name"},
+        {"version": 2},
+        {"blinded": 1},
+        {"study": None},
+    ]
     for change in [*changes, *({"decisions": one} for one in wrong)]:
         (tmp_path / "wrong.json").write_text(json.dumps(made | change), "utf-8")
         assert run_cta("review", "--import", tmp_path / "wrong.json", study=own.root).code == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pydicom
@@ -165,46 +165,43 @@ def _set_rois(
     text: StructureSetText,
     holes: Holes,
 ) -> None:
-    described, drawn, observed = [], [], []
+    rois = []
     for number, lesion in _numbered(lesions):
         name = f"{text.name} {lesion.number}" + (f" part {lesion.part}" if lesion.part else "")
-        about, contours, observation = Dataset(), Dataset(), Dataset()
-        about.ROINumber = number
-        about.ReferencedFrameOfReferenceUID = made.FrameOfReferenceUID
-        about.ROIName = name[:64]
-        about.ROIDescription = _description(f"{name}, {origin.sentence}", origin)
-        about.ROIGenerationAlgorithm = "AUTOMATIC" if origin.is_prediction else "MANUAL"
-        about.ROIGenerationDescription = origin.sentence[:64]
-        contours.ROIDisplayColor = list(colour_of(lesion.number))
-        contours.ContourSequence = list(_contours(series, lesion, holes))
-        contours.ReferencedROINumber = number
-        observation.ObservationNumber = number
-        observation.ReferencedROINumber = number
-        observation.RTROIInterpretedType = text.interpreted_type
-        observation.ROIInterpreter = origin.person_name
-        described.append(about)
-        drawn.append(contours)
-        observed.append(observation)
-    if not lesions:
-        _set_no_roi(made, described, drawn, observed)
-    made.StructureSetROISequence = described
-    made.ROIContourSequence = drawn
-    made.RTROIObservationsSequence = observed
+        roi = _new_roi(made, number, name)
+        roi.about.ROIDescription = _description(f"{name}, {origin.sentence}", origin)
+        roi.about.ROIGenerationAlgorithm = "AUTOMATIC" if origin.is_prediction else "MANUAL"
+        roi.about.ROIGenerationDescription = origin.sentence[:64]
+        roi.contours.ROIDisplayColor = list(colour_of(lesion.number))
+        roi.contours.ContourSequence = list(_contours(series, lesion, holes))
+        roi.observation.RTROIInterpretedType = text.interpreted_type
+        roi.observation.ROIInterpreter = origin.person_name
+        rois.append(roi)
+    # The sequences may not be empty: one ROI without contours says that there is no lesion.
+    rois = rois or [_new_roi(made, 1, NO_LESION)]
+    made.StructureSetROISequence = [roi.about for roi in rois]
+    made.ROIContourSequence = [roi.contours for roi in rois]
+    made.RTROIObservationsSequence = [roi.observation for roi in rois]
 
 
-def _set_no_roi(
-    made: Dataset, described: list[Dataset], drawn: list[Dataset], observed: list[Dataset]
-) -> None:
-    """Say that there is no lesion by an ROI without contours: the sequences may not be empty."""
-    about, contours, observation = Dataset(), Dataset(), Dataset()
-    about.ROINumber = contours.ReferencedROINumber = 1
-    about.ReferencedFrameOfReferenceUID = made.FrameOfReferenceUID
-    about.ROIName, about.ROIGenerationAlgorithm = NO_LESION, ""
-    observation.ObservationNumber = observation.ReferencedROINumber = 1
-    observation.RTROIInterpretedType = observation.ROIInterpreter = ""
-    described.append(about)
-    drawn.append(contours)
-    observed.append(observation)
+class _Roi(NamedTuple):
+    """What the three sequences of a structure set say of one ROI."""
+
+    about: Dataset
+    contours: Dataset
+    observation: Dataset
+
+
+def _new_roi(made: Dataset, number: int, name: str) -> _Roi:
+    """Return an ROI of which nothing but number and name is said."""
+    roi = _Roi(Dataset(), Dataset(), Dataset())
+    roi.about.ROINumber = roi.contours.ReferencedROINumber = number
+    roi.about.ReferencedFrameOfReferenceUID = made.FrameOfReferenceUID
+    roi.about.ROIName = name[:64]
+    roi.about.ROIGenerationAlgorithm = ""
+    roi.observation.ObservationNumber = roi.observation.ReferencedROINumber = number
+    roi.observation.RTROIInterpretedType = roi.observation.ROIInterpreter = ""
+    return roi
 
 
 def _numbered(lesions: Sequence[OutlinedLesion]) -> Iterator[tuple[int, OutlinedLesion]]:

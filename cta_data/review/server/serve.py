@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import webbrowser
@@ -17,6 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from cta_data.errors import ConfigurationError
 from cta_data.review.server.gallery import Gallery
 from cta_data.review.server.handlers import (
     DecideHandler,
@@ -66,8 +68,8 @@ def serve(
 
     Raises
     ------
-    OSError
-        The port is taken.
+    ConfigurationError
+        The port is taken, or not to be had.
     """
     asyncio.run(_serve(study, sitting, about, ready, opens=opens, port=port))
 
@@ -81,7 +83,7 @@ async def _serve(
     opens: bool,
     port: int,
 ) -> None:
-    sockets = bind_sockets(port, address=HOST)
+    sockets = _sockets(port)
     access = Access(sockets[0].getsockname()[1])
     end = asyncio.Event()
     pool = ThreadPoolExecutor(DRAWN_AT_A_TIME)
@@ -102,6 +104,14 @@ async def _serve(
         # A page that is open in another tab is to learn at once that nothing is kept any more.
         await server.close_all_connections()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _sockets(port: int) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, address=HOST)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigurationError("review_port_unusable", port=port, error=why) from error
 
 
 def _application(room: Room) -> Application:
