@@ -105,9 +105,9 @@ def make_study(folder: Path, sessions: int) -> Study:
     for session in names:
         assert session is not None
         add_session(study, session, one, places)
-    held = {"status": "impossible", "reason": "on hold: lesion 1", "reason_code": "on_hold"}
+    held = {"status": "impossible", "outputs": ("labels",), "reason_code": "on_hold"}
     units = [row for row in study.tables.rows(UnitRow) if row.step == "transfer"]
-    study.tables.upsert([replace(row, **held) for row in units])
+    study.tables.upsert([replace(row, reason="on hold: lesion 1", **held) for row in units])
     study.tables.flush()
     return study
 

@@ -5,7 +5,7 @@ import { SHOWN_AT_FIRST, Views } from "./views.js";
 const $ = (id) => document.getElementById(id);
 const KINDS = { transfer: "Transfers", finding: "Findings", annotation: "Annotations" };
 const views = new Views($("views"));
-const drafts = new Map();
+const drafts = new Map(), rows = new Map();
 let items = [], current = "", item = null, busy = false;
 
 async function request(path, content) {
@@ -30,22 +30,38 @@ function toast(text, bad = false) {
 const make = (name, text, kind = "") => Object.assign(document.createElement(name), { textContent: text, className: kind });
 const wanted = () => items.filter((one) => ["kind", "state", "cohort"].every((n) => !$(`filter-${n}`).value || one[n] === $(`filter-${n}`).value));
 
+// The list may have thousands of rows: all are made when the filters change, else only one is.
 function showList() {
-  const shown = wanted();
-  const decided = shown.filter((one) => one.state === "decided").length;
-  $("items").replaceChildren(...shown.map((one) => {
+  rows.clear();
+  $("items").replaceChildren(...wanted().map((one) => {
     const row = document.createElement("li"), button = document.createElement("button");
     button.dataset.id = one.id;
-    button.append(make("span", one.title, "name"));
-    const about = make("span", "", "about");
-    const word = one.state === "decided" ? one.verdict : one.state === "void" ? "void: changed since" : "open";
-    about.append(make("span", word, `tag ${one.verdict === "uncertain" ? "uncertain" : one.state}`), ` · ${one.kind}`);
-    button.append(about);
-    button.setAttribute("aria-current", one.id === current);
     button.addEventListener("click", () => open(one.id));
+    rows.set(one.id, button);
+    showRow(one);
     row.append(button);
     return row;
   }));
+  showCount();
+}
+
+function showRow(one) {
+  const about = make("span", "", "about");
+  const word = one.state === "decided" ? one.verdict : one.state === "void" ? "void: changed since" : "open";
+  about.append(make("span", word, `tag ${one.verdict === "uncertain" ? "uncertain" : one.state}`), ` · ${one.kind}`);
+  rows.get(one.id).replaceChildren(make("span", one.title, "name"), about);
+  rows.get(one.id).setAttribute("aria-current", one.id === current);
+}
+
+function showCurrent() {
+  document.querySelector("#items [aria-current=true]")?.setAttribute("aria-current", false);
+  rows.get(current)?.setAttribute("aria-current", true);
+  rows.get(current)?.scrollIntoView({ block: "nearest" });
+}
+
+function showCount() {
+  const shown = wanted();
+  const decided = shown.filter((one) => one.state === "decided").length;
   $("count").textContent = `${decided} of ${shown.length} decided`;
   $("progress").setAttribute("aria-valuemax", shown.length);
   $("progress").setAttribute("aria-valuenow", decided);
@@ -63,8 +79,7 @@ async function open(id) {
   item = null;
   $("title").textContent = items.find((one) => one.id === id).title;
   for (const control of $("decide").querySelectorAll("button, textarea, select")) control.disabled = true;
-  showList();
-  document.querySelector("#items [aria-current=true]")?.scrollIntoView({ block: "nearest" });
+  showCurrent();
   $("state").textContent = "Loading images …";
   delete document.body.dataset.drawn;
   let read;
@@ -148,7 +163,10 @@ function showMasks() {
 
 function update(id, state, verdict) {
   const one = items.find((row) => row.id === id);
-  if (one) Object.assign(one, { state, verdict });
+  if (!one) return;
+  Object.assign(one, { state, verdict });
+  if ($("filter-state").value) showList();
+  else if (rows.has(id)) { showRow(one); showCount(); }
 }
 
 async function decide(verdict) {
@@ -166,7 +184,6 @@ async function decide(verdict) {
     const after = [...before.slice(at + 1), ...before.slice(0, at)].find((one) => one.state !== "decided");
     // Whoever has gone on meanwhile stays there.
     if (current === id) await open(after ? after.id : id);
-    else showList();
   } catch (error) { toast(`Not kept: ${error.message}`, true); }
   finally { busy = false; }
 }
