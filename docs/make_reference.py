@@ -105,7 +105,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         "datasets/internal/derivatives/cta/sub-001/ses-1/anat/",
     ),
     "training sets": (("build",), "builds/"),
-    "models": (("plan", "train", "crossvalidate"), f"{MODEL}/"),
+    "models": (("plan", "train", "crossvalidate", "validate", "calibrate"), f"{MODEL}/"),
     "evaluation": (("predict",), "evaluation/"),
 }
 """Lists of files.md: the steps whose files they hold, and the folder that these lie in."""

@@ -21,6 +21,7 @@ from cta_data.cli.agreement import agreement
 from cta_data.cli.audit import audit
 from cta_data.cli.build import build
 from cta_data.cli.bundles import with_bundles
+from cta_data.cli.calibrate import calibrate
 from cta_data.cli.compare import compare
 from cta_data.cli.consensus import consensus
 from cta_data.cli.correct import correct
@@ -32,6 +33,7 @@ from cta_data.cli.evaluate import evaluate
 from cta_data.cli.experiment import experiment
 from cta_data.cli.export import rtstruct, seg
 from cta_data.cli.follow_up import follow_up
+from cta_data.cli.froc import froc
 from cta_data.cli.groups import GroupedCommands
 from cta_data.cli.init import init
 from cta_data.cli.model import export, import_, list_models
@@ -58,8 +60,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer carries its own click; this is the class of all its usage errors."""
 COMMANDS: list[Callable[..., int]] = [init, status, doctor, add, *STEP_COMMANDS, build, query]
 COMMANDS += [report, pictures, review, accept, correct, agreement, consensus, follow_up]
-COMMANDS += [distribution, compare, rasterize, transfer_mask, score, evaluate, audit, trace]
-COMMANDS += [train, predict, experiment, withdraw, demo, samplesize]
+COMMANDS += [distribution, compare, froc, rasterize, transfer_mask, score, evaluate, audit, trace]
+COMMANDS += [train, calibrate, predict, experiment, withdraw, demo, samplesize]
 MODEL_COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_models,
     "export": export,

@@ -9,12 +9,14 @@ from typer.core import TyperGroup
 GROUPS: dict[str, tuple[str, ...]] = {
     "Make a study": ("init", "demo", "add", "status", "doctor"),
     "Process": ("convert", "register", "transfer", "strip", "measure", "build"),
-    "Train and evaluate": ("train", "predict", "evaluate", "experiment", "model"),
+    "Train and evaluate": ("train", "calibrate", "predict", "evaluate", "experiment", "model"),
     "Review, describe and share": (
         *("pictures", "review", "accept", "correct", "edit", "agreement", "consensus"),
         *("follow-up", "audit", "report", "query", "trace", "distribution", "export", "withdraw"),
     ),
-    "Tools without a study": ("score", "compare", "samplesize", "rasterize", "transfer-mask"),
+    "Tools without a study": (
+        *("score", "compare", "froc", "samplesize", "rasterize", "transfer-mask"),
+    ),
 }
 """Titles, and the commands under each."""
 OTHERS = "Commands"

@@ -44,9 +44,26 @@ class Folder:
     ] = False
 
 
+@dataclass(frozen=True)
+class Probabilities:
+    """What is made of probabilities: maps, and masks by a threshold that `calibrate` chose."""
+
+    probabilities: Annotated[
+        bool, Option("--probabilities", help="Keep the probability of lesion as well.")
+    ] = False
+    at: Annotated[
+        float | None,
+        Option("--at", help="Use the threshold chosen for so many false positives per case."),
+    ] = None
+    calibrated: Annotated[
+        bool, Option("--calibrated", help="Scale kept probabilities by the model's temperature.")
+    ] = False
+
+
 def predict(
     context: typer.Context,
     folder: Folder,
+    maps: Probabilities,
     options: Annotated[
         ModelOptions,
         Takes(
@@ -70,9 +87,6 @@ def predict(
             "--unequal-folds", help="Average folds that differ in epochs or options all the same."
         ),
     ] = False,
-    probabilities: Annotated[
-        bool, Option("--probabilities", help="Keep the probability of lesion as well.")
-    ] = False,
 ) -> int:
     """Predict test sets, or a folder of images.
 
@@ -81,7 +95,7 @@ def predict(
     if folder.source is not None:
         if options.fold != "all" or unequal_folds:
             raise ConfigurationError("fold_options_with_input")
-        return _predict_folder(folder, options, output, chosen, setting or [], probabilities)
+        return _predict_folder(folder, options, output, chosen, setting or [], maps)
     settings = _settings_of_test_sets(setting, folder)
     from cta_data.engine import RunOptions, plan_steps
     from cta_data.terminal.next_commands import after_predict
@@ -90,7 +104,13 @@ def predict(
 
     study = chosen.open()
     request = options.request(study, settings, execution, recorded(context))
-    request = replace(request, unequal_folds=unequal_folds, probabilities=probabilities)
+    request = replace(
+        request,
+        unequal_folds=unequal_folds,
+        probabilities=maps.probabilities,
+        level=maps.at,
+        calibrated=maps.calibrated,
+    )
     tasks = prediction_tasks(study, request, on or [])
     print_errors(*dict.fromkeys(_lacking(tasks)))
     note_withdrawals(study, output)
@@ -129,7 +149,7 @@ def _predict_folder(
     output: Output,
     chosen: StudyChoice,
     settings: list[str],
-    probabilities: bool,
+    maps: Probabilities,
 ) -> int:
     from cta_data.study.configuration import TrainingSection
     from cta_data.training.folder_request import FolderRequest, predict_images
@@ -149,7 +169,9 @@ def _predict_folder(
         device=options.device,
         lesions=tuple(folder.lesion or ()),
         stripped=folder.stripped,
-        probabilities=probabilities,
+        probabilities=maps.probabilities,
+        level=maps.at,
+        calibrated=maps.calibrated,
         overwrite=output.overwrite,
     )
     done = predict_images(study, request, output.note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cta_data.files import write_bytes
 from cta_data.reports.article import found_table_in_print, reading, score_table_in_print
 from cta_data.reports.evaluation_counts import COUNTS, evaluation_counts
 from cta_data.reports.evaluation_page import FOUND, HOME, EvaluationContent, evaluation_html
+from cta_data.reports.evaluation_probabilities import write_kept_froc
 from cta_data.reports.figures import (
     box_alt,
     box_figure,
@@ -22,6 +23,8 @@ from cta_data.reports.figures import (
     sensitivity_alt,
     sensitivity_figure,
 )
+from cta_data.reports.froc import NAMES as FROC_NAMES
+from cta_data.reports.froc import FrocPart
 from cta_data.reports.latex import latex
 from cta_data.reports.lesion_subgroups import StudyLevels
 from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
@@ -48,6 +51,7 @@ from cta_data.scoring.models.score_table import TITLES, score_frame, score_rows
 from cta_data.scoring.models.sets import all_cases, all_lesions
 from cta_data.scoring.output import write_frames
 from cta_data.scoring.paper import ALL_SETS, PAIR, printed_name
+from cta_data.scoring.probabilities.candidates import ScoreName
 
 PAGE = "report.html"
 SCORES = "scores.parquet"
@@ -74,6 +78,7 @@ NAMES = frozenset(
         *(f"{name}.{ending}" for name in (*TITLES, FOUND, REVISION) for ending in PRINTED),
         *(f"{name}.csv" for name in COUNTS),
         *(f"{name}.{ending}" for name in (*FIGURES, FLOW) for ending in ("svg", "png")),
+        *FROC_NAMES,
     ]
 )
 """Every file that an evaluation may write; those of an earlier one that it no longer makes go."""
@@ -161,6 +166,7 @@ def evaluate(
     illustrate: Illustrate | None = None,
     levels: StudyLevels | None = None,
     commit: str = "",
+    scores: Mapping[str, ScoreName] | None = None,
 ) -> Evaluation:
     """Score all predictions and write scores, tables, figures and a page.
 
@@ -175,6 +181,8 @@ def evaluate(
         To which subgroups lesions belong, in a study.
     commit
         That the masks came with; pages and figures name it.
+    scores
+        Of candidates, by model, where one was chosen on validation folds.
     """
     sets = score_sets(predictions, convention, jobs=jobs, note=note)
     earlier = predictions.earlier
@@ -200,7 +208,8 @@ def evaluate(
     added = illustrate(folder, scored) if illustrate else None
     section = revision_section(earlier.version, evaluation.revision) if earlier else None
     known = levels or StudyLevels(None)
-    written = _write(folder, scored, evaluation, convention.name, added, section, known)
+    curves = write_kept_froc(folder, predictions, convention, scores or {}, jobs=jobs, note=note)
+    written = _write(folder, scored, evaluation, convention.name, added, section, known, curves)
     written += _write_revised_cases(folder, revised, convention.name)
     for path in written:
         if path.suffix in STAMPED:
@@ -240,9 +249,10 @@ def _write(
     study: Illustration | None,
     revision: Section | None,
     levels: StudyLevels,
+    curves: FrocPart,
 ) -> list[Path]:
     cases = all_cases(sets)
-    written = [*(study.files if study else ())]
+    written = [*(study.files if study else ()), *curves.files]
     written += write_frames(cases, all_lesions(sets), folder / SCORES)
     added = study or Illustration()
     tables = _printed_tables(sets)
@@ -262,6 +272,7 @@ def _write(
         cases=cases,
         tables={name: table for name, (_, table) in tables.items() if name != REVISION},
         revision=revision,
+        probabilities=curves.sections,
         counts=counts,
         figures=_write_figures(folder, sets, cases, counts, written),
         facts=(*_facts(sets, evaluation), *added.facts),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from cta_data.reports.flow import patient_flow
 from cta_data.reports.home import write_home
 from cta_data.reports.lesion_subgroups import StudyLevels
 from cta_data.reports.page import PageFigure
+from cta_data.reports.probability_files import map_beside
 from cta_data.reports.score_tables import FILES, tabulate_scores
 from cta_data.reports.table import csv_text
 from cta_data.scoring import Convention
@@ -34,6 +36,7 @@ from cta_data.study.study import CONFIGURATION, EVALUATION, Study
 from cta_data.study.tables import PredictionRow
 from cta_data.training.evaluation_sets import place_references
 from cta_data.training.models import kept_at
+from cta_data.training.operating_points import validated_scores
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.versioning.datasets import fetch, is_modified, require_identity, save
 from cta_data.versioning.provenance import command_words, commit_date, commit_of, commit_run
@@ -94,45 +97,45 @@ def evaluate_study(
     with study_lock(study):
         found = find_predictions(study, references, predictions, against=against, note=note)
         origin = "" if references or predictions else commit_of(study.root, MADE_FROM)
-        illustrate = illustrator(study, convention, note, origin)
         done = evaluate(
             found,
             out,
             convention,
             jobs=jobs,
             note=note,
-            illustrate=illustrate,
+            illustrate=illustrator(study, convention, note, origin),
             levels=StudyLevels(study),
             commit=origin,
+            scores={} if references or predictions else validated_scores(study),
         )
         tabulate_scores(study, convention.name, done.scored)
         if done.sets or done.removed:
             write_home(study)
-        tables = (study.root / name for name in (*FILES, layout.HOME))
-        made = (out / convention.name, study.root / REFERENCES, *tables)
-        places = [place for place in made if place.exists()]
-        if commit and any(is_modified(place) for place in places):
-            cases = sum(count for _, count in done.sets)
-            counts = f"{cases} cases, {done.n_missing} not scored"
-            told = f"cta-data evaluate: {convention.name}: {counts}"
+        if commit:
             command = _command(study.root, convention, references, predictions, against)
-            code = EXIT_FAILED if done.missing else EXIT_OK
-            _commit(study.root, command, told, places, code, found)
+            _commit(study.root, command, convention, done, found)
     return done
 
 
 def _commit(
     root: Path,
     command: tuple[str, ...],
-    told: str,
-    places: Sequence[Path],
-    code: int,
+    convention: Convention,
+    done: Evaluation,
     found: Predictions,
 ) -> None:
-    """Commit what was made, with a record where a command can repeat it."""
+    """Commit what changed, with a record where a command can repeat it."""
+    tables = (root / name for name in (*FILES, layout.HOME))
+    made = (root / EVALUATION / convention.name, root / REFERENCES, *tables)
+    places = [place for place in made if place.exists()]
+    if not any(is_modified(place) for place in places):
+        return
+    cases = sum(count for _, count in done.sets)
+    told = f"cta-data evaluate: {convention.name}: {cases} cases, {done.n_missing} not scored"
     if not command:
         save(root, told, places)
         return
+    code = EXIT_FAILED if done.missing else EXIT_OK
     paths = [place.relative_to(root).as_posix() for place in places]
     commit_run(root, command, told, paths, code, inputs=_inside(root, found))
 
@@ -268,7 +271,9 @@ def _masks(predictions: Predictions) -> Iterator[Path]:
     earlier = predictions.earlier.sets if predictions.earlier else ()
     for one in (*predictions.sets, *(one.predicted for one in earlier)):
         pairs = (path for both in one.pairing.files.values() for path in both)
-        for path in (*pairs, *one.pairing.lesion_labels.values()):
+        maps = (map_beside(mask) for _, mask in one.pairing.files.values())
+        kept = (path for path in maps if os.path.lexists(path))
+        for path in (*pairs, *one.pairing.lesion_labels.values(), *kept):
             if path not in seen:
                 seen.add(path)
                 yield path

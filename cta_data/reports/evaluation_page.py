@@ -87,6 +87,8 @@ class EvaluationContent:
         Whether there are images and patients.
     revision
         What a revision of annotations changed, where that was asked for.
+    probabilities
+        What kept probability maps tell.
     """
 
     convention: str
@@ -103,6 +105,7 @@ class EvaluationContent:
     notice: str = ""
     in_study: bool = False
     revision: Section | None = None
+    probabilities: tuple[Section, ...] = ()
 
 
 def evaluation_html(content: EvaluationContent) -> str:
@@ -176,6 +179,7 @@ def _sections(content: EvaluationContent) -> Iterable[Section]:
     if "surfaces" in counts:
         yield Section("Surfaces", tables=(surface_table(counts["surfaces"]),))
     yield Section("False positives", tables=(false_positive_table(counts["false_positives"]),))
+    yield from content.probabilities
     yield from _of_study(content)
     yield Section("Cases", tables=(case_table(counts["cases"]),))
     yield Section("Files", CSV_TEXT, files=content.files)

@@ -121,7 +121,7 @@ def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -
     lesion = whole_numbers(scaled, str(path))
     chosen = np.isin(lesion, label) if isinstance(label, tuple) else lesion != 0
     kept = np.asarray(chosen)
-    return _turned_to_ras(MaskVoxels(index[kept], lesion[kept], stored.shape, stored.affine))
+    return turned_to_ras(MaskVoxels(index[kept], lesion[kept], stored.shape, stored.affine))
 
 
 def _from_nifti(path: Path, choice: FormChoice) -> _Stored:
@@ -216,7 +216,7 @@ def _lesion_ids(
     return tuple(tuple(sorted(ids)) for ids in found)
 
 
-def _turned_to_ras(mask: MaskVoxels) -> MaskVoxels:
+def turned_to_ras(mask: MaskVoxels) -> MaskVoxels:
     """The same voxels with the axes in the order and direction of RAS."""
     axes = mask.affine[:3, :3]
     if np.array_equal(axes, np.diag(np.abs(axes.diagonal()))):

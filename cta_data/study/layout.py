@@ -43,6 +43,7 @@ TRAINING_WORK = ".cta/nnunet"
 """What nnU-Net preprocesses, and trainings that are not finished; never versioned."""
 BUILD_RECORD = "build.json"
 PREDICTION_RECORD = "prediction.json"
+PROBABILITIES = "probabilities"
 CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
 SOURCE_GRID = "source"
@@ -331,6 +332,12 @@ def validation_mask(model: str, fold: int, case: str) -> str:
     return f"{fold_folder(model, fold)}/validation/{case}.nii.gz"
 
 
+@artefact("validate")
+def validation_probability(model: str, fold: int, case: str) -> str:
+    """Probability of lesion of a validation case of the fold, by that fold alone."""
+    return f"{fold_folder(model, fold)}/validation/{PROBABILITIES}/{case}.nii.gz"
+
+
 def cross_validation_folder(model: str, folds: Iterable[int]) -> str:
     """Return where the joint result of folds lies."""
     return f"{model}/crossval_results_folds_{'_'.join(map(str, sorted(folds)))}"
@@ -348,6 +355,12 @@ def cross_validation_summary(model: str, folds: Iterable[int]) -> str:
     return f"{cross_validation_folder(model, folds)}/summary.json"
 
 
+@artefact("calibrate")
+def ensemble_card(model: str, folds: Iterable[int]) -> str:
+    """Card of all folds together: operating points, score of candidates, temperature."""
+    return f"{cross_validation_folder(model, folds)}/card.json"
+
+
 # Evaluation ------------------------------------------------------------------------------------
 
 
@@ -360,6 +373,12 @@ def prediction_folder(model_name: str, test_set: str) -> str:
 def predicted_mask(model_name: str, test_set: str, case: str) -> str:
     """Predicted mask of a case."""
     return f"{prediction_folder(model_name, test_set)}/{case}.nii.gz"
+
+
+@artefact("predict")
+def predicted_probability(model_name: str, test_set: str, case: str) -> str:
+    """Probability of lesion of a case, with `--probabilities`."""
+    return f"{prediction_folder(model_name, test_set)}/{PROBABILITIES}/{case}.nii.gz"
 
 
 @artefact("predict")

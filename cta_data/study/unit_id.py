@@ -21,7 +21,8 @@ class UnitId(NamedTuple):
     ----------
     step
         `convert`, `consensus`, `register`, `transfer`, `strip`, `measure`, `link`,
-        `register-sessions`, `follow-up`, `build`, `plan`, `train`, `crossvalidate` or `predict`.
+        `register-sessions`, `follow-up`, `build`, `plan`, `train`, `crossvalidate`,
+        `validate`, `calibrate` or `predict`.
     about
         Session that it is about; None for builds, models and predictions.
     model

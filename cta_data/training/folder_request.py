@@ -50,6 +50,8 @@ class FolderRequest:
     lesions: tuple[str, ...] = ()
     stripped: bool = False
     probabilities: bool = False
+    level: float | None = None
+    calibrated: bool = False
     overwrite: bool = False
 
 
@@ -85,6 +87,8 @@ def predict_images(
         mirroring=request.training.mirroring,
         tile_step=request.training.tile_step,
         probabilities=request.probabilities,
+        level=request.level,
+        calibrated=request.calibrated,
         trainer=request.training.trainer,
         note=note,
     )

@@ -82,6 +82,34 @@ class CrossValidationInputs:
 
 
 @dataclass(frozen=True)
+class ValidateInputs:
+    """What the probability maps of a fold's validation cases depend on."""
+
+    folder: str
+    fold: int
+    trainer: str
+    options: Mapping[str, Any]
+    shared: Files[str]
+    weights: File
+    image: Files[str]
+
+
+@dataclass(frozen=True)
+class CalibrateInputs:
+    """What the operating points of a model depend on.
+
+    ``asked`` says how they are chosen; ``checkpoints`` are the content keys of the weights, by
+    fold; ``probability`` and ``label`` are maps and masks, by case.
+    """
+
+    folder: str
+    asked: Mapping[str, Any]
+    checkpoints: Mapping[str, str]
+    probability: Files[str]
+    label: Files[str]
+
+
+@dataclass(frozen=True)
 class PredictInputs:
     """What a prediction depends on.
 

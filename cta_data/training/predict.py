@@ -29,6 +29,7 @@ from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.training.nnunet.prediction_files import write_lesion_table
 from cta_data.training.nnunet.process import run_job
+from cta_data.training.operating_points import operating_options, read_ensemble_card
 from cta_data.training.prediction_record import PredictionRecord, UsedFold, UsedImage
 from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
 from cta_data.versioning.keys import content_key
@@ -55,12 +56,18 @@ class PredictionOptions:
         Empty for all that are trained.
     unequal_folds
         Whether folds that were trained differently may be averaged.
+    level
+        False positives per case whose threshold is used; None for the mask of the network.
+    calibrated
+        Whether kept probabilities are scaled by the model's temperature.
     """
 
     training: TrainingSection
     folds: tuple[int, ...] = ()
     unequal_folds: bool = False
     probabilities: bool = False
+    level: float | None = None
+    calibrated: bool = False
 
     def of_network(self) -> dict[str, Any]:
         """Return what the network's process has to know."""
@@ -111,6 +118,7 @@ def _plan(
         )
     try:
         folds = folds_to_use(study, model, options.folds, unequal=options.unequal_folds)
+        operating = operating_of(study, model, folds, options)
     except DataRefused as error:
         return Blocked(unit, VERSION, error.reason)
     seen = Seen(folds, same_person)
@@ -127,9 +135,18 @@ def _plan(
         return Blocked(
             unit, VERSION, Reason("test_cases_seen_in_training", test_set=test_set.name, cases=told)
         )
-    chosen = postprocessing_file(study, model, options.training, [one.fold for one in folds])
+    numbers = [one.fold for one in folds]
+    chosen = ""
+    if options.level is None:
+        chosen = postprocessing_file(study, model, options.training, numbers)
     record = _record(task, options, folds, {n: (path, keys[n]) for n, path in used.items()})
-    record = record.model_copy(update={"refused": refused, "postprocessing": bool(chosen)})
+    record = record.model_copy(
+        update={
+            "refused": refused,
+            "postprocessing": bool(chosen),
+            "options": record.options | operating,
+        }
+    )
     given = PredictInputs(
         folder=model.folder,
         record=record.model_dump(mode="json"),
@@ -139,6 +156,23 @@ def _plan(
         postprocessing=File(chosen),
     )
     return make_unit(study, unit, VERSION, given)
+
+
+def operating_of(
+    study: Study, model: Model, folds: Sequence[TrainedFold], options: PredictionOptions
+) -> dict[str, Any]:
+    """Return the operating point and temperature that were asked for; see `operating_options`.
+
+    Raises
+    ------
+    DataRefused
+        The model has none for these folds.
+    """
+    keys = {str(fold.fold): fold.checkpoint_key for fold in folds}
+    path = study.root / layout.ensemble_card(model.folder, map(int, keys))
+    asked = (options.level, options.calibrated)
+    card = read_ensemble_card(path) if any(asked) else None
+    return operating_options(card, keys, model.name, asked[0], calibrated=asked[1])
 
 
 def _record(
@@ -196,7 +230,11 @@ def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) ->
     lesions = write_lesion_table(out, cases)
     masks = {case: content_key(out / f"{case}.nii.gz") for case in cases if case not in failed}
     refused = dict(sorted((record.refused | failed).items()))
-    written = record.model_copy(update={"masks": masks, "refused": refused})
+    maps = {
+        case: content_key(out / layout.PROBABILITIES / f"{case}.nii.gz")
+        for case in (masks if record.options["probabilities"] else ())
+    }
+    written = record.model_copy(update={"masks": masks, "probabilities": maps, "refused": refused})
     place.write_text(written.text(), encoding="utf-8")
     total = len(cases) + len(record.refused)
     notes = [f"{len(masks)} of {total} cases on {record.technique}, {lesions} lesions"]

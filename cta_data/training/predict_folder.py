@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -19,7 +20,7 @@ from cta_data.imaging.brain import extract_brain
 from cta_data.imaging.brain.masks import apply_mask
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 from cta_data.names import hidden_character, shown
-from cta_data.study.layout import CHECKPOINT
+from cta_data.study.layout import CHECKPOINT, PROBABILITIES
 from cta_data.training.machine import Machine
 from cta_data.training.nnunet.archive import import_model
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
@@ -28,10 +29,11 @@ from cta_data.training.nnunet.prediction_files import (
     INSTANCES,
     LESIONS,
     PREVIEWS,
-    PROBABILITIES,
     write_lesion_table,
 )
+from cta_data.training.operating_points import operating_options, read_ensemble_card
 from cta_data.training.predict import run_prediction
+from cta_data.versioning.keys import content_key
 
 ENDING = ".nii.gz"
 ENDINGS = (ENDING, ".nii")
@@ -177,6 +179,8 @@ def predict_folder(
     mirroring: bool = True,
     tile_step: float = 0.5,
     probabilities: bool = False,
+    level: float | None = None,
+    calibrated: bool = False,
     trainer: str = TRAINER,
     note: Callable[[str], None] = lambda text: None,
 ) -> FolderPrediction:
@@ -186,13 +190,18 @@ def predict_folder(
     ----------
     lesions
         Names of the model's labels that are lesion, where it predicts more than one.
+    level
+        False positives per case whose threshold in the model's card is used; None for the mask of
+        the network.
+    calibrated
+        Whether kept probabilities are scaled by the temperature in the model's card.
 
     Raises
     ------
     ConfigurationError
         There is no image, or it is not known what the model's labels mean.
     DataRefused
-        The model cannot be loaded.
+        The model cannot be loaded, or has no such operating point.
     """
     content = folder_content(source)
     for name in content.others:
@@ -201,6 +210,7 @@ def predict_folder(
     folds = folds_of(model)
     facts = read_model_facts(model)
     values = facts.lesion_values(lesions)
+    operating = _operating(model, folds, level, calibrated=calibrated)
     with _emptied(out / ".work") as work:
         ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
         failed |= content.unreadable
@@ -211,13 +221,14 @@ def predict_folder(
                 "folds": folds,
                 "trainer": trainer,
                 "lesion_values": values,
-                "postprocessing": _postprocessing(model),
+                "postprocessing": _postprocessing(model) if level is None else "",
                 "cases": cases,
                 "device": machine.device,
                 "mirroring": mirroring,
                 "tile_step": tile_step,
                 "probabilities": probabilities,
                 "threads": machine.threads,
+                **operating,
             }
             failed |= run_prediction(job, work, "job", machine)["failed"]
     predicted = [case for case in ready if case not in failed]
@@ -234,6 +245,18 @@ def _emptied(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _operating(
+    model: Path, folds: Sequence[str], level: float | None, *, calibrated: bool
+) -> dict[str, Any]:
+    if level is None and not calibrated:
+        return {}
+    keys = {fold: content_key(model / f"fold_{fold}" / CHECKPOINT) or "" for fold in folds}
+    cards = sorted(model.glob("crossval_results_folds_*/card.json"))
+    found = [card for card in map(read_ensemble_card, cards) if card and card.checkpoints == keys]
+    card = found[0] if found else read_ensemble_card(cards[0]) if cards else None
+    return operating_options(card, keys, model.name, level, calibrated=calibrated)
 
 
 def _postprocessing(model: Path) -> str:

@@ -306,6 +306,15 @@ class StudyPredictions:
                 "and keeps that build's partition: cases of its training part are refused"
             )
             self._notes[told] = None
+        point = one.record.options.get("operating_point")
+        if point:
+            level, threshold = point["false_positives_per_case"], point["threshold"]
+            told = (
+                f"model {model.name} on {one.record.test_set}: masks at the operating point of "
+                f"{level:g} false positives per case ({point['score']} of candidates from "
+                f"{threshold:.4g})"
+            )
+            self._notes[told] = None
         if one.record.unequal_folds:
             epochs = ", ".join(f"fold {f.fold}: {f.epochs}" for f in folds)
             told = (
@@ -359,6 +368,11 @@ def _command(record: PredictionRecord) -> str:
         words.append(f"--configuration {record.configuration}")
     if record.planner != TrainingSection().planner:
         words.append(f"--planner {record.planner}")
+    point = record.options.get("operating_point")
+    if point:
+        words.append(f"--at {point['false_positives_per_case']:g}")
+    if record.options.get("temperature"):
+        words.append("--calibrated")
     if record.chosen_folds:
         words.append(f"--fold {','.join(record.folds)}")
     return " ".join([*words, *(["--unequal-folds"] if record.unequal_folds else [])])

@@ -45,9 +45,9 @@ class PredictionRecord(StrictModel):
         Whether these folds were asked for by number, so that others do not belong to them.
     unequal_folds
         Whether folds that were trained differently were averaged on request.
-    images, masks, refused
-        By case: what was read, the content key of what was written, and why a case was not
-        predicted though it is in the test set.
+    images, masks, probabilities, refused
+        By case: what was read, the content keys of the mask and of the probability map, where that
+        is kept, and why a case was not predicted though it is in the test set.
     """
 
     model: str
@@ -63,6 +63,7 @@ class PredictionRecord(StrictModel):
     unequal_folds: bool = False
     images: dict[str, UsedImage]
     masks: dict[str, str] = {}
+    probabilities: dict[str, str] = {}
     refused: dict[str, str] = {}
     postprocessing: bool = False
     options: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from cta_data.study.layout import MODELS, PREDICTIONS
 from cta_data.study.lock import study_lock
 from cta_data.study.study import Study
 from cta_data.study.tables import UnitRow
+from cta_data.training.calibrate import CalibrationRequest, calibration_steps
 from cta_data.training.checks import Check, check_training
 from cta_data.training.evaluation_sets import EvaluationSets, place_references
 from cta_data.training.machine import Machine
@@ -29,10 +30,15 @@ from cta_data.training.models import (
 from cta_data.training.nnunet.environment import require_device, require_training_packages
 from cta_data.training.nnunet.loggers import require_logger
 from cta_data.training.nnunet.own_trainer import find_trainer
-from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
+from cta_data.training.predict import (
+    PredictionOptions,
+    PredictionTask,
+    operating_of,
+    prediction_step,
+)
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.train import training_steps
-from cta_data.training.trained_models import fold_rows, require_folds
+from cta_data.training.trained_models import fold_rows, folds_to_use, require_folds
 from cta_data.versioning.provenance import command_words
 
 
@@ -54,6 +60,8 @@ class TrainingRequest:
     commit: bool = True
     unequal_folds: bool = False
     probabilities: bool = False
+    level: float | None = None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,8 +187,58 @@ def predict_sets(
 def prediction_options(request: TrainingRequest) -> PredictionOptions:
     """Return how models predict, from what the command line says."""
     return PredictionOptions(
-        request.training, request.folds, request.unequal_folds, request.probabilities
+        request.training,
+        request.folds,
+        request.unequal_folds,
+        request.probabilities,
+        request.level,
+        request.calibrated,
     )
+
+
+def calibrate_models(
+    study: Study,
+    request: TrainingRequest,
+    asked: CalibrationRequest,
+    observer: Observer | None = None,
+    finish: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Predict the validation cases of all folds, and choose operating points.
+
+    Parameters
+    ----------
+    finish
+        As `run_and_commit` takes it.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting or device is not there, or a package is missing.
+    CtaError
+        Another command works on the study, or the commit failed.
+    """
+    require_training_packages()
+    require_device(request.machine.device)
+    steps = steps_of_calibration(study, request, asked)
+    options = RunOptions(
+        executor=request.executor, recompute=request.recompute, command=request.command
+    )
+    return run_and_commit(study, steps, options, observer, finish=finish, commit=request.commit)
+
+
+def steps_of_calibration(
+    study: Study, request: TrainingRequest, asked: CalibrationRequest
+) -> list[Step]:
+    """Return the steps that choose operating points of all models that were asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting is not there.
+    """
+    study.require(MODELS)
+    models = [model_of(study, setting, request.training) for setting in request.settings]
+    return calibration_steps(models, request.training, asked, request.machine)
 
 
 def prediction_tasks(
@@ -197,6 +255,9 @@ def prediction_tasks(
     ------
     ConfigurationError
         A setting, a fold or a test set is not there.
+    DataRefused
+        An operating point or temperature was asked for that a model does not have: predictions that
+        are there must not go for it.
     """
     sets = EvaluationSets(study)
     tasks = []
@@ -204,6 +265,9 @@ def prediction_tasks(
         model = model_of(study, name, request.training)
         if request.folds:
             require_folds(study, request.folds, fold_rows(study, model))
+        if request.level is not None or request.calibrated:
+            folds = folds_to_use(study, model, request.folds, unequal=request.unequal_folds)
+            operating_of(study, model, folds, prediction_options(request))
         setting = study.configuration.build.settings[name]
         chosen = sets.chosen(names or ["all"], setting)
         tasks += [PredictionTask(model, setting, sets.read_by(setting, one)) for one in chosen]

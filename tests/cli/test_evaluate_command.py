@@ -220,6 +220,29 @@ def test_a_mask_in_no_test_set_s_folder_is_told(folder: Path) -> None:
     assert (code, told["missing"]) == (3, lines)
 
 
+def test_kept_probability_maps_give_a_curve(folder: Path) -> None:
+    """Of the sets that keep any; a case without one is named, and curves go when the maps do."""
+    maps = folder / "predictions" / "A" / "SUSM" / "probabilities"
+    for case in range(2):
+        probability = np.zeros((6, 8, 40), np.float32)
+        probability[3, 1, 2:6], probability[3, 6, 10:14] = 0.9, 0.4
+        maps.mkdir(exist_ok=True)
+        write_voxels(probability, np.eye(4), maps / f"c{case}.nii.gz")
+    code, _, _ = evaluated(folder)
+    out = folder / "out" / "article"
+    assert code == 0
+    levels = pd.read_csv(out / "froc_levels.csv")
+    assert set(zip(levels["model"], levels["test_set"], strict=True)) == {("A", "SUSM")}
+    assert levels[["cases", "lesions"]].drop_duplicates().to_numpy().tolist() == [[2, 6]]
+    assert levels["fp"].tolist() == [0, 2, 2, 2, 2]
+    page = check_page((out / "report.html").read_text("utf-8"))
+    assert "model A on SUSM: c2: " in page.text
+    assert {"#froc", "#calibration"} <= {one["href"] for one in page.all("a")}
+    shutil.rmtree(maps)
+    assert evaluated(folder)[0] == 0
+    assert not list(out.glob("*froc*")) and not (out / "calibration.csv").exists()
+
+
 def test_tables_of_an_earlier_evaluation_do_not_stay(folder: Path) -> None:
     """A table that can no longer be made goes and is told; a file of the user's own stays."""
     evaluated(folder)

@@ -7,13 +7,14 @@ from functools import cache
 import pytest
 from matplotlib.figure import Figure
 
-from cta_data.reports import evaluate
+from cta_data.reports import evaluate, froc
 from cta_data.reports.figures import figure_bytes
 
 
 def leave_figures_blank(patch: pytest.MonkeyPatch) -> None:
     """Have `evaluate` write all its figures, each as an empty one of an inch."""
-    patch.setattr(evaluate, "figure_bytes", lambda figure: _blank())
+    for module in (evaluate, froc):
+        patch.setattr(module, "figure_bytes", lambda figure: _blank())
 
 
 @cache

@@ -17,6 +17,13 @@ from helpers.command_line import Outcome, run_cta
 from helpers.foreign_model import LABELS, write_foreign_model
 from helpers.one_loaded_process import one_loaded_process
 
+from cta_data.scoring import ARTICLE, find_instances
+from cta_data.scoring.probabilities.calibration import with_temperature
+from cta_data.scoring.probabilities.candidates import candidate_scores
+from cta_data.training.nnunet.operating import mask_at
+from cta_data.training.operating_points import EnsembleCard, FittedTemperature, OperatingPoint
+from cta_data.versioning.keys import content_key
+
 pytestmark = [pytest.mark.slow, pytest.mark.train]
 pytest.importorskip("nnunetv2", reason="needs the extra `train`")
 
@@ -94,6 +101,46 @@ def test_masks_are_nnunets_own_where_the_chosen_labels_are(model: Path, tmp_path
     # Two labels together may be likelier than any other without one of them being the likeliest.
     assert probability[mine > 0].min() > 1 / len(LABELS)
     assert probability[mine > 0].mean() > probability[mine == 0].mean()
+
+
+def test_a_point_of_the_card_and_its_temperature_are_used(model: Path, tmp_path: Path) -> None:
+    """The mask is that of the map as the network has it; the kept map is scaled; by known rules."""
+    own = shutil.copytree(model, tmp_path / "model")
+    write_case(tmp_path / "images", "p1")
+    words = ("--lesion", "necrosis", "--lesion", "enhancing tumour", "--probabilities")
+    used = (own, tmp_path / "images", tmp_path / "plain", *words)
+    assert "calibrate" in predict(*used, "--at", "2").text
+    assert predict(*used).code == 0
+    plain = voxels(tmp_path / "plain" / "probabilities" / "p1.nii.gz")
+    least = float(np.quantile(plain, 0.97))
+    every = {"candidates_from": least, "convention": "article", "score": "mean", "threshold": 0.0}
+    known = find_instances(mask_at(plain, every), ARTICLE)
+    scores = candidate_scores(known, plain[plain >= least].astype(np.float64))["mean"]
+    threshold = float(np.median(scores))
+    point = {"false_positives_per_case": 2.0, "threshold": threshold, "is_reached": True}
+    nothing = dict.fromkeys(("sensitivity", "low", "high")) | {"found": 0, "false_positives": 0}
+    card = EnsembleCard(
+        model="theirs",
+        checkpoints={"0": str(content_key(own / "fold_0" / "checkpoint_final.pth"))},
+        convention="article",
+        candidates_from=least,
+        score="mean",
+        average_precision={},
+        **dict.fromkeys(("cases", "patients", "lesions", "candidates"), 1),
+        points=[OperatingPoint.model_validate(point | nothing)],
+        temperature=FittedTemperature(temperature=2.0, error_before=0.2, error_after=0.1),
+    )
+    place = own / "crossval_results_folds_0" / "card.json"
+    place.parent.mkdir()
+    place.write_text(card.text(), "utf-8")
+    out = tmp_path / "out"
+    outcome = predict(own, tmp_path / "images", out, *words, "--at", "2", "--calibrated")
+    assert outcome.code == 0, outcome.text
+    mask = voxels(out / "p1.nii.gz")
+    assert np.array_equal(mask > 0, mask_at(plain, every | {"threshold": threshold}))
+    assert 0 < mask.sum() < (plain >= least).sum()
+    scaled = voxels(out / "probabilities" / "p1.nii.gz")
+    assert scaled == pytest.approx(with_temperature(plain, 2.0), abs=1e-6)
 
 
 def test_labels_that_nobody_named_are_not_guessed(model: Path, tmp_path: Path) -> None:

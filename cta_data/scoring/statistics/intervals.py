@@ -145,7 +145,7 @@ def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
     ValueError
         k below 0 or above n, or a confidence that is not between 0 and 1.
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     if not 0 <= k <= n:
         raise ValueError(f"{k} successes of {n} trials")
     if n == 0:
@@ -154,7 +154,8 @@ def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(k / n, float(ends.low), float(ends.high), "wilson", confidence, n)
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence that is not between 0 and 1, with a ValueError."""
     if not 0 < confidence < 1:
         raise ValueError(f"a confidence is between 0 and 1, not {confidence}")
 
@@ -187,7 +188,7 @@ def bootstrapped(
     seed: int,
 ) -> Interval:
     """Return the interval of a statistic of n observations, which ``drawn`` computes."""
-    _check_confidence(confidence)
+    check_confidence(confidence)
     if n < FEWEST:
         return Interval(estimate, math.nan, math.nan, "none", confidence, n)
     if is_constant:
@@ -200,13 +201,22 @@ def bootstrapped(
         drawn(rng.integers(0, n, (min(rows, resamples - start), n)))
         for start in range(0, resamples, rows)
     ]
-    low, high, method = _bca(estimate, np.concatenate(parts), left_out, confidence)
+    low, high, method = bca(estimate, np.concatenate(parts), left_out, confidence)
     return Interval(estimate, low, high, method, confidence, n)
 
 
-def _bca(
+def bca(
     estimate: float, resampled: np.ndarray, left_out: np.ndarray, confidence: float
 ) -> tuple[float, float, IntervalMethod]:
+    """Return both ends of the BCa interval of a statistic, and how they were computed.
+
+    Parameters
+    ----------
+    resampled
+        The statistic of each resample.
+    left_out
+        The statistic without each observation.
+    """
     normal = NormalDist()
     levels = ((1 - confidence) / 2, (1 + confidence) / 2)
     limit = resolution_of(resampled)  # means of the same draws differ by rounding

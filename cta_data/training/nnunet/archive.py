@@ -69,7 +69,7 @@ def export_model(model: Path, folder: str, folds: Sequence[str], archive: Path) 
         read_checkpoint(model / f"fold_{fold}" / CHECKPOINT)
         names += [f"fold_{fold}/{name}" for name in _OF_FOLD]
     chosen = f"crossval_results_folds_{'_'.join(folds)}"
-    names += [f"{chosen}/{name}" for name in ("summary.json", "postprocessing.json")]
+    names += [f"{chosen}/{name}" for name in ("summary.json", "postprocessing.json", "card.json")]
     there = [name for name in names if (model / name).is_file()]
     with (
         written_whole(archive) as unfinished,

@@ -23,7 +23,8 @@ def predict_job(job: dict[str, Any]) -> dict[str, Any]:
 
     Parameters of the job: `model` (folder), `folds`, `trainer` (of a model that one of the study's
     own has trained), `device`, `mirroring`, `tile_step`,
-    `postprocessing` (file, or empty), `probabilities` (whether to keep them), `lesion_values`
+    `postprocessing` (file, or empty), `probabilities` (whether to keep them), `operating_point`
+    (see `mask_at`; none without it), `temperature` (of kept probabilities), `lesion_values`
     (labels of the model that are lesion), `cases`: a list of `case`, `images` (a file a channel)
     and `output` (folder).
 
@@ -55,6 +56,8 @@ def predict_job(job: dict[str, Any]) -> dict[str, Any]:
         probabilities=job["probabilities"],
         largest=keep_largest,
         lesion_values=job["lesion_values"],
+        point=job.get("operating_point"),
+        temperature=job.get("temperature"),
     )
     waited = predict_cases(predictor, job["cases"], failed, write)
     return {"failed": failed, "waited_seconds": round(waited, 3)}
@@ -148,6 +151,8 @@ def _write(
     probabilities: bool,
     largest: bool,
     lesion_values: list[int],
+    point: dict[str, Any] | None,
+    temperature: float | None,
 ) -> None:
     import numpy as np
     from nnunetv2.inference.export_prediction import (
@@ -157,6 +162,8 @@ def _write(
         remove_all_but_largest_component_from_segmentation as keep_largest,
     )
 
+    from cta_data.scoring.probabilities.calibration import with_temperature
+    from cta_data.training.nnunet.operating import mask_at
     from cta_data.training.nnunet.orientation import as_in_the_file
     from cta_data.training.nnunet.prediction_files import write_prediction
 
@@ -171,13 +178,19 @@ def _write(
         num_threads_torch=1,
     )
     mask = keep_largest(made[0], labels.foreground_labels) if largest else made[0]
-    probability = None
-    if probabilities:
-        probability = as_in_the_file(made[1][lesion_values].sum(0, dtype=np.float32), properties)
+    lesion = as_in_the_file(np.isin(mask, lesion_values), properties)
+    total = made[1][lesion_values].sum(0, dtype=np.float32)
+    # Probabilities of several labels may add up to a little more than 1.
+    probability = as_in_the_file(np.minimum(total, 1), properties)
+    if point:
+        # The thresholds were chosen on maps, which nnU-Net's postprocessing does not change.
+        lesion = mask_at(probability, point)
+    if temperature:
+        probability = with_temperature(probability, temperature)
     write_prediction(
         case["case"],
         Path(case["images"][0]),
-        as_in_the_file(np.isin(mask, lesion_values), properties),
+        lesion,
         Path(case["output"]),
-        probability,
+        probability if probabilities else None,
     )

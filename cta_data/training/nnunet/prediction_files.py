@@ -17,8 +17,9 @@ from scipy import ndimage
 from cta_data.files import json_line
 from cta_data.formats.nifti.image import read_image, write_image
 from cta_data.imaging.lesions.measurement import measure_lesions
+from cta_data.study.layout import PROBABILITIES
 
-INSTANCES, PREVIEWS, PROBABILITIES = "instances", "previews", "probabilities"
+INSTANCES, PREVIEWS = "instances", "previews"
 LESIONS = "lesions.tsv"
 COLUMNS = (
     "case",

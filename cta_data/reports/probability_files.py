@@ -1,0 +1,131 @@
+"""Probability maps that predictions kept beside their masks, paired with the references."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.scoring.collection import pair_files
+from cta_data.scoring.models import PredictedSet, Predictions
+from cta_data.study.layout import PROBABILITIES
+from cta_data.study.session_id import SessionId
+from cta_data.training.prediction_record import read_record
+from cta_data.versioning.keys import content_key
+
+_SUBJECT = re.compile(r"sub-[0-9A-Za-z]+")
+CHANGED = "the probability map is not the one that was predicted: predict again with --recompute"
+NO_MAP = "there is no map of that name"
+NO_REFERENCE = "there is no reference of that name"
+NOT_KEPT = "no probability map is kept: predict with --probabilities"
+
+
+@dataclass(frozen=True)
+class KeptMaps:
+    """Probability maps of one model on one test set.
+
+    Attributes
+    ----------
+    files
+        By case, the reference and the map.
+    missing
+        Case and reason of each without a usable map.
+    patients
+        Whose each case is.
+    """
+
+    model: str
+    test_set: str
+    files: Mapping[str, tuple[Path, Path]]
+    missing: tuple[tuple[str, str], ...] = ()
+    patients: Mapping[str, str] = field(default_factory=dict)
+
+
+def map_beside(mask: Path) -> Path:
+    """Return where the probability map of a predicted mask is, where it was kept."""
+    return mask.parent / PROBABILITIES / mask.name
+
+
+def kept_maps(predictions: Predictions) -> list[KeptMaps]:
+    """Return the maps of every set that keeps any; cases without one are named."""
+    made = (_kept(one) for one in predictions.sets)
+    return [one for one in made if one.files]
+
+
+def _kept(one: PredictedSet) -> KeptMaps:
+    files: dict[str, tuple[Path, Path]] = {}
+    missing = [*one.pairing.refused]
+    missing += [(case, "there is no prediction") for case in one.pairing.without_prediction]
+    keys = _keys(one)
+    for case, (reference, mask) in one.pairing.files.items():
+        path = map_beside(mask)
+        if not os.path.lexists(path):
+            missing.append((case, NOT_KEPT))
+        elif keys is not None and content_key(path) != keys.get(case):
+            missing.append((case, CHANGED))
+        else:
+            files[case] = (reference, path)
+    return KeptMaps(one.model, one.test_set, files, tuple(missing), patients_of(files))
+
+
+def _keys(one: PredictedSet) -> Mapping[str, str] | None:
+    """Return the content keys of a study's own maps; None of masks of elsewhere."""
+    folders = {mask.parent for _, mask in one.pairing.files.values()}
+    for folder in folders:
+        try:
+            record = read_record(folder)
+        except DataRefused:
+            return {}  # whose maps these are is not known: none is used
+        if record is not None:
+            return record.probabilities
+    return None
+
+
+def patients_of(cases: Iterable[str]) -> dict[str, str]:
+    """Return whose each case is, by its name: sessions of a subject are of one patient."""
+    return {case: _patient(case) for case in cases}
+
+
+def _patient(case: str) -> str:
+    try:
+        cohort, subject = SessionId.from_case(case).patient
+    except DataRefused:
+        found = _SUBJECT.match(case)
+        return found[0] if found else case
+    return f"{cohort} sub-{subject}"
+
+
+def maps_in_folders(
+    reference: Path, probabilities: Sequence[Path], models: Sequence[str] = ()
+) -> list[KeptMaps]:
+    """Return the maps of folders (or files) that no study knows, one model each.
+
+    Parameters
+    ----------
+    models
+        Their names; without them, of the folders.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder is not there, names are not as many as folders, or two are equal.
+    """
+    names = list(models) or [_model_of(path) for path in probabilities]
+    if len(names) != len(probabilities) or len(set(names)) != len(names):
+        raise ConfigurationError("probability_models_unclear", models=tuple(names))
+    made = []
+    for name, path in zip(names, probabilities, strict=True):
+        pairing = pair_files(reference, path)
+        missing = [(case, NO_MAP) for case in pairing.without_prediction]
+        missing += [(case, NO_REFERENCE) for case in pairing.without_reference]
+        made.append(KeptMaps(name, "", pairing.files, tuple(missing), patients_of(pairing.files)))
+    return made
+
+
+def _model_of(path: Path) -> str:
+    """Return the name of a folder of maps, or of the folder that holds `probabilities`."""
+    whole = path.absolute()
+    return whole.parent.name if whole.name == PROBABILITIES else whole.name

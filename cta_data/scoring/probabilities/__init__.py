@@ -1,0 +1,1 @@
+"""What probabilities of lesion are worth: candidates, FROC, operating points, calibration."""
