@@ -1,4 +1,4 @@
-"""Extract the brain: one mask on the hub technique, carried to every technique of the grids."""
+"""Extract the brain: one mask on the reference image, carried to every technique of the grids."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StripInputs:
 
     settings: Mapping[str, Any]
     stripped: Mapping[str, bool | None]
-    hub: str
+    reference: str
     techniques: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Any]]
     phases: tuple[Mapping[str, Any], ...]
@@ -61,7 +61,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     upstream = Upstream(study)
     settings = study.configuration.brain_extraction
     chosen = settings.model_dump()
-    hub = study.configuration.registration.hub
+    reference = study.configuration.registration.reference
     needs = ("convert", "register") + (("transfer",) if settings.protect_lesions else ())
     for session in upstream.sessions(selection):
         unit = UnitId("strip", session)
@@ -71,7 +71,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             continue
         images = upstream.images(session)
         grids = [g for g in study.configuration.transfer.grids if g in images]
-        wanted = [hub, *(grid for grid in grids if grid != hub)]
+        wanted = [reference, *(grid for grid in grids if grid != reference)]
         more = _other_phases(study, upstream.phases(session), images, wanted)
         needed = [row for row in upstream.transforms(session) if row.moving in wanted]
         protected = upstream.variants(session) if settings.protect_lesions else []
@@ -79,7 +79,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         given = StripInputs(
             settings=chosen,
             stripped={name: images[name].skull_stripped for name in wanted},
-            hub=hub,
+            reference=reference,
             techniques=tuple(wanted),
             rows={name: _inherited(images[name]) for name in wanted},
             phases=tuple(_inherited(row) for row in more),

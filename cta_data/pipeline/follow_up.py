@@ -163,7 +163,7 @@ def _inputs(
     problems: Iterable[Reason],
     between: str,
 ) -> FollowUpInputs:
-    reference = study.configuration.registration.hub
+    reference = study.configuration.registration.reference
     settings = study.configuration.follow_up
     variants = {quality: one.variants for quality, one in compared.items()}
     grids = {quality: own[1].grid for quality, own in variants.items()}

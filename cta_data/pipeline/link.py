@@ -35,7 +35,7 @@ class LinkInputs:
 def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
     """List one unit a session whose annotations share a grid; none where it has but one."""
     upstream = Upstream(study)
-    hub = study.configuration.registration.hub
+    reference = study.configuration.registration.reference
     linked = {row.session for row in study.tables.rows(LesionLinkRow)}
     for session in upstream.sessions(selection):
         unit = UnitId("link", session)
@@ -48,7 +48,7 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
             yield Blocked(unit, VERSION, blocked)
             continue
         variants = [row for row in upstream.variants(session) if row.annotation in current]
-        grid, labels = _on_one_grid(variants, hub)
+        grid, labels = _on_one_grid(variants, reference)
         if len(labels) < 2:
             yield Blocked(unit, VERSION, Reason("annotations_not_comparable"), expected=True)
             continue
@@ -62,13 +62,13 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         yield make_unit(study, unit, VERSION, given)
 
 
-def _on_one_grid(variants: Sequence[VariantRow], hub: str) -> tuple[str, dict[str, str]]:
-    """Return a grid that most annotations are on, the hub's if it is one, and their labels."""
+def _on_one_grid(variants: Sequence[VariantRow], reference: str) -> tuple[str, dict[str, str]]:
+    """Return a grid that most annotations are on, the reference if it is one, and their labels."""
     by_grid: dict[str, dict[str, str]] = {}
     for row in variants:
         by_grid.setdefault(row.grid, {})[row.annotation] = row.labels_path
-    order = sorted(by_grid, key=lambda grid: (-len(by_grid[grid]), grid != hub, grid))
-    return (order[0], by_grid[order[0]]) if order else (hub, {})
+    order = sorted(by_grid, key=lambda grid: (-len(by_grid[grid]), grid != reference, grid))
+    return (order[0], by_grid[order[0]]) if order else (reference, {})
 
 
 LINK = Step("link", plan, RunOf("cta_data.pipeline.link_session"), session_scope(LesionLinkRow))

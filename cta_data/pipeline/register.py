@@ -1,4 +1,4 @@
-"""Register: every technique of a session is brought to the hub technique."""
+"""Register: every technique of a session is brought to the reference technique."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ VERSION = 5
 class RegisterInputs:
     """What the registration of a session depends on.
 
-    `dicom` are transforms from the hub that DICOM objects state, `dicom_inverse` those towards it.
+    `dicom` are transforms from the reference image that DICOM objects state, `dicom_inverse` those
+    towards it.
     """
 
-    hub: str
+    reference: str
     techniques: tuple[str, ...]
     settings: Mapping[str, Any]
     frames: Mapping[str, int | None]
@@ -53,9 +54,9 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         unit = UnitId("register", session)
         blocked = upstream.blocked_by(session, "convert")
         images, spaces = upstream.images(session), upstream.spaces(session)
-        if not blocked and settings.hub not in images:
+        if not blocked and settings.reference not in images:
             found = ", ".join(sorted(images)) or "none"
-            blocked = Reason("hub_image_missing", hub=settings.hub, found=found)
+            blocked = Reason("reference_image_missing", reference=settings.reference, found=found)
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
@@ -63,18 +64,18 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         moving = _needed(study, images, spaces, drawn_in)
         geometry = study.card(session.cohort).geometry
         stated = geometry.coregistered
-        frames = {name: spaces[name].frame for name in (settings.hub, *moving)}
+        frames = {name: spaces[name].frame for name in (settings.reference, *moving)}
         asked = settings.use_dicom_registration and not stated
         made = upstream.outputs("convert", session) if asked else []
-        objects = _registration_objects(session, settings.hub, frames, made)
+        objects = _registration_objects(session, settings.reference, frames, made)
         given = RegisterInputs(
-            hub=settings.hub,
+            reference=settings.reference,
             techniques=tuple(moving),
             settings=chosen,
             frames=frames,
             coregistered=stated,
             checked=geometry.shows_head,
-            image=Files({name: spaces[name].path for name in (settings.hub, *moving)}),
+            image=Files({name: spaces[name].path for name in (settings.reference, *moving)}),
             dicom=Files(objects[0]),
             dicom_inverse=Files(objects[1]),
         )
@@ -82,12 +83,12 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
 
 
 def _registration_objects(
-    session: SessionId, hub: str, frames: Mapping[str, int | None], made: Sequence[str]
+    session: SessionId, reference: str, frames: Mapping[str, int | None], made: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what DICOM objects say: transforms from the hub, or else those towards it."""
+    """Return what DICOM objects say: transforms from the reference, or else those towards it."""
     forward: dict[str, str] = {}
     backward: dict[str, str] = {}
-    own = frames[hub]
+    own = frames[reference]
     for name, frame in frames.items():
         if own is None or frame is None or frame == own:
             continue
@@ -106,7 +107,7 @@ def _needed(
     all_spaces: Mapping[str, ImageRow],
     drawn_in: set[str],
 ) -> list[str]:
-    """Return the spaces that have to meet the hub.
+    """Return the spaces that have to meet the reference image.
 
     Those are the grids that annotations are carried to, what annotations were drawn on or lie on
     (an earlier phase of a technique is an image of its own), and every planning CT. A FLAIR image
@@ -115,7 +116,7 @@ def _needed(
     settings = study.configuration
     wanted = {*settings.transfer.grids, *drawn_in}
     wanted |= {name for name, row in images.items() if row.modality == "CT"}
-    return sorted((wanted & set(all_spaces)) - {settings.registration.hub})
+    return sorted((wanted & set(all_spaces)) - {settings.registration.reference})
 
 
 REGISTER = Step(

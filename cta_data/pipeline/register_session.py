@@ -1,4 +1,4 @@
-"""How one session is registered: every technique to the hub technique, judged."""
+"""How one session is registered: every technique to the reference technique, judged."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def run(unit: Unit[RegisterInputs], workspace: Workspace) -> Outcome:
     What the cohort's card states (one space for all) comes first, then a DICOM registration
     object, then equal frames of reference, then registration.
     """
-    hub = unit.given.hub
+    reference = unit.given.reference
     outcome = Outcome()
     rejected = []
     techniques = list(unit.given.techniques)
     if unit.given.coregistered:
-        shared = [t for t in techniques if _on_one_grid(unit, hub, t, workspace)]
+        shared = [t for t in techniques if _on_one_grid(unit, reference, t, workspace)]
         for technique in shared:
             stated = {"stated_by": "geometry.coregistered in the card"}
             found = Found("identity", "identity", sitk.TranslationTransform(3), parameters=stated)
@@ -59,15 +59,15 @@ def run(unit: Unit[RegisterInputs], workspace: Workspace) -> Outcome:
         techniques = [t for t in techniques if t not in shared]
     if not techniques:
         return outcome
-    fixed = read_image(workspace.read(unit.given.image[hub]))
+    fixed = read_image(workspace.read(unit.given.image[reference]))
     for technique in techniques:
         moving = read_image(workspace.read(unit.given.image[technique]))
         found = _bring_together(unit, technique, fixed, moving, workspace)
-        outcome.notes += [f"{technique} to {hub}: {note}" for note in found.notes]
+        outcome.notes += [f"{technique} to {reference}: {note}" for note in found.notes]
         row = _keep(unit, technique, found, workspace)
         outcome.rows.append(row)
         if not row.accepted:
-            names = {"moving": technique, "fixed": hub}
+            names = {"moving": technique, "fixed": reference}
             rejected.append(Reason("registration_rejected", findings=found.reasons, **names))
     outcome.refused = on_hold(rejected)
     return outcome
@@ -88,9 +88,9 @@ class Found:
 
 
 def _on_one_grid(
-    unit: Unit[RegisterInputs], hub: str, technique: str, workspace: Workspace
+    unit: Unit[RegisterInputs], reference: str, technique: str, workspace: Workspace
 ) -> bool:
-    paths = (workspace.read(unit.given.image[name]) for name in (hub, technique))
+    paths = (workspace.read(unit.given.image[name]) for name in (reference, technique))
     first, second = (read_grid(path) for path in paths)
     return same_grid(first, second)
 
@@ -99,8 +99,10 @@ def _keep(
     unit: Unit[RegisterInputs], technique: str, found: Found, workspace: Workspace
 ) -> TransformRow:
     """Write a transform; return its row."""
-    session, hub = unit.session, unit.given.hub
-    row = transform_row(session, hub, technique, layout.transform(session, hub, technique), found)
+    session, reference = unit.session, unit.given.reference
+    row = transform_row(
+        session, reference, technique, layout.transform(session, reference, technique), found
+    )
     sitk.WriteTransform(found.transform, str(workspace.write(row.path)))
     return row
 
@@ -134,16 +136,16 @@ def _bring_together(
 ) -> Found:
     """Return the transform of one pair from the best source there is, with what is against it."""
     settings = unit.given.settings
-    frames, hub = unit.given.frames, unit.given.hub
+    frames, reference = unit.given.frames, unit.given.reference
     limits = limits_from(settings["limits"])
     stated = _from_registration_object(unit, technique, workspace)
     if stated is not None:
         found = Found("dicom_reg", _kind(stated), stated)
-    elif _stated_or_same(unit, frames[hub] == frames[technique]):
+    elif _stated_or_same(unit, frames[reference] == frames[technique]):
         found = Found("identity", "identity", sitk.TranslationTransform(3))
     else:
         chosen = RegistrationSettings(kind=settings["kind"], seed=settings["seed"], limits=limits)
-        return computed(fixed, moving, chosen, f"{unit.id}: {technique} to {hub}")
+        return computed(fixed, moving, chosen, f"{unit.id}: {technique} to {reference}")
     return checked(found, fixed, moving, limits, is_checkable=unit.given.checked)
 
 
@@ -189,7 +191,7 @@ def checked(
 def _from_registration_object(
     unit: Unit[RegisterInputs], technique: str, workspace: Workspace
 ) -> sitk.Transform | None:
-    """Return the transform from the hub's points to the technique's that an object gives."""
+    """Return the transform from the reference's points to the technique's that an object gives."""
     forward = unit.given.dicom.get(technique)
     backward = unit.given.dicom_inverse.get(technique)
     if forward:

@@ -112,21 +112,21 @@ def plan(study: Study, selection: Selection) -> Iterator[Unit | Blocked]:
         unit = UnitId(STEP, pair.later)
         images = upstream.images(pair.earlier), upstream.images(pair.later)
         blocked = stopped_earlier(upstream, pair, ("convert",), ("convert",))
-        if not blocked and not all(settings.hub in own for own in images):
+        if not blocked and not all(settings.reference in own for own in images):
             found = ", ".join(sorted({*images[0]} & {*images[1]})) or "none in both sessions"
-            blocked = Reason("hub_image_missing", hub=settings.hub, found=found)
+            blocked = Reason("reference_image_missing", reference=settings.reference, found=found)
         if blocked:
             yield Blocked(unit, VERSION, blocked)
             continue
         geometry = study.card(pair.later.cohort).geometry
         given = RegisterSessionsInputs(
             earlier=pair.earlier.session,
-            technique=settings.hub,
+            technique=settings.reference,
             settings=settings.model_dump(include={"seed", "limits"}),
             coregistered=geometry.sessions_coregistered,
             checked=geometry.shows_head,
-            later_image=File(images[1][settings.hub].path),
-            earlier_image=File(images[0][settings.hub].path),
+            later_image=File(images[1][settings.reference].path),
+            earlier_image=File(images[0][settings.reference].path),
         )
         yield make_unit(study, unit, VERSION, given)
 

@@ -36,7 +36,7 @@ CROP_MM, CROP_PIXEL_MM, AROUND_MM = 32.0, 0.25, 10.0
 class SessionRows:
     """The rows of the tables that say which images and registrations a session has."""
 
-    hub: str
+    reference: str
     images: Mapping[str, ImageRow]
     brains: Mapping[str, ImageRow]
     transforms: tuple[TransformRow, ...]

@@ -1,4 +1,4 @@
-"""How the brains of one session are extracted: the hub technique first, the others by its mask."""
+"""How the brains of one session are extracted: the reference first, the others by its mask."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from cta_data.study.tables import ImageRow
 
 def run(unit: Unit[StripInputs], workspace: Workspace) -> Outcome:
     """Make the mask and the brain image of every technique."""
-    hub = unit.given.hub
+    reference = unit.given.reference
     images = {t: read_image(workspace.read(unit.given.image[t])) for t in unit.given.techniques}
     if all(unit.given.stripped.values()):
         return _take_as_delivered(unit, images, workspace)
-    extraction = _extract(unit, images[hub], workspace)
+    extraction = _extract(unit, images[reference], workspace)
     chain = read_chain(unit.given.transform, workspace)
     labels = unit.given.labels
     notes = [f"{extraction.backend} {extraction.version}", *extraction.notes]
     outcome = Outcome(notes=notes)
     for technique in unit.given.techniques:
-        mask = carry_mask(extraction.mask, images[technique], technique, hub, chain)
+        mask = carry_mask(extraction.mask, images[technique], technique, reference, chain)
         for (grid, annotation), path in labels.items():
             if grid == technique:
                 lesions = read_image(workspace.read(path))
@@ -100,12 +100,12 @@ def _strip_phases(
 
 
 def carry_mask(
-    mask: sitk.Image, image: sitk.Image, technique: str, hub: str, chain: TransformChain
+    mask: sitk.Image, image: sitk.Image, technique: str, reference: str, chain: TransformChain
 ) -> sitk.Image:
-    """Return the hub's mask on another technique's grid: where more than half a voxel is brain."""
-    if technique == hub:
+    """Return the mask on another technique's grid: where more than half a voxel is brain."""
+    if technique == reference:
         return mask
-    transform = chain.between(target=technique, source=hub)
+    transform = chain.between(target=technique, source=reference)
     share = resample(sitk.Cast(mask, sitk.sitkFloat32), image, transform)
     return sitk.Cast(share > 0.5, sitk.sitkUInt8)
 

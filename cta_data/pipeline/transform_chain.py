@@ -1,4 +1,4 @@
-"""Transforms of one session: from any technique to any other, by way of the hub."""
+"""Transforms of one session: from any technique to any other, by way of the reference image."""
 
 from __future__ import annotations
 

@@ -165,8 +165,9 @@ def _excluded(facts: _Facts) -> Told:
 def _preprocessing(facts: _Facts) -> Told:
     own = facts.own
     text = (
-        f"registration to {own.registration.hub} ({own.registration.kind}), skull stripping by "
-        f"{own.brain_extraction.backend}, lesions transferred to {' and '.join(own.transfer.grids)}"
+        f"registration to {own.registration.reference} ({own.registration.kind}), "
+        f"skull stripping by {own.brain_extraction.backend}, "
+        f"lesions transferred to {' and '.join(own.transfer.grids)}"
     )
     return text, ("study.toml",)
 

@@ -92,7 +92,7 @@ class CaseFinder:
         }
         brains = self._upstream.images(session, "brain")
         return SessionRows(
-            self._study.configuration.registration.hub,
+            self._study.configuration.registration.reference,
             images,
             {t: row for t, row in brains.items() if t in images},
             tuple(self._transforms(session, {*images, self._hub})),
@@ -108,7 +108,7 @@ class CaseFinder:
 
     @property
     def _hub(self) -> str:
-        return self._study.configuration.registration.hub
+        return self._study.configuration.registration.reference
 
     def fetch(self, cases: Iterable[Masks], note: Callable[[str], None]) -> dict[str, str]:
         """Fetch what crops of cases need; return why files did not come, by path in the study.
@@ -161,7 +161,7 @@ class CaseCrops:
         self._files = files
         self._images = SessionImages(study.root, files.images, files.brains, files.transforms)
         self._frames = {
-            name: self._images.technique_of_grid(path, files.hub)
+            name: self._images.technique_of_grid(path, files.reference)
             for name, path in masks.paths.items()
         }
         self.left_out: dict[str, str] = {}
@@ -252,8 +252,8 @@ class CaseCrops:
                 "lesion_not_in_mask", where=f"{self._masks.case}, {name}", lesion=lesion
             )
         techniques = [t for t in self._images.images if t not in self.left_out]
-        hub, rows = self._files.hub, self._files.images
-        techniques.sort(key=lambda t: (t != hub, rows[t].modality == "CT", t))
+        reference, rows = self._files.reference, self._files.images
+        techniques.sort(key=lambda t: (t != reference, rows[t].modality == "CT", t))
         return lesion_views(
             self._images,
             plane,

@@ -36,7 +36,7 @@ class SessionFiles:
 
     Attributes
     ----------
-    hub
+    reference
         Technique that the others are registered to.
     images, brains
         Rows of `images` by technique: as acquired, and with the brain extracted (for their masks).
@@ -53,7 +53,7 @@ class SessionFiles:
     """
 
     session: SessionId
-    hub: str
+    reference: str
     images: Mapping[str, ImageRow]
     brains: Mapping[str, ImageRow]
     transforms: tuple[TransformRow, ...]
@@ -66,7 +66,7 @@ class SessionFiles:
 
     @cached_property
     def moving(self) -> list[str]:
-        """Spaces beside the hub: of variants, of failed registrations, and of an earlier phase.
+        """Spaces beside the reference: of variants, failed registrations, and an earlier phase.
 
         Another phase than the one worked on is registered only where an annotation lies on it. All
         that were registered, where there is no annotation.
@@ -81,7 +81,7 @@ class SessionFiles:
 
     def paths(self) -> list[str]:
         """Return all files that the pictures are made of, from the top of the study."""
-        techniques = [t for t in (self.hub, *self.moving) if t in self.images]
+        techniques = [t for t in (self.reference, *self.moving) if t in self.images]
         paths = [self.images[t].path for t in techniques]
         brains = [self.brains[t] for t in techniques if t in self.brains]
         paths += [row.mask_path for row in brains if row.mask_path]
@@ -129,7 +129,7 @@ class SessionPlanes:
 
     def __init__(self, files: SessionFiles, root: Path) -> None:
         self._files = files
-        techniques = [t for t in (files.hub, *files.moving) if t in files.images]
+        techniques = [t for t in (files.reference, *files.moving) if t in files.images]
         images = {t: files.images[t] for t in techniques}
         self._images = SessionImages(root, images, files.brains, files.transforms)
         self._labels = {
@@ -142,19 +142,21 @@ class SessionPlanes:
         return boards_figure(boards) if boards else None
 
     def _checkerboards(self) -> Iterator[Checkerboard]:
-        hub, images = self._files.hub, self._images
-        centre = middle(images.head(hub))
-        planes = orthogonal_planes(images.images[hub], centre, BOARD_MM, BOARD_PIXEL_MM)
+        reference, images = self._files.reference, self._images
+        centre = middle(images.head(reference))
+        planes = orthogonal_planes(images.images[reference], centre, BOARD_MM, BOARD_PIXEL_MM)
         accepted = {row.moving: row.accepted for row in self._files.transforms}
         for technique in self._files.moving:
             told = "" if accepted[technique] else " (not accepted)"
             for name, plane in planes.items():
-                fixed, moving = (images.shown(t, plane, frame=hub) for t in (hub, technique))
-                caption = f"{hub} | {technique}{told}, {name}"
+                fixed, moving = (
+                    images.shown(t, plane, frame=reference) for t in (reference, technique)
+                )
+                caption = f"{reference} | {technique}{told}, {name}"
                 yield Checkerboard(caption, SIDES[name], fixed, moving)
 
     def lesion(self, lesion: Lesion) -> Figure | None:
-        """Draw a lesion on every technique, in planes of the hub; None where it is nowhere."""
+        """Draw a lesion on every technique, in planes of the reference; None if it is nowhere."""
         annotation, lesion_id = lesion
         own = [one for one in self._labels if one.annotation == annotation]
         plane = self._lesion_plane(own, lesion_id)
@@ -163,7 +165,7 @@ class SessionPlanes:
         views = lesion_views(
             self._images,
             plane,
-            frame=self._files.hub,
+            frame=self._files.reference,
             techniques=list(self._images.images),
             outlines=lambda one: self._outlines(own, lesion_id, one),
         )
@@ -181,14 +183,14 @@ class SessionPlanes:
         )
 
     def _to_hub(self, grid: str) -> sitk.Transform:
-        return self._images.transform(frame=self._files.hub, technique=grid)
+        return self._images.transform(frame=self._files.reference, technique=grid)
 
     def _lesion_plane(self, variants: list[VariantRow], lesion_id: int) -> ViewPlane | None:
-        hub = self._files.hub
-        # The hub's own variant first: its slices are then seen as they were acquired.
-        for one in sorted(variants, key=lambda variant: variant.grid != hub):
+        reference = self._files.reference
+        # The reference's own variant first: its slices are then seen as they were acquired.
+        for one in sorted(variants, key=lambda variant: variant.grid != reference):
             labels = self._labels[one]
-            plane = self._images.lesion_plane(labels, lesion_id, grid=one.grid, frame=hub)
+            plane = self._images.lesion_plane(labels, lesion_id, grid=one.grid, frame=reference)
             if plane is not None:
                 return plane
         return None

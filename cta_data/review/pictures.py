@@ -139,11 +139,11 @@ def _find(study: Study, selection: Selection) -> _SessionsFound:
         is_excluded = person is not None and person.partition == "excluded"
         # Who has no annotation is excluded for that, and the registration can be looked at.
         without = transfer is not None and transfer.status == "notneeded"
-        if files.failures and files.hub in files.images:
+        if files.failures and files.reference in files.images:
             found.files.append(files)
         elif is_excluded and not without:
             found.excluded += 1
-        elif (files.variants or files.moving) and files.hub in files.images:
+        elif (files.variants or files.moving) and files.reference in files.images:
             found.files.append(files)
         elif without:
             found.without_annotation += 1
@@ -169,7 +169,7 @@ def _files(upstream: Upstream, session: SessionId, transfer: UnitRow | None) -> 
     variants = tuple(sorted(upstream.variants(session), key=lambda v: (v.annotation, v.grid)))
     return SessionFiles(
         session,
-        upstream.study.configuration.registration.hub,
+        upstream.study.configuration.registration.reference,
         upstream.spaces(session),
         upstream.images(session, "brain"),
         transforms,
@@ -248,7 +248,7 @@ def _draw(study: Study, files: SessionFiles, not_fetched: dict[str, str]) -> Ses
     registration, pictures = None, []
     if boards := planes.boards():
         moving = ", ".join(files.moving)
-        alt = f"Checkerboards of {files.hub} and {moving} of {entry.name}, in three planes"
+        alt = f"Checkerboards of {files.reference} and {moving} of {entry.name}, in three planes"
         registration = write_picture(boards, folder, f"{entry.anchor}_registration.png", alt)
     for lesion in sorted({one.lesion for one in entry.lesions if one.drawn}):
         figure = planes.lesion(lesion)

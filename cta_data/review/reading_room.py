@@ -101,9 +101,9 @@ class SessionReading:
         return self._images
 
     @property
-    def hub(self) -> str:
+    def reference(self) -> str:
         """Technique that the others are registered to."""
-        return self.rows.hub
+        return self.rows.reference
 
     def mask(self, source: MaskSource) -> sitk.Image:
         """Return the numbers of all instances of a mask's file, which many items may share."""
@@ -126,7 +126,7 @@ class SessionReading:
         """
         if source.grid:
             return source.grid
-        return self._images.technique_of_grid(self._root / source.path, self.hub)
+        return self._images.technique_of_grid(self._root / source.path, self.reference)
 
 
 class ItemView:
@@ -136,7 +136,7 @@ class ItemView:
         self._reading, self._item = reading, item
         self._images = reading.images
         grids = [reading.grid_of(mask) for mask in item.masks]
-        known = [t for t in (reading.hub, *grids, *sorted(self._images.images))]
+        known = [t for t in (reading.reference, *grids, *sorted(self._images.images))]
         self.frame = next(t for t in known if t in self._images.images)
         self.left_out: dict[str, str] = {}
         self._windows: dict[str, tuple[float, float]] = {}

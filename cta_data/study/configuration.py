@@ -6,7 +6,7 @@ import json
 from dataclasses import fields
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 
 from cta_data.imaging.lesions.change_limits import (
     GROWTH_PERCENT,
@@ -30,7 +30,7 @@ class StudySection(StrictModel):
 class RegistrationSection(StrictModel):
     """How the images of one subject are registered."""
 
-    hub: str = "MPRAGE"
+    reference: str = Field(default="MPRAGE", validation_alias=AliasChoices("reference", "hub"))
     """Technique that all others are registered to."""
     kind: Literal["rigid", "affine"] = "rigid"
     same_frame: Literal["identity", "register"] = "identity"

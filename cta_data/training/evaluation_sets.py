@@ -228,9 +228,9 @@ class EvaluationSets:
     def of_paper(self, setting: Setting) -> list[str]:
         """Return the sets that the paper runs the model of a setting on.
 
-        A model of another technique than the hub is not run on external cohorts.
+        A model of another technique than the reference image is not run on external cohorts.
         """
-        everywhere = setting.technique == self.study.configuration.registration.hub
+        everywhere = setting.technique == self.study.configuration.registration.reference
         return [name for name, one in self.by_name.items() if everywhere or not one.external]
 
     def chosen(self, names: Iterable[str], setting: Setting) -> list[str]:
@@ -240,7 +240,7 @@ class EvaluationSets:
         ----------
         names
             Names of sets or of cohorts, or `test` (the internal ones), `external`, `all`. A model
-            of another technique than the hub is run on an external cohort only by its name.
+            of another technique than the reference is run on an external cohort only by its name.
 
         Raises
         ------

@@ -47,7 +47,7 @@ TOML = """
 name = "visits"
 
 [registration]
-hub = "FLAIR"
+reference = "FLAIR"
 
 [transfer]
 grids = ["FLAIR"]

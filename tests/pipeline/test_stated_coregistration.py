@@ -56,7 +56,7 @@ def registered(
     }
     image = Files({name: f"{name}.nii.gz" for name in names})
     given = RegisterInputs(
-        hub="MPRAGE",
+        reference="MPRAGE",
         techniques=("SPACE",),
         image=image,
         dicom=Files(),

@@ -70,7 +70,7 @@ def test_a_composition_by_way_of_the_hub_has_the_right_order() -> None:
 @pytest.mark.parametrize(("a", "b"), [("MPRAGE", "CT"), ("SPACE", "CT"), ("CT", "SPACE")])
 @given(x=COORDINATES, y=COORDINATES, z=COORDINATES)
 def test_there_and_back_is_where_one_was(a: str, b: str, x: float, y: float, z: float) -> None:
-    """Each direction is the inverse of the other, through the hub too."""
+    """Each direction is the inverse of the other, through the reference image too."""
     there = CHAIN.between(target=a, source=b)
     back = CHAIN.between(target=b, source=a)
     assert back.TransformPoint(there.TransformPoint((x, y, z))) == pytest.approx(

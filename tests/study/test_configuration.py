@@ -30,6 +30,13 @@ def test_a_new_study_s_file_is_valid_and_holds_the_defaults(name: str) -> None:
     assert written.model_copy(update={"study": parse("").study}) == parse("")
 
 
+@pytest.mark.parametrize("key", ["reference", "hub"])
+def test_the_reference_technique_has_an_earlier_name_too(key: str) -> None:
+    """Studies of before keep their file; both names at once are refused."""
+    assert parse(f'[registration]\n{key} = "T1"').registration.reference == "T1"
+    assert message('[registration]\nreference = "T1"\nhub = "T2"')
+
+
 def test_the_commented_example_of_a_setting_is_valid() -> None:
     """The example that users uncomment works as it stands."""
     text = initial_toml("trial")

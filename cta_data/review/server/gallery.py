@@ -145,10 +145,10 @@ def session_rows(study: Study, session: SessionId) -> SessionRows:
     upstream = Upstream(study)
     spaces = {n: row for n, row in upstream.spaces(session).items() if row.modality != DOSE}
     brains = {n: row for n, row in upstream.images(session, "brain").items() if n in spaces}
-    hub = study.configuration.registration.hub
+    reference = study.configuration.registration.reference
     transforms = upstream.transforms(session)
-    known = tuple(row for row in transforms if {row.fixed, row.moving} <= {*spaces, hub})
-    return SessionRows(hub, spaces, brains, known)
+    known = tuple(row for row in transforms if {row.fixed, row.moving} <= {*spaces, reference})
+    return SessionRows(reference, spaces, brains, known)
 
 
 def fetch_files(study: Study, paths: list[str]) -> None:
