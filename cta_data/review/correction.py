@@ -26,7 +26,7 @@ from cta_data.study.annotations import CONSENSUS, CORRECTED, CURRENT, corrected_
 from cta_data.study.lock import study_lock
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import AnnotationRow, VariantRow
+from cta_data.study.tables import AnnotationRow, TransferCheckRow, VariantRow
 from cta_data.versioning.datasets import is_modified, require_identity
 from cta_data.versioning.keys import content_key
 from cta_data.versioning.provenance import commit_run
@@ -111,6 +111,14 @@ def _commit(
     (study.root / UNCOMMITTED).unlink(missing_ok=True)
 
 
+def unfinished_correction(study: Study, correction: Correction) -> AnnotationRow | None:
+    """Return what a correction made if it was killed before its commit; None otherwise."""
+    if not _was_interrupted(study):
+        return None
+    annotations = Upstream(study).annotations(correction.session)
+    return next((one for one in annotations if _is_made(one, correction)), None)
+
+
 def _was_interrupted(study: Study) -> bool:
     """Tell whether a command wrote into the tables and was killed before its commit."""
     return is_modified(study.root / layout.MANIFESTS)
@@ -150,6 +158,24 @@ def _parent(annotations: Sequence[AnnotationRow], correction: Correction) -> Ann
     raise ConfigurationError("annotation_to_correct_unclear", **about)
 
 
+def used_ids(study: Study, session: SessionId, annotation: str) -> set[int]:
+    """Return the ids of all lesions of an annotation and of the versions before it.
+
+    An id is that of one lesion: one that was deleted is not found again as another.
+    """
+    parents = {
+        row.annotation: row.parents or () for row in study.tables.of_session(AnnotationRow, session)
+    }
+    line, todo = set(), [annotation]
+    while todo:
+        name = todo.pop()
+        if name not in line:
+            line.add(name)
+            todo += parents.get(name, ())
+    checked = study.tables.of_session(TransferCheckRow, session)
+    return {row.lesion_id for row in checked if row.annotation in line}
+
+
 @dataclass(frozen=True)
 class _Labels:
     """Lesions of an annotation on one grid, and their names by id."""
@@ -165,7 +191,10 @@ def _write(study: Study, correction: Correction, parent: AnnotationRow, name: st
     place, image = _corrected(study, correction, parent)
     before = sitk.GetArrayFromImage(read_image(study.root / place.path))
     corrected = sitk.GetArrayFromImage(image)
-    labels = corrected if correction.has_ids else corrected_labels(corrected, before)
+    labels = corrected
+    if not correction.has_ids:
+        used = {*place.names, *used_ids(study, session, parent.annotation)}
+        labels = corrected_labels(corrected, before, used)
     if not labels.any():
         raise DataRefused("correction_empty", where=str(session))
     if not (labels.astype(bool) & before.astype(bool)).any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +20,12 @@ from cta_data.imaging.lesions.edited_labels import edited_labels
 from cta_data.imaging.lesions.mask_placement import onto_voxels
 from cta_data.pipeline.session_images import require_files
 from cta_data.review.acceptance import require_signed
-from cta_data.review.correction import Correction, correct_annotation
+from cta_data.review.correction import (
+    Correction,
+    correct_annotation,
+    unfinished_correction,
+    used_ids,
+)
 from cta_data.review.edit_changes import LesionChange, lesion_changes
 from cta_data.review.edit_folder import (
     PAGE,
@@ -30,6 +35,7 @@ from cta_data.review.edit_folder import (
     voxel_digest,
 )
 from cta_data.review.edit_page import write_edit_page
+from cta_data.review.sitting import require_reader
 from cta_data.study.annotations import CURRENT
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -110,6 +116,7 @@ def take_in(
         What came of each folder, or why nothing did.
     """
     require_signed(signature.reader, signature.reason)
+    require_reader(signature.reader)
     for folder in folders:
         try:
             yield _take_in(study, folder, signature, large, note)
@@ -125,7 +132,10 @@ def _take_in(
     note: Callable[[str], None],
 ) -> TakenEdit:
     record = read_edit_record(folder)
-    _require_current(study, record)
+    asked = _correction(record, signature, large=large)
+    made = unfinished_correction(study, asked)
+    if made is None:
+        _require_current(study, record)
     paths = [record.labels_path]
     require_files(study.root, paths, fetch(study.root, paths).failed)
     image = read_image(study.root / record.labels_path)
@@ -134,11 +144,15 @@ def _take_in(
     taken = TakenEdit(record.id, record.annotation, record.grid)
     if edited is None:
         return taken
-    after = edited_labels(edited, before)
+    used = {*record.lesions, *used_ids(study, record.id, record.annotation)}
+    after = edited_labels(edited, before, used)
     if np.array_equal(after, before):
         return taken
     changes = lesion_changes(before, after, record.lesions, Grid.of(image).voxel_volume_mm3)
-    made = _correct(study, record, signature, after, image, large=large)
+    if made is not None and not _holds(study, made, after):
+        why = f"{made.annotation} was made of it by a command that was killed, from another edit"
+        raise DataRefused("edit_out_of_date", where=str(record.id), why=why)
+    made = _correct(study, record, asked, after, image)
     note(f"{record.id}: {made.annotation} replaces {record.annotation}")
     page: Path | None = folder / PAGE
     failure = ""
@@ -217,14 +231,25 @@ def _nifti(path: Path) -> tuple[NDArray[np.generic], Grid]:
     return sitk.GetArrayFromImage(image), Grid.of(image)
 
 
+def _holds(study: Study, made: AnnotationRow, labels: NDArray[np.integer]) -> bool:
+    return np.array_equal(sitk.GetArrayViewFromImage(read_image(study.root / made.path)), labels)
+
+
+def _correction(record: EditRecord, signature: Signature, *, large: bool) -> Correction:
+    return Correction(
+        *(record.id, signature.reader, signature.date, signature.reason, record.annotation),
+        grid=record.grid,
+        has_ids=True,
+        large=large,
+    )
+
+
 def _correct(
     study: Study,
     record: EditRecord,
-    signature: Signature,
+    asked: Correction,
     labels: NDArray[np.integer],
     image: sitk.Image,
-    *,
-    large: bool,
 ) -> AnnotationRow:
     """Make the next version of the annotation.
 
@@ -237,22 +262,11 @@ def _correct(
         subject=session.subject,
         session=session.session,
         annotation=record.annotation,
-        author=signature.reader,
-        date=signature.date,
-        reason=signature.reason,
+        author=asked.author,
+        date=asked.date,
+        reason=asked.reason,
     )
     with TemporaryDirectory() as work:
         file = Path(work) / record.labels
         write_voxels(labels, ras_affine(image), file)
-        asked = Correction(
-            session,
-            signature.reader,
-            signature.date,
-            signature.reason,
-            record.annotation,
-            file,
-            record.grid,
-            has_ids=True,
-            large=large,
-        )
-        return correct_annotation(study, asked, command)
+        return correct_annotation(study, replace(asked, file=file), command)

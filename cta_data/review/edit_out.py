@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -137,7 +138,7 @@ def _give_out(
     paths += [variant.labels_path, variant.account_path]
     fetched = fetch(study.root, paths)
     require_files(study.root, paths, fetched.failed)
-    with _whole_folder(folder) as unfinished:
+    with _whole_folder(folder, replaced=replaceable) as unfinished:
         record = _write_labels(study.root, annotation, variant, unfinished)
         if request.images == "own":
             for technique, row in images.items():
@@ -151,19 +152,29 @@ def _give_out(
 
 
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
+def _whole_folder(folder: Path, *, replaced: bool) -> Iterator[Path]:
     """Give a folder to write into; it takes the place of `folder` when all of it is there.
 
     What somebody edited is in its place until then.
+
+    Raises
+    ------
+    ConfigurationError
+        Another command has put something there meanwhile, and it is not to be replaced.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.parent / f".{folder.name}.{os.getpid()}.part"
     unfinished.mkdir()
     try:
         yield unfinished
-        if folder.exists():
+        if replaced and folder.exists():
             shutil.rmtree(folder)
-        unfinished.rename(folder)
+        try:
+            unfinished.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise ConfigurationError("edit_folder_not_empty", where=folder) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Grid
-from cta_data.imaging.lesions.corrected_labels import share_changed
+from cta_data.imaging.lesions.corrected_labels import corrected_labels, share_changed
 from cta_data.imaging.lesions.edited_labels import edited_labels
 from cta_data.imaging.lesions.mask_placement import onto_voxels
 from cta_data.review.edit_changes import lesion_changes
@@ -42,6 +42,15 @@ def test_a_lesion_keeps_its_id(
 ) -> None:
     """By overlap first; what overlaps nothing is new, whatever value it was painted with."""
     assert np.array_equal(edited_labels(edited, before), expected)
+
+
+def test_the_id_of_a_lesion_that_is_not_shown_is_not_given_again() -> None:
+    """Deleted before, or without a voxel on this grid: what is new gets an id that nobody had."""
+    before, used = row(1, 1, 0, 2, 0, 0), (4, 5)
+    expected = row(1, 1, 0, 2, 0, 6)
+    for value in (1, 5):
+        assert np.array_equal(edited_labels(row(1, 1, 0, 2, 0, value), before, used), expected)
+    assert np.array_equal(corrected_labels(row(1, 1, 0, 1, 0, 1), before, used), expected)
 
 
 @given(

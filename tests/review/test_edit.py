@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +14,10 @@ import pytest
 import SimpleITK as sitk
 from helpers.command_line import Outcome, run_cta
 from helpers.readers_study import make_readers_study
+from helpers.refusals import has_reason
 
+from cta_data.errors import ConfigurationError
+from cta_data.review.edit_out import _whole_folder
 from cta_data.study.study import Study
 
 pytestmark = pytest.mark.slow
@@ -199,6 +204,75 @@ def test_an_edit_stays_until_another_takes_its_place(study: Study, tmp_path: Pat
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_the_id_of_a_deleted_lesion_is_not_that_of_another(study: Study, tmp_path: Path) -> None:
+    """The last lesion goes in one version; what the next one adds elsewhere gets a new id."""
+
+    def edit(annotation: str, change: Callable[[np.ndarray], None]) -> dict[str, Any]:
+        folder = given_out(study, tmp_path / annotation, annotation)
+        path = folder / f"{annotation}_on_MPRAGE.nii.gz"
+        image = nib.load(path)
+        voxels = np.asanyarray(image.dataobj).copy()
+        change(voxels)
+        nib.save(nib.Nifti1Image(voxels, image.affine), path)
+        done = run(study, "in", folder, "--large", *SIGNED, "--json")
+        assert done.code == 0, done.text
+        (taken,) = json.loads(done.out)["taken"]
+        return taken
+
+    def delete_last(voxels: np.ndarray) -> None:
+        voxels[voxels == 3] = 0
+
+    def add_one(voxels: np.ndarray) -> None:
+        voxels[26:29, 26:29, 4:7] = 3
+
+    first = edit("NAQR1", delete_last)
+    assert run_cta("transfer", study=study.root).code == 0
+    second = edit(first["annotation"], add_one)
+    assert [(one["id"], one["change"]) for one in second["changes"]] == [(4, "new")]
+
+
+def test_an_edit_that_was_killed_before_its_commit_is_finished(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command again commits the one version; of another edit it says what is wrong."""
+    folder = given_out(study, tmp_path / "out", "HAQR2", subject="002")
+    path = folder / "HAQR2_on_SPACE.nii.gz"
+    image = nib.load(path)
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[tuple(np.argwhere(voxels == 1)[0])] = 0
+    nib.save(nib.Nifti1Image(voxels, image.affine), path)
+    before = head(study)
+
+    def killed(*given: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cta_data.review.correction.commit_run", killed)
+        assert run(study, "in", folder, *SIGNED).code != 0
+    assert head(study) == before
+    other = voxels.copy()
+    other[tuple(np.argwhere(voxels == 2)[0])] = 0
+    nib.save(nib.Nifti1Image(other, image.affine), path)
+    refused = run(study, "in", folder, *SIGNED, "--json")
+    assert [one["code"] for one in json.loads(refused.out)["failed"]] == ["edit_out_of_date"]
+    nib.save(nib.Nifti1Image(voxels, image.affine), path)
+    done = run(study, "in", folder, *SIGNED, "--json")
+    assert done.code == 0, done.text
+    assert json.loads(done.out)["taken"][0]["annotation"] == "HAQR2c1"
+    assert head(study) != before and "HAQR2c1" in current(study, "002")
+
+
+def test_a_folder_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    """Two commands give one session out at once: the second refuses, and leaves nothing."""
+    folder = tmp_path / "session"
+    unclear = pytest.raises(ConfigurationError, check=has_reason("edit_folder_not_empty"))
+    with unclear, _whole_folder(folder, replaced=False) as unfinished:
+        (unfinished / "new").touch()
+        folder.mkdir()
+        (folder / "edited").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["session", "edited"]
+
+
 def test_a_cropped_label_image_is_no_edit(study: Study, tmp_path: Path) -> None:
     """Lesions outside of the crop would be gone unseen; and a study is no place to edit in."""
     folder = given_out(study, tmp_path / "out", "HAQR2", subject="002")
@@ -213,10 +287,11 @@ def test_a_cropped_label_image_is_no_edit(study: Study, tmp_path: Path) -> None:
 
 
 def test_who_and_why_are_needed(study: Study, tmp_path: Path) -> None:
-    """Without a reader or a reason: exit code 1."""
+    """Without a reader or a reason, and with a name for a code: exit code 1."""
     folder = given_out(study, tmp_path / "out", "HAQR2")
     assert run(study, "in", folder, "--reader", "R9").code == 1
     assert run(study, "in", folder, "--reason", "x").code == 1
+    assert run(study, "in", folder, "--reader", "Dr. Müller", "--reason", "x").code == 1
     assert run(study, "in", tmp_path).code == 1
 
 

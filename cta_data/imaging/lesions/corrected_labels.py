@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from cta_data.imaging.lesions.mask_lesions import (
 
 
 def corrected_labels(
-    corrected: NDArray[np.generic], before: NDArray[np.integer]
+    corrected: NDArray[np.generic], before: NDArray[np.integer], used: Collection[int] = ()
 ) -> NDArray[np.integer]:
     """Return the lesion ids of a corrected volume.
 
@@ -27,6 +29,8 @@ def corrected_labels(
     ----------
     corrected, before
         (z, y, x) on one grid; `before` holds the ids of the corrected annotation.
+    used
+        Ids of lesions that `before` does not show; no new lesion gets one of them.
 
     Raises
     ------
@@ -40,9 +44,11 @@ def corrected_labels(
         raise DataRefused("correction_ids_invalid", lowest=lowest, highest=highest)
     if len(present) > 1:
         return values
-    parts, count = cc3d.connected_components(values > 0, connectivity=CONNECTIVITY, return_N=True)
+    # As bytes: of booleans cc3d allots too few labels where parts lie close in a small volume.
+    inside = (values > 0).view(np.uint8)
+    parts, count = cc3d.connected_components(inside, connectivity=CONNECTIVITY, return_N=True)
     ids = np.zeros(count + 1, np.int64)
-    new = int(before.max(initial=0))
+    new = max([int(before.max(initial=0)), *used])
     for part in range(1, count + 1):
         ids[part] = most_shared(before[parts == part])
         if ids[part] == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +17,23 @@ from cta_data.imaging.lesions.mask_lesions import (
 )
 
 
-def edited_labels(edited: NDArray[np.generic], before: NDArray[np.integer]) -> NDArray[np.integer]:
+def edited_labels(
+    edited: NDArray[np.generic], before: NDArray[np.integer], used: Collection[int] = ()
+) -> NDArray[np.integer]:
     """Return the lesion ids of edited labels, on the rule that a lesion is one connected instance.
 
     - What touches the earlier voxels of its own value stays that lesion, in however many parts.
     - A part that touches none of them is a lesion of its own: it gets the id of the earlier lesion
       that it shares most voxels with if that is not in the labels any more (its value was changed),
-      else its own value if no earlier lesion has it, else the next free id.
+      else its own value if no earlier lesion has or had it, else the next free id.
 
     Parameters
     ----------
     edited, before
         (z, y, x) on one grid; `before` are the labels that were given to the editor.
+    used
+        Ids of lesions that `before` does not show: without a voxel on this grid, or deleted in an
+        earlier version. No new lesion gets one of them.
 
     Raises
     ------
@@ -37,7 +44,7 @@ def edited_labels(edited: NDArray[np.generic], before: NDArray[np.integer]) -> N
     lowest, highest = int(ids.min(initial=0)), int(ids.max(initial=0))
     if lowest < 0 or highest > MOST_LESIONS:
         raise DataRefused("correction_ids_invalid", lowest=lowest, highest=highest)
-    known = set(np.unique(before[before > 0]).tolist())
+    known = {*np.unique(before[before > 0]).tolist(), *used}
     parts, n_parts = cc3d.connected_components(ids, connectivity=CONNECTIVITY, return_N=True)
     boxes = cc3d.statistics(parts)["bounding_boxes"]
     own: dict[int, int] = {}
