@@ -127,6 +127,10 @@ class Exported:
         from cta_data.formats.dicom.rtstruct_writing import StructureSetText
         from cta_data.formats.lesion_export import ExportOptions
 
+        if self.reader:
+            from cta_data.review.sitting import require_reader  # slow, and seldom needed
+
+            require_reader(self.reader)
         predicted = self.what == "prediction" if self.to else bool(self.model)
         day = day_of(self.on_day) if self.on_day else ""
         return ExportOptions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
     from cta_data.review.sitting import Committed
     from cta_data.review.worklist import Asked
     from cta_data.study.study import Study
+
+_LISTED = {"COHORT", "--subject", "--of", "--convention"}
+_USED = {
+    "--export": _LISTED | {"--unblinded", "--reader", "--overwrite"},
+    "--import": set(),
+    "--agreement": _LISTED,
+    "--scores": {"--convention"},
+    "a review in the browser": _LISTED | {"--unblinded", "--reader", "--no-open", "--port"},
+}
+"""Options that each form of the command uses: what was asked for is not left out unseen."""
 
 
 def review(
@@ -62,13 +73,27 @@ def review(
     ] = False,
 ) -> int:
     """Look at transfers, findings and annotations in the browser, and decide."""
-    from cta_data.review.commands import require_one_mode, sit
+    from cta_data.review.commands import require_one_mode, require_used, sit
     from cta_data.review.worklist import Asked
     from cta_data.scoring import convention_named
 
     if execution.replay:
         return _not_decided_again()
     require_one_mode(export, import_, agreement, scores)
+    given = {
+        "COHORT": selection.named,
+        "--subject": selection.labels,
+        "--of": of,
+        "--reader": reader,
+        "--unblinded": unblinded,
+        "--convention": convention != "article",
+        "--no-open": no_open,
+        "--port": port,
+        "--overwrite": output.overwrite,
+    }
+    forms = (export, import_, agreement, scores, True)
+    mode = next(name for name, on in zip(_USED, forms, strict=True) if on)
+    require_used(mode, _USED[mode], {name for name, one in given.items() if one})
     study, command = selection.open(), recorded(context)
     asked = Asked(selection.selected(), of, convention_named(convention).name, not unblinded)
     if agreement:
@@ -85,7 +110,7 @@ def review(
         reader,
         day_of(""),
         command,
-        ready=_tell_address,
+        ready=partial(_tell_address, output),
         note=output.note,
         opens=not no_open,
         port=port,
@@ -98,8 +123,10 @@ def _not_decided_again() -> int:
     return EXIT_OK
 
 
-def _tell_address(address: str) -> None:
-    print_lines([f"Review: {address}", "Ctrl-C ends and saves."])
+def _tell_address(output: Output, address: str) -> None:
+    lines = (f"Review: {address}", "Ctrl-C ends and saves.")
+    # With --json, standard output holds JSON alone; without the address nobody gets in.
+    print_errors(*lines) if output.as_json else print_lines(lines)
 
 
 def _import(study: Study, file: Path, command: tuple[str, ...], output: Output) -> int:
@@ -114,7 +141,10 @@ def _export(study: Study, asked: Asked, file: Path, reader: str, output: Output)
     from cta_data.review.commands import export_page
 
     count = export_page(study, asked, file, reader, output.note, overwrite=output.overwrite)
-    print_lines([f"Written: {file}: {count} items"] if count else [])
+    output.show(
+        lambda: {"file": str(file) if count else None, "items": count},
+        [f"Written: {file}: {count} items"] if count else [],
+    )
     return EXIT_OK if count else EXIT_NOTHING
 
 

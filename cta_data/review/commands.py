@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cta_data.destinations import require_file_place
 from cta_data.errors import ConfigurationError, CtaError
 from cta_data.files import write_text
+from cta_data.given_paths import require_given_file
 from cta_data.review.export_page import export_html, exported_items
 from cta_data.review.import_decisions import checked_decisions
 from cta_data.review.sitting import (
@@ -53,6 +54,19 @@ def require_one_mode(*given: object) -> None:
     """
     if sum(map(bool, given)) > 1:
         raise ConfigurationError("review_mode_several")
+
+
+def require_used(mode: str, used: Collection[str], given: Iterable[str]) -> None:
+    """Refuse options that a form of the command does not use.
+
+    Raises
+    ------
+    ConfigurationError
+        With the first of them.
+    """
+    unused = sorted(set(given) - set(used))
+    if unused:
+        raise ConfigurationError("review_option_unused", option=unused[0], mode=mode)
 
 
 def sit(
@@ -146,9 +160,12 @@ def import_file(study: Study, file: Path, command: Sequence[str]) -> Imported:
 
     Raises
     ------
+    ConfigurationError
+        There is no such file.
     CtaError
-        The file holds no decisions, or those of another study.
+        It holds no decisions, or those of another study.
     """
+    require_given_file(file, "the decisions.json of a page")
     decisions, refused = checked_decisions(study, file)
     return Imported(commit_decisions(study, decisions, command), tuple(refused))
 

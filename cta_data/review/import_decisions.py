@@ -9,9 +9,9 @@ from typing import Any
 
 from cta_data.errors import ConfigurationError, CtaError
 from cta_data.files import read_json_object
-from cta_data.review.items import ReviewItem
+from cta_data.review.items import ReviewItem, about_key
 from cta_data.review.sitting import Said, decision_row, require_reader
-from cta_data.review.worklist import Asked, worklist
+from cta_data.review.worklist import Asked, decisions_of, worklist
 from cta_data.study.study import Study
 from cta_data.study.tables import DecisionRow
 
@@ -19,7 +19,10 @@ FORMAT, VERSION = "cta_data decisions", 1
 
 
 def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list[str]]:
-    """Return the decisions of a file, and why others are refused: what they are about changed.
+    """Return the decisions of a file, and why others are refused.
+
+    What they are about changed, or the reader decided about it on a later day. The last of several
+    decisions about one item counts.
 
     Raises
     ------
@@ -39,7 +42,8 @@ def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list
         asked = Asked(convention=_text(content, "convention"), blinded=content["blinded"])
         reader = require_reader(_text(content, "reader"))
         listed = worklist(study, asked).by_id
-        taken: list[DecisionRow] = []
+        before = decisions_of(study, reader)
+        taken: dict[str, DecisionRow] = {}
         refused: list[str] = []
         for one in content["decisions"]:
             item = listed.get(_text(one, "id"))
@@ -48,10 +52,23 @@ def checked_decisions(study: Study, file: Path) -> tuple[list[DecisionRow], list
             elif item.about.content_key != _text(one, "content_key"):
                 refused.append(f"{item.title}: it has changed since the page was made")
             else:
-                taken.append(_decision(item, reader, one))
+                row = _decision(item, reader, one)
+                known = before.get(about_key(row))
+                # A file that is imported again must not take the place of what was said since.
+                if _is_outdated(row, known):
+                    refused.append(f"{item.title}: {reader} decided again since")
+                else:
+                    taken[item.id] = row
     except ValueError as error:
         raise CtaError("review_file_invalid", where=str(file), error=str(error)) from error
-    return taken, refused
+    return list(taken.values()), refused
+
+
+def _is_outdated(row: DecisionRow, known: DecisionRow | None) -> bool:
+    """Tell whether its reader decided about the same content on a later day."""
+    if known is None or known.content_key != row.content_key:
+        return False
+    return known.decided_on > row.decided_on
 
 
 def _decision(item: ReviewItem, reader: str, one: Mapping[str, Any]) -> DecisionRow:

@@ -58,10 +58,11 @@ def test_a_mask_and_its_series_need_no_study(tmp_path: Path) -> None:
         (("internal", "--to", "out", "--reader", "R1"), "export_option_of_other_form"),
         (("a", "b", "c.dcm", "--interpreted-type", "TUMOR"), "interpreted_type_unknown"),
         (("a", "b", "c.nii"), "output_extension_unsupported"),
+        (("a", "b", "c.dcm", "--reader", "Dr. Müller"), "review_reader_code"),
     ],
 )
 def test_the_two_forms_are_not_mixed(words: tuple[str, ...], code: str) -> None:
-    """Three paths, or a folder to export to; each with its own options."""
+    """Three paths, or a folder to export to; each with its own options; no reader by name."""
     done = run_cta("export", "rtstruct", *words, "--json")
     assert done.code == 1
     assert json.loads(done.out)["error"]["code"] == code

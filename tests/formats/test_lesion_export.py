@@ -39,6 +39,7 @@ from cta_data.formats.dicom.segmentation_writing import SegmentKind, make_segmen
 from cta_data.formats.dicom.series import series_grid
 from cta_data.formats.lesion_export import ExportOptions, export_mask, lesions_on_series
 from cta_data.formats.reference_image import identity_of
+from cta_data.imaging.rasterization.lesion_outlines import lesion_numbers
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
 SHAPE = (5, 7, 8)
@@ -290,3 +291,24 @@ def test_series_that_nothing_can_refer_to_are_refused(tmp_path: Path) -> None:
         with pytest.raises(DataRefused, check=has_reason(code)):
             exported(change)
         assert not (tmp_path / f"{change}.dcm").exists()
+
+
+@pytest.mark.parametrize("text", ["left\\right", "two\nlines"])
+def test_a_text_that_would_come_back_as_another_is_refused(text: str) -> None:
+    """A name with a backslash would be read as two values; no object is made."""
+    series = placed(oriented_series((3, 4, 4)))
+    labels = np.zeros((3, 4, 4), np.uint8)
+    labels[1, 1, 1] = 1
+    with pytest.raises(DataRefused, check=has_reason("export_text_unwritable", text=text)):
+        make_structure_set(series, labels, Origin(), StructureSetText(name=text))
+    with pytest.raises(DataRefused, check=has_reason("export_text_unwritable")):
+        make_segmentation(series, labels, Origin(note=text))
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 3), (1, 3, 7)])
+def test_parts_in_every_corner_are_numbered(shape: tuple[int, int, int]) -> None:
+    """The most parts that a small volume can have: each is a lesion, and none ends the program."""
+    mask = np.zeros(shape, np.uint8)
+    mask[::2, ::2, ::2] = 1
+    n_parts = np.count_nonzero(mask)
+    assert sorted(np.unique(lesion_numbers(mask))) == list(range(n_parts + 1))

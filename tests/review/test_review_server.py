@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 from helpers.command_line import run_cta
+from helpers.interrupts import heed_interrupts
 from helpers.refusals import has_reason
 from helpers.review_client import Client, serving, start_review
 from helpers.review_study import make_review_study
@@ -360,6 +362,41 @@ def test_a_port_that_is_taken_is_named(study: Study) -> None:
     sitting.journal.remove()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--import", "decisions.json", "--reader", "R9"),
+        ("--scores", "--subject", "001"),
+        ("--agreement", "--port", "8765"),
+        ("--reader", "R1", "--overwrite"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(
+    study: Study, words: tuple[str, ...]
+) -> None:
+    """Whoever gives it expects something of it: another reader, one subject, a page replaced."""
+    done = run_cta("review", *words, "--json", study=study.root)
+    assert done.code == 1
+    assert json.loads(done.out)["error"]["code"] == "review_option_unused"
+
+
+def test_standard_output_is_json_alone(study: Study) -> None:
+    """With --json the address is printed to standard error: it is needed, and is no JSON."""
+    command = [sys.executable, "-m", "cta_data", "review", "--no-open", "--reader", "J1", "--json"]
+    process = subprocess.Popen(
+        [*command, "--study", str(study.root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+    assert process.stderr
+    assert any("http://127.0.0.1" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and json.loads(out) == {"decisions": 0, "void": []}
+
+
 def test_a_killed_review_loses_nothing_and_ctrl_c_saves(own: Study) -> None:
     """What was confirmed before `kill -9` is committed by the next start; Ctrl-C ends with 0."""
     process, client = start_review(own.root, "--reader", "R1")
@@ -386,7 +423,8 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     """The page loads nothing; its decisions are checked against what the study holds now."""
     page = tmp_path / "review.html"
     words = ("--of", "findings", "--export", page)
-    assert run_cta("review", *words, study=own.root).code == 0
+    written = run_cta("review", *words, "--json", study=own.root)
+    assert written.code == 0 and json.loads(written.out)["file"] == str(page)
     assert run_cta("review", *words, study=own.root).code == 1, "a file is not replaced unasked"
     inside = run_cta("review", "--export", own.root / "review.html", study=own.root)
     assert inside.code == 1 and not (own.root / "review.html").exists(), "it would be committed"
@@ -398,6 +436,7 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     assert found
     data = json.loads(found[1])
     assert all(item["stops"] and not item["failure"] for item in data["items"])
+    assert json.loads(written.out)["items"] == len(data["items"])
     assert not re.search(r"\bEXT\b|predicted_lesion|reference", found[1]), "it is blinded"
     keys = ("id", "content_key")
     said = [
@@ -413,6 +452,16 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     assert outcome.code == 3 and outcome.err.count("refused") == 1, outcome.text
     rows = Study(own.root).decisions()
     assert len(rows) == len(said) - 1 and set(rows["verdict"]) == {"other"}
+    # Sent again, after the reader decided anew on another day; each item is counted once.
+    newer = [said[1] | {"verdict": "vessel", "decided_on": "2026-03-04"}]
+    for decisions, count in (([*newer, *newer], 1), (said[1:], len(said) - 2)):
+        again = made | {"decisions": decisions}
+        (tmp_path / "decisions.json").write_text(json.dumps(again), "utf-8")
+        outcome = run_cta(
+            "review", "--import", tmp_path / "decisions.json", "--json", study=own.root
+        )
+        assert json.loads(outcome.out)["decisions"] == count, outcome.text
+    assert sorted(Study(own.root).decisions()["verdict"])[-1] == "vessel"
     wrong = [[1], [said[1] | {"verdict": "no"}], [said[1] | {"preferred": "both"}], None]
     changes = [
         {"study": "another"},
@@ -424,3 +473,4 @@ def test_a_page_for_elsewhere_and_back(own: Study, tmp_path: Path) -> None:
     for change in [*changes, *({"decisions": one} for one in wrong)]:
         (tmp_path / "wrong.json").write_text(json.dumps(made | change), "utf-8")
         assert run_cta("review", "--import", tmp_path / "wrong.json", study=own.root).code == 1
+    assert run_cta("review", "--import", tmp_path / "not there", study=own.root).code == 1

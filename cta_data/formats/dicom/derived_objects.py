@@ -146,7 +146,17 @@ def set_context(made: Dataset, image: Dataset) -> None:
 
 
 def require_text(made: Dataset, texts: Iterable[str]) -> None:
-    """Choose a character set that can write further texts as well."""
+    """Choose a character set that can write further texts as well.
+
+    Raises
+    ------
+    DataRefused
+        A text holds a backslash, at which DICOM divides values, or a control character.
+    """
+    texts = list(texts)
+    for text in texts:
+        if "\\" in text or any(ord(one) < 32 for one in text):
+            raise DataRefused("export_text_unwritable", text=text)
     if not all(text.isascii() for text in texts):
         made.SpecificCharacterSet = _UTF8
 
