@@ -232,7 +232,7 @@ def _nifti(path: Path) -> tuple[NDArray[np.generic], Grid]:
 
 
 def _holds(study: Study, made: AnnotationRow, labels: NDArray[np.integer]) -> bool:
-    return np.array_equal(sitk.GetArrayViewFromImage(read_image(study.root / made.path)), labels)
+    return np.array_equal(sitk.GetArrayFromImage(read_image(study.root / made.path)), labels)
 
 
 def _correction(record: EditRecord, signature: Signature, *, large: bool) -> Correction:
