@@ -35,6 +35,11 @@ from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
 from cta_data.versioning.keys import content_key
 
 VERSION = 2
+_OF_OPTIONS = frozenset({"folds_not_trained", "fold_builds_differ", "fold_trainings_differ"})
+"""What other options would allow: an earlier prediction, made with those, is not lost for it.
+
+Whether it is still that of the model is asked where it is scored.
+"""
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,13 @@ def _plan(
         )
     try:
         folds = folds_to_use(study, model, options.folds, unequal=options.unequal_folds)
+    except DataRefused as error:
+        kept = error.reason.code in _OF_OPTIONS
+        return Blocked(unit, VERSION, error.reason, keeps_results=kept)
+    try:
         operating = operating_of(study, model, folds, options)
     except DataRefused as error:
-        return Blocked(unit, VERSION, error.reason)
+        return Blocked(unit, VERSION, error.reason, keeps_results=True)
     seen = Seen(folds, same_person)
     images = {case.case: case.image for case in test_set.cases}
     keys = {name: content_key(study.root / path) or "" for name, path in images.items()}

@@ -66,7 +66,8 @@ def test_points_are_chosen_on_cases_that_a_fold_has_not_seen(cta: Cta, study: Pa
 
 
 def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
-    """At 0.5 the false one and the second lesion are dropped; the record and `evaluate` say so."""
+    """At 0.5 the false one and the second lesion are dropped; the record and `evaluate` say so.
+    What cannot be done leaves it as it is."""
     for level, parts in (("0.5", 1), ("1", 3)):
         words = ("--on", "north", "--at", level, "--probabilities")
         done = cta("predict", *WORDS, *words, study=study)
@@ -77,8 +78,12 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     record = json.loads((folder / "prediction.json").read_text("utf-8"))
     assert record["options"]["operating_point"]["false_positives_per_case"] == 1
     assert set(record["probabilities"]) == set(record["masks"])
-    wrong = cta("predict", *WORDS, "--on", "north", "--at", "3", study=study)
-    assert wrong.code == 3 and "0.5" in wrong.text
+    kept = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    for options, told in ((("--at", "3"), "0.5"), (("--fold", "0", "--at", "1"), "calibrate")):
+        wrong = cta("predict", *WORDS, "--on", "north", *options, study=study)
+        assert wrong.code == 3 and told in wrong.text
+        now = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+        assert now == kept, "an earlier prediction is kept"
     shown = cta("evaluate", study=study)
     assert shown.code == 0, shown.text
     page = (study / "evaluation" / "article" / "report.html").read_text("utf-8")
