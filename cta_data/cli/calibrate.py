@@ -36,9 +36,9 @@ def calibrate(
         Option("--score", help="mean, maximum or percentile-95; the best ranking without it."),
     ] = "",
     candidates_from: Annotated[
-        float,
+        float | None,
         Option("--candidates-from", help="Probability from which on voxels are candidates."),
-    ] = 0.0,
+    ] = None,
     temperature: Annotated[
         bool, Option("--temperature", help="Fit a temperature of the probabilities as well.")
     ] = False,

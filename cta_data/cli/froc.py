@@ -52,9 +52,9 @@ def froc(
         Option("--score", help="Of a candidate: mean, maximum or percentile-95 of its voxels."),
     ] = "",
     candidates_from: Annotated[
-        float,
+        float | None,
         Option("--candidates-from", help="Probability from which on voxels are candidates."),
-    ] = 0.0,
+    ] = None,
     at: Annotated[
         str,
         Option("--at", help="False positives per case that sensitivity is shown at."),
@@ -93,7 +93,8 @@ def froc(
         output.show(lambda: _content(analysis, missing), _lines(analysis))
         _write(output.out, analysis)
     else:
-        print_errors("no probability map to use: predict with --probabilities")
+        advice = ": predict with --probabilities" if reference is None else " in these folders"
+        print_errors(f"no probability map to use{advice}")
     return _told(missing, EXIT_OK if analysis.sets else EXIT_NOTHING)
 
 
@@ -122,8 +123,8 @@ def levels_of(text: str) -> tuple[float, ...]:
     return found
 
 
-def least_probability(value: float) -> float:
-    """Return the least probability of candidates; 0 is for the default.
+def least_probability(value: float | None) -> float:
+    """Return the least probability of candidates; None is for the default.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def least_probability(value: float) -> float:
     from cta_data.scoring.probabilities.candidates import CANDIDATES_FROM
     from cta_data.scoring.probabilities.maps import LEAST
 
-    if not value:
+    if value is None:
         return CANDIDATES_FROM
     if not LEAST <= value <= 1:
         raise ConfigurationError("candidates_option_invalid", given=value, least=LEAST)

@@ -85,6 +85,9 @@ def samplesize(
     if models and len(models) != wanted:
         why = f"--model was given {len(models)} times; {wanted} needed here"
         raise ConfigurationError("sample_size_options_invalid", why=why)
+    if test_set and not models:
+        why = "--test-set is of a study, and needs --model"
+        raise ConfigurationError("sample_size_options_invalid", why=why)
     found = found_in_study(chosen.open(), models, test_set, rules.name) if models else None
     answer = sample_size(question, found)
     output.show(answer.content, sample_size_lines(answer))

@@ -157,6 +157,7 @@ def sample_size(question: Question, found: FoundLesions | None = None) -> Sample
         The correlation of the study's lesions is undefined.
     """
     purpose = question.purpose
+    _require_used(question, purpose)
     full = _completed(question, purpose, found) if found else question
     needed = ["correlation", "mean_lesions", "sd_lesions"]
     needed.append("discordant" if purpose == "difference" else "sensitivity")
@@ -171,6 +172,16 @@ def sample_size(question: Question, found: FoundLesions | None = None) -> Sample
         return _answer(full, purpose, known)
     except ValueError as error:
         raise _invalid(str(error)) from error
+
+
+def _require_used(question: Question, purpose: Purpose) -> None:
+    """Refuse values that would not be used, or cannot be."""
+    unused = "sensitivity" if purpose == "difference" else "discordant"
+    if getattr(question, unused) is not None:
+        other = "without" if purpose == "difference" else "with"
+        raise _invalid(f"{OPTIONS[unused]} is used {other} --difference only")
+    if question.correlation is not None and not -1 <= question.correlation <= 1:
+        raise _invalid(f"--icc is from -1 to 1, not {question.correlation:g}")
 
 
 OPTIONS = {

@@ -86,6 +86,7 @@ def test_a_case_without_a_map_is_named(folders: Path, tmp_path: Path) -> None:
         (("--at", "many"), "false_positives_option_invalid"),
         (("--score", "sum"), "score_option_invalid"),
         (("--candidates-from", "2"), "candidates_option_invalid"),
+        (("--candidates-from", "0"), "candidates_option_invalid"),
         (("--confidence", "95"), "confidence_invalid"),
         (("--test-set", "internal-HAQ"), "probability_folders_unclear"),
         (("--model", "A", "--model", "B"), "probability_models_unclear"),

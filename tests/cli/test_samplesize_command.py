@@ -34,6 +34,11 @@ def test_given_values_need_no_study() -> None:
         ("--against", "0.7", "--sensitivity", "1.2", *GIVEN),
         ("--difference", "0.3", "--discordant", "0.2", *GIVEN),
         ("--against", "0.7", "--model", "A", "--model", "B"),
+        ("--against", "0.7", "--sensitivity", "0.8", "--discordant", "0.2", *GIVEN),
+        ("--difference", "0.1", "--discordant", "0.2", "--sensitivity", "0.8", *GIVEN),
+        ("--against", "0.7", "--sensitivity", "0.8", *GIVEN, "--test-set", "internal-HAQ"),
+        ("--against", "0.7", "--sensitivity", "0.8", *GIVEN[2:], "--icc", "-0.9"),
+        ("--against", "0.7", "--sensitivity", "0.8", *GIVEN[2:], "--icc", "nan"),
     ],
 )
 def test_what_is_missing_or_impossible_is_an_error(options: tuple[str, ...]) -> None:

@@ -25,6 +25,12 @@ def test_the_correlation_by_hand() -> None:
     assert intra_cluster_correlation([1] * 6, patients) == 0
 
 
+def test_an_estimate_below_minus_one_is_no_crash() -> None:
+    """Of single lesions and one pair that differs, as a study may have; its own size is kept."""
+    found = LesionClusters.of([1, 1, 1, 1, 1, 0], ["a", "b", "c", "d", "e", "e"])
+    assert found.correlation < -1 and found.mean_lesions == pytest.approx(1.2)
+
+
 @pytest.mark.parametrize("patients", [["a", "a"], ["a", "b"]])
 def test_without_two_patients_and_two_lesions_of_one_it_is_undefined(patients: list[str]) -> None:
     """One patient, or only single lesions: an error, and no 0."""
@@ -88,5 +94,7 @@ def test_what_cannot_be_is_refused() -> None:
         Effect.of_difference(0.2, 0.1)
     with pytest.raises(ValueError, match="at least one lesion"):
         LesionClusters(0.5, 0, 0)
+    with pytest.raises(ValueError, match=r"above -0\.333"):
+        patients_for_power(Effect(0.5, 1), LesionClusters(4, 0, -0.5))
     with pytest.raises(ValueError, match="cannot be seen"):
         patients_for_power(Effect(0, 1), LesionClusters(1, 0, 0))

@@ -38,7 +38,8 @@ class LesionClusters:
     mean_lesions, sd_lesions
         Lesions per patient, over patients with at least one.
     correlation
-        Intra-cluster correlation of the outcome, from −1 to 1.
+        Intra-cluster correlation of the outcome, at most 1. Estimates may be below −1 where most
+        patients have one lesion.
     """
 
     mean_lesions: float
@@ -50,14 +51,21 @@ class LesionClusters:
             raise ValueError(f"a patient has at least one lesion, not {self.mean_lesions}")
         if not self.sd_lesions >= 0:
             raise ValueError(f"a standard deviation is at least 0, not {self.sd_lesions}")
-        if not -1 <= self.correlation <= 1:
-            raise ValueError(f"a correlation is from -1 to 1, not {self.correlation}")
+        if not self.correlation <= 1:
+            raise ValueError(f"a correlation is at most 1, not {self.correlation}")
 
     @property
     def design_effect(self) -> float:
         """Variance of an estimate over that of as many lesions of different patients."""
         weighted = self.mean_lesions + self.sd_lesions**2 / self.mean_lesions
-        return max(1 + (weighted - 1) * self.correlation, 0.0)
+        effect = 1 + (weighted - 1) * self.correlation
+        if effect <= 0:
+            least = -1 / (weighted - 1)
+            raise ValueError(
+                f"with so many lesions per patient the intra-cluster correlation is above "
+                f"{least:.3f}, not {self.correlation:.3g}"
+            )
+        return effect
 
     @classmethod
     def of(cls, outcomes: ArrayLike, patients: Sequence[object]) -> LesionClusters:
