@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers.command_line import run_cta
 from helpers.light_study import (
+    MACHINE,
     add_patient,
     build,
     make_light_study,
@@ -33,6 +34,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cta_data.engine import Blocked, Selection
 from cta_data.errors import DataRefused
 from cta_data.intake.overlap import SharedPatient
 from cta_data.pipeline.doctor import diagnose
@@ -44,7 +46,7 @@ from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
 from cta_data.study.tables import ImageRow, SessionRow, WithdrawalRow
 from cta_data.training import predict as predicting
-from cta_data.training.evaluation_sets import place_references
+from cta_data.training.evaluation_sets import EvaluationSets, place_references
 from cta_data.training.models import model_of
 from cta_data.training.predicted_sets import StudyPredictions
 from cta_data.training.trained_models import fold_rows, folds_to_use
@@ -317,6 +319,14 @@ def test_unequal_folds_need_a_word(study: Study) -> None:
     train(study, "A", (1,), epochs=3)
     told = predict(study, "A", ("susm",))
     assert told["predict_A_susm"].startswith("blocked") and "fold 1: 3" in told["predict_A_susm"]
+    own = study.configuration.build.settings["A"]
+    task = predicting.PredictionTask(
+        model_of(study, "A", TrainingSection()), own, EvaluationSets(study).read_by(own, "susm")
+    )
+    for folds in ((), (0, 4)):  # of unequal folds, and of one that is not trained
+        options = predicting.PredictionOptions(TrainingSection(), folds)
+        [unit] = predicting.prediction_step([task], options, MACHINE).plan(study, Selection())
+        assert isinstance(unit, Blocked) and unit.keeps_results, "the earlier prediction stays"
     assert predict(study, "A", ("susm",), folds=(1,))["predict_A_susm"] == "ok: "
     assert predict(study, "A", ("susm",), unequal=True)["predict_A_susm"] == "ok: "
     assert any("trained differently" in note for note in StudyPredictions(study).to_score().notes)
