@@ -97,6 +97,8 @@ EXAMPLES: dict[str, Any] = {
     "case": SESSION.case,
     "model_name": "B",
     "test_set": "internal-HAQ",
+    "network": "resnet18_SPACE",
+    "seed": 0,
 }
 """What stands for the arguments of functions of the layout."""
 SECTIONS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -106,7 +108,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "training sets": (("build",), "builds/"),
     "models": (("plan", "train", "crossvalidate", "validate", "calibrate"), f"{MODEL}/"),
-    "evaluation": (("predict",), "evaluation/"),
+    "evaluation": (("predict", "patches", "classify"), "evaluation/"),
 }
 """Lists of files.md: the steps whose files they hold, and the folder that these lie in."""
 

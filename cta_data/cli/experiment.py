@@ -8,9 +8,10 @@ import typer
 from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
-from cta_data.cli.model_options import ModelOptions, TrainingChecks
+from cta_data.cli.model_options import ModelOptions, TrainingChecks, require_device
 from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import ConventionOption, Execution, JsonOutput, StudyChoice
+from cta_data.cli.patch_options import PatchOptions, patches, require_own_options
 from cta_data.cli.runner import recorded, run_units
 from cta_data.engine.records import EXIT_FAILED, EXIT_OK
 from cta_data.errors import ConfigurationError
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 def experiment(
     context: typer.Context,
-    name: Annotated[str, Argument(help="Which experiment: paper.")],
+    name: Annotated[str, Argument(help="Which experiment: paper or patches.")],
     model: Annotated[ModelOptions, Takes("fold", "device", "epochs", "configuration", "planner")],
-    execution: Annotated[Execution, Takes("dry_run", "jobs", "num_gpus")],
+    execution: Annotated[Execution, Takes("dry_run", "jobs", "num_gpus", "replay")],
+    of_patches: PatchOptions,
     output: JsonOutput,
     chosen: StudyChoice,
     setting: Annotated[
@@ -35,7 +37,7 @@ def experiment(
     ] = None,
     convention: ConventionOption = "article",
 ) -> int:
-    """Train, predict and evaluate the paper's settings.
+    """Train, predict and evaluate the paper's settings, or compare inputs by patches.
 
     Interrupted, it resumes when it is run again.
     """
@@ -43,8 +45,13 @@ def experiment(
     from cta_data.scoring import convention_named
     from cta_data.terminal.next_commands import after_evaluate
 
-    if name != "paper":
+    if name not in ("paper", "patches"):
         raise ConfigurationError("experiment_unknown", name=name)
+    require_own_options(context, name)
+    if name == "patches":
+        require_device(model.device)
+        request_of_patches = of_patches.request(model.epochs, model.device, execution)
+        return patches(chosen.open(), request_of_patches, execution, output)
     rules = convention_named(convention)
     study = chosen.open()
     settings = setting or ["A", "B", "C"]

@@ -26,6 +26,7 @@ from cta_data.study.layout import (
     HOME,
     MANIFESTS,
     MODELS,
+    PATCHES,
     PREDICTIONS,
     REFERENCES,
 )
@@ -177,7 +178,8 @@ def _commit_configuration(study: Study) -> None:
 
 
 def _commit(study: Study, report: Report, options: RunOptions) -> None:
-    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES, AGREEMENT, FOLLOW_UP]
+    paths = [HOME, MANIFESTS, BUILDS, MODELS, PREDICTIONS, REFERENCES]
+    paths += [AGREEMENT, FOLLOW_UP, PATCHES]
     paths += [study.cohort_path(c) for c in study.cohorts_here]
     installed = [path for path in paths if Path(study.root / path).exists()]
     command = list(options.command)

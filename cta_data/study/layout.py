@@ -28,6 +28,10 @@ AGREEMENT = "evaluation/agreement"
 AGREEMENT_PAGE = f"{AGREEMENT}/index.html"
 FOLLOW_UP = "evaluation/follow_up"
 FOLLOW_UP_PAGE = f"{FOLLOW_UP}/index.html"
+PATCHES = "evaluation/patches"
+PATCHES_PAGE = f"{PATCHES}/index.html"
+PATCH_WORK = ".cta/patches"
+"""Patches that were cut, by all that they depend on; never versioned."""
 TABLE_1_PAGE = "evaluation/table_1.html"
 CHECKLIST_PAGE = "evaluation/checklist.html"
 REPOSITORIES = (
@@ -406,3 +410,19 @@ def references_folder(test_set: str, grid: str) -> str:
 def reference_mask(test_set: str, grid: str, case: str) -> str:
     """Link to the reference annotation for models of a technique."""
     return f"{references_folder(test_set, grid)}/{case}.nii.gz"
+
+
+@artefact("patches")
+def patch_places(case: str) -> str:
+    """Places of the patches of a session with and without a metastasis: voxel (z, y, x) of the
+    isotropic grid, depth in the brain, and the lesions without a matching negative.
+    """
+    return f"{PATCHES}/places/{case}.json"
+
+
+@artefact("classify")
+def patch_run(network: str, seed: int) -> str:
+    """What one network found on the test patches: F1, the probability of every patch, the loss of
+    every epoch, and what it was trained with.
+    """
+    return f"{PATCHES}/runs/{network}_seed-{seed}.json"

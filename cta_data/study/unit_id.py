@@ -22,13 +22,13 @@ class UnitId(NamedTuple):
     step
         `convert`, `consensus`, `register`, `transfer`, `strip`, `measure`, `link`,
         `register-sessions`, `follow-up`, `build`, `plan`, `train`, `crossvalidate`,
-        `validate`, `calibrate` or `predict`.
+        `validate`, `calibrate`, `predict`, `patches` or `classify`.
     about
         Session that it is about; None for builds, models and predictions.
     model
         Setting of a build; model of a plan, a fold, a cross-validation or a prediction.
     fold
-        Fold that is trained, else None.
+        Fold that is trained, or the seed of a network for patches; else None.
     test_set
         Test set that is predicted, else empty.
     """
@@ -79,7 +79,8 @@ class UnitId(NamedTuple):
         """The step with its model, fold and test set, for people: `train_A_fold_0`."""
         if self.about:  # of these a large study has tens of thousands, named by their step alone
             return self.step
-        fold = "" if self.fold is None else f"fold_{self.fold}"
+        numbered = "seed" if self.step == "classify" else "fold"
+        fold = "" if self.fold is None else f"{numbered}_{self.fold}"
         return "_".join(filter(None, (self.step, self.model, fold, self.test_set)))
 
     @property

@@ -72,6 +72,15 @@ def isotropic(image: sitk.Image, spacing_mm: float, default: float = 0.0) -> sit
     together, then a Gaussian for the rest of the box's variance), so that nothing aliases; axes
     that are coarser are interpolated. The grid is centred on the field of view.
     """
+    floating = averaged(image, spacing_mm)
+    return resample(floating, isotropic_grid(floating, spacing_mm), default=default)
+
+
+def averaged(image: sitk.Image, spacing_mm: float) -> sitk.Image:
+    """Return ``image`` as float32, averaged over cubes of a spacing where its voxels are finer.
+
+    Its own grid may get coarser by whole voxels, up to the spacing; nothing is interpolated.
+    """
     floating = sitk.Cast(image, sitk.sitkFloat32)
     factors = [
         max(1, min(math.floor(spacing_mm / step + 1e-3), n))
@@ -87,7 +96,7 @@ def isotropic(image: sitk.Image, spacing_mm: float, default: float = 0.0) -> sit
         missing = spacing_mm**2 - spacing[axis] ** 2
         if missing > 0.05 * spacing_mm**2 and size[axis] >= 4:
             floating = _smooth(floating, axis, _SMOOTHING_PER_VOXEL * math.sqrt(missing))
-    return resample(floating, isotropic_grid(floating, spacing_mm), default=default)
+    return floating
 
 
 def isotropic_grid(image: sitk.Image, spacing_mm: float) -> sitk.Image:

@@ -111,6 +111,7 @@ def remove_work(study: Study, names: SubjectNames) -> list[str]:
     clear_staging(study.root)
     forget_running(study.root)
     shutil.rmtree(study.root / UNPACKED, ignore_errors=True)
+    shutil.rmtree(study.root / layout.PATCH_WORK, ignore_errors=True)
     work = study.root / layout.TRAINING_WORK
     removed = []
     for folder in sorted(_held_folders(work)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -85,25 +87,45 @@ def _model(
     axes: Axes, own: pd.DataFrame, metric: str, test_sets: list[str], which: tuple[int, int]
 ) -> None:
     """Draw one model; `which` is its number and the number of models."""
+    values = [
+        own.loc[own["test_set"] == test_set, metric].dropna().to_numpy(dtype=float)
+        for test_set in test_sets
+    ]
+    draw_scores(axes, values, which, str(which[0]))
+
+
+def draw_scores(
+    axes: Axes, values: Sequence[np.ndarray], which: tuple[int, int], label: str
+) -> None:
+    """Draw the scores of one of several models at each position of an axis.
+
+    Parameters
+    ----------
+    values
+        Scores at each position.
+    which
+        Number of the model, and the number of models.
+    label
+        Of the legend.
+    """
     number, count = which
     colour, marker = MODEL_COLOURS[number % len(MODEL_COLOURS)], MARKERS[number % len(MARKERS)]
     width = _WIDTH / count
     # Of the legend: a model without a case in this metric has its sign too.
-    axes.plot([], [], marker, color=colour, label=str(number))
-    for position, test_set in enumerate(test_sets):
-        values = own.loc[own["test_set"] == test_set, metric].dropna().to_numpy(dtype=float)
-        if not len(values):
+    axes.plot([], [], marker, color=colour, label=label)
+    for position, scores in enumerate(values):
+        if not len(scores):
             continue
         at = position + (number - (count - 1) / 2) * width
-        if len(values) < FEWEST:
-            median, half = float(np.median(values)), width * 0.35
+        if len(scores) < FEWEST:
+            median, half = float(np.median(scores)), width * 0.35
             axes.plot([at - half, at + half], [median] * 2, color=colour, linewidth=2)
         else:
-            _box(axes, values, at, width * 0.8, number)
+            _box(axes, scores, at, width * 0.8, number)
         # Spread by rank and not by chance: the same figure every time.
-        spread = np.linspace(-0.25, 0.25, len(values)) * width if len(values) > 1 else [0.0]
+        spread = np.linspace(-0.25, 0.25, len(scores)) * width if len(scores) > 1 else [0.0]
         axes.plot(
-            at + np.asarray(spread), values, marker, color=colour, markersize=3.5, alpha=0.7
+            at + np.asarray(spread), scores, marker, color=colour, markersize=3.5, alpha=0.7
         )  # fmt: skip
 
 

@@ -1,0 +1,107 @@
+"""F1 of networks for patches: one row a run, by architecture and input, and inputs compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cta_data.reports.table import MISSING, Row, Table, TableColumn
+from cta_data.scoring.statistics.rank_tests import holm, pair_scores, wilcoxon_signed_rank
+
+SCORES = ("f1", "sensitivity", "precision")
+
+
+def run_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return a row for each run; scores are NaN where they are undefined."""
+    names = ("architecture", "input", "seed", *SCORES)
+    rows = [{**{name: run[name] for name in names}, **run["counts"]} for run in runs]
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(SCORES, float))
+
+
+def comparison_frame(runs: pd.DataFrame, inputs: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each pair of inputs: F1 of the second minus F1 of the first.
+
+    Runs are paired by architecture and seed. The test is Wilcoxon's signed-rank test, adjusted
+    over all pairs of inputs by Holm's method.
+    """
+    wide = runs.pivot(index=["architecture", "seed"], columns="input", values="f1")
+    rows = []
+    for first, second in combinations(inputs, 2):
+        pairs = pair_scores(wide[first].to_numpy(), wide[second].to_numpy())
+        test = wilcoxon_signed_rank(pairs.differences, resolution=pairs.resolution)
+        median = float(np.median(pairs.differences)) if len(pairs.a) else np.nan
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "n_pairs": len(pairs.a),
+                "n_equal": test.n_zero,
+                "median_difference": median,
+                "rank_biserial": test.rank_biserial,
+                "p_value": test.p_value,
+                "method": test.method,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.assign(p_holm=holm(frame["p_value"].tolist())) if rows else frame
+
+
+def f1_table(runs: pd.DataFrame, architectures: Sequence[str], inputs: Sequence[str]) -> Table:
+    """Return F1 by architecture (and of all) and input: mean, and range over seeds."""
+    rows = [
+        Row((name, *(_f1_text(own[own["input"] == one]["f1"]) for one in inputs)))
+        for name in architectures
+        for own in [runs[runs["architecture"] == name]]
+    ]
+    rows.append(Row(("all", *(_f1_text(runs[runs["input"] == one]["f1"]) for one in inputs))))
+    columns = (TableColumn("Architecture", "name"), *(TableColumn(one) for one in inputs))
+    caption = "F1 of test patches, in per cent: mean over seeds, lowest and highest in brackets."
+    return Table(columns, tuple(rows), title="F1 by architecture and input", caption=caption)
+
+
+def _f1_text(values: pd.Series) -> str:
+    known = 100 * values.dropna()
+    if not len(known):
+        return MISSING
+    return f"{known.mean():.1f} ({known.min():.1f}–{known.max():.1f})"
+
+
+def comparison_table(compared: pd.DataFrame) -> Table:
+    """Return the comparison of inputs in print."""
+    columns = (
+        TableColumn("Inputs", "name"),
+        TableColumn("Pairs"),
+        TableColumn("Equal"),
+        TableColumn("Median difference", unit="%"),
+        TableColumn("Rank-biserial"),
+        TableColumn("p"),
+        TableColumn("p (Holm)"),
+    )
+    rows = tuple(
+        Row(
+            (
+                f"{one['second']} minus {one['first']}",
+                str(one["n_pairs"]),
+                str(one["n_equal"]),
+                _number(100 * one["median_difference"], 1),
+                _number(one["rank_biserial"], 2),
+                _number(one["p_value"], 4),
+                _number(one["p_holm"], 4),
+            )
+        )
+        for one in compared.to_dict("records")
+    )
+    caption = (
+        "Differences of F1, paired by architecture and seed; Wilcoxon signed-rank test, two-sided. "
+        "The test is about networks and seeds on these test patches, not about patients."
+    )
+    return Table(columns, rows, title="Inputs compared", caption=caption)
+
+
+def _number(value: float, digits: int) -> str:
+    return MISSING if np.isnan(value) else f"{value:.{digits}f}"
