@@ -38,7 +38,7 @@ class PatchOptions:
         list[str] | None,
         Option("--input", help="patches: MPRAGE-late, MPRAGE-phases or SPACE; repeatable."),
     ] = None
-    seeds: Annotated[int, Option("--seeds", min=1, max=1000, help="patches: Runs of each.")] = 3
+    seeds: Annotated[int, Option("--seeds", min=1, max=1000, help="patches: Runs of each.")] = 5
     edge: Annotated[
         int,
         Option("--edge", min=32, max=256, help="patches: Voxels along an edge, a multiple of 32."),

@@ -125,7 +125,10 @@ def patch_files(
     if len(results.compared):
         tables.append(comparison_table(results.compared))
     figure = figure_bytes(patch_figure(results.runs, *names))
-    caption = "F1 of test patches by architecture and input. Every point is a seed."
+    caption = (
+        "F1 of test patches by architecture and input. Every point is a seed; fewer than four "
+        "have no box."
+    )
     shown = PageFigure("f1.svg", caption, patch_alt(results.runs))
     counted = _count_table(results.patches)
     page = page_html(

@@ -38,7 +38,7 @@ class PatchExperiment:
 
     architectures: tuple[str, ...] = ("resnet18", "resnet34", "seresnet18")
     inputs: tuple[str, ...] = tuple(INPUTS)
-    seeds: int = 3
+    seeds: int = 5
     grid: PatchGrid = PatchGrid(32, 1.0)
     learning: Learning = Learning()
 
