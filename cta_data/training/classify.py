@@ -134,7 +134,7 @@ def _cut_inputs(study: Study, name: str, grid: PatchGrid) -> CutInputs | Reason:
         found["brain"][case] = layout.brain_mask(session, upstream.images(session)[GRID].path)
         for channel, (_, image) in zip(INPUTS[name], own, strict=True):
             found["image"][case, channel.name] = image.path
-        needed = {GRID, study.configuration.registration.hub, *spaces[case]}
+        needed = {GRID, study.configuration.registration.reference, *spaces[case]}
         for row in upstream.transforms(session):
             if {row.fixed, row.moving} <= needed:
                 found["transform"][case, f"{row.fixed}>{row.moving}"] = row.path
