@@ -116,5 +116,5 @@ def built(
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let more damaged files be tried than the few of every run."""
     parser.addoption(
-        "--mutations", type=int, default=6, help="damaged files of each reader and mutation"
+        "--mutations", type=int, default=3, help="damaged files of each reader and mutation"
     )

@@ -58,6 +58,7 @@ def cases(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[t
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", range(len(PATIENTS) + len(SHAPES)))
 def test_published_masks_come_back(
     cases: list[tuple[Path, Path]], number: int, tmp_path: Path

@@ -16,6 +16,13 @@ from helpers.remembered import remembered
 
 from cta_data.versioning.tools import use_environment_tools
 
+FURTHER_FORMS = frozenset({"susm-nifti", "ummc-dicom", "user-bids"})
+"""Of what a quicker case delivers in another form."""
+
+
+def _is_thorough(case: ConformanceCase) -> bool:
+    return bool(case.real) or case.name in FURTHER_FORMS
+
 
 @pytest.fixture(scope="session", autouse=True)
 def tools() -> None:
@@ -66,7 +73,7 @@ def conform(
 @pytest.fixture(
     scope="session",
     params=[
-        pytest.param(case, marks=[pytest.mark.thorough] if case.real else [], id=str(case))
+        pytest.param(case, marks=[pytest.mark.thorough] if _is_thorough(case) else [], id=str(case))
         for case in CASES
     ],
 )

@@ -119,7 +119,7 @@ def _mirrored(image: sitk.Image) -> sitk.Image:
 @pytest.mark.parametrize(
     ("fixed", "moving"), [("MPRAGE", "SPACE"), ("CT", "MPRAGE"), ("CT", "SPACE")]
 )
-@pytest.mark.parametrize("kind", ["rigid", "affine"])
+@pytest.mark.parametrize("kind", ["rigid", pytest.param("affine", marks=pytest.mark.thorough)])
 def test_brain_lands_where_it_lay(
     patient: DigitalPatient, register: Register, fixed: str, moving: str, kind: str
 ) -> None:

@@ -84,6 +84,7 @@ def test_the_same_seed_gives_the_same_weights_and_scores(place: Path, first: Pat
     assert not same(first, train(place, "other", seed=8))
 
 
+@pytest.mark.thorough
 def test_a_killed_training_goes_on_as_if_it_had_not_been(place: Path, first: Path) -> None:
     """Killed in its second epoch with its parent: each epoch once, the same weights in the end."""
     job = job_of(place, "killed")
