@@ -34,8 +34,8 @@ GIVEN_AND_RECORDED = [
     (
         "predict --setting A --on internal-NAQ --on x --fold 0 --unequal-folds --probabilities"
         " --no-mirroring --tile-step 0.7 --device cpu --num-gpus 1",
-        "predict --fold 0 --device cpu --no-mirroring --tile-step 0.7 --setting A"
-        " --on internal-NAQ --on x --unequal-folds --probabilities",
+        "predict --probabilities --fold 0 --device cpu --no-mirroring --tile-step 0.7 --setting A"
+        " --on internal-NAQ --on x --unequal-folds",
     ),
     (
         "predict --setting A --mirroring",

@@ -34,7 +34,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("audit --convention own", CONVENTIONS),
         ("score {here} {here} --convention own", CONVENTIONS),
         ("experiment paper --device cpu --convention own", CONVENTIONS),
-        ("experiment patches", "The only experiment is `paper`"),
+        ("experiment figures", "The experiments are `paper` and `patches`"),
         ("train --setting A --device cpu --fold 77", FOLDS),
         ("predict --setting A --device cpu --fold 77", FOLDS),
         ("predict --setting A --device cpu --fold 0,5", FOLDS),

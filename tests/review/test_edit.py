@@ -275,14 +275,14 @@ def test_a_folder_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_cropped_label_image_is_no_edit(study: Study, tmp_path: Path) -> None:
     """Lesions outside of the crop would be gone unseen; and a study is no place to edit in."""
-    folder = given_out(study, tmp_path / "out", "HAQR2", subject="002")
-    path = folder / "HAQR2_on_SPACE.nii.gz"
+    folder = given_out(study, tmp_path / "out", "HAQR1", subject="002")
+    path = folder / "HAQR1_on_SPACE.nii.gz"
     image = nib.load(path)
     nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj)[:24], image.affine), path)
     done = run(study, "in", folder, *SIGNED, "--json")
     assert done.code == 3
     assert [one["code"] for one in json.loads(done.out)["failed"]] == ["edit_off_grid"]
-    words = ("out", "own", "--subject", "002", "--annotation", "HAQR2", "--to", study.root / "e")
+    words = ("out", "own", "--subject", "002", "--annotation", "HAQR1", "--to", study.root / "e")
     assert run(study, *words).code == 1 and not (study.root / "e").exists()
 
 
