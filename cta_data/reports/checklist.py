@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cta_data.engine.acceptance import FINDING
 from cta_data.reports.checklist_items import ITEMS, SOURCE, ChecklistItem
 from cta_data.reports.origin import package_version
 from cta_data.reports.page import page_html
@@ -22,7 +21,6 @@ from cta_data.study.study import EVALUATION, Study
 from cta_data.study.tables import (
     AnnotationRow,
     CaseScoreRow,
-    DecisionRow,
     ImageRow,
     LesionScoreRow,
     ModelFoldRow,
@@ -322,9 +320,8 @@ def _precision(facts: _Facts) -> Told:
 
 
 def _failures(facts: _Facts) -> Told:
-    n = sum(row.kind == FINDING for row in facts.study.tables.rows(DecisionRow))
-    text = f"{n} decisions of readers about findings" if n else ""
-    return text, facts.evaluated("false_positives.csv", "findings.csv")
+    # Decisions are not counted: a record that is run again would count those that came later.
+    return "", facts.evaluated("false_positives.csv", "findings.csv")
 
 
 def _availability(facts: _Facts) -> Told:
