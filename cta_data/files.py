@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,11 @@ def json_text(
         content, indent=indent, sort_keys=sorted_keys, ensure_ascii=escaped, default=_number
     )
     return f"{text}\n"
+
+
+def finite(value: float) -> float | None:
+    """Return a number as JSON can hold it: None where it is NaN or infinite."""
+    return value if math.isfinite(value) else None
 
 
 def json_line(content: Any, *, sorted_keys: bool = True, escaped: bool = True) -> str:

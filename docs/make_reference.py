@@ -17,7 +17,8 @@ from typing import Any
 from python_reference import python_page
 
 from cta_data.reasons import Sentence, catalogue
-from cta_data.study.layout import ARTEFACTS, Artefact
+from cta_data.study import layout  # noqa: F401  # its functions register themselves
+from cta_data.study.artefacts import ARTEFACTS, Artefact
 from cta_data.study.session_id import SessionId
 
 REPOSITORY = Path(__file__).parents[1]

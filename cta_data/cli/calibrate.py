@@ -8,9 +8,15 @@ import typer
 from typer import Option
 
 from cta_data.cli.bundles import Takes
-from cta_data.cli.froc import least_probability, levels_of, score_named
 from cta_data.cli.model_options import ModelOptions, SettingOption
 from cta_data.cli.options import ConventionOption, Execution, JsonOutput, StudyChoice
+from cta_data.cli.probability_options import (
+    USUAL_LEVELS,
+    CandidatesOption,
+    least_probability,
+    levels_of,
+    score_named,
+)
 from cta_data.cli.runner import home_writer, note_withdrawals, recorded, run_units
 
 if TYPE_CHECKING:
@@ -30,15 +36,12 @@ def calibrate(
     chosen: StudyChoice,
     at: Annotated[
         str, Option("--at", help="False positives per case that thresholds are chosen for.")
-    ] = "0.5,1,2,4,8",
+    ] = USUAL_LEVELS,
     score: Annotated[
         str,
         Option("--score", help="mean, maximum or percentile-95; the best ranking without it."),
     ] = "",
-    candidates_from: Annotated[
-        float | None,
-        Option("--candidates-from", help="Probability from which on voxels are candidates."),
-    ] = None,
+    candidates_from: CandidatesOption = None,
     temperature: Annotated[
         bool, Option("--temperature", help="Fit a temperature of the probabilities as well.")
     ] = False,

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from cta_data.cli.bundles import Takes
-from cta_data.cli.options import Output, StudyChoice, require_suffix
+from cta_data.cli.options import (
+    ConfidenceOption,
+    Output,
+    SeedOption,
+    StudyChoice,
+    require_suffix,
+)
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.terminal.output import print_errors
@@ -51,12 +57,8 @@ def compare(
         list[str] | None,
         Option("--metric", help="Only this metric; may be repeated. All without it."),
     ] = None,
-    confidence: Annotated[
-        float, Option("--confidence", help="Of the intervals, between 0 and 1.")
-    ] = 0.95,
-    seed: Annotated[
-        int | None, Option("--seed", min=0, help="Of the resampling; a fixed one without it.")
-    ] = None,
+    confidence: ConfidenceOption = 0.95,
+    seed: SeedOption = None,
 ) -> int:
     """Test whether scores of B differ from those of A."""
     from cta_data.destinations import require_file_place

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 ConventionOption = Annotated[
     str, Option("--convention", help="article, tables or brats-mets-0.0.10.")
 ]
+ConfidenceOption = Annotated[
+    float, Option("--confidence", help="Of the intervals, between 0 and 1.")
+]
+SeedOption = Annotated[
+    int | None, Option("--seed", min=0, help="Of the resampling; a fixed one without it.")
+]
 DateOption = Annotated[str, Option("--date", help="Day, YYYY-MM-DD; today without it.")]
 NiftiFormOption = Annotated[
     str,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cta_data.study.study import Study
 
 OF_PAPER = ("setting", "convention", "fold", "configuration", "planner", "num_gpus")
-OF_PATCHES = ("architecture", "inputs", "seeds", "edge", "spacing", "batch_size")
+OF_PATCHES = ("architecture", "inputs", "seeds", "edge", "spacing", "batch_size", "replay")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cta_data.training.predict import PredictionTask
+    from cta_data.training.runner import TrainingRequest
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,15 @@ class Probabilities:
     calibrated: Annotated[
         bool, Option("--calibrated", help="Scale kept probabilities by the model's temperature.")
     ] = False
+
+    def asked_of(self, request: TrainingRequest) -> TrainingRequest:
+        """Return a request with what is asked for here."""
+        return replace(
+            request,
+            probabilities=self.probabilities,
+            level=self.at,
+            calibrated=self.calibrated,
+        )
 
 
 def predict(
@@ -104,13 +114,7 @@ def predict(
 
     study = chosen.open()
     request = options.request(study, settings, execution, recorded(context))
-    request = replace(
-        request,
-        unequal_folds=unequal_folds,
-        probabilities=maps.probabilities,
-        level=maps.at,
-        calibrated=maps.calibrated,
-    )
+    request = replace(maps.asked_of(request), unequal_folds=unequal_folds)
     tasks = prediction_tasks(study, request, on or [])
     print_errors(*dict.fromkeys(_lacking(tasks)))
     note_withdrawals(study, output)

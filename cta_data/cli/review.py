@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,11 +42,45 @@ _USED = {
 """Options that each form of the command uses: what was asked for is not left out unseen."""
 
 
+@dataclass(frozen=True)
+class OtherForm:
+    """What the command does instead of a review in the browser; one of them at most."""
+
+    export: Annotated[
+        Path | None, Option("--export", help="Write one HTML page to be filled in elsewhere.")
+    ] = None
+    import_: Annotated[
+        Path | None, Option("--import", help="Take decisions.json of such a page.")
+    ] = None
+    agreement: Annotated[bool, Option("--agreement", help="Compare the decisions of readers.")] = (
+        False
+    )
+    scores: Annotated[
+        bool, Option("--scores", help="Scores with what readers said of findings.")
+    ] = False
+
+    def require(self, given: set[str]) -> None:
+        """Refuse several forms at once, and options that the form does not use.
+
+        Raises
+        ------
+        ConfigurationError
+            With what excludes what.
+        """
+        from cta_data.review.commands import require_one_mode, require_used
+
+        forms = (self.export, self.import_, self.agreement, self.scores)
+        require_one_mode(*forms)
+        mode = next(name for name, on in zip(_USED, (*forms, True), strict=True) if on)
+        require_used(mode, _USED[mode], given)
+
+
 def review(
     context: typer.Context,
     selection: StudySelection,
     output: Annotated[Output, Takes("overwrite", "as_json")],
     execution: Annotated[Execution, Takes("replay")],
+    form: OtherForm,
     of: Annotated[
         Literal["", "transfers", "findings", "annotations"],
         Option(help="transfers, findings or annotations; all without it."),
@@ -59,27 +94,14 @@ def review(
     port: Annotated[
         int, Option(min=0, max=65535, help="Port on 127.0.0.1; a free one without it.")
     ] = 0,
-    export: Annotated[
-        Path | None, Option("--export", help="Write one HTML page to be filled in elsewhere.")
-    ] = None,
-    import_: Annotated[
-        Path | None, Option("--import", help="Take decisions.json of such a page.")
-    ] = None,
-    agreement: Annotated[
-        bool, Option("--agreement", help="Compare the decisions of readers.")
-    ] = False,
-    scores: Annotated[
-        bool, Option("--scores", help="Scores with what readers said of findings.")
-    ] = False,
 ) -> int:
     """Look at transfers, findings and annotations in the browser, and decide."""
-    from cta_data.review.commands import require_one_mode, require_used, sit
+    from cta_data.review.commands import sit
     from cta_data.review.worklist import Asked
     from cta_data.scoring import convention_named
 
     if execution.replay:
         return _not_decided_again()
-    require_one_mode(export, import_, agreement, scores)
     given = {
         "COHORT": selection.named,
         "--subject": selection.labels,
@@ -91,19 +113,17 @@ def review(
         "--port": port,
         "--overwrite": output.overwrite,
     }
-    forms = (export, import_, agreement, scores, True)
-    mode = next(name for name, on in zip(_USED, forms, strict=True) if on)
-    require_used(mode, _USED[mode], {name for name, one in given.items() if one})
+    form.require({name for name, one in given.items() if one})
     study, command = selection.open(), recorded(context)
     asked = Asked(selection.selected(), of, convention_named(convention).name, not unblinded)
-    if agreement:
+    if form.agreement:
         return _compare(study, asked, output)
-    if scores:
+    if form.scores:
         return _rescore(study, asked, output)
-    if import_:
-        return _import(study, import_, command, output)
-    if export:
-        return _export(study, asked, export, reader, output)
+    if form.import_:
+        return _import(study, form.import_, command, output)
+    if form.export:
+        return _export(study, asked, form.export, reader, output)
     done = sit(
         study,
         asked,

@@ -93,15 +93,21 @@ def run_patches(
     require_training_packages()
     require_device(request.device)
 
+    made: list[PatchResults] = []
+
     def finish() -> bool:
-        changed = write_patches(study, request.experiment, request.command)
+        results = read_results(study, request.experiment)
+        made.extend([results] if results else [])
+        changed = results is not None and write_patches(
+            study, request.experiment, results, request.command
+        )
         return write_home(study) or changed
 
     report = run_and_commit(
         study, steps, request.options, observer, finish=finish, commit=request.commit
     )
     complete = all(record.status in ("ok", "notneeded") for record in _of_networks(report))
-    return report, read_results(study, request.experiment) if complete else None
+    return report, made[-1] if made and complete else None
 
 
 def _of_networks(report: Report) -> list[Record]:

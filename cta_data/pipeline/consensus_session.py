@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cta_data.engine import Outcome, Unit, Workspace, content_key
 from cta_data.formats.nifti.image import read_grid, write_image
 from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.lesions.components import CONNECTIVITY
 from cta_data.imaging.lesions.consensus import (
     CandidateDecision,
     Consensus,
@@ -21,7 +22,6 @@ from cta_data.imaging.lesions.consensus import (
     consensus,
     default_readers,
 )
-from cta_data.imaging.lesions.mask_lesions import CONNECTIVITY
 from cta_data.pipeline.annotation_reading import read_annotation
 from cta_data.pipeline.consensus import ConsensusInputs, Method
 from cta_data.reasons import Reason, together

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,7 @@ from cta_data.study import layout
 from cta_data.study.patch_inputs import GRID, INPUTS, QUALITY, Channel
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow
+from cta_data.study.tables import ImageRow, VariantRow
 
 VERSION = 1
 STEP = "patches"
@@ -71,21 +71,12 @@ def _plan(
 ) -> Iterator[Unit | Blocked]:
     upstream = Upstream(study)
     seed = partition_options(study.configuration.build).seed
-    choice = study.configuration.evaluation
     twice = _in_both(study)
     for session, assignment in assigned_sessions(study, upstream):
         unit = UnitId(STEP, session)
-        label = upstream.variant(session, QUALITY, GRID, choice)
-        blocked = upstream.blocked_by(session, "measure")
-        if not blocked and session.patient in twice:
-            blocked = Reason("training_patients_shared", number="1 patient is", patients=session)
-        if not blocked and isinstance(label, Reason):
-            blocked = label
-        if not blocked:
-            found = [channel_space(upstream, session, c) for name in inputs for c in INPUTS[name]]
-            blocked = next((one for one in found if isinstance(one, Reason)), None)
-        if blocked or isinstance(label, Reason):
-            yield Blocked(unit, VERSION, blocked or Reason("never_done"))
+        label = _label(upstream, session, inputs, twice)
+        if isinstance(label, Reason):
+            yield Blocked(unit, VERSION, label)
             continue
         image = upstream.images(session)[GRID]
         given = PatchInputs(
@@ -98,6 +89,25 @@ def _plan(
             brain=File(layout.brain_mask(session, image.path)),
         )
         yield make_unit(study, unit, VERSION, given)
+
+
+def _label(
+    upstream: Upstream,
+    session: SessionId,
+    inputs: Sequence[str],
+    twice: Collection[tuple[str, str]],
+) -> VariantRow | Reason:
+    """Return the labels whose lesions are cut, or why no patch of a session is."""
+    blocked = upstream.blocked_by(session, "measure")
+    if blocked:
+        return blocked
+    if session.patient in twice:
+        return Reason("training_patients_shared", number="1 patient is", patients=session)
+    choice = upstream.study.configuration.evaluation
+    label = upstream.variant(session, QUALITY, GRID, choice)
+    found = [channel_space(upstream, session, c) for name in inputs for c in INPUTS[name]]
+    missing = (one for one in found if isinstance(one, Reason))
+    return label if isinstance(label, Reason) else next(missing, label)
 
 
 def assigned_sessions(study: Study, upstream: Upstream) -> Iterator[tuple[SessionId, Assignment]]:

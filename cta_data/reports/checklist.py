@@ -216,10 +216,7 @@ def _readers(facts: _Facts) -> Told:
 
 
 def _test_annotation(facts: _Facts) -> Told:
-    sets: dict[str, set[str]] = {}
-    for row in facts.predictions:
-        sets.setdefault(row.test_set, set()).add(row.case)
-    return _listed(f"{name}: {len(cases)} cases" for name, cases in sorted(sets.items())), ()
+    return _cases((row.test_set, row.case) for row in facts.predictions), ()
 
 
 def _agreement(facts: _Facts) -> Told:
@@ -331,11 +328,17 @@ def _availability(facts: _Facts) -> Told:
 
 
 def _cases_of(facts: _Facts, *, internal: bool) -> str:
-    sets: dict[str, set[str]] = {}
-    for row in facts.scores:
-        if row.test_set.startswith("internal") == internal:
-            sets.setdefault(row.test_set, set()).add(row.case)
-    return _listed(f"{name}: {len(cases)} cases" for name, cases in sorted(sets.items()))
+    return _cases(
+        (row.test_set, row.case)
+        for row in facts.scores
+        if row.test_set.startswith("internal") == internal
+    )
+
+
+def _cases(of_sets: Iterable[tuple[str, str]]) -> str:
+    """Return how many cases each test set has, from pairs of a test set and a case."""
+    counts = Counter(test_set for test_set, _ in set(of_sets))
+    return _listed(f"{name}: {n} cases" for name, n in sorted(counts.items()))
 
 
 def _listed(parts: Iterable[str]) -> str:

@@ -187,17 +187,7 @@ def evaluate(
     sets = score_sets(predictions, convention, jobs=jobs, note=note)
     earlier = predictions.earlier
     revised = score_earlier(earlier, sets, convention, jobs=jobs, note=note) if earlier else []
-    not_before = [*(earlier.not_there if earlier else ()), *_missing(revised)]
-    evaluation = Evaluation(
-        sets=(),
-        missing=(*predictions.unscored, *_missing(sets), *not_before),
-        n_missing=len(predictions.unscored) + sum(one.n_missing for one in sets) + len(not_before),
-        not_predicted=predictions.not_predicted,
-        notes=predictions.notes,
-        accounting=tuple(one.accounting for one in sets),
-        scored=tuple(one for one in sets if one.scores.cases),
-        revision=tuple(revision_rows(revised)),
-    )
+    evaluation = _scored(predictions, sets, revised)
     scored = list(evaluation.scored)
     folder = convention_folder(out, convention)
     if not scored:
@@ -211,9 +201,7 @@ def evaluate(
     curves = write_kept_froc(folder, predictions, convention, scores or {}, jobs=jobs, note=note)
     written = _write(folder, scored, evaluation, convention.name, added, section, known, curves)
     written += _write_revised_cases(folder, revised, convention.name)
-    for path in written:
-        if path.suffix in STAMPED:
-            write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
+    _stamp(written, commit)
     old = _remove_all_but(folder, written)
     files, removed = (
         tuple(sorted(path.relative_to(out).as_posix() for path in paths))
@@ -221,6 +209,30 @@ def evaluate(
     )
     names = tuple((one.name, len(one.scores.cases)) for one in scored)
     return replace(evaluation, sets=names, files=files, removed=removed)
+
+
+def _scored(
+    predictions: Predictions, sets: Sequence[ScoredSet], revised: Sequence[RevisedSet]
+) -> Evaluation:
+    """Return what was scored, and what was not, before anything is written."""
+    earlier = predictions.earlier
+    not_before = [*(earlier.not_there if earlier else ()), *_missing(revised)]
+    return Evaluation(
+        sets=(),
+        missing=(*predictions.unscored, *_missing(sets), *not_before),
+        n_missing=len(predictions.unscored) + sum(one.n_missing for one in sets) + len(not_before),
+        not_predicted=predictions.not_predicted,
+        notes=predictions.notes,
+        accounting=tuple(one.accounting for one in sets),
+        scored=tuple(one for one in sets if one.scores.cases),
+        revision=tuple(revision_rows(revised)),
+    )
+
+
+def _stamp(written: Sequence[Path], commit: str) -> None:
+    for path in written:
+        if path.suffix in STAMPED:
+            write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
 
 
 def _missing(sets: Sequence[ScoredSet | RevisedSet]) -> list[str]:

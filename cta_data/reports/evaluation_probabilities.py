@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cta_data.processes import Workers, open_workers
 from cta_data.reports.froc import FrocPart, write_froc
-from cta_data.reports.probability_files import KeptMaps, kept_maps
+from cta_data.reports.probability_files import candidate_sets, kept_maps, left_out
 from cta_data.scoring import Convention
 from cta_data.scoring.models import Predictions
 from cta_data.scoring.probabilities.analysis import analyse
-from cta_data.scoring.probabilities.candidates import CANDIDATES_FROM, SCORES, ScoreName
-from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
+from cta_data.scoring.probabilities.candidates import SCORES, ScoreName
 
 
 def write_kept_froc(
@@ -37,33 +35,13 @@ def write_kept_froc(
     kept = kept_maps(predictions)
     if not kept:
         return FrocPart()
-    sets: list[CandidateSet] = []
-    with open_workers(jobs) as workers:
-        for one in kept:
-            sets.append(_found(one, convention, workers))
-            note(f"candidates: {sets[-1].name}: {len(sets[-1].cases)} cases")
+    sets = candidate_sets(kept, convention, jobs=jobs, note=note)
     made = write_froc(
         folder, analyse(sets, {one.model: scores.get(one.model, SCORES[0]) for one in sets})
     )
-    left_out = tuple(
-        f"{found.name}: {case}: {why}"
-        for one, found in zip(kept, sets, strict=True)
-        for case, why in (*one.missing, *found.failed)
-    )
-    if not left_out or not made.sections:
+    unused = left_out(kept, sets)
+    if not unused or not made.sections:
         return made
     first, *others = made.sections
-    told = replace(first, lists=(("Cases without a usable probability map", left_out),))
+    told = replace(first, lists=(("Cases without a usable probability map", tuple(unused)),))
     return replace(made, sections=(told, *others))
-
-
-def _found(one: KeptMaps, convention: Convention, workers: Workers) -> CandidateSet:
-    return find_candidates(
-        one.files,
-        convention,
-        CANDIDATES_FROM,
-        model=one.model,
-        test_set=one.test_set,
-        patients=one.patients,
-        workers=workers,
-    )

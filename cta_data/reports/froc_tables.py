@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from cta_data.reports.names import name_of_test_set
-from cta_data.reports.table import MISSING, Row, Table, TableColumn
+from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
 from cta_data.scoring.probabilities.analysis import ProbabilityAnalysis, SetAnalysis
 from cta_data.scoring.probabilities.candidates import SCORES, ScoreName
 from cta_data.scoring.probabilities.comparison import FrocDifference
@@ -102,7 +102,7 @@ def precision_table(analysis: ProbabilityAnalysis) -> Table:
         Row(
             (
                 f"model {one.curve.model}",
-                *(_number(one.precisions[name]) for name in SCORES),
+                *(number_text(one.precisions[name], 3) for name in SCORES),
                 SCORE_NAMES[one.curve.score].lower(),
             ),
             _group(one),
@@ -131,7 +131,7 @@ def difference_table(differences: Sequence[FrocDifference]) -> Table:
         where = f" on {name_of_test_set(pair.test_set)}" if pair.test_set else ""
         group = f"A: {pair.model_a}, B: {pair.model_b}{where}, {pair.cases} cases"
         for one in pair.levels:
-            sides = (_number(100 * s, 1) for s in (one.sensitivity_a, one.sensitivity_b))
+            sides = (number_text(100 * s, 1) for s in (one.sensitivity_a, one.sensitivity_b))
             tests = (f"{one.p:.3g}", f"{one.holm_p:.3g}")
             cells = (f"{one.level:g}", *sides, _signed(one.difference), *tests)
             rows.append(Row(cells, group))
@@ -157,7 +157,7 @@ def calibration_table(analysis: ProbabilityAnalysis) -> Table:
         Row(
             (
                 f"model {one.curve.model}",
-                *(_number(part.expected_error, 4) for part in one.reliability),
+                *(number_text(part.expected_error, 4) for part in one.reliability),
             ),
             _group(one),
         )
@@ -187,7 +187,3 @@ def _signed(found: Interval) -> str:
     if not math.isnan(found.low):
         text += f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
     return text.replace("-", "−")
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return MISSING if math.isnan(value) else f"{value:.{digits}f}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cta_data.reports.table import MISSING, Row, Table, TableColumn
+from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
 from cta_data.scoring.statistics.rank_tests import holm, pair_scores, wilcoxon_signed_rank
 
 SCORES = ("f1", "sensitivity", "precision")
@@ -88,10 +88,10 @@ def comparison_table(compared: pd.DataFrame) -> Table:
                 f"{one['second']} minus {one['first']}",
                 str(one["n_pairs"]),
                 str(one["n_equal"]),
-                _number(100 * one["median_difference"], 1),
-                _number(one["rank_biserial"], 2),
-                _number(one["p_value"], 4),
-                _number(one["p_holm"], 4),
+                number_text(100 * one["median_difference"], 1),
+                number_text(one["rank_biserial"], 2),
+                number_text(one["p_value"], 4),
+                number_text(one["p_holm"], 4),
             )
         )
         for one in compared.to_dict("records")
@@ -101,7 +101,3 @@ def comparison_table(compared: pd.DataFrame) -> Table:
         "The test is about networks and seeds on these test patches, not about patients."
     )
     return Table(columns, rows, title="Inputs compared", caption=caption)
-
-
-def _number(value: float, digits: int) -> str:
-    return MISSING if np.isnan(value) else f"{value:.{digits}f}"

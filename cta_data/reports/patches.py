@@ -52,11 +52,14 @@ class PatchResults:
         A row for each pair of inputs.
     patches
         Number of patients and of patches with and without a metastasis, by partition.
+    contents
+        What the file of each run holds.
     """
 
     runs: pd.DataFrame
     compared: pd.DataFrame
     patches: Mapping[str, Mapping[str, int]]
+    contents: Sequence[Mapping[str, Any]]
 
 
 def read_results(study: Study, experiment: PatchExperiment) -> PatchResults | None:
@@ -72,7 +75,7 @@ def read_results(study: Study, experiment: PatchExperiment) -> PatchResults | No
         return None
     runs = run_frame(contents)
     compared = comparison_frame(runs, experiment.inputs)
-    return PatchResults(runs, compared, _counted(study, contents))
+    return PatchResults(runs, compared, _counted(study, contents), contents)
 
 
 def _runs(study: Study, experiment: PatchExperiment) -> list[dict[str, Any]] | None:
@@ -100,17 +103,10 @@ def _counted(study: Study, runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[
     return counts
 
 
-def write_patches(study: Study, experiment: PatchExperiment, command: Sequence[str]) -> bool:
-    """Write page, tables, figure and card where all runs are there; tell whether any changed.
-
-    Raises
-    ------
-    DataRefused
-        A file of a run cannot be read.
-    """
-    results = read_results(study, experiment)
-    if results is None:
-        return False
+def write_patches(
+    study: Study, experiment: PatchExperiment, results: PatchResults, command: Sequence[str]
+) -> bool:
+    """Write page, tables, figure and card; tell whether any changed."""
     files = patch_files(study, experiment, results, command)
     changed = [write_changed(content, study.root / name) for name, content in files.items()]
     return any(changed)
@@ -215,7 +211,7 @@ def _card(
     study: Study, experiment: PatchExperiment, results: PatchResults, command: Sequence[str]
 ) -> dict[str, Any]:
     """Return everything that is needed to repeat the experiment."""
-    contents = _runs(study, experiment) or []
+    contents = results.contents
     files: dict[str, str] = {}
     for one in contents:
         files |= one["files"]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.processes import open_workers
+from cta_data.scoring import Convention
 from cta_data.scoring.collection import pair_files
 from cta_data.scoring.models import PredictedSet, Predictions
+from cta_data.scoring.probabilities.candidates import CANDIDATES_FROM
+from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
 from cta_data.study.layout import PROBABILITIES
 from cta_data.study.session_id import SessionId
 from cta_data.training.prediction_record import read_record
@@ -91,11 +95,10 @@ def patients_of(cases: Iterable[str]) -> dict[str, str]:
 
 def _patient(case: str) -> str:
     try:
-        cohort, subject = SessionId.from_case(case).patient
+        return SessionId.from_case(case).patient_name
     except DataRefused:
         found = _SUBJECT.match(case)
         return found[0] if found else case
-    return f"{cohort} sub-{subject}"
 
 
 def maps_in_folders(
@@ -123,6 +126,41 @@ def maps_in_folders(
         missing += [(case, NO_REFERENCE) for case in pairing.without_reference]
         made.append(KeptMaps(name, "", pairing.files, tuple(missing), patients_of(pairing.files)))
     return made
+
+
+def candidate_sets(
+    kept: Sequence[KeptMaps],
+    convention: Convention,
+    candidates_from: float = CANDIDATES_FROM,
+    *,
+    jobs: int = 1,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[CandidateSet]:
+    """Find the candidates of all maps, in their order; `jobs` processes share the cases."""
+    sets = []
+    with open_workers(jobs) as workers:
+        for one in kept:
+            found = find_candidates(
+                one.files,
+                convention,
+                candidates_from,
+                model=one.model,
+                test_set=one.test_set,
+                patients=one.patients,
+                workers=workers,
+            )
+            note(f"candidates: {found.name}: {len(found.cases)} cases")
+            sets.append(found)
+    return sets
+
+
+def left_out(kept: Sequence[KeptMaps], sets: Sequence[CandidateSet]) -> list[str]:
+    """Return in words which cases have no usable map, and why."""
+    return [
+        f"{found.name}: {case}: {why}"
+        for one, found in zip(kept, sets, strict=True)
+        for case, why in (*one.missing, *found.failed)
+    ]
 
 
 def _model_of(path: Path) -> str:

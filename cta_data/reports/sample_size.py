@@ -71,7 +71,7 @@ class Question:
         ConfigurationError
             None of the three, or more than one.
         """
-        given = {
+        given: dict[Purpose, float | None] = {
             "sensitivity": self.against,
             "difference": self.difference,
             "interval": self.half_width,
@@ -79,12 +79,7 @@ class Question:
         asked = [name for name, value in given.items() if value is not None]
         if len(asked) != 1:
             raise _invalid("one of --against, --difference and --half-width is needed")
-        purposes: dict[str, Purpose] = {
-            "sensitivity": "sensitivity",
-            "difference": "difference",
-            "interval": "interval",
-        }
-        return purposes[asked[0]]
+        return asked[0]
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ def found_in_study(
             if (row.convention, row.model) != (convention, model) or row.status == "false":
                 continue
             if test_set in ("", row.test_set):
-                who = f"{row.session.cohort}/{row.session.subject}" if row.session else row.case
+                who = row.session.patient_name if row.session else row.case
                 key = (row.test_set, row.case, row.reference_lesion)
                 found[-1][key] = float(row.status == "detected"), who
     common = [key for key in found[0] if all(key in own for own in found)]

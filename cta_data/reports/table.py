@@ -5,6 +5,7 @@ The same content gives the same bytes.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = "—"
+
+
+def number_text(value: float | None, decimals: int) -> str:
+    """Return a number as a cell shows it; the sign for missing where it is None or NaN."""
+    return MISSING if value is None or math.isnan(value) else f"{value:.{decimals}f}"
+
+
 GAP = 2
 """Blanks between two columns on a terminal."""
 Content = Literal["name", "text", "number", "paper"]

@@ -9,7 +9,7 @@ from itertools import chain
 import pandas as pd
 
 from cta_data.reports.names import volume_class
-from cta_data.reports.table import MISSING, Row, Table, TableColumn
+from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
 from cta_data.review.agreement import ComparedCase, Comparison
 from cta_data.scoring.agreement import ClassAgreement, LimitsOfAgreement
 from cta_data.scoring.lesion_links import LinkedLesions
@@ -191,16 +191,12 @@ def difference_table(one: Comparison) -> Table:
                 str(link.first or MISSING),
                 str(link.second or MISSING),
                 HOW[link.how].format(first=one.first, second=one.second),
-                _number(link.dice, 3),
-                _number(link.centroid_distance_mm, 1),
-                _number(link.first_volume_mm3, 1),
-                _number(link.second_volume_mm3, 1),
+                number_text(link.dice, 3),
+                number_text(link.centroid_distance_mm, 1),
+                number_text(link.first_volume_mm3, 1),
+                number_text(link.second_volume_mm3, 1),
             )
         )
         for case, link in _by_difference(one)[:MOST_LISTED]
     )
     return Table(columns, rows, f"{one.title}: lesions that differ most", is_sortable=True)
-
-
-def _number(value: float, decimals: int) -> str:
-    return MISSING if math.isnan(value) else f"{value:.{decimals}f}"

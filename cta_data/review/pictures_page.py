@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cta_data.reports.page import page_html
-from cta_data.reports.table import MISSING, Row, Table, TableColumn, without_empty_columns
+from cta_data.reports.table import (
+    MISSING,
+    Row,
+    Table,
+    TableColumn,
+    number_text,
+    without_empty_columns,
+)
 from cta_data.review.lesion_entry import RATIO_UNIT, SHIFT_UNIT_MM, Lesion, LesionEntry
 from cta_data.review.page_pictures import VIEWS_TEXT, PagePicture
 from cta_data.study.session_id import SessionId
@@ -203,13 +210,9 @@ def _lesion_row(lesion: LesionEntry) -> Row:
             str(lesion.lesion_id),
             f"{lesion.annotation} on {lesion.grid}",
             f"{lesion.volume_cm3:.3f}",
-            _number(lesion.transfer_volume_ratio, 3),
-            _number(lesion.centroid_shift_mm, 2),
+            number_text(lesion.transfer_volume_ratio, 3),
+            number_text(lesion.centroid_shift_mm, 2),
             lesion.found or MISSING,
         ),
         is_warning=bool(lesion.lost_reason or lesion.failed),
     )
-
-
-def _number(value: float | None, decimals: int) -> str:
-    return MISSING if value is None else f"{value:.{decimals}f}"

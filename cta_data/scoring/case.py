@@ -152,19 +152,17 @@ def score_case(
     if surfaces:
         pairs = [_with_surface(one, reference, predicted, spacing) for one in pairs]
     detected = [pair for pair in pairs if pair.detected]
-    tp, fp, fn = len(detected), predicted.count - len(detected), reference.count - len(detected)
+    tp = len(detected)
+    fp, fn = predicted.count - tp, reference.count - tp
     # Matched pairs, and half of what has no partner on either side: half of all instances.
     weight = (reference.count + predicted.count) / 2
     shared = int(overlaps.voxels.sum())
     total = int(reference.voxels.sum() + predicted.voxels.sum())
     voxel_mm3 = abs(float(np.linalg.det(placed[:3, :3])))
     challenge = None
-    if convention.challenge:
-        swapped = np.empty(3)
-        swapped[list(file_axes)] = spacing[list(file_axes)][::-1]
-        challenge = challenge_score(
-            reference, predicted, pairs, convention.challenge, voxel_mm3, swapped
-        )
+    if rules := convention.challenge:
+        about = (voxel_mm3, spacing, file_axes)
+        challenge = challenge_score(reference, predicted, pairs, rules, *about)
     lesionwise = _lesionwise(pairs, weight, challenge)
     return CaseScore(
         case=case,

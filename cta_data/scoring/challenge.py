@@ -133,6 +133,7 @@ def challenge_score(
     rules: ChallengeRules,
     voxel_mm3: float,
     spacing_mm: NDArray[np.float64],
+    file_axes: Sequence[int],
 ) -> ChallengeScore:
     """Score instances that were matched one to one.
 
@@ -141,15 +142,20 @@ def challenge_score(
     voxel_mm3
         Volume of a voxel.
     spacing_mm
-        Along x, y, z, as the distances between lesions take it.
+        Along x, y, z.
+    file_axes
+        Of these axes (0 for x), which the file has first, second and third.
     """
+    axes = list(file_axes)
+    reversed_mm = np.empty(3)
+    reversed_mm[axes] = spacing_mm[axes][::-1]
     partner = {pair.reference_lesion - 1: pair for pair in pairs}
     n_false = predicted.count - len(pairs)
     nothing = _ChallengeLesion(True, False, 0.0, rules.penalty_mm, 0.0)
     lesions = []
     for number, voxels in enumerate(reference.voxels.tolist()):
         pair = partner.get(number)
-        one = _lesion(reference, predicted, pair, rules, spacing_mm) if pair else nothing
+        one = _lesion(reference, predicted, pair, rules, reversed_mm) if pair else nothing
         lesions.append(one._replace(is_large=voxels * voxel_mm3 >= rules.large_mm3))
     large = [one for one in lesions if one.is_large]
     judged = [*large, *([nothing] * n_false if large else [])]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,24 @@ class _Stored:
     slope: float = 1.0
 
 
+@contextmanager
+def refused_if_damaged(path: Path) -> Iterator[None]:
+    """Refuse a file by what reading it raises, in words.
+
+    Raises
+    ------
+    DataRefused
+        The readers met one of `UNREADABLE`.
+    """
+    try:
+        yield
+    except UNREADABLE as error:  # type: ignore[misc]  # isal stub
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataRefused(
+            "mask_unreadable", where=path, error_type=type(error).__name__, why=why
+        ) from error
+
+
 def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -> MaskVoxels:
     """Read the lesion voxels of a NIfTI or NRRD mask.
 
@@ -109,13 +129,8 @@ def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -
     """
     if path.is_dir():
         raise DataRefused("mask_is_a_folder", where=path)
-    try:
+    with refused_if_damaged(path):
         stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path, choice)
-    except UNREADABLE as error:  # type: ignore[misc]  # isal stub
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DataRefused(
-            "mask_unreadable", where=path, error_type=type(error).__name__, why=why
-        ) from error
     index, values = nonzero_voxels(stored.voxels)
     scaled = values if stored.slope == 1 else values.astype(np.float64) * stored.slope
     lesion = whole_numbers(scaled, str(path))

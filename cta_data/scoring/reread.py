@@ -9,7 +9,6 @@ model has marked remains unknown, so that sensitivity is about what either has.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from cta_data.scoring.agreement.figures import (
     Resampling,
     interval_of_sums,
     ratio,
+    share,
     sums_by_patient,
 )
 from cta_data.scoring.statistics import Interval
@@ -90,8 +90,8 @@ def corrected_scores(findings: Sequence[ReadFinding], resampling: Resampling) ->
     }
     basis = _basis(counts, read)
     scored = (
-        _share(counts[DETECTED], counts[DETECTED] + counts[FALSE]),
-        _share(counts[DETECTED], counts[DETECTED] + counts[MISSED]),
+        share(counts[DETECTED], counts[DETECTED] + counts[FALSE]),
+        share(counts[DETECTED], counts[DETECTED] + counts[MISSED]),
     )
     if basis == INCOMPLETE:
         return CorrectedScores(basis, counts, read, *scored)
@@ -138,7 +138,3 @@ def _ppv(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 def _sensitivity(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     true = _true(sums)
     return ratio(true, true + sums[..., 5])
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable
 
 from cta_data.bids.names import BidsName, parse_name, transform_name, variant_name
+from cta_data.study.artefacts import artefact
 from cta_data.study.session_id import SessionId
 
 MANIFESTS = "manifests"
@@ -52,36 +51,6 @@ CHECKPOINT = "checkpoint_final.pth"
 """What nnU-Net calls the weights of a fold."""
 SOURCE_GRID = "source"
 """Behind the name of an annotation, after `desc-`: its lesions on the source grid."""
-
-PathOf = TypeVar("PathOf", bound=Callable[..., str])
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A kind of file: the function that makes its path, and the step that makes the file."""
-
-    path: Callable[..., str]
-    step: str
-
-    @property
-    def content(self) -> str:
-        """What such a file holds: the docstring of the function."""
-        return " ".join((self.path.__doc__ or "").split()).rstrip(".")
-
-
-ARTEFACTS: list[Artefact] = []
-"""All that steps make, in the order of the steps."""
-
-
-def artefact(step: str) -> Callable[[PathOf], PathOf]:
-    """Register a function as the one that makes the paths of files that a step makes."""
-
-    def register(path: PathOf) -> PathOf:
-        ARTEFACTS.append(Artefact(path, step))
-        return path
-
-    return register
-
 
 # Datasets --------------------------------------------------------------------------------------
 

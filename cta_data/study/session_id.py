@@ -54,6 +54,11 @@ class SessionId(NamedTuple):
         """Whose session it is."""
         return (self.cohort, self.subject)
 
+    @property
+    def patient_name(self) -> str:
+        """Whose session it is, in one text: what clusters of lesions are told apart by."""
+        return f"{self.cohort}/{self.subject}"
+
     def columns(self) -> dict[str, str]:
         """Return its columns in a table."""
         return self._asdict()

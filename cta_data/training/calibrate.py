@@ -8,7 +8,6 @@ same way (Isensee et al. 2021, Nat Methods 18:203).
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, Workspace
 from cta_data.engine.inputs import File, Files
 from cta_data.engine.sessions import make_unit
 from cta_data.errors import DataRefused
-from cta_data.files import written_whole
+from cta_data.files import finite, written_whole
 from cta_data.reasons import Reason
 from cta_data.scoring import convention_named
 from cta_data.scoring.probabilities.calibration import fit_temperature
@@ -200,7 +199,7 @@ def _plan_model(
             "convention": request.convention,
             "score": request.score,
             "temperature": request.temperature,
-            "patients": {case.case: " sub-".join(case.session.patient) for case in cases},
+            "patients": {case.case: case.session.patient_name for case in cases},
         },
         checkpoints={str(fold.fold): fold.checkpoint_key for fold in folds},
         probability=Files(maps),
@@ -230,7 +229,7 @@ def calibrate(unit: Unit[CalibrateInputs], workspace: Workspace) -> Outcome:
         convention=asked["convention"],
         candidates_from=asked["candidates_from"],
         score=score,
-        average_precision={name: _defined(value) for name, value in precisions.items()},
+        average_precision={name: finite(value) for name, value in precisions.items()},
         cases=curve.cases,
         patients=curve.patients,
         lesions=curve.lesions,
@@ -266,18 +265,14 @@ def _candidates(unit: Unit[CalibrateInputs], workspace: Workspace) -> CandidateS
 def _point(one: LevelFigure) -> OperatingPoint:
     return OperatingPoint(
         false_positives_per_case=one.level,
-        threshold=_defined(one.threshold),
+        threshold=finite(one.threshold),
         is_reached=one.is_reached,
-        sensitivity=_defined(one.sensitivity.estimate),
-        low=_defined(one.sensitivity.low),
-        high=_defined(one.sensitivity.high),
+        sensitivity=finite(one.sensitivity.estimate),
+        low=finite(one.sensitivity.low),
+        high=finite(one.sensitivity.high),
         found=one.tp,
         false_positives=one.fp,
     )
-
-
-def _defined(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _told(card: EnsembleCard) -> Iterator[str]:

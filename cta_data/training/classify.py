@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from cta_data.engine import Blocked, Outcome, Selection, Step, Unit, UnitId, Wor
 from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import Upstream, make_unit
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.files import finite
 from cta_data.pipeline.patches import STEP as PLACES
 from cta_data.pipeline.patches import PatchGrid, assigned_sessions, channel_space
 from cta_data.reasons import Reason
@@ -192,9 +192,9 @@ def run(unit: Unit[ClassifyInputs], workspace: Workspace, *, device: str) -> Out
         "n_training": _both_kinds(truth[trains]),
         "n_test": _both_kinds(truth[tests]),
         "counts": asdict(counts),
-        "f1": _defined(counts.f1),
-        "sensitivity": _defined(counts.sensitivity),
-        "precision": _defined(counts.precision),
+        "f1": finite(counts.f1),
+        "sensitivity": finite(counts.sensitivity),
+        "precision": finite(counts.precision),
         "losses": learnt.losses,
         "test": dict(zip(names, learnt.probabilities.tolist(), strict=True)),
     }
@@ -202,10 +202,6 @@ def run(unit: Unit[ClassifyInputs], workspace: Workspace, *, device: str) -> Out
     workspace.write_json(place, content)
     n = len(learnt.losses) * int(trains.sum())
     return Outcome(notes=[f"F1 {counts.f1:.3f}, {n / max(seconds, 1e-9):.1f} patches a second"])
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _both_kinds(truth: Any) -> dict[str, int]:

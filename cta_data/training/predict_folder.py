@@ -209,27 +209,23 @@ def predict_folder(
     require_single_stage(model)
     folds = folds_of(model)
     facts = read_model_facts(model)
-    values = facts.lesion_values(lesions)
-    operating = _operating(model, folds, level, calibrated=calibrated)
+    asked = {
+        "folds": folds,
+        "trainer": trainer,
+        "lesion_values": facts.lesion_values(lesions),
+        "postprocessing": _postprocessing(model) if level is None else "",
+        "mirroring": mirroring,
+        "tile_step": tile_step,
+        "probabilities": probabilities,
+        **_operating(model, folds, level, calibrated=calibrated),
+    }
     with _emptied(out / ".work") as work:
         ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
         failed |= content.unreadable
         cases = [{"case": c, "images": images, "output": str(out)} for c, images in ready.items()]
         if cases:
-            job = {
-                "model": str(model.absolute()),
-                "folds": folds,
-                "trainer": trainer,
-                "lesion_values": values,
-                "postprocessing": _postprocessing(model) if level is None else "",
-                "cases": cases,
-                "device": machine.device,
-                "mirroring": mirroring,
-                "tile_step": tile_step,
-                "probabilities": probabilities,
-                "threads": machine.threads,
-                **operating,
-            }
+            where = {"device": machine.device, "threads": machine.threads}
+            job = {"model": str(model.absolute()), "cases": cases, **asked, **where}
             failed |= run_prediction(job, work, "job", machine)["failed"]
     predicted = [case for case in ready if case not in failed]
     count = write_lesion_table(out, predicted) if predicted else 0

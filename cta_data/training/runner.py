@@ -133,12 +133,22 @@ def train_models(
         return Trained(checks, None)
     with study_lock(study):
         ensure_dataset(study, MODELS, ANNEXED_MODELS)
+    report = _run(study, steps, request, observer, finish)
+    _remove_finished(study)
+    return Trained(checks, report)
+
+
+def _run(
+    study: Study,
+    steps: Sequence[Step],
+    request: TrainingRequest,
+    observer: Observer | None,
+    finish: Callable[[], bool],
+) -> Report:
     options = RunOptions(
         executor=request.executor, recompute=request.recompute, command=request.command
     )
-    report = run_and_commit(study, steps, options, observer, finish=finish, commit=request.commit)
-    _remove_finished(study)
-    return Trained(checks, report)
+    return run_and_commit(study, steps, options, observer, finish=finish, commit=request.commit)
 
 
 def _remove_finished(study: Study) -> None:
@@ -177,11 +187,8 @@ def predict_sets(
         ensure_dataset(study, PREDICTIONS, ANNEXED_PREDICTIONS)
         if place_references(study, StudyPredictions(study).judged_sets(t.test_set for t in tasks)):
             mark_uncommitted(study.root)
-    options = RunOptions(
-        executor=request.executor, recompute=request.recompute, command=request.command
-    )
     step = prediction_step(tasks, prediction_options(request), request.machine)
-    return run_and_commit(study, [step], options, observer, finish=finish, commit=request.commit)
+    return _run(study, [step], request, observer, finish)
 
 
 def prediction_options(request: TrainingRequest) -> PredictionOptions:
@@ -219,11 +226,7 @@ def calibrate_models(
     """
     require_training_packages()
     require_device(request.machine.device)
-    steps = steps_of_calibration(study, request, asked)
-    options = RunOptions(
-        executor=request.executor, recompute=request.recompute, command=request.command
-    )
-    return run_and_commit(study, steps, options, observer, finish=finish, commit=request.commit)
+    return _run(study, steps_of_calibration(study, request, asked), request, observer, finish)
 
 
 def steps_of_calibration(

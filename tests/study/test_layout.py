@@ -9,6 +9,7 @@ import pytest
 
 import cta_data
 from cta_data.study import layout
+from cta_data.study.artefacts import ARTEFACTS, Artefact
 from cta_data.study.session_id import SessionId
 
 HOUSE = Path(cta_data.__file__).parent
@@ -34,8 +35,8 @@ MESSAGES = ("study/tables/store.py", "review/pictures.py")
 """They name a table to people, or for git's history."""
 
 
-@pytest.mark.parametrize("one", layout.ARTEFACTS, ids=lambda one: one.path.__name__)
-def test_what_a_step_makes_is_described(one: layout.Artefact) -> None:
+@pytest.mark.parametrize("one", ARTEFACTS, ids=lambda one: one.path.__name__)
+def test_what_a_step_makes_is_described(one: Artefact) -> None:
     """The page of files says of each what it holds and which step makes it."""
     assert one.content and one.step
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
-from cta_data.imaging.lesions.mask_lesions import (
-    CONNECTIVITY,
-    MOST_LESIONS,
-    require_whole_numbers,
-)
+from cta_data.imaging.lesions.components import connected_parts
+from cta_data.imaging.lesions.mask_lesions import MOST_LESIONS, require_whole_numbers
 
 
 def corrected_labels(
@@ -44,9 +40,7 @@ def corrected_labels(
         raise DataRefused("correction_ids_invalid", lowest=lowest, highest=highest)
     if len(present) > 1:
         return values
-    # As bytes: of booleans cc3d allots too few labels where parts lie close in a small volume.
-    inside = (values > 0).view(np.uint8)
-    parts, count = cc3d.connected_components(inside, connectivity=CONNECTIVITY, return_N=True)
+    parts, count = connected_parts(values > 0)
     ids = np.zeros(count + 1, np.int64)
     new = max([int(before.max(initial=0)), *used])
     for part in range(1, count + 1):

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.lesions.components import CONNECTIVITY
 from cta_data.imaging.lesions.corrected_labels import most_shared
-from cta_data.imaging.lesions.mask_lesions import (
-    CONNECTIVITY,
-    MOST_LESIONS,
-    require_whole_numbers,
-)
+from cta_data.imaging.lesions.mask_lesions import MOST_LESIONS, require_whole_numbers
 
 
 def edited_labels(

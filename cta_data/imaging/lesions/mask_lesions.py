@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import cc3d
 import numpy as np
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Arrangement, Grid, Placed
+from cta_data.imaging.lesions.components import connected_parts
 from cta_data.imaging.lesions.label_values import whole_numbers
 from cta_data.reasons import Reason
 
-CONNECTIVITY: Final = 26
 MOST_LESIONS = 65_535
 Box = tuple[slice, slice, slice]
 """Slices along z, y and x."""
@@ -262,7 +261,7 @@ def _whole(region: Region, where: NDArray[np.bool_], count: int, outer: Box) -> 
     """All of a region as one lesion, whatever its parts."""
     inner, _ = _content(where.astype(np.uint8))
     voxels = where[inner].copy()
-    several = int(cc3d.connected_components(_bytes(voxels), connectivity=CONNECTIVITY).max()) > 1
+    several = connected_parts(voxels)[1] > 1
     return _Part(region.number, region.name, 1, _within(outer, inner), voxels, count, several)
 
 
@@ -270,7 +269,7 @@ def _components(
     region: Region, where: NDArray[np.bool_], outer: Box, order: Arrangement
 ) -> list[_Part]:
     """The 26-connected components, from inferior up (then from posterior, then from left)."""
-    labels = cc3d.connected_components(_bytes(order.apply(where)), connectivity=CONNECTIVITY)
+    labels, _ = connected_parts(order.apply(where))
     stats = cc3d.statistics(labels)
     inside = labels[labels != 0]  # in raster order
     values, places = np.unique(inside, return_index=True)
@@ -286,10 +285,6 @@ def _components(
         box = _within(outer, inner)
         parts.append(_Part(region.number, region.name, component, box, voxels, count))
     return parts
-
-
-def _bytes(voxels: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(voxels).view(np.uint8)
 
 
 def _within(outer: Box, inner: Sequence[slice]) -> Box:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
+from cta_data.imaging.lesions.components import connected_parts
 from cta_data.imaging.lesions.label_values import whole_numbers
 from cta_data.imaging.lesions.mask_lesions import MOST_LESIONS
 from cta_data.imaging.rasterization.voxel_outlines import VoxelOutline, outlines_of_slices
@@ -65,12 +65,9 @@ def lesion_numbers(mask: NDArray[np.generic], instances: str = "auto") -> NDArra
     binary = not np.any((values != 0) & (values != highest))
     if instances == "values" or (instances == "auto" and not binary):
         return values.astype(np.uint16)
-    # As bytes: of booleans cc3d allots too few labels where parts lie close in a small volume.
-    labels = cc3d.connected_components((values != 0).view(np.uint8), connectivity=26)
-    if labels.max() > MOST_LESIONS:
-        raise DataRefused(
-            "mask_lesions_too_many", n_parts=int(labels.max()), most_lesions=MOST_LESIONS
-        )
+    labels, count = connected_parts(values != 0)
+    if count > MOST_LESIONS:
+        raise DataRefused("mask_lesions_too_many", n_parts=count, most_lesions=MOST_LESIONS)
     return np.asarray(labels, np.uint16)
 
 

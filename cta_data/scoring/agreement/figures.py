@@ -207,6 +207,11 @@ def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.f
     return np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole != 0)
 
 
+def share(part: float, whole: float) -> float:
+    """Return a part of a whole; NaN where the whole is 0."""
+    return part / whole if whole else math.nan
+
+
 def interval_of_sums(sums: NDArray[np.float64], figure: OfSums, resampling: Resampling) -> Interval:
     """Return a figure of sums by patient (n patients, k), with the interval of its resampling."""
     return cluster_sums_interval(

@@ -29,13 +29,7 @@ def surface_figures(sets: Sequence[ScoredSet]) -> pd.DataFrame:
     rows = [
         {"test_set": one.test_set, "model": one.model, "of": of, **_row(name, measured)}
         for one in sets
-        for of, measured in (
-            (OF_LESIONS, list(_lesions(one))),
-            (
-                OF_CASES,
-                [(one.patient_of(c.case), c.surface) for c in one.scores.cases if c.surface],
-            ),
-        )
+        for of, measured in ((OF_LESIONS, list(_lesions(one))), (OF_CASES, list(_cases(one))))
         for name in (DISTANCES if measured else ())
     ]
     return pd.DataFrame(rows)

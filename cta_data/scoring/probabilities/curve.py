@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cta_data.scoring.agreement.figures import Resampling
+from cta_data.scoring.agreement.figures import Resampling, ratio, share
 from cta_data.scoring.probabilities.candidates import SCORES, ScoreName
 from cta_data.scoring.probabilities.collection import CandidateSet
 from cta_data.scoring.probabilities.events import CLASSES, Events, SizeClass, events_of
@@ -107,7 +107,8 @@ def froc_curve(
     """Return the FROC of a set, with intervals by drawing whole patients."""
     events = events_of(found, score)
     tp, fp = events.counts
-    n_cases, n_lesions = events.cases_of_patient.sum(), events.all_lesions.per_patient.sum()
+    n_cases = int(events.cases_of_patient.sum())
+    n_lesions = int(events.all_lesions.per_patient.sum())
     asked = (*levels, *BAND)
     figures = weighted_intervals(
         lambda weights: curve_figures(events, asked, len(levels), weights),
@@ -119,7 +120,7 @@ def froc_curve(
     at_levels, band = figures[: len(levels)], figures[len(levels) : len(asked)]
     of_classes = figures[len(asked) + 1 :]
     points = [
-        CurvePoint(float(s), int(t), int(f), _share(t, n_lesions), _share(f, n_cases))
+        CurvePoint(float(s), int(t), int(f), share(int(t), n_lesions), share(int(f), n_cases))
         for s, t, f in zip(events.scores, tp, fp, strict=True)
     ]
     ones = np.ones((1, len(events.patients)))
@@ -128,9 +129,9 @@ def froc_curve(
         found.model,
         found.test_set,
         score,
-        int(n_cases),
+        n_cases,
         len(events.patients),
-        int(n_lesions),
+        n_lesions,
         sum(len(one.candidates.candidates) for one in found.cases),
         tuple(points),
         tuple(
@@ -203,7 +204,8 @@ def _sensitivities(
     own = events.all_lesions if number is None else events.classes[number]
     until = np.concatenate([[0], own.found.until])
     sums = own.found.cumulated(weights)
-    return _ratio(np.take_along_axis(sums, until[kept], axis=1), weights @ own.per_patient)
+    lesions = (weights @ own.per_patient)[:, None]
+    return ratio(np.take_along_axis(sums, until[kept], axis=1), lesions)
 
 
 def _average_precision(events: Events, weights: Floats) -> Floats:
@@ -214,12 +216,7 @@ def _average_precision(events: Events, weights: Floats) -> Floats:
     precision = np.divide(tp, total, out=np.zeros_like(tp), where=total > 0)
     gained = np.diff(tp, axis=1, prepend=0.0)
     area = np.einsum("ij,ij->i", precision, gained)
-    return _ratio(area[:, None], weights @ events.all_lesions.per_patient)[:, 0]
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    whole = np.broadcast_to(whole[:, None], part.shape)
-    return np.divide(part, whole, out=np.full(part.shape, math.nan), where=whole > 0)
+    return ratio(area, weights @ events.all_lesions.per_patient)
 
 
 def _level(
@@ -253,7 +250,3 @@ def _classes(
             n_lesions = int(own.per_patient.sum())
             made.append(ClassFigure(size, level, n_lesions, n_patients, found, next(rest)))
     return made
-
-
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else math.nan

@@ -11,7 +11,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti.content import read_content
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import header_geometry, scaled_voxels
-from cta_data.scoring.mask_files import UNREADABLE, MaskVoxels, turned_to_ras
+from cta_data.scoring.mask_files import MaskVoxels, refused_if_damaged, turned_to_ras
 
 LEAST = 0.001
 """Probability below which voxels are only counted: they are nearly all of a head."""
@@ -44,15 +44,10 @@ def read_probabilities(path: Path, choice: FormChoice = NO_CHOICE) -> Probabilit
     DataRefused
         It is damaged, no volume, has no orientation, or holds other values than 0 to 1.
     """
-    try:
+    with refused_if_damaged(path):
         content = read_content(path)
         header, (nx, ny, nz), affine = header_geometry(content, path, choice)
         flat = scaled_voxels(header, (nx, ny, nz), content, path).reshape(-1)
-    except UNREADABLE as error:  # type: ignore[misc]  # isal stub
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DataRefused(
-            "mask_unreadable", where=path, error_type=type(error).__name__, why=why
-        ) from error
     low, high = (float(flat.min()), float(flat.max())) if flat.size else (0.0, 0.0)
     if not (low >= 0 and high <= 1):  # NaN fails as well
         raise DataRefused("probabilities_out_of_range", where=path, low=low, high=high)
