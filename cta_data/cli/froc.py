@@ -89,10 +89,11 @@ def froc(
     sets = candidate_sets(kept, rules, least, jobs=execution.jobs, note=output.note)
     scores = {one.model: wanted or chosen_scores.get(one.model, SCORES[0]) for one in sets}
     analysis = analyse(sets, scores, levels, drawn)
-    missing = [f"not used: {told}" for told in left_out(kept, sets)]
+    unused = left_out(kept, sets)
+    missing = [f"not used: {told}" for told in unused]
     if analysis.sets:
         output.show(lambda: _content(analysis, missing), _lines(analysis))
-        _write(output.out, analysis)
+        _write(output.out, analysis, unused)
     else:
         advice = ": predict with --probabilities" if reference is None else " in these folders"
         print_errors(f"no probability map to use{advice}")
@@ -154,12 +155,13 @@ def _lines(analysis: ProbabilityAnalysis) -> Iterator[str | Table]:
     from cta_data.reports.froc import froc_tables
     from cta_data.reports.froc_tables import calibration_table
     from cta_data.reports.table import terminal_tables
+    from cta_data.terminal.wrapping import wrapped
 
-    first = analysis.sets[0].found
+    first, out = analysis.sets[0].found, console()
     yield f"convention {first.convention.name}; candidates from {first.candidates_from:g}\n"
     for table in (*froc_tables(analysis), calibration_table(analysis)):
-        yield from terminal_tables(table, console().width)
-        yield f"{table.caption}\n"
+        yield from terminal_tables(table, out.width)
+        yield from wrapped(f"{table.caption}\n", out.room)
 
 
 def _content(analysis: ProbabilityAnalysis, missing: list[str]) -> dict[str, Any]:
@@ -175,9 +177,9 @@ def _content(analysis: ProbabilityAnalysis, missing: list[str]) -> dict[str, Any
     return options | vars(drawn) | tables | {"not_used": missing}
 
 
-def _write(out: Path | None, analysis: ProbabilityAnalysis) -> None:
+def _write(out: Path | None, analysis: ProbabilityAnalysis, unused: Sequence[str]) -> None:
     if out is not None:
         from cta_data.reports.froc import PAGE, write_froc_page
 
-        written = write_froc_page(out, analysis)
+        written = write_froc_page(out, analysis, unused)
         print_errors(f"Written: {out / PAGE}, and {len(written) - 1} files beside it")

@@ -9,7 +9,14 @@ from typing import Any
 import pandas as pd
 
 from cta_data.reports.names import SURFACE_NAMES, name_of_test_set, volume_class
-from cta_data.reports.table import MISSING, Row, Table, TableColumn, without_empty_columns
+from cta_data.reports.table import (
+    MISSING,
+    Row,
+    Table,
+    TableColumn,
+    number_text,
+    without_empty_columns,
+)
 from cta_data.scoring.paper import in_paper_order
 
 Record = Mapping[Any, Any]
@@ -46,7 +53,8 @@ def sensitivity_table(frame: pd.DataFrame) -> Table:
     }
     caption = (
         "95 % intervals: Wilson’s takes lesions as independent; the other is a bootstrap of "
-        "patients, since lesions of one patient are alike. Classes without a lesion are left out."
+        "patients, since lesions of one patient are alike; there is none below three patients, or "
+        "where patients do not differ. Classes without a lesion are left out."
     )
     filled = frame[frame["n"] > 0]
     lines = _side_by_side(filled, ["test_set", "from_cm3", "to_cm3"], shown)
@@ -60,27 +68,38 @@ def sensitivity_table(frame: pd.DataFrame) -> Table:
 
 
 def surface_table(frame: pd.DataFrame) -> Table:
-    """Return what `surface_figures` found: one row a test set, what was measured, and measure."""
+    """Return what `surface_figures` found: one row a measure of what was measured in a test set."""
     shown: Shown = {
-        "n": lambda row: str(row["n"]),
-        "Mean": lambda row: f"{row['mean']:.2f}",
-        "95 % interval by patients": lambda row: _plain_interval(row),
-        "Median (Q1–Q3)": lambda row: f"{row['median']:.2f} ({row['q1']:.2f}–{row['q3']:.2f})",
+        "n": _known_of_all,
+        "Mean": lambda row: number_text(row["mean"], 2),
+        "95 % interval by patients": _plain_interval,
+        "Median (Q1–Q3)": _median,
     }
-    filled = frame[frame["n"] > 0]
     rows = tuple(
-        Row((f"{SURFACE_NAMES[measure]}, {of}", *cells), name_of_test_set(test_set))
+        Row((SURFACE_NAMES[measure], *cells), f"{name_of_test_set(test_set)}: {of}")
         for (test_set, of, measure), cells in _side_by_side(
-            filled, ["test_set", "of", "measure"], shown
+            frame, ["test_set", "of", "measure"], shown
         )
     )
     caption = (
-        "Of the detected lesions and of whole masks; cases with an empty mask have none. Elements "
-        "of the surface count by their area. Surface Dice is a fraction of 1. Different models "
-        "detect different lesions, so their means over lesions are not of the same ones."
+        "n is the number of detected lesions, or of cases; a case with an empty mask has no "
+        "distances, and then n is what is left of all. Elements of the surface count by their "
+        "area. Surface Dice is the normalised one, from 0 to 1. Different models detect different "
+        "lesions, so their means over lesions are not of the same ones."
     )
-    columns = _columns(TableColumn("Measure", "name"), filled, shown)
+    columns = _columns(TableColumn("Measure", "name"), frame, shown)
     return without_empty_columns(Table(columns, rows, "Surface distances", caption))
+
+
+def _known_of_all(row: Record) -> str:
+    n, undefined = row["n"], row["n_undefined"]
+    return f"{n} of {n + undefined}" if undefined else str(n)
+
+
+def _median(row: Record) -> str:
+    if math.isnan(row["median"]):
+        return MISSING
+    return f"{row['median']:.2f} ({row['q1']:.2f}–{row['q3']:.2f})"
 
 
 def false_positive_table(frame: pd.DataFrame) -> Table:
@@ -224,14 +243,19 @@ def _mean(mean: float, sd: float) -> str:
 
 
 def _interval(row: Record, low: str, high: str) -> str:
-    if math.isnan(row[low]):
+    if not _has_ends(row, low, high):
         return MISSING
     return f"{_percent(row[low])}–{_percent(row[high])}"
 
 
 def _plain_interval(row: Record) -> str:
-    low, high = row["cluster_low"], row["cluster_high"]
-    return MISSING if math.isnan(low) else f"{low:.2f}–{high:.2f}"
+    low, high = "cluster_low", "cluster_high"
+    return f"{row[low]:.2f}–{row[high]:.2f}" if _has_ends(row, low, high) else MISSING
+
+
+def _has_ends(row: Record, low: str, high: str) -> bool:
+    """Tell whether an interval says anything: one without width would look like certainty."""
+    return bool(row[low] < row[high])
 
 
 def _with_interval(value: float, row: Record, low: str, high: str) -> str:

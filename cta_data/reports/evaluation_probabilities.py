@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from cta_data.reports.froc import FrocPart, write_froc
+from cta_data.reports.froc import FrocPart, with_unused_cases, write_froc
 from cta_data.reports.probability_files import candidate_sets, kept_maps, left_out
 from cta_data.scoring import Convention
 from cta_data.scoring.models import Predictions
@@ -39,9 +38,4 @@ def write_kept_froc(
     made = write_froc(
         folder, analyse(sets, {one.model: scores.get(one.model, SCORES[0]) for one in sets})
     )
-    unused = left_out(kept, sets)
-    if not unused or not made.sections:
-        return made
-    first, *others = made.sections
-    told = replace(first, lists=(("Cases without a usable probability map", tuple(unused)),))
-    return replace(made, sections=(told, *others))
+    return with_unused_cases(made, left_out(kept, sets))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from cta_data.reports.froc_tables import (
     level_table,
     precision_table,
 )
+from cta_data.reports.origin import STAMPED, origin_text, stamped
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.table import Table, csv_text
 from cta_data.scoring.probabilities.analysis import ProbabilityAnalysis
@@ -40,11 +42,14 @@ FRAMES = (
 )
 FIGURES = {
     "figure_froc": "FROC: sensitivity over all lesions against false positives per case. Bands are "
-    "pointwise 95 % intervals by drawing patients; markers are the levels of the table.",
-    "figure_candidate_scores": "Scores of all candidates. nnU-Net’s probabilities are polarised: "
-    "most are near 1, so that a curve rests on few different scores.",
+    "pointwise {confidence:g} % intervals by drawing patients; markers are the levels of the table "
+    "that are reached. A curve begins with no false positive, at the left end, and ends where all "
+    "candidates are kept.",
+    "figure_candidate_scores": "Scores of all candidates. Where most are near 1, as nnU-Net’s "
+    "polarised probabilities often are, a curve rests on few different scores.",
     "figure_calibration": "Reliability diagrams: how often candidates and voxels with a "
-    "probability are lesion. On the line, probabilities are right; below it, they are too high.",
+    "probability are lesion, by bins of probability. On the line, probabilities are right; below "
+    "it, they are too high. Bins that hold few jump; their numbers are in calibration.csv.",
 }
 NAMES = frozenset(
     [
@@ -72,7 +77,7 @@ def froc_tables(analysis: ProbabilityAnalysis) -> tuple[Table, ...]:
     """Return the tables of sensitivities and differences; none without a set."""
     if not analysis.sets:
         return ()
-    pairs = (difference_table(analysis.differences),) if analysis.differences else ()
+    pairs = (difference_table(analysis),) if analysis.differences else ()
     sizes = (class_table(analysis, measure) for measure in ("diameter_mm", "volume_mm3"))
     filled = (table for table in sizes if table.rows)
     return (level_table(analysis), *pairs, *filled, precision_table(analysis))
@@ -97,7 +102,8 @@ def write_froc(folder: Path, analysis: ProbabilityAnalysis) -> FrocPart:
         for ending, content in figure_bytes(figure).items():
             files.append(folder / f"{name}.{ending}")
             write_bytes(content, files[-1])
-        shown[name] = PageFigure(f"{name}.svg", FIGURES[name], alt)
+        caption = FIGURES[name].format(confidence=100 * analysis.drawn.confidence)
+        shown[name] = PageFigure(f"{name}.svg", caption, alt)
     least = analysis.sets[0].found.candidates_from
     of_curves = (shown["figure_froc"], shown["figure_candidate_scores"])
     sections = (
@@ -111,18 +117,39 @@ def write_froc(folder: Path, analysis: ProbabilityAnalysis) -> FrocPart:
     return FrocPart(sections, tuple(files))
 
 
-def write_froc_page(folder: Path, analysis: ProbabilityAnalysis) -> tuple[Path, ...]:
-    """Write a page of its own with its files; return all of them."""
+def with_unused_cases(part: FrocPart, unused: Sequence[str]) -> FrocPart:
+    """Return the sections with the cases, and reasons, that the first one is without."""
+    if not unused or not part.sections:
+        return part
+    first, *others = part.sections
+    listed = replace(first, lists=(("Cases without a usable probability map", tuple(unused)),))
+    return replace(part, sections=(listed, *others))
+
+
+def write_froc_page(
+    folder: Path, analysis: ProbabilityAnalysis, unused: Sequence[str] = ()
+) -> tuple[Path, ...]:
+    """Write a page of its own with its files; return all of them.
+
+    Parameters
+    ----------
+    unused
+        Cases that are not part of it, with the reason of each; the page lists them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    part = write_froc(folder, analysis)
+    part = with_unused_cases(write_froc(folder, analysis), unused)
     convention = analysis.sets[0].found.convention.name
     names = tuple(sorted(path.name for path in part.files if path.suffix == ".csv"))
     files = Section("Files", "Every number of this page as CSV.", files=names)
     page = page_html(
         "introduced.html",
-        title="FROC",
+        title="FROC and calibration",
         intro=f"Candidates are matched with lesions by the convention “{convention}”.",
         sections=[*part.sections, files],
     )
     write_bytes(page.encode(), folder / PAGE)
-    return (folder / PAGE, *part.files)
+    written = (folder / PAGE, *part.files)
+    for path in written:
+        if path.suffix in STAMPED:
+            write_bytes(stamped(path.read_bytes(), path.suffix, origin_text()), path)
+    return written

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from cta_data.reports.names import name_of_test_set
+from cta_data.reports.subgroup_table import SMALL, SMALL_TEXT
 from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
+from cta_data.scoring.models.subgroups import is_small
 from cta_data.scoring.probabilities.analysis import ProbabilityAnalysis, SetAnalysis
 from cta_data.scoring.probabilities.candidates import SCORES, ScoreName
 from cta_data.scoring.probabilities.comparison import FrocDifference
-from cta_data.scoring.probabilities.curve import ClassFigure, Curve
+from cta_data.scoring.probabilities.curve import ClassFigure, Curve, LevelFigure
 from cta_data.scoring.statistics import Interval
 
 SCORE_NAMES: dict[ScoreName, str] = {
@@ -18,8 +20,15 @@ SCORE_NAMES: dict[ScoreName, str] = {
     "maximum": "Maximum",
     "percentile_95": "95th percentile",
 }
-UNITS = {"diameter_mm": "mm", "volume_mm3": "mm³"}
-MEASURES = {"diameter_mm": "Largest diameter", "volume_mm3": "Volume"}
+UNITS = {"diameter_mm": ("mm", 1.0), "volume_mm3": ("cm³", 1000.0)}
+"""Unit that a measure is shown in, and how many of its own unit that is."""
+MEASURES = {"diameter_mm": "Largest diameter", "volume_mm3": "Lesion volume"}
+ALL_KEPT = "*"
+ALL_KEPT_TEXT = f"{ALL_KEPT}: all candidates are kept, and there are fewer false positives."
+NO_INTERVAL = (
+    "There is no interval below three patients, where a resample may hold no such lesion, or where "
+    "patients do not differ."
+)
 
 
 def level_table(analysis: ProbabilityAnalysis) -> Table:
@@ -30,18 +39,22 @@ def level_table(analysis: ProbabilityAnalysis) -> Table:
         TableColumn("Cases"),
         TableColumn("Lesions"),
         *(TableColumn(f"{level:g}", group="False positives per case") for level in levels),
-        TableColumn("Average precision"),
+        TableColumn("Average precision", unit="%"),
     )
     rows = tuple(
         Row((*_of_set(one), *_levels(one.curve), _figure(one.curve.average_precision)), _group(one))
         for one in analysis.sets
     )
     caption = (
-        f"Sensitivity over all lesions, %, with its {100 * analysis.drawn.confidence:g} % interval "
-        "by drawing patients, at the lowest score with so many false positives per case or fewer. "
-        "* All candidates are kept: more false positives are not to be had."
+        f"Sensitivity over all lesions, %, with its {_confidence(analysis)} % interval by drawing "
+        "patients, at the lowest score with so many false positives per case or fewer. "
+        f"{ALL_KEPT_TEXT}"
     )
     return Table(columns, rows, "Sensitivity at equal false positives", caption)
+
+
+def _confidence(analysis: ProbabilityAnalysis) -> str:
+    return f"{100 * analysis.drawn.confidence:g}"
 
 
 def _of_set(one: SetAnalysis) -> tuple[str, ...]:
@@ -54,14 +67,20 @@ def _group(one: SetAnalysis) -> str:
 
 
 def _levels(curve: Curve) -> tuple[str, ...]:
-    return tuple(_figure(one.sensitivity) + ("" if one.is_reached else "*") for one in curve.levels)
+    return tuple(_figure(one.sensitivity) + _star(one) for one in curve.levels)
+
+
+def _star(*levels: LevelFigure) -> str:
+    """Return the mark of a level that one of these models does not reach."""
+    return "" if all(one.is_reached for one in levels) else ALL_KEPT
 
 
 def class_table(analysis: ProbabilityAnalysis, measure: str) -> Table:
     """Return sensitivity by class of size, a line a class of each model."""
+    unit, scale = UNITS[measure]
     levels = [one.level for one in analysis.sets[0].curve.levels]
     columns = (
-        TableColumn(MEASURES[measure], "name", UNITS[measure]),
+        TableColumn(MEASURES[measure], "name", unit),
         TableColumn("Lesions"),
         TableColumn("Patients"),
         *(TableColumn(f"{level:g}", group="False positives per case") for level in levels),
@@ -74,13 +93,19 @@ def class_table(analysis: ProbabilityAnalysis, measure: str) -> Table:
                 of_size.setdefault((found.size.low, found.size.high), []).append(found)
         where = f" on {_group(one)}" if _group(one) else ""
         for (low, high), own in of_size.items():
-            figures = (_figure(found.sensitivity) for found in own)
-            cells = (_range(low, high), str(own[0].lesions), str(own[0].patients), *figures)
+            pairs = zip(own, one.curve.levels, strict=True)
+            figures = (_figure(found.sensitivity) + _star(level) for found, level in pairs)
+            lesions, patients = own[0].lesions, own[0].patients
+            mark = SMALL if is_small(lesions, patients) else ""
+            name = _range(low / scale, high / scale)
+            cells = (name, f"{lesions}{mark}", str(patients), *figures)
             rows.append(Row(cells, f"Model {one.curve.model}{where}"))
-    title = f"Sensitivity by {MEASURES[measure].lower()}"
+    title = f"Sensitivity at equal false positives, by {MEASURES[measure].lower()}"
     caption = (
-        "The lower end is in a class, the upper one is not; false positives are those of all "
-        "candidates. Classes without a lesion are left out."
+        f"Sensitivity, %, with its {_confidence(analysis)} % interval by drawing patients. The "
+        "lower end is in a class, the upper one is not; false positives are those of all "
+        "candidates. "
+        f"Classes without a lesion are left out. {NO_INTERVAL} {ALL_KEPT_TEXT} {SMALL_TEXT}"
     )
     return Table(columns, tuple(rows), title, caption)
 
@@ -95,14 +120,14 @@ def precision_table(analysis: ProbabilityAnalysis) -> Table:
     """Return the average precision along each score, a line a model."""
     columns = (
         TableColumn("Model", "name"),
-        *(TableColumn(SCORE_NAMES[name], group="Score") for name in SCORES),
+        *(TableColumn(SCORE_NAMES[name], group="Average precision, %") for name in SCORES),
         TableColumn("Used here", "text"),
     )
     rows = tuple(
         Row(
             (
                 f"model {one.curve.model}",
-                *(number_text(one.precisions[name], 3) for name in SCORES),
+                *(number_text(100 * one.precisions[name], 1) for name in SCORES),
                 SCORE_NAMES[one.curve.score].lower(),
             ),
             _group(one),
@@ -116,33 +141,40 @@ def precision_table(analysis: ProbabilityAnalysis) -> Table:
     return Table(columns, rows, "Which score ranks candidates best", caption)
 
 
-def difference_table(differences: Sequence[FrocDifference]) -> Table:
-    """Return B minus A at equal false positives per case, a line a level."""
+def difference_table(analysis: ProbabilityAnalysis) -> Table:
+    """Return the second model minus the first at equal false positives, a line a level."""
     columns = (
         TableColumn("False positives per case", "name"),
-        TableColumn("A", unit="%"),
-        TableColumn("B", unit="%"),
-        TableColumn("B − A", unit="% points"),
-        TableColumn("p"),
-        TableColumn("Holm p"),
+        *(TableColumn(name, group="Model, %") for name in ("first", "second")),
+        *(TableColumn(name, group="Second − first") for name in ("% points", "p", "Holm p")),
     )
-    rows = []
-    for pair in differences:
-        where = f" on {name_of_test_set(pair.test_set)}" if pair.test_set else ""
-        group = f"A: {pair.model_a}, B: {pair.model_b}{where}, {pair.cases} cases"
-        for one in pair.levels:
-            sides = (number_text(100 * s, 1) for s in (one.sensitivity_a, one.sensitivity_b))
-            tests = (f"{one.p:.3g}", f"{one.holm_p:.3g}")
-            cells = (f"{one.level:g}", *sides, _signed(one.difference), *tests)
-            rows.append(Row(cells, group))
-        cells = ("average precision", MISSING, MISSING, _signed(pair.average_precision))
-        rows.append(Row((*cells, MISSING, MISSING), group))
+    curves = {(one.curve.test_set, one.curve.model): one.curve for one in analysis.sets}
+    rows = [
+        row
+        for pair in analysis.differences
+        for row in _rows_of_pair(
+            pair, *(curves[pair.test_set, model] for model in (pair.model_a, pair.model_b))
+        )
+    ]
     caption = (
-        "Each model at its own threshold. Intervals draw whole patients and set the thresholds "
-        "anew. p exchanges the two models’ candidates patient by patient, at random, and sets the "
-        "thresholds anew as well; Holm adjusts it for the levels."
+        "Sensitivity of two models, in the order of their names here, each at its own threshold. "
+        f"Intervals ({_confidence(analysis)} %) draw whole patients and set the thresholds anew. p "
+        "exchanges the two models’ candidates patient by patient, at random, and sets the "
+        f"thresholds anew as well; Holm adjusts it for the levels. {ALL_KEPT_TEXT}"
     )
     return Table(columns, tuple(rows), "Two models at equal false positives", caption)
+
+
+def _rows_of_pair(pair: FrocDifference, first: Curve, second: Curve) -> Iterator[Row]:
+    where = f" on {name_of_test_set(pair.test_set)}" if pair.test_set else ""
+    group = f"models {pair.model_a} and {pair.model_b}{where}, {pair.cases} cases"
+    for one, *levels in zip(pair.levels, first.levels, second.levels, strict=True):
+        values = zip((one.sensitivity_a, one.sensitivity_b), levels, strict=True)
+        sides = (number_text(100 * value, 1) + _star(level) for value, level in values)
+        tests = (f"{one.p:.3g}", f"{one.holm_p:.3g}")
+        yield Row((f"{one.level:g}", *sides, _signed(one.difference), *tests), group)
+    cells = ("average precision", MISSING, MISSING, _signed(pair.average_precision))
+    yield Row((*cells, MISSING, MISSING), group)
 
 
 def calibration_table(analysis: ProbabilityAnalysis) -> Table:
@@ -174,16 +206,24 @@ def calibration_table(analysis: ProbabilityAnalysis) -> Table:
 def _figure(found: Interval) -> str:
     if math.isnan(found.estimate):
         return MISSING
-    text = f"{100 * found.estimate:.1f}"
-    if math.isnan(found.low):
-        return text
-    return f"{text} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    ends = f" [{100 * found.low:.1f}, {100 * found.high:.1f}]" if _has_ends(found) else ""
+    return f"{100 * found.estimate:.1f}{ends}"
 
 
 def _signed(found: Interval) -> str:
     if math.isnan(found.estimate):
         return MISSING
-    text = f"{100 * found.estimate:+.1f}"
-    if not math.isnan(found.low):
-        text += f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    return text.replace("-", "−")
+    text = _with_sign(found.estimate)
+    return text + (
+        f" [{_with_sign(found.low)}, {_with_sign(found.high)}]" if _has_ends(found) else ""
+    )
+
+
+def _has_ends(found: Interval) -> bool:
+    """Tell whether an interval says anything: one without width would look like certainty."""
+    return not math.isnan(found.low) and found.low < found.high
+
+
+def _with_sign(share: float) -> str:
+    text = f"{100 * share:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")

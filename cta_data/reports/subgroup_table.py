@@ -10,19 +10,30 @@ import pandas as pd
 
 from cta_data.reports.page import Section
 from cta_data.reports.table import MISSING, Row, Table, TableColumn
-from cta_data.scoring.models.subgroups import DIFFERENCE, FEW_LESIONS, FEW_PATIENTS
+from cta_data.scoring.models.subgroups import (
+    ALL,
+    DIFFERENCE,
+    FEW_LESIONS,
+    FEW_PATIENTS,
+    level_order,
+)
 
 SMALL = "†"
+SMALL_TEXT = f"{SMALL}: fewer than {FEW_PATIENTS} patients or {FEW_LESIONS} lesions."
 TEXT = (
     "Lesions of all test sets of a model together, by what is known of patients, images and "
-    "lesions. A lesion is in one row of each variable, so that its rows add up to all lesions; "
-    "`unknown` is not tested. Intervals of 95 %: whole patients are resampled. p: patients are "
-    "permuted among the levels, or, of what is known of lesions, the levels of lesions within each "
-    "patient; Holm adjusts it for the variables of a model. For the column "
-    f"{DIFFERENCE}, the test is one of interaction: whether the difference of the models differs "
-    "between levels. False positives are not part of this, since they have no level of their own."
+    "lesions. A lesion is in one row of each variable: the rows of a variable add up to all "
+    "lesions. A patient with lesions of several levels counts in each of them. The lower end is in "
+    "a class, the upper one is not.\n\n"
+    "Intervals (95 %) resample whole patients; there is none below three patients, or where "
+    "patients do not differ, as where all lesions are found. p compares the known levels of a "
+    "variable and stands in its first row; `unknown` is not tested. Patients are permuted among "
+    "the levels, or, for what is known of lesions, the levels of lesions within each patient; Holm "
+    f"adjusts p for the variables of a model. {DIFFERENCE} is in percentage points; its p is that "
+    "of interaction: whether the difference of the models differs between levels. False positives "
+    "are not part of this, since they have no level of their own."
 )
-CAPTION = f"{SMALL}: fewer than {FEW_PATIENTS} patients or {FEW_LESIONS} lesions."
+CAPTION = f"{SMALL_TEXT} {MISSING}: no such lesion, or no test, as of one known level."
 Record = Mapping[Any, Any]
 
 
@@ -38,22 +49,27 @@ def _table(frame: pd.DataFrame) -> Table:
         TableColumn("Level", "name"),
         *(TableColumn(model, group=group) for group in groups for model in models),
     )
-    lines: dict[tuple[str, str], dict[str, Record]] = {}
+    by_variable: dict[str, dict[str, dict[str, Record]]] = {}
     for row in frame.to_dict("records"):
-        lines.setdefault((row["variable"], row["level"]), {})[row["model"]] = row
-    first = {variable: level for variable, level in reversed(lines)}
-    # Models need not have the same levels: all rows of a variable belong together.
-    order = list(dict.fromkeys(variable for variable, _ in lines))
+        levels = by_variable.setdefault(row["variable"], {})
+        levels.setdefault(row["level"], {})[row["model"]] = row
     rows = []
-    for (variable, level), own in sorted(lines.items(), key=lambda item: order.index(item[0][0])):
-        shown = [own.get(model) for model in models]
-        cells = [
-            *(_count(row) for row in shown),
-            *(_estimate(row) for row in shown),
-            *(_p_values(row) if level == first[variable] else "" for row in shown),
-        ]
-        rows.append(Row((level, *cells), group=variable))
+    for variable, levels in by_variable.items():
+        # Models that read other images have other levels, whose order is that of all.
+        ordered = sorted(levels, key=level_order)
+        # A test is of the variable: its model need not have a lesion at the first level.
+        tests = {model: row for own in levels.values() for model, row in own.items()}
+        for level in ordered:
+            shown = [levels[level].get(model) for model in models]
+            tested = (_p_values(tests.get(model)) for model in models)
+            p_values = tested if level == ordered[0] else ("" for _ in models)
+            cells = (level, *map(_count, shown), *map(_estimate, shown), *p_values)
+            rows.append(Row(cells, group="" if variable == ALL else _capital(variable)))
     return Table(columns, tuple(rows), "Sensitivity in subgroups", CAPTION)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _count(row: Record | None) -> str:
@@ -65,8 +81,12 @@ def _count(row: Record | None) -> str:
 def _estimate(row: Record | None) -> str:
     if row is None or math.isnan(row["estimate"]):
         return MISSING
-    ends = "" if math.isnan(row["low"]) else f" ({_percent(row['low'])}–{_percent(row['high'])})"
-    return _percent(row["estimate"]) + ends
+    text, low, high = (_percent(row[name]) for name in ("estimate", "low", "high"))
+    # An interval without width would look like certainty.
+    if math.isnan(row["low"]) or row["low"] == row["high"]:
+        return text
+    between = " to " if row["model"] == DIFFERENCE else "–"
+    return f"{text} ({low}{between}{high})"
 
 
 def _p_values(row: Record | None) -> str:
@@ -76,4 +96,5 @@ def _p_values(row: Record | None) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f}".replace("-", "−")
+    text = f"{100 * value:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +29,8 @@ def number_text(value: float | None, decimals: int) -> str:
 
 GAP = 2
 """Blanks between two columns on a terminal."""
+LEAST_GROUP = 24
+"""Letters of a line that the heading of a group of rows has on a terminal, or more."""
 Content = Literal["name", "text", "number", "paper"]
 """What a column holds: `name` heads its rows, `paper` is what the paper printed; names and texts
 stand on the left, all others on the right."""
@@ -139,15 +142,32 @@ def csv_text(frame: pd.DataFrame) -> str:
 def terminal_tables(table: Table, width: int) -> Iterator[RichTable]:
     """Yield the table in parts that fit so many letters, split between groups of columns.
 
-    Every part has the columns that are in no group, which are the first.
+    Every part has the columns that are in no group, which are the first. A group that does not fit
+    beside them is split, and each of its parts has its heading.
     """
     if not table.spans:
         yield _terminal_table(table)
         return
     names, *spans = column_numbers(table)
-    room = width - len("  ")
-    for numbers in fitting_columns(names, spans, partial(_letters, table), room):
+    most = width + GAP  # there is none after the last column
+    room = most - sum(_letters(table, number) for number in names)
+    pieces = [piece for span in spans for piece in _pieces(table, span, room)]
+    for numbers in fitting_columns(names, pieces, partial(_letters, table), most):
         yield _terminal_table(with_columns(table, numbers))
+
+
+def _pieces(table: Table, span: Sequence[int], room: int) -> list[list[int]]:
+    """Return the columns of a group in as few parts as fit the room; each has a column."""
+    parts: list[list[int]] = []
+    used = room
+    for number in span:
+        needed = _letters(table, number)
+        if not parts or used + needed > room:
+            parts.append([])
+            used = 0
+        parts[-1].append(number)
+        used += needed
+    return parts
 
 
 def fitting_columns(
@@ -183,8 +203,25 @@ def column_numbers(table: Table) -> list[list[int]]:
 
 
 def _letters(table: Table, number: int) -> int:
-    texts = [table.columns[number].heading, *(row.cells[number] for row in table.rows)]
-    return max(map(len, texts)) + GAP
+    """Return the letters that a column takes on a terminal, with the gap beside it."""
+    column = table.columns[number]
+    if number == 0:
+        lines = [line for name, _ in table.groups for line in _group_lines(table, name)]
+        texts = [*map(_first_cell, table.rows), *lines]
+    else:
+        texts = [row.cells[number] for row in table.rows]
+    return max(map(len, (column.heading, *texts, *column.group.split()))) + GAP
+
+
+def _first_cell(row: Row) -> str:
+    """Return the first cell as a terminal shows it: indented below the heading of its group."""
+    return f"  {row.cells[0]}" if row.group else row.cells[0]
+
+
+def _group_lines(table: Table, name: str) -> list[str]:
+    """Return the heading of a group of rows in lines that hardly widen the first column."""
+    texts = [table.columns[0].heading, *map(_first_cell, table.rows)]
+    return textwrap.wrap(name, max(LEAST_GROUP, *map(len, texts)), break_long_words=False)
 
 
 def with_columns(table: Table, numbers: Sequence[int]) -> Table:
@@ -198,14 +235,16 @@ def _terminal_table(table: Table) -> RichTable:
         box=None, title=table.title, title_justify="left", pad_edge=False, padding=(0, 1)
     )
     group = ""
-    for column in table.columns:
-        named = f"{column.group if column.group != group else ''}\n{column.heading}"
+    for number, column in enumerate(table.columns):
+        # The heading of a group goes on in lines below, and does not widen its first column.
+        shown = column.group if column.group != group else ""
         group = column.group
-        heading = named if column.group else column.heading
+        above = textwrap.wrap(shown, _letters(table, number) - GAP) or [""] * bool(column.group)
+        heading = "\n".join((*above, column.heading))
         made.add_column(heading, justify="left" if column.is_left else "right", no_wrap=True)
     for name, rows in table.groups:
         if name:
-            made.add_row(name)
+            made.add_row("\n".join(_group_lines(table, name)))
         for row in rows:
-            made.add_row(f"  {row.cells[0]}" if name else row.cells[0], *row.cells[1:])
+            made.add_row(_first_cell(row), *row.cells[1:])
     return made

@@ -58,6 +58,7 @@ def test_a_folder_with_a_page(folders: Path, tmp_path: Path) -> None:
     assert run_cta(*words).code == 0
     assert {path.name for path in (tmp_path / "o").iterdir()} == {"froc.html", *NAMES}
     page = check_page((tmp_path / "o" / "froc.html").read_text("utf-8"))
+    assert page.all("footer")
     shown = {one["src"] for one in page.all("img")}
     assert shown == {name for name in NAMES if name.endswith(".svg")}
     frames = {name: pd.read_csv(tmp_path / "o" / f"{name}.csv") for name in FRAMES}
@@ -76,7 +77,23 @@ def test_a_case_without_a_map_is_named(folders: Path, tmp_path: Path) -> None:
     assert code == 3
     assert {one["cases"] for one in content["froc_levels"]} == {5}
     assert len(content["not_used"]) == 7
+    words = (folders / "references", tmp_path / "probabilities", "--confidence", "0.9")
+    assert run_cta("froc", *words, "--out", tmp_path / "o").code == 3
+    page = (tmp_path / "o" / "froc.html").read_text("utf-8")
+    assert all(one.removeprefix("not used: ") in page for one in content["not_used"])
+    assert "95 % interval" not in page and "90 % interval" in page
     assert {one["model"] for one in content["froc_levels"]} == {tmp_path.name}
+
+
+def test_a_narrow_terminal_shows_every_number(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 80 columns tables are split, nothing is cut off, and no line is longer."""
+    monkeypatch.setenv("COLUMNS", "80")
+    outcome = run_cta("froc", *(folders / name for name in ("references", "A", "B")))
+    assert outcome.code == 0
+    assert "…" not in outcome.out and max(map(len, outcome.out.splitlines())) <= 80
+    assert outcome.out.count("68.3 [52.6, 85.4]*") == 9  # at 2, 4 and 8, in three tables
 
 
 @pytest.mark.parametrize(

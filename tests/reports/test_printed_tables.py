@@ -91,6 +91,22 @@ def test_a_narrow_terminal_has_the_table_in_parts() -> None:
     ]
 
 
+def test_a_group_that_does_not_fit_is_split() -> None:
+    """Nothing is cut off: each part has the first column, and the heading of the group."""
+    heading = "False positives per case"
+    columns = (TableColumn("", "name"), *(TableColumn(n, group=heading) for n in "1234"))
+    table = Table(columns, (Row(("x", *(f"{n}0.0 [10.0, 90.0]" for n in "1234")), "A long name"),))
+    for width in (30, 45, 80):
+        console = Console(width=width, legacy_windows=False)
+        with console.capture() as capture:
+            for part in terminal(table, width):
+                console.print(part)
+        text = capture.get()
+        assert "…" not in text and max(map(len, text.splitlines())) <= width
+        assert all(f"{n}0.0 [10.0, 90.0]" in text for n in "1234")
+        assert text.count("False") == text.count("A long name")
+
+
 def test_columns_that_say_nothing_are_left_out() -> None:
     """Those of zeros are named; names of rows stay, even empty ones."""
     columns = (TableColumn("", "name"), *(TableColumn(name) for name in ("a", "b", "c")))

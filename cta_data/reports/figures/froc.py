@@ -11,7 +11,6 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from cta_data.reports.figures.style import (
     MARKERS,
     MODEL_COLOURS,
-    SMALL,
     grid_height,
     new_figure,
     panel_grid,
@@ -27,15 +26,16 @@ LEFT, RIGHT = 1 / 16, 16.0
 """Ends of the axis of false positives per case."""
 SCORE_BINS = 20
 OF: dict[CalibratedOf, str] = {
-    "candidates": "Candidates, by their score",
-    "foreground": "Voxels with a probability of 0.001 or more",
+    "candidates": "candidates, by their score",
+    "foreground": "voxels from 0.001",
 }
+"""What reliability diagrams are of; the table of calibration errors has all voxels as well."""
 
 
 def froc_figure(analysis: ProbabilityAnalysis) -> Figure:
     """Draw one panel a test set: sensitivity against false positives per case, with its band.
 
-    Bands are pointwise 95 % intervals by drawing patients. A curve ends where all candidates are
+    Bands are pointwise intervals by drawing patients. A curve ends where all candidates are
     kept; markers are the levels of the table.
     """
     sets = [one.curve.test_set for one in analysis.sets]
@@ -102,14 +102,19 @@ def _curve(axes: Axes, one: SetAnalysis, number: int) -> None:
 
 def froc_alt(analysis: ProbabilityAnalysis) -> str:
     """Return in words what the figure of the curves shows."""
-    told = "; ".join(
-        f"{one.curve.name}: "
-        + ", ".join(
-            f"{level.sensitivity.estimate:.2f} at {level.level:g}" for level in one.curve.levels
-        )
-        for one in analysis.sets
-    )
+    told = "; ".join(f"{_panel_title(one)}: {_levels_in_words(one)}" for one in analysis.sets)
     return f"Sensitivity against false positives per case. {told}."
+
+
+def _levels_in_words(one: SetAnalysis) -> str:
+    parts = [
+        f"{100 * level.sensitivity.estimate:.0f} % at {level.level:g}"
+        for level in one.curve.levels
+        if level.is_reached
+    ]
+    last = one.curve.points[-1:]
+    parts += [f"{100 * p.sensitivity:.0f} % at its end, {p.fp_per_case:.2g}" for p in last]
+    return ", ".join(parts) or "no candidate"
 
 
 def score_figure(analysis: ProbabilityAnalysis) -> Figure:
@@ -150,53 +155,59 @@ def score_alt(analysis: ProbabilityAnalysis) -> str:
     for one in analysis.sets:
         scores = [getattr(found, one.curve.score) for found in one.found.candidates]
         high = sum(score >= 1 - 1 / SCORE_BINS for score in scores)
-        told.append(f"{one.curve.name}: {high} of {len(scores)} candidates above 0.95")
-    return f"Scores of candidates. {'; '.join(told)}."
+        told.append(f"{_panel_title(one)}: {high} of {len(scores)} candidates from 0.95 on")
+    return f"Histograms of the scores of candidates. {'; '.join(told)}."
 
 
 def reliability_figure(analysis: ProbabilityAnalysis) -> Figure:
-    """Draw the share that is lesion against the mean probability: of candidates, and of voxels."""
+    """Draw the share that is lesion against the mean probability: of candidates, and of voxels.
+
+    One row of panels a test set.
+    """
     models = _models(analysis)
-    styles = ("-", "--", ":", "-.")
     test_sets = in_paper_order(one.curve.test_set for one in analysis.sets)
-    figure = new_figure(4.2)
+    figure = new_figure(0.8 + 2.9 * len(test_sets))
     with settings():
-        panels = panel_grid(figure, len(OF), sharey=True)
-        for axes, (of, title) in zip(panels, OF.items(), strict=True):
-            axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
-            for one in analysis.sets:
-                number = models.index(one.curve.model)
-                style = styles[test_sets.index(one.curve.test_set) % len(styles)]
-                _reliability(axes, one, of, number, style)
-            axes.set_title(title, fontsize=10)
-            axes.set_xlim(0, 1)
-            axes.set_ylim(-0.03, 1.03)
-            show_percent(axes)
-            axes.legend(fontsize=SMALL, frameon=False, loc="lower right")
+        rows = figure.subplots(len(test_sets), len(OF), squeeze=False, sharex=True, sharey=True)
+        for row, test_set in zip(rows, test_sets, strict=True):
+            for axes, (of, title) in zip(row, OF.items(), strict=True):
+                axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+                for one in analysis.sets:
+                    if one.curve.test_set == test_set:
+                        _reliability(axes, one, of, models.index(one.curve.model))
+                whose = f"{name_of_test_set(test_set)}: {title}" if test_set else title
+                axes.set_title(whose, fontsize=10)
+                axes.set_xlim(0, 1)
+                axes.set_ylim(-0.03, 1.03)
+                show_percent(axes)
         figure.supxlabel("Mean probability", fontsize=9)
         figure.supylabel("Share that is lesion", fontsize=9)
+        handles, labels = _legend(list(rows.flat))
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 
-def _reliability(axes: Axes, one: SetAnalysis, of: CalibratedOf, number: int, style: str) -> None:
+def _reliability(axes: Axes, one: SetAnalysis, of: CalibratedOf, number: int) -> None:
     found = next(part for part in one.reliability if part.of == of)
     rows = [row for row in found.rows if row.number]
     axes.plot(
         [row.mean_probability for row in rows],
         [row.share_of_lesion for row in rows],
-        style,
+        linewidth=1,
         marker=MARKERS[number % len(MARKERS)],
         markersize=4,
         color=MODEL_COLOURS[number % len(MODEL_COLOURS)],
-        label=f"{_panel_title(one)}: error {found.expected_error:.3f}",
+        label=f"model {one.curve.model}",
     )
 
 
 def reliability_alt(analysis: ProbabilityAnalysis) -> str:
     """Return in words what the reliability diagrams show."""
     told = "; ".join(
-        f"{one.curve.name}: "
-        + ", ".join(f"{part.of} {part.expected_error:.3f}" for part in one.reliability)
+        f"{_panel_title(one)}: "
+        + ", ".join(
+            f"{OF[part.of]} {part.expected_error:.3f}" for part in one.reliability if part.of in OF
+        )
         for one in analysis.sets
     )
-    return f"Reliability diagrams. Expected calibration errors: {told}."
+    return f"Reliability diagrams of candidates and voxels. Expected calibration errors: {told}."

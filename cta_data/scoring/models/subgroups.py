@@ -17,7 +17,7 @@ from cta_data.scoring.statistics.subgroup_tests import Permuted, SubgroupTest, s
 UNKNOWN = "unknown"
 ALL = "all lesions"
 FEW_PATIENTS, FEW_LESIONS = 5, 10
-"""Below either a subgroup is marked as small."""
+"""Below either a subgroup is small."""
 DIFFERENCE = " − ".join(reversed(PAIR))
 Levels = Mapping[str, str]
 """Level of a lesion by the name of each variable; one that is missing is unknown."""
@@ -46,7 +46,8 @@ def subgroup_table(
 ) -> pd.DataFrame:
     """Return sensitivity by subgroup, of each model and of the difference of two.
 
-    All test sets of a model are taken together: each of its patients is in one of them.
+    All test sets of a model are taken together. A patient who is in two of them, annotated on both
+    techniques, has the lesions of both annotations.
 
     Parameters
     ----------
@@ -121,17 +122,25 @@ def _by_level(lesions: Sequence[JudgedLesion], name: str) -> dict[str, list[Judg
     found: dict[str, list[JudgedLesion]] = {}
     for lesion in lesions:
         found.setdefault(lesion.levels.get(name, UNKNOWN), []).append(lesion)
-    return {level: found[level] for level in sorted(found, key=_order)}
+    return {level: found[level] for level in sorted(found, key=level_order)}
 
 
-def _order(level: str) -> tuple[bool, float, str]:
-    """Order levels by the number that they begin with, then by name."""
+def level_order(level: str) -> tuple[bool, float, str]:
+    """Return what levels are sorted by: the number that they begin with, then their name.
+
+    The unknown one is the last.
+    """
     first = level.removeprefix("≥ ").split("–")[0]
     try:
         number = float(first)
     except ValueError:
         number = math.inf
-    return level == UNKNOWN, number, level
+    return level == UNKNOWN, number, level.casefold()
+
+
+def is_small(lesions: int, patients: int) -> bool:
+    """Tell whether a subgroup is too small to say much; it is marked, not hidden."""
+    return patients < FEW_PATIENTS or lesions < FEW_LESIONS
 
 
 def _test(parts: Mapping[str, Sequence[JudgedLesion]], permuted: Permuted) -> SubgroupTest:
@@ -166,7 +175,7 @@ def _row(
         "estimate": interval.estimate,
         "low": interval.low,
         "high": interval.high,
-        "is_small": n_patients < FEW_PATIENTS or len(lesions) < FEW_LESIONS,
+        "is_small": is_small(len(lesions), n_patients),
         "test": test.of if test else "none",
         "test_patients": test.n_patients if test else 0,
         "p": test.p_value if test else math.nan,

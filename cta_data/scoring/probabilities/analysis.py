@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from cta_data.scoring.agreement.figures import Resampling
+from cta_data.scoring.paper import in_paper_order
 from cta_data.scoring.probabilities.calibration import (
     Reliability,
     candidate_reliability,
@@ -59,14 +60,17 @@ def analyse(
     levels: Sequence[float] = LEVELS,
     drawn: Resampling = DRAWN,
 ) -> ProbabilityAnalysis:
-    """Return the curves of all sets that have a case, and their differences.
+    """Return the curves of all sets that have a case, and their differences; in one order.
 
     Parameters
     ----------
     scores
         By model, the score of its candidates.
     """
-    filled = [one for one in sets if one.cases]
+    test_sets = in_paper_order(one.test_set for one in sets)
+    filled = sorted(
+        (one for one in sets if one.cases), key=lambda one: test_sets.index(one.test_set)
+    )
     made = tuple(_analysed(one, scores[one.model], levels, drawn) for one in filled)
     differences = tuple(
         compare_curves(a, b, (scores[a.model], scores[b.model]), levels, drawn)
