@@ -19,7 +19,7 @@ class ChecklistItem(NamedTuple):
 
 
 _SECTIONS = {
-    "Title and abstract": ("AI and its kind named in the title", "Structured summary"),
+    "Title and abstract": ("AI and its type named in the title", "Structured summary"),
     "Introduction": ("Background and intended use", "Aims and hypotheses"),
     "Methods: design": ("Prospective or retrospective", "Goal of the study"),
     "Methods: data": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cta_data.files import write_changed
 from cta_data.reports.home_state import COHORT_COUNTS, StudyState, state_of
-from cta_data.reports.names import name_of_test_set
+from cta_data.reports.names import counted, name_of_test_set
 from cta_data.reports.origin import origin_text, package_version, stamped
 from cta_data.reports.page import page_html
 from cta_data.reports.table import Row, Table, TableColumn, without_empty_columns
@@ -48,17 +48,17 @@ def todo(state: StudyState) -> list[tuple[str, str]]:
     asked = (
         (
             state.on_hold > 0,
-            f"{_count(state.on_hold, 'session')} on hold: look at them, and accept or reject",
+            f"{counted(state.on_hold, 'session')} on hold: look at them, and accept or reject",
             "cta-data review --of transfers --reader CODE",
         ),
         (
             state.failed > 0,
-            f"{_count(state.failed, 'session')} failed: read why",
+            f"{counted(state.failed, 'session')} failed: read why",
             "cta-data status",
         ),
         (
             state.outdated > 0,
-            f"{_count(state.outdated, 'result')} made by an earlier method: make them again",
+            f"{counted(state.outdated, 'result')} made by an earlier method: make them again",
             "cta-data build --setting A",
         ),
         (
@@ -97,10 +97,6 @@ def todo(state: StudyState) -> list[tuple[str, str]]:
         ),
     )
     return [(what, command) for applies, what, command in asked if applies]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _facts(state: StudyState) -> tuple[tuple[str, str], ...]:

@@ -120,6 +120,7 @@ class StudyState:
     predictions: Mapping[str, int]
     evaluations: tuple[EvaluationState, ...]
     has_table_1: bool
+    has_checklist: bool
     comparable: int
     has_agreement: bool
     has_follow_up: bool
@@ -163,6 +164,7 @@ def state_of(study: Study) -> StudyState:
         predictions=Counter(row.model for row in tables.rows(PredictionRow)),
         evaluations=_evaluations(study),
         has_table_1=(study.root / layout.TABLE_1_PAGE).exists(),
+        has_checklist=(study.root / layout.CHECKLIST_PAGE).exists(),
         comparable=_comparable(study),
         has_agreement=(study.root / layout.AGREEMENT_PAGE).exists(),
         has_follow_up=(study.root / layout.FOLLOW_UP_PAGE).exists(),

@@ -35,6 +35,10 @@ TABLE_1, CHECKLIST = "table1", "checklist"
 REPORTS = (TABLE_1, CHECKLIST)
 TABLES = tuple(map(layout.table, ("subjects", "images", "lesions")))
 """What reports are made of."""
+CHECKLIST_TABLES = tuple(
+    map(layout.table, ("annotations", "splits", "models", "predictions", "scores", "score_lesions"))
+)
+"""What the checklist is made of as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,18 +117,30 @@ def make_reports(
             f"{EVALUATION}/table_1.csv": csv_text(table),
             f"{EVALUATION}/table_1.tex": table_latex(table),
         }
+    own = _stamped(study, files, TABLES)
     answers = checklist(study, files) if CHECKLIST in asked else ()
     if answers:
-        files |= {
+        made = {
             layout.CHECKLIST_PAGE: checklist_html(answers, notice),
             f"{EVALUATION}/checklist.csv": csv_text(checklist_frame(answers)),
         }
-    origin = origin_text(commit_of(study.root, (CONFIGURATION, *TABLES)))
-    own = {
+        own |= _stamped(study, made, (*TABLES, *CHECKLIST_TABLES))
+    return Reports(table, left_out, citations, own, tuple(withdrawals), asked, answers)
+
+
+def _stamped(study: Study, files: dict[str, str], tables: Sequence[str]) -> dict[str, str]:
+    """Return files with their origin: the commit that last changed any of these tables."""
+    origin = origin_text(commit_of(study.root, (CONFIGURATION, *tables)))
+    return {
         name: stamped(text.encode(), Path(name).suffix, origin).decode()
         for name, text in files.items()
     }
-    return Reports(table, left_out, citations, own, tuple(withdrawals), asked, answers)
+
+
+def _inputs(study: Study, reports: Reports) -> list[str]:
+    """Return the tables that reports were made from."""
+    more = [name for name in CHECKLIST_TABLES if (study.root / name).exists()]
+    return [*TABLES, *(more if reports.checklist else ())]
 
 
 def _citation(study: Study, cohort: str, subjects: pd.DataFrame) -> Citation:
@@ -169,7 +185,7 @@ def write_reports(
         home = study.root / layout.HOME
         if commit and any(is_modified(path) for path in (*paths, home)):
             told = f"{' '.join(command[:2])}: {', '.join(path.name for path in paths)}"
-            commit_run(
-                study.root, list(command), told, [*reports.files, layout.HOME], 0, inputs=TABLES
-            )
+            outputs = [*reports.files, layout.HOME]
+            inputs = _inputs(study, reports)
+            commit_run(study.root, list(command), told, outputs, 0, inputs=inputs)
     return paths

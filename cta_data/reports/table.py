@@ -62,7 +62,8 @@ class TableColumn:
 class Row:
     """A row: a text a column, the group of rows that it is in, the section that it links to.
 
-    `marks` are names and values that a page's filters know it by.
+    `marks` are names and values that a page's filters know it by. `files` are names of files and
+    the links to them, which a page shows in place of the last cell's text.
     """
 
     cells: tuple[str, ...]
@@ -70,6 +71,7 @@ class Row:
     link: str = ""
     is_warning: bool = False
     marks: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

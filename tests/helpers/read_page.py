@@ -7,7 +7,7 @@ from itertools import pairwise
 
 RAW_NAMES = ("cluster_low", "internal_mprage", "internal_space", "test_set", "to_cm3", "n_lost")
 """Names of columns and populations, which are for programs."""
-EMPTY = frozenset(["meta", "link", "img", "br", "input"])
+EMPTY = frozenset(["meta", "link", "img", "br", "wbr", "input"])
 
 
 class Page(HTMLParser):

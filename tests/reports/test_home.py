@@ -17,7 +17,7 @@ from cta_data.reports.home_state import state_of
 from cta_data.study import layout
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
-from cta_data.study.tables import DecisionRow, ModelFoldRow, UnitRow
+from cta_data.study.tables import CaseScoreRow, DecisionRow, ModelFoldRow, UnitRow
 from cta_data.versioning.git_settings import run_git
 
 
@@ -102,8 +102,24 @@ def test_the_page_links_every_other_and_is_the_same_again(study: Study) -> None:
     assert html == home_html(state_of(Study(study.root)))
     ids = {about.get("id") for _, about in page.elements}
     assert {"top", "status", "qc", "evaluation", "false-positives", "table-1", "models"} <= ids
+    targets = {link["href"].partition("#")[2] for link in page.all("a") if "#" in link["href"]}
+    assert "checklist" in targets and targets <= ids | {"content"}
     assert layout.PICTURES_PAGE in {link["href"] for link in page.all("a")}
     assert write_home(study) and not write_home(study)
+
+
+def test_cases_of_two_conventions_are_not_added_up(study: Study) -> None:
+    """Both scored the same cases: each count stands with its convention."""
+    about = {"model": "A", "test_set": "susm", "n_reference": 1, "n_predicted": 1}
+    counts = {"tp": 1, "fp": 0, "fn": 0}
+    rows = [
+        CaseScoreRow(convention=convention, case=f"c{number}", **about, **counts)
+        for convention in ("article", "tables")
+        for number in range(7)
+    ]
+    study.tables.upsert(rows)
+    words = check_page(home_html(state_of(study))).text.split()
+    assert "14" not in words and words.count("7") >= 2
 
 
 def test_a_training_set_of_another_version_is_told(study: Study) -> None:
@@ -116,13 +132,13 @@ def test_a_training_set_of_another_version_is_told(study: Study) -> None:
 
 
 def test_commands_write_and_commit_it(study: Study) -> None:
-    """`report` leaves nothing uncommitted, and Table 1 is linked from then on."""
+    """`report` leaves nothing uncommitted, and what it made is linked from then on."""
     study.tables.flush()
     run_git(study.root, "add", "-A", check=True)
     run_git(study.root, "commit", "-qm", "patients", check=True)
     assert run_cta("report", study=study.root).code == 0
     html = (study.root / layout.HOME).read_text("utf-8")
-    assert f'href="{layout.TABLE_1_PAGE}"' in html
+    assert f'href="{layout.TABLE_1_PAGE}"' in html and f'href="{layout.CHECKLIST_PAGE}"' in html
     assert run_git(study.root, "status", "--porcelain", layout.HOME).stdout == ""
     assert layout.HOME in run_git(study.root, "ls-files", check=True).stdout.split()
 
