@@ -62,9 +62,9 @@ def score_named(text: str) -> ScoreName | None:
     ConfigurationError
         There is no such score.
     """
-    from cta_data.scoring.probabilities.candidates import SCORES
+    from cta_data.scoring.probabilities.candidates import SCORES, option_of
 
-    names = {name.replace("_", "-"): name for name in SCORES}
+    names = {option_of(name): name for name in SCORES}
     if text and text not in names:
         raise ConfigurationError("score_option_invalid", text=text, scores=tuple(names))
     return names[text] if text else None

@@ -24,7 +24,7 @@ UNITS = {"diameter_mm": ("mm", 1.0), "volume_mm3": ("cm³", 1000.0)}
 """Unit that a measure is shown in, and how many of its own unit that is."""
 MEASURES = {"diameter_mm": "Largest diameter", "volume_mm3": "Lesion volume"}
 ALL_KEPT = "*"
-ALL_KEPT_TEXT = f"{ALL_KEPT}: all candidates are kept, and there are fewer false positives."
+ALL_KEPT_TEXT = f"{ALL_KEPT}: all candidates are kept; there are no more false positives."
 NO_INTERVAL = (
     "There is no interval below three patients, where a resample may hold no such lesion, or where "
     "patients do not differ."

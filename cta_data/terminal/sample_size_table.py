@@ -15,7 +15,7 @@ NAMES = {
     "correlation": "intra-cluster correlation",
     "mean_lesions": "lesions per patient, mean",
     "sd_lesions": "lesions per patient, SD",
-    "alpha": "level, two-sided",
+    "alpha": "level of the test, two-sided",
 }
 
 
@@ -23,9 +23,12 @@ def sample_size_lines(answer: SampleSize) -> Iterator[str]:
     """Yield the number of patients, and every value that it follows from."""
     told = "" if answer.power is None else f", power {answer.power:.3f}"
     yield f"{answer.patients} patients with lesions (about {answer.lesions:.0f} lesions){told}"
+    is_interval = answer.purpose == "interval"
     for name, text in NAMES.items():
         value = getattr(answer.question, name)
-        if value is not None:
+        if name == "alpha" and is_interval:
+            yield f"  confidence of the interval: {1 - value:.4g}"
+        elif value is not None:
             source = " (found in the study)" if name in answer.from_study else ""
             yield f"  {text}: {value:.4g}{source}"
     yield f"  design effect: {answer.design_effect:.3g}"

@@ -24,7 +24,7 @@ from cta_data.files import finite, written_whole
 from cta_data.reasons import Reason
 from cta_data.scoring import convention_named
 from cta_data.scoring.probabilities.calibration import fit_temperature
-from cta_data.scoring.probabilities.candidates import ScoreName
+from cta_data.scoring.probabilities.candidates import ScoreName, option_of
 from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
 from cta_data.scoring.probabilities.curve import (
     LevelFigure,
@@ -240,7 +240,7 @@ def calibrate(unit: Unit[CalibrateInputs], workspace: Workspace) -> Outcome:
     place = workspace.write(layout.ensemble_card(given.folder, map(int, given.checkpoints)))
     with written_whole(place) as unfinished:
         unfinished.write_text(card.text(), encoding="utf-8")
-    return Outcome(notes=list(_told(card)))
+    return Outcome(notes=list(card_lines(card)))
 
 
 def _candidates(unit: Unit[CalibrateInputs], workspace: Workspace) -> CandidateSet:
@@ -275,15 +275,17 @@ def _point(one: LevelFigure) -> OperatingPoint:
     )
 
 
-def _told(card: EnsembleCard) -> Iterator[str]:
-    yield f"{card.cases} validation cases, {card.lesions} lesions; score {card.score}"
+def card_lines(card: EnsembleCard) -> Iterator[str]:
+    """Yield what was chosen, a line each level; a level without a threshold is named."""
+    score = option_of(card.score)
+    yield f"{card.cases} validation cases, {card.lesions} lesions; score of candidates: {score}"
     for one in card.points:
-        if one.threshold is not None and one.sensitivity is not None:
-            end = "" if one.is_reached else " (all candidates)"
-            yield (
-                f"{one.false_positives_per_case:g} false positives: threshold "
-                f"{one.threshold:.4g}, sensitivity {one.sensitivity:.3f}{end}"
-            )
+        level = f"at {one.false_positives_per_case:g} false positives per case"
+        if one.threshold is None or one.sensitivity is None:
+            yield f"{level}: no threshold, even the best candidate is one too many"
+            continue
+        kept = "" if one.is_reached else "; all candidates are kept"
+        yield f"{level}: threshold {one.threshold:.4g}, sensitivity {one.sensitivity:.3f}{kept}"
     if card.temperature:
         fitted = card.temperature
         yield (

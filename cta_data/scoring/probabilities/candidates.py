@@ -91,6 +91,11 @@ class CaseCandidates:
     steps: Mapping[ScoreName, tuple[CountStep, ...]]
 
 
+def option_of(score: ScoreName) -> str:
+    """Return what a score is called on the command line."""
+    return score.replace("_", "-")
+
+
 def case_candidates(
     reference: MaskVoxels,
     probability: MaskVoxels,
