@@ -15,6 +15,7 @@ from cta_data.cli.options import ConventionOption, Execution, Output, StudyChoic
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
 from cta_data.terminal.output import console, print_errors, records_of
+from cta_data.terminal.wrapping import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -149,8 +150,8 @@ def _lines(done: Evaluation, place: Path) -> Iterator[str | Table]:
     if done.sets:
         cases = sum(n for _, n in done.sets)
         yield (
-            f"{cases} cases in {len(done.sets)} sets scored, {done.n_missing} not; "
-            f"{len(done.files)} files written to {place}"
+            f"{counted(cases, 'case')} in {counted(len(done.sets), 'set')} scored, "
+            f"{done.n_missing} not; {len(done.files)} files written to {place}"
         )
         yield from _revised(done)
         pages = (name for name in done.files if name.endswith("report.html"))

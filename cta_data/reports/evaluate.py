@@ -27,6 +27,7 @@ from cta_data.reports.froc import NAMES as FROC_NAMES
 from cta_data.reports.froc import FrocPart
 from cta_data.reports.latex import latex
 from cta_data.reports.lesion_subgroups import StudyLevels
+from cta_data.reports.names import counted
 from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.revision_table import revision_section, revision_table
@@ -55,13 +56,17 @@ from cta_data.scoring.probabilities.candidates import ScoreName
 
 PAGE = "report.html"
 SCORES = "scores.parquet"
+POINTS = (
+    "Every case is a point, the line is the median; boxes span the quartiles where there are four "
+    "cases or more."
+)
 FIGURES = {
-    "figure_3": "Figure 3: scores of models A and B on the paper’s test sets. Every case is a "
-    "point, the line is the median; boxes span the quartiles where there are four cases or more.",
-    "figure_scores": "Scores of all models on all test sets, drawn as Figure 3.",
+    "figure_3": f"Figure 3: scores of models A and B on the paper’s test sets. {POINTS}",
+    "figure_scores": f"Scores of all models on all test sets. {POINTS}",
     "figure_found": "Figure 5: lesions found by models A and B, along their volume.",
     "figure_sensitivity": "Sensitivity along lesion volume; bars are 95 % intervals (Wilson). "
-    "Lines join neighbouring classes that hold lesions.",
+    "Lines join neighbouring classes that hold lesions. The number of lesions is below each class; "
+    "where the images of models give other numbers, it is that of each model.",
 }
 REVISION, REVISED_CASES = "table_revision", "revision.csv"
 FLOW = "figure_flow"
@@ -333,9 +338,10 @@ def _facts(sets: Sequence[ScoredSet], evaluation: Evaluation) -> tuple[tuple[str
     for one in sets:
         models.setdefault(one.model, []).append(one.test_set)
     n_cases = sum(len(one.scores.cases) for one in sets)
+    scored = f"{counted(n_cases, 'case')} in {counted(len(sets), 'set')}"
     return (
         ("Models", ", ".join(sorted(models))),
-        ("Scored", f"{n_cases} cases in {len(sets)} sets; {evaluation.n_missing} not scored"),
+        ("Scored", f"{scored}; {evaluation.n_missing} not scored"),
         ("Package", f"cta_data {package_version()}"),
     )
 

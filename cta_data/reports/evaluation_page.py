@@ -17,6 +17,7 @@ from cta_data.reports.count_tables import (
     sensitivity_table,
     surface_table,
 )
+from cta_data.reports.names import counted
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.subgroup_table import subgroup_section
 from cta_data.reports.table import Table
@@ -144,7 +145,8 @@ def cards(cases: pd.DataFrame) -> list[KeyNumber]:
         dice.append((model, f"{100 * median:.1f} %" if pd.notna(median) else "—"))
     n_sets = common["test_set"].nunique()
     n_cases = max(len(own) for own in parts.values())
-    over = f"{n_cases} cases of {n_sets} test sets; test sets differ, see the table below."
+    over = f"{counted(n_cases, 'case')} of {counted(n_sets, 'test set')}"
+    over += "; test sets differ, see the table below." if n_sets > 1 else "."
     return [
         KeyNumber("Lesions found", tuple(found), over),
         KeyNumber("False positives per case", tuple(false), "Mean over the same cases."),

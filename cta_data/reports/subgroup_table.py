@@ -29,9 +29,12 @@ TEXT = (
     "patients do not differ, as where all lesions are found. p compares the known levels of a "
     "variable and stands in its first row; `unknown` is not tested. Patients are permuted among "
     "the levels, or, for what is known of lesions, the levels of lesions within each patient; Holm "
-    f"adjusts p for the variables of a model. {DIFFERENCE} is in percentage points; its p is that "
-    "of interaction: whether the difference of the models differs between levels. False positives "
-    "are not part of this, since they have no level of their own."
+    "adjusts p for the variables of a model. False positives are not part of this, since they have "
+    "no level of their own."
+)
+OF_DIFFERENCE = (
+    f" {DIFFERENCE} is in percentage points; its p is that of interaction: whether the difference "
+    "of the models differs between levels."
 )
 CAPTION = f"{SMALL_TEXT} {MISSING}: no such lesion, or no test, as of one known level."
 Record = Mapping[Any, Any]
@@ -39,7 +42,8 @@ Record = Mapping[Any, Any]
 
 def subgroup_section(frame: pd.DataFrame) -> Section:
     """Return the section of the page from what `subgroup_table` returned."""
-    return Section("Subgroups", TEXT, tables=(_table(frame),))
+    text = TEXT + (OF_DIFFERENCE if DIFFERENCE in set(frame["model"]) else "")
+    return Section("Subgroups", text, tables=(_table(frame),))
 
 
 def _table(frame: pd.DataFrame) -> Table:

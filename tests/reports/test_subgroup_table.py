@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from cta_data.reports.count_tables import surface_table
+from cta_data.reports.figures.sensitivity import class_labels
 from cta_data.reports.subgroup_table import SMALL, subgroup_section
 from cta_data.reports.table import MISSING, Table
 from cta_data.scoring.models.subgroups import ALL, DIFFERENCE
@@ -68,6 +69,16 @@ def test_an_interval_without_width_is_not_shown() -> None:
     assert male[group, DIFFERENCE] == "10.0 (−5.0 to 20.0)"
     assert cells_of(table, "female")[group, "A"] == "75.0"
     assert SMALL in table.caption and MISSING in table.caption
+
+
+def test_numbers_of_lesions_are_those_of_each_model() -> None:
+    """On the grid of another technique a lesion may be in another class: both numbers stand."""
+    rows = [
+        {"model": model, "from_cm3": low, "to_cm3": high, "n": n}
+        for model, counts in (("C", (3, 1)), ("A", (2, 1)))
+        for (low, high), n in zip(((0.5, 1.0), (1.0, math.inf)), counts, strict=True)
+    ]
+    assert class_labels(pd.DataFrame(rows)) == ["0.5–1\n2/3", "≥ 1\n1"]
 
 
 def test_cases_without_surface_distances_are_counted() -> None:

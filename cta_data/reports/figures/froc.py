@@ -113,7 +113,7 @@ def _levels_in_words(one: SetAnalysis) -> str:
         if level.is_reached
     ]
     last = one.curve.points[-1:]
-    parts += [f"{100 * p.sensitivity:.0f} % at its end, {p.fp_per_case:.2g}" for p in last]
+    parts += [f"{100 * p.sensitivity:.0f} % at its end ({p.fp_per_case:.2g})" for p in last]
     return ", ".join(parts) or "no candidate"
 
 
@@ -204,9 +204,9 @@ def _reliability(axes: Axes, one: SetAnalysis, of: CalibratedOf, number: int) ->
 def reliability_alt(analysis: ProbabilityAnalysis) -> str:
     """Return in words what the reliability diagrams show."""
     told = "; ".join(
-        f"{_panel_title(one)}: "
+        f"{_panel_title(one)}, "
         + ", ".join(
-            f"{OF[part.of]} {part.expected_error:.3f}" for part in one.reliability if part.of in OF
+            f"{OF[part.of]}: {part.expected_error:.3f}" for part in one.reliability if part.of in OF
         )
         for one in analysis.sets
     )

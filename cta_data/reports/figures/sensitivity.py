@@ -24,7 +24,7 @@ from cta_data.scoring.paper import in_paper_order
 def sensitivity_figure(rows: pd.DataFrame) -> Figure:
     """Draw one panel a test set: the share of lesions that each model detects, by volume.
 
-    Bars are 95 % intervals (Wilson); the numbers below are lesions in the class. A class without a
+    Bars are 95 % intervals (Wilson); for the numbers below see `class_labels`. A class without a
     lesion has no point, and no line leads across it.
 
     Parameters
@@ -42,11 +42,7 @@ def sensitivity_figure(rows: pd.DataFrame) -> Figure:
             for number, model in enumerate(models):
                 own = mine[mine["model"] == model].reset_index(drop=True)
                 _points(axes, own, number, len(models))
-            classes = mine[["from_cm3", "to_cm3", "n"]].drop_duplicates(["from_cm3"])
-            names = [
-                f"{volume_class(low, high)}\n{n}"
-                for low, high, n in classes.itertuples(index=False, name=None)
-            ]
+            names = class_labels(mine)
             axes.set_xticks(range(len(names)), names, fontsize=SMALL)
             axes.set_xlim(-0.5, len(names) - 0.5)
             axes.set_title(name_of_test_set(test_set), fontsize=10)
@@ -58,6 +54,21 @@ def sensitivity_figure(rows: pd.DataFrame) -> Figure:
         names = [f"model {model}" for model in models]
         figure.legend(handles[0], names, loc="outside upper center", ncols=len(models))
     return figure
+
+
+def class_labels(rows: pd.DataFrame) -> list[str]:
+    """Return the label of each class of a test set: its volumes, and its number of lesions.
+
+    Models that read other images may have other lesions in a class: then there is a number of each
+    model, in the order of the legend.
+    """
+    numbers: dict[tuple[float, float], list[int]] = {}
+    for row in rows.sort_values(["from_cm3", "model"]).to_dict("records"):
+        numbers.setdefault((row["from_cm3"], row["to_cm3"]), []).append(row["n"])
+    return [
+        f"{volume_class(low, high)}\n{'/'.join(map(str, n if len(set(n)) > 1 else n[:1]))}"
+        for (low, high), n in numbers.items()
+    ]
 
 
 def sensitivity_alt(rows: pd.DataFrame) -> str:
