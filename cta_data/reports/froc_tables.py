@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from cta_data.reports.names import name_of_test_set
+from cta_data.reports.names import counted, name_of_test_set
 from cta_data.reports.subgroup_table import SMALL, SMALL_TEXT
 from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
 from cta_data.scoring.models.subgroups import is_small
@@ -167,10 +167,15 @@ def difference_table(analysis: ProbabilityAnalysis) -> Table:
 
 def _rows_of_pair(pair: FrocDifference, first: Curve, second: Curve) -> Iterator[Row]:
     where = f" on {name_of_test_set(pair.test_set)}" if pair.test_set else ""
-    group = f"models {pair.model_a} and {pair.model_b}{where}, {pair.cases} cases"
+    group = f"models {pair.model_a} and {pair.model_b}{where}, {counted(pair.cases, 'case')}"
+    alone = len(pair.only_a) + len(pair.only_b)
+    group += f"; {alone} of one alone are left out" if alone else ""
     for one, *levels in zip(pair.levels, first.levels, second.levels, strict=True):
         values = zip((one.sensitivity_a, one.sensitivity_b), levels, strict=True)
-        sides = (number_text(100 * value, 1) + _star(level) for value, level in values)
+        # A curve is of all cases of its model: of fewer, it does not tell what is reached.
+        sides = (
+            number_text(100 * value, 1) + ("" if alone else _star(level)) for value, level in values
+        )
         tests = (f"{one.p:.3g}", f"{one.holm_p:.3g}")
         yield Row((f"{one.level:g}", *sides, _signed(one.difference), *tests), group)
     cells = ("average precision", MISSING, MISSING, _signed(pair.average_precision))
