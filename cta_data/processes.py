@@ -29,6 +29,16 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
+def open_pool(processes: int) -> ProcessPoolExecutor:
+    """Return fresh interpreters that die with this process; for one thread of it, that goes on.
+
+    Not forked: ITK's threads do not survive that.
+    """
+    return ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=die_with_parent
+    )
+
+
 class Workers:
     """Processes, or this one; see `open_workers`."""
 
@@ -104,7 +114,7 @@ class Workers:
 
     def _pool(self, jobs: int) -> ProcessPoolExecutor:
         if jobs not in self._pools:
-            self._pools[jobs] = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+            self._pools[jobs] = open_pool(jobs)
         return self._pools[jobs]
 
     def _end(self, jobs: int) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from helpers.command_line import run_cta
 from helpers.dying import DEADLY, die_once, score_or_die, square_or_die
@@ -66,3 +71,35 @@ def test_a_case_that_memory_does_not_suffice_for_is_listed(
     monkeypatch.setattr(collection, "score_files", greedy)
     outcome = run_cta("score", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz")
     assert outcome.code == 3 and "not enough memory" in outcome.text
+
+
+def test_processes_die_with_the_one_that_opened_them(tmp_path: Path) -> None:
+    """Killed in the middle of its work, it leaves no process behind that goes on."""
+    script = tmp_path / "work.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from cta_data.processes import open_pool\n"
+        "def work(number):\n"
+        "    Path(sys.argv[1], f'{os.getpid()}.pid').touch()\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    with open_pool(2) as pool:\n"
+        "        list(pool.map(work, range(4)))\n",
+        encoding="utf-8",
+    )
+    folder = tmp_path / "started"
+    folder.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(folder)])
+    _wait_until(lambda: len(list(folder.iterdir())) == 2)
+    parent.kill()
+    parent.wait()
+    numbers = [int(path.stem) for path in folder.iterdir()]
+    _wait_until(lambda: not any(map(psutil.pid_exists, numbers)))
+
+
+def _wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+    ends = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < ends, "it did not come to that"
+        time.sleep(0.05)

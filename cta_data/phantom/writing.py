@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
 from cta_data.errors import ConfigurationError
+from cta_data.processes import open_pool
 
 _Job = TypeVar("_Job")
 _Done = TypeVar("_Done")
@@ -30,6 +29,5 @@ def done(write: Callable[[_Job], _Done], jobs: Sequence[_Job], processes: int) -
     """Do all jobs; return what came of them in their order, however many processes there are."""
     if processes == 1:
         return [write(job) for job in jobs]
-    # A fresh interpreter per process: ITK's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with open_pool(processes) as pool:
         return list(pool.map(write, jobs))

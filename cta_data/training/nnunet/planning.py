@@ -18,6 +18,7 @@ from typing import Any
 
 from cta_data.errors import ConfigurationError
 from cta_data.files import json_text, locked
+from cta_data.processes import die_with_parent
 from cta_data.training.nnunet.plans import PLANS_OF_PLANNER, adapted
 from cta_data.training.nnunet.pools import FEW_PROCESSES, pools_of_threads
 from cta_data.versioning.keys import digest
@@ -156,7 +157,7 @@ def _run_side_by_side(arguments: list[tuple], processes: int) -> None:
     # Imported once, in the process that the workers are forked from.
     context.set_forkserver_preload([__name__, _PREPROCESSOR])
     workers = min(processes, len(arguments))
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=die_with_parent) as pool:
         for future in [pool.submit(_preprocess_case, *one) for one in arguments]:
             future.result()
 
