@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from cta_data.phantom.head.lesions import CLEAR_MM, StarShape, place_lookalikes
+from cta_data.phantom.head.lesions import CLEAR_MM, Lesion, StarShape, place_lookalikes
 from cta_data.phantom.patient import DigitalPatient
-from cta_data.phantom.readers import READERS, Drawn, delineate, see
+from cta_data.phantom.readers import READERS, Drawn, delineate, see, see_by_size
 from cta_data.phantom.readers_plan import FurtherReader, ReadersPlan
 
 Array = npt.NDArray[np.float64]
@@ -81,7 +81,7 @@ def _draw(
     habits = READERS[wanted.quality]
     name = f"{wanted.code} {wanted.quality} {version}".encode()
     rng = np.random.default_rng([patient.seed, seed, *name])
-    seen = see(rng, habits, patient.lesions)
+    seen = _seen(rng, patient, seed, wanted)
     n_left_out = min(wanted.missed, len(seen) - 1)
     chosen = rng.choice([lesion.number for lesion in seen], n_left_out, replace=False)
     left_out = tuple(sorted(int(number) for number in chosen))
@@ -103,6 +103,16 @@ def _draw(
         left_out,
         shift,
     )
+
+
+def _seen(
+    rng: np.random.Generator, patient: DigitalPatient, seed: int, wanted: FurtherReader
+) -> list[Lesion]:
+    if wanted.small_missed is None:
+        return see(rng, READERS[wanted.quality], patient.lesions)
+    # One stream for all such readers, so that what they overlook is nested.
+    shared = np.random.default_rng([patient.seed, seed, *b"small"])
+    return see_by_size(shared, wanted.small_missed, patient.lesions)
 
 
 def _shifted(one: Drawn, shift: Array) -> Drawn:

@@ -11,6 +11,8 @@ from cta_data.phantom.head.lesions import Lesion, StarShape
 
 MPRAGE_TECHNIQUE = "MPRAGE"
 SPACE_TECHNIQUE = "SPACE"
+SMALL_MM3 = 100.0
+"""Volume below which the paper calls a lesion small."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,30 @@ def see(rng: np.random.Generator, reader: Reader, lesions: list[Lesion]) -> list
 
     A patient of the trial without any target would not have been treated, hence that rule.
     """
-    seen = [lesion for lesion in lesions if rng.random() >= reader.chance_to_miss(lesion)]
+    return _at_least_one(
+        [lesion for lesion in lesions if rng.random() >= reader.chance_to_miss(lesion)], lesions
+    )
+
+
+def see_by_size(
+    rng: np.random.Generator, chance_small: float, lesions: list[Lesion]
+) -> list[Lesion]:
+    """The lesions that a reader sees who overlooks some below `SMALL_MM3`, and no other.
+
+    With the same numbers drawn, a lower chance leaves more of the same lesions.
+    """
+    drawn = rng.random(len(lesions))
+    return _at_least_one(
+        [
+            lesion
+            for lesion, number in zip(lesions, drawn, strict=True)
+            if lesion.volume_mm3 >= SMALL_MM3 or number >= chance_small
+        ],
+        lesions,
+    )
+
+
+def _at_least_one(seen: list[Lesion], lesions: list[Lesion]) -> list[Lesion]:
     return seen or [max(lesions, key=lambda lesion: lesion.volume_mm3)]
 
 

@@ -43,6 +43,9 @@ class FurtherReader:
         lesion. One lesion always stays, however many are to be left out.
     versions
         How often the reader annotates; the last counts. Each has misses and additions of its own.
+    small_missed
+        Chance to overlook a lesion below 0.1 cm³, where all others are seen; None for the chances
+        of the quality. What a reader with a lower chance overlooks, one with a higher does, too.
     """
 
     code: str
@@ -52,6 +55,7 @@ class FurtherReader:
     missed: int = 0
     added: int = 0
     versions: int = 1
+    small_missed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,9 @@ class ReadersPlan:
 
 def _possible(one: FurtherReader) -> bool:
     counts = (one.missed, one.added, 0 if one.patients is None else one.patients)
-    return min(counts) >= 0 and one.versions >= 1 and 0.0 <= one.shift_mm <= 20.0
+    chance = one.small_missed or 0.0
+    possible = min(counts) >= 0 and one.versions >= 1 and 0.0 <= one.shift_mm <= 20.0
+    return possible and 0.0 <= chance <= 1.0
 
 
 def _first(who: str, candidates: Sequence[int], wanted: int | None) -> frozenset[int]:

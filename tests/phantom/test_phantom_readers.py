@@ -22,6 +22,9 @@ from cta_data.phantom import (
     write_patient,
     write_trial,
 )
+from cta_data.phantom.head.lesions import Lesion, StarShape
+from cta_data.phantom.head.tissues import CONTRAST_CLASSES
+from cta_data.phantom.readers import SMALL_MM3, see_by_size
 
 SIZES = VoxelSizes(mprage=4.0, space=4.0, ct_in_plane=4.0, ct_slice=2.0)
 SEED = 54
@@ -209,6 +212,8 @@ def test_the_rules_of_a_card_name_every_reader() -> None:
         {"further": (FurtherReader("R2", missed=-1),)},
         {"further": (FurtherReader("R2", versions=0),)},
         {"further": (FurtherReader("R2", shift_mm=-1.0),)},
+        {"further": (FurtherReader("R2", small_missed=1.5),)},
+        {"further": (FurtherReader("R2", small_missed=-0.1),)},
     ],
 )
 def test_an_impossible_plan_is_refused(wrong: dict) -> None:
@@ -223,3 +228,34 @@ def test_more_patients_than_there_are_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, check=has_reason("phantom_readers_too_many")):
         write_trial(tmp_path, n_naq=1, n_haq=1, readers=plan)
     assert not list(tmp_path.iterdir())
+
+
+def test_readers_of_rising_doses_overlook_small_lesions_alone_and_the_same() -> None:
+    """Of 400 patients' lesions: the share asked for is missed, nested, and no larger one."""
+    seen_at: dict[float, set[tuple[int, int]]] = {}
+    lesions = {seed: _lesions(seed) for seed in range(400)}
+    n_small = sum(one.volume_mm3 < SMALL_MM3 for own in lesions.values() for one in own)
+    for chance in (0.0, 0.1, 0.3, 0.5):
+        seen_at[chance] = {
+            (seed, one.number)
+            for seed, own in lesions.items()
+            for one in see_by_size(np.random.default_rng([seed, 2]), chance, own)
+        }
+    everything = {(seed, one.number) for seed, own in lesions.items() for one in own}
+    assert seen_at[0.0] == everything
+    assert seen_at[0.5] < seen_at[0.3] < seen_at[0.1] < everything
+    for chance, seen in seen_at.items():
+        missed = everything - seen
+        large = [one for one in missed if lesions[one[0]][one[1] - 1].volume_mm3 >= SMALL_MM3]
+        assert not large and len(missed) / n_small == pytest.approx(chance, abs=0.05)
+
+
+def _lesions(seed: int) -> list[Lesion]:
+    """Lesions of which only number and volume count here; one of a patient is large."""
+    volumes = [150.0, *np.random.default_rng([seed, 1]).uniform(10, 200, 5)]
+    shape = StarShape(np.zeros(3), 1.0, np.zeros(12))
+    kinetics = CONTRAST_CLASSES["low"]
+    return [
+        Lesion(i, shape, float(volume), "low", kinetics, 0.0, 0.0)
+        for i, volume in enumerate(volumes, 1)
+    ]
