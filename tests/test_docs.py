@@ -217,3 +217,14 @@ def _anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", text, re.M)
     plain = (re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings)
     return set(plain)
+
+
+def test_the_index_leads_to_every_page_for_users() -> None:
+    """A guide, explanation or result that no table links is found by nobody."""
+    index = (DOCS / "index.md").read_text("utf-8")
+    pages = [
+        path.relative_to(DOCS).as_posix()
+        for folder in ("tutorial", "how-to", "reference", "explanation", "results")
+        for path in sorted((DOCS / folder).glob("*.md"))
+    ]
+    assert [page for page in pages if page not in index] == []
