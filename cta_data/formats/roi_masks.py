@@ -11,10 +11,10 @@ from cta_data.destinations import require_file_place, require_folder_place
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.dicom.rtstruct import read_structure_set
 from cta_data.formats.nifti.geometry import FormChoice
-from cta_data.formats.nifti.image import write_image
+from cta_data.formats.nifti.image import write_voxels
 from cta_data.formats.reference_image import read_reference_grid
 from cta_data.given_paths import require_given, require_given_file
-from cta_data.imaging.geometry.grid import Grid
+from cta_data.imaging.geometry.grid import Grid, ras_affine
 from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi, union_of
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
@@ -102,11 +102,12 @@ def _require_place(
 
 def _write(rois: list[RasterizedRoi], grid: Grid, out: Path) -> dict[int, str]:
     """Write the masks; return the files by ROI number."""
+    affine = ras_affine(grid)
     if _is_one_mask(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_image(grid.image(union_of(rois, grid)), out)
+        write_voxels(union_of(rois, grid), affine, out)
         return {one.number: str(out) for one in rois}
     out.mkdir(parents=True, exist_ok=True)
     for one in rois:
-        write_image(one.mask(grid), out / _name(one))
+        write_voxels(union_of([one], grid), affine, out / _name(one))
     return {one.number: str(out / _name(one)) for one in rois}
