@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cta_data.reports.probability_files import KeptMaps
-    from cta_data.scoring.agreement.figures import Resampling
     from cta_data.scoring.probabilities.analysis import ProbabilityAnalysis
     from cta_data.scoring.probabilities.candidates import ScoreName
 
@@ -77,10 +76,11 @@ def froc(
     from cta_data.reports.probability_files import candidate_sets, left_out
     from cta_data.scoring import convention_named
     from cta_data.scoring.probabilities.analysis import analyse
+    from cta_data.scoring.probabilities.asked import resampling_asked
     from cta_data.scoring.probabilities.candidates import SCORES
 
     rules, levels = convention_named(convention), levels_of(at)
-    least, drawn = least_probability(candidates_from), _resampling(confidence, seed)
+    least, drawn = least_probability(candidates_from), resampling_asked(confidence, seed)
     wanted = score_named(score)
     kept, chosen_scores = _maps(
         reference, probabilities or [], model or [], test_set or [], chosen, output
@@ -97,15 +97,6 @@ def froc(
         advice = ": predict with --probabilities" if reference is None else " in these folders"
         print_errors(f"no probability map to use{advice}")
     return _told(missing, EXIT_OK if analysis.sets else EXIT_NOTHING)
-
-
-def _resampling(confidence: float, seed: int | None) -> Resampling:
-    from cta_data.scoring.agreement.figures import Resampling
-    from cta_data.scoring.statistics import RESAMPLES, SEED
-
-    if not 0 < confidence < 1:
-        raise ConfigurationError("confidence_invalid", confidence=confidence)
-    return Resampling(confidence, RESAMPLES, SEED if seed is None else seed)
 
 
 def _told(missing: list[str], code: int) -> int:

@@ -78,7 +78,7 @@ def test_masks_on_two_grids_are_not_scored() -> None:
         lambda: cta.score(here, there),
         lambda: cta.measure(here, there),
         lambda: cta.transfer(here, there, there, cta.api.contours.IDENTITY),
-        lambda: cta.froc([(here, there)]),
+        lambda: cta.froc(here, there.with_array(there.array * 0.5)),
     ):
         with pytest.raises(cta.DataRefused):
             call()
