@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.command_line import Cta
-from helpers.stand_in_network import stand_in
+from helpers.stand_in_network import stand_in, write_command
 
 pytestmark = pytest.mark.slow
 MODEL = "models/Dataset501_CTAA/nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -90,6 +92,35 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     assert "operating point of 1 false positives" in page
     levels = pd.read_csv(study / "evaluation" / "article" / "froc_levels.csv")
     assert levels["tp"].tolist() == [1, 2, 2, 2, 2]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", ["calibrate", "predict", "evaluate"])
+def test_its_records_can_be_run_again(study: Path, tmp_path: Path, command: str) -> None:
+    """`datalad rerun` in a clone at the commit of each command: the same tree, the same bytes."""
+    clone = tmp_path / "clone"
+    subprocess.run(["datalad", "clone", study, clone], capture_output=True, check=True)
+    commits = git(clone, "log", "--format=%H", f"--grep=RUNCMD. cta-data {command}").split()
+    git(clone, "checkout", "-q", "--detach", commits[0])
+    tree = git(clone, "rev-parse", "HEAD^{tree}")
+    programs = write_command(tmp_path / "bin")
+    done = subprocess.run(
+        ["datalad", "rerun", commits[0]],
+        cwd=clone,
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert git(clone, "rev-parse", "HEAD^{tree}") == tree
+    assert git(clone, "status", "--short") == ""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_the_maps_of_a_study_are_its_own(cta: Cta, study: Path) -> None:
