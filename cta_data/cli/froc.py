@@ -90,8 +90,9 @@ def froc(
     scores = {one.model: wanted or chosen_scores.get(one.model, SCORES[0]) for one in sets}
     analysis = analyse(sets, scores, levels, drawn)
     missing = [f"not used: {told}" for told in left_out(kept, sets)]
+    options = {"convention": rules.name, "candidates_from": least}
+    output.show(lambda: options | _content(analysis, missing), _lines(analysis))
     if analysis.sets:
-        output.show(lambda: _content(analysis, missing), _lines(analysis))
         _write(output.out, analysis)
     else:
         advice = ": predict with --probabilities" if reference is None else " in these folders"
@@ -146,6 +147,8 @@ def _lines(analysis: ProbabilityAnalysis) -> Iterator[str | Table]:
     from cta_data.reports.froc_tables import calibration_table
     from cta_data.reports.table import terminal_tables
 
+    if not analysis.sets:
+        return
     first = analysis.sets[0].found
     yield f"convention {first.convention.name}; candidates from {first.candidates_from:g}\n"
     for table in (*froc_tables(analysis), calibration_table(analysis)):
@@ -156,14 +159,12 @@ def _lines(analysis: ProbabilityAnalysis) -> Iterator[str | Table]:
 def _content(analysis: ProbabilityAnalysis, missing: list[str]) -> dict[str, Any]:
     from cta_data.scoring.probabilities.frames import froc_frames
 
-    first, drawn = analysis.sets[0].found, analysis.drawn
-    options = {"convention": first.convention.name, "candidates_from": first.candidates_from}
     tables = {
         name: frame.to_dict("records")
         for name, frame in froc_frames(analysis).items()
         if name not in ("froc_curve", "froc_candidates")
     }
-    return options | vars(drawn) | tables | {"not_used": missing}
+    return vars(analysis.drawn) | tables | {"not_used": missing}
 
 
 def _write(out: Path | None, analysis: ProbabilityAnalysis) -> None:

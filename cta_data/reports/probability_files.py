@@ -99,7 +99,8 @@ def maps_in_folders(
     Raises
     ------
     ConfigurationError
-        A folder is not there, names are not as many as folders, or two are equal.
+        A folder is not there or holds arrays of nnU-Net alone, names are not as many as folders, or
+        two are equal.
     """
     names = list(models) or [_model_of(path) for path in probabilities]
     if len(names) != len(probabilities) or len(set(names)) != len(names):
@@ -107,6 +108,8 @@ def maps_in_folders(
     made = []
     for name, path in zip(names, probabilities, strict=True):
         pairing = pair_files(reference, path)
+        if not pairing.files and any(path.glob("*.npz")):
+            raise ConfigurationError("probabilities_as_arrays", where=path)
         missing = [(case, NO_MAP) for case in pairing.without_prediction]
         missing += [(case, NO_REFERENCE) for case in pairing.without_reference]
         patients = patients_of_cases(pairing.files)

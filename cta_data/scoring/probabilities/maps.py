@@ -51,6 +51,8 @@ def read_probabilities(path: Path, choice: FormChoice = NO_CHOICE) -> Probabilit
     """
     if path.is_dir():
         raise DataRefused("mask_is_a_folder", where=path)
+    if path.suffix == ".npz":
+        raise DataRefused("probabilities_as_arrays", where=path)
     with refused_if_damaged(path):
         if path.name.endswith(NRRD):
             voxels, grid = read_nrrd_voxels(path)
