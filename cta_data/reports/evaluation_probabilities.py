@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cta_data.reports.froc import FrocPart, write_froc
+from cta_data.reports.page import Section
 from cta_data.reports.probability_files import candidate_sets, kept_maps, left_out
 from cta_data.scoring import Convention
 from cta_data.scoring.models import Predictions
@@ -40,8 +41,9 @@ def write_kept_froc(
         folder, analyse(sets, {one.model: scores.get(one.model, SCORES[0]) for one in sets})
     )
     unused = left_out(kept, sets)
-    if not unused or not made.sections:
+    if not unused:
         return made
-    first, *others = made.sections
+    note(f"{len(unused)} cases without a usable probability map: the page lists them")
+    first, *others = made.sections or (Section("FROC", "No probability map can be used."),)
     told = replace(first, lists=(("Cases without a usable probability map", tuple(unused)),))
     return replace(made, sections=(told, *others))

@@ -81,9 +81,14 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     assert record["options"]["operating_point"]["false_positives_per_case"] == 1
     assert set(record["probabilities"]) == set(record["masks"])
     kept = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    for options, told in ((("--at", "3"), "0.5"), (("--fold", "0", "--at", "1"), "calibrate")):
-        wrong = cta("predict", *WORDS, "--on", "north", *options, study=study)
-        assert wrong.code == 3 and told in wrong.text
+    for code, options, told in (
+        (3, ("--at", "3"), "operating_point_missing"),
+        (3, ("--fold", "0", "--at", "1"), "operating_points_missing"),
+        (1, ("--at", "0"), "false_positives_option_invalid"),
+        (1, ("--at", "nan"), "false_positives_option_invalid"),
+    ):
+        wrong = cta("predict", *WORDS, "--on", "north", *options, "--json", study=study)
+        assert wrong.code == code and told in wrong.text
         now = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
         assert now == kept, "an earlier prediction is kept"
     shown = cta("evaluate", study=study)
@@ -92,6 +97,32 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     assert "operating point of 1 false positives" in page
     levels = pd.read_csv(study / "evaluation" / "article" / "froc_levels.csv")
     assert levels["tp"].tolist() == [1, 2, 2, 2, 2]
+
+
+def test_a_missing_fold_stops_calibration(cta: Cta, study: Path, tmp_path: Path) -> None:
+    """Thresholds would be those of the other cases alone: nothing is chosen, the card stays."""
+    place = tmp_path / "study"
+    shutil.copytree(study, place, symlinks=True)
+    kept = (place / CARD).read_bytes()
+    git(place / MODEL, "rm", "-rfq", "fold_1")
+    git(place / MODEL, "commit", "-qm", "a fold is lost")
+    git(place, "commit", "-qam", "a fold is lost")
+    stopped = cta("calibrate", *WORDS, "--json", study=place)
+    assert stopped.code == 3 and "folds_not_trained" in stopped.text
+    assert (place / CARD).read_bytes() == kept
+
+
+def test_without_a_candidate_no_threshold_is_chosen(cta: Cta, study: Path, tmp_path: Path) -> None:
+    """The card has none, and no mask can be made at one."""
+    place = tmp_path / "study"
+    shutil.copytree(study, place, symlinks=True)
+    words = ("--candidates-from", "0.95", "--at", "1")
+    done = cta("calibrate", *WORDS, *words, study=place)
+    assert done.code == 0, done.text
+    card = json.loads((place / CARD).read_text("utf-8"))
+    assert (card["candidates"], card["points"][0]["threshold"]) == (0, None)
+    wrong = cta("predict", *WORDS, "--on", "north", "--at", "1", "--json", study=place)
+    assert wrong.code == 3 and "operating_point_missing" in wrong.text
 
 
 @pytest.mark.thorough

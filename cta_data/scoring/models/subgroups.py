@@ -25,13 +25,18 @@ from cta_data.scoring.statistics.subgroup_tests import Permuted, SubgroupTest, s
 
 UNKNOWN = "unknown"
 ALL = "all"
-FEW_PATIENTS, FEW_UNITS = 5, 10
-"""Below either a subgroup is marked as small; of cases, below the first."""
+FEW_PATIENTS, FEW_LESIONS = 5, 10
+"""Below either a subgroup is small; of cases, below the first."""
 DIFFERENCE = " − ".join(reversed(PAIR))
 Levels = Mapping[str, str]
 """Level of a lesion or case by the name of each variable; one that is missing is unknown."""
 Measure = Literal["sensitivity", "false_positives_per_case", "precision"]
-MEASURES: tuple[Measure, ...] = ("sensitivity", "false_positives_per_case", "precision")
+MEASURES: dict[Measure, str] = {
+    "sensitivity": "lesions",
+    "false_positives_per_case": "cases",
+    "precision": "predicted lesions",
+}
+"""What is measured, and of what."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ def subgroup_table(
 ) -> pd.DataFrame:
     """Return the measures of detection by subgroup, of each model and of the difference of two.
 
-    All test sets of a model are taken together: each of its patients is in one of them.
+    All test sets of a model are taken together. A patient who is in two of them, annotated on both
+    techniques, has the lesions of both annotations.
 
     Parameters
     ----------
@@ -94,11 +100,13 @@ def subgroup_table(
         positives or right predicted lesions (the net number, of a difference); estimate, `low` and
         `high` (95 %, patients resampled), `is_small`, `test`, `test_patients`, `p` and `holm_p`,
         the same in all rows of a variable. Units and counts of a variable add up to those of the
-        row `all`; the level `unknown` is not tested.
+        variable `all`; the level `unknown` is not tested.
     """
     rows: list[dict[str, object]] = []
     for model, measure, units in _outcomes(sets, levels):
-        rows.append(_row(model, measure, (ALL, ALL), units, None, math.nan))
+        rows.append(
+            _row(model, measure, (ALL, f"{ALL} {MEASURES[measure]}"), units, None, math.nan)
+        )
         of_measure = {
             name: permuted
             for name, permuted in variables.items()
@@ -187,17 +195,25 @@ def _by_level(units: Sequence[JudgedUnit], name: str) -> dict[str, list[JudgedUn
     found: dict[str, list[JudgedUnit]] = {}
     for unit in units:
         found.setdefault(unit.levels.get(name, UNKNOWN), []).append(unit)
-    return {level: found[level] for level in sorted(found, key=_order)}
+    return {level: found[level] for level in sorted(found, key=level_order)}
 
 
-def _order(level: str) -> tuple[bool, float, str]:
-    """Order levels by the number that they begin with, then by name."""
+def level_order(level: str) -> tuple[bool, float, str]:
+    """Return what levels are sorted by: the number that they begin with, then their name.
+
+    The unknown one is the last.
+    """
     first = level.removeprefix("≥ ").split("–")[0]
     try:
         number = float(first)
     except ValueError:
         number = math.inf
-    return level == UNKNOWN, number, level
+    return level == UNKNOWN, number, level.casefold()
+
+
+def is_small(lesions: int, patients: int) -> bool:
+    """Tell whether a subgroup is too small to say much; it is marked, not hidden."""
+    return patients < FEW_PATIENTS or lesions < FEW_LESIONS
 
 
 def _test(parts: Mapping[str, Sequence[JudgedUnit]], permuted: Permuted) -> SubgroupTest:
@@ -251,7 +267,8 @@ def _row(
 ) -> dict[str, object]:
     interval = _interval(units)
     n_patients = len({one.patient for one in units})
-    is_few = measure != "false_positives_per_case" and len(units) < FEW_UNITS
+    # A case is of a patient already: it is not one of many, as lesions are.
+    n_lesions = FEW_LESIONS if measure == "false_positives_per_case" else len(units)
     variable, level = subgroup
     return {
         "model": model,
@@ -264,7 +281,7 @@ def _row(
         "estimate": interval.estimate,
         "low": interval.low,
         "high": interval.high,
-        "is_small": n_patients < FEW_PATIENTS or is_few,
+        "is_small": is_small(n_lesions, n_patients),
         "test": test.of if test else "none",
         "test_patients": test.n_patients if test else 0,
         "p": test.p_value if test else math.nan,
