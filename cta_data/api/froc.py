@@ -107,7 +107,8 @@ def froc(
         `article` (default), `tables`, `brats-mets-0.0.10`, or your own rules.
     patients
         Whose each case is, for the intervals. Without it, cases whose names begin with the same
-        `sub-<label>` (or are sessions of one subject of a study) are of one patient.
+        `sub-<label>` (or are sessions of one subject of a study) are of one patient. It names all
+        cases.
     spacing
         Of arrays: distance of voxel centres along x, y and z, mm.
     confidence
@@ -129,8 +130,10 @@ def froc(
     pairs = _paired(references, probabilities)
     if not pairs:
         raise ConfigurationError("cases_missing")
+    owners = patients_of_cases(pairs) if patients is None else dict(patients)
+    if without := sorted(pairs.keys() - owners.keys()):
+        raise ConfigurationError("cases_without_patient", cases=without)
     cases = tuple(_found(case, *pairs[case], rules, least, spacing) for case in sorted(pairs))
-    owners = patients_of_cases(pairs) | dict(patients or {})
     found = CandidateSet("", "", rules, least, cases, owners)
     return _tables(froc_frames(analyse([found], {"": name}, levels, drawn)))
 
@@ -207,13 +210,23 @@ def _placed(
         elif isinstance(image, Path | str):
             yield Path(image)
         elif spacing is not None:
-            yield Volume(np.asarray(image), np.diag([*spacing, 1.0]))
+            yield Volume(np.asarray(image), np.diag([*_lengths(spacing), 1.0]))
         elif isinstance(other, Volume):
             yield other.with_array(image)
         elif isinstance(other, Path | str):
             yield read_image(other).with_array(image)
         else:
             raise ConfigurationError("array_without_spacing", where=case)
+
+
+def _lengths(spacing: Spacing) -> NDArray[np.float64]:
+    try:
+        lengths = np.asarray(spacing, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError("array_spacing_invalid", spacing=str(spacing)) from error
+    if lengths.shape != (3,) or not np.isfinite(lengths).all() or not (lengths > 0).all():
+        raise ConfigurationError("array_spacing_invalid", spacing=str(spacing))
+    return lengths
 
 
 def _mask(image: Volume | Path, case: str) -> MaskVoxels:
