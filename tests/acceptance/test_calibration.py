@@ -34,6 +34,18 @@ def _network(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch.setattr)
 
 
+@pytest.fixture
+def calibrated(cta: Cta, study: Path) -> Path:
+    """The study with a card, a prediction at a point of it with maps, and their scores."""
+    folder = study / "evaluation" / "predictions" / "A" / "north" / "probabilities"
+    if not (study / CARD).exists() or not folder.exists():
+        predict = ("predict", *WORDS, "--on", "north", "--at", "1", "--probabilities")
+        for words in (("calibrate", *WORDS, "--at", "0.5,1", "--temperature"), predict):
+            assert cta(*words, study=study).code == 0
+        assert cta("evaluate", study=study).code == 0
+    return study
+
+
 def masks_of(study: Path, test_set: str) -> dict[str, np.ndarray]:
     folder = study / "evaluation" / "predictions" / "A" / test_set
     return {p.name: np.asarray(nib.load(p).dataobj) for p in sorted(folder.glob("*.nii.gz"))}
@@ -99,10 +111,10 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     assert levels["tp"].tolist() == [1, 2, 2, 2, 2]
 
 
-def test_a_missing_fold_stops_calibration(cta: Cta, study: Path, tmp_path: Path) -> None:
+def test_a_missing_fold_stops_calibration(cta: Cta, calibrated: Path, tmp_path: Path) -> None:
     """Thresholds would be those of the other cases alone: nothing is chosen, the card stays."""
     place = tmp_path / "study"
-    shutil.copytree(study, place, symlinks=True)
+    shutil.copytree(calibrated, place, symlinks=True)
     kept = (place / CARD).read_bytes()
     git(place / MODEL, "rm", "-rfq", "fold_1")
     git(place / MODEL, "commit", "-qm", "a fold is lost")
@@ -112,10 +124,12 @@ def test_a_missing_fold_stops_calibration(cta: Cta, study: Path, tmp_path: Path)
     assert (place / CARD).read_bytes() == kept
 
 
-def test_without_a_candidate_no_threshold_is_chosen(cta: Cta, study: Path, tmp_path: Path) -> None:
+def test_without_a_candidate_no_threshold_is_chosen(
+    cta: Cta, calibrated: Path, tmp_path: Path
+) -> None:
     """The card has none, and no mask can be made at one."""
     place = tmp_path / "study"
-    shutil.copytree(study, place, symlinks=True)
+    shutil.copytree(calibrated, place, symlinks=True)
     words = ("--candidates-from", "0.95", "--at", "1")
     done = cta("calibrate", *WORDS, *words, study=place)
     assert done.code == 0, done.text
@@ -127,10 +141,10 @@ def test_without_a_candidate_no_threshold_is_chosen(cta: Cta, study: Path, tmp_p
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", ["calibrate", "predict", "evaluate"])
-def test_its_records_can_be_run_again(study: Path, tmp_path: Path, command: str) -> None:
+def test_its_records_can_be_run_again(calibrated: Path, tmp_path: Path, command: str) -> None:
     """`datalad rerun` in a clone at the commit of each command: the same tree, the same bytes."""
     clone = tmp_path / "clone"
-    subprocess.run(["datalad", "clone", study, clone], capture_output=True, check=True)
+    subprocess.run(["datalad", "clone", calibrated, clone], capture_output=True, check=True)
     commits = git(clone, "log", "--format=%H", f"--grep=RUNCMD. cta-data {command}").split()
     git(clone, "checkout", "-q", "--detach", commits[0])
     tree = git(clone, "rev-parse", "HEAD^{tree}")
