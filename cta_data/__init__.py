@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cta_data.api.contours import RasterizedStructureSet, rasterize, read_structure_set
     from cta_data.api.exports import write_segmentation, write_structure_set
+    from cta_data.api.froc import FrocTables, froc
     from cta_data.api.labels import (
         TransferredLabels,
         extract_brain,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         register,
         transfer,
     )
-    from cta_data.api.scores import compare, froc, score
+    from cta_data.api.scores import compare, score
     from cta_data.api.volume import Volume, read_image
     from cta_data.errors import ConfigurationError, CtaError, DataRefused, NotAvailable
     from cta_data.formats.dicom.derived_objects import Origin
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
 _PLACES = {
     "api.contours": ("RasterizedStructureSet", "rasterize", "read_structure_set"),
     "api.exports": ("write_segmentation", "write_structure_set"),
+    "api.froc": ("FrocTables", "froc"),
     "api.labels": (
         *("TransferredLabels", "extract_brain", "find_lesions", "measure", "register"),
         "transfer",
     ),
-    "api.scores": ("compare", "froc", "score"),
+    "api.scores": ("compare", "score"),
     "api.volume": ("Volume", "read_image"),
     "errors": ("ConfigurationError", "CtaError", "DataRefused", "NotAvailable"),
     "formats.dicom.derived_objects": ("Origin",),
@@ -49,6 +51,7 @@ __all__ = [
     "ConfigurationError",
     "CtaError",
     "DataRefused",
+    "FrocTables",
     "NotAvailable",
     "Origin",
     "RasterizedStructureSet",

@@ -48,13 +48,18 @@ def require_file_place(
 
 
 def _require_possible(path: Path) -> None:
-    """Refuse a path that the file system cannot have, before anything is worked on."""
+    """Refuse a path that cannot be written, before anything is worked on."""
     try:
         os.lstat(path)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             why = f"{len(os.fsencode(path))} bytes; a name in it has 255 at most"
             raise ConfigurationError("path_too_long", where=path, why=why) from error
+    folder = next(one for one in path.absolute().parents if os.path.lexists(one))
+    if not folder.is_dir():
+        raise ConfigurationError("output_not_a_folder", where=folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError("output_not_writable", where=folder)
 
 
 def require_folder_place(

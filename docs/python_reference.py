@@ -24,7 +24,7 @@ GROUPS = {
         *("register", "transfer", "TransferredLabels", "find_lesions", "extract_brain"),
         "measure",
     ),
-    "Scores": ("score", "compare", "froc"),
+    "Scores": ("score", "compare", "froc", "FrocTables"),
     "Studies": ("open_study", "Study", "TrainingData", "CaseArrays", "as_dictionaries"),
     "Errors": ("CtaError", "ConfigurationError", "DataRefused", "NotAvailable"),
 }

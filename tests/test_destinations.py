@@ -134,3 +134,21 @@ def test_a_path_that_no_file_system_has_is_refused_at_once(tmp_path: Path, deep:
     for check in (require_file_place, require_folder_place):
         with pytest.raises(ConfigurationError, check=has_reason("path_too_long")):
             check(out, [])
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a file, and in a folder without permission: before anything is worked on."""
+    (tmp_path / "file").write_text("", "utf-8")
+    for check in (require_file_place, require_folder_place):
+        with pytest.raises(
+            ConfigurationError,
+            check=has_reason("output_not_a_folder", where=str(tmp_path / "file")),
+        ):
+            check(tmp_path / "file" / "new" / "out", [])
+        check(tmp_path / "new" / "out", [])
+        with monkeypatch.context() as patch:
+            patch.setattr("os.access", lambda path, mode: False)  # as root, all can be written
+            with pytest.raises(ConfigurationError, check=has_reason("output_not_writable")):
+                check(tmp_path / "new" / "out", [])

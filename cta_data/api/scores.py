@@ -1,22 +1,16 @@
-"""Scores of masks: one case, two sets of scores, operating points."""
+"""Scores of masks: one case, and two sets of scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cta_data.api.volume import Volume
-from cta_data.errors import DataRefused
-from cta_data.scoring import CaseScore, Convention, convention_named, score_masks
+from cta_data.scoring import CaseScore, Convention, convention_named
 from cta_data.scoring.comparison import ScoreComparison, compare_scores, compared_metrics
-from cta_data.scoring.mask_files import require_one_grid
-from cta_data.scoring.models import froc as operating_points
+from cta_data.scoring.mask_files import MaskVoxels, score_voxels, voxels_of_array
 from cta_data.scoring.statistics import SEED
-
-Array = NDArray[np.generic]
 
 
 def score(
@@ -34,13 +28,17 @@ def score(
     Raises
     ------
     DataRefused
-        The masks are on different grids.
+        The masks are on different grids, or hold NaN or fractions.
     ConfigurationError
         The convention is unknown.
     """
     rules = convention_named(convention) if isinstance(convention, str) else convention
-    require_one_grid(reference.grid, prediction.grid)
-    return score_masks(reference.array.T, prediction.array.T, rules, affine=reference.affine)
+    return score_voxels(mask_of(reference, "reference"), mask_of(prediction, "prediction"), rules)
+
+
+def mask_of(volume: Volume, where: str) -> MaskVoxels:
+    """Return the lesion voxels of a volume; `where` names it in errors."""
+    return voxels_of_array(volume.array.T, volume.affine, where=where)
 
 
 def compare(
@@ -62,34 +60,3 @@ def compare(
         A metric is missing, or there is no common metric.
     """
     return compare_scores(a, b, compared_metrics(a, b, metrics), seed=seed)
-
-
-def froc(
-    cases: Iterable[tuple[Volume, Volume]],
-    thresholds: Sequence[float] = operating_points.THRESHOLDS,
-    *,
-    convention: str | Convention = "article",
-) -> pd.DataFrame:
-    """Return sensitivity and false positives per case at each threshold.
-
-    Parameters
-    ----------
-    cases
-        Pairs of a reference mask and a probability map on one grid.
-
-    Raises
-    ------
-    DataRefused
-        The images of a pair are on different grids, or a map does not hold probabilities.
-    """
-    rules = convention_named(convention) if isinstance(convention, str) else convention
-
-    def arrays() -> Iterator[tuple[Array, NDArray[np.floating]]]:
-        for reference, probability in cases:
-            require_one_grid(reference.grid, probability.grid)
-            yield reference.array.T, probability.array.T.astype(np.float64)
-
-    try:
-        return operating_points.froc(arrays(), thresholds, rules)
-    except ValueError as error:
-        raise DataRefused("probability_map_invalid", error=str(error)) from error

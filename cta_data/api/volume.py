@@ -61,6 +61,8 @@ class Volume:
             raise DataRefused("array_not_a_volume", shape=str(array.shape), dtype=array.dtype)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise DataRefused("affine_invalid", shape=str(affine.shape))
+        if not affine[:3, :3].any(axis=0).all():
+            raise DataRefused("affine_without_extent", affine=str(affine[:3, :3].tolist()))
         object.__setattr__(self, "array", array)
         object.__setattr__(self, "affine", require_right_angles(affine, where="affine"))
 

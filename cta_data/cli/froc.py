@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cta_data.reports.probability_files import KeptMaps
-    from cta_data.scoring.agreement.figures import Resampling
     from cta_data.scoring.probabilities.analysis import ProbabilityAnalysis
     from cta_data.scoring.probabilities.candidates import ScoreName
 
@@ -77,10 +76,11 @@ def froc(
     from cta_data.reports.probability_files import candidate_sets, left_out
     from cta_data.scoring import convention_named
     from cta_data.scoring.probabilities.analysis import analyse
+    from cta_data.scoring.probabilities.asked import resampling_asked
     from cta_data.scoring.probabilities.candidates import SCORES
 
     rules, levels = convention_named(convention), levels_of(at)
-    least, drawn = least_probability(candidates_from), _resampling(confidence, seed)
+    least, drawn = least_probability(candidates_from), resampling_asked(confidence, seed)
     wanted = score_named(score)
     kept, chosen_scores = _maps(
         reference, probabilities or [], model or [], test_set or [], chosen, output
@@ -91,22 +91,14 @@ def froc(
     analysis = analyse(sets, scores, levels, drawn)
     unused = left_out(kept, sets)
     missing = [f"not used: {told}" for told in unused]
+    options = {"convention": rules.name, "candidates_from": least}
+    output.show(lambda: options | _content(analysis, missing), _lines(analysis))
     if analysis.sets:
-        output.show(lambda: _content(analysis, missing), _lines(analysis))
         _write(output.out, analysis, unused)
     else:
         advice = ": predict with --probabilities" if reference is None else " in these folders"
         print_errors(f"no probability map to use{advice}")
     return _told(missing, EXIT_OK if analysis.sets else EXIT_NOTHING)
-
-
-def _resampling(confidence: float, seed: int | None) -> Resampling:
-    from cta_data.scoring.agreement.figures import Resampling
-    from cta_data.scoring.statistics import RESAMPLES, SEED
-
-    if not 0 < confidence < 1:
-        raise ConfigurationError("confidence_invalid", confidence=confidence)
-    return Resampling(confidence, RESAMPLES, SEED if seed is None else seed)
 
 
 def _told(missing: list[str], code: int) -> int:
@@ -157,6 +149,8 @@ def _lines(analysis: ProbabilityAnalysis) -> Iterator[str | Table]:
     from cta_data.reports.table import terminal_tables
     from cta_data.terminal.wrapping import wrapped
 
+    if not analysis.sets:
+        return
     first, out = analysis.sets[0].found, console()
     yield f"convention {first.convention.name}; candidates from {first.candidates_from:g}\n"
     for table in (*froc_tables(analysis), calibration_table(analysis)):
@@ -167,14 +161,12 @@ def _lines(analysis: ProbabilityAnalysis) -> Iterator[str | Table]:
 def _content(analysis: ProbabilityAnalysis, missing: list[str]) -> dict[str, Any]:
     from cta_data.scoring.probabilities.frames import froc_frames
 
-    first, drawn = analysis.sets[0].found, analysis.drawn
-    options = {"convention": first.convention.name, "candidates_from": first.candidates_from}
     tables = {
         name: frame.to_dict("records")
         for name, frame in froc_frames(analysis).items()
         if name not in ("froc_curve", "froc_candidates")
     }
-    return options | vars(drawn) | tables | {"not_used": missing}
+    return vars(analysis.drawn) | tables | {"not_used": missing}
 
 
 def _write(out: Path | None, analysis: ProbabilityAnalysis, unused: Sequence[str]) -> None:

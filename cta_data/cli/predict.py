@@ -60,12 +60,24 @@ class Probabilities:
         bool, Option("--calibrated", help="Scale kept probabilities by the model's temperature.")
     ] = False
 
+    def level(self) -> float | None:
+        """Return the false positives per case of the threshold; None without one.
+
+        Raises
+        ------
+        ConfigurationError
+            They are no number above 0.
+        """
+        from cta_data.scoring.probabilities.asked import levels_asked
+
+        return None if self.at is None else levels_asked((self.at,))[0]
+
     def asked_of(self, request: TrainingRequest) -> TrainingRequest:
         """Return a request with what is asked for here."""
         return replace(
             request,
             probabilities=self.probabilities,
-            level=self.at,
+            level=self.level(),
             calibrated=self.calibrated,
         )
 
@@ -174,7 +186,7 @@ def _predict_folder(
         lesions=tuple(folder.lesion or ()),
         stripped=folder.stripped,
         probabilities=maps.probabilities,
-        level=maps.at,
+        level=maps.level(),
         calibrated=maps.calibrated,
         overwrite=output.overwrite,
     )

@@ -27,13 +27,13 @@ def levels_of(text: str) -> tuple[float, ...]:
     ConfigurationError
         One is no number above 0.
     """
+    from cta_data.scoring.probabilities.asked import levels_asked
+
     try:
-        found = tuple(sorted({float(part) for part in text.split(",")}))
+        numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise ConfigurationError("false_positives_option_invalid", text=text) from error
-    if not all(0 < one < float("inf") for one in found):
-        raise ConfigurationError("false_positives_option_invalid", text=text)
-    return found
+        raise ConfigurationError("false_positives_option_invalid", given=text) from error
+    return levels_asked(numbers)
 
 
 def least_probability(value: float | None) -> float:
@@ -44,14 +44,10 @@ def least_probability(value: float | None) -> float:
     ConfigurationError
         Voxels below it are not read, or nothing can reach it.
     """
+    from cta_data.scoring.probabilities.asked import least_asked
     from cta_data.scoring.probabilities.candidates import CANDIDATES_FROM
-    from cta_data.scoring.probabilities.maps import LEAST
 
-    if value is None:
-        return CANDIDATES_FROM
-    if not LEAST <= value <= 1:
-        raise ConfigurationError("candidates_option_invalid", given=value, least=LEAST)
-    return value
+    return CANDIDATES_FROM if value is None else least_asked(value)
 
 
 def score_named(text: str) -> ScoreName | None:
@@ -62,9 +58,6 @@ def score_named(text: str) -> ScoreName | None:
     ConfigurationError
         There is no such score.
     """
-    from cta_data.scoring.probabilities.candidates import SCORES, option_of
+    from cta_data.scoring.probabilities.asked import score_asked
 
-    names = {option_of(name): name for name in SCORES}
-    if text and text not in names:
-        raise ConfigurationError("score_option_invalid", text=text, scores=tuple(names))
-    return names[text] if text else None
+    return score_asked(text.replace("-", "_")) if text else None

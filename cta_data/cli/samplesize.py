@@ -49,7 +49,9 @@ def samplesize(
     half_width: Annotated[
         float | None, Option("--half-width", help="Of the interval of the sensitivity, as 0.05.")
     ] = None,
-    power: Annotated[float, Option("--power", help="Probability to see the effect.")] = 0.8,
+    power: Annotated[
+        float | None, Option("--power", help="Probability to see the effect; 0.8 without it.")
+    ] = None,
     alpha: Annotated[float, Option("--alpha", help="Level of the test, two-sided.")] = 0.05,
     model: Annotated[
         list[str] | None,

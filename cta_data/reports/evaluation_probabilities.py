@@ -38,4 +38,7 @@ def write_kept_froc(
     made = write_froc(
         folder, analyse(sets, {one.model: scores.get(one.model, SCORES[0]) for one in sets})
     )
-    return with_unused_cases(made, left_out(kept, sets))
+    unused = left_out(kept, sets)
+    if unused:
+        note(f"{len(unused)} cases without a usable probability map: the page lists them")
+    return with_unused_cases(made, unused)

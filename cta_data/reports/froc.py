@@ -119,9 +119,9 @@ def write_froc(folder: Path, analysis: ProbabilityAnalysis) -> FrocPart:
 
 def with_unused_cases(part: FrocPart, unused: Sequence[str]) -> FrocPart:
     """Return the sections with the cases, and reasons, that the first one is without."""
-    if not unused or not part.sections:
+    if not unused:
         return part
-    first, *others = part.sections
+    first, *others = part.sections or (Section("FROC", "No probability map can be used."),)
     listed = replace(first, lists=(("Cases without a usable probability map", tuple(unused)),))
     return replace(part, sections=(listed, *others))
 

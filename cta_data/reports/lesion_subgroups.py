@@ -1,4 +1,4 @@
-"""To which subgroups the lesions of an evaluation belong, by the tables of the study."""
+"""To which subgroups cases and lesions of an evaluation belong, by the tables of the study."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from cta_data.reports.names import name_of_test_set, volume_class
 from cta_data.scoring.case import LesionInstance
 from cta_data.scoring.models import EDGES_CM3, ScoredSet
-from cta_data.scoring.models.subgroups import LesionLevels, Levels
+from cta_data.scoring.models.subgroups import Levels, ModelLevels
 from cta_data.scoring.statistics.subgroup_tests import Permuted
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -37,7 +37,7 @@ WITHOUT_STUDY: dict[str, Permuted] = {"test set": "patients", VOLUME: "lesions"}
 
 
 class StudyLevels:
-    """Levels of lesions, from the tables of a study; of elsewhere only what masks tell."""
+    """Levels of cases and lesions: from the tables of a study; elsewhere what masks tell alone."""
 
     def __init__(self, study: Study | None) -> None:
         rows = study.tables.rows if study else lambda of: ()
@@ -59,18 +59,20 @@ class StudyLevels:
         }
         self.variables = VARIABLES if study else WITHOUT_STUDY
 
-    def of(self, sets: Iterable[ScoredSet]) -> dict[str, LesionLevels]:
-        """Return the levels of every lesion by model; see `subgroup_table`."""
-        found: dict[str, dict[tuple[str, str, int], Levels]] = {}
+    def of(self, sets: Iterable[ScoredSet]) -> dict[str, ModelLevels]:
+        """Return the levels of every case and lesion by model; see `subgroup_table`."""
+        cases: dict[str, dict[tuple[str, str], Levels]] = {}
+        lesions: dict[str, dict[tuple[str, str, int], Levels]] = {}
         for one in sets:
-            own = found.setdefault(one.model, {})
+            of_cases, own = cases.setdefault(one.model, {}), lesions.setdefault(one.model, {})
             for case in one.scores.cases:
                 about = self._of_case(one, case.case)
+                of_cases[one.test_set, case.case] = about
                 labels = one.scores.pairing.lesion_labels.get(case.case)
                 for lesion in case.reference:
                     key = (one.test_set, case.case, lesion.lesion)
                     own[key] = about | self._of_lesion(lesion, labels)
-        return dict(found)
+        return {model: ModelLevels(cases[model], lesions[model]) for model in cases}
 
     def _of_case(self, one: ScoredSet, case: str) -> dict[str, str]:
         levels = {"test set": name_of_test_set(one.test_set)}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +15,10 @@ from cta_data.scoring.models import PredictedSet, Predictions
 from cta_data.scoring.probabilities.candidates import CANDIDATES_FROM
 from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
 from cta_data.study.layout import PROBABILITIES
-from cta_data.study.session_id import SessionId
+from cta_data.study.session_id import patients_of_cases
 from cta_data.training.prediction_record import read_record
 from cta_data.versioning.keys import content_key
 
-_SUBJECT = re.compile(r"sub-[0-9A-Za-z]+")
 CHANGED = "the probability map is not the one that was predicted: predict again with --recompute"
 NO_MAP = "there is no map of that name"
 NO_REFERENCE = "there is no reference of that name"
@@ -72,7 +70,7 @@ def _kept(one: PredictedSet) -> KeptMaps:
             missing.append((case, CHANGED))
         else:
             files[case] = (reference, path)
-    return KeptMaps(one.model, one.test_set, files, tuple(missing), patients_of(files))
+    return KeptMaps(one.model, one.test_set, files, tuple(missing), patients_of_cases(files))
 
 
 def _keys(one: PredictedSet) -> Mapping[str, str] | None:
@@ -88,19 +86,6 @@ def _keys(one: PredictedSet) -> Mapping[str, str] | None:
     return None
 
 
-def patients_of(cases: Iterable[str]) -> dict[str, str]:
-    """Return whose each case is, by its name: sessions of a subject are of one patient."""
-    return {case: _patient(case) for case in cases}
-
-
-def _patient(case: str) -> str:
-    try:
-        return SessionId.from_case(case).patient_name
-    except DataRefused:
-        found = _SUBJECT.match(case)
-        return found[0] if found else case
-
-
 def maps_in_folders(
     reference: Path, probabilities: Sequence[Path], models: Sequence[str] = ()
 ) -> list[KeptMaps]:
@@ -114,7 +99,8 @@ def maps_in_folders(
     Raises
     ------
     ConfigurationError
-        A folder is not there, names are not as many as folders, or two are equal.
+        A folder is not there or holds arrays of nnU-Net alone, names are not as many as folders, or
+        two are equal.
     """
     names = list(models) or [_model_of(path) for path in probabilities]
     if len(names) != len(probabilities) or len(set(names)) != len(names):
@@ -122,9 +108,12 @@ def maps_in_folders(
     made = []
     for name, path in zip(names, probabilities, strict=True):
         pairing = pair_files(reference, path)
+        if not pairing.files and any(path.glob("*.npz")):
+            raise ConfigurationError("probabilities_as_arrays", where=path)
         missing = [(case, NO_MAP) for case in pairing.without_prediction]
         missing += [(case, NO_REFERENCE) for case in pairing.without_reference]
-        made.append(KeptMaps(name, "", pairing.files, tuple(missing), patients_of(pairing.files)))
+        patients = patients_of_cases(pairing.files)
+        made.append(KeptMaps(name, "", pairing.files, tuple(missing), patients))
     return made
 
 

@@ -18,6 +18,7 @@ from cta_data.study.study import Study
 from cta_data.study.tables import LesionScoreRow
 
 Purpose = Literal["sensitivity", "difference", "interval"]
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Question:
         Share of lesions that one of two models alone finds.
     correlation, mean_lesions, sd_lesions
         Of the lesions of a patient.
+    power
+        That is wanted of a test; `POWER` without it.
     """
 
     sensitivity: float | None = None
@@ -59,7 +62,7 @@ class Question:
     correlation: float | None = None
     mean_lesions: float | None = None
     sd_lesions: float | None = None
-    power: float = 0.8
+    power: float | None = None
     alpha: float = 0.05
 
     @property
@@ -107,7 +110,8 @@ class SampleSize:
     def content(self) -> dict[str, object]:
         """Return everything by name, for JSON."""
         values = asdict(self)
-        return {**values.pop("question"), "wanted_power": self.question.power, **values}
+        wanted = None if self.purpose == "interval" else _wanted(self.question)
+        return {**values.pop("question"), "wanted_power": wanted, **values}
 
 
 def found_in_study(
@@ -175,6 +179,8 @@ def _require_used(question: Question, purpose: Purpose) -> None:
     if getattr(question, unused) is not None:
         other = "without" if purpose == "difference" else "with"
         raise _invalid(f"{OPTIONS[unused]} is used {other} --difference only")
+    if purpose == "interval" and question.power is not None:
+        raise _invalid("--power is of a test, and is not used with --half-width")
     if question.correlation is not None and not -1 <= question.correlation <= 1:
         raise _invalid(f"--icc is from -1 to 1, not {question.correlation:g}")
 
@@ -211,12 +217,12 @@ def _answer(full: Question, purpose: Purpose, from_study: tuple[str, ...]) -> Sa
     if purpose == "difference":
         effect = Effect.of_difference(full.difference or 0.0, full.discordant or 0.0)
     else:
-        effect = Effect.of_sensitivity(_probability(full.sensitivity), full.against)
+        effect = Effect.of_sensitivity(full.sensitivity or 0.0, full.against)
     if purpose == "interval":
         width = full.half_width or 0.0
         n = patients_for_half_width(width, effect, clusters, confidence=1 - full.alpha)
     else:
-        n = patients_for_power(effect, clusters, wanted=full.power, alpha=full.alpha)
+        n = patients_for_power(effect, clusters, wanted=_wanted(full), alpha=full.alpha)
     return SampleSize(
         patients=n,
         lesions=n * clusters.mean_lesions,
@@ -228,10 +234,8 @@ def _answer(full: Question, purpose: Purpose, from_study: tuple[str, ...]) -> Sa
     )
 
 
-def _probability(value: float | None) -> float:
-    if value is None or not 0 < value < 1:
-        raise ValueError(f"a sensitivity is between 0 and 1, not {value}")
-    return value
+def _wanted(question: Question) -> float:
+    return POWER if question.power is None else question.power
 
 
 def _invalid(why: str) -> ConfigurationError:

@@ -139,6 +139,30 @@ def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -
     return turned_to_ras(MaskVoxels(index[kept], lesion[kept], stored.shape, stored.affine))
 
 
+def voxels_of_array(
+    voxels: NDArray[np.generic], affine: NDArray[np.float64], *, where: str = "mask"
+) -> MaskVoxels:
+    """Return the lesion voxels of a mask in memory, every value but 0.
+
+    Parameters
+    ----------
+    voxels
+        (z, y, x).
+    affine
+        4 × 4 matrix from voxel index (x, y, z) to RAS mm.
+
+    Raises
+    ------
+    DataRefused
+        It holds NaN or fractions.
+    """
+    index, values = nonzero_voxels(np.ascontiguousarray(voxels).reshape(-1))
+    lesion = whole_numbers(values, where)
+    kept = np.asarray(lesion != 0)
+    z, y, x = voxels.shape
+    return turned_to_ras(MaskVoxels(index[kept], lesion[kept], (z, y, x), affine))
+
+
 def _from_nifti(path: Path, choice: FormChoice) -> _Stored:
     content = read_content(path)
     header, (nx, ny, nz), affine = header_geometry(content, path, choice)
@@ -184,14 +208,44 @@ def score_files(
         A file cannot be used, or the two lie on different grids; the message shows both.
     """
     first, second = (read_mask(path, label, choice) for path in (reference, predicted))
-    require_one_grid(first.grid, second.grid, where=f"{reference} and {predicted}")
+    return score_voxels(
+        first,
+        second,
+        convention,
+        where=f"{reference} and {predicted}",
+        label=label,
+        case=case,
+        surfaces=surfaces,
+        lesion_labels=read_mask(lesion_labels) if lesion_labels else None,
+    )
+
+
+def score_voxels(
+    first: MaskVoxels,
+    second: MaskVoxels,
+    convention: Convention,
+    *,
+    where: str = "",
+    label: Label = None,
+    case: str = "",
+    surfaces: bool = False,
+    lesion_labels: MaskVoxels | None = None,
+) -> CaseScore:
+    """Score the voxels of one mask against those of another; see `score_files`.
+
+    Raises
+    ------
+    DataRefused
+        The two lie on different grids; the message shows both.
+    """
+    require_one_grid(first.grid, second.grid, where=where)
     found = [
         instances_by_value(one.index, one.values, one.shape, convention)
         if label == EACH
         else instances_of_voxels(one.index, one.shape, convention)
         for one in (first, second)
     ]
-    ids = _lesion_ids(first, found[0], read_mask(lesion_labels)) if lesion_labels else ()
+    ids = _lesion_ids(first, found[0], lesion_labels) if lesion_labels else ()
     score = score_case(
         found[0],
         found[1],

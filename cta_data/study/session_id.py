@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cta_data.errors import DataRefused
 
 _CASE = re.compile(r"(?P<cohort>.+)_sub-(?P<subject>[^_]*)_ses-(?P<session>[^_]*)")
+_SUBJECT = re.compile(r"sub-[0-9A-Za-z]+")
 Patient = tuple[str, str]
 """Cohort and subject label."""
 
@@ -68,3 +69,19 @@ class SessionId(NamedTuple):
         names += [f"sub-{self.subject}"] if self.subject else []
         names += [f"ses-{self.session}"] if self.session else []
         return " ".join(names)
+
+
+def patients_of_cases(cases: Iterable[str]) -> dict[str, str]:
+    """Return whose each case is, by its name: sessions of a subject are of one patient.
+
+    A name that holds no `sub-<label>` is that of a patient.
+    """
+    return {case: _patient(case) for case in cases}
+
+
+def _patient(case: str) -> str:
+    try:
+        return SessionId.from_case(case).patient_name
+    except DataRefused:
+        found = _SUBJECT.match(case)
+        return found[0] if found else case

@@ -102,7 +102,8 @@ def _plan_folds(training: TrainingSection, study: Study, model: Model) -> Iterat
     try:
         folds = _all_folds(study, model)
     except DataRefused as error:
-        yield Blocked(model.unit("validate"), VERSION, error.reason)
+        # Maps and card are of the weights that they name: what is in them does not change.
+        yield Blocked(model.unit("validate"), VERSION, error.reason, keeps_results=True)
         return
     cases = training_cases(study, model)
     for fold in folds:
@@ -179,7 +180,7 @@ def _plan_model(
     try:
         folds = _all_folds(study, model)
     except DataRefused as error:
-        yield Blocked(unit, VERSION, error.reason)
+        yield Blocked(unit, VERSION, error.reason, keeps_results=True)
         return
     cases = [case for case in training_cases(study, model) if case.fold is not None]
     maps = {
@@ -189,7 +190,8 @@ def _plan_model(
     }
     missing = [path for path in maps.values() if not os.path.lexists(study.root / path)]
     if missing:
-        yield Blocked(unit, VERSION, Reason("validation_maps_missing", missing=missing[0]))
+        lost = Reason("validation_maps_missing", missing=missing[0])
+        yield Blocked(unit, VERSION, lost, keeps_results=True)
         return
     given = CalibrateInputs(
         folder=model.folder,
@@ -282,7 +284,7 @@ def card_lines(card: EnsembleCard) -> Iterator[str]:
     for one in card.points:
         level = f"at {one.false_positives_per_case:g} false positives per case"
         if one.threshold is None or one.sensitivity is None:
-            yield f"{level}: no threshold, even the best candidate is one too many"
+            yield f"{level}: no threshold; not one candidate may be kept"
             continue
         kept = "" if one.is_reached else "; all candidates are kept"
         yield f"{level}: threshold {one.threshold:.4g}, sensitivity {one.sensitivity:.3f}{kept}"

@@ -96,7 +96,7 @@ def read_ensemble_card(path: Path) -> EnsembleCard | None:
         raise DataRefused(
             "ensemble_card_invalid",
             where=path.name,
-            field=tuple(first["loc"]),
+            field=tuple(first["loc"]) or ("the file",),
             message=first["msg"],
         ) from error
 
@@ -163,7 +163,7 @@ def operating_options(
     if level is not None:
         point = card.at(level)
         if point is None or point.threshold is None:
-            levels = _levels(card.points)
+            levels = _levels(card.points) or ("none",)
             raise DataRefused("operating_point_missing", where=model, level=level, levels=levels)
         options["operating_point"] = {
             "false_positives_per_case": level,

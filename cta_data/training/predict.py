@@ -179,9 +179,9 @@ def operating_of(
     """
     keys = {str(fold.fold): fold.checkpoint_key for fold in folds}
     path = study.root / layout.ensemble_card(model.folder, map(int, keys))
-    asked = (options.level, options.calibrated)
-    card = read_ensemble_card(path) if any(asked) else None
-    return operating_options(card, keys, model.name, asked[0], calibrated=asked[1])
+    level, calibrated = options.level, options.calibrated
+    card = read_ensemble_card(path) if level is not None or calibrated else None
+    return operating_options(card, keys, model.name, level, calibrated=calibrated)
 
 
 def _record(

@@ -89,5 +89,8 @@ def read_record(folder: Path) -> PredictionRecord | None:
     except ValidationError as error:
         first = error.errors()[0]
         raise DataRefused(
-            "prediction_record_invalid", where=NAME, field=tuple(first["loc"]), message=first["msg"]
+            "prediction_record_invalid",
+            where=NAME,
+            field=tuple(first["loc"]) or ("the file",),
+            message=first["msg"],
         ) from error

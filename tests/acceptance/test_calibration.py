@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.command_line import Cta
-from helpers.stand_in_network import stand_in
+from helpers.stand_in_network import stand_in, write_command
 
 pytestmark = pytest.mark.slow
 MODEL = "models/Dataset501_CTAA/nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -30,6 +32,18 @@ def study(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _network(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch.setattr)
+
+
+@pytest.fixture
+def calibrated(cta: Cta, study: Path) -> Path:
+    """The study with a card, a prediction at a point of it with maps, and their scores."""
+    folder = study / "evaluation" / "predictions" / "A" / "north" / "probabilities"
+    if not (study / CARD).exists() or not folder.exists():
+        predict = ("predict", *WORDS, "--on", "north", "--at", "1", "--probabilities")
+        for words in (("calibrate", *WORDS, "--at", "0.5,1", "--temperature"), predict):
+            assert cta(*words, study=study).code == 0
+        assert cta("evaluate", study=study).code == 0
+    return study
 
 
 def masks_of(study: Path, test_set: str) -> dict[str, np.ndarray]:
@@ -79,9 +93,14 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     assert record["options"]["operating_point"]["false_positives_per_case"] == 1
     assert set(record["probabilities"]) == set(record["masks"])
     kept = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    for options, told in ((("--at", "3"), "0.5"), (("--fold", "0", "--at", "1"), "calibrate")):
-        wrong = cta("predict", *WORDS, "--on", "north", *options, study=study)
-        assert wrong.code == 3 and told in wrong.text
+    for code, options, told in (
+        (3, ("--at", "3"), "operating_point_missing"),
+        (3, ("--fold", "0", "--at", "1"), "operating_points_missing"),
+        (1, ("--at", "0"), "false_positives_option_invalid"),
+        (1, ("--at", "nan"), "false_positives_option_invalid"),
+    ):
+        wrong = cta("predict", *WORDS, "--on", "north", *options, "--json", study=study)
+        assert wrong.code == code and told in wrong.text
         now = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
         assert now == kept, "an earlier prediction is kept"
     shown = cta("evaluate", study=study)
@@ -90,6 +109,63 @@ def test_a_prediction_uses_a_point(cta: Cta, study: Path) -> None:
     assert "operating point of 1 false positives" in page
     levels = pd.read_csv(study / "evaluation" / "article" / "froc_levels.csv")
     assert levels["tp"].tolist() == [1, 2, 2, 2, 2]
+
+
+def test_a_missing_fold_stops_calibration(cta: Cta, calibrated: Path, tmp_path: Path) -> None:
+    """Thresholds would be those of the other cases alone: nothing is chosen, the card stays."""
+    place = tmp_path / "study"
+    shutil.copytree(calibrated, place, symlinks=True)
+    kept = (place / CARD).read_bytes()
+    git(place / MODEL, "rm", "-rfq", "fold_1")
+    git(place / MODEL, "commit", "-qm", "a fold is lost")
+    git(place, "commit", "-qam", "a fold is lost")
+    stopped = cta("calibrate", *WORDS, "--json", study=place)
+    assert stopped.code == 3 and "folds_not_trained" in stopped.text
+    assert (place / CARD).read_bytes() == kept
+
+
+def test_without_a_candidate_no_threshold_is_chosen(
+    cta: Cta, calibrated: Path, tmp_path: Path
+) -> None:
+    """The card has none, and no mask can be made at one."""
+    place = tmp_path / "study"
+    shutil.copytree(calibrated, place, symlinks=True)
+    words = ("--candidates-from", "0.95", "--at", "1")
+    done = cta("calibrate", *WORDS, *words, study=place)
+    assert done.code == 0, done.text
+    card = json.loads((place / CARD).read_text("utf-8"))
+    assert (card["candidates"], card["points"][0]["threshold"]) == (0, None)
+    wrong = cta("predict", *WORDS, "--on", "north", "--at", "1", "--json", study=place)
+    assert wrong.code == 3 and "operating_point_missing" in wrong.text
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", ["calibrate", "predict", "evaluate"])
+def test_its_records_can_be_run_again(calibrated: Path, tmp_path: Path, command: str) -> None:
+    """`datalad rerun` in a clone at the commit of each command: the same tree, the same bytes."""
+    clone = tmp_path / "clone"
+    subprocess.run(["datalad", "clone", calibrated, clone], capture_output=True, check=True)
+    commits = git(clone, "log", "--format=%H", f"--grep=RUNCMD. cta-data {command}").split()
+    git(clone, "checkout", "-q", "--detach", commits[0])
+    tree = git(clone, "rev-parse", "HEAD^{tree}")
+    programs = write_command(tmp_path / "bin")
+    done = subprocess.run(
+        ["datalad", "rerun", commits[0]],
+        cwd=clone,
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert git(clone, "rev-parse", "HEAD^{tree}") == tree
+    assert git(clone, "status", "--short") == ""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_the_maps_of_a_study_are_its_own(cta: Cta, study: Path) -> None:

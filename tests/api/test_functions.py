@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.refusals import has_reason
 from helpers.structure_sets import drawn_sphere, write_series, write_structure_set
 
 import cta_data as cta
@@ -78,7 +79,7 @@ def test_masks_on_two_grids_are_not_scored() -> None:
         lambda: cta.score(here, there),
         lambda: cta.measure(here, there),
         lambda: cta.transfer(here, there, there, cta.api.contours.IDENTITY),
-        lambda: cta.froc([(here, there)]),
+        lambda: cta.froc(here, there.with_array(there.array * 0.5)),
     ):
         with pytest.raises(cta.DataRefused):
             call()
@@ -90,3 +91,18 @@ def test_scores_are_compared_case_by_case() -> None:
     compared = cta.compare(a, a + 0.1)
     assert compared.n_cases == 3
     assert compared.frame().mean_difference.tolist() == pytest.approx([0.1])
+
+
+def test_a_map_of_probabilities_is_not_scored_as_a_mask() -> None:
+    """Every fraction would be lesion: refused, as the command refuses it."""
+    mask = on_grid(np.ones((4, 4, 4), np.uint8))
+    for wrong in (0.5, np.nan):
+        with pytest.raises(cta.DataRefused):
+            cta.score(mask, mask.with_array(np.full((4, 4, 4), wrong)))
+    assert cta.score(mask, mask.with_array(np.ones((4, 4, 4)))).tp == 1
+
+
+def test_voxels_have_an_extent() -> None:
+    """A grid without one along an axis has no place for anything."""
+    with pytest.raises(cta.DataRefused, check=has_reason("affine_without_extent")):
+        cta.Volume(np.ones((4, 4, 4)), np.diag([0, 1, 1, 1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from helpers.probability_maps import made_up_cases, write_cases
 from helpers.read_page import check_page
 
 from cta_data.reports.froc import FRAMES, NAMES
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer resamples, which are not what is looked at here."""
+    monkeypatch.setattr("cta_data.scoring.probabilities.asked.RESAMPLES", 500)
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +100,60 @@ def test_a_narrow_terminal_shows_every_number(
     outcome = run_cta("froc", *(folders / name for name in ("references", "A", "B")))
     assert outcome.code == 0
     assert "…" not in outcome.out and max(map(len, outcome.out.splitlines())) <= 80
-    assert outcome.out.count("68.3 [52.6, 85.4]*") == 9  # at 2, 4 and 8, in three tables
+    whole = re.findall(r"68\.3 \[[\d.]+, [\d.]+\]\*", outcome.out)
+    assert len(whole) == 9  # at 2, 4 and 8, in three tables
+
+
+def test_without_a_usable_map_there_is_json_as_well(folders: Path, tmp_path: Path) -> None:
+    """Masks are no maps: every case is named with its reason, no page is made, and no figure."""
+    cases = [(name, mask, mask) for name, mask, _ in made_up_cases()]
+    write_cases(cases, tmp_path, maps="masks")  # type: ignore[arg-type]
+    words = (folders / "references", tmp_path / "masks", "--out", tmp_path / "out")
+    code, content = as_json(*words)
+    assert code == 3 and "froc_levels" not in content
+    assert len(content["not_used"]) == 12 and content["convention"] == "article"
+    assert not (tmp_path / "out").exists()
+
+
+def test_arrays_of_nnunet_are_no_maps(folders: Path, tmp_path: Path) -> None:
+    """A folder of .npz files alone is one error, with what to do instead."""
+    (tmp_path / "a.npz").write_bytes(b"")
+    code, content = as_json(folders / "references", tmp_path)
+    assert (code, content["error"]["code"]) == (1, "probabilities_as_arrays")
+
+
+def test_two_models_are_compared_on_the_cases_of_both(folders: Path, tmp_path: Path) -> None:
+    """Each has its own curve; the difference is that of the common cases, and of no others."""
+    write_cases(made_up_cases(9, skill=2)[2:], tmp_path, maps="B")
+    code, content = as_json(folders / "references", folders / "A", tmp_path / "B", "--at", "1")
+    assert code == 3
+    cases = {one["model"]: one["cases"] for one in content["froc_levels"]}
+    [difference] = content["froc_differences"]
+    assert (cases, difference["cases"]) == ({"A": 12, "B": 7}, 7)
+    write_cases(made_up_cases(9)[2:], tmp_path, "common", "A")
+    _, common = as_json(tmp_path / "common", tmp_path / "A", tmp_path / "B", "--at", "1")
+    assert common["froc_differences"] == content["froc_differences"]
+    alone = {one["model"]: one["sensitivity"] for one in common["froc_levels"]}
+    assert alone == {m: difference[f"sensitivity_{m.lower()}"] for m in "AB"}
+
+
+def test_a_place_that_cannot_be_written_is_known_before(folders: Path, tmp_path: Path) -> None:
+    """Below a file, nothing can be: nothing is computed."""
+    (tmp_path / "file").write_text("", "utf-8")
+    words = (folders / "references", folders / "A", "--out", tmp_path / "file" / "out")
+    code, content = as_json(*words)
+    assert (code, content["error"]["code"]) == (1, "output_not_a_folder")
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        (("--at", "nan"), "false_positives_option_invalid"),
+        (("--at", "-1"), "false_positives_option_invalid"),
+        (("--at", "inf"), "false_positives_option_invalid"),
+        (("--confidence", "0"), "confidence_invalid"),
+        (("--confidence", "1"), "confidence_invalid"),
+        (("--candidates-from", "nan"), "candidates_option_invalid"),
         (("--at", "0"), "false_positives_option_invalid"),
         (("--at", "many"), "false_positives_option_invalid"),
         (("--score", "sum"), "score_option_invalid"),

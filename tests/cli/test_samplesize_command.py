@@ -40,12 +40,59 @@ def test_given_values_need_no_study() -> None:
         ("--against", "0.7", "--sensitivity", "0.8", *GIVEN, "--test-set", "internal-HAQ"),
         ("--against", "0.7", "--sensitivity", "0.8", *GIVEN[2:], "--icc", "-0.9"),
         ("--against", "0.7", "--sensitivity", "0.8", *GIVEN[2:], "--icc", "nan"),
+        ("--against", "1.5", "--sensitivity", "0.8", *GIVEN),
+        ("--against", "0", "--sensitivity", "0.8", *GIVEN),
+        ("--against", "nan", "--sensitivity", "0.8", *GIVEN),
+        ("--half-width", "inf", "--sensitivity", "0.8", *GIVEN),
+        ("--half-width", "0.5", "--sensitivity", "0.8", *GIVEN),
+        ("--half-width", "nan", "--sensitivity", "0.8", *GIVEN),
+        ("--half-width", "0.1", "--sensitivity", "0.8", *GIVEN, "--power", "0.9"),
+        ("--difference", "nan", "--discordant", "0.2", *GIVEN),
+        ("--against", "0.7", "--sensitivity", "0.8", *GIVEN, "--alpha", "1"),
+        ("--against", "0.7", "--sensitivity", "0.8", *GIVEN, "--power", "0"),
+        (
+            "--against",
+            "0.7",
+            "--sensitivity",
+            "0.8",
+            "--icc",
+            "0",
+            "--lesions",
+            "inf",
+            "--lesions-sd",
+            "1",
+        ),
+        (
+            "--against",
+            "0.7",
+            "--sensitivity",
+            "0.8",
+            "--icc",
+            "0",
+            "--lesions",
+            "3",
+            "--lesions-sd",
+            "inf",
+        ),
+        (
+            "--against",
+            "0.7",
+            "--sensitivity",
+            "0.8",
+            "--icc",
+            "0",
+            "--lesions",
+            "1",
+            "--lesions-sd",
+            "2",
+        ),
     ],
 )
 def test_what_is_missing_or_impossible_is_an_error(options: tuple[str, ...]) -> None:
     """Exit code 1, and no number."""
-    told = run_cta("samplesize", *options)
-    assert told.code == 1 and "patients with lesions" not in told.text
+    told = run_cta("samplesize", *options, "--json")
+    assert told.code == 1
+    assert json.loads(told.out)["error"]["code"] == "sample_size_options_invalid"
 
 
 def test_a_study_gives_what_it_found(tmp_path: Path) -> None:

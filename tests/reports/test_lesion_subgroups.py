@@ -56,8 +56,8 @@ def test_levels_come_from_the_tables(tmp_path: Path) -> None:
         for number, depth in ((4, 12.0), (7, 3.0))
     ]
     study.tables.upsert(measured)
-    levels = StudyLevels(study).of([scored(study.root)])["A"]
-    assert levels["EXT", first.case, 1] == {
+    found = StudyLevels(study).of([scored(study.root)])["A"]
+    of_patient = {
         "test set": "EXT",
         "cohort": COHORT,
         "sex": "female",
@@ -66,10 +66,12 @@ def test_levels_come_from_the_tables(tmp_path: Path) -> None:
         "scanner": "Siemens Skyra",
         "field strength (T)": "3",
         "voxel volume (mm³)": "0.9–1.2",
-        "lesion volume (cm³)": "0.05–0.1",
-        DEPTH: "0–5",
     }
-    other = levels["EXT", SESSIONS[1].case, 1]
+    assert found.cases["EXT", first.case] == of_patient
+    of_lesion = {"lesion volume (cm³)": "0.05–0.1", DEPTH: "0–5"}
+    assert found.lesions["EXT", first.case, 1] == of_patient | of_lesion
+    assert set(found.cases["EXT", SESSIONS[1].case]) == {"test set", "cohort"}
+    other = found.lesions["EXT", SESSIONS[1].case, 1]
     assert set(other) == {"test set", "cohort", "lesion volume (cm³)"}
 
 
@@ -77,4 +79,4 @@ def test_without_a_study_masks_tell_little(tmp_path: Path) -> None:
     """Test set and volume of the lesion; no variable is named of which nothing can be known."""
     known = StudyLevels(None)
     levels = known.of([scored(tmp_path)])["A"]
-    assert set(levels["EXT", SESSIONS[0].case, 1]) == {*known.variables, "cohort"}
+    assert set(levels.lesions["EXT", SESSIONS[0].case, 1]) == {*known.variables, "cohort"}

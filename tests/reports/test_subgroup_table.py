@@ -15,7 +15,8 @@ from cta_data.scoring.models.subgroups import ALL, DIFFERENCE
 
 def subgroup(model: str, variable: str, level: str, p: float = math.nan, **more: object) -> dict:
     """A row of 20 lesions of 10 patients, 15 of them detected."""
-    counts = {"patients": 10, "lesions": 20, "detected": 15, "is_small": False}
+    counts = {"patients": 10, "units": 20, "count": 15, "is_small": False}
+    counts |= {"measure": "sensitivity"}
     figures = {"estimate": 0.75, "low": 0.6, "high": 0.9, "p": p, "holm_p": p}
     return {"model": model, "variable": variable, "level": level, **counts, **figures, **more}
 

@@ -324,11 +324,19 @@ def test_maps_from_files(tmp_path: Path) -> None:
     assert [case for case, _ in found.failed] == [cases[1][0]]
 
 
-@pytest.mark.parametrize("wrong", [1.5, -0.25, math.nan])
-def test_what_is_no_probability_is_refused(wrong: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (1.5, "probabilities_out_of_range"),
+        (-0.25, "probabilities_out_of_range"),
+        (math.nan, "probabilities_not_finite"),
+        (math.inf, "probabilities_not_finite"),
+    ],
+)
+def test_what_is_no_probability_is_refused(wrong: float, reason: str, tmp_path: Path) -> None:
     """Logits or NaN give no candidates."""
     values = np.zeros((4, 4, 4), np.float32)
     values[1, 1, 1] = wrong
     write_cases([("a", np.zeros(values.shape, np.uint8), values)], tmp_path, maps="maps")
-    with pytest.raises(DataRefused, check=has_reason("probabilities_out_of_range")):
+    with pytest.raises(DataRefused, check=has_reason(reason)):
         read_probabilities(tmp_path / "maps" / "a.nii.gz")

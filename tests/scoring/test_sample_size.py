@@ -16,6 +16,13 @@ from cta_data.scoring.statistics.sample_size import (
     power,
 )
 
+LARGE_EFFECTS = [
+    (0.5, 0.1, 20, 0, 4),
+    (0.5, 0.1, 20, 0.5, 4),
+    (0.8, 0.1, 5, 0, 4),
+]
+"""Sensitivity, tested against, mean and SD of lesions; patients for 0.9, by counting up."""
+
 
 def test_the_correlation_by_hand() -> None:
     """1, 1 | 0, 0 | 1, 0: B = 0.5, W = 1/6, two lesions each: (1/2 − 1/6) ÷ (1/2 + 1/6) = 1/2."""
@@ -98,3 +105,27 @@ def test_what_cannot_be_is_refused() -> None:
         patients_for_power(Effect(0.5, 1), LesionClusters(4, 0, -0.5))
     with pytest.raises(ValueError, match="cannot be seen"):
         patients_for_power(Effect(0, 1), LesionClusters(1, 0, 0))
+
+
+@pytest.mark.parametrize(("sensitivity", "against", "lesions", "sd", "n"), LARGE_EFFECTS)
+def test_large_effects_need_the_fewest_patients(
+    sensitivity: float, against: float, lesions: float, sd: float, n: int
+) -> None:
+    """SciPy has no number for the far tail of large effects: power is known, and one fewer is not
+    enough."""
+    effect, clusters = (
+        Effect.of_sensitivity(sensitivity, against),
+        LesionClusters(lesions, sd, 0),
+    )
+    assert patients_for_power(effect, clusters, wanted=0.9) == n
+    assert power(n - 1, effect, clusters) < 0.9 <= power(n, effect, clusters)
+    assert power(100 * n, effect, clusters) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "against"), [(0.8, 1.5), (0.8, 0), (0.8, 1), (1, 0.8), (0, 0.5), (0.8, np.nan)]
+)
+def test_an_impossible_sensitivity_has_no_effect(sensitivity: float, against: float) -> None:
+    """Both lie between 0 and 1; without variance every study would do."""
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Effect.of_sensitivity(sensitivity, against)

@@ -10,10 +10,10 @@ from pathlib import Path
 from cta_data.errors import CtaError
 from cta_data.processes import Workers
 from cta_data.scoring.conventions import Convention
-from cta_data.scoring.mask_files import read_mask, require_one_grid
+from cta_data.scoring.mask_files import MaskVoxels, read_mask, require_one_grid
 from cta_data.scoring.probabilities.calibration import VoxelBins, voxel_bins
 from cta_data.scoring.probabilities.candidates import Candidate, CaseCandidates, case_candidates
-from cta_data.scoring.probabilities.maps import read_probabilities
+from cta_data.scoring.probabilities.maps import ProbabilityMap, read_probabilities
 
 Item = tuple[str, tuple[Path, Path]]
 
@@ -107,18 +107,42 @@ def find_candidates(
     )
 
 
+def found_case(
+    case: str,
+    reference: MaskVoxels,
+    probability: ProbabilityMap,
+    convention: Convention,
+    candidates_from: float,
+    *,
+    where: str = "",
+) -> FoundCase:
+    """Find the candidates of one case, and sort its voxels.
+
+    Raises
+    ------
+    DataRefused
+        Mask and map lie on different grids; `where` says which they are.
+    """
+    require_one_grid(reference.grid, probability.voxels.grid, where=where)
+    made = case_candidates(
+        reference, probability.voxels, convention, case=case, candidates_from=candidates_from
+    )
+    return FoundCase(made, voxel_bins(reference, probability))
+
+
 def _found(
     item: Item, *, convention: Convention, candidates_from: float
 ) -> tuple[str, FoundCase | str]:
     case, (reference, probability) = item
     try:
-        mask = read_mask(reference)
-        found = read_probabilities(probability)
-        require_one_grid(mask.grid, found.voxels.grid, where=f"{reference} and {probability}")
-        made = case_candidates(
-            mask, found.voxels, convention, case=case, candidates_from=candidates_from
+        return case, found_case(
+            case,
+            read_mask(reference),
+            read_probabilities(probability),
+            convention,
+            candidates_from,
+            where=f"{reference} and {probability}",
         )
-        return case, FoundCase(made, voxel_bins(mask, found))
     except CtaError as error:
         return case, str(error)
     except MemoryError:

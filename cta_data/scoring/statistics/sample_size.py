@@ -47,10 +47,15 @@ class LesionClusters:
     correlation: float
 
     def __post_init__(self) -> None:
-        if not self.mean_lesions >= 1:
-            raise ValueError(f"a patient has at least one lesion, not {self.mean_lesions}")
-        if not self.sd_lesions >= 0:
-            raise ValueError(f"a standard deviation is at least 0, not {self.sd_lesions}")
+        if not 1 <= self.mean_lesions < math.inf:
+            raise ValueError(f"a patient has at least one lesion, not {self.mean_lesions:g}")
+        if not 0 <= self.sd_lesions < math.inf:
+            raise ValueError(f"a standard deviation is at least 0, not {self.sd_lesions:g}")
+        if self.mean_lesions == 1 and self.sd_lesions > 0:
+            raise ValueError(
+                f"where patients have one lesion on average, all have one: the standard deviation "
+                f"is 0, not {self.sd_lesions:g}"
+            )
         if not self.correlation <= 1:
             raise ValueError(f"a correlation is at most 1, not {self.correlation}")
 
@@ -122,7 +127,16 @@ class Effect:
 
     @classmethod
     def of_sensitivity(cls, sensitivity: float, against: float | None = None) -> Effect:
-        """Return the effect of a sensitivity against a value; without one, 0."""
+        """Return the effect of a sensitivity against a value; without one, 0.
+
+        Raises
+        ------
+        ValueError
+            One of the two is not between 0 and 1.
+        """
+        _check(**{"a sensitivity": sensitivity})
+        if against is not None:
+            _check(**{"the value that a sensitivity is tested against": against})
         size = 0.0 if against is None else sensitivity - against
         return cls(size, sensitivity * (1 - sensitivity))
 
@@ -154,7 +168,9 @@ def power(patients: int, effect: Effect, clusters: LesionClusters, alpha: float 
         return 1.0
     far, df = abs(effect.size) / spread, patients - 1
     limit = float(stats.t.ppf(1 - alpha / 2, df))
-    return float(stats.nct.sf(limit, df, far) + stats.nct.cdf(-limit, df, far))
+    other_side = float(stats.nct.cdf(-limit, df, far))
+    # SciPy has no number for it where it is below 1e-9; as NaN it would be "not enough".
+    return float(stats.nct.sf(limit, df, far)) + (0.0 if math.isnan(other_side) else other_side)
 
 
 def patients_for_power(
@@ -187,11 +203,11 @@ def patients_for_half_width(
     Raises
     ------
     ValueError
-        As `patients_for_power`, and a half width that is not above 0.
+        As `patients_for_power`, and a half width that is not between 0 and 0.5.
     """
     _check(confidence=confidence)
-    if half_width <= 0:
-        raise ValueError(f"half of an interval is above 0, not {half_width:g}")
+    if not 0 < half_width < 0.5:
+        raise ValueError(f"half of an interval is between 0 and 0.5, not {half_width:g}")
 
     def is_narrow(n: int) -> bool:
         limit = float(stats.t.ppf((1 + confidence) / 2, n - 1))

@@ -1,4 +1,4 @@
-"""Surface distances against known answers and by hand; FROC by hand."""
+"""Surface distances against known answers and by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from cta_data.imaging.geometry.surface_elements import element_areas, surface_elements
 from cta_data.scoring import ARTICLE, find_instances
-from cta_data.scoring.models.froc import froc
 from cta_data.scoring.surfaces import DISTANCES, lesion_distances, mask_distances
 
 
@@ -83,26 +82,3 @@ def test_nothing_has_no_distance() -> None:
     empty = find_instances(np.zeros((4, 4, 4), np.uint8), ARTICLE)
     full = find_instances(np.ones((4, 4, 4), np.uint8), ARTICLE)
     assert math.isnan(mask_distances(full, empty, (1, 1, 1)).hausdorff_mm)
-
-
-def test_froc_by_hand() -> None:
-    """Two lesions with probabilities 0.9 and 0.4, a false one with 0.6: three operating points."""
-    reference = np.zeros((4, 4, 30), np.uint8)
-    reference[1, 1, 2:6] = reference[1, 1, 12:16] = 1
-    probability = np.zeros(reference.shape)
-    probability[1, 1, 2:6], probability[1, 1, 12:16], probability[3, 3, 20:24] = 0.9, 0.4, 0.6
-    empty = np.zeros_like(reference)
-    rows = froc([(reference, probability), (empty, np.zeros(empty.shape))], (0.3, 0.5, 0.8))
-    assert rows["tp"].tolist() == [2, 1, 1]
-    assert rows["fp"].tolist() == [1, 1, 0]
-    assert rows["sensitivity"].tolist() == [1.0, 0.5, 0.5]
-    assert rows["fp_per_case"].tolist() == [0.5, 0.5, 0.0]
-    none = froc([(empty, np.zeros(empty.shape))], (0.5,))
-    assert math.isnan(none["sensitivity"].iloc[0])
-
-
-@pytest.mark.parametrize("wrong", [np.full((2, 2, 2), 1.5), np.full((2, 2, 2), np.nan)])
-def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
-    """Logits or NaN give no curve."""
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        froc([(np.ones((2, 2, 2), np.uint8), wrong)])

@@ -1,0 +1,66 @@
+"""What may be asked of probability maps: refused before a map is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from cta_data.errors import ConfigurationError
+from cta_data.scoring.agreement.figures import Resampling
+from cta_data.scoring.probabilities.candidates import SCORES, ScoreName
+from cta_data.scoring.probabilities.maps import LEAST
+from cta_data.scoring.statistics import RESAMPLES, SEED
+
+
+def levels_asked(levels: Iterable[float]) -> tuple[float, ...]:
+    """Return numbers of false positives per case, ascending and each once.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none, or one is not above 0 or not finite.
+    """
+    found = tuple(sorted({float(one) for one in levels}))
+    if not found or not all(0 < one < math.inf for one in found):
+        raise ConfigurationError("false_positives_option_invalid", given=found)
+    return found
+
+
+def least_asked(value: float) -> float:
+    """Return the probability from which on voxels are candidates.
+
+    Raises
+    ------
+    ConfigurationError
+        Voxels below it are not read, or nothing can reach it.
+    """
+    if not LEAST <= value <= 1:
+        raise ConfigurationError("candidates_option_invalid", given=value, least=LEAST)
+    return value
+
+
+def score_asked(name: str) -> ScoreName:
+    """Return the score of that name.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such score.
+    """
+    found = next((one for one in SCORES if one == name), None)
+    if found is None:
+        raise ConfigurationError("score_option_invalid", text=name, scores=SCORES)
+    return found
+
+
+def resampling_asked(confidence: float, seed: int | None = None) -> Resampling:
+    """Return how intervals are computed; without a seed, with the usual one.
+
+    Raises
+    ------
+    ConfigurationError
+        A confidence that is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ConfigurationError("confidence_invalid", confidence=confidence)
+    return Resampling(confidence, RESAMPLES, SEED if seed is None else seed)
