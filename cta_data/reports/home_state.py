@@ -124,6 +124,7 @@ class StudyState:
     comparable: int
     has_agreement: bool
     has_follow_up: bool
+    has_patches: bool
     made_by: tuple[str, ...]
 
     @property
@@ -168,6 +169,7 @@ def state_of(study: Study) -> StudyState:
         comparable=_comparable(study),
         has_agreement=(study.root / layout.AGREEMENT_PAGE).exists(),
         has_follow_up=(study.root / layout.FOLLOW_UP_PAGE).exists(),
+        has_patches=(study.root / layout.PATCHES_PAGE).exists(),
         made_by=_made_by(study),
     )
 

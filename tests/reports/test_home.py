@@ -164,3 +164,13 @@ def test_it_is_written_only_where_something_may_be_new(study: Study) -> None:
     mark_uncommitted(study.root)
     assert home_writer(Study(study.root))()
     assert page.read_text("utf-8") != "as it was"
+
+
+@pytest.mark.parametrize("page", [layout.FOLLOW_UP_PAGE, layout.PATCHES_PAGE])
+def test_pages_that_few_studies_have_are_linked_where_they_are(study: Study, page: str) -> None:
+    """Without the page there is no card that leads nowhere."""
+    assert f'href="{page}"' not in home_html(state_of(study))
+    place = study.root / page
+    place.parent.mkdir(parents=True)
+    place.write_text("<title>made</title>", "utf-8")
+    assert f'href="{page}"' in home_html(state_of(study))
