@@ -44,7 +44,7 @@ from cta_data.training.operating_points import EnsembleCard, FittedTemperature, 
 from cta_data.training.predict import run_prediction
 from cta_data.training.trained_models import TrainedFold, folds_to_use
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from cta_data.training.prediction_record import PredictionRecord, UsedFold, Used
 from cta_data.training.trained_models import Seen, TrainedFold, folds_to_use
 from cta_data.versioning.keys import content_key
 
-VERSION = 2
+VERSION = 3
 _OF_OPTIONS = frozenset({"folds_not_trained", "fold_builds_differ", "fold_trainings_differ"})
 """What other options would allow: an earlier prediction, made with those, is not lost for it.
 

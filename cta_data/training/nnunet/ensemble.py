@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -22,11 +21,12 @@ from cta_data.training.nnunet.checkpoints import read_checkpoint
 from cta_data.training.nnunet.model_facts import cascade_refused
 from cta_data.training.nnunet.own_trainer import load_trainer
 from cta_data.training.nnunet.plans import TRAINER, trainer_name
+from cta_data.training.nnunet.tiles import TilesAtOnce
 
 _LEAST_PROBABILITY = 1e-7
 
 
-class ProbabilityEnsemble(nnUNetPredictor):
+class ProbabilityEnsemble(TilesAtOnce):
     """nnU-Net's predictor, whose folds are averaged after the softmax instead of before it.
 
     So did nnU-Net v1, which the paper used; v2 averages what goes into the softmax.
