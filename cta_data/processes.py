@@ -30,9 +30,10 @@ def die_with_parent() -> None:
 
 
 def open_pool(processes: int) -> ProcessPoolExecutor:
-    """Return fresh interpreters that die with this process; for one thread of it, that goes on.
+    """Return fresh interpreters that die with this process, or with the thread that gives work.
 
-    Not forked: ITK's threads do not survive that.
+    Linux watches the thread that started them: work comes from one that outlives it. They are not
+    forked, since ITK's threads do not survive that.
     """
     return ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=die_with_parent

@@ -203,3 +203,8 @@ def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
         return Reason.from_dict(value["reason"])
     return [_from_json(one) for one in value] if isinstance(value, list) else value
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts: `1 session`, `2 sessions`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

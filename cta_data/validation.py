@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cta_data.errors import ConfigurationError
+from cta_data.errors import ConfigurationError, DataRefused
 
 
 class StrictModel(BaseModel):
@@ -39,6 +39,24 @@ def read_toml(path: Path, model: type[Model]) -> Model:
     except UnicodeDecodeError as error:
         raise ConfigurationError("toml_not_utf8", where=path, error=str(error)) from error
     return parse_toml(text, model, where=path.name if path.name != "card.toml" else str(path))
+
+
+def read_json_model(path: Path, model: type[Model], *, reason: str, where: str) -> Model | None:
+    """Read a JSON file that this package wrote into `model`; None where there is none.
+
+    Raises
+    ------
+    DataRefused
+        With this reason: it is no JSON, or has a key or value that the model refuses.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = tuple(first["loc"]) or ("the file",)
+        raise DataRefused(reason, where=where, field=field, message=first["msg"]) from error
 
 
 def parse_toml(text: str, model: type[Model], *, where: str) -> Model:

@@ -96,6 +96,7 @@ def test_processes_die_with_the_one_that_opened_them(tmp_path: Path) -> None:
     parent.wait()
     numbers = [int(path.stem) for path in folder.iterdir()]
     _wait_until(lambda: not any(map(psutil.pid_exists, numbers)))
+    assert len(numbers) == 2
 
 
 def _wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,12 +130,24 @@ def froc(
     pairs = _paired(references, probabilities)
     if not pairs:
         raise ConfigurationError("cases_missing")
-    owners = patients_of_cases(pairs) if patients is None else dict(patients)
-    if without := sorted(pairs.keys() - owners.keys()):
-        raise ConfigurationError("cases_without_patient", cases=without)
+    owners = _owners(pairs, patients)
     cases = tuple(_found(case, *pairs[case], rules, least, spacing) for case in sorted(pairs))
     found = CandidateSet("", "", rules, least, cases, owners)
     return _tables(froc_frames(analyse([found], {"": name}, levels, drawn)))
+
+
+def _owners(cases: Collection[str], patients: Mapping[str, str] | None) -> dict[str, str]:
+    """Return whose each case is.
+
+    Raises
+    ------
+    ConfigurationError
+        Patients are given, and not of every case.
+    """
+    owners = patients_of_cases(cases) if patients is None else dict(patients)
+    if without := sorted(set(cases) - owners.keys()):
+        raise ConfigurationError("cases_without_patient", cases=without)
+    return owners
 
 
 def _tables(frames: Mapping[str, pd.DataFrame]) -> FrocTables:

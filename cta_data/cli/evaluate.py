@@ -14,8 +14,8 @@ from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import ConventionOption, Execution, Output, StudyChoice
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import ConfigurationError
+from cta_data.reasons import counted
 from cta_data.terminal.output import console, print_errors, records_of
-from cta_data.terminal.wrapping import counted
 
 if TYPE_CHECKING:
     from rich.table import Table

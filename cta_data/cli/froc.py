@@ -95,10 +95,10 @@ def froc(
     output.show(lambda: options | _content(analysis, missing), _lines(analysis))
     if analysis.sets:
         _write(output.out, analysis, unused)
-    else:
-        advice = ": predict with --probabilities" if reference is None else " in these folders"
-        print_errors(f"no probability map to use{advice}")
-    return _told(missing, EXIT_OK if analysis.sets else EXIT_NOTHING)
+        return _told(missing, EXIT_OK)
+    advice = ": predict with --probabilities" if reference is None else " in these folders"
+    print_errors(f"no probability map to use{advice}")
+    return _told(missing, EXIT_NOTHING)
 
 
 def _told(missing: list[str], code: int) -> int:

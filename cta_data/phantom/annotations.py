@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cta_data.phantom.head.lesions import CLEAR_MM, Lesion, StarShape, place_lookalikes
 from cta_data.phantom.patient import DigitalPatient
-from cta_data.phantom.readers import READERS, Drawn, delineate, see, see_by_size
+from cta_data.phantom.readers import READERS, Drawn, delineate, missing_small, see
 from cta_data.phantom.readers_plan import FurtherReader, ReadersPlan
 
 Array = npt.NDArray[np.float64]
@@ -109,10 +109,10 @@ def _seen(
     rng: np.random.Generator, patient: DigitalPatient, seed: int, wanted: FurtherReader
 ) -> list[Lesion]:
     if wanted.small_missed is None:
-        return see(rng, READERS[wanted.quality], patient.lesions)
+        return see(rng, READERS[wanted.quality].chance_to_miss, patient.lesions)
     # One stream for all such readers, so that what they overlook is nested.
     shared = np.random.default_rng([patient.seed, seed, *b"small"])
-    return see_by_size(shared, wanted.small_missed, patient.lesions)
+    return see(shared, missing_small(wanted.small_missed), patient.lesions)
 
 
 def _shifted(one: Drawn, shift: Array) -> Drawn:

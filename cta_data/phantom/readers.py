@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,40 +77,25 @@ _PLACES = ("front", "pariet", "occ", "temp", "cerebell", "zentral")
 
 def draw(rng: np.random.Generator, reader: Reader, lesions: list[Lesion]) -> list[Drawn]:
     """What the reader draws, in the order of the lesions."""
-    seen = see(rng, reader, lesions)
+    seen = see(rng, reader.chance_to_miss, lesions)
     return delineate(rng, reader, {lesion.number: lesion.shape for lesion in seen})
 
 
-def see(rng: np.random.Generator, reader: Reader, lesions: list[Lesion]) -> list[Lesion]:
-    """The lesions that the reader does not overlook; at least the largest is always seen.
-
-    A patient of the trial without any target would not have been treated, hence that rule.
-    """
-    return _at_least_one(
-        [lesion for lesion in lesions if rng.random() >= reader.chance_to_miss(lesion)], lesions
-    )
-
-
-def see_by_size(
-    rng: np.random.Generator, chance_small: float, lesions: list[Lesion]
+def see(
+    rng: np.random.Generator, chance_to_miss: Callable[[Lesion], float], lesions: list[Lesion]
 ) -> list[Lesion]:
-    """The lesions that a reader sees who overlooks some below `SMALL_MM3`, and no other.
+    """The lesions that a reader does not overlook; at least the largest is always seen.
 
-    With the same numbers drawn, a lower chance leaves more of the same lesions.
+    A patient of the trial without any target would not have been treated, hence that rule. With
+    the same numbers drawn, lower chances leave more of the same lesions.
     """
-    drawn = rng.random(len(lesions))
-    return _at_least_one(
-        [
-            lesion
-            for lesion, number in zip(lesions, drawn, strict=True)
-            if lesion.volume_mm3 >= SMALL_MM3 or number >= chance_small
-        ],
-        lesions,
-    )
-
-
-def _at_least_one(seen: list[Lesion], lesions: list[Lesion]) -> list[Lesion]:
+    seen = [lesion for lesion in lesions if rng.random() >= chance_to_miss(lesion)]
     return seen or [max(lesions, key=lambda lesion: lesion.volume_mm3)]
+
+
+def missing_small(chance: float) -> Callable[[Lesion], float]:
+    """The chances to miss a lesion of a reader who overlooks some below `SMALL_MM3` alone."""
+    return lambda lesion: chance if lesion.volume_mm3 < SMALL_MM3 else 0.0
 
 
 def delineate(

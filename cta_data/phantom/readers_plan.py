@@ -148,10 +148,10 @@ class ReadersPlan:
 
 
 def _possible(one: FurtherReader) -> bool:
-    counts = (one.missed, one.added, 0 if one.patients is None else one.patients)
+    counts = (one.missed, one.added, one.patients or 0)
     chance = one.small_missed or 0.0
-    possible = min(counts) >= 0 and one.versions >= 1 and 0.0 <= one.shift_mm <= 20.0
-    return possible and 0.0 <= chance <= 1.0
+    in_limits = 0.0 <= one.shift_mm <= 20.0 and 0.0 <= chance <= 1.0
+    return min(counts) >= 0 and one.versions >= 1 and in_limits
 
 
 def _first(who: str, candidates: Sequence[int], wanted: int | None) -> frozenset[int]:

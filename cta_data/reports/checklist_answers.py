@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
+from cta_data.reasons import counted
 from cta_data.reports.flow import reason_class
-from cta_data.reports.names import METRIC_NAMES, counted
+from cta_data.reports.names import METRIC_NAMES
 from cta_data.reports.origin import package_version
 from cta_data.scoring.models.score_table import TITLES
 from cta_data.scoring.paper import in_paper_order

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cta_data.files import write_bytes
+from cta_data.reasons import counted
 from cta_data.reports.article import found_table_in_print, reading, score_table_in_print
 from cta_data.reports.evaluation_counts import COUNTS, evaluation_counts
 from cta_data.reports.evaluation_page import FOUND, HOME, EvaluationContent, evaluation_html
@@ -27,8 +28,7 @@ from cta_data.reports.froc import NAMES as FROC_NAMES
 from cta_data.reports.froc import FrocPart
 from cta_data.reports.latex import latex
 from cta_data.reports.lesion_subgroups import StudyLevels
-from cta_data.reports.names import counted
-from cta_data.reports.origin import STAMPED, origin_text, package_version, stamped
+from cta_data.reports.origin import origin_text, package_version, stamp_files
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.revision_table import revision_section, revision_table
 from cta_data.reports.table import Table, csv_text
@@ -206,7 +206,7 @@ def evaluate(
     curves = write_kept_froc(folder, predictions, convention, scores or {}, jobs=jobs, note=note)
     written = _write(folder, scored, evaluation, convention.name, added, section, known, curves)
     written += _write_revised_cases(folder, revised, convention.name)
-    _stamp(written, commit)
+    stamp_files(written, origin_text(commit))
     old = _remove_all_but(folder, written)
     files, removed = (
         tuple(sorted(path.relative_to(out).as_posix() for path in paths))
@@ -232,12 +232,6 @@ def _scored(
         scored=tuple(one for one in sets if one.scores.cases),
         revision=tuple(revision_rows(revised)),
     )
-
-
-def _stamp(written: Sequence[Path], commit: str) -> None:
-    for path in written:
-        if path.suffix in STAMPED:
-            write_bytes(stamped(path.read_bytes(), path.suffix, origin_text(commit)), path)
 
 
 def _missing(sets: Sequence[ScoredSet | RevisedSet]) -> list[str]:

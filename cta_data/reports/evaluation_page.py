@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cta_data.reasons import counted
 from cta_data.reports.article import reading
 from cta_data.reports.count_tables import (
     case_table,
@@ -17,7 +18,6 @@ from cta_data.reports.count_tables import (
     sensitivity_table,
     surface_table,
 )
-from cta_data.reports.names import counted
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.subgroup_table import subgroup_section
 from cta_data.reports.table import Table

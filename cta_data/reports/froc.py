@@ -23,7 +23,7 @@ from cta_data.reports.froc_tables import (
     level_table,
     precision_table,
 )
-from cta_data.reports.origin import STAMPED, origin_text, stamped
+from cta_data.reports.origin import origin_text, stamp_files
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.table import Table, csv_text
 from cta_data.scoring.probabilities.analysis import ProbabilityAnalysis
@@ -149,7 +149,5 @@ def write_froc_page(
     )
     write_bytes(page.encode(), folder / PAGE)
     written = (folder / PAGE, *part.files)
-    for path in written:
-        if path.suffix in STAMPED:
-            write_bytes(stamped(path.read_bytes(), path.suffix, origin_text()), path)
+    stamp_files(written, origin_text())
     return written

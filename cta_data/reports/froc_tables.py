@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from cta_data.reports.names import counted, name_of_test_set
+from cta_data.reasons import counted
+from cta_data.reports.names import name_of_test_set
 from cta_data.reports.subgroup_table import SMALL, SMALL_TEXT
 from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
 from cta_data.scoring.models.subgroups import is_small

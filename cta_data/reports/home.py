@@ -7,8 +7,9 @@ the same bytes, and `datalad rerun` writes it again.
 from __future__ import annotations
 
 from cta_data.files import write_changed
+from cta_data.reasons import counted
 from cta_data.reports.home_state import COHORT_COUNTS, StudyState, state_of
-from cta_data.reports.names import counted, name_of_test_set
+from cta_data.reports.names import name_of_test_set
 from cta_data.reports.origin import origin_text, package_version, stamped
 from cta_data.reports.page import page_html
 from cta_data.reports.table import Row, Table, TableColumn, without_empty_columns

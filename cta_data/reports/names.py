@@ -47,11 +47,6 @@ def cohort_of(population: str) -> str:
     return population.partition("_")[0]
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with what it counts: `1 session`, `2 sessions`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def volume_class(low: float, high: float) -> str:
     """Return a class of volume (cm³) in words; the upper limit is not part of it."""
     return f"≥ {low:g}" if high == float("inf") else f"{low:g}–{high:g}"

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from html import escape
 from importlib import metadata
+from pathlib import Path
+
+from cta_data.files import write_bytes
 
 _HEADER_END = 8 + 25
 """Bytes of a PNG's signature and of its chunk IHDR, which is always the first."""
@@ -19,6 +23,13 @@ def origin_text(commit: str = "") -> str:
     """Return the line: the package's version, and the commit that the inputs came with, if any."""
     made = f"Made by cta_data {package_version()}"
     return made + (f" from commit {commit}" if commit else "")
+
+
+def stamp_files(paths: Iterable[Path], origin: str) -> None:
+    """Write their origin into files that can hold it (`STAMPED`)."""
+    for path in paths:
+        if path.suffix in STAMPED:
+            write_bytes(stamped(path.read_bytes(), path.suffix, origin), path)
 
 
 def package_version() -> str:

@@ -15,10 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from cta_data.engine.records import in_words
 from cta_data.engine.running import RunningTraining
+from cta_data.reasons import counted
 from cta_data.terminal.output import error_console, print_errors
 from cta_data.terminal.running_lines import fold_name, kept_text, short_training_text, training_text
 from cta_data.terminal.training_watch import TrainingWatch
-from cta_data.terminal.wrapping import counted
 
 if TYPE_CHECKING:
     from cta_data.engine import Decision, Observer, Record

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from cta_data.engine.records import NOT_DONE
 from cta_data.engine.sessions import STEP_NAMES
-from cta_data.terminal.wrapping import counted, listed, wrapped
+from cta_data.reasons import counted
+from cta_data.terminal.wrapping import listed, wrapped
 
 GAP = "  "
 MOST_NAMED = 6

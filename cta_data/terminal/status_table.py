@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cta_data.engine.running import Running
 from cta_data.names import shown
+from cta_data.reasons import counted
 from cta_data.terminal.output import console
 from cta_data.terminal.running_lines import running_entries
 from cta_data.terminal.status_sessions import (
@@ -19,7 +20,7 @@ from cta_data.terminal.status_sessions import (
     session_lines,
     session_name,
 )
-from cta_data.terminal.wrapping import counted, wrapped
+from cta_data.terminal.wrapping import wrapped
 
 MOST_NAMED = 6
 """Sessions with one warning that are named; `status --all` names all."""

@@ -8,7 +8,7 @@ from typing import Any
 from cta_data.pipeline.withdrawal.command import Withdrawn
 from cta_data.pipeline.withdrawal.history import AT_SIBLING, Forgotten
 from cta_data.pipeline.withdrawal.traces import Traces, total_size
-from cta_data.terminal.wrapping import counted
+from cta_data.reasons import counted
 
 MOST_NAMED = 3
 FORGET = "cta-data withdraw --forget-history --yes"

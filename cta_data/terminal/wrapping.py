@@ -39,8 +39,3 @@ def listed(entries: list[str], width: int, *, indent: str = "") -> list[str]:
     """Return the lines of a list with commas; none of its entries is broken."""
     joined = ", ".join(entry.replace(" ", _KEPT) for entry in entries)
     return [line.replace(_KEPT, " ") for line in wrapped(joined, width, indent=indent)]
-
-
-def counted(number: int, name: str) -> str:
-    """Return a number with what it counts, such as `1 session` and `2 sessions`."""
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from cta_data.errors import DataRefused
 from cta_data.scoring.probabilities.candidates import ScoreName
 from cta_data.study.layout import MODELS
 from cta_data.study.study import Study
 from cta_data.study.tables import ModelFoldRow
-from cta_data.validation import StrictModel
+from cta_data.validation import StrictModel, read_json_model
 
 
 class OperatingPoint(StrictModel):
@@ -87,18 +85,7 @@ def read_ensemble_card(path: Path) -> EnsembleCard | None:
     DataRefused
         It is there and not usable.
     """
-    if not path.is_file():
-        return None
-    try:
-        return EnsembleCard.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataRefused(
-            "ensemble_card_invalid",
-            where=path.name,
-            field=tuple(first["loc"]) or ("the file",),
-            message=first["msg"],
-        ) from error
+    return read_json_model(path, EnsembleCard, reason="ensemble_card_invalid", where=path.name)
 
 
 def validated_scores(study: Study) -> dict[str, ScoreName]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from cta_data.errors import DataRefused
 from cta_data.study.layout import PREDICTION_RECORD
 from cta_data.training.nnunet.plans import TRAINER
-from cta_data.validation import StrictModel
+from cta_data.validation import StrictModel, read_json_model
 
 NAME = PREDICTION_RECORD
 
@@ -82,15 +79,4 @@ def read_record(folder: Path) -> PredictionRecord | None:
         It is there and not usable.
     """
     path = folder / NAME
-    if not path.is_file():
-        return None
-    try:
-        return PredictionRecord.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataRefused(
-            "prediction_record_invalid",
-            where=NAME,
-            field=tuple(first["loc"]) or ("the file",),
-            message=first["msg"],
-        ) from error
+    return read_json_model(path, PredictionRecord, reason="prediction_record_invalid", where=NAME)

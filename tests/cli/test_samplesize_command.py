@@ -12,6 +12,7 @@ from helpers.table_study import COHORT, make_table_study
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import LesionScoreRow
 
+OF_LESIONS = ("--against", "0.7", "--sensitivity", "0.8", "--icc", "0")
 GIVEN = ("--icc", "0.15", "--lesions", "4.2", "--lesions-sd", "3.5")
 
 
@@ -50,42 +51,9 @@ def test_given_values_need_no_study() -> None:
         ("--difference", "nan", "--discordant", "0.2", *GIVEN),
         ("--against", "0.7", "--sensitivity", "0.8", *GIVEN, "--alpha", "1"),
         ("--against", "0.7", "--sensitivity", "0.8", *GIVEN, "--power", "0"),
-        (
-            "--against",
-            "0.7",
-            "--sensitivity",
-            "0.8",
-            "--icc",
-            "0",
-            "--lesions",
-            "inf",
-            "--lesions-sd",
-            "1",
-        ),
-        (
-            "--against",
-            "0.7",
-            "--sensitivity",
-            "0.8",
-            "--icc",
-            "0",
-            "--lesions",
-            "3",
-            "--lesions-sd",
-            "inf",
-        ),
-        (
-            "--against",
-            "0.7",
-            "--sensitivity",
-            "0.8",
-            "--icc",
-            "0",
-            "--lesions",
-            "1",
-            "--lesions-sd",
-            "2",
-        ),
+        (*OF_LESIONS, "--lesions", "inf", "--lesions-sd", "1"),
+        (*OF_LESIONS, "--lesions", "3", "--lesions-sd", "inf"),
+        (*OF_LESIONS, "--lesions", "1", "--lesions-sd", "2"),
     ],
 )
 def test_what_is_missing_or_impossible_is_an_error(options: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ from cta_data.phantom import (
 )
 from cta_data.phantom.head.lesions import Lesion, StarShape
 from cta_data.phantom.head.tissues import CONTRAST_CLASSES
-from cta_data.phantom.readers import SMALL_MM3, see_by_size
+from cta_data.phantom.readers import SMALL_MM3, missing_small, see
 
 SIZES = VoxelSizes(mprage=4.0, space=4.0, ct_in_plane=4.0, ct_slice=2.0)
 SEED = 54
@@ -239,7 +239,7 @@ def test_readers_of_rising_doses_overlook_small_lesions_alone_and_the_same() -> 
         seen_at[chance] = {
             (seed, one.number)
             for seed, own in lesions.items()
-            for one in see_by_size(np.random.default_rng([seed, 2]), chance, own)
+            for one in see(np.random.default_rng([seed, 2]), missing_small(chance), own)
         }
     everything = {(seed, one.number) for seed, own in lesions.items() for one in own}
     assert seen_at[0.0] == everything

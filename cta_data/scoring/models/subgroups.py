@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cta_data.scoring.case import CaseScore
 from cta_data.scoring.models.found import model_pairs
 from cta_data.scoring.models.sets import ScoredSet
 from cta_data.scoring.paper import PAIR
@@ -151,8 +152,7 @@ def _judged(one: ScoredSet, levels: ModelLevels, measure: Measure) -> Iterator[J
         patient = one.patient_of(case.case)
         own = levels.cases.get((one.test_set, case.case), {})
         if measure == "precision":
-            yield from (JudgedUnit(patient, own, 1.0) for _ in range(case.tp))
-            yield from (JudgedUnit(patient, own, 0.0) for _ in range(case.fp))
+            yield from _predicted(case, patient, own)
         else:
             yield JudgedUnit(patient, own, float(case.fp))
 
@@ -175,11 +175,18 @@ def _differences(
         patient = second.patient_of(case.case)
         own = levels.cases.get((first.test_set, case.case), {})
         if measure == "precision":
-            for scored, sign in ((other, -1), (case, 1)):
-                yield from (JudgedUnit(patient, own, 1.0, sign) for _ in range(scored.tp))
-                yield from (JudgedUnit(patient, own, 0.0, sign) for _ in range(scored.fp))
+            yield from _predicted(other, patient, own, -1)
+            yield from _predicted(case, patient, own)
         else:
             yield JudgedUnit(patient, own, float(case.fp - other.fp))
+
+
+def _predicted(
+    case: CaseScore, patient: str, levels: Levels, sign: int = 1
+) -> Iterator[JudgedUnit]:
+    """Yield the predicted lesions of a case: those that detect one, and those that are false."""
+    for outcome, number in ((1.0, case.tp), (0.0, case.fp)):
+        yield from [JudgedUnit(patient, levels, outcome, sign)] * number
 
 
 def _found(one: ScoredSet) -> Iterator[tuple[tuple[str, str, int], str, float]]:
