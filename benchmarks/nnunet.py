@@ -7,7 +7,8 @@ alike. Both get the same seed for every epoch here, so that they draw the same p
 same: the losses must be equal. Of every epoch the fastest of all rounds counts, and told are the
 ratio of their sums and of the fastest `run_training`, the bytes of a prepared set beyond nnU-Net's
 preprocessed files, and how long the arithmetic of a prediction waited for a file after the first
-case. What nnU-Net prints is left out.
+case. At last, ours trains small patches with and without keeping the memory that it frees, as
+`cta-data train` does on a processor. What nnU-Net prints is left out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from typing import Any
 import numpy as np
 
 from cta_data.formats.nifti.image import image_from_array, write_image
+from cta_data.memory import keep_freed_memory
+from cta_data.processes import open_pool
 from cta_data.training.nnunet.environment import nnunet_environment
 
 NAME = "Dataset901_Cubes"
@@ -88,7 +91,20 @@ def write_cubes(folder: Path) -> dict[str, Any]:
     }
 
 
-def prepared_trainer(kind: type, job: dict[str, Any], prepared: dict[str, Any], epochs: int) -> Any:
+def variables(raw: Path, prepared: Path, results: Path) -> dict[str, str]:
+    """Return nnU-Net's variables for these folders."""
+    return nnunet_environment(
+        raw=raw, preprocessed=prepared, results=results, processes=1, device="cpu", threads=1
+    )
+
+
+def prepared_trainer(
+    kind: type,
+    job: dict[str, Any],
+    prepared: dict[str, Any],
+    epochs: int,
+    more: dict[str, Any] | None = None,
+) -> Any:
     """Return nnU-Net's trainer, or ours, with the same plan, numbers and seed."""
     import torch
 
@@ -97,7 +113,7 @@ def prepared_trainer(kind: type, job: dict[str, Any], prepared: dict[str, Any], 
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8")) | {"continue_training": False}
     dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
     trainer = kind(plans, job["configuration"], 0, dataset, torch.device("cpu"))
-    options = OPTIONS | {"epochs": epochs}
+    options = OPTIONS | {"epochs": epochs} | (more or {})
     if hasattr(kind, "prepare"):
         trainer.prepare(options)
         return trainer
@@ -113,6 +129,7 @@ def prepared_trainer(kind: type, job: dict[str, Any], prepared: dict[str, Any], 
 
 def trained(trainer: Any) -> tuple[float, list[float], list[float]]:
     """Train; return the seconds of all of it, of each epoch, and the losses."""
+    epochs = timed_epochs(trainer)
     started = time.perf_counter()
     trainer.run_training()
     whole = time.perf_counter() - started
@@ -121,8 +138,28 @@ def trained(trainer: Any) -> tuple[float, list[float], list[float]]:
         if hasattr(trainer.logger, "local_logger")
         else trainer.logger.my_fantastic_logging
     )
-    stamps = zip(log["epoch_start_timestamps"], log["epoch_end_timestamps"], strict=True)
-    return whole, [end - start for start, end in stamps], list(log["train_losses"])
+    return whole, epochs, [float(loss) for loss in log["train_losses"]]
+
+
+def timed_epochs(trainer: Any) -> list[float]:
+    """Return a list that the seconds of every epoch are put into; its checkpoint is not in them.
+
+    A log that is to be repeated holds no times.
+    """
+    start, end = trainer.on_epoch_start, trainer.on_epoch_end
+    clock = [0.0]
+    seconds: list[float] = []
+
+    def begun() -> None:
+        start()
+        clock[0] = time.perf_counter()
+
+    def ended() -> None:
+        seconds.append(time.perf_counter() - clock[0])
+        end()
+
+    trainer.on_epoch_start, trainer.on_epoch_end = begun, ended
+    return seconds
 
 
 def bytes_beyond(prepared: Path, pool: Path) -> tuple[int, int]:
@@ -145,15 +182,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = write_cubes(folder)
-        results = folder / "results"
-        os.environ |= nnunet_environment(
-            raw=folder / "raw",
-            preprocessed=folder / "prepared",
-            results=results,
-            processes=1,
-            device="cpu",
-            threads=1,
-        )
+        os.environ |= variables(folder / "raw", folder / "prepared", folder / "results")
         with (
             open(os.devnull, "w", encoding="utf-8") as nowhere,
             contextlib.redirect_stdout(nowhere),
@@ -162,6 +191,7 @@ def main() -> None:
         kept, beyond = bytes_beyond(folder / "prepared", folder / "pool")
         told(f"preprocessed cases {kept / 1e6:.1f} MB; images beyond them {beyond} bytes")
         predict(job, folder)
+        keep_memory(job, folder)
 
 
 def compare(job: dict[str, Any], epochs: int, rounds: int) -> None:
@@ -200,6 +230,45 @@ def compare(job: dict[str, Any], epochs: int, rounds: int) -> None:
     told(f"epochs of ours over nnU-Net's, with equal losses: {ratio:.4f}")
     ratio = min(whole["ours"]) / min(whole["nnU-Net"])
     told(f"run_training of ours over nnU-Net's, checkpoints and curves included: {ratio:.4f}")
+
+
+def keep_memory(job: dict[str, Any], folder: Path) -> None:
+    """Train small patches in two processes, of which one keeps memory; tell what each took."""
+    small = job | {
+        "patch_size": [24, 24, 24],
+        "prepared": str(folder / "prepared_small"),
+        "results": str(folder / "results_small"),
+    }
+    used = {}
+    for label, keep in (("given back", False), ("kept", True)):
+        with open_pool(1) as process:
+            seconds, losses = process.submit(train_alone, small, keep).result()
+        used[label] = seconds
+        told(f"freed memory {label}: {seconds:.2f} s of processor time, losses {losses}")
+    ratio = used["kept"] / used["given back"]
+    told(f"processor time with memory kept over given back: {ratio:.3f}")
+
+
+def train_alone(job: dict[str, Any], keep: bool) -> tuple[float, list[float]]:
+    """Train; return the processor time of it and the losses."""
+    os.environ |= variables(Path(job["raw"]), Path(job["prepared"]), Path(job["results"]))
+    import torch
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    from cta_data.training.nnunet.planning import plan_job
+    from cta_data.training.nnunet.trainer import seeded
+
+    if keep:
+        keep_freed_memory()
+    torch.set_num_threads(1)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        prepared = plan_job(job)
+        os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 - its name
+        options = {"iterations_per_epoch": 50}
+        trainer = prepared_trainer(seeded(nnUNetTrainer), job, prepared, 4, options)
+        before = time.process_time()
+        _, _, losses = trained(trainer)
+    return time.process_time() - before, losses
 
 
 def predict(job: dict[str, Any], folder: Path) -> None:

@@ -91,3 +91,27 @@ def test_processes_of_their_own_can_lift_it() -> None:
 def test_it_is_known_whoever_says_it(error: Exception, is_it: bool) -> None:
     """ITK and PyTorch raise what they raise for other mistakes."""
     assert memory.is_out_of_memory(error) is is_it
+
+
+FREED_AGAIN = """
+import resource, sys
+import numpy as np
+from cta_data.memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+for _ in range(2):  # the second time, all of it has been held before
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(100 << 20, dtype=np.uint8)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_freed_memory_is_used_again_where_it_is_kept() -> None:
+    """A large array that is made again costs no pages of the system: each of them is a fault."""
+
+    def faults(how: str) -> int:
+        command = [sys.executable, "-c", FREED_AGAIN, how]
+        return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+    assert faults("give back") > 30
+    assert faults("keep") < 10

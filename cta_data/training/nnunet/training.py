@@ -12,6 +12,7 @@ from typing import Any
 
 from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
+from cta_data.memory import keep_freed_memory
 from cta_data.study.layout import CHECKPOINT
 from cta_data.training.nnunet.loggers import attach_logger
 from cta_data.training.nnunet.news import TrainingNews
@@ -72,6 +73,8 @@ def _alone(path: Path) -> Iterator[None]:
 def _settle_torch(job: dict[str, Any]) -> None:
     import torch
 
+    if job["device"] == "cpu":
+        keep_freed_memory()
     if job["options"]["reproducible"]:
         # In the process: what other processes draw depends on which of them is faster.
         os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 - its name
