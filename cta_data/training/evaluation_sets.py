@@ -26,6 +26,8 @@ from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
 from cta_data.study.tables import SessionRow, VariantRow
 
+SEVERAL = "annotations_several"
+"""Code of the reason that nothing says which annotation counts."""
 INTERNAL = "internal"
 """The trials' own patients, whatever their cohorts are called."""
 
@@ -81,6 +83,8 @@ class SetForModel:
         Technique on whose grid the model is judged.
     lacking
         Why sessions without an image or a reference are left out, by case.
+    undecided
+        Why a session is left out that has references, where nothing says which of them counts.
     """
 
     name: str
@@ -88,6 +92,7 @@ class SetForModel:
     external: bool
     cases: tuple[EvaluationCase, ...]
     lacking: Mapping[str, str] = field(default_factory=dict)
+    undecided: Reason | None = None
 
     @property
     def references(self) -> str:
@@ -189,6 +194,7 @@ class EvaluationSets:
         stripped = self.study.configuration.build.skull_stripped
         cases: list[EvaluationCase] = []
         lacking: dict[str, str] = {}
+        undecided: Reason | None = None
         for session in one.sessions:
             case = session.case
             image = setting_image(self._upstream, session, setting, stripped=stripped)
@@ -201,9 +207,13 @@ class EvaluationSets:
             variant = self._upstream.variant(session, quality, setting.label_grid, judged_by)
             if isinstance(variant, Reason):
                 lacking[case] = variant.what
+                if variant.code == SEVERAL:
+                    undecided = Reason("test_set_undecided", test_set=name, why=variant.what)
                 continue
             cases.append(EvaluationCase(session, image.path, *_reference(variant)))
-        return SetForModel(name, setting.label_grid, one.external, tuple(cases), lacking)
+        return SetForModel(
+            name, setting.label_grid, one.external, tuple(cases), lacking, undecided
+        )
 
     def at_version(
         self, case: EvaluationCase, grid: str, version: int

@@ -118,9 +118,9 @@ def _plan(
     model, test_set = task.model, task.test_set
     unit = model.unit("predict", test_set=test_set.name)
     if not test_set.cases:
-        return Blocked(
-            unit, VERSION, Reason("test_set_empty", test_set=test_set.name), expected=True
-        )
+        empty = Reason("test_set_empty", test_set=test_set.name)
+        undecided = test_set.undecided
+        return Blocked(unit, VERSION, undecided or empty, expected=undecided is None)
     try:
         folds = folds_to_use(study, model, options.folds, unequal=options.unequal_folds)
     except DataRefused as error:

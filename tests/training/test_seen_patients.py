@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.annotation_rows import annotation_columns
 from helpers.command_line import run_cta
 from helpers.light_study import (
     MACHINE,
@@ -24,6 +25,7 @@ from helpers.light_study import (
     withdraw,
 )
 from helpers.refusals import has_reason
+from helpers.typed_rows import upsert
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -44,7 +46,7 @@ from cta_data.scoring.models import ScoredSet
 from cta_data.study import layout
 from cta_data.study.configuration import TrainingSection
 from cta_data.study.study import Study
-from cta_data.study.tables import ImageRow, SessionRow, WithdrawalRow
+from cta_data.study.tables import AnnotationRow, ImageRow, SessionRow, WithdrawalRow
 from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets, place_references
 from cta_data.training.models import model_of
@@ -623,3 +625,19 @@ def test_given_folders_are_checked_by_nobody_and_say_so(study: Study) -> None:
     assert "nothing was held against the study" in outcome.text
     folder = top / "article"
     assert (folder / "table_further.csv").exists() and not (folder / "table_2.csv").exists()
+
+
+def test_a_set_whose_annotations_are_several_is_not_an_empty_one(study: Study) -> None:
+    """Two readers delineated every case and nothing says who counts: that is told, as a fault."""
+    sessions = EvaluationSets(study).by_name["susm"].sessions
+    for reader in ("NAQR1", "NAQR2"):
+        rows = [s.columns() | annotation_columns("NAQ", annotation=reader) for s in sessions]
+        upsert(study.tables, AnnotationRow, rows)
+    own = study.configuration.build.settings["A"]
+    several = EvaluationSets(study).read_by(own, "susm")
+    assert not several.cases
+    options = predicting.PredictionOptions(TrainingSection(), (0,))
+    task = predicting.PredictionTask(model_of(study, "A", TrainingSection()), own, several)
+    [unit] = predicting.prediction_step([task], options, MACHINE).plan(study, Selection())
+    assert isinstance(unit, Blocked) and not unit.expected
+    assert unit.reason.code == "test_set_undecided"
