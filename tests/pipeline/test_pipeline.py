@@ -185,6 +185,7 @@ def rerun(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
+@pytest.mark.thorough
 def test_the_record_can_be_run_again(built: Built, rerun: Study) -> None:
     """`datalad rerun` leaves the tree unchanged, also when every derivative was dropped."""
     assert tree(rerun) == tree(built[0])
@@ -193,6 +194,7 @@ def test_the_record_can_be_run_again(built: Built, rerun: Study) -> None:
     assert all(path.exists() for path in images)
 
 
+@pytest.mark.thorough
 def test_jobs_do_not_change_the_result(built: Built, rerun: Study) -> None:
     """The same annex keys and tables come out of one process and of two."""
     assert set(rerun.units().status) == {"ok"}
