@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cta_data.engine import Blocked, RunOf, Selection, Step, Unit, UnitId
-from cta_data.engine.inputs import Files
+from cta_data.engine.inputs import ABSENT, Files
 from cta_data.engine.sessions import Upstream, make_unit, setting_image
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
@@ -41,6 +41,8 @@ class BuildInputs:
     cases: tuple[Mapping[str, Any], ...]
     image: Files[str]
     label: Files[str]
+    left_out: tuple[str, ...] | None = field(default=None, metadata=ABSENT)
+    """Sessions that the setting's `patients` leaves out; None without any."""
 
 
 def build_step(study: Study, name: str, technique: str = "") -> Step:
@@ -110,9 +112,10 @@ def _planner(name: str, setting: Setting) -> Callable[[Study, Selection], Iterat
 
 def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
     unit = UnitId("build", model=name)
-    cases, missing = _cases(study, setting)
+    cases, missing, left_out = _cases(study, setting)
     if setting.patients == "common":
         common = _common_sessions(study)
+        left_out += [case.session for case in cases if case.session not in common]
         cases = [case for case in cases if case.session in common]
     training = [case for case in cases if case.trains]
     if missing:
@@ -137,6 +140,7 @@ def _plan_unit(study: Study, name: str, setting: Setting) -> Unit | Blocked:
         cases=tuple(case.as_dict() for case in cases),
         image=Files({case.case: case.image for case in cases}),
         label=Files({case.case: case.label for case in cases}),
+        left_out=tuple(sorted(map(str, left_out))) or None,
     )
     return make_unit(study, unit, VERSION, given)
 
@@ -163,12 +167,16 @@ def _common_sessions(study: Study) -> set[SessionId]:
     return set.intersection(*usable) if usable else set()
 
 
-def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
-    """Return the cases of a setting, and those that lack an image or a label."""
+def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str], list[SessionId]]:
+    """Return the cases of a setting, those that lack an image or a label, and those left out.
+
+    Left out is who lacks the annotation, where the setting does not want all patients.
+    """
     upstream = Upstream(study)
     stripped = study.configuration.build.skull_stripped
     cases: list[BuildCase] = []
     missing: list[str] = []
+    left_out: list[SessionId] = []
     subjects = study.tables.by_key(SessionRow)
     assignments = {
         (a.patient.cohort, a.patient.subject): a
@@ -190,15 +198,14 @@ def _cases(study: Study, setting: Setting) -> tuple[list[BuildCase], list[str]]:
         if image is None:
             wanted = f"{setting.technique} {setting.contrast_phase or 'after contrast'}"
             missing.append(f"{session} ({wanted})")
-        elif isinstance(label, Reason) and setting.patients == "common" and _not_there(label):
-            # This patient is not in common, as one without an annotation of this quality.
-            continue
+        elif isinstance(label, Reason) and setting.patients != "all" and _not_there(label):
+            left_out.append(session)
         elif isinstance(label, Reason):
             missing.append(f"{session} ({label.what})")
         else:
             files = (image.path, label.mask_path)
             cases.append(BuildCase(session, assignment.partition, assignment.fold, *files))
-    return cases, missing
+    return cases, missing, left_out
 
 
 def _not_there(why: Reason) -> bool:

@@ -63,7 +63,13 @@ def run(unit: Unit[BuildInputs], workspace: Workspace) -> Outcome:
     workspace.write_json(layout.build_dataset(dataset), described, indent=2, sorted_keys=False)
     workspace.write_json(layout.build_splits(dataset), _splits(cases, folds), indent=2)
     workspace.write_json(layout.build_record(dataset), _provenance(unit, cases), indent=2)
-    return Outcome(rows=[*_split_rows(unit, cases)], warnings=warnings)
+    return Outcome(rows=[*_split_rows(unit, cases)], notes=_left_out(unit), warnings=warnings)
+
+
+def _left_out(unit: Unit[BuildInputs]) -> list[str]:
+    """Return whom the setting's choice of patients leaves out."""
+    who = unit.given.left_out or ()
+    return [f"left out by its choice of patients: {', '.join(who)}"] if who else []
 
 
 def cases_of(unit: Unit[BuildInputs]) -> list[BuildCase]:
@@ -175,6 +181,7 @@ def _provenance(unit: Unit[BuildInputs], cases: list[BuildCase]) -> dict[str, An
         "unit_key": unit.key,
         "step_version": unit.version,
         "software": software_versions(),
+        "left_out": list(unit.given.left_out or ()),
         "cases": [
             case.as_dict() | {"image_key": keys[case.image], "label_key": keys[case.label]}
             for case in cases

@@ -103,9 +103,9 @@ class Setting(AnnotationChoice):
     """Technique whose grid the labels are on; empty for that of the image."""
     contrast_phase: str = ""
     """Empty for the latest phase after contrast."""
-    patients: Literal["all", "common"] = "all"
-    """`common`: only patients whom every setting with `common` can use, so that the labels alone
-    differ."""
+    patients: Literal["all", "common", "annotated"] = "all"
+    """`annotated`: only those who have the annotation; `common`: only those whom every setting with
+    `common` can use, so that the labels alone differ."""
     dataset_id: int = Field(ge=1, le=999)
 
     @property

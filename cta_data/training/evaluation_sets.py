@@ -211,9 +211,7 @@ class EvaluationSets:
                     undecided = Reason("test_set_undecided", test_set=name, why=variant.what)
                 continue
             cases.append(EvaluationCase(session, image.path, *_reference(variant)))
-        return SetForModel(
-            name, setting.label_grid, one.external, tuple(cases), lacking, undecided
-        )
+        return SetForModel(name, setting.label_grid, one.external, tuple(cases), lacking, undecided)
 
     def at_version(
         self, case: EvaluationCase, grid: str, version: int

@@ -269,6 +269,24 @@ def test_a_setting_takes_the_reader_and_version_that_it_names(trial: Trial, tmp_
     }
 
 
+def test_settings_train_on_whom_their_reader_annotated(trial: Trial, tmp_path: Path) -> None:
+    """Other patients are left out, by name; each setting has its own."""
+    by = {
+        reader: {
+            s
+            for s, one in trial.written.items()
+            if any(a.reader == reader for a in one.annotations)
+        }
+        for reader in ("R1", "R2")
+    }
+    own = 'patients = "annotated"'
+    done = built(trial, tmp_path, E=("HAQ", f"{own}\n{R2}"))
+    assert set(labels(done["E"])) == by["R2"] < by["R1"]
+    record = json.loads((tmp_path / "study/builds/Dataset601_CTAE/build.json").read_text())
+    told = {text.split("sub-")[1].split()[0] for text in record["left_out"]}
+    assert told and not told & by["R2"]
+
+
 def test_a_rule_that_finds_none_or_two_is_refused(trial: Trial, tmp_path: Path) -> None:
     """R2 on all patients, of whom two have no R2; no rule, of whom two have R1 and R2."""
     done = built(trial, tmp_path, B=("HAQ", R2), E=("HAQ", ""))
