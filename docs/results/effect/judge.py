@@ -1,0 +1,400 @@
+"""Judge the models of the effect's experiment by the truth and by what each reader drew.
+
+Run ``python docs/results/effect/judge.py FOLDER OUT [-j 2]`` after `train_models.py`. Models are
+compared at equal numbers of false positives per patient, each with the score of a candidate that
+ranks best in its validation patients (`validated.py`). Figures of a setting are means over its
+seeds; intervals draw whole patients, the same for all models. OUT gets
+
+- scores.csv: average precision of each score in the validation patients, by model;
+- froc.csv: sensitivity by setting and reference, of all lesions and by volume;
+- differences.csv: every setting against A, of all seeds and of each;
+- real.csv: of the false positives by the reader on MPRAGE, how many are real lesions;
+- readers.csv: how many lesions each training set's annotation lacks;
+- froc.png, and dose.png where readers overlook known shares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from validated import CANDIDATES_FROM, chosen_score, kept_precisions
+
+from cta_data.processes import Workers, open_workers
+from cta_data.scoring import ARTICLE
+from cta_data.scoring.probabilities.candidates import ScoreName
+from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
+from cta_data.scoring.probabilities.curve import DRAWN, LEVELS, curve_figures, froc_curve
+from cta_data.scoring.probabilities.events import CLASSES, Events, SizeClass, events_of
+from cta_data.scoring.statistics import Interval
+from cta_data.scoring.statistics.clusters import OfWeights, weighted_intervals
+from cta_data.study import layout
+from cta_data.study.study import Study
+from cta_data.study.tables.rows import AnnotationRow, VariantRow
+
+TEST_SET = "internal-HAQ"
+TECHNIQUE = "MPRAGE"
+SMALL = SizeClass("volume_mm3", 0.0, 100.0)
+BINS = (SMALL, *(one for one in CLASSES if one.measure == "volume_mm3"))
+BASELINE = "A"
+DOSE = "D"
+"""Begins the codes of readers who overlook a known share of small lesions; see make_trial.py."""
+AT = 1.0
+"""False positives per patient that real.csv is about."""
+DOSE_LEVELS = (1.0, 4.0)
+DRAWN_AT = tuple(float(level) for level in np.geomspace(0.125, 16, 22))
+"""False positives per patient at which curves are drawn."""
+KINDS = ("small", "large")
+N = len(LEVELS)
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a setting as one reference judges them, one of each seed."""
+
+    setting: str
+    reference: str
+    found: Mapping[int, CandidateSet]
+    scores: Mapping[int, ScoreName]
+
+    @cached_property
+    def events(self) -> dict[int, Events]:
+        """Detections and false positives of each seed, along its model's score."""
+        return {
+            seed: events_of(one, self.scores[seed], classes=BINS)
+            for seed, one in self.found.items()
+        }
+
+    def figures(
+        self, weights: np.ndarray, asked: Sequence[float] = LEVELS, seed: int | None = None
+    ) -> np.ndarray:
+        """Return the figures of `curve_figures`, of one seed or as the mean of all."""
+        chosen = [one for own, one in self.events.items() if seed in (None, own)]
+        levels = min(N, len(asked))
+        return np.mean([curve_figures(one, asked, levels, weights) for one in chosen], axis=0)
+
+    @property
+    def n_patients(self) -> int:
+        """Number of patients, who are the same for every seed."""
+        (n,) = {len(one.patients) for one in self.events.values()}
+        return n
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The files of an experiment: references and probability maps of the test patients."""
+
+    folder: Path
+    study: Study
+    references: Mapping[str, Mapping[str, Path]]
+    maps: Mapping[tuple[str, int], Mapping[str, Path]]
+    device: str
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Settings whose models predicted."""
+        return tuple(sorted({setting for setting, _ in self.maps}))
+
+    def models(self, setting: str, reference: str, workers: Workers) -> Models:
+        """Return the models of a setting, of every seed."""
+        found, scores = {}, {}
+        for own, seed in self.maps:
+            if own == setting:
+                found[seed] = self._found(setting, seed, reference, workers)
+                scores[seed] = chosen_score(self.folder, seed, setting, self.device)
+        return Models(setting, reference, found, scores)
+
+    def _found(self, setting: str, seed: int, reference: str, workers: Workers) -> CandidateSet:
+        truths = self.references[reference]
+        files = {case: (truths[case], path) for case, path in self.maps[setting, seed].items()}
+        found = find_candidates(files, ARTICLE, CANDIDATES_FROM, model=setting, workers=workers)
+        if found.failed:
+            raise SystemExit(f"not judged: {found.failed}")
+        return found
+
+
+def main() -> None:
+    """Find candidates, compare, write tables and pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--device", default="cpu", help="predicts the validation patients")
+    parser.add_argument("--jobs", "-j", type=int, default=2)
+    chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    trial = open_trial(chosen.folder.absolute(), chosen.device)
+    with open_workers(chosen.jobs) as workers:
+        models = {
+            (setting, reference): trial.models(setting, reference, workers)
+            for reference in ("truth", "HAQ", "NAQ")
+            for setting in trial.settings
+            if setting in ("A", "B") or reference == "truth"
+        }
+    tables = {
+        "scores": kept_precisions(trial.folder),
+        "froc": [row for own in models.values() for row in sensitivities(own)],
+        "differences": list(differences(models)),
+        "real": list(real_lesions(models)),
+        "readers": list(annotated(trial)),
+    }
+    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+    for name, frame in frames.items():
+        frame.to_csv(chosen.out / f"{name}.csv", index=False, float_format="%.4g")
+        print(f"{name}\n{frame.to_string(index=False)}\n", flush=True)
+    draw_curves(models, chosen.out / "froc.png")
+    if len(trial.settings) > 2:
+        draw_dose(frames["froc"], frames["readers"], chosen.out / "dose.png")
+
+
+def open_trial(folder: Path, device: str) -> Trial:
+    """Find the test patients' references and what the models of all seeds gave."""
+    studies = {int(path.name.removeprefix("seed-")): path for path in folder.glob("seed-*")}
+    first = Study(studies[min(studies)])
+    maps = {}
+    for seed, root in studies.items():
+        for setting in first.configuration.build.settings:
+            own = root / layout.predicted_probability(setting, TEST_SET, "*")
+            paths = {path.name.removesuffix(".nii.gz"): path for path in own.parent.glob("*.gz")}
+            if paths:
+                maps[setting, seed] = paths
+    cases = sorted(next(iter(maps.values())))
+    references = {"truth": truths(folder, first, cases)} | drawn(first, cases)
+    return Trial(folder, first, references, maps, device)
+
+
+def truths(folder: Path, study: Study, cases: Sequence[str]) -> dict[str, Path]:
+    """Return the mask of all lesions that each patient really has."""
+    known = pd.read_csv(
+        study.root / "datasets/internal/sourcedata/subjects.tsv", sep="\t", dtype=str
+    )
+    patients = known.set_index("subject")["source_id"]
+    return {
+        case: folder / "trial/truth" / patients[subject_of(case)] / f"lesions_{TECHNIQUE}.nii.gz"
+        for case in cases
+    }
+
+
+def drawn(study: Study, cases: Sequence[str]) -> dict[str, dict[str, Path]]:
+    """Return the masks of the annotations on MPRAGE's grid, by quality or by reader and quality.
+
+    The annotations of the own reader are HAQ and NAQ, as in the settings A and B.
+    """
+    readers = {
+        (row.session, row.annotation): row.reader for row in study.tables.rows(AnnotationRow)
+    }
+    found: dict[str, dict[str, Path]] = {}
+    for row in study.tables.rows(VariantRow):
+        reader = readers[row.session, row.annotation]
+        name = name_of(reader, row.quality)
+        if row.grid == TECHNIQUE and row.session.case in cases:
+            path = study.root / row.mask_path
+            found.setdefault(name, {})[row.session.case] = path
+    return {name: paths for name, paths in found.items() if len(paths) == len(cases)}
+
+
+def name_of(reader: str, quality: str) -> str:
+    """Return the name of an annotation here: its quality, or one of the further readers."""
+    return reader if reader.startswith(DOSE) else quality
+
+
+def subject_of(case: str) -> str:
+    """Return the subject of a case of the internal cohort."""
+    return case.removeprefix("internal_sub-").split("_")[0]
+
+
+def sensitivities(models: Models) -> Iterator[dict[str, object]]:
+    """Sensitivity at each level, of all lesions and of classes, and average precision."""
+    events = next(iter(models.events.values()))
+    made = intervals(models.figures, models.n_patients)
+    shared = {"setting": models.setting, "reference": models.reference, "seeds": len(models.found)}
+    n_all = int(events.all_lesions.per_patient.sum())
+    for level, one in zip(LEVELS, made, strict=False):
+        yield {**shared, "false_positives": level, "lesions": "all", "n": n_all, **told(one)}
+    for number, size in enumerate(BINS):
+        n = int(events.classes[number].per_patient.sum())
+        for i, level in enumerate(LEVELS):
+            one = made[N + 1 + number * N + i]
+            at = {"false_positives": level, "lesions": in_words(size), "n": n}
+            yield {**shared, **at, **told(one)}
+    at = {"false_positives": "average precision", "lesions": "all", "n": n_all}
+    yield {**shared, **at, **told(made[N])}
+
+
+def in_words(size: SizeClass) -> str:
+    """Name a class of volumes (mm³)."""
+    return (
+        f"{size.low:g} to {size.high:g} mm³" if np.isfinite(size.high) else f"{size.low:g} mm³ on"
+    )
+
+
+def intervals(figures: OfWeights, n: int) -> Sequence[Interval]:
+    """Bootstrap figures by drawing patients, as the command `froc` does."""
+    return weighted_intervals(
+        figures, n, confidence=DRAWN.confidence, resamples=DRAWN.resamples, seed=DRAWN.seed
+    )
+
+
+def told(interval: Interval) -> dict[str, float]:
+    """Return an estimate with its interval as columns."""
+    return {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+
+
+def differences(models: Mapping[tuple[str, str], Models]) -> Iterator[dict[str, object]]:
+    """Every setting minus A, of all seeds and of each, at equal false positives."""
+    for (setting, reference), own in models.items():
+        if setting == BASELINE:
+            continue
+        baseline = models[BASELINE, reference]
+        common = sorted(own.found.keys() & baseline.found.keys())
+        for seed in (None, *common) if len(common) > 1 else common:
+            shared = {"settings": f"{setting} − {BASELINE}", "reference": reference}
+            shared["seed"] = "all" if seed is None else str(seed)
+            yield from one_difference(shared, baseline, own, seed)
+
+
+def one_difference(
+    shared: Mapping[str, str], baseline: Models, own: Models, seed: int | None
+) -> Iterator[dict[str, object]]:
+    """The difference of two settings, for all lesions and for small ones."""
+
+    def both(weights: np.ndarray) -> np.ndarray:
+        one, other = (side.figures(weights, seed=seed) for side in (baseline, own))
+        return np.concatenate([one, other, other - one], axis=1)
+
+    made = intervals(both, own.n_patients)
+    width = len(made) // 3
+    for name, first in (("all", 0), (in_words(SMALL), N + 1)):
+        for i, level in enumerate(LEVELS):
+            one, other, difference = (made[part * width + first + i] for part in range(3))
+            sides = {BASELINE: one.estimate, "other": other.estimate}
+            at = {"false_positives": level, "lesions": name}
+            yield {**shared, **at, **sides, **told(difference)}
+
+
+def real_lesions(models: Mapping[tuple[str, str], Models]) -> Iterator[dict[str, object]]:
+    """Of what NAQ calls false positives at a threshold, how many are lesions by the truth.
+
+    The threshold of each model is that of one false positive per patient by the truth.
+    """
+    for setting, reference in models:
+        if reference != "NAQ":
+            continue
+        by_truth, by_naq = models[setting, "truth"], models[setting, "NAQ"]
+        for seed, score in by_truth.scores.items():
+            curve = froc_curve(by_truth.found[seed], score)
+            level = next(one for one in curve.levels if one.level == AT)
+            true = detected(by_truth.found[seed], score, level.threshold)
+            named = detected(by_naq.found[seed], score, level.threshold)
+            false = [key for key, hit in named.items() if not hit]
+            yield {
+                "setting": setting,
+                "seed": seed,
+                "score": score,
+                "candidates": len(named),
+                "false_by_NAQ": len(false),
+                "real_of_them": sum(true[key] for key in false),
+                "false_by_truth": sum(not hit for hit in true.values()),
+            }
+
+
+def detected(
+    found: CandidateSet, score: ScoreName, threshold: float
+) -> dict[tuple[str, int], bool]:
+    """Return of each candidate that is kept whether it is a detection."""
+    return {
+        (one.case, one.candidate): one.detected
+        for one in found.candidates
+        if getattr(one, score) >= threshold
+    }
+
+
+def annotated(trial: Trial) -> Iterator[dict[str, object]]:
+    """How many lesions each training set's annotation lacks, and those the tests are judged by."""
+    for setting in trial.settings:
+        cases = [one.case for one in trial.study.dataset(setting).training(None)]
+        yield {"patients": f"train {setting}", **lacking(trial, cases, annotation_of(setting))}
+    for name in ("HAQ", "NAQ"):
+        cases = list(trial.references["truth"])
+        yield {"patients": "test", **lacking(trial, cases, name)}
+
+
+def annotation_of(setting: str) -> str:
+    """Return the name of the annotation that a setting trains on."""
+    return {"A": "NAQ", "B": "HAQ"}.get(setting, f"{DOSE}{setting[1:]}")
+
+
+def lacking(trial: Trial, cases: Sequence[str], annotation: str) -> dict[str, object]:
+    """Count the lesions of patients, those that are small, and those that an annotation lacks."""
+    counts: Counter[str] = Counter()
+    for truth in truths(trial.folder, trial.study, cases).values():
+        known = json.loads((truth.parent / "lesions.json").read_text("utf-8"))
+        delineated = json.loads((truth.parent / "annotations.json").read_text("utf-8"))
+        (own,) = (one for one in delineated if name_of(one["reader"], one["quality"]) == annotation)
+        seen = {roi["lesion"] for roi in own["rois"]}
+        for lesion in known:
+            kind = "small" if lesion["volume_mm3"] < SMALL.high else "large"
+            counts[kind] += 1
+            counts[f"{kind}_missed"] += lesion["id"] not in seen
+    shares = {f"{kind}_share": counts[f"{kind}_missed"] / counts[kind] for kind in KINDS}
+    numbers = {name: counts[name] for kind in KINDS for name in (kind, f"{kind}_missed")}
+    return {"n": len(cases), "annotation": annotation, **numbers, **shares}
+
+
+def draw_dose(froc: pd.DataFrame, readers: pd.DataFrame, path: Path) -> None:
+    """Draw the sensitivity for small lesions by what share of them the annotation lacks."""
+    trained = readers[readers.patients != "test"]
+    share = trained.set_index("annotation").small_share
+    own = froc[(froc.reference == "truth") & (froc.lesions == in_words(SMALL))].copy()
+    own["missed"] = [share[annotation_of(name)] for name in own.setting]
+    figure, panels = plt.subplots(1, len(DOSE_LEVELS), figsize=(9, 4), sharey=True)
+    for panel, level in zip(panels, DOSE_LEVELS, strict=True):
+        at = own[own.false_positives == level].sort_values("missed")
+        for is_a, colour, told in ((False, "#1d4ed8", "B, B10, B30, B50"), (True, "#b45309", "A")):
+            one = at[(at.setting == "A") == is_a]
+            bars = [one.estimate - one.low, one.high - one.estimate]
+            style = {"fmt": "o" if is_a else "o-", "capsize": 3, "label": told}
+            panel.errorbar(one.missed, one.estimate, bars, color=colour, **style)
+        panel.set_title(f"{level:g} false positives per patient")
+        panel.set_xlabel("share of small lesions that the training labels lack")
+    panels[0].set_ylabel("sensitivity below 0.1 cm³, by the truth")
+    panels[0].set_ylim(0, 1)
+    panels[0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def draw_curves(models: Mapping[tuple[str, str], Models], path: Path) -> None:
+    """Draw the FROC of A and B by each of the references, with bands."""
+    figure, axes = plt.subplots(1, 3, figsize=(12.6, 4), sharey=True)
+    for panel, reference in zip(axes, ("truth", "HAQ", "NAQ"), strict=True):
+        for setting, colour in (("A", "#b45309"), ("B", "#1d4ed8")):
+            own = models[setting, reference]
+            made = intervals(partial(own.figures, asked=DRAWN_AT), own.n_patients)
+            shown = made[: len(DRAWN_AT)]
+            panel.plot(DRAWN_AT, [one.estimate for one in shown], color=colour, label=setting)
+            low, high = ([getattr(one, end) for one in shown] for end in ("low", "high"))
+            panel.fill_between(DRAWN_AT, low, high, color=colour, alpha=0.15, linewidth=0)
+        panel.set_xscale("log", base=2)
+        panel.set_xticks([0.125, 0.5, 1, 2, 4, 8, 16], ["1/8", "1/2", "1", "2", "4", "8", "16"])
+        panel.set_title(f"judged by {reference}")
+        panel.set_xlabel("false positives per patient")
+        panel.set_ylim(0, 1)
+    axes[0].set_ylabel("sensitivity, mean of the seeds")
+    axes[0].legend(loc="lower right")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
