@@ -207,6 +207,7 @@ def test_sex_alone_shows_nobody(tmp_path: Path, make_series: MakeSeries) -> None
         tmp_path / "b", series="1.2.3.2.1", PatientID="B", PatientName="", PatientBirthDate=""
     )
     plan = _add(tmp_path / "b", tmp_path / "out", subject="001")
+    assert len(plan.subjects) == 1
     require_reason(plan.subjects[0].reason, "label_of_another_patient_number")
 
 

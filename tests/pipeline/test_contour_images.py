@@ -88,6 +88,7 @@ def test_contours_on_slices_of_two_images_are_refused(tmp_path: Path) -> None:
     result, _ = converted(tmp_path, [EARLY, SPACE], [first], card())
     both = "MPRAGE (early) and SPACE (late)"
     require_reason(result.refused, "annotated_image_ambiguous", names=both)
+    assert not result.written
 
 
 @pytest.mark.parametrize("slices", ["", "MPRAGE.early"])
