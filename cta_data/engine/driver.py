@@ -24,6 +24,7 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
+from cta_data.memory import collected_seldom
 from cta_data.processes import CAN_FORK
 from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
@@ -122,7 +123,7 @@ def run_steps(
             watcher.recorded(entry)
 
         for step in steps:
-            decisions = list(_decide_step(study, step, options))
+            decisions = _decide_step(study, step, options)
             watcher.step_planned(step.name, decisions)
             news.planned(step.name, len(decisions))
             for decision in decisions:
@@ -138,10 +139,13 @@ def _awaits(unit: UnitId, running: set[SessionId | None]) -> bool:
     return bool(running) if unit.about is None else unit.about in running
 
 
-def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
+@collected_seldom()
+def _decide_step(study: Study, step: Step, options: RunOptions) -> list[Decision]:
     rows = study.tables.by_key(UnitRow)
-    for unit in step.plan(study, options.selection):
-        yield decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
+    return [
+        decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
+        for unit in step.plan(study, options.selection)
+    ]
 
 
 def _run_step(

@@ -102,6 +102,11 @@ def _configure_dask() -> None:
             "distributed.worker.memory.pause": False,
             "distributed.worker.memory.terminate": False,
             "distributed.worker.daemon": True,
+            # It looks at itself a hundred times a second: a sixth of a core for two workers.
+            "distributed.worker.profile.enabled": False,
+            "distributed.admin.tick.interval": "500ms",
+            "distributed.admin.system-monitor.interval": "10s",
+            "distributed.admin.system-monitor.disk": False,
             "distributed.admin.large-graph-warning-threshold": "1GB",
             "distributed.comm.timeouts.connect": "60s",
             "distributed.logging": {"distributed": "error", "distributed.worker": "critical"},

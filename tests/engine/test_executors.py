@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 from helpers.refusals import has_reason
 from helpers.toy_steps import execute, make_study, reasons, statuses
@@ -89,3 +91,19 @@ def test_a_worker_that_dies_while_it_starts_is_a_record_of_each_unit(
     assert {one.code for one in reasons(report).values()} == {"worker_start_failed"}
     monkeypatch.delenv("PYTHONPATH")
     assert statuses(execute(study)) == {"s1": "ok", "s2": "ok"}
+
+
+@pytest.mark.slow
+def test_workers_leave_the_processor_to_the_units() -> None:
+    """While units run, the processes that watch over them take less than a twentieth of a core."""
+    with open_executor(ExecutorOptions(jobs=2)) as executor:
+        executor.submit(time.sleep, 0).result()
+        units = [executor.submit(time.sleep, 6) for _ in range(2)]
+        time.sleep(1)
+        this = psutil.Process()
+        taking_part = [this, *this.children(recursive=True)]
+        before = sum(sum(process.cpu_times()[:2]) for process in taking_part)
+        time.sleep(4)
+        taken = sum(sum(process.cpu_times()[:2]) for process in taking_part) - before
+        assert len(taking_part) > len(units)
+        assert taken < 4 / 20
