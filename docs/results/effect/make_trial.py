@@ -30,7 +30,8 @@ OWN = "R1"
 DOSES = (10, 30, 50)
 """Percent of the lesions below 0.1 cm³ that a further reader on SPACE overlooks."""
 VOXEL_MM = 1.5
-FIRST_ID = 501
+FIRST_ID = 601
+"""Of the training sets: those of a study's own settings are 501 to 504."""
 JUDGED_BY = f'\n[evaluation]\nreader = "{OWN}"\n'
 """Says who is predicted; judge.py judges."""
 TEST_FRACTION = 1 / 3
