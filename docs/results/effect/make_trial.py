@@ -84,7 +84,8 @@ def groups_of(paired: Path, folder: Path) -> Path:
     series = pd.read_csv(study / "datasets/internal/sourcedata/series.tsv", sep="\t", dtype=str)
     splits = pd.read_parquet(study / "manifests/splits.parquet")
     ordered = splits[splits.setting == "A"].sort_values(["partition", "fold", "subject"]).subject
-    studies = series.groupby("subject").study_uid.first()[ordered]
+    drawn = series[series.modality == "RTSTRUCT"]
+    studies = drawn.groupby("subject").study_uid.first()[ordered]
     card, configuration = study / "datasets/internal/card.toml", study / "study.toml"
     rules = "".join(
         f'\n[[annotations.readers]]\ncode = "{code}"\n'
