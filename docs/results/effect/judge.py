@@ -7,7 +7,7 @@ seeds; intervals draw whole patients, the same for all models. OUT gets
 
 - scores.csv: average precision of each score in the validation patients, by model;
 - froc.csv: sensitivity by setting and reference, of all lesions and by volume;
-- differences.csv: every setting against A, of all seeds and of each;
+- differences.csv: B against A, and every dose against both, of all seeds and of each;
 - real.csv: of the false positives by the reader on MPRAGE, how many are real lesions;
 - readers.csv: how many lesions each training set's annotation lacks;
 - froc.png, and dose.png where readers overlook known shares.
@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -77,10 +77,13 @@ class Models:
         }
 
     def figures(
-        self, weights: np.ndarray, asked: Sequence[float] = LEVELS, seed: int | None = None
+        self,
+        weights: np.ndarray,
+        asked: Sequence[float] = LEVELS,
+        seeds: Collection[int] | None = None,
     ) -> np.ndarray:
-        """Return the figures of `curve_figures`, of one seed or as the mean of all."""
-        chosen = [one for own, one in self.events.items() if seed in (None, own)]
+        """Return the figures of `curve_figures` as the mean of some seeds, or of all."""
+        chosen = [one for own, one in self.events.items() if seeds is None or own in seeds]
         levels = min(N, len(asked))
         return np.mean([curve_figures(one, asked, levels, weights) for one in chosen], axis=0)
 
@@ -154,7 +157,7 @@ def main() -> None:
         print(f"{name}\n{frame.to_string(index=False)}\n", flush=True)
     draw_curves(models, chosen.out / "froc.png")
     if len(trial.settings) > 2:
-        draw_dose(frames["froc"], frames["readers"], chosen.out / "dose.png")
+        draw_dose(models, frames["readers"], chosen.out / "dose.png")
 
 
 def open_trial(folder: Path, device: str) -> Trial:
@@ -251,25 +254,26 @@ def told(interval: Interval) -> dict[str, float]:
 
 
 def differences(models: Mapping[tuple[str, str], Models]) -> Iterator[dict[str, object]]:
-    """Every setting minus A, of all seeds and of each, at equal false positives."""
+    """B minus A, and every dose minus both of them, of all seeds and of each."""
     for (setting, reference), own in models.items():
-        if setting == BASELINE:
-            continue
-        baseline = models[BASELINE, reference]
-        common = sorted(own.found.keys() & baseline.found.keys())
-        for seed in (None, *common) if len(common) > 1 else common:
-            shared = {"settings": f"{setting} − {BASELINE}", "reference": reference}
-            shared["seed"] = "all" if seed is None else str(seed)
-            yield from one_difference(shared, baseline, own, seed)
+        for other in (BASELINE, "B"):
+            if setting in (BASELINE, other):
+                continue
+            baseline = models[other, reference]
+            common = sorted(own.found.keys() & baseline.found.keys())
+            for seeds in (common, *([one] for one in common if len(common) > 1)):
+                shared = {"settings": f"{setting} − {other}", "reference": reference}
+                shared["seeds"] = " ".join(map(str, seeds))
+                yield from one_difference(shared, baseline, own, seeds)
 
 
 def one_difference(
-    shared: Mapping[str, str], baseline: Models, own: Models, seed: int | None
+    shared: Mapping[str, str], baseline: Models, own: Models, seeds: Collection[int]
 ) -> Iterator[dict[str, object]]:
     """The difference of two settings, for all lesions and for small ones."""
 
     def both(weights: np.ndarray) -> np.ndarray:
-        one, other = (side.figures(weights, seed=seed) for side in (baseline, own))
+        one, other = (side.figures(weights, seeds=seeds) for side in (baseline, own))
         return np.concatenate([one, other, other - one], axis=1)
 
     made = intervals(both, own.n_patients)
@@ -277,7 +281,7 @@ def one_difference(
     for name, first in (("all", 0), (in_words(SMALL), N + 1)):
         for i, level in enumerate(LEVELS):
             one, other, difference = (made[part * width + first + i] for part in range(3))
-            sides = {BASELINE: one.estimate, "other": other.estimate}
+            sides = {"second": one.estimate, "first": other.estimate}
             at = {"false_positives": level, "lesions": name}
             yield {**shared, **at, **sides, **told(difference)}
 
@@ -351,21 +355,33 @@ def lacking(trial: Trial, cases: Sequence[str], annotation: str) -> dict[str, ob
     return {"n": len(cases), "annotation": annotation, **numbers, **shares}
 
 
-def draw_dose(froc: pd.DataFrame, readers: pd.DataFrame, path: Path) -> None:
-    """Draw the sensitivity for small lesions by what share of them the annotation lacks."""
+def draw_dose(models: Mapping[tuple[str, str], Models], readers: pd.DataFrame, path: Path) -> None:
+    """Draw the sensitivity for small lesions by what share of them the annotation lacks.
+
+    Of every setting, the seeds that all of them have.
+    """
     trained = readers[readers.patients != "test"]
     share = trained.set_index("annotation").small_share
-    own = froc[(froc.reference == "truth") & (froc.lesions == in_words(SMALL))].copy()
-    own["missed"] = [share[annotation_of(name)] for name in own.setting]
+    judged = {setting: own for (setting, by), own in models.items() if by == "truth"}
+    seeds = set.intersection(*(set(own.found) for own in judged.values()))
+    made = {
+        setting: intervals(partial(own.figures, seeds=seeds), own.n_patients)
+        for setting, own in judged.items()
+    }
+    doses = sorted(made.keys() - {BASELINE}, key=lambda name: share[annotation_of(name)])
     figure, panels = plt.subplots(1, len(DOSE_LEVELS), figsize=(9, 4), sharey=True)
     for panel, level in zip(panels, DOSE_LEVELS, strict=True):
-        at = own[own.false_positives == level].sort_values("missed")
-        for is_a, colour, told in ((False, "#1d4ed8", "B, B10, B30, B50"), (True, "#b45309", "A")):
-            one = at[(at.setting == "A") == is_a]
-            bars = [one.estimate - one.low, one.high - one.estimate]
-            style = {"fmt": "o" if is_a else "o-", "capsize": 3, "label": told}
-            panel.errorbar(one.missed, one.estimate, bars, color=colour, **style)
-        panel.set_title(f"{level:g} false positives per patient")
+        for names, colour, mark in ((doses, "#1d4ed8", "o-"), ([BASELINE], "#b45309", "o")):
+            own = [made[name][N + 1 + LEVELS.index(level)] for name in names]
+            middle = [one.estimate for one in own]
+            bars = [
+                [one.estimate - one.low for one in own],
+                [one.high - one.estimate for one in own],
+            ]
+            missed = [share[annotation_of(name)] for name in names]
+            style = {"fmt": mark, "capsize": 3, "label": ", ".join(names)}
+            panel.errorbar(missed, middle, bars, color=colour, **style)
+        panel.set_title(f"{level:g} false positive{'s' * (level != 1)} per patient")
         panel.set_xlabel("share of small lesions that the training labels lack")
     panels[0].set_ylabel("sensitivity below 0.1 cm³, by the truth")
     panels[0].set_ylim(0, 1)
