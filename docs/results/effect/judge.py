@@ -20,78 +20,39 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from compared import (
+    BASELINE,
+    BINS,
+    DOSE,
+    SMALL,
+    Models,
+    N,
+    annotation_of,
+    in_words,
+    intervals,
+)
+from pictures import draw_curves, draw_dose
 from validated import CANDIDATES_FROM, chosen_score, kept_precisions
 
 from cta_data.processes import Workers, open_workers
 from cta_data.scoring import ARTICLE
 from cta_data.scoring.probabilities.candidates import ScoreName
 from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
-from cta_data.scoring.probabilities.curve import DRAWN, LEVELS, curve_figures, froc_curve
-from cta_data.scoring.probabilities.events import CLASSES, Events, SizeClass, events_of
+from cta_data.scoring.probabilities.curve import LEVELS, froc_curve
 from cta_data.scoring.statistics import Interval
-from cta_data.scoring.statistics.clusters import OfWeights, weighted_intervals
 from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.study.tables.rows import AnnotationRow, VariantRow
 
 TEST_SET = "internal-HAQ"
 TECHNIQUE = "MPRAGE"
-SMALL = SizeClass("volume_mm3", 0.0, 100.0)
-BINS = (SMALL, *(one for one in CLASSES if one.measure == "volume_mm3"))
-BASELINE = "A"
-DOSE = "D"
-"""Begins the codes of readers who overlook a known share of small lesions; see make_trial.py."""
 AT = 1.0
 """False positives per patient that real.csv is about."""
-DOSE_LEVELS = (1.0, 4.0)
-DRAWN_AT = tuple(float(level) for level in np.geomspace(0.125, 16, 22))
-"""False positives per patient at which curves are drawn."""
 KINDS = ("small", "large")
-N = len(LEVELS)
-
-
-@dataclass(frozen=True)
-class Models:
-    """The models of a setting as one reference judges them, one of each seed."""
-
-    setting: str
-    reference: str
-    found: Mapping[int, CandidateSet]
-    scores: Mapping[int, ScoreName]
-
-    @cached_property
-    def events(self) -> dict[int, Events]:
-        """Detections and false positives of each seed, along its model's score."""
-        return {
-            seed: events_of(one, self.scores[seed], classes=BINS)
-            for seed, one in self.found.items()
-        }
-
-    def figures(
-        self,
-        weights: np.ndarray,
-        asked: Sequence[float] = LEVELS,
-        seeds: Collection[int] | None = None,
-    ) -> np.ndarray:
-        """Return the figures of `curve_figures` as the mean of some seeds, or of all."""
-        chosen = [one for own, one in self.events.items() if seeds is None or own in seeds]
-        levels = min(N, len(asked))
-        return np.mean([curve_figures(one, asked, levels, weights) for one in chosen], axis=0)
-
-    @property
-    def n_patients(self) -> int:
-        """Number of patients, who are the same for every seed."""
-        (n,) = {len(one.patients) for one in self.events.values()}
-        return n
 
 
 @dataclass(frozen=True)
@@ -234,20 +195,6 @@ def sensitivities(models: Models) -> Iterator[dict[str, object]]:
     yield {**shared, **at, **told(made[N])}
 
 
-def in_words(size: SizeClass) -> str:
-    """Name a class of volumes (mm³)."""
-    return (
-        f"{size.low:g} to {size.high:g} mm³" if np.isfinite(size.high) else f"{size.low:g} mm³ on"
-    )
-
-
-def intervals(figures: OfWeights, n: int) -> Sequence[Interval]:
-    """Bootstrap figures by drawing patients, as the command `froc` does."""
-    return weighted_intervals(
-        figures, n, confidence=DRAWN.confidence, resamples=DRAWN.resamples, seed=DRAWN.seed
-    )
-
-
 def told(interval: Interval) -> dict[str, float]:
     """Return an estimate with its interval as columns."""
     return {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
@@ -333,11 +280,6 @@ def annotated(trial: Trial) -> Iterator[dict[str, object]]:
         yield {"patients": "test", **lacking(trial, cases, name)}
 
 
-def annotation_of(setting: str) -> str:
-    """Return the name of the annotation that a setting trains on."""
-    return {"A": "NAQ", "B": "HAQ"}.get(setting, f"{DOSE}{setting[1:]}")
-
-
 def lacking(trial: Trial, cases: Sequence[str], annotation: str) -> dict[str, object]:
     """Count the lesions of patients, those that are small, and those that an annotation lacks."""
     counts: Counter[str] = Counter()
@@ -353,63 +295,6 @@ def lacking(trial: Trial, cases: Sequence[str], annotation: str) -> dict[str, ob
     shares = {f"{kind}_share": counts[f"{kind}_missed"] / counts[kind] for kind in KINDS}
     numbers = {name: counts[name] for kind in KINDS for name in (kind, f"{kind}_missed")}
     return {"n": len(cases), "annotation": annotation, **numbers, **shares}
-
-
-def draw_dose(models: Mapping[tuple[str, str], Models], readers: pd.DataFrame, path: Path) -> None:
-    """Draw the sensitivity for small lesions by what share of them the annotation lacks.
-
-    Of every setting, the seeds that all of them have.
-    """
-    trained = readers[readers.patients != "test"]
-    share = trained.set_index("annotation").small_share
-    judged = {setting: own for (setting, by), own in models.items() if by == "truth"}
-    seeds = set.intersection(*(set(own.found) for own in judged.values()))
-    made = {
-        setting: intervals(partial(own.figures, seeds=seeds), own.n_patients)
-        for setting, own in judged.items()
-    }
-    doses = sorted(made.keys() - {BASELINE}, key=lambda name: share[annotation_of(name)])
-    figure, panels = plt.subplots(1, len(DOSE_LEVELS), figsize=(9, 4), sharey=True)
-    for panel, level in zip(panels, DOSE_LEVELS, strict=True):
-        for names, colour, mark in ((doses, "#1d4ed8", "o-"), ([BASELINE], "#b45309", "o")):
-            own = [made[name][N + 1 + LEVELS.index(level)] for name in names]
-            middle = [one.estimate for one in own]
-            bars = [
-                [one.estimate - one.low for one in own],
-                [one.high - one.estimate for one in own],
-            ]
-            missed = [share[annotation_of(name)] for name in names]
-            style = {"fmt": mark, "capsize": 3, "label": ", ".join(names)}
-            panel.errorbar(missed, middle, bars, color=colour, **style)
-        panel.set_title(f"{level:g} false positive{'s' * (level != 1)} per patient")
-        panel.set_xlabel("share of small lesions that the training labels lack")
-    panels[0].set_ylabel("sensitivity below 0.1 cm³, by the truth")
-    panels[0].set_ylim(0, 1)
-    panels[0].legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
-def draw_curves(models: Mapping[tuple[str, str], Models], path: Path) -> None:
-    """Draw the FROC of A and B by each of the references, with bands."""
-    figure, axes = plt.subplots(1, 3, figsize=(12.6, 4), sharey=True)
-    for panel, reference in zip(axes, ("truth", "HAQ", "NAQ"), strict=True):
-        for setting, colour in (("A", "#b45309"), ("B", "#1d4ed8")):
-            own = models[setting, reference]
-            made = intervals(partial(own.figures, asked=DRAWN_AT), own.n_patients)
-            shown = made[: len(DRAWN_AT)]
-            panel.plot(DRAWN_AT, [one.estimate for one in shown], color=colour, label=setting)
-            low, high = ([getattr(one, end) for one in shown] for end in ("low", "high"))
-            panel.fill_between(DRAWN_AT, low, high, color=colour, alpha=0.15, linewidth=0)
-        panel.set_xscale("log", base=2)
-        panel.set_xticks([0.125, 0.5, 1, 2, 4, 8, 16], ["1/8", "1/2", "1", "2", "4", "8", "16"])
-        panel.set_title(f"judged by {reference}")
-        panel.set_xlabel("false positives per patient")
-        panel.set_ylim(0, 1)
-    axes[0].set_ylabel("sensitivity, mean of the seeds")
-    axes[0].legend(loc="lower right")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from cta_data.versioning.datasets import save
 OWN = "R1"
 DOSES = (10, 30, 50)
 """Percent of the lesions below 0.1 cm³ that a further reader on SPACE overlooks."""
-VOXEL_MM = 1.5
+VOXELS = VoxelSizes(1.5, 1.5, 1.5, 1.5)
+"""Of every technique, mm."""
 FIRST_ID = 601
 """Of the training sets: those of a study's own settings are 501 to 504."""
 JUDGED_BY = f'\n[evaluation]\nreader = "{OWN}"\n'
@@ -61,7 +62,7 @@ def main() -> None:
         n_naq=half,
         n_haq=chosen.patients - half,
         seed=chosen.seed,
-        voxel_sizes=VoxelSizes(VOXEL_MM, VOXEL_MM, VOXEL_MM, VOXEL_MM),
+        voxel_sizes=VOXELS,
         phases=("late",),
         workers=chosen.jobs,
         readers=plan,

@@ -1,6 +1,6 @@
 """The digital patients whose patches are told apart, and their study.
 
-Run ``python docs/results/patches/make_trial.py FOLDER [--patients 60] [--seed 2] [-j 2]``. Every
+Run ``python docs/results/effect/make_patients.py FOLDER [--patients 60] [--seed 2] [-j 2]``. Every
 patient has MPRAGE of all three contrast phases and SPACE, and is annotated on SPACE. FOLDER/trial
 holds the hospital's export and the truth, FOLDER/study the study, in which `build --setting C` and
 `experiment patches` find all that they read.
@@ -9,13 +9,12 @@ holds the hospital's export and the truth, FOLDER/study the study, in which `bui
 from __future__ import annotations
 
 import argparse
-import subprocess
 from pathlib import Path
 
-from cta_data.phantom import VoxelSizes, write_trial
-from cta_data.study.creation import create_study
+from make_trial import VOXELS, run
 
-VOXEL_MM = 1.5
+from cta_data.phantom import write_trial
+from cta_data.study.creation import create_study
 
 
 def main() -> None:
@@ -32,21 +31,13 @@ def main() -> None:
         n_naq=0,
         n_haq=chosen.patients,
         seed=chosen.seed,
-        voxel_sizes=VoxelSizes(VOXEL_MM, VOXEL_MM, VOXEL_MM, VOXEL_MM),
+        voxel_sizes=VOXELS,
         workers=chosen.jobs,
     )
     study = create_study(chosen.folder / "study", "patches", ("internal",)).root
     run(study, "add", "internal", str(trial / "raw"), *jobs)
     # A session whose brain cannot be found is left out, and the others go on.
     run(study, "build", "--setting", "C", *jobs, may_stop=True)
-
-
-def run(study: Path, *words: str, may_stop: bool = False) -> None:
-    """Run a command of cta-data in the study; where some units may stop, that is no error."""
-    print("$ cta-data", *words, flush=True)
-    done = subprocess.run(["cta-data", *words], cwd=study)
-    if done.returncode not in ((0, 3) if may_stop else (0,)):
-        raise SystemExit(done.returncode)
 
 
 if __name__ == "__main__":
