@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 GIBIBYTE = 1 << 30
 _TAKEN_AHEAD = 64 << 20
@@ -105,14 +106,39 @@ def collected_seldom() -> Iterator[None]:
     """Have Python look for objects that only hold each other less often meanwhile.
 
     For work that makes very many objects of which nearly all are kept, such as a plan: Python would
-    look through all of them again and again, and find nothing.
+    look through all of them again and again, and find nothing. The setting is the process's: where
+    such works overlap, as in threads, it is as before when the last one ends.
     """
-    before = gc.get_threshold()
-    gc.set_threshold(*_MADE_AT_A_TIME)
+    _seldom.begin()
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        _seldom.end()
+
+
+class _Seldom:
+    """How many works want it so, and how it was before the first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._works = 0
+        self._before = gc.get_threshold()
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._works:
+                self._before = gc.get_threshold()
+                gc.set_threshold(*_MADE_AT_A_TIME)
+            self._works += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._works -= 1
+            if not self._works:
+                gc.set_threshold(*self._before)
+
+
+_seldom = _Seldom()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -123,7 +123,8 @@ def run_steps(
             watcher.recorded(entry)
 
         for step in steps:
-            decisions = _decide_step(study, step, options)
+            with collected_seldom():
+                decisions = list(_decide_step(study, step, options))
             watcher.step_planned(step.name, decisions)
             news.planned(step.name, len(decisions))
             for decision in decisions:
@@ -139,13 +140,10 @@ def _awaits(unit: UnitId, running: set[SessionId | None]) -> bool:
     return bool(running) if unit.about is None else unit.about in running
 
 
-@collected_seldom()
-def _decide_step(study: Study, step: Step, options: RunOptions) -> list[Decision]:
+def _decide_step(study: Study, step: Step, options: RunOptions) -> Iterator[Decision]:
     rows = study.tables.by_key(UnitRow)
-    return [
-        decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
-        for unit in step.plan(study, options.selection)
-    ]
+    for unit in step.plan(study, options.selection):
+        yield decide(unit, rows.get(unit.id.key), study.has, recompute=options.recompute)
 
 
 def _run_step(

@@ -14,7 +14,7 @@ import pytest
 from helpers.toy_steps import make_study, reasons, statuses, toy_step
 
 from cta_data import memory
-from cta_data.engine import RunOptions, Workspace, plan_steps, run_steps
+from cta_data.engine import RunOptions, Workspace, run_steps
 from cta_data.engine.units import Outcome, Selection, Step, Unit
 from cta_data.engine.worker import run_unit
 from cta_data.errors import TooLarge
@@ -132,6 +132,18 @@ def test_python_collects_as_before_after_a_plan(tmp_path: Path) -> None:
 
     steps = [Step(toy.name, plan, toy.run, toy.owns)]
     with pytest.raises(KeyError):
-        list(plan_steps(make_study(tmp_path), steps, RunOptions()))
+        run_steps(make_study(tmp_path), steps, RunOptions())
     assert len(seen) == 1 and seen[0] > before[0]
+    assert gc.get_threshold() == before
+
+
+def test_python_collects_as_before_after_works_that_overlap() -> None:
+    """Threads plan at once: whichever ends first, the setting of before comes back at last."""
+    before = gc.get_threshold()
+    first, second = memory.collected_seldom(), memory.collected_seldom()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert gc.get_threshold()[0] > before[0]
+    second.__exit__(None, None, None)
     assert gc.get_threshold() == before
