@@ -7,19 +7,15 @@ limit at what is free turns that into an error of the work that asked for too mu
 from __future__ import annotations
 
 import ctypes
-import gc
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 
 GIBIBYTE = 1 << 30
 _TAKEN_AHEAD = 64 << 20
 _GROUPS = Path("/sys/fs/cgroup")
-_MADE_AT_A_TIME = (100_000, 50, 50)
-"""Objects that are made before Python looks through the young, and how often before older ones."""
 _TRIM_THRESHOLD, _TOP_PAD, _MAPPED_AT_MOST = -1, -2, -4  # of glibc's mallopt(3)
 _ALLOCATION = ("bad_alloc", "bad allocation", "allocate memory", "out of memory")
 """What libraries that are not Python's say of it."""
@@ -99,46 +95,6 @@ def keep_freed_memory() -> None:
         change(_MAPPED_AT_MOST, 0)
         change(_TRIM_THRESHOLD, (1 << 31) - 1)
         change(_TOP_PAD, _TAKEN_AHEAD)
-
-
-@contextmanager
-def collected_seldom() -> Iterator[None]:
-    """Have Python look for objects that only hold each other less often meanwhile.
-
-    For work that makes very many objects of which nearly all are kept, such as a plan: Python would
-    look through all of them again and again, and find nothing. The setting is the process's: where
-    such works overlap, as in threads, it is as before when the last one ends.
-    """
-    _seldom.begin()
-    try:
-        yield
-    finally:
-        _seldom.end()
-
-
-class _Seldom:
-    """How many works want it so, and how it was before the first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._works = 0
-        self._before = gc.get_threshold()
-
-    def begin(self) -> None:
-        with self._lock:
-            if not self._works:
-                self._before = gc.get_threshold()
-                gc.set_threshold(*_MADE_AT_A_TIME)
-            self._works += 1
-
-    def end(self) -> None:
-        with self._lock:
-            self._works -= 1
-            if not self._works:
-                gc.set_threshold(*self._before)
-
-
-_seldom = _Seldom()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,7 +12,6 @@ import typer
 from cta_data.cli.options import Execution, Output, StudySelection
 from cta_data.engine.records import EXIT_FAILED, EXIT_NOTHING, EXIT_OK
 from cta_data.errors import CtaError
-from cta_data.memory import collected_seldom
 from cta_data.terminal.output import print_errors, print_plan, print_report
 from cta_data.versioning.provenance import command_words
 
@@ -108,8 +107,7 @@ def run_units(
 
     require_executor(execution.executor)
     if execution.dry_run:
-        with collected_seldom():
-            return Done(print_plan(plan(), as_json=output.as_json), EXIT_OK)
+        return Done(print_plan(plan(), as_json=output.as_json), EXIT_OK)
     with ProgressObserver(quiet=output.as_json, watched=watched) as progress:
         report = work(progress.observer())
     if report is None:

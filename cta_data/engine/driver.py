@@ -24,7 +24,6 @@ from cta_data.engine.staging import clear_staging, place, remove, staging_folder
 from cta_data.engine.units import Blocked, Selection, Step, Unit, UnitId
 from cta_data.engine.worker import Result, limit_threads, run_unit
 from cta_data.errors import CtaError
-from cta_data.memory import collected_seldom
 from cta_data.processes import CAN_FORK
 from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
@@ -123,8 +122,7 @@ def run_steps(
             watcher.recorded(entry)
 
         for step in steps:
-            with collected_seldom():
-                decisions = list(_decide_step(study, step, options))
+            decisions = list(_decide_step(study, step, options))
             watcher.step_planned(step.name, decisions)
             news.planned(step.name, len(decisions))
             for decision in decisions:

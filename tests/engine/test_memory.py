@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from helpers.toy_steps import make_study, reasons, statuses, toy_step
 
 from cta_data import memory
 from cta_data.engine import RunOptions, Workspace, run_steps
-from cta_data.engine.units import Outcome, Selection, Step, Unit
+from cta_data.engine.units import Outcome, Step, Unit
 from cta_data.engine.worker import run_unit
 from cta_data.errors import TooLarge
 from cta_data.study.study import Study
@@ -117,33 +115,3 @@ def test_freed_memory_is_used_again_where_it_is_kept() -> None:
 
     assert faults("give back") > 30
     assert faults("keep") < 10
-
-
-def test_python_collects_as_before_after_a_plan(tmp_path: Path) -> None:
-    """Whether the plan was made or failed: what follows may make cycles of large arrays."""
-    before = gc.get_threshold()
-    seen = []
-    toy = toy_step()
-
-    def plan(study: Study, selection: Selection) -> Iterator[Unit]:
-        seen.append(gc.get_threshold()[0])
-        yield from ()
-        raise KeyError
-
-    steps = [Step(toy.name, plan, toy.run, toy.owns)]
-    with pytest.raises(KeyError):
-        run_steps(make_study(tmp_path), steps, RunOptions())
-    assert len(seen) == 1 and seen[0] > before[0]
-    assert gc.get_threshold() == before
-
-
-def test_python_collects_as_before_after_works_that_overlap() -> None:
-    """Threads plan at once: whichever ends first, the setting of before comes back at last."""
-    before = gc.get_threshold()
-    first, second = memory.collected_seldom(), memory.collected_seldom()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert gc.get_threshold()[0] > before[0]
-    second.__exit__(None, None, None)
-    assert gc.get_threshold() == before
