@@ -32,12 +32,12 @@ def status(
     from cta_data.terminal.status_table import print_status
 
     study = chosen.open()
-    content = study_status(study, timing=timing)
+    found = study_status(study, timing=timing)
     work = running_work(study.root)
     if output.as_json:
-        print_json(content | {"running": [vars(one) for one in work]})
+        print_json(found.as_dict() | {"running": [vars(one) for one in work]})
     else:
-        print_status(content, work, everything=everything or timing)
+        print_status(found, work, everything=everything or timing)
         if not work:  # a command that writes would have to wait
             tell_next(study, chosen, output, after_status)
     return EXIT_OK

@@ -6,6 +6,7 @@ import json
 import platform
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,16 +62,22 @@ class RunLog:
         self._file.write(json_line(content) + "\n")
 
 
-def read_timings(root: Path) -> dict[UnitId, dict[str, float]]:
-    """Return seconds and peak memory of each unit's latest execution."""
-    timings: dict[UnitId, dict[str, float]] = {}
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What the latest execution of a unit took."""
+
+    seconds: float
+    peak_memory_mb: float
+
+
+def read_timings(root: Path) -> dict[UnitId, Timing]:
+    """Return what each unit's latest execution took."""
+    timings: dict[UnitId, Timing] = {}
     folder = root / LOG
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
         for line in path.read_text("utf-8").splitlines():
             content = json.loads(line)
             if content.get("status") in ("ok", "impossible", "error") and content.get("seconds"):
-                timings[UnitId.of(content)] = {
-                    "seconds": content["seconds"],
-                    "peak_memory_mb": content["peak_memory_mb"],
-                }
+                measured = Timing(content["seconds"], content["peak_memory_mb"])
+                timings[UnitId.of(content)] = measured
     return timings

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from cta_data.engine import RunOptions, plan_steps
 from cta_data.engine.decisions import kept_reason, stop_reason
-from cta_data.engine.log import read_timings
+from cta_data.engine.log import Timing, read_timings
 from cta_data.engine.sessions import STEP_NAMES, session_stages, source_sessions, units_of
 from cta_data.errors import NotAvailable
 from cta_data.pipeline.build import build_step
+from cta_data.pipeline.status import (
+    NOT_AVAILABLE,
+    BuildStatus,
+    SessionStatus,
+    StudyStatus,
+    WorkStatus,
+)
 from cta_data.reasons import Reason
 from cta_data.study.annotations import CURRENT, DELIVERED, joined, settled
 from cta_data.study.session_id import SessionId
@@ -19,53 +25,36 @@ from cta_data.study.tables import AnnotationRow, SessionRow, UnitRow, VariantRow
 from cta_data.study.unit_id import UnitId
 from cta_data.study.withdrawals import withdrawal_notes
 
-NOT_AVAILABLE = "not available here"
 
-
-def study_status(study: Study, *, timing: bool = False) -> dict[str, Any]:
+def study_status(study: Study, *, timing: bool = False) -> StudyStatus:
     """Return the stage of every subject-session, and the state of builds, folds and predictions.
 
-    `not_available` holds the cohorts whose datasets cannot be installed here, and why: what is told
-    of their sessions is what the tables know. `withdrawals` are notes about builds and models that
-    held patients who withdrew consent. Sessions that were added and never converted are
-    listed too, where sourcedata is here.
+    Sessions that were added and never converted are among them, where sourcedata is here.
     """
     stages, warnings = session_stages(study), _warnings(study)
     known = (session for session, own in stages.items() if "convert" in own)
-    sessions = sorted({*known, *_added(study)})
-    told = {
-        session: _session(study, session, stages.get(session, {}), warnings.get(session, []))
-        for session in sessions
-    }
-    if timing:
-        _add_timings(told, read_timings(study.root))
-    builds = [_build(study, row.model, row) for row in _in_order(units_of(study, "build"))]
-    return {
-        "study": study.configuration.study.name,
-        "sessions": list(told.values()),
-        "builds": builds,
-        "models": _models(study),
-        "withdrawals": withdrawal_notes(study),
-        "not_available": {cohort: error.why for cohort, error in study.not_available.items()},
-    }
+    timings = read_timings(study.root) if timing else {}
+    sessions = [
+        _session(study, session, stages.get(session, {}), warnings.get(session, ()), timings)
+        for session in sorted({*known, *_added(study)})
+    ]
+    return StudyStatus(
+        study=study.configuration.study.name,
+        sessions=tuple(sessions),
+        builds=tuple(_build(study, row) for row in _in_order(units_of(study, "build"))),
+        models=tuple(_models(study)),
+        withdrawals=tuple(withdrawal_notes(study)),
+        not_available={cohort: error.why for cohort, error in study.not_available.items()},
+    )
 
 
-def _models(study: Study) -> list[dict[str, Any]]:
-    """Return every fold and prediction that was asked for: what it is of, its status and why."""
-    found = []
+def _models(study: Study) -> Iterator[WorkStatus]:
+    """Yield every fold and prediction that was asked for."""
     for row in _in_order(units_of(study, "crossvalidate", "predict", "train")):
         unit = row.id
         fold = "" if unit.fold is None else f"fold {unit.fold}"
-        found.append(
-            {
-                "model": unit.model,
-                "work": " ".join(filter(None, (unit.step, fold, unit.test_set))),
-                "status": row.status,
-                "reason": row.reason,
-                "reason_code": row.reason_code,
-            }
-        )
-    return found
+        work = " ".join(filter(None, (unit.step, fold, unit.test_set)))
+        yield WorkStatus(unit.model, work, row.status, row.reason, row.reason_code)
 
 
 def _in_order(rows: Iterable[UnitRow]) -> list[UnitRow]:
@@ -73,34 +62,26 @@ def _in_order(rows: Iterable[UnitRow]) -> list[UnitRow]:
     return sorted(rows, key=lambda row: row.id.key)
 
 
-def _build(study: Study, name: str, row: UnitRow) -> dict[str, Any]:
+def _build(study: Study, row: UnitRow) -> BuildStatus:
     """Return the state of a build: `outdated` where it would be made anew.
 
     `not available here` where a cohort that it is made of is not.
     """
-    status, reason = row.status, kept_reason(row) if row.reason else None
+    name, status = row.model, row.status
+    reason = kept_reason(row) if row.reason else None
     if name in study.configuration.build.settings:
         try:
             [decision] = plan_steps(study, [build_step(study, name)], RunOptions())
         except NotAvailable as error:
-            return _build_row(name, NOT_AVAILABLE, error.reason)
+            return BuildStatus(name, NOT_AVAILABLE, *_told(error.reason))
         if decision.action == "run" or (status == "ok" and decision.action == "impossible"):
             status, reason = "outdated", decision.reason
-    return _build_row(name, status, reason, row.warnings)
+    return BuildStatus(name, status, *_told(reason), tuple(row.warnings))
 
 
-def _build_row(
-    name: str, status: str, reason: Reason | None, warnings: Iterable[str] = ()
-) -> dict[str, Any]:
-    told = str(reason) if reason else None
-    code = reason.finding.code if reason else None
-    return {
-        "build": name,
-        "status": status,
-        "reason": told,
-        "reason_code": code,
-        "warnings": list(warnings),
-    }
+def _told(reason: Reason | None) -> tuple[str | None, str | None]:
+    """Return the sentence of a reason, and its code."""
+    return (str(reason), reason.finding.code) if reason else (None, None)
 
 
 def _warnings(study: Study) -> dict[SessionId, list[str]]:
@@ -125,23 +106,36 @@ def _added(study: Study) -> list[SessionId]:
 
 
 def _session(
-    study: Study, session: SessionId, stages: Mapping[str, str], warnings: list[str]
-) -> dict[str, Any]:
+    study: Study,
+    session: SessionId,
+    stages: Mapping[str, str],
+    warnings: Iterable[str],
+    timings: Mapping[UnitId, Timing],
+) -> SessionStatus:
     person = study.tables.by_key(SessionRow).get(session)
     steps = {name: stages.get(name, "-") for name in STEP_NAMES}
     is_converted = steps["convert"] == "ok"
     stop = next((name for name, status in steps.items() if status not in ("-", "ok")), "")
     reason = _stop(study.tables.by_key(UnitRow)[UnitId(stop, session).key]) if stop else None
-    return {
-        **session.columns(),
-        "steps": steps,
+    told, code = _told(reason)
+    if person and not reason:
+        told, code = person.exclusion_reason, person.exclusion_code
+    return SessionStatus(
+        session=session,
+        steps=steps,
         # What was refused has no annotation of a quality, though its row tells what it was read as.
-        "quality": joined(person.qualities) or None if is_converted and person else None,
-        "partition": person.partition if person else None,
-        "reason": str(reason) if reason else person.exclusion_reason if person else None,
-        "reason_code": reason.finding.code if reason else person.exclusion_code if person else None,
-        "warnings": [*warnings, *_not_transferred(study, session, steps)],
-    }
+        quality=joined(person.qualities) or None if is_converted and person else None,
+        partition=person.partition if person else None,
+        reason=told,
+        reason_code=code,
+        warnings=(*warnings, *_not_transferred(study, session, steps)),
+        timing=_timing(session, timings) if timings else None,
+    )
+
+
+def _timing(session: SessionId, timings: Mapping[UnitId, Timing]) -> dict[str, Timing]:
+    own = {step: timings.get(UnitId(step, session)) for step in STEP_NAMES}
+    return {step: measured for step, measured in own.items() if measured}
 
 
 def _not_transferred(study: Study, session: SessionId, steps: Mapping[str, str]) -> list[str]:
@@ -158,11 +152,3 @@ def _not_transferred(study: Study, session: SessionId, steps: Mapping[str, str])
 
 def _stop(row: UnitRow) -> Reason:
     return kept_reason(row) if row.status == "notneeded" else stop_reason(row)
-
-
-def _add_timings(
-    sessions: Mapping[SessionId, dict[str, Any]], timings: Mapping[UnitId, dict[str, float]]
-) -> None:
-    for session, content in sessions.items() if timings else ():
-        own = {step: timings.get(UnitId(step, session)) for step in STEP_NAMES}
-        content["timing"] = {step: measured for step, measured in own.items() if measured}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from rich.text import Text
 
 from cta_data.engine.records import NOT_DONE
 from cta_data.engine.sessions import STEP_NAMES
+from cta_data.pipeline.status import SessionStatus
 from cta_data.reasons import counted
 from cta_data.terminal.wrapping import listed, wrapped
 
@@ -34,38 +34,36 @@ STATES = (FAILED, ON_HOLD, STOPPED, NOT_YET, EXCLUDED)
 
 PARTITIONS = ("train", "test", "external", "excluded", "not partitioned")
 
-Row = dict[str, Any]
 
-
-def state_of(row: Row) -> str:
+def state_of(row: SessionStatus) -> str:
     """Return which of `STATES` a session is in; empty where it is done and in use."""
-    stop = next((row["steps"][step] for step in STEP_NAMES if row["steps"][step] != "ok"), "ok")
+    stop = row.steps.get(row.first_without_result, "ok")
     if stop == "error":
         return FAILED
-    if stop == "-" or (stop == "impossible" and row["reason_code"] == NOT_DONE):
+    if stop == "-" or (stop == "impossible" and row.reason_code == NOT_DONE):
         return NOT_YET
     if stop == "impossible":
-        return ON_HOLD if row["reason_code"] == "on_hold" else STOPPED
-    return EXCLUDED if row["reason"] or row["partition"] == "excluded" else ""
+        return ON_HOLD if row.reason_code == "on_hold" else STOPPED
+    return EXCLUDED if row.reason or row.partition == "excluded" else ""
 
 
-def cohort_lines(rows: Sequence[Row], width: int) -> Iterator[str | Text]:
+def cohort_lines(rows: Sequence[SessionStatus], width: int) -> Iterator[str | Text]:
     """Yield a line for each cohort: how many of its sessions finished each step."""
     names = ("cohort", "sessions", *STEP_NAMES)
-    of_cohort: dict[str, list[Row]] = {}
+    of_cohort: dict[str, list[SessionStatus]] = {}
     for row in rows:
-        of_cohort.setdefault(row["cohort"], []).append(row)
+        of_cohort.setdefault(row.session.cohort, []).append(row)
     cells = [_counts(cohort, own) for cohort, own in of_cohort.items()]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     yield Text(_aligned(names, widths) + GAP + "partition", style="bold")
     for line, own in zip(cells, of_cohort.values(), strict=True):
-        partitions = Counter(row["partition"] or "not partitioned" for row in own)
+        partitions = Counter(row.partition or "not partitioned" for row in own)
         told = [f"{partitions[name]} {name}" for name in PARTITIONS if partitions[name]]
         yield from _beside(_aligned(line, widths), told, width)
 
 
-def _counts(cohort: str, rows: Sequence[Row]) -> list[str]:
-    done = [sum(row["steps"][step] == "ok" for row in rows) for step in STEP_NAMES]
+def _counts(cohort: str, rows: Sequence[SessionStatus]) -> list[str]:
+    done = [sum(row.steps[step] == "ok" for row in rows) for step in STEP_NAMES]
     n = len(rows)
     return [cohort, str(n), *(str(n) if number == n else f"{number}/{n}" for number in done)]
 
@@ -88,12 +86,14 @@ def _beside(start: str, entries: list[str], width: int) -> Iterator[str]:
     yield from (" " * left + line for line in lines[1:])
 
 
-def reason_lines(rows: Sequence[Row], width: int, *, everything: bool) -> Iterator[str | Text]:
+def reason_lines(
+    rows: Sequence[SessionStatus], width: int, *, everything: bool
+) -> Iterator[str | Text]:
     """Yield the sessions that are not done or not in use: by state, then by reason.
 
     In short, sessions whose reasons differ in what was measured alone may stand together.
     """
-    by_state: dict[str, list[Row]] = {}
+    by_state: dict[str, list[SessionStatus]] = {}
     for row in rows:
         by_state.setdefault(state_of(row), []).append(row)
     shortened = False
@@ -111,7 +111,7 @@ def reason_lines(rows: Sequence[Row], width: int, *, everything: bool) -> Iterat
         rest = sum(map(len, groups[len(shown) :]))
         if rest:
             yield f"{GAP}… and {counted(rest, 'session')} with other reasons"
-        alike = all(len({row["reason"] for row in group}) == 1 for group in shown)
+        alike = all(len({row.reason for row in group}) == 1 for group in shown)
         named = everything or all(len(group) <= MOST_NAMED for group in shown)
         shortened |= bool(rest) or not (alike and named)
     if shortened:
@@ -119,32 +119,31 @@ def reason_lines(rows: Sequence[Row], width: int, *, everything: bool) -> Iterat
         yield "All sessions and reasons: `cta-data status --all`"
 
 
-def _grouped(rows: Sequence[Row], *, everything: bool) -> list[list[Row]]:
+def _grouped(rows: Sequence[SessionStatus], *, everything: bool) -> list[list[SessionStatus]]:
     """Return sessions with the same reason; in short, those of one code that has many reasons."""
-    of_code: dict[tuple[str, str | None], dict[str, list[Row]]] = {}
+    of_code: dict[tuple[str, str | None], dict[str, list[SessionStatus]]] = {}
     for row in rows:
-        step = next((name for name in STEP_NAMES if row["steps"][name] != "ok"), "")
-        alike = of_code.setdefault((step, row["reason_code"]), {})
-        alike.setdefault(row["reason"] or "", []).append(row)
-    groups: list[list[Row]] = []
+        alike = of_code.setdefault((row.first_without_result, row.reason_code), {})
+        alike.setdefault(row.reason or "", []).append(row)
+    groups: list[list[SessionStatus]] = []
     for (_, code), alike in of_code.items():
         together = code and not everything and len(alike) > MOST_ALIKE
         groups += [list(chain(*alike.values()))] if together else alike.values()
     return groups
 
 
-def _group_lines(group: Sequence[Row], width: int, *, everything: bool) -> Iterator[str]:
-    names = [session_name(row) for row in group]
+def _group_lines(group: Sequence[SessionStatus], width: int, *, everything: bool) -> Iterator[str]:
+    names = [str(row.session) for row in group]
     some = names if everything else names[:MOST_NAMED]
     more = [f"and {len(names) - len(some)} more"] if len(names) > len(some) else []
     yield from listed([*some, *more], width, indent=GAP)
-    reasons = list(dict.fromkeys(row["reason"] or "" for row in group))
+    reasons = list(dict.fromkeys(row.reason or "" for row in group))
     yield from wrapped(reasons[0], width, indent=GAP * 3) if reasons[0] else ()
     if len(reasons) > 1:
         yield f"{GAP * 3}(as measured of the first; the others differ)"
 
 
-def session_lines(rows: Sequence[Row]) -> Iterator[str | Text]:
+def session_lines(rows: Sequence[SessionStatus]) -> Iterator[str | Text]:
     """Yield a line for each session under the name of its cohort: how each step ended.
 
     Where the seconds of a step were measured, they stand in place of `ok`.
@@ -152,18 +151,18 @@ def session_lines(rows: Sequence[Row]) -> Iterator[str | Text]:
     names = ("session", *STEP_NAMES, "quality", "partition")
     lines = [
         (
-            f"sub-{row['subject']} ses-{row['session'] or '?'}",
+            f"sub-{row.session.subject} ses-{row.session.session or '?'}",
             *(_stage(row, step) for step in STEP_NAMES),
-            row["quality"] or "",
-            row["partition"] or "",
+            row.quality or "",
+            row.partition or "",
         )
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
     cohort = ""
     for row, cells in zip(rows, lines, strict=True):
-        if row["cohort"] != cohort:
-            cohort = row["cohort"]
+        if row.session.cohort != cohort:
+            cohort = row.session.cohort
             yield ""
             yield Text(cohort, style="bold")
             yield _left(names, widths)
@@ -175,16 +174,10 @@ def _left(cells: Sequence[str], widths: Sequence[int]) -> str:
     return GAP.join(aligned).rstrip()
 
 
-def _stage(row: Row, step: str) -> str:
-    timing = row.get("timing", {}).get(step)
-    stage = SHORT[row["steps"][step]]
+def _stage(row: SessionStatus, step: str) -> str:
+    timing = row.timing.get(step) if row.timing else None
+    stage = SHORT[row.steps[step]]
     if not timing:
         return stage
-    seconds = f"{timing['seconds']:.1f} s"
+    seconds = f"{timing.seconds:.1f} s"
     return seconds if stage == "ok" else f"{stage} {seconds}"
-
-
-def session_name(row: Row) -> str:
-    """Return the name of a session; one whose subject was refused as a whole has no label."""
-    label = f" ses-{row['session']}" if row["session"] else ""
-    return f"{row['cohort']} sub-{row['subject']}{label}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import typer
 from rich.text import Text
 
 from cta_data.engine.running import Running
 from cta_data.names import shown
+from cta_data.pipeline.status import BuildStatus, SessionStatus, StudyStatus, WorkStatus
 from cta_data.reasons import counted
 from cta_data.terminal.output import console
 from cta_data.terminal.running_lines import running_entries
@@ -18,7 +18,6 @@ from cta_data.terminal.status_sessions import (
     cohort_lines,
     reason_lines,
     session_lines,
-    session_name,
 )
 from cta_data.terminal.wrapping import wrapped
 
@@ -26,7 +25,7 @@ MOST_NAMED = 6
 """Sessions with one warning that are named; `status --all` names all."""
 
 
-def print_status(content: dict[str, Any], work: list[Running], *, everything: bool = False) -> None:
+def print_status(status: StudyStatus, work: list[Running], *, everything: bool = False) -> None:
     """Print where a study stands.
 
     Parameters
@@ -40,7 +39,7 @@ def print_status(content: dict[str, Any], work: list[Running], *, everything: bo
     running = _section("Running", running_entries(work), out.width)
     plain: list[str] = []
     # Many lines at once: rich looks at each of them.
-    for line in [*status_lines(content, out.width, everything=everything), *running]:
+    for line in [*status_lines(status, out.width, everything=everything), *running]:
         if isinstance(line, str):
             plain.append(line)
             continue
@@ -56,32 +55,30 @@ def _flush(lines: list[str]) -> None:
 
 
 def status_lines(
-    content: dict[str, Any], width: int, *, everything: bool = False
+    status: StudyStatus, width: int, *, everything: bool = False
 ) -> Iterator[str | Text]:
     """Yield cohorts, sessions that stopped and why, warnings, training sets and models.
 
     Parameters
     ----------
-    content
-        What `study_status` gives.
     width
         Characters of a line.
     """
-    rows = content["sessions"]
-    subjects = len({(row["cohort"], row["subject"]) for row in rows})
+    rows = status.sessions
+    subjects = len({row.session.patient for row in rows})
     counts = f"{counted(len(rows), 'session')} of {counted(subjects, 'subject')}"
-    yield Text(f"Study {content['study']}: {counts}", "bold")
+    yield Text(f"Study {status.study}: {counts}", "bold")
     if rows:
         yield ""
         yield from cohort_lines(rows, width)
         if everything:
             yield from session_lines(rows)
         yield from reason_lines(rows, width, everything=everything)
-    notes = [*_warnings(rows, everything=everything), *_not_here(content["not_available"])]
-    notes += content["withdrawals"]
+    notes = [*_warnings(rows, everything=everything), *_not_here(status.not_available or {})]
+    notes += status.withdrawals
     yield from _section("Warnings", notes, width)
-    yield from _section("Training sets", _builds(content["builds"]), width)
-    yield from _section("Models", _models(content["models"]), width)
+    yield from _section("Training sets", _builds(status.builds), width)
+    yield from _section("Models", _models(status.models), width)
 
 
 def _section(title: str, entries: Iterable[str], width: int) -> Iterator[str | Text]:
@@ -93,29 +90,29 @@ def _section(title: str, entries: Iterable[str], width: int) -> Iterator[str | T
         yield from wrapped(text, width, indent="  ", below="      ")
 
 
-def _not_here(cohorts: dict[str, str]) -> Iterator[str]:
+def _not_here(cohorts: Mapping[str, str]) -> Iterator[str]:
     yield from (f"{cohort} is not available here: {why}" for cohort, why in cohorts.items())
 
 
-def _builds(builds: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _builds(builds: Sequence[BuildStatus]) -> Iterator[str]:
     """Yield those that are as they should be in one line, and a line for each other."""
-    done = [build["build"] for build in builds if build["status"] == "ok"]
+    done = [build.build for build in builds if build.status == "ok"]
     if done:
         yield f"{', '.join(done)}  ok"
     for build in builds:
-        reason = f": {build['reason']}" if build["reason"] else ""
-        if build["status"] != "ok":
-            yield f"{build['build']}  {build['status']}{reason}"
-        yield from (f"{build['build']}  warning: {warning}" for warning in build["warnings"])
+        reason = f": {build.reason}" if build.reason else ""
+        if build.status != "ok":
+            yield f"{build.build}  {build.status}{reason}"
+        yield from (f"{build.build}  warning: {warning}" for warning in build.warnings)
 
 
-def _models(units: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _models(units: Sequence[WorkStatus]) -> Iterator[str]:
     """Yield a line for each model, and one for each fold or prediction that has no result."""
-    of_model: dict[str, list[dict[str, Any]]] = {}
+    of_model: dict[str, list[WorkStatus]] = {}
     for unit in units:
-        of_model.setdefault(unit["model"], []).append(unit)
+        of_model.setdefault(unit.model, []).append(unit)
     for model, own in sorted(of_model.items()):
-        done = Counter(unit["work"].split()[0] for unit in own if unit["status"] == "ok")
+        done = Counter(unit.work.split()[0] for unit in own if unit.status == "ok")
         told = [
             f"{counted(done['train'], 'fold')} trained",
             "cross-validated" if done["crossvalidate"] else "",
@@ -123,16 +120,16 @@ def _models(units: Sequence[dict[str, Any]]) -> Iterator[str]:
         ]
         yield f"{model}  {', '.join(filter(None, told))}"
         for unit in own:
-            if unit["status"] not in ("ok", "notneeded"):
-                yield f"{model}  {unit['work']}: {unit['reason'] or unit['status']}"
+            if unit.status not in ("ok", "notneeded"):
+                yield f"{model}  {unit.work}: {unit.reason or unit.status}"
 
 
-def _warnings(sessions: Iterable[dict[str, Any]], *, everything: bool) -> Iterator[str]:
+def _warnings(sessions: Iterable[SessionStatus], *, everything: bool) -> Iterator[str]:
     """Yield a line a warning; what is said of many sessions is said once."""
     of: dict[str, list[str]] = {}
     for row in sessions:
-        for warning in row["warnings"]:
-            of.setdefault(warning, []).append(session_name(row))
+        for warning in row.warnings:
+            of.setdefault(warning, []).append(str(row.session))
     for warning, names in of.items():
         if everything or len(names) <= MOST_NAMED:
             yield from (f"{name}: {warning}" for name in names)

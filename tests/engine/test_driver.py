@@ -386,7 +386,7 @@ def test_logs_give_the_time_of_the_latest_execution(tmp_path: Path) -> None:
     execute(study)
     first = read_timings(tmp_path)
     unit = UnitId("toy", SessionId("c", "s1", "1"))
-    assert set(first) == {unit} and first[unit]["seconds"] > 0
+    assert set(first) == {unit} and first[unit].seconds > 0
     execute(study)
     assert read_timings(tmp_path) == first
 

@@ -295,8 +295,8 @@ def test_a_label_that_would_harm_training_is_left_out(
     assert len(found["dataset.json"]["dataset"]) == (7 if partition == "train" else 8)
     after = Study(tmp_path)
     assert case["subject"] not in after.splits()["subject"].tolist()
-    [row] = study_status(after)["builds"]
-    assert list(row["warnings"]) == [warning]
+    [row] = study_status(after).builds
+    assert row.warnings == (warning,)
 
 
 def case_beside_others(study: Study, partition: str) -> dict[str, Any]:

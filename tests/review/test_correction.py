@@ -66,7 +66,7 @@ def edited_lesions(study: Study, annotation: str) -> set[int]:
 
 def warnings_of(study: Study) -> list[int]:
     """Return how many warnings each session has: what is not transferred yet is one."""
-    return [len(row["warnings"]) for row in study_status(Study(study.root))["sessions"]]
+    return [len(row.warnings) for row in study_status(Study(study.root)).sessions]
 
 
 def statuses(study: Study) -> dict[str, tuple[str, str, int]]:

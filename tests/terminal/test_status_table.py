@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from cta_data.engine.log import Timing
 from cta_data.engine.sessions import STEP_NAMES
+from cta_data.pipeline.status import SessionStatus, StudyStatus, WorkStatus
+from cta_data.study.session_id import SessionId
 from cta_data.terminal.status_sessions import (
     EXCLUDED,
     FAILED,
@@ -23,27 +27,25 @@ WIDTHS = (80, 120)
 PATH = "datasets/internal/sourcedata/sub-013/ses-1/" + "a_long_name_of_a_series" * 4 + ".tar"
 
 
-def session(number: int, *ends: str, cohort: str = "internal", **changes: Any) -> dict[str, Any]:
-    """Return a session as `study_status` does; steps without an end are `ok`."""
+def session(number: int, *ends: str, cohort: str = "internal", **changes: Any) -> SessionStatus:
+    """Return a session; steps without an end are `ok`."""
     steps = dict.fromkeys(STEP_NAMES, "ok") | dict(zip(STEP_NAMES, ends, strict=False))
-    row = {"cohort": cohort, "subject": f"{number:03d}", "session": "1", "steps": steps}
-    plain = {"quality": "HAQ", "partition": "train", "reason": None, "reason_code": None}
-    return row | plain | {"warnings": []} | changes
+    own = SessionId(cohort, f"{number:03d}", "1")
+    return replace(SessionStatus(own, steps, "HAQ", "train", None, None), **changes)
 
 
-def stopped(number: int, reason: str, end: str = "impossible", code: str = "x") -> dict[str, Any]:
+def stopped(number: int, reason: str, end: str = "impossible", code: str = "x") -> SessionStatus:
     """Return a session that stopped when it was converted."""
     ends = (end, *["impossible"] * (len(STEP_NAMES) - 1))
     return session(number, *ends, reason=reason, reason_code=code, partition="excluded")
 
 
-def content(*sessions: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return what `study_status` gives of these sessions."""
-    rest: dict[str, Any] = {"builds": [], "models": [], "withdrawals": [], "not_available": {}}
-    return {"study": "trial", "sessions": list(sessions)} | rest | changes
+def content(*sessions: SessionStatus, **changes: Any) -> StudyStatus:
+    """Return the status of a study of these sessions."""
+    return replace(StudyStatus("trial", sessions), **changes)
 
 
-def printed(of: dict[str, Any], width: int, *, everything: bool = False) -> list[str]:
+def printed(of: StudyStatus, width: int, *, everything: bool = False) -> list[str]:
     """Return the lines that are printed."""
     return [str(line) for line in status_lines(of, width, everything=everything)]
 
@@ -63,7 +65,7 @@ def printed(of: dict[str, Any], width: int, *, everything: bool = False) -> list
     ],
 )
 def test_the_state_of_a_session_follows_from_its_first_step_without_result(
-    row: dict[str, Any], state: str
+    row: SessionStatus, state: str
 ) -> None:
     """A crash, data on hold, data that cannot be used and work to come are told apart."""
     assert state_of(row) == state
@@ -123,16 +125,16 @@ def test_long_lists_are_shortened_and_all_shows_them() -> None:
     assert f"  … and {30 - (MOST_REASONS - 1)} sessions with other reasons" in short
     assert any("cta-data status --all" in line for line in short)
     whole = "\n".join(printed(content(*same, *other), 80, everything=True))
-    assert all(f"sub-{row['subject']} ses-1" in whole for row in [*same, *other])
+    assert all(f"sub-{row.session.subject} ses-1" in whole for row in [*same, *other])
     assert all(f"      reason {number}\n" in whole + "\n" for number in range(30))
     assert "--all" not in whole
 
 
 def test_seconds_stand_where_they_were_measured() -> None:
     """With the timing of a step its line gives the seconds, and says where it failed."""
-    measured = {"convert": {"seconds": 12.34, "peak_memory_mb": 1.0}}
-    done = session(1) | {"timing": measured}
-    broken = stopped(2, "why", "error") | {"timing": measured}
+    measured = {"convert": Timing(12.34, 1.0)}
+    done = session(1, timing=measured)
+    broken = replace(stopped(2, "why", "error"), timing=measured)
     lines = printed(content(done, broken), 80, everything=True)
     assert any(line.startswith("sub-001 ses-1  12.3 s ") for line in lines)
     assert any(line.startswith("sub-002 ses-1  FAILED 12.3 s") for line in lines)
@@ -140,14 +142,11 @@ def test_seconds_stand_where_they_were_measured() -> None:
 
 def test_models_are_counted_and_failures_named() -> None:
     """Folds and predictions with a result are counted; each of the others has its reason."""
-    units = [
-        {"model": "B", "work": work, "status": status, "reason": reason}
-        for work, status, reason in (
-            ("train fold 0", "ok", None),
-            ("train fold 1", "error", "out of memory"),
-            ("predict internal-NAQ", "ok", None),
-        )
-    ]
+    units = (
+        WorkStatus("B", "train fold 0", "ok"),
+        WorkStatus("B", "train fold 1", "error", "out of memory"),
+        WorkStatus("B", "predict internal-NAQ", "ok"),
+    )
     lines = printed(content(session(1), models=units), 80)
     assert "  B  1 fold trained, 1 test set predicted" in lines
     assert "  B  train fold 1: out of memory" in lines
