@@ -32,7 +32,7 @@ PREDICTED, DELINEATED = "Predicted lesion", "Lesion"
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedLesions:
     """Which lesions are exported, and whose they are."""
 
     words: Annotated[
@@ -152,7 +152,7 @@ class Exported:
 
 
 def rtstruct(
-    exported: Exported,
+    exported: ExportedLesions,
     selection: Annotated[StudySelection, Takes("subject", "study")],
     output: Annotated[Output, Takes("overwrite", "as_json")],
     holes: Annotated[
@@ -188,7 +188,7 @@ def rtstruct(
 
 
 def seg(
-    exported: Exported,
+    exported: ExportedLesions,
     selection: Annotated[StudySelection, Takes("subject", "study")],
     output: Annotated[Output, Takes("overwrite", "as_json")],
     kind: Annotated[
@@ -225,7 +225,7 @@ def _known_type(asked: str | None, default: str) -> str:
 
 
 def _export(
-    exported: Exported,
+    exported: ExportedLesions,
     options: ExportOptions,
     selection: StudySelection,
     output: Output,
@@ -254,7 +254,7 @@ def _export(
 
 
 def _export_study(
-    exported: Exported,
+    exported: ExportedLesions,
     to: Path,
     options: ExportOptions,
     selection: StudySelection,

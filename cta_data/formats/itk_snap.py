@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cta_data.formats.segmentation_nrrd import Segment
+from cta_data.formats.segmentation_nrrd import NamedSegment
 
 _HEAD = """\
 # ITK-SNAP label descriptions
@@ -13,12 +13,12 @@ _HEAD = """\
 _CLEAR = '    0     0    0    0        0  0  0    "Clear Label"\n'
 
 
-def label_descriptions(segments: Iterable[Segment]) -> str:
+def label_descriptions(segments: Iterable[NamedSegment]) -> str:
     """Return the content of a label description file."""
     return _HEAD + _CLEAR + "".join(map(_line, segments))
 
 
-def _line(one: Segment) -> str:
+def _line(one: NamedSegment) -> str:
     red, green, blue = one.colour
     return f'{one.value:>5} {red:>5} {green:>4} {blue:>4}        1  1  1    "{_quoted(one.name)}"\n'
 

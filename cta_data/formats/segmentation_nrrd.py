@@ -25,7 +25,7 @@ _FIELD = re.compile(rb"^Segment(\d+)_(LabelValue|Layer|Name):=(.*)$", re.MULTILI
 
 
 @dataclass(frozen=True)
-class Segment:
+class NamedSegment:
     """A segment: its value in the labels, its name, and its colour (red, green, blue; 0 to 255)."""
 
     value: int
@@ -33,7 +33,7 @@ class Segment:
     colour: tuple[int, int, int]
 
 
-def write_segmentation(labels: sitk.Image, segments: Iterable[Segment], path: Path) -> None:
+def write_segmentation(labels: sitk.Image, segments: Iterable[NamedSegment], path: Path) -> None:
     """Write labels as a segmentation of one layer.
 
     Parameters

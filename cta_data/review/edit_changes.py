@@ -13,7 +13,7 @@ Change = Literal["unchanged", "changed", "new", "deleted", "not on this grid"]
 
 
 @dataclass(frozen=True)
-class LesionChange:
+class LesionEdit:
     """One lesion before and after: voxels and volume (mm³), and voxels that are in one alone."""
 
     id: int
@@ -26,12 +26,12 @@ class LesionChange:
     volume_after_mm3: float
 
 
-def lesion_changes(
+def lesion_edits(
     before: NDArray[np.integer],
     after: NDArray[np.integer],
     names: Mapping[int, str],
     voxel_mm3: float,
-) -> list[LesionChange]:
+) -> list[LesionEdit]:
     """Return every lesion of either side, by id.
 
     Parameters
@@ -52,7 +52,7 @@ def lesion_changes(
         name = names.get(number, f"lesion {number}")
         volumes = (old * voxel_mm3, new * voxel_mm3)
         made.append(
-            LesionChange(number, name, _change(old, new, changed), old, new, changed, *volumes)
+            LesionEdit(number, name, _change(old, new, changed), old, new, changed, *volumes)
         )
     return made
 

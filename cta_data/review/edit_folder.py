@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cta_data.errors import DataRefused
 from cta_data.files import write_text
 from cta_data.formats.dicom.derived_objects import colour_of
-from cta_data.formats.segmentation_nrrd import ENDING, Segment
+from cta_data.formats.segmentation_nrrd import ENDING, NamedSegment
 from cta_data.study.session_id import SessionId
 from cta_data.validation import StrictModel
 
@@ -94,6 +94,8 @@ def voxel_digest(labels: NDArray[np.generic]) -> str:
     return hashlib.sha256(repr(plain.shape).encode() + plain.tobytes()).hexdigest()
 
 
-def segments_of(lesions: dict[int, str]) -> list[Segment]:
+def segments_of(lesions: dict[int, str]) -> list[NamedSegment]:
     """Return a segment of a colour of its own for each lesion."""
-    return [Segment(number, name, colour_of(number)) for number, name in sorted(lesions.items())]
+    return [
+        NamedSegment(number, name, colour_of(number)) for number, name in sorted(lesions.items())
+    ]

@@ -26,7 +26,7 @@ from cta_data.review.correction import (
     unfinished_correction,
     used_ids,
 )
-from cta_data.review.edit_changes import LesionChange, lesion_changes
+from cta_data.review.edit_changes import LesionEdit, lesion_edits
 from cta_data.review.edit_folder import (
     PAGE,
     RECORD,
@@ -72,7 +72,7 @@ class TakenEdit:
     parent: str
     grid: str
     annotation: AnnotationRow | None = None
-    changes: tuple[LesionChange, ...] = ()
+    changes: tuple[LesionEdit, ...] = ()
     page: Path | None = None
     page_failure: str = ""
 
@@ -148,7 +148,7 @@ def _take_in(
     after = edited_labels(edited, before, used)
     if np.array_equal(after, before):
         return taken
-    changes = lesion_changes(before, after, record.lesions, Grid.of(image).voxel_volume_mm3)
+    changes = lesion_edits(before, after, record.lesions, Grid.of(image).voxel_volume_mm3)
     if made is not None and not _holds(study, made, after):
         why = f"{made.annotation} was made of it by a command that was killed, from another edit"
         raise DataRefused("edit_out_of_date", where=str(record.id), why=why)

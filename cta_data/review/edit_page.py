@@ -20,7 +20,7 @@ from cta_data.pipeline.session_images import SessionImages
 from cta_data.pipeline.session_views import lesion_views
 from cta_data.reports.page import PageFigure, Section, page_html
 from cta_data.reports.table import Row, Table, TableColumn
-from cta_data.review.edit_changes import LesionChange
+from cta_data.review.edit_changes import LesionEdit
 from cta_data.review.edit_folder import EditRecord
 from cta_data.review.page_pictures import VIEWS_TEXT
 from cta_data.study.study import Study
@@ -38,7 +38,7 @@ def write_edit_page(
     made: AnnotationRow,
     before: NDArray[np.integer],
     after: NDArray[np.integer],
-    changes: Sequence[LesionChange],
+    changes: Sequence[LesionEdit],
     path: Path,
 ) -> None:
     """Write the page as one file, for the folder of the editor: it holds its pictures.
@@ -69,7 +69,7 @@ def write_edit_page(
     write_text(html, path)
 
 
-def change_table(changes: Sequence[LesionChange]) -> Table:
+def change_table(changes: Sequence[LesionEdit]) -> Table:
     """Return every lesion before and after, those that changed first."""
     columns = (
         TableColumn("Lesion", "name"),
@@ -98,7 +98,7 @@ def _figures(
     record: EditRecord,
     before: NDArray[np.integer],
     after: NDArray[np.integer],
-    changes: Sequence[LesionChange],
+    changes: Sequence[LesionEdit],
 ) -> Iterator[PageFigure]:
     upstream = Upstream(study)
     rows = upstream.images(record.id)

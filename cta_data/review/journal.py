@@ -35,7 +35,7 @@ class Entry:
     decision: DecisionRow
 
 
-class Journal:
+class ReviewJournal:
     """The open journal of one reader; another process that opens it is refused.
 
     Raises

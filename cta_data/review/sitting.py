@@ -14,7 +14,7 @@ from cta_data.review.acceptance import decide_unit
 from cta_data.review.annotation_items import annotations_key
 from cta_data.review.finding_items import missed_key, prediction_key
 from cta_data.review.items import ReviewItem, about_key, two_annotations
-from cta_data.review.journal import DECIDE, OPEN_ELSEWHERE, UNDO, Journal, left_journals
+from cta_data.review.journal import DECIDE, OPEN_ELSEWHERE, UNDO, ReviewJournal, left_journals
 from cta_data.review.numbering import numbered
 from cta_data.review.transfer_items import unit_key_now
 from cta_data.review.worklist import Worklist, decisions_of
@@ -97,7 +97,7 @@ class Sitting:
         self.reader = require_reader(reader)
         self._day = day
         self._before = decisions_of(study, reader)
-        self.journal = Journal(study.root, reader)
+        self.journal = ReviewJournal(study.root, reader)
 
     def decision(self, item: ReviewItem) -> DecisionRow | None:
         """Return what this reader says of an item: now, or in an earlier sitting."""
@@ -132,7 +132,7 @@ class Sitting:
         return last
 
 
-def commit_sitting(study: Study, journal: Journal, command: Sequence[str]) -> Committed:
+def commit_sitting(study: Study, journal: ReviewJournal, command: Sequence[str]) -> Committed:
     """Write the decisions of a journal into the study in one commit, and remove the journal.
 
     Raises
@@ -150,7 +150,7 @@ def commit_left(study: Study, command: Sequence[str]) -> dict[str, Committed]:
     done = {}
     for reader in left_journals(study.root):
         try:
-            journal = Journal(study.root, require_reader(reader))
+            journal = ReviewJournal(study.root, require_reader(reader))
         except CtaError as error:
             if error.reason.code != OPEN_ELSEWHERE:
                 raise

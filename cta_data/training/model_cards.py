@@ -78,7 +78,7 @@ def take_model(study: Study, archive: Path) -> Archived:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedModel:
     """What was written: the name of the model, and numbers of its folds and files."""
 
     model: str
@@ -88,7 +88,7 @@ class Exported:
 
 def export_trained(
     study: Study, setting: str, training: TrainingSection, archive: Path, *, overwrite: bool
-) -> Exported:
+) -> ExportedModel:
     """Write the model of a setting as a zip that nnU-Net installs.
 
     Raises
@@ -106,4 +106,4 @@ def export_trained(
     fetch(study.root, [path.relative_to(study.root).as_posix() for path in wanted])
     folder = model.folder.removeprefix(f"{MODELS}/")
     held = export_model(study.root / model.folder, folder, [str(n) for n in folds], archive)
-    return Exported(model.name, len(folds), len(held))
+    return ExportedModel(model.name, len(folds), len(held))

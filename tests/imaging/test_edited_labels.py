@@ -13,7 +13,7 @@ from cta_data.imaging.geometry.grid import Grid
 from cta_data.imaging.lesions.corrected_labels import corrected_labels, share_changed
 from cta_data.imaging.lesions.edited_labels import edited_labels
 from cta_data.imaging.lesions.mask_placement import onto_voxels
-from cta_data.review.edit_changes import lesion_changes
+from cta_data.review.edit_changes import lesion_edits
 
 
 def row(*values: int) -> NDArray[np.uint8]:
@@ -64,7 +64,7 @@ def test_no_voxel_is_lost_or_made(before: list[int], edited: list[int]) -> None:
     made = edited_labels(second, first)
     assert np.array_equal(made > 0, second > 0)
     assert np.array_equal(edited_labels(first, first), first)
-    changes = lesion_changes(first, made, {}, 2.0)
+    changes = lesion_edits(first, made, {}, 2.0)
     assert sum(c.voxels_after for c in changes) == np.count_nonzero(second)
     assert sum(c.voxels_before for c in changes) == np.count_nonzero(first)
     assert (share_changed(first, made) == 0) == np.array_equal(first, made)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cta_data.errors import CtaError
-from cta_data.review.journal import DECIDE, UNDO, Journal, left_journals
+from cta_data.review.journal import DECIDE, UNDO, ReviewJournal, left_journals
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import DecisionRow
 
@@ -27,18 +27,18 @@ def decision(subject: str, verdict: str) -> DecisionRow:
     )
 
 
-def verdicts(journal: Journal) -> dict[str, str]:
+def verdicts(journal: ReviewJournal) -> dict[str, str]:
     found = journal.stands().values()
     return {row.session.subject: row.verdict for row in found if row.session}
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     """All fields of every decision; the last about an item counts."""
-    first = Journal(tmp_path, "R1")
+    first = ReviewJournal(tmp_path, "R1")
     for subject, verdict in (("1", "accepted"), ("2", "rejected"), ("1", "uncertain")):
         first.add(DECIDE, decision(subject, verdict))
     first.close()
-    again = Journal(tmp_path, "R1")
+    again = ReviewJournal(tmp_path, "R1")
     assert verdicts(again) == {"1": "uncertain", "2": "rejected"}
     assert again.stands() == first.stands()
     assert left_journals(tmp_path) == ["R1"]
@@ -46,7 +46,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
 
 def test_undo_brings_back_what_was_said_before(tmp_path: Path) -> None:
     """Also across items, one after the other, until nothing is left."""
-    journal = Journal(tmp_path, "R1")
+    journal = ReviewJournal(tmp_path, "R1")
     for subject, verdict in (("1", "accepted"), ("2", "rejected"), ("1", "uncertain")):
         journal.add(DECIDE, decision(subject, verdict))
     seen = []
@@ -60,7 +60,7 @@ def test_what_could_not_be_written_was_not_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk takes half a line: the file is as before, and the next line is whole."""
-    journal = Journal(tmp_path, "R1")
+    journal = ReviewJournal(tmp_path, "R1")
     journal.add(DECIDE, decision("1", "accepted"))
     before = journal.path.read_bytes()
 
@@ -75,20 +75,20 @@ def test_what_could_not_be_written_was_not_decided(
     assert journal.path.read_bytes() == before and verdicts(journal) == {"1": "accepted"}
     journal.add(DECIDE, decision("2", "rejected"))
     journal.close()
-    assert verdicts(Journal(tmp_path, "R1")) == {"1": "accepted", "2": "rejected"}
+    assert verdicts(ReviewJournal(tmp_path, "R1")) == {"1": "accepted", "2": "rejected"}
 
 
 def test_a_line_that_a_crash_cut_is_dropped(tmp_path: Path) -> None:
     """It was never confirmed; the next line does not run into it."""
-    first = Journal(tmp_path, "R1")
+    first = ReviewJournal(tmp_path, "R1")
     first.add(DECIDE, decision("1", "accepted"))
     first.close()
     with first.path.open("ab") as file:
         file.write(b'{"action": "decide", "deci')
-    again = Journal(tmp_path, "R1")
+    again = ReviewJournal(tmp_path, "R1")
     again.add(DECIDE, decision("2", "rejected"))
     again.close()
-    assert verdicts(Journal(tmp_path, "R1")) == {"1": "accepted", "2": "rejected"}
+    assert verdicts(ReviewJournal(tmp_path, "R1")) == {"1": "accepted", "2": "rejected"}
 
 
 @pytest.mark.parametrize(
@@ -103,23 +103,23 @@ def test_a_line_that_a_crash_cut_is_dropped(tmp_path: Path) -> None:
 )
 def test_a_damaged_line_stops_the_review(tmp_path: Path, line: bytes) -> None:
     """It is never taken for nothing, and the file stays as it is."""
-    first = Journal(tmp_path, "R1")
+    first = ReviewJournal(tmp_path, "R1")
     first.add(DECIDE, decision("1", "accepted"))
     first.close()
     content = line + b"\n" + first.path.read_bytes()
     first.path.write_bytes(content)
     with pytest.raises(CtaError) as refused:
-        Journal(tmp_path, "R1")
+        ReviewJournal(tmp_path, "R1")
     assert refused.value.reason.code == "review_journal_damaged"
     assert first.path.read_bytes() == content
 
 
 def test_one_review_of_a_reader_at_a_time(tmp_path: Path) -> None:
     """Two would undo each other's decisions; another reader is another journal."""
-    kept = Journal(tmp_path, "R1")
+    kept = ReviewJournal(tmp_path, "R1")
     with pytest.raises(CtaError) as refused:
-        Journal(tmp_path, "R1")
+        ReviewJournal(tmp_path, "R1")
     assert refused.value.reason.code == "review_open_elsewhere"
-    Journal(tmp_path, "R2").remove()
+    ReviewJournal(tmp_path, "R2").remove()
     assert left_journals(tmp_path) == ["R1"]
     kept.close()

@@ -21,7 +21,7 @@ from cta_data.intake.withdrawn import read_withdrawn, withdrawn_row, write_withd
 from cta_data.patterns import search
 from cta_data.pipeline.housekeeping import keep_books
 from cta_data.pipeline.withdrawal.choice import datasets_of_cohort
-from cta_data.pipeline.withdrawal.journal import JOURNAL, Journal, begin
+from cta_data.pipeline.withdrawal.journal import JOURNAL, WithdrawalJournal, begin
 from cta_data.pipeline.withdrawal.names import SubjectNames
 from cta_data.pipeline.withdrawal.records import Withdrawal, edit_text, mark_builds, mark_models
 from cta_data.pipeline.withdrawal.removal import (
@@ -167,7 +167,7 @@ def withdraw(
     )
 
 
-def _note_keys(journal: Journal, found: Traces) -> None:
+def _note_keys(journal: WithdrawalJournal, found: Traces) -> None:
     for trace in found.content:
         known = journal.keys.setdefault(trace.dataset, [])
         journal.keys[trace.dataset] = sorted({*known, *trace.keys})
@@ -177,7 +177,7 @@ def _note_keys(journal: Journal, found: Traces) -> None:
     journal.write()
 
 
-def _remember(study: Study, names: SubjectNames, journal: Journal) -> list[str]:
+def _remember(study: Study, names: SubjectNames, journal: WithdrawalJournal) -> list[str]:
     """Write down by what the patient is known again, and take the rows out of clinical tables.
 
     Returns what could not be read. It comes before all else: the numbers are in the tables of
@@ -241,7 +241,7 @@ def _remove_empty_tables(study: Study, names: SubjectNames) -> None:
 
 
 def _tabulate(
-    study: Study, journal: Journal, builds: Iterable[str], models: Iterable[str]
+    study: Study, journal: WithdrawalJournal, builds: Iterable[str], models: Iterable[str]
 ) -> WithdrawalRow:
     keys = [(dataset, key) for dataset, own in journal.keys.items() for key in own]
     before = study.tables.by_key(WithdrawalRow).get((journal.withdrawal,))
@@ -293,7 +293,7 @@ def _is_tracked(study: Study, path: str) -> bool:
     return bool(run_git(study.root, "ls-files", "--", path, check=True).stdout)
 
 
-def _drop(study: Study, journal: Journal) -> list[Unreached]:
+def _drop(study: Study, journal: WithdrawalJournal) -> list[Unreached]:
     """Drop all content, here and in siblings; return where some may be left."""
     unreached: list[Unreached] = []
     for dataset in datasets_of(study.root):

@@ -18,7 +18,7 @@ JOURNAL = ".cta/withdrawal.json"
 
 
 @dataclass
-class Journal:
+class WithdrawalJournal:
     """A withdrawal that was begun.
 
     Attributes
@@ -45,13 +45,13 @@ class Journal:
         write_text(json_text(content), self.path)
 
 
-def begun(study: Study) -> Journal | None:
+def begun(study: Study) -> WithdrawalJournal | None:
     """Return the journal of a withdrawal that is not finished; None where there is none."""
     path = study.root / JOURNAL
-    return Journal(path, **read_json_object(path)) if path.is_file() else None
+    return WithdrawalJournal(path, **read_json_object(path)) if path.is_file() else None
 
 
-def begin(study: Study, names: SubjectNames, day: str) -> Journal:
+def begin(study: Study, names: SubjectNames, day: str) -> WithdrawalJournal:
     """Return the journal of this withdrawal, that of a killed command where there is one.
 
     A subject who was withdrawn before keeps name and date: a sibling may be reachable now.
@@ -65,7 +65,7 @@ def begin(study: Study, names: SubjectNames, day: str) -> Journal:
     if journal is None:
         known = _known(study, names)
         about = (known.withdrawal, known.withdrawn_on) if known else (secrets.token_hex(8), day)
-        journal = Journal(study.root / JOURNAL, *names.patient, *about)
+        journal = WithdrawalJournal(study.root / JOURNAL, *names.patient, *about)
         journal.write()
     elif (journal.cohort, journal.subject) != names.patient:
         raise ConfigurationError(

@@ -17,7 +17,7 @@ from cta_data.reports.names import cohort_of, population_name
 from cta_data.reports.page import page_html
 from cta_data.reports.table import MISSING, Row, Table, TableColumn
 from cta_data.reports.table_1.populations import is_unpartitioned
-from cta_data.reports.table_1.rows import LINES, Line
+from cta_data.reports.table_1.rows import LINES, PrintedLine
 from cta_data.scoring.paper import PAPER_CITATION
 
 TITLE = "Table 1"
@@ -54,7 +54,7 @@ class Population:
         ours = [TableColumn("ours", group=group)]
         return [*ours, TableColumn("paper", "paper", group=group)] if self.is_published else ours
 
-    def texts(self, line: Line) -> list[str]:
+    def texts(self, line: PrintedLine) -> list[str]:
         """Return a line's texts, one a column, in the form that the paper prints it in."""
         ours, published = ([float(v.get(row, math.nan)) for row in line.rows] for v in
                            (self.ours, self.published))  # fmt: skip
@@ -152,7 +152,9 @@ def unpartitioned_notes(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def _text(line: Line, numbers: list[float], *, form: list[float], exact: bool = False) -> str:
+def _text(
+    line: PrintedLine, numbers: list[float], *, form: list[float], exact: bool = False
+) -> str:
     """Write the numbers of a line, in the form that the paper (or `form`) has them in."""
     if math.isnan(numbers[0]):
         return MISSING

@@ -13,7 +13,7 @@ SEXES = ("female", "male")
 
 
 @dataclass(frozen=True)
-class Line:
+class PrintedLine:
     """One printed line, made of one or several rows of the long form.
 
     `spread` is a centre with quartiles, or with the SD where the paper gives that; `mean_sd` is a
@@ -29,13 +29,17 @@ class Line:
     """Whether the line is left out where it is nought everywhere."""
 
 
-def _counts(group: str, labels: dict[str, str], *, optional: bool = False) -> tuple[Line, ...]:
-    return tuple(Line(group, label, (row,), optional=optional) for row, label in labels.items())
+def _counts(
+    group: str, labels: dict[str, str], *, optional: bool = False
+) -> tuple[PrintedLine, ...]:
+    return tuple(
+        PrintedLine(group, label, (row,), optional=optional) for row, label in labels.items()
+    )
 
 
 AGE = ("age_centre", "age_q1", "age_q3", "age_sd")
 VOLUME = "lesion_volume_{}_cm3"
-LINES: tuple[Line, ...] = (
+LINES: tuple[PrintedLine, ...] = (
     *_counts(
         "Patients",
         {
@@ -46,7 +50,7 @@ LINES: tuple[Line, ...] = (
     ),
     *_counts("Sex", {"female": "Female", "male": "Male"}),
     *_counts("Sex", {"sex_other": "Other", "sex_not_given": "Not given"}, optional=True),
-    Line("Age", "Years: median (quartiles) or mean ± SD", AGE, "spread", decimals=1),
+    PrintedLine("Age", "Years: median (quartiles) or mean ± SD", AGE, "spread", decimals=1),
     *_counts("Age", {"age_not_given": "Not given"}, optional=True),
     *_counts("Primary tumour", {f"primary_{name}": name.capitalize() for name in PRIMARY_TUMOUR}),
     *_counts(
@@ -69,14 +73,14 @@ LINES: tuple[Line, ...] = (
     ),
     *_counts("Lesions", {"lesions": "Lesions"}),
     *_counts("Lesions", {"lesions_lost": "Lost on the grid (not in the volumes)"}, optional=True),
-    Line(
+    PrintedLine(
         "Lesions",
         "Volume, cm³: median (quartiles)",
         tuple(VOLUME.format(name) for name in ("median", "q1", "q3")),
         "spread",
         decimals=2,
     ),
-    Line(
+    PrintedLine(
         "Lesions",
         "Volume, cm³: mean ± SD",
         tuple(VOLUME.format(name) for name in ("mean", "sd")),
