@@ -34,6 +34,7 @@ NAME = "Dataset901_Cubes"
 SHAPE = (96, 96, 96)
 CASES = [f"c{number}" for number in range(6)]
 OPTIONS: dict[str, Any] = {
+    "trainer": "nnUNetTrainer",
     "iterations_per_epoch": 6,
     "validation_iterations": 2,
     "learning_rate": 0.01,
@@ -77,7 +78,7 @@ def write_cubes(folder: Path) -> dict[str, Any]:
         "raw": str(folder / "raw"),
         "prepared": str(folder / "prepared"),
         "pool": str(folder / "pool"),
-        "cases": {case: case for case in CASES},
+        "cases": {case: (case, case) for case in CASES},
         "splits": [{"train": CASES[1:], "val": CASES[:1]}],
         "planner": "ExperimentPlanner",
         "configuration": "3d_fullres",
@@ -108,6 +109,7 @@ def prepared_trainer(
     """Return nnU-Net's trainer, or ours, with the same plan, numbers and seed."""
     import torch
 
+    from cta_data.training.nnunet.jobs import Learning
     from cta_data.training.nnunet.trainer import seed_everything
 
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8")) | {"continue_training": False}
@@ -115,7 +117,7 @@ def prepared_trainer(
     trainer = kind(plans, job["configuration"], 0, dataset, torch.device("cpu"))
     options = OPTIONS | {"epochs": epochs} | (more or {})
     if hasattr(kind, "prepare"):
-        trainer.prepare(options)
+        trainer.prepare(Learning(**options), options["seed"])
         return trainer
     trainer.num_epochs = epochs
     trainer.num_iterations_per_epoch = options["iterations_per_epoch"]
@@ -295,7 +297,6 @@ def predict(job: dict[str, Any], folder: Path) -> None:
             "device": "cpu",
             "mirroring": False,
             "tile_step": 0.5,
-            "postprocessing": "",
             "lesion_values": [1],
             "probabilities": False,
             "cases": cases,

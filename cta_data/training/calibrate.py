@@ -39,6 +39,7 @@ from cta_data.training.build_files import build_key, training_cases
 from cta_data.training.inputs import CalibrateInputs, ValidateInputs
 from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
+from cta_data.training.nnunet.jobs import CaseToPredict, PredictJob
 from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.training.operating_points import EnsembleCard, FittedTemperature, OperatingPoint
 from cta_data.training.predict import run_prediction
@@ -148,21 +149,20 @@ def validate(unit: Unit[ValidateInputs], workspace: Workspace, *, machine: Machi
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     model = workspace.read(given.folder)
-    job = {
-        "model": str(model),
-        "folds": [str(given.fold)],
-        "trainer": given.trainer,
-        "lesion_values": read_model_facts(model).lesion_values(),
-        "postprocessing": "",
-        "cases": [
-            {"case": case, "images": [str(workspace.read(image))], "output": str(work)}
+    job = PredictJob(
+        model=model,
+        folds=(str(given.fold),),
+        trainer=given.trainer,
+        lesion_values=read_model_facts(model).lesion_values(),
+        cases=tuple(
+            CaseToPredict(case=case, images=(workspace.read(image),), output=work)
             for case, image in given.image.items()
-        ],
-        "device": machine.device,
-        "probabilities": True,
+        ),
+        device=machine.device,
+        probabilities=True,
         **given.options,
-    }
-    failed = run_prediction(job, workspace.root / WORK, unit.key, machine)["failed"]
+    )
+    failed = run_prediction(job, workspace.root / WORK, unit.key, machine).failed
     if failed:
         case, why = next(iter(failed.items()))
         raise DataRefused("prediction_failed", where=case, why=why)

@@ -21,6 +21,7 @@ from cta_data.training.inputs import CrossValidationInputs
 from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
+from cta_data.training.nnunet.jobs import Postprocessed, PostprocessJob
 from cta_data.training.nnunet.process import run_job
 
 VERSION = 1
@@ -88,23 +89,23 @@ def cross_validate(
         (work / folder).mkdir(parents=True)
         for case, path in masks.items():
             os.symlink(workspace.read(path).absolute(), work / folder / f"{case}.nii.gz")
-    job = {
-        "predicted": str(work / "predicted"),
-        "labels": str(work / "labels"),
-        "plans": str(workspace.read(unit.given.shared["plans.json"])),
-        "dataset": str(workspace.read(unit.given.shared["dataset.json"])),
-        "processes": machine.processes,
-    }
+    job = PostprocessJob(
+        predicted=work / "predicted",
+        labels=work / "labels",
+        plans=workspace.read(unit.given.shared["plans.json"]),
+        dataset=workspace.read(unit.given.shared["dataset.json"]),
+        processes=machine.processes,
+    )
     environment = nnunet_environment(
         raw=work, preprocessed=work, results=work, processes=1, device="cpu", threads=1
     )
-    done = run_job("postprocess", job, work, environment)
+    done = Postprocessed.model_validate(run_job("postprocess", job.content(), work, environment))
     model, folds = unit.given.folder, unit.given.folds
-    summary = without_folders(done["summary"])
+    summary = without_folders(done.summary)
     workspace.write_json(layout.cross_validation_summary(model, folds), summary)
-    postprocessing = without_folders(done["postprocessing"])
+    postprocessing = without_folders(done.postprocessing)
     workspace.write_json(layout.postprocessing(model, folds), postprocessing)
     shutil.rmtree(work)
-    dice = done["summary"]["foreground_mean"]["Dice"]
-    chosen = ", ".join(done["postprocessing"]["postprocessing_fns"]) or "none"
+    dice = done.summary["foreground_mean"]["Dice"]
+    chosen = ", ".join(done.postprocessing["postprocessing_fns"]) or "none"
     return Outcome(notes=[f"voxel Dice of {len(folds)} folds {dice:.3f}; postprocessing: {chosen}"])

@@ -26,6 +26,7 @@ from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
+from cta_data.training.nnunet.jobs import CaseToPredict, Predicted, PredictJob
 from cta_data.training.nnunet.model_facts import read_model_facts
 from cta_data.training.nnunet.prediction_files import write_lesion_table
 from cta_data.training.nnunet.process import run_job
@@ -229,10 +230,8 @@ def run(unit: Unit[PredictInputs], workspace: Workspace, *, machine: Machine) ->
     place = workspace.write(layout.prediction_record(record.model, record.test_set))
     out = place.parent
     cases = list(record.images)
-    done = run_prediction(
-        _job(unit, workspace, out, machine), workspace.root / WORK, unit.key, machine
-    )
-    failed = done["failed"]
+    job = _job(unit, workspace, out, machine)
+    failed = run_prediction(job, workspace.root / WORK, unit.key, machine).failed
     if len(failed) == len(cases):
         first = next(iter(failed.items()))
         raise DataRefused("prediction_failed", where=first[0], why=first[1])
@@ -272,26 +271,26 @@ def _row(record: PredictionRecord, case: str) -> PredictionRow:
 
 def _job(
     unit: Unit[PredictInputs], workspace: Workspace, out: Path, machine: Machine
-) -> dict[str, Any]:
+) -> PredictJob:
     record = PredictionRecord.model_validate(unit.given.record)
     model = workspace.read(unit.given.folder)
     chosen = unit.given.postprocessing
-    return {
-        "model": str(model),
-        "folds": list(record.folds),
-        "trainer": record.trainer,
-        "lesion_values": read_model_facts(model).lesion_values(),
-        "postprocessing": str(workspace.read(chosen)) if chosen else "",
-        "cases": [
-            {"case": case, "images": [str(workspace.read(image.path))], "output": str(out)}
+    return PredictJob(
+        model=model,
+        folds=tuple(record.folds),
+        trainer=record.trainer,
+        lesion_values=read_model_facts(model).lesion_values(),
+        postprocessing=workspace.read(chosen) if chosen else None,
+        cases=tuple(
+            CaseToPredict(case=case, images=(workspace.read(image.path),), output=out)
             for case, image in record.images.items()
-        ],
-        "device": machine.device,
+        ),
+        device=machine.device,
         **record.options,
-    }
+    )
 
 
-def run_prediction(job: dict[str, Any], work: Path, name: str, machine: Machine) -> dict[str, Any]:
+def run_prediction(job: PredictJob, work: Path, name: str, machine: Machine) -> Predicted:
     """Run a job of prediction on the machine; its log lies in `work`/predictions/`name`."""
     folder = work / "predictions" / name
     environment = nnunet_environment(
@@ -303,4 +302,5 @@ def run_prediction(job: dict[str, Any], work: Path, name: str, machine: Machine)
         threads=machine.threads,
     )
     with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
-        return run_job("predict", job, folder, environment | gpu)
+        done = run_job("predict", job.content(), folder, environment | gpu)
+    return Predicted.model_validate(done)

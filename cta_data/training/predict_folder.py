@@ -23,6 +23,7 @@ from cta_data.names import hidden_character, shown
 from cta_data.study.layout import CHECKPOINT, PROBABILITIES
 from cta_data.training.machine import Machine
 from cta_data.training.nnunet.archive import import_model
+from cta_data.training.nnunet.jobs import CaseToPredict, PredictJob
 from cta_data.training.nnunet.model_facts import read_model_facts, require_single_stage
 from cta_data.training.nnunet.plans import TRAINER
 from cta_data.training.nnunet.prediction_files import (
@@ -209,24 +210,30 @@ def predict_folder(
     require_single_stage(model)
     folds = folds_of(model)
     facts = read_model_facts(model)
-    asked = {
-        "folds": folds,
-        "trainer": trainer,
-        "lesion_values": facts.lesion_values(lesions),
-        "postprocessing": _postprocessing(model) if level is None else "",
-        "mirroring": mirroring,
-        "tile_step": tile_step,
-        "probabilities": probabilities,
+    job = PredictJob(
+        model=model.absolute(),
+        folds=tuple(folds),
+        trainer=trainer,
+        lesion_values=facts.lesion_values(lesions),
+        postprocessing=_postprocessing(model) if level is None else None,
+        mirroring=mirroring,
+        tile_step=tile_step,
+        probabilities=probabilities,
+        cases=(),
+        device=machine.device,
+        threads=machine.threads,
         **_operating(model, folds, level, calibrated=calibrated),
-    }
+    )
     with _emptied(out / ".work") as work:
         ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
         failed |= content.unreadable
-        cases = [{"case": c, "images": images, "output": str(out)} for c, images in ready.items()]
-        if cases:
-            where = {"device": machine.device, "threads": machine.threads}
-            job = {"model": str(model.absolute()), "cases": cases, **asked, **where}
-            failed |= run_prediction(job, work, "job", machine)["failed"]
+        if ready:
+            cases = tuple(
+                CaseToPredict(case=case, images=images, output=out)
+                for case, images in ready.items()
+            )
+            job = job.model_copy(update={"cases": cases})
+            failed |= run_prediction(job, work, "job", machine).failed
     predicted = [case for case in ready if case not in failed]
     count = write_lesion_table(out, predicted) if predicted else 0
     return FolderPrediction(predicted, failed, count)
@@ -255,9 +262,9 @@ def _operating(
     return operating_options(card, keys, model.name, level, calibrated=calibrated)
 
 
-def _postprocessing(model: Path) -> str:
+def _postprocessing(model: Path) -> Path | None:
     found = sorted(model.glob("crossval_results_folds_*/postprocessing.json"))
-    return str(found[-1].absolute()) if found else ""
+    return found[-1].absolute() if found else None
 
 
 def _prepare_all(
@@ -266,9 +273,9 @@ def _prepare_all(
     channels: Sequence[str],
     brain: BrainOptions,
     note: Callable[[str], None],
-) -> tuple[dict[str, list[str]], dict[str, str]]:
+) -> tuple[dict[str, tuple[Path, ...]], dict[str, str]]:
     """Return the files of each case as the model takes them, and why others are not used."""
-    ready: dict[str, list[str]] = {}
+    ready: dict[str, tuple[Path, ...]] = {}
     failed: dict[str, str] = {}
     for case, files in found.items():
         try:
@@ -286,7 +293,7 @@ def _prepared(
     folder: Path,
     channels: Sequence[str],
     brain: BrainOptions,
-) -> list[str]:
+) -> tuple[Path, ...]:
     """Return the images as the model takes them, a file a channel, of the brain alone.
 
     The brain is found in the first channel.
@@ -319,7 +326,7 @@ def _prepared(
         images = [apply_mask(image, mask) for image in images]
     for image, name in zip(images, names, strict=True):
         write_image(image, folder / name)
-    return [str(folder / name) for name in names]
+    return tuple(folder / name for name in names)
 
 
 def _read(path: Path) -> sitk.Image:

@@ -44,6 +44,15 @@ from cta_data.training.machine import Machine
 from cta_data.training.models import SHARED, WORK, Model
 from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
+from cta_data.training.nnunet.jobs import (
+    CurvesPlace,
+    Learning,
+    NewsPlace,
+    PlanJob,
+    Prepared,
+    Trained,
+    TrainJob,
+)
 from cta_data.training.nnunet.model_card import fold_card, with_first_cost, write_curves
 from cta_data.training.nnunet.plans import require_fitting_patch
 from cta_data.training.nnunet.process import run_job
@@ -163,29 +172,29 @@ def _plan_folds(
         yield make_unit(study, unit, TRAIN_VERSION, given)
 
 
-def _job(unit: Unit, given: PlanInputs, workspace: Workspace, machine: Machine) -> dict[str, Any]:
+def _plan_job(unit: Unit, given: PlanInputs, workspace: Workspace, machine: Machine) -> PlanJob:
     """Return the job of preparing the unit's training set."""
     keys, files = unit.keys, given.files
-    cases = {c: [keys[files.image[c]], keys[files.label[c]]] for c in given.cases}
+    cases = {c: (keys[files.image[c]], keys[files.label[c]]) for c in given.cases}
     planning = vars(given.planning)
     work = workspace.root / WORK
     prepared = digest([cases, keys[files.splits], keys[files.dataset_json], planning])
-    return {
-        "dataset": given.dataset,
-        "raw": str(workspace.root / layout.BUILDS),
-        "prepared": str(work / "prepared" / prepared),
-        "pool": str(work / "cases"),
-        "cases": cases,
-        "splits": read_json(workspace.read(files.splits)),
-        "processes": machine.processes,
+    return PlanJob(
+        dataset=given.dataset,
+        raw=workspace.root / layout.BUILDS,
+        prepared=work / "prepared" / prepared,
+        pool=work / "cases",
+        cases=cases,
+        splits=read_json(workspace.read(files.splits)),
+        processes=machine.processes,
         **planning,
-    }
+    )
 
 
-def _environment(job: dict[str, Any], results: Path, machine: Machine, threads: int) -> dict:
+def _environment(job: PlanJob, results: Path, machine: Machine, threads: int) -> dict[str, str]:
     return nnunet_environment(
-        raw=Path(job["raw"]),
-        preprocessed=Path(job["prepared"]),
+        raw=job.raw,
+        preprocessed=job.prepared,
         results=results,
         processes=machine.processes,
         device=machine.device,
@@ -201,15 +210,15 @@ def plan(unit: Unit[PlanInputs], workspace: Workspace, *, machine: Machine) -> O
     CtaError
         nnU-Net could not.
     """
-    job = _job(unit, unit.given, workspace, machine)
-    folder = Path(job["prepared"])
-    done = run_job("plan", job, folder, _environment(job, folder, machine, 1))
-    target = unit.given.folder
-    shutil.copyfile(done["plans"], workspace.write(layout.model_plans(target)))
+    job = _plan_job(unit, unit.given, workspace, machine)
+    folder = job.prepared
+    answer = run_job("plan", job.content(), folder, _environment(job, folder, machine, 1))
+    done, target = Prepared.model_validate(answer), unit.given.folder
+    shutil.copyfile(done.plans, workspace.write(layout.model_plans(target)))
     for name in SHARED[1:]:
         shared = workspace.write(layout.model_file(target, name))
-        shutil.copyfile(Path(done["folder"]) / name, shared)
-    cases, made = len(job["cases"]), done["preprocessed"]
+        shutil.copyfile(done.folder / name, shared)
+    cases, made = len(job.cases), done.preprocessed
     return Outcome(notes=[f"{made} of {cases} cases preprocessed, {cases - made} as they were"])
 
 
@@ -224,42 +233,44 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
     work = workspace.root / WORK / "training" / unit.key
     if machine.recompute and list(work.rglob(KEPT[0])):
         shutil.rmtree(work)
-    job = _job(unit, unit.given.plan, workspace, machine)
-    options = {**unit.given.options, "checkpoint_every": machine.checkpoint_every}
-    job |= {"fold": unit.given.fold, "device": machine.device, "options": options}
-    job["results"] = str(work / "results")
-    job["news"] = {
-        "file": str(workspace.root / RUNNING / f"train-{unit.key[:16]}.json"),
-        "model": unit.id.model,
-        "fold": unit.given.fold,
-        "log": str(work / "train.log"),
-    }
-    job["curves"] = {
-        "logger": machine.logger,
-        "folder": str(workspace.root / (machine.log_folder or CURVES) / machine.logger),
-        "model": unit.id.model,
-        "fold": unit.given.fold,
-        "run": unit.key,
-    }
-    environment = _environment(
-        job, work / "results", machine, 1 if options["reproducible"] else machine.threads
-    )
+    job = _train_job(unit, workspace, work, machine)
+    threads = 1 if job.options.reproducible else machine.threads
+    environment = _environment(job, job.results, machine, threads)
     with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
-        done = run_job("train", job, work, environment | gpu)
-    return _keep(
-        unit,
-        workspace,
-        done,
-        describe_training(unit, job["splits"], Path(done["fold_folder"]) / KEPT[0])
-        | {"trainer": done["trainer"]},
+        done = Trained.model_validate(run_job("train", job.content(), work, environment | gpu))
+    return _keep(unit, workspace, done, job.splits[job.fold].train)
+
+
+def _train_job(
+    unit: Unit[TrainInputs], workspace: Workspace, work: Path, machine: Machine
+) -> TrainJob:
+    """Return the job of learning the unit's fold, whose files lie in `work` meanwhile."""
+    model, fold, root = unit.id.model, unit.given.fold, workspace.root
+    curves = root / (machine.log_folder or CURVES) / machine.logger
+    return TrainJob(
+        **dict(_plan_job(unit, unit.given.plan, workspace, machine)),
+        fold=fold,
+        device=machine.device,
+        options=Learning(**unit.given.options, checkpoint_every=machine.checkpoint_every),
+        results=work / "results",
+        news=NewsPlace(
+            file=root / RUNNING / f"train-{unit.key[:16]}.json",
+            model=model,
+            fold=fold,
+            log=str(work / "train.log"),
+        ),
+        curves=CurvesPlace(
+            logger=machine.logger, folder=curves, model=model, fold=fold, run=unit.key
+        ),
     )
 
 
 def _keep(
-    unit: Unit[TrainInputs], workspace: Workspace, done: dict[str, Any], training: dict[str, Any]
+    unit: Unit[TrainInputs], workspace: Workspace, done: Trained, trained_on: Sequence[str]
 ) -> Outcome:
     """Place a fold's files by link, so that a run that dies now has lost nothing."""
-    fold, source = unit.given.fold, Path(done["fold_folder"])
+    fold, source = unit.given.fold, done.fold_folder
+    training = describe_training(unit, trained_on, source / KEPT[0]) | {"trainer": done.trainer}
     model = unit.given.plan.folder
     target = layout.fold_folder(model, fold)
     for name in KEPT:
@@ -269,8 +280,8 @@ def _keep(
         _link(path, workspace.write(layout.validation_mask(model, fold, case)))
     summary = read_json_object(source / "validation" / "summary.json")
     workspace.write_json(f"{target}/validation/summary.json", without_folders(summary))
-    sessions = done["sessions"]
-    card = fold_card(unit, sessions, done["hardware"], summary, source / KEPT[0], training)
+    sessions = done.sessions
+    card = fold_card(unit, sessions, done.hardware, summary, source / KEPT[0], training)
     card = with_first_cost(card, _card_there(workspace.read(layout.model_card(model, fold))))
     workspace.write_json(layout.model_card(model, fold), card)
     write_curves(card["curves"], workspace.write(f"{target}/curves.png"))

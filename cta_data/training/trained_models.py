@@ -59,21 +59,20 @@ class TrainedFold:
 
 
 def describe_training(
-    unit: Unit[TrainInputs], splits: Sequence[Mapping[str, list[str]]], checkpoint: Path
+    unit: Unit[TrainInputs], trained_on: Sequence[str], checkpoint: Path
 ) -> dict[str, Any]:
     """Return what a fold's card has to tell, so that `read_fold` knows whom the fold has seen.
 
     Parameters
     ----------
-    splits
-        Content of splits_final.json.
+    trained_on
+        Its cases.
     checkpoint
         The weights.
     """
     given, files = unit.given, unit.given.plan.files
     seen = [
-        SeenCase(case, *given.patients[case], unit.keys[files.image[case]])
-        for case in splits[given.fold]["train"]
+        SeenCase(case, *given.patients[case], unit.keys[files.image[case]]) for case in trained_on
     ]
     return {
         "training_set_key": files.key(unit.keys),

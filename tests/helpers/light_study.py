@@ -32,6 +32,7 @@ from cta_data.training import predict as predicting
 from cta_data.training.evaluation_sets import EvaluationSets
 from cta_data.training.machine import Machine
 from cta_data.training.models import model_of
+from cta_data.training.nnunet.jobs import Predicted, PredictJob
 from cta_data.training.predict import PredictionOptions, PredictionTask, prediction_step
 from cta_data.training.train import model_row, training_steps
 from cta_data.training.trained_models import describe_training
@@ -152,7 +153,9 @@ def train(study: Study, setting: str, folds: tuple[int, ...], **changes: Any) ->
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_text(secrets.token_hex(8), "ascii")
-        card = describe_training(unit, splits, path) | {"epochs": training.epochs}
+        card = describe_training(unit, splits[unit.given.fold]["train"], path) | {
+            "epochs": training.epochs
+        }
         (path.parent / "card.json").write_text(json.dumps(card), "utf-8")
         study.tables.upsert([model_row(unit, card)])
     return units
@@ -178,13 +181,13 @@ def predict(
     return run_step(study, prediction_step(tasks, options, MACHINE))
 
 
-def stand_in(job: dict[str, Any], work: Path, name: str, machine: Machine) -> dict[str, Any]:
+def stand_in(job: PredictJob, work: Path, name: str, machine: Machine) -> Predicted:
     """Predict a lesion and a false one, a voxel each, instead of running a network."""
-    for case in job["cases"]:
+    for case in job.cases:
         mask = np.zeros(SHAPE, np.uint8)
         mask[2, 1, 1] = mask[0, 3, 0] = 1
-        write_voxels(mask, np.eye(4), Path(case["output"]) / f"{case['case']}.nii.gz")
-    return {"failed": {}}
+        write_voxels(mask, np.eye(4), case.output / f"{case.case}.nii.gz")
+    return Predicted(failed={})
 
 
 def use_stand_in(monkeypatch: Any) -> None:

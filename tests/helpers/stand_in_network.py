@@ -19,6 +19,7 @@ import nibabel as nib
 import numpy as np
 
 from cta_data.formats.nifti.image import write_voxels
+from cta_data.training.nnunet.jobs import PointInUse
 from cta_data.training.nnunet.operating import mask_at
 from cta_data.versioning.keys import digest
 
@@ -100,7 +101,7 @@ def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     hardware = {"device": f"process {os.getpid()}"}
     trainer = {"name": job["options"]["trainer"], "module": "stand_in", "sha256": ""}
     made = {"sessions": [session], "hardware": hardware, "trainer": trainer}
-    return {"fold_folder": str(fold), **made}
+    return {"folder": str(folder), "fold_folder": str(fold), **made}
 
 
 def _predict(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -109,10 +110,11 @@ def _predict(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         voxels = np.asanyarray(image.dataobj)
         mask = np.zeros(voxels.shape, np.uint8)
         mask.flat[int(voxels.argmax())] = mask[-1, -1, -1] = 1
-        if job["probabilities"] or "operating_point" in job:
+        point = job.get("operating_point")
+        if job["probabilities"] or point:
             probability = _probability(voxels)
-            if "operating_point" in job:
-                mask = mask_at(probability.T, job["operating_point"]).T.astype(np.uint8)
+            if point:
+                mask = mask_at(probability.T, PointInUse(**point)).T.astype(np.uint8)
             if job["probabilities"]:
                 kept = Path(case["output"]) / "probabilities"
                 kept.mkdir(exist_ok=True)

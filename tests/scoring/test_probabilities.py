@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ from cta_data.scoring.probabilities.curve import (
 )
 from cta_data.scoring.probabilities.events import events_of, joined_events
 from cta_data.scoring.probabilities.maps import LEAST, ProbabilityMap, read_probabilities
+from cta_data.training.nnunet.jobs import PointInUse
 from cta_data.training.nnunet.operating import mask_at
 
 FEW = replace(DRAWN, resamples=200)
@@ -133,14 +135,14 @@ def test_the_mask_at_an_operating_point_holds_whole_candidates() -> None:
     _, reference, probability = made_up_cases(skill=2)[0]
     found = case_candidates(voxels_of(reference), voxels_of(probability), ARTICLE)
     scores = sorted(one.maximum for one in found.candidates)
-    point = {"candidates_from": 0.1, "convention": "article", "score": "maximum"}
+    point = partial(PointInUse, candidates_from=0.1, convention="article", score="maximum")
     for threshold in scores:
-        mask = mask_at(probability, point | {"threshold": threshold})
+        mask = mask_at(probability, point(threshold=threshold))
         assert np.array_equal(mask, probability >= threshold)
         score = score_case(*(find_instances(one, ARTICLE) for one in (reference, mask)))
         assert counts(found, "maximum", threshold) == (score.tp, score.fp)
-    assert not mask_at(probability, point | {"threshold": 1.0}).any()
-    assert not mask_at(np.zeros_like(probability), point | {"threshold": 0.1}).any()
+    assert not mask_at(probability, point(threshold=1.0)).any()
+    assert not mask_at(np.zeros_like(probability), point(threshold=0.1)).any()
 
 
 def smooth_case(seed: int) -> tuple[np.ndarray, np.ndarray]:

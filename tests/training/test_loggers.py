@@ -17,6 +17,7 @@ from cta_data.engine.running import running_work
 from cta_data.errors import ConfigurationError, CtaError
 from cta_data.study.configuration import TrainingSection
 from cta_data.training.nnunet import loggers
+from cta_data.training.nnunet.jobs import CurvesPlace
 from cta_data.training.nnunet.loggers import PACKAGES, attach_logger, require_logger
 from cta_data.training.nnunet.process import run_job
 
@@ -27,7 +28,7 @@ if util.find_spec("torch") is None:
 class Noted:
     """A logger that notes what it gets, and draws random numbers."""
 
-    def __init__(self, about: dict[str, Any], epoch: int) -> None:
+    def __init__(self, place: CurvesPlace, epoch: int) -> None:
         self.begun, self.values, self.closed = epoch, [], False
         LOGGERS.append(self)
 
@@ -55,14 +56,14 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(current_epoch=4, logger=SimpleNamespace(loggers=[]))
 
 
-def about(folder: Path, logger: str = "tensorboard") -> dict[str, Any]:
-    return {"logger": logger, "folder": str(folder), "model": "B", "fold": 0, "run": "k"}
+def about(folder: Path, logger: str = "tensorboard") -> CurvesPlace:
+    return CurvesPlace(logger=logger, folder=folder, model="B", fold=0, run="k")
 
 
 def test_no_logger_is_the_default(tmp_path: Path, trainer: Any) -> None:
     """Nothing is attached, and no folder made, where the study asks for none."""
     assert TrainingSection().logger == "none"
-    for given in ({}, about(tmp_path / "none", "none")):
+    for given in (None, about(tmp_path / "none", "none")):
         attach_logger(trainer, given)()
     assert trainer.logger.loggers == [] and not (tmp_path / "none").exists()
 
@@ -111,7 +112,7 @@ def test_a_logger_that_does_not_start_is_an_error(
 ) -> None:
     """Nothing was learnt yet: the study asked for curves, and gets to know that there are none."""
 
-    def refuse(about: dict[str, Any], epoch: int) -> None:
+    def refuse(place: CurvesPlace, epoch: int) -> None:
         raise OSError("no such server")
 
     monkeypatch.setitem(loggers._OPEN, "tensorboard", refuse)
@@ -142,7 +143,7 @@ def test_a_training_that_is_logged_and_watched_gives_the_same_weights(tmp_path: 
     folds = {}
     for name, more in (
         ("plain", {}),
-        ("logged", {"curves": about(tmp_path / "curves"), "news": news}),
+        ("logged", {"curves": about(tmp_path / "curves").content(), "news": news}),
     ):
         job = job_of(tmp_path, name) | more
         done = run_job("train", job, tmp_path / f"{name}.jobs", environment_of(job))

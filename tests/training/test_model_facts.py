@@ -32,9 +32,9 @@ def test_channels_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 def test_one_label_is_lesion_and_several_have_to_be_named(tmp_path: Path) -> None:
     """Background and the label that training ignores are never lesion."""
     one = facts_of(tmp_path, {"channel_names": {"0": "T1"}, "labels": {"background": 0, "x": 1}})
-    assert one.lesion_values() == [1]
+    assert one.lesion_values() == (1,)
     several = facts_of(tmp_path, {"channel_names": {"0": "T1"}, "labels": BRATS})
-    assert several.lesion_values(["enhancing tumour", "necrosis"]) == [2, 3]
+    assert several.lesion_values(["enhancing tumour", "necrosis"]) == (2, 3)
     with pytest.raises(ConfigurationError, check=has_reason("lesion_label_ambiguous", n_labels=3)):
         several.lesion_values()
     with pytest.raises(

@@ -126,7 +126,6 @@ def test_it_trains_with_seeds_and_predicts_with_its_own_network(
         "folds": ["0"],
         "trainer": "WiderTrainer",
         "lesion_values": [1],
-        "postprocessing": "",
         "cases": [{"case": "c4", "images": [image], "output": str(out)}],
         "device": "cpu",
         "mirroring": False,

@@ -65,7 +65,6 @@ def prediction_of(place: Path, done: dict[str, Any], prepared: Path) -> dict[str
     return {
         "model": str(model),
         "folds": ["0"],
-        "postprocessing": "",
         "lesion_values": [1],
         "cases": [
             {"case": case, "images": [str(raw / image_of(case))], "output": str(out)}

@@ -20,6 +20,7 @@ from helpers.one_loaded_process import one_loaded_process
 from cta_data.scoring import ARTICLE, find_instances
 from cta_data.scoring.probabilities.calibration import with_temperature
 from cta_data.scoring.probabilities.candidates import candidate_scores
+from cta_data.training.nnunet.jobs import PointInUse
 from cta_data.training.nnunet.operating import mask_at
 from cta_data.training.operating_points import EnsembleCard, FittedTemperature, OperatingPoint
 from cta_data.versioning.keys import content_key
@@ -113,7 +114,7 @@ def test_a_point_of_the_card_and_its_temperature_are_used(model: Path, tmp_path:
     assert predict(*used).code == 0
     plain = voxels(tmp_path / "plain" / "probabilities" / "p1.nii.gz")
     least = float(np.quantile(plain, 0.97))
-    every = {"candidates_from": least, "convention": "article", "score": "mean", "threshold": 0.0}
+    every = PointInUse(candidates_from=least, convention="article", score="mean", threshold=0)
     known = find_instances(mask_at(plain, every), ARTICLE)
     scores = candidate_scores(known, plain[plain >= least].astype(np.float64))["mean"]
     threshold = float(np.median(scores))
@@ -137,7 +138,9 @@ def test_a_point_of_the_card_and_its_temperature_are_used(model: Path, tmp_path:
     outcome = predict(own, tmp_path / "images", out, *words, "--at", "2", "--calibrated")
     assert outcome.code == 0, outcome.text
     mask = voxels(out / "p1.nii.gz")
-    assert np.array_equal(mask > 0, mask_at(plain, every | {"threshold": threshold}))
+    assert np.array_equal(
+        mask > 0, mask_at(plain, every.model_copy(update={"threshold": threshold}))
+    )
     assert 0 < mask.sum() < (plain >= least).sum()
     scaled = voxels(out / "probabilities" / "p1.nii.gz")
     assert scaled == pytest.approx(with_temperature(plain, 2.0), abs=1e-6)

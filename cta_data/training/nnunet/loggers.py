@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from cta_data.errors import ConfigurationError, CtaError
+from cta_data.training.nnunet.jobs import CurvesPlace
 
 PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
 """The package that each logger needs; of MLflow the part that logs, which fits beside pandas 3."""
@@ -46,29 +46,28 @@ def require_logger(logger: str) -> None:
         raise ConfigurationError("logger_not_installed", logger=logger, package=package)
 
 
-def attach_logger(trainer: Any, about: Mapping[str, Any]) -> Callable[[], None]:
+def attach_logger(trainer: Any, place: CurvesPlace | None) -> Callable[[], None]:
     """Have a trainer log to what the study asks for; return what ends the logging.
 
     Parameters
     ----------
-    about
-        `logger`, `folder` for its files, `model`, `fold` and `run` (the same in every process that
-        works on the fold); nothing is logged where it is empty or the logger is `none`.
+    place
+        Nothing is logged without it, or where its logger is `none`.
 
     Raises
     ------
     CtaError
         The logger does not start: nothing is lost yet, so it is not left out in silence.
     """
-    opened = _OPEN.get(about.get("logger", "none"))
-    if opened is None:
+    opened = _OPEN.get(place.logger) if place else None
+    if place is None or opened is None:
         return lambda: None
-    Path(about["folder"]).mkdir(parents=True, exist_ok=True)
+    place.folder.mkdir(parents=True, exist_ok=True)
     try:
-        aside = _Aside(lambda: opened(about, trainer.current_epoch))
+        aside = _Aside(lambda: opened(place, trainer.current_epoch))
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
-        raise CtaError("logger_not_started", logger=about["logger"], error=told) from error
+        raise CtaError("logger_not_started", logger=place.logger, error=told) from error
     trainer.logger.loggers.append(aside)
     return aside.close
 
@@ -124,10 +123,10 @@ def _same_random_numbers() -> Iterator[None]:
 
 
 class _TensorBoard:
-    def __init__(self, about: Mapping[str, Any], epoch: int) -> None:
+    def __init__(self, place: CurvesPlace, epoch: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        folder = Path(about["folder"]) / about["model"] / f"fold_{about['fold']}"
+        folder = place.folder / place.model / f"fold_{place.fold}"
         # What a killed training wrote after its last checkpoint is written again.
         self._writer = SummaryWriter(str(folder), purge_step=epoch + 1)
 
@@ -139,19 +138,18 @@ class _TensorBoard:
 
 
 class _MLflow:
-    def __init__(self, about: Mapping[str, Any], epoch: int) -> None:
+    def __init__(self, place: CurvesPlace, epoch: int) -> None:
         # Files are enough here; newer versions ask for a database.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         from mlflow.tracking import MlflowClient
 
-        folder = Path(about["folder"])
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or folder.absolute().as_uri()
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or place.folder.absolute().as_uri()
         self._client = MlflowClient(tracking_uri=uri)
         known = self._client.get_experiment_by_name(_PROJECT)
         number = known.experiment_id if known else self._client.create_experiment(_PROJECT)
-        found = self._client.search_runs([number], f"tags.run = '{about['run']}'")
-        tags = {"run": about["run"], "model": about["model"], "fold": str(about["fold"])}
-        name = f"{about['model']} fold {about['fold']}"
+        found = self._client.search_runs([number], f"tags.run = '{place.run}'")
+        tags = {"run": place.run, "model": place.model, "fold": str(place.fold)}
+        name = f"{place.model} fold {place.fold}"
         run = found[0] if found else self._client.create_run(number, tags=tags, run_name=name)
         self._run = run.info.run_id
 
@@ -163,15 +161,15 @@ class _MLflow:
 
 
 class _WeightsAndBiases:
-    def __init__(self, about: Mapping[str, Any], epoch: int) -> None:
+    def __init__(self, place: CurvesPlace, epoch: int) -> None:
         import wandb
 
         self._run = wandb.init(
             project=_PROJECT,
-            name=f"{about['model']} fold {about['fold']}",
-            id=about["run"],
+            name=f"{place.model} fold {place.fold}",
+            id=place.run,
             resume="allow",
-            dir=about["folder"],
+            dir=str(place.folder),
             # Nothing leaves this machine but where somebody asks for it, and then numbers alone:
             # what nnU-Net prints names folders.
             mode=os.environ.get("WANDB_MODE", "offline"),
@@ -192,7 +190,7 @@ class _WeightsAndBiases:
         self._run.finish()
 
 
-_OPEN: dict[str, Callable[[Mapping[str, Any], int], Any]] = {
+_OPEN: dict[str, Callable[[CurvesPlace, int], Any]] = {
     "tensorboard": _TensorBoard,
     "mlflow": _MLflow,
     "wandb": _WeightsAndBiases,

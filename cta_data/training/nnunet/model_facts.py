@@ -19,7 +19,7 @@ class ModelFacts:
     channels: tuple[str, ...]
     labels: dict[str, int]
 
-    def lesion_values(self, names: Sequence[str] = ()) -> list[int]:
+    def lesion_values(self, names: Sequence[str] = ()) -> tuple[int, ...]:
         """Return the values of a predicted mask that are lesion.
 
         Parameters
@@ -41,7 +41,7 @@ class ModelFacts:
             raise ConfigurationError(
                 "lesion_label_ambiguous", n_labels=len(self.labels), known=known
             )
-        return sorted({self.labels[name] for name in names or self.labels})
+        return tuple(sorted({self.labels[name] for name in names or self.labels}))
 
 
 def cascade_refused(model: str) -> DataRefused:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from cta_data.engine.running import Announcement, RunningTraining
+from cta_data.training.nnunet.jobs import NewsPlace
 
 _LAST_EPOCHS = 20
 """Epochs whose time says how long the others will take: a machine is not as quick all day."""
@@ -19,16 +18,14 @@ class TrainingNews:
 
     Parameters
     ----------
-    about
-        `file` to write, and `model`, `fold` and `log` as `RunningTraining` has them; nothing is
-        told where it is empty.
+    place
+        Where it is told, and whose training it is; nothing is told without it.
     """
 
-    def __init__(self, about: Mapping[str, Any]) -> None:
-        self._announcement = Announcement(Path(about["file"])) if about else None
-        names = ("model", "fold", "log")
-        given = {name: about[name] for name in names} if about else dict.fromkeys(names, "")
-        self._now = RunningTraining(**given, since=time.time())
+    def __init__(self, place: NewsPlace | None) -> None:
+        self._announcement = Announcement(place.file) if place else None
+        model, fold, log = (place.model, place.fold, place.log) if place else ("", 0, "")
+        self._now = RunningTraining(model, fold, log, since=time.time())
         self._ends = [time.monotonic()]
 
     def phase(self, name: str, **known: Any) -> None:

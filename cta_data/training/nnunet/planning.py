@@ -19,6 +19,7 @@ from typing import Any
 from cta_data.errors import ConfigurationError
 from cta_data.files import json_text, locked
 from cta_data.processes import die_with_parent
+from cta_data.training.nnunet.jobs import PlanJob, Prepared
 from cta_data.training.nnunet.plans import PLANS_OF_PLANNER, adapted
 from cta_data.training.nnunet.pools import FEW_PROCESSES, pools_of_threads
 from cta_data.versioning.keys import digest
@@ -28,54 +29,56 @@ _PARTS = (".b2nd", "_seg.b2nd", ".pkl")
 _PREPROCESSOR = "nnunetv2.preprocessing.preprocessors.default_preprocessor"
 
 
-def plan_job(job: dict[str, Any]) -> dict[str, Any]:
-    """Prepare a training set; return where its plans are and how many cases were preprocessed.
+def plan_job(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Do a `PlanJob`: return the content of what is `Prepared`."""
+    return prepare(PlanJob.model_validate(content)).content()
 
-    Parameters of the job: `dataset` (name), `raw` (nnU-Net's raw folder), `prepared` (folder of
-    this content), `pool` (folder of preprocessed cases), `cases` (case to a key of its content),
-    `splits`, `planner`, `configuration`, `patch_size`, `features`, `batch_size`, `processes`.
-    """
-    prepared = Path(job["prepared"])
-    prepared.mkdir(parents=True, exist_ok=True)
+
+def prepare(job: PlanJob) -> Prepared:
+    """Prepare a training set, but for what is prepared already."""
+    job.prepared.mkdir(parents=True, exist_ok=True)
     # One process at a time: folds that start together wait for the first.
-    with locked(prepared / "lock", wait=True):
-        folder = prepared / job["dataset"]
+    with locked(job.prepared / "lock", wait=True):
+        folder = job.prepared / job.dataset
         if not (folder / PLANNED).is_file():
             _plan(job, folder)
         made = _preprocess(job, folder)
-    plans = folder / f"{PLANS_OF_PLANNER[job['planner']]}.json"
-    return {"folder": str(folder), "plans": str(plans), "preprocessed": made}
+    return Prepared(folder=folder, plans=_plans_file(job, folder), preprocessed=made)
 
 
-def _plan(job: Mapping[str, Any], folder: Path) -> None:
+def _plans_file(job: PlanJob, folder: Path) -> Path:
+    return folder / f"{PLANS_OF_PLANNER[job.planner]}.json"
+
+
+def _plan(job: PlanJob, folder: Path) -> None:
     from nnunetv2.experiment_planning.plan_and_preprocess_api import (
         extract_fingerprint_dataset,
         plan_experiment_dataset,
     )
 
     shutil.rmtree(folder, ignore_errors=True)
-    number = int(job["dataset"][len("Dataset") :].split("_")[0])
-    with pools_of_threads(job["processes"] <= FEW_PROCESSES):
+    number = int(job.dataset[len("Dataset") :].split("_")[0])
+    with pools_of_threads(job.processes <= FEW_PROCESSES):
         extract_fingerprint_dataset(
-            number, num_processes=job["processes"], show_progress_bar=False, verbose=False
+            number, num_processes=job.processes, show_progress_bar=False, verbose=False
         )
-    plan_experiment_dataset(number, _planner(job["planner"]))
-    path = folder / f"{PLANS_OF_PLANNER[job['planner']]}.json"
+    plan_experiment_dataset(number, _planner(job.planner))
+    path = _plans_file(job, folder)
     plans = json.loads(path.read_text("utf-8"))
-    if job["configuration"] not in plans["configurations"]:
-        raise ConfigurationError("configuration_not_planned", configuration=job["configuration"])
+    if job.configuration not in plans["configurations"]:
+        raise ConfigurationError("configuration_not_planned", configuration=job.configuration)
     plans = adapted(
         plans,
-        job["configuration"],
-        patch_size=job["patch_size"],
-        features=job["features"],
-        batch_size=job["batch_size"],
+        job.configuration,
+        patch_size=job.patch_size,
+        features=job.features,
+        batch_size=job.batch_size,
     )
     _write_json(path, plans)
-    dataset = json.loads((Path(job["raw"]) / job["dataset"] / "dataset.json").read_text("utf-8"))
+    dataset = json.loads((job.raw_dataset / "dataset.json").read_text("utf-8"))
     # Which patients trained a model is told by its card, not by what is shared of it.
     _write_json(folder / "dataset.json", {k: v for k, v in dataset.items() if k != "dataset"})
-    _write_json(folder / "splits_final.json", job["splits"])
+    _write_json(folder / "splits_final.json", [split.content() for split in job.splits])
     (folder / PLANNED).touch()
 
 
@@ -93,33 +96,31 @@ def _planner(name: str) -> Any:
     return getattr(residual_encoder_unet_planners, name)
 
 
-def _preprocess(job: Mapping[str, Any], folder: Path) -> int:
+def _preprocess(job: PlanJob, folder: Path) -> int:
     """Preprocess the cases that the pool lacks; link all of them into the set's folder."""
-    plans_file = folder / f"{PLANS_OF_PLANNER[job['planner']]}.json"
+    plans_file, base, pool = _plans_file(job, folder), job.raw_dataset, job.pool
     plans = json.loads(plans_file.read_text("utf-8"))
-    shape = _what_shapes_a_case(plans, job["configuration"])
-    raw = json.loads((Path(job["raw"]) / job["dataset"] / "dataset.json").read_text("utf-8"))
-    pool = Path(job["pool"])
+    shape = _what_shapes_a_case(plans, job.configuration)
+    raw = json.loads((base / "dataset.json").read_text("utf-8"))
     pool.mkdir(parents=True, exist_ok=True)
-    identifier = plans["configurations"][job["configuration"]]["data_identifier"]
+    identifier = plans["configurations"][job.configuration]["data_identifier"]
     own, labels = folder / identifier, folder / "gt_segmentations"
     own.mkdir(exist_ok=True)
     labels.mkdir(exist_ok=True)
-    keys = {case: digest([key, shape]) for case, key in job["cases"].items()}
+    keys = {case: digest([key, shape]) for case, key in job.cases.items()}
     wanted = [case for case, key in keys.items() if not (pool / f"{key}{_PARTS[-1]}").is_file()]
-    base = Path(job["raw"]) / job["dataset"]
     arguments = [
         (
             [str(base / image) for image in raw["dataset"][case]["images"]],
             str(base / raw["dataset"][case]["label"]),
             str(plans_file),
-            job["configuration"],
+            job.configuration,
             str(folder / "dataset.json"),
             str(pool / keys[case]),
         )
         for case in wanted
     ]
-    _run_side_by_side(arguments, job["processes"])
+    _run_side_by_side(arguments, job.processes)
     for case, key in keys.items():
         for part in _PARTS:
             _link(pool / f"{key}{part}", own / f"{case}{part}")

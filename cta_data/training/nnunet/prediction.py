@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cta_data.errors import CtaError
-from cta_data.training.nnunet.plans import TRAINER
+from cta_data.training.nnunet.jobs import CaseToPredict, Predicted, PredictJob
 
 READ_AHEAD = 2
 """Cases that are preprocessed before they are asked for."""
@@ -18,56 +18,45 @@ WRITE_BEHIND = 3
 """Predicted cases that may wait to be written; each holds its probabilities in memory."""
 
 
-def predict_job(job: dict[str, Any]) -> dict[str, Any]:
-    """Predict cases with the folds of one model.
+def predict_job(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Do a `PredictJob`: return the content of what was `Predicted`."""
+    return predict(PredictJob.model_validate(content)).content()
 
-    Parameters of the job: `model` (folder), `folds`, `trainer` (of a model that one of the study's
-    own has trained), `device`, `mirroring`, `tile_step`,
-    `postprocessing` (file, or empty), `probabilities` (whether to keep them), `operating_point`
-    (see `mask_at`; none without it), `temperature` (of kept probabilities), `lesion_values`
-    (labels of the model that are lesion), `cases`: a list of `case`, `images` (a file a channel)
-    and `output` (folder).
 
-    Returns
-    -------
-    dict
-        `failed`: case to what was wrong with it; all others are written. `waited_seconds`: how
-        long the device waited for a case that was not read yet, after the first.
-    """
+def predict(job: PredictJob) -> Predicted:
+    """Predict cases with the folds of one model."""
     import torch
 
     from cta_data.training.nnunet.ensemble import load_ensemble
 
-    if job["device"] == "cpu":
-        torch.set_num_threads(max(1, int(job.get("threads") or torch.get_num_threads())))
+    if job.device == "cpu":
+        torch.set_num_threads(max(1, job.threads or torch.get_num_threads()))
     predictor = load_ensemble(
-        Path(job["model"]),
-        job["folds"],
-        job["device"],
-        mirroring=job["mirroring"],
-        tile_step=job["tile_step"],
-        trainer=job.get("trainer", TRAINER),
+        job.model,
+        job.folds,
+        job.device,
+        mirroring=job.mirroring,
+        tile_step=job.tile_step,
+        trainer=job.trainer,
     )
-    chosen = job["postprocessing"]
-    keep_largest = bool(chosen) and bool(json.loads(Path(chosen).read_text())["postprocessing_fns"])
     failed: dict[str, str] = {}
-    write = partial(
-        _write,
-        probabilities=job["probabilities"],
-        largest=keep_largest,
-        lesion_values=job["lesion_values"],
-        point=job.get("operating_point"),
-        temperature=job.get("temperature"),
-    )
-    waited = predict_cases(predictor, job["cases"], failed, write)
-    return {"failed": failed, "waited_seconds": round(waited, 3)}
+    write = partial(_write, job=job, largest=_keeps_largest(job.postprocessing))
+    waited = predict_cases(predictor, job.cases, failed, write)
+    return Predicted(failed=failed, waited_seconds=round(waited, 3))
+
+
+def _keeps_largest(postprocessing: Path | None) -> bool:
+    """Tell whether nnU-Net's choice is to keep the largest component alone."""
+    if postprocessing is None:
+        return False
+    return bool(json.loads(postprocessing.read_text("utf-8"))["postprocessing_fns"])
 
 
 def predict_cases(
     predictor: Any,
-    cases: list[dict[str, Any]],
+    cases: Sequence[CaseToPredict],
     failed: dict[str, str],
-    write: Callable[[Any, dict[str, Any], Any, dict[str, Any]], None],
+    write: Callable[[Any, CaseToPredict, Any, dict[str, Any]], None],
 ) -> float:
     """Predict cases one after the other; return how long the device waited for a file (s).
 
@@ -87,13 +76,13 @@ def predict_cases(
         writing: list[tuple[str, Future]] = []
         started = time.perf_counter()
         for number, (case, read) in enumerate(_ahead(reader, cases, _reading(predictor))):
-            content = _result(case["case"], read, failed)
+            content = _result(case.case, read, failed)
             waited += time.perf_counter() - started if number else 0.0
             if content is not None:
                 data, properties = content
                 logits = predictor.predict_logits_from_preprocessed_data(data)
                 done = writer.submit(write, predictor, case, logits, properties)
-                writing.append((case["case"], done))
+                writing.append((case.case, done))
             while len(writing) > WRITE_BEHIND:
                 _result(*writing.pop(0), failed)
             started = time.perf_counter()
@@ -103,9 +92,9 @@ def predict_cases(
 
 
 def _ahead(
-    reader: ThreadPoolExecutor, cases: list[dict[str, Any]], read: Callable
-) -> Iterator[tuple[dict[str, Any], Future]]:
-    queue: list[tuple[dict[str, Any], Future]] = []
+    reader: ThreadPoolExecutor, cases: Sequence[CaseToPredict], read: Callable
+) -> Iterator[tuple[CaseToPredict, Future]]:
+    queue: list[tuple[CaseToPredict, Future]] = []
     for case in cases:
         queue.append((case, reader.submit(read, case)))
         if len(queue) > READ_AHEAD:
@@ -127,11 +116,11 @@ def _result(case: str, future: Future, failed: dict[str, str]) -> Any:
 def _reading(predictor: Any) -> Callable:
     preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
 
-    def read(case: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def read(case: CaseToPredict) -> tuple[Any, dict[str, Any]]:
         import torch
 
         data, _, properties = preprocessor.run_case(
-            case["images"],
+            [str(image) for image in case.images],
             None,
             predictor.plans_manager,
             predictor.configuration_manager,
@@ -144,15 +133,12 @@ def _reading(predictor: Any) -> Callable:
 
 def _write(
     predictor: Any,
-    case: dict[str, Any],
+    case: CaseToPredict,
     logits: Any,
     properties: dict[str, Any],
     *,
-    probabilities: bool,
+    job: PredictJob,
     largest: bool,
-    lesion_values: list[int],
-    point: dict[str, Any] | None,
-    temperature: float | None,
 ) -> None:
     import numpy as np
     from nnunetv2.inference.export_prediction import (
@@ -178,19 +164,15 @@ def _write(
         num_threads_torch=1,
     )
     mask = keep_largest(made[0], labels.foreground_labels) if largest else made[0]
+    lesion_values = list(job.lesion_values)
     lesion = as_in_the_file(np.isin(mask, lesion_values), properties)
     total = made[1][lesion_values].sum(0, dtype=np.float32)
     # Probabilities of several labels may add up to a little more than 1.
     probability = as_in_the_file(np.minimum(total, 1), properties)
-    if point:
+    if job.operating_point:
         # The thresholds were chosen on maps, which nnU-Net's postprocessing does not change.
-        lesion = mask_at(probability, point)
-    if temperature:
-        probability = with_temperature(probability, temperature)
-    write_prediction(
-        case["case"],
-        Path(case["images"][0]),
-        lesion,
-        Path(case["output"]),
-        probability if probabilities else None,
-    )
+        lesion = mask_at(probability, job.operating_point)
+    if job.temperature:
+        probability = with_temperature(probability, job.temperature)
+    kept = probability if job.probabilities else None
+    write_prediction(case.case, case.images[0], lesion, case.output, kept)

@@ -17,6 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as Origi
 from torch._dynamo import OptimizedModule
 
 from cta_data.training.nnunet.checkpoints import read_checkpoint
+from cta_data.training.nnunet.jobs import Learning
 from cta_data.versioning.keys import digest
 
 LATEST = "checkpoint_latest.pth"
@@ -40,15 +41,15 @@ class _Seeded(OriginalTrainer):
     runs in this process (`training.reproducible`).
     """
 
-    def prepare(self, options: dict[str, Any]) -> None:
-        """Take a study's options: epochs, iterations, seed, checkpoints."""
-        self.num_epochs = options["epochs"]
-        self.initial_lr = options["learning_rate"]
-        self.num_iterations_per_epoch = options["iterations_per_epoch"]
-        self.num_val_iterations_per_epoch = options["validation_iterations"]
-        self.save_every = options["checkpoint_every"]
-        self.seed = options["seed"]
-        self.reproducible = options["reproducible"]
+    def prepare(self, learning: Learning, seed: int) -> None:
+        """Take how it is learnt; `seed` is that of the fold."""
+        self.num_epochs = learning.epochs
+        self.initial_lr = learning.learning_rate
+        self.num_iterations_per_epoch = learning.iterations_per_epoch
+        self.num_val_iterations_per_epoch = learning.validation_iterations
+        self.save_every = learning.checkpoint_every
+        self.seed = seed
+        self.reproducible = learning.reproducible
         self._plotted = time.monotonic()
         self.kept_epoch = 0
         self._plot = self.logger.plot_progress_png

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,34 +14,29 @@ from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
 from cta_data.memory import keep_freed_memory
 from cta_data.study.layout import CHECKPOINT
+from cta_data.training.nnunet.jobs import Prepared, Trained, TrainJob
 from cta_data.training.nnunet.loggers import attach_logger
 from cta_data.training.nnunet.news import TrainingNews
 from cta_data.training.nnunet.own_trainer import find_trainer, load_trainer
-from cta_data.training.nnunet.planning import plan_job
+from cta_data.training.nnunet.planning import prepare
 from cta_data.training.nnunet.plans import model_folder
 
 SESSIONS = "sessions.json"
 """What each process that worked on a fold did: it outlives the process, as the checkpoint does."""
 
 
-def train_job(job: dict[str, Any]) -> dict[str, Any]:
-    """Prepare the data where that is not done, then train and validate one fold.
+def train_job(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Do a `TrainJob`: return the content of what is `Trained`."""
+    return train(TrainJob.model_validate(content)).content()
 
-    Parameters of the job: those of `plan_job`, and `fold`, `device`, `options` (the study's
-    `[training]`), `results` (nnU-Net's folder of results for this fold alone), and `news` (see
-    `TrainingNews`) and `curves` (see `attach_logger`), where somebody wants to hear how it goes.
 
-    Returns
-    -------
-    dict
-        `folder` of the model, `fold_folder`, `sessions` (what each process did), `hardware`,
-        `trainer` (see `TrainerSource.told`).
-    """
-    results = Path(job["results"])
+def train(job: TrainJob) -> Trained:
+    """Prepare the data where that is not done, then train and validate one fold."""
+    results, learning = job.results, job.options
     results.mkdir(parents=True, exist_ok=True)
-    with _alone(results / "lock"), closing(TrainingNews(job.get("news", {}))) as news:
-        news.phase("preparing", epochs=job["options"]["epochs"])
-        prepared = plan_job(job)
+    with _alone(results / "lock"), closing(TrainingNews(job.news)) as news:
+        news.phase("preparing", epochs=learning.epochs)
+        prepared = prepare(job)
         from cta_data.training.nnunet.validation import validate
 
         _settle_torch(job)
@@ -50,16 +45,14 @@ def train_job(job: dict[str, Any]) -> dict[str, Any]:
         _train(trainer, job, fold_folder, news)
         news.phase("validating", epoch=trainer.num_epochs, seconds_left=None)
         validate(trainer, job)
-    model = results / model_folder(
-        job["dataset"], job["planner"], job["configuration"], job["options"]["trainer"]
+    name = model_folder(job.dataset, job.planner, job.configuration, learning.trainer)
+    return Trained(
+        folder=results / name,
+        fold_folder=fold_folder,
+        sessions=_sessions(fold_folder),
+        hardware=hardware(job.device),
+        trainer=find_trainer(learning.trainer).told(),
     )
-    return {
-        "folder": str(model),
-        "fold_folder": str(fold_folder),
-        "sessions": _sessions(fold_folder),
-        "hardware": hardware(job["device"]),
-        "trainer": find_trainer(job["options"]["trainer"]).told(),
-    }
 
 
 @contextmanager
@@ -70,12 +63,12 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _settle_torch(job: dict[str, Any]) -> None:
+def _settle_torch(job: TrainJob) -> None:
     import torch
 
-    if job["device"] == "cpu":
+    if job.device == "cpu":
         keep_freed_memory()
-    if job["options"]["reproducible"]:
+    if job.options.reproducible:
         # In the process: what other processes draw depends on which of them is faster.
         os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 - its name
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -83,26 +76,26 @@ def _settle_torch(job: dict[str, Any]) -> None:
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
         torch.set_num_threads(1)
-    elif job["device"] == "cuda":
+    elif job.device == "cuda":
         torch.backends.cudnn.benchmark = True
 
 
-def _trainer(job: dict[str, Any], prepared: dict[str, Any]) -> Any:
+def _trainer(job: TrainJob, prepared: Prepared) -> Any:
     import torch
 
     from cta_data.training.nnunet.trainer import seeded
 
-    own = load_trainer(job["options"]["trainer"])
-    plans = json.loads(Path(prepared["plans"]).read_text("utf-8"))
+    own = load_trainer(job.options.trainer)
+    plans = json.loads(prepared.plans.read_text("utf-8"))
     plans["continue_training"] = False
-    dataset = json.loads((Path(prepared["folder"]) / "dataset.json").read_text("utf-8"))
-    device = torch.device(job["device"])
-    trainer = seeded(own)(plans, job["configuration"], job["fold"], dataset, device)
-    trainer.prepare(job["options"] | {"seed": job["options"]["seed"] + job["fold"]})
+    dataset = json.loads((prepared.folder / "dataset.json").read_text("utf-8"))
+    device = torch.device(job.device)
+    trainer = seeded(own)(plans, job.configuration, job.fold, dataset, device)
+    trainer.prepare(job.options, seed=job.options.seed + job.fold)
     return trainer
 
 
-def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) -> None:
+def _train(trainer: Any, job: TrainJob, folder: Path, news: TrainingNews) -> None:
     from cta_data.training.nnunet.trainer import LATEST
 
     if (folder / CHECKPOINT).is_file():
@@ -115,7 +108,7 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) 
     first, started = trainer.current_epoch, time.time()
     trainer.kept_epoch = first
     news.phase("training", epoch=first, kept_epoch=first)
-    session: dict[str, Any] = {"first_epoch": first, "device": job["device"]}
+    session: dict[str, Any] = {"first_epoch": first, "device": job.device}
 
     def keep(_: Any = None) -> None:
         session["epochs"] = trainer.current_epoch - first
@@ -125,7 +118,7 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) 
             session["gpu_energy_joules"] = round(energy - energy_at_start)
         _keep_session(folder, session)
 
-    energy_at_start = energy_joules() if job["device"] == "cuda" else None
+    energy_at_start = energy_joules() if job.device == "cuda" else None
     original = trainer.on_epoch_end
 
     def on_epoch_end() -> None:
@@ -134,7 +127,7 @@ def _train(trainer: Any, job: dict[str, Any], folder: Path, news: TrainingNews) 
         news.epoch_ended(trainer)
 
     trainer.on_epoch_end = on_epoch_end
-    end_logging = attach_logger(trainer, job.get("curves", {}))
+    end_logging = attach_logger(trainer, job.curves)
     try:
         trainer.run_training()
     finally:

@@ -12,6 +12,7 @@ from nnunetv2.inference.export_prediction import export_prediction_from_logits
 
 from cta_data.errors import CtaError
 from cta_data.training.nnunet.ensemble import ProbabilityEnsemble
+from cta_data.training.nnunet.jobs import CaseToPredict, Learning, TrainJob
 from cta_data.training.nnunet.pools import FEW_PROCESSES, pools_of_threads
 from cta_data.training.nnunet.prediction import predict_cases
 
@@ -19,7 +20,7 @@ FOLDER = "validation"
 SUMMARY = "summary.json"
 
 
-def validate(trainer: Any, job: dict[str, Any]) -> None:
+def validate(trainer: Any, job: TrainJob) -> None:
     """Write `validation/<case>.nii.gz` and summary.json into the fold's folder.
 
     nnU-Net's own validation tiles and mirrors in one fixed way, and starts processes that import
@@ -35,12 +36,12 @@ def validate(trainer: Any, job: dict[str, Any]) -> None:
         return
     folder.mkdir(exist_ok=True)
     failed: dict[str, str] = {}
-    predict_cases(_predictor(trainer, job), _cases(trainer, job, folder), failed, _write)
+    predict_cases(_predictor(trainer, job.options), _cases(trainer, job, folder), failed, _write)
     if failed:
         case, why = next(iter(failed.items()))
         raise CtaError("validation_case_failed", where=case, why=why)
     labels = trainer.label_manager
-    with pools_of_threads(job["processes"] <= FEW_PROCESSES):
+    with pools_of_threads(job.processes <= FEW_PROCESSES):
         compute_metrics_on_folder(
             str(Path(trainer.preprocessed_dataset_folder_base) / "gt_segmentations"),
             str(folder),
@@ -50,16 +51,15 @@ def validate(trainer: Any, job: dict[str, Any]) -> None:
             labels.foreground_labels,
             labels.ignore_label,
             chill=True,  # the folder of labels holds those of all folds
-            num_processes=job["processes"],
+            num_processes=job.processes,
         )
 
 
-def _predictor(trainer: Any, job: dict[str, Any]) -> ProbabilityEnsemble:
+def _predictor(trainer: Any, learning: Learning) -> ProbabilityEnsemble:
     trainer.set_deep_supervision_enabled(False)
-    options = job["options"]
     predictor = ProbabilityEnsemble(
-        tile_step_size=options["tile_step"],
-        use_mirroring=options["mirroring"],
+        tile_step_size=learning.tile_step,
+        use_mirroring=learning.mirroring,
         device=trainer.device,
         allow_tqdm=False,
     )
@@ -77,21 +77,21 @@ def _predictor(trainer: Any, job: dict[str, Any]) -> ProbabilityEnsemble:
     return predictor
 
 
-def _cases(trainer: Any, job: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
-    raw = Path(job["raw"]) / job["dataset"]
+def _cases(trainer: Any, job: TrainJob, folder: Path) -> list[CaseToPredict]:
+    raw = job.raw_dataset
     known = json.loads((raw / "dataset.json").read_text("utf-8"))["dataset"]
     return [
-        {
-            "case": case,
-            "images": [str(raw / image) for image in known[case]["images"]],
-            "output": str(folder / case),
-        }
+        CaseToPredict(
+            case=case,
+            images=tuple(raw / image for image in known[case]["images"]),
+            output=folder / case,
+        )
         for case in sorted(trainer.do_split()[1])
     ]
 
 
 def _write(
-    predictor: Any, case: dict[str, Any], logits: torch.Tensor, properties: dict[str, Any]
+    predictor: Any, case: CaseToPredict, logits: torch.Tensor, properties: dict[str, Any]
 ) -> None:
     export_prediction_from_logits(
         logits.numpy(),
@@ -99,7 +99,7 @@ def _write(
         predictor.configuration_manager,
         predictor.plans_manager,
         predictor.dataset_json,
-        case["output"],
+        str(case.output),
         save_probabilities=False,
         num_threads_torch=1,
     )
