@@ -13,14 +13,31 @@ from cta_data.reports.table import MISSING, Row, Table, TableColumn, number_text
 from cta_data.scoring.statistics.rank_tests import holm, pair_scores, wilcoxon_signed_rank
 
 SCORES = ("f1", "sensitivity", "precision")
+LEARNT_BELOW = 0.9
+"""Part of a guess's loss that a network's last loss is below, if it learnt.
+
+A guess knows how many patches are of each kind, and nothing of a patch.
+"""
 
 
 def run_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return a row for each run; scores are NaN where they are undefined."""
+    """Return a row for each run; scores are NaN where they are undefined.
+
+    `last_loss` is the mean cross-entropy of the last epoch, `guess_loss` that of a guess.
+    """
     names = ("architecture", "input", "seed", *SCORES)
-    rows = [{**{name: run[name] for name in names}, **run["counts"]} for run in runs]
+    rows = [
+        {**{name: run[name] for name in names}, **run["counts"], **_learning(run)} for run in runs
+    ]
     frame = pd.DataFrame(rows)
     return frame.astype(dict.fromkeys(SCORES, float))
+
+
+def _learning(run: Mapping[str, Any]) -> dict[str, Any]:
+    shares = np.array([run["n_training"]["with"], run["n_training"]["without"]], float)
+    shares /= shares.sum()
+    last, guess = float(run["losses"][-1]), float(-(shares * np.log(shares)).sum())
+    return {"last_loss": last, "guess_loss": guess, "learnt": last < LEARNT_BELOW * guess}
 
 
 def comparison_frame(runs: pd.DataFrame, inputs: Sequence[str]) -> pd.DataFrame:
@@ -61,7 +78,54 @@ def f1_table(runs: pd.DataFrame, architectures: Sequence[str], inputs: Sequence[
     rows.append(Row(("all", *(_f1_text(runs[runs["input"] == one]["f1"]) for one in inputs))))
     columns = (TableColumn("Architecture", "name"), *(TableColumn(one) for one in inputs))
     caption = "F1 of test patches, in per cent: mean over seeds, lowest and highest in brackets."
-    return Table(columns, tuple(rows), title="F1 by architecture and input", caption=caption)
+    title = "F1 by architecture and input"
+    return Table(columns, tuple(rows), title=title, caption=caption, notes=unlearnt_notes(runs))
+
+
+def unlearnt_notes(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return what is to be told of networks that did not learn: their F1 says nothing of an input.
+
+    Empty where all did.
+    """
+    own = runs[~runs["learnt"]]
+    if not len(own):
+        return ()
+    named = (f"{one.architecture} with {one.input}, seed {one.seed}" for one in own.itertuples())
+    return (
+        f"{len(own)} of {len(runs)} networks did not learn ({'; '.join(named)}): their loss ended "
+        f"above {LEARNT_BELOW:.0%} of that of a guess. Their F1 tells how they were trained, not "
+        "what can be seen on their input: give all networks more epochs (--epochs).",
+    )
+
+
+def learning_table(runs: pd.DataFrame) -> Table:
+    """Return the loss that each network ended with, beside that of a guess."""
+    columns = (
+        TableColumn("Architecture", "name"),
+        TableColumn("Input", "name"),
+        TableColumn("Seed"),
+        TableColumn("Last loss"),
+        TableColumn("Of a guess"),
+        TableColumn("Learnt", "text"),
+    )
+    rows = tuple(
+        Row(
+            (
+                one["architecture"],
+                one["input"],
+                str(one["seed"]),
+                number_text(one["last_loss"], 3),
+                number_text(one["guess_loss"], 3),
+                "yes" if one["learnt"] else "no",
+            )
+        )
+        for one in runs.to_dict("records")
+    )
+    caption = (
+        "Mean cross-entropy of the training patches in the last epoch. A guess knows how many "
+        f"patches are of each kind; a network learnt if it ended below {LEARNT_BELOW:.0%} of that."
+    )
+    return Table(columns, rows, title="How the networks learnt", caption=caption)
 
 
 def _f1_text(values: pd.Series) -> str:

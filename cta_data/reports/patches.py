@@ -20,6 +20,7 @@ from cta_data.reports.patch_tables import (
     comparison_frame,
     comparison_table,
     f1_table,
+    learning_table,
     run_frame,
 )
 from cta_data.reports.table import Row, Table, TableColumn, csv_text
@@ -136,6 +137,7 @@ def patch_files(
         sections=[
             Section("Results", figures=(shown,), tables=tuple(tables)),
             Section("Patches", text=_method(experiment), tables=(counted,)),
+            Section("Training", tables=(learning_table(results.runs),)),
             Section("Files", files=("runs.csv", "comparison.csv", "f1.tex", "card.json")),
         ],
     )

@@ -34,7 +34,7 @@ class Learning:
     axis. A last batch of one patch is left out: its mean is no mean.
     """
 
-    epochs: int = 10
+    epochs: int = 30
     batch_size: int = 16
     learning_rate: float = 1e-3
 
