@@ -52,15 +52,26 @@ def main() -> None:
 
 
 def study_of(folder: Path, seed: int, learning: Path) -> Path:
-    """Return the study of a seed, a copy of the one that was made, with its own `training.seed`."""
-    study = folder / f"seed-{seed}"
+    """Return the study of a seed, a copy of the one that was made, with its own `training.seed`.
+
+    A copy that was begun and not finished is never taken for the study: it has another name.
+    """
+    study, begun = folder / f"seed-{seed}", folder / f".begun-seed-{seed}"
+    section = f"\n{learning.read_text('utf-8').rstrip()}\nseed = {FIRST_SEED + seed}\n"
     if not study.exists():
-        shutil.copytree(folder / "study", study, symlinks=True)
-        configuration = study / "study.toml"
-        told = f"\n{learning.read_text('utf-8').rstrip()}\nseed = {FIRST_SEED + seed}\n"
-        configuration.write_text(configuration.read_text("utf-8") + told, "utf-8")
-        Study(study)
-        save(study, f"How models learn, seed {seed}", [configuration])
+        shutil.rmtree(begun, ignore_errors=True)
+        shutil.copytree(folder / "study", begun, symlinks=True)
+        configuration = begun / "study.toml"
+        configuration.write_text(configuration.read_text("utf-8") + section, "utf-8")
+        Study(begun)
+        save(begun, f"How models learn, seed {seed}", [configuration])
+        begun.rename(study)
+    if section not in (study / "study.toml").read_text("utf-8"):
+        raise SystemExit(
+            f"{study} was made with another {learning.name}: its models learn as its study.toml "
+            f"says. Give that file with --learning, or remove {study} and "
+            f"{folder / 'validated'} to train anew."
+        )
     return study
 
 
