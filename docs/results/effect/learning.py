@@ -2,7 +2,8 @@
 
 Run ``python docs/results/effect/learning.py FOLDER OUT [--setting A --setting B] [--seed 1]`` after
 `train_models.py`. The validation patients of the fold are predicted with the copied checkpoints and
-the last one, and judged by the truth. Writes learning.csv and learning.png.
+the last one, and judged by the truth, all with the score that ranks best with the last. Writes
+learning.csv and learning.png.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def judged(
     for epoch, checkpoint in sorted(checkpoints.items()):
         with tempfile.TemporaryDirectory() as made:
             images = {one.case: one.image for one in cases}
-            maps = predicted(Path(made), images, model, checkpoint, device)
+            maps = predicted(Path(made), images, model, checkpoint, study, device)
             files = {case: (references[case], maps / f"{case}.nii.gz") for case in references}
             with open_workers(2) as workers:
                 found = find_candidates(
@@ -102,7 +103,8 @@ def draw(logs: Mapping[str, Mapping[str, list[float]]], table: pd.DataFrame, pat
         own = table[table.setting == setting]
         for level, style in ((1.0, "-"), (4.0, ":")):
             at = own[own.false_positives == level]
-            told = {"label": f"{setting}, {level:g} false positives", "linestyle": style}
+            name = f"{setting}, {level:g} false positive{'s' * (level != 1)} per patient"
+            told = {"label": name, "linestyle": style}
             froc.plot(at.epochs, at.sensitivity, color=colour, marker="o", **told)
     losses.set_ylabel("loss (mean of 5 epochs in validation)")
     froc.set_ylabel("sensitivity, validation patients, by the truth")

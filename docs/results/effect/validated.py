@@ -26,8 +26,6 @@ from cta_data.training.models import model_of
 
 FOLD = 0
 CANDIDATES_FROM = 0.1
-TILE_STEP = "0.75"
-"""As in learning.toml, of which a model alone does not know."""
 
 
 def chosen_score(folder: Path, seed: int, setting: str, device: str) -> ScoreName:
@@ -56,16 +54,20 @@ def validated(study: Study, setting: str, device: str) -> dict[ScoreName, float]
     with tempfile.TemporaryDirectory() as made:
         images = {one.case: one.image for one in cases}
         last = model / f"fold_{FOLD}" / CHECKPOINT
-        maps = predicted(Path(made), images, model, last, device)
+        maps = predicted(Path(made), images, model, last, study, device)
         files = {one.case: (one.label, maps / f"{one.case}.nii.gz") for one in cases}
         found = find_candidates(files, ARTICLE, CANDIDATES_FROM, model=setting)
     return score_precisions(found)
 
 
 def predicted(
-    made: Path, images: Mapping[str, Path], model: Path, checkpoint: Path, device: str
+    made: Path, images: Mapping[str, Path], model: Path, checkpoint: Path, study: Study, device: str
 ) -> Path:
-    """Predict images with one checkpoint of a model; return the folder of probability maps."""
+    """Predict images with one checkpoint of a model; return the folder of probability maps.
+
+    The window steps as in the study's own predictions: the model alone does not know how.
+    """
+    training = study.configuration.training
     copy, given = made / model.name, made / "images"
     shutil.copytree(model, copy, ignore=shutil.ignore_patterns("fold_*"))
     (copy / f"fold_{FOLD}").mkdir()
@@ -75,6 +77,7 @@ def predicted(
         os.symlink(image.resolve(), given / f"{case}.nii.gz")
     words = ["--model", str(copy), "--input", str(given), "--output", str(made / "out")]
     options = ["--stripped", "--probabilities", "--device", device, "-j", "2"]
-    options += ["--no-mirroring", "--tile-step", TILE_STEP]
+    options += ["--mirroring" if training.mirroring else "--no-mirroring"]
+    options += ["--tile-step", str(training.tile_step)]
     subprocess.run(["cta-data", "predict", *words, *options], check=True)
     return made / "out" / "probabilities"
