@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,12 +31,13 @@ class Models:
     reference: str
     found: Mapping[int, CandidateSet]
     scores: Mapping[int, ScoreName]
+    classes: Sequence[SizeClass] = BINS
 
     @cached_property
     def events(self) -> dict[int, Events]:
         """Detections and false positives of each seed, along its model's score."""
         return {
-            seed: events_of(one, self.scores[seed], classes=BINS)
+            seed: events_of(one, self.scores[seed], classes=self.classes)
             for seed, one in self.found.items()
         }
 
@@ -75,3 +76,27 @@ def in_words(size: SizeClass) -> str:
 def annotation_of(setting: str) -> str:
     """Return the name of the annotation that a setting trains on."""
     return {"A": "NAQ", "B": "HAQ"}.get(setting, f"{DOSE}{setting[1:]}")
+
+
+def one_difference(
+    shared: Mapping[str, str], baseline: Models, own: Models, seeds: Collection[int]
+) -> Iterator[dict[str, object]]:
+    """The difference of two settings, for all lesions and for small ones."""
+
+    def both(weights: np.ndarray) -> np.ndarray:
+        one, other = (side.figures(weights, seeds=seeds) for side in (baseline, own))
+        return np.concatenate([one, other, other - one], axis=1)
+
+    made = intervals(both, own.n_patients)
+    width = len(made) // 3
+    for name, first in (("all", 0), (in_words(SMALL), N + 1)):
+        for i, level in enumerate(LEVELS):
+            one, other, difference = (made[part * width + first + i] for part in range(3))
+            sides = {"second": one.estimate, "first": other.estimate}
+            at = {"false_positives": level, "lesions": name}
+            yield {**shared, **at, **sides, **told(difference)}
+
+
+def told(interval: Interval) -> dict[str, float]:
+    """Return an estimate with its interval as columns."""
+    return {"estimate": interval.estimate, "low": interval.low, "high": interval.high}

@@ -8,6 +8,8 @@ seeds; intervals draw whole patients, the same for all models. OUT gets
 - scores.csv: average precision of each score in the validation patients, by model;
 - froc.csv: sensitivity by setting and reference, of all lesions and by volume;
 - differences.csv: B against A, and every dose against both, of all seeds and of each;
+- by_score.csv: B against A with one score for all models, whichever it is;
+- surest.csv: how many lesions and false positives share the highest score of a model;
 - real.csv: of the false positives by the reader on MPRAGE, how many are real lesions;
 - readers.csv: how many lesions each training set's annotation lacks;
 - froc.png, and dose.png where readers overlook known shares.
@@ -18,11 +20,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from compared import (
     BASELINE,
@@ -34,7 +35,10 @@ from compared import (
     annotation_of,
     in_words,
     intervals,
+    one_difference,
+    told,
 )
+from of_scores import by_score, surest
 from pictures import draw_curves, draw_dose
 from validated import CANDIDATES_FROM, chosen_score, kept_precisions
 
@@ -43,7 +47,6 @@ from cta_data.scoring import ARTICLE
 from cta_data.scoring.probabilities.candidates import ScoreName
 from cta_data.scoring.probabilities.collection import CandidateSet, find_candidates
 from cta_data.scoring.probabilities.curve import LEVELS, froc_curve
-from cta_data.scoring.statistics import Interval
 from cta_data.study import layout
 from cta_data.study.study import Study
 from cta_data.study.tables.rows import AnnotationRow, VariantRow
@@ -109,6 +112,8 @@ def main() -> None:
         "scores": kept_precisions(trial.folder),
         "froc": [row for own in models.values() for row in sensitivities(own)],
         "differences": list(differences(models)),
+        "by_score": list(by_score(models)),
+        "surest": list(surest(models)),
         "real": list(real_lesions(models)),
         "readers": list(annotated(trial)),
     }
@@ -123,7 +128,7 @@ def main() -> None:
 
 def open_trial(folder: Path, device: str) -> Trial:
     """Find the test patients' references and what the models of all seeds gave."""
-    studies = {int(path.name.removeprefix("seed-")): path for path in folder.glob("seed-*")}
+    studies = {int(path.name.removeprefix("seed-")): path for path in sorted(folder.glob("seed-*"))}
     first = Study(studies[min(studies)])
     maps = {}
     for seed, root in studies.items():
@@ -195,11 +200,6 @@ def sensitivities(models: Models) -> Iterator[dict[str, object]]:
     yield {**shared, **at, **told(made[N])}
 
 
-def told(interval: Interval) -> dict[str, float]:
-    """Return an estimate with its interval as columns."""
-    return {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-
-
 def differences(models: Mapping[tuple[str, str], Models]) -> Iterator[dict[str, object]]:
     """B minus A, and every dose minus both of them, of all seeds and of each."""
     for (setting, reference), own in models.items():
@@ -212,25 +212,6 @@ def differences(models: Mapping[tuple[str, str], Models]) -> Iterator[dict[str, 
                 shared = {"settings": f"{setting} − {other}", "reference": reference}
                 shared["seeds"] = " ".join(map(str, seeds))
                 yield from one_difference(shared, baseline, own, seeds)
-
-
-def one_difference(
-    shared: Mapping[str, str], baseline: Models, own: Models, seeds: Collection[int]
-) -> Iterator[dict[str, object]]:
-    """The difference of two settings, for all lesions and for small ones."""
-
-    def both(weights: np.ndarray) -> np.ndarray:
-        one, other = (side.figures(weights, seeds=seeds) for side in (baseline, own))
-        return np.concatenate([one, other, other - one], axis=1)
-
-    made = intervals(both, own.n_patients)
-    width = len(made) // 3
-    for name, first in (("all", 0), (in_words(SMALL), N + 1)):
-        for i, level in enumerate(LEVELS):
-            one, other, difference = (made[part * width + first + i] for part in range(3))
-            sides = {"second": one.estimate, "first": other.estimate}
-            at = {"false_positives": level, "lesions": name}
-            yield {**shared, **at, **sides, **told(difference)}
 
 
 def real_lesions(models: Mapping[tuple[str, str], Models]) -> Iterator[dict[str, object]]:
