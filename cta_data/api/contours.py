@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import SimpleITK as sitk
 
-from cta_data.api.volume import Volume
+from cta_data.api.volume import Volume, require_volume
 from cta_data.errors import ConfigurationError
 from cta_data.formats.dicom import rtstruct
 from cta_data.given_paths import require_given_file
@@ -123,8 +123,11 @@ def rasterize(
     DataRefused
         No ROI matches, or none of them belongs to this image.
     ConfigurationError
-        The pattern is not a valid regular expression.
+        The pattern is not a valid regular expression, or an argument is of another type.
     """
+    if not isinstance(structure_set, StructureSet):
+        raise ConfigurationError("structure_set_expected", given=type(structure_set).__name__)
+    require_volume(image, "image")
     rois = rasterize_structure_set(
         structure_set, image.to_sitk(), image.identity, roi, check_reference=check_reference
     )

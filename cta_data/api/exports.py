@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cta_data.api.volume import Volume
+from cta_data.api.volume import Volume, require_volume
 from cta_data.destinations import require_file_place
 from cta_data.formats.dicom.derived_objects import Origin
 from cta_data.formats.dicom.rtstruct_writing import Holes, StructureSetText
@@ -105,6 +105,7 @@ def write_segmentation(
 def _write(
     labels: Volume, series: Path, path: Path, options: ExportOptions, *, overwrite: bool
 ) -> ExportedFile:
+    require_volume(labels, "labels")
     require_given(series)
     require_file_place(path, (series,), overwrite=True)
     placed = read_placed_series(series)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cta_data.api.scores import mask_of
+from cta_data.api.scores import mask_of, rules_of
 from cta_data.api.volume import Volume, read_image
 from cta_data.errors import ConfigurationError
 from cta_data.given_paths import require_given
-from cta_data.scoring import Convention, convention_named
+from cta_data.scoring import Convention
 from cta_data.scoring.collection import pair_files
 from cta_data.scoring.mask_files import MaskVoxels, read_mask
 from cta_data.scoring.probabilities.analysis import analyse
@@ -124,7 +124,7 @@ def froc(
         An option is invalid, a path does not exist, a case has only one of the two, or there is no
         case.
     """
-    rules = convention_named(convention) if isinstance(convention, str) else convention
+    rules = rules_of(convention)
     levels, least, name = levels_asked(at), least_asked(candidates_from), score_asked(score)
     drawn = resampling_asked(confidence, seed)
     pairs = _paired(references, probabilities)
@@ -142,9 +142,13 @@ def _owners(cases: Collection[str], patients: Mapping[str, str] | None) -> dict[
     Raises
     ------
     ConfigurationError
-        Patients are given, and not of every case.
+        Patients are given, and not of every case, or not by case.
     """
-    owners = patients_of_cases(cases) if patients is None else dict(patients)
+    owners = patients_of_cases(cases) if patients is None else patients
+    if not isinstance(owners, Mapping):
+        given = type(patients).__name__
+        raise ConfigurationError("patients_not_by_case", given=given)
+    owners = dict(owners)
     if without := sorted(set(cases) - owners.keys()):
         raise ConfigurationError("cases_without_patient", cases=without)
     return owners

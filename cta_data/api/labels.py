@@ -9,8 +9,9 @@ import pandas as pd
 import SimpleITK as sitk
 
 from cta_data.api.contours import IDENTITY
-from cta_data.api.volume import Volume
+from cta_data.api.volume import Volume, require_volume
 from cta_data.errors import ConfigurationError, DataRefused
+from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.imaging import brain
 from cta_data.imaging.lesions.drawn_lesions import DrawnLesion, lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_lesions
@@ -23,6 +24,9 @@ from cta_data.imaging.registration.register import (
     RegistrationSettings,
     register_images,
 )
+
+INSTEAD = "replace the values: image.with_array(numpy.nan_to_num(image))"
+"""Of values that are not finite: what Python can do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +66,13 @@ def register(
     Raises
     ------
     DataRefused
-        An image shows no head, or the two heads cannot be made to overlap.
+        An image shows no head or has values that are not finite, or the two heads cannot be made to
+        overlap.
     ConfigurationError
-        The type of registration is unknown.
+        The type of registration is unknown, or an image is no volume.
     """
+    _require_image(fixed, "fixed")
+    _require_image(moving, "moving")
     try:
         settings = RegistrationSettings(kind=kind, seed=seed)
     except ValueError as error:
@@ -98,12 +105,14 @@ def transfer(
     DataRefused
         The registration failed its checks, the mask is not on the grid of `moving` or holds
         fractions, or the contours cannot be trusted.
+    ConfigurationError
+        An argument is of another type.
     """
-    if isinstance(transform, RegistrationResult):
-        if not transform.accepted:
-            raise DataRefused("registration_not_accepted", reasons=tuple(transform.reasons))
-        transform = transform.transform
-    result = transfer_lesions(_lesions(annotation, moving), transform, fixed.grid)
+    if not isinstance(annotation, StructureSet):
+        require_volume(annotation, "annotation")
+    require_volume(moving, "moving")
+    require_volume(fixed, "fixed")
+    result = transfer_lesions(_lesions(annotation, moving), _accepted(transform), fixed.grid)
     labels = fixed.with_array(sitk.GetArrayFromImage(result.labels).T)
     return TransferredLabels(labels, _frame(result.per_lesion))
 
@@ -116,6 +125,7 @@ def find_lesions(mask: Volume) -> Volume:
     DataRefused
         The mask holds fractions or non-finite values.
     """
+    require_volume(mask, "mask")
     result = transfer_lesions(lesions_from_mask(mask.to_sitk()), IDENTITY, mask.grid)
     return mask.with_array(sitk.GetArrayFromImage(result.labels).T)
 
@@ -135,8 +145,9 @@ def extract_brain(
     ConfigurationError
         The back end is unknown or not installed.
     DataRefused
-        The result is not a plausible brain.
+        The image has values that are not finite, or the result is not a plausible brain.
     """
+    _require_image(image, "image")
     found = brain.extract_brain(image.to_sitk(), backend, options)
     return image.with_array(sitk.GetArrayFromImage(found.mask).T)
 
@@ -147,7 +158,8 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
     Parameters
     ----------
     labels
-        Instance labels from `find_lesions`, `transfer` or `rasterize(…).lesions()`.
+        Instance labels from `find_lesions`, `transfer` or `rasterize(…).lesions()`: a value is a
+        lesion, whatever its parts.
     image
         The image for contrast measurements, on the same grid.
     brain_mask
@@ -161,10 +173,29 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
     Raises
     ------
     DataRefused
-        The volumes are not on one grid.
+        The volumes are not on one grid, or the labels are no lesion ids.
     """
+    require_volume(labels, "labels")
+    require_volume(image, "image")
+    if brain_mask is not None:
+        require_volume(brain_mask, "brain_mask")
     mask = None if brain_mask is None else brain_mask.to_sitk()
     return _rows(LesionMeasurement, measure_lesions(labels.to_sitk(), image.to_sitk(), mask))
+
+
+def _require_image(image: Volume, what: str) -> None:
+    require_volume(image, what)
+    usable_values(image.array, NotFinite(setting=INSTEAD), where=what)
+
+
+def _accepted(transform: sitk.Transform | RegistrationResult) -> sitk.Transform:
+    if isinstance(transform, RegistrationResult):
+        if not transform.accepted:
+            raise DataRefused("registration_not_accepted", reasons=tuple(transform.reasons))
+        return transform.transform
+    if not isinstance(transform, sitk.Transform) or transform.GetDimension() != 3:
+        raise ConfigurationError("transform_expected", given=type(transform).__name__)
+    return transform
 
 
 def _lesions(annotation: Volume | StructureSet, moving: Volume) -> list[DrawnLesion]:

@@ -12,7 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import ArrayLike, NDArray
 
-from cta_data.errors import DataRefused
+from cta_data.destinations import require_file_place
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice, require_right_angles
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.formats.nrrd import read_nrrd_voxels
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from cta_data.imaging.rasterization.contours import ImageIdentity
 
 NRRD = (".nrrd", ".nhdr")
+_LAST_ROW = (0.0, 0.0, 0.0, 1.0)
+_STORED_AS: dict[type, type] = {
+    np.bool_: np.uint8,
+    np.float16: np.float32,
+    np.longdouble: np.float64,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +49,8 @@ class Volume:
     Raises
     ------
     DataRefused
-        The array is not numeric with three axes, or the affine is not a grid with right
-        angles.
+        The array is not numeric with three axes, has no voxel, or the affine is not a grid with
+        right angles.
     """
 
     array: NDArray[np.generic]
@@ -54,16 +61,24 @@ class Volume:
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
-        affine = np.asarray(self.affine, np.float64)
+        affine = _numbers(self.affine)
         if array.ndim == 4 and array.shape[3] == 1:
             array = array[..., 0]
         if array.ndim != 3 or array.dtype.kind not in "biuf":
             raise DataRefused("array_not_a_volume", shape=str(array.shape), dtype=array.dtype)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise DataRefused("affine_invalid", shape=str(affine.shape))
+        if not array.size:
+            raise DataRefused("array_without_voxels", shape=str(array.shape))
+        if (
+            affine.shape != (4, 4)
+            or not np.isfinite(affine).all()
+            or (affine[3] != _LAST_ROW).any()
+        ):
+            raise DataRefused("affine_invalid", found=_in_short(affine))
         if not affine[:3, :3].any(axis=0).all():
             raise DataRefused("affine_without_extent", affine=str(affine[:3, :3].tolist()))
-        object.__setattr__(self, "array", array)
+        # As read from a file of the other byte order: not every library tells the two apart.
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        object.__setattr__(self, "array", native)
         object.__setattr__(self, "affine", require_right_angles(affine, where="affine"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.generic]:
@@ -100,6 +115,7 @@ class Volume:
 
     def same_grid(self, other: Volume) -> bool:
         """Return whether another volume has the same size and every voxel within 0.01 mm."""
+        require_volume(other, "the other volume")
         return same_grid(self.grid, other.grid)
 
     @property
@@ -118,7 +134,19 @@ class Volume:
 
     @classmethod
     def from_sitk(cls, image: sitk.Image, identity: ImageIdentity | None = None) -> Volume:
-        """Return the volume of a SimpleITK image (LPS mm)."""
+        """Return the volume of a SimpleITK image (LPS mm).
+
+        Raises
+        ------
+        DataRefused
+            It has two or four axes, or several values per voxel.
+        """
+        if image.GetDimension() != 3:
+            raise DataRefused(
+                "array_not_a_volume",
+                shape=str(image.GetSize()),
+                dtype=image.GetPixelIDTypeAsString(),
+            )
         frame = identity.frame_of_reference_uid if identity else None
         return cls(sitk.GetArrayFromImage(image).T, ras_affine(image), frame, identity)
 
@@ -141,11 +169,26 @@ class Volume:
         return image
 
     def save(self, path: Path | str) -> None:
-        """Write `.nii.gz` or `.nii`, completely or not at all; equal volumes give equal bytes."""
-        write_voxels(self._by_slices(), self.affine, Path(path))
+        """Write `.nii.gz` or `.nii`, completely or not at all; equal volumes give equal bytes.
+
+        A folder that does not exist is made.
+
+        Raises
+        ------
+        ConfigurationError
+            The place cannot be written.
+        CtaError
+            The name has another extension.
+        """
+        place = Path(path)
+        require_file_place(place, (), overwrite=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_voxels(self._by_slices(), self.affine, place)
 
     def _stored(self) -> NDArray[np.generic]:
-        return self.array.astype(np.uint8) if self.array.dtype == np.bool_ else self.array
+        """Voxels of a type that NIfTI and SimpleITK hold: float16 becomes float32."""
+        kept = _STORED_AS.get(self.array.dtype.type)
+        return self.array if kept is None else self.array.astype(kept)
 
     def _by_slices(self) -> NDArray[np.generic]:
         """Voxels as (z, y, x), in one piece."""
@@ -153,7 +196,7 @@ class Volume:
 
 
 def read_image(
-    path: Path | str, *, series: Sequence[str] = (), form: FormChoice = NO_CHOICE
+    path: Path | str, *, series: str | Sequence[str] = (), form: FormChoice = NO_CHOICE
 ) -> Volume:
     """Read an image: a NIfTI or NRRD file, one multi-frame DICOM file or a folder with a series.
 
@@ -162,7 +205,7 @@ def read_image(
     Parameters
     ----------
     series
-        Series UIDs to select, if a folder holds several series.
+        Series UID to select, or several of which the folder holds one.
     form
         Which one to use if sform and qform of a NIfTI header contradict each other.
 
@@ -171,12 +214,42 @@ def read_image(
     ConfigurationError
         The file does not exist.
     DataRefused
-        The file is damaged, is not three-dimensional, or has no geometry.
+        The file is damaged, is not three-dimensional, has no geometry, or is not of these series.
     """
     source = Path(path)
     require_given(source)
+    wanted = (series,) if isinstance(series, str) else tuple(series)
     if source.name.endswith(NRRD):
         voxels, grid = read_nrrd_voxels(source)
-        return Volume.from_sitk(grid.image(voxels))
-    image, identity = read_reference_image(source, series, form)
+        image, identity = grid.image(voxels), None
+    else:
+        image, identity = read_reference_image(source, wanted, form)
+    if wanted and (identity is None or identity.series_uid not in wanted):
+        found = identity.series_uid if identity else "no DICOM series"
+        raise DataRefused("image_series_not_found", where=source, series=wanted, found=found)
     return Volume.from_sitk(image, identity)
+
+
+def require_volume(given: object, what: str) -> None:
+    """Refuse arrays, paths and all else where a volume is wanted; `what` is its part in the call.
+
+    Raises
+    ------
+    ConfigurationError
+        With how to make a volume of it.
+    """
+    if not isinstance(given, Volume):
+        raise ConfigurationError("volume_expected", what=what, given=type(given).__name__)
+
+
+def _numbers(affine: ArrayLike) -> NDArray[np.float64]:
+    try:
+        return np.asarray(affine, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataRefused("affine_invalid", found=type(affine).__name__) from error
+
+
+def _in_short(affine: NDArray[np.float64]) -> str:
+    if affine.shape != (4, 4):
+        return f"shape {affine.shape}"
+    return "; ".join(" ".join(f"{value:g}" for value in row) for row in affine)

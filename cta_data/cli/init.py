@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def init(
     print_lines(
         [
             f"Made the study {study} with {', '.join(made.cohorts) or 'no cohort'}.",
-            f"Next: cd {study}; {after_init(standing_of(made))}",
+            f"Next: cd {shlex.quote(str(study))}; {after_init(standing_of(made))}",
         ]
     )
     return EXIT_OK

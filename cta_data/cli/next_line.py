@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def tell_next(
     from cta_data.terminal.next_commands import Suggestion, standing_of
 
     found = after(standing_of(study), *about)
-    where = f" --study {chosen.study}" if chosen.study else ""
+    where = f" --study {shlex.quote(str(chosen.study))}" if chosen.study else ""
     # Not broken into lines: it is to be copied.
     line = f"Next: {Suggestion(found.command + where, found.purpose)}"
     print_lines([line], error_console())

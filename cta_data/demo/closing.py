@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def closing_lines(
         yield "Open in a browser:"
         yield from _aligned(pages, "  ")
     yield "Go on with:"
-    yield f"  cd {shown}"
+    yield f"  cd {shlex.quote(str(shown))}"
     further = (OF_READERS if readers else {}) | (OF_MODELS if trained else OF_TRAINING)
     yield from _aligned(COMMANDS | further, "  # ")
 

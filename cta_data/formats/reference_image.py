@@ -30,6 +30,8 @@ from cta_data.size_limit import require_allowed, require_file_allowed
 
 _MOST_HEADERS = 1 << 16
 """Bytes in which nearly all headers end, before the pixels."""
+_MOST_NAMED = 6
+"""Series that an error names."""
 
 
 def read_reference_image(
@@ -109,10 +111,22 @@ def _chosen_series(
     series = sorted({str(dataset.get("SeriesInstanceUID")) for dataset in datasets})
     chosen = [uid for uid in series if uid in preferred_series] if len(series) > 1 else series
     if len(chosen) != 1:
+        found = tuple(_in_short(uid, datasets) for uid in series[:_MOST_NAMED])
+        more = f"; and {len(series) - _MOST_NAMED} more" if series[_MOST_NAMED:] else ""
         raise DataRefused(
-            "image_series_ambiguous", where=path, n_series=len(series), n_chosen=len(chosen)
+            "image_series_ambiguous",
+            where=path,
+            n_series=len(series),
+            n_chosen=len(chosen),
+            found=found,
+            more=more,
         )
     return [item for item in datasets if str(item.get("SeriesInstanceUID")) == chosen[0]]
+
+
+def _in_short(uid: str, datasets: Sequence[pydicom.Dataset]) -> str:
+    own = [item for item in datasets if str(item.get("SeriesInstanceUID")) == uid]
+    return f"{uid}, {own[0].get('Modality', '')}, {len(own)} images"
 
 
 def _is_volume(datasets: Sequence[pydicom.Dataset]) -> bool:

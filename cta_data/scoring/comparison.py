@@ -128,7 +128,7 @@ def require_one_convention(a: KeptScores, b: KeptScores) -> None:
         values = str(a.options[name]), str(b.options[name])  # a label is a number in JSON only
         if values[0] != values[1]:
             told = [f"{t}, {name} {value}" for t, value in zip(told, values, strict=True)]
-    if told[0] != told[1]:
+    if all(told) and told[0] != told[1]:
         raise ConfigurationError(
             "conventions_differ",
             where=f"{a.source} and {b.source}",

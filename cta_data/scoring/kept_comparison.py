@@ -42,7 +42,7 @@ def compare_kept(
         They are by different rules or of different test sets, or lack a metric.
     """
     if not 0 < confidence < 1:
-        raise ConfigurationError("confidence_invalid", confidence=confidence)
+        raise ConfigurationError("confidence_invalid", confidence=str(confidence))
     require_one_convention(a, b)
     if a.test_set and b.test_set and a.test_set != b.test_set:
         raise ConfigurationError("test_sets_differ", test_set=a.test_set, other_test_set=b.test_set)

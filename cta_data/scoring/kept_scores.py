@@ -1,4 +1,4 @@
-"""Scores of cases as `cta-data score` printed (JSON) or kept (Parquet) them, read again."""
+"""Scores of cases as `cta-data score` printed (JSON) or kept (Parquet) them, or as tables."""
 
 from __future__ import annotations
 
@@ -87,6 +87,43 @@ def read_scores(path: Path, choice: Mapping[str, str] | None = None) -> KeptScor
     return KeptScores(str(path), kept.convention, kept.options, cases, test_set)
 
 
+def scores_of_table(table: pd.DataFrame, source: str) -> KeptScores:
+    """Return the scores of a table that Python holds; `source` names it in errors.
+
+    Parameters
+    ----------
+    table
+        One row per case. Its name is in the column `case`, or else in the index.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no table, names no case or one twice, holds several conventions, models or test sets,
+        or a metric that is not a number, or is infinite.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise ConfigurationError("score_table_expected", where=source, given=type(table).__name__)
+    if "case" not in table.columns:
+        if isinstance(table.index, pd.RangeIndex):
+            raise ConfigurationError("score_table_without_cases", where=source)
+        table = table.rename_axis("case").reset_index()
+    table = table.assign(case=table["case"].astype(str))
+    kept = {}
+    for column in ("convention", *CHOICES, *RULES):
+        there = table[column].dropna().unique().tolist() if column in table.columns else []
+        if len(there) > 1:
+            raise ConfigurationError(
+                "score_table_mixed", where=source, column=column, there=tuple(map(str, there))
+            )
+        if there:
+            kept[column] = there[0]
+    rows = table.drop(columns=list(kept)).astype(object).where(table.notna(), None)
+    cases = _frame(source, rows.to_dict("records"))
+    options = {name: kept[name] for name in RULES if name in kept}
+    convention, test_set = (str(kept.get(name, "")) for name in ("convention", "test_set"))
+    return KeptScores(source, convention, options, cases, test_set)
+
+
 def _chosen(path: Path, rows: list[KeptCase], choice: Mapping[str, str]) -> list[KeptCase]:
     """Return the rows of one model on one test set; all where the file names neither."""
     for column in CHOICES:
@@ -149,7 +186,7 @@ def _one_value(path: Path, name: str, values: list[JsonValue]) -> JsonValue:
     return distinct[0] if distinct else ""
 
 
-def _frame(path: Path, rows: list[KeptCase]) -> pd.DataFrame:
+def _frame(path: Path | str, rows: list[KeptCase]) -> pd.DataFrame:
     if not rows:
         raise _not_scores(path, "it holds no case")
     names = [row.get("case") for row in rows]
@@ -168,7 +205,7 @@ def _frame(path: Path, rows: list[KeptCase]) -> pd.DataFrame:
     return frame.sort_index()
 
 
-def _number(path: Path, column: str, value: object) -> float:
+def _number(path: Path | str, column: str, value: object) -> float:
     if not _is_number(value) or (isinstance(value, float) and math.isinf(value)):
         raise _not_scores(path, f"{column} is {value!r}")
     return math.nan if value is None else float(value)  # type: ignore[arg-type]
@@ -179,5 +216,5 @@ def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _not_scores(path: Path, why: str) -> ConfigurationError:
+def _not_scores(path: Path | str, why: str) -> ConfigurationError:
     return ConfigurationError("scores_unreadable", where=path, why=why)

@@ -288,7 +288,7 @@ class Study(StudyContent):
         CtaError
             The content cannot be fetched.
         """
-        name = row if isinstance(row, str) else _file_of(row)
+        name = os.fspath(row) if isinstance(row, str | os.PathLike) else _file_of(row)
         if fetch:
             self._fetch([name])
         return self.root / name
@@ -364,9 +364,11 @@ def open_study(path: Path | str | None = None) -> Study:
     Raises
     ------
     ConfigurationError
-        There is no study, or its study.toml is invalid.
+        There is no study or no such folder, or its study.toml is invalid.
     """
     start = Path(path or os.environ.get(ENVIRONMENT) or Path.cwd()).absolute()
+    if not start.exists():  # a wrong name inside a study would lead to that study
+        raise ConfigurationError("study_folder_not_found", where=start)
     for folder in (start, *start.parents):
         if (folder / CONFIGURATION).is_file():
             return Study(folder)

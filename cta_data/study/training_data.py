@@ -33,7 +33,8 @@ class CaseArrays(Sequence[dict[str, Any]]):
     """Cases as arrays, read on access: a map-style dataset for PyTorch.
 
     An item is a dictionary: `case`; `image` (float32) and `label` (uint8), both (1, x, y, z), as
-    in MONAI and TorchIO; `affine`, the 4 × 4 matrix from voxel index to RAS mm.
+    in MONAI and TorchIO; `affine`, the 4 × 4 matrix from voxel index to RAS mm. A slice is such a
+    dataset of fewer cases.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class CaseArrays(Sequence[dict[str, Any]]):
         return len(self.cases)
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return CaseArrays(self.cases[index], self.transform)
         case = self.cases[index]
         image, affine = _read(case.image, "float32")
         label, _ = _read(case.label, "uint8")

@@ -142,8 +142,13 @@ WRONG: list[tuple[Any, Any, dict[str, Any], str]] = [
     (CUBE, MAP, {"at": (0, 1)}, "false_positives_option_invalid"),
     (CUBE, MAP, {"at": (float("nan"),)}, "false_positives_option_invalid"),
     (CUBE, MAP, {"at": ()}, "false_positives_option_invalid"),
+    (CUBE, MAP, {"at": 1}, "false_positives_option_invalid"),
+    (CUBE, MAP, {"at": "1"}, "false_positives_option_invalid"),
     (CUBE, MAP, {"score": "sum"}, "score_option_invalid"),
     (CUBE, MAP, {"candidates_from": 0}, "candidates_option_invalid"),
+    (CUBE, MAP, {"candidates_from": "0.5"}, "candidates_option_invalid"),
+    (CUBE, MAP, {"confidence": None}, "confidence_invalid"),
+    ({"a": CUBE}, {"a": MAP}, {"patients": ["p"]}, "patients_not_by_case"),
     (CUBE, MAP, {"confidence": 1}, "confidence_invalid"),
     (CUBE, MAP, {"convention": "own"}, "convention_unknown"),
 ]

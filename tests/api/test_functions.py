@@ -93,6 +93,117 @@ def test_scores_are_compared_case_by_case() -> None:
     assert compared.frame().mean_difference.tolist() == pytest.approx([0.1])
 
 
+def test_a_table_with_a_column_of_cases_is_compared_by_it() -> None:
+    """As `study.scores()` gives it: the rows of A and B have other numbers, in another order."""
+    cases = ["x", "y", "z"]
+    rows = [
+        pd.DataFrame({"model": model, "test_set": "t", "convention": "article", "case": names})
+        for model, names in (("A", cases), ("B", cases[::-1]))
+    ]
+    scores = pd.concat(rows, ignore_index=True).convert_dtypes()
+    scores["f1"] = [0.1, 0.2, None, 0.5, 0.4, 0.3]
+    compared = cta.compare(scores[scores.model == "A"], scores[scores.model == "B"], "f1")
+    assert (compared.n_cases, compared.metrics[0].n_undefined_a) == (3, 1)
+    assert compared.frame().mean_difference.tolist() == pytest.approx([0.2])
+
+
+F1 = {"f1": [0.1, 0.2]}
+NAMED = pd.DataFrame(F1, index=["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "code"),
+    [
+        (NAMED, None, "score_table_expected"),
+        (NAMED, pd.DataFrame(F1), "score_table_without_cases"),
+        (NAMED, pd.DataFrame(F1, index=["X", "Y"]), "compared_cases_differ"),
+        (pd.concat([NAMED, NAMED]), NAMED, "scores_unreadable"),
+        (NAMED, NAMED.replace(0.1, np.inf), "scores_unreadable"),
+        (NAMED, NAMED.astype(str), "scores_unreadable"),
+        (NAMED.assign(model=["A", "B"]), NAMED, "score_table_mixed"),
+        (
+            NAMED.assign(convention="tables"),
+            NAMED.assign(convention="article"),
+            "conventions_differ",
+        ),
+        (NAMED.assign(test_set="s"), NAMED.assign(test_set="t"), "test_sets_differ"),
+        (NAMED, NAMED[[]], "metrics_missing"),
+    ],
+)
+def test_tables_that_cannot_be_paired_are_not_compared(
+    a: pd.DataFrame, b: pd.DataFrame, code: str
+) -> None:
+    """No number comes of rows that do not name their cases, or name no case of the other."""
+    with pytest.raises(cta.ConfigurationError, check=has_reason(code)):
+        cta.compare(a, b)
+
+
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        (0.5, "mask_values_fractional"),
+        (np.nan, "mask_voxels_not_finite"),
+        (-1, "lesion_ids_invalid"),
+        (1 << 40, "lesion_ids_invalid"),
+    ],
+)
+def test_what_is_no_lesion_id_is_not_measured(labels: float, code: str) -> None:
+    """It is never a table without lesions."""
+    image = on_grid(np.ones((4, 4, 4)))
+    with pytest.raises(cta.DataRefused, check=has_reason(code)):
+        cta.measure(image.with_array(np.full((4, 4, 4), labels)), image)
+
+
+def test_arrays_and_paths_are_not_volumes() -> None:
+    """What has no grid is refused by name; as are contours and transforms of another type."""
+    array, volume = np.ones((4, 4, 4), np.uint8), on_grid(np.ones((4, 4, 4), np.uint8))
+    same = cta.api.contours.IDENTITY
+    for call in (
+        lambda: cta.score(array, volume),
+        lambda: cta.score(volume, "mask.nii.gz"),
+        lambda: cta.find_lesions(array),
+        lambda: cta.measure(volume, None),
+        lambda: cta.measure(volume, volume, array),
+        lambda: cta.register(volume.with_array(np.arange(64).reshape(4, 4, 4)), "space.nii.gz"),
+        lambda: cta.transfer(array, volume, volume, same),
+        lambda: cta.extract_brain(array),
+        lambda: volume.same_grid(array),
+        lambda: cta.write_structure_set(array, "series", "rs.dcm"),
+    ):
+        with pytest.raises(cta.ConfigurationError, check=has_reason("volume_expected")):
+            call()
+    with pytest.raises(cta.ConfigurationError, check=has_reason("structure_set_expected")):
+        cta.rasterize("rs.dcm", volume)
+    with pytest.raises(cta.ConfigurationError, check=has_reason("transform_expected")):
+        cta.transfer(volume, volume, volume, np.eye(4))
+    with pytest.raises(cta.ConfigurationError, check=has_reason("convention_unknown")):
+        cta.score(volume, volume, convention=None)
+
+
+def test_an_image_with_nan_is_neither_registered_nor_stripped() -> None:
+    """Its values are named; what would come of them is not an image without a head."""
+    image = on_grid(np.where(np.arange(64).reshape(4, 4, 4) > 60, np.nan, 1.0))
+    for call in (
+        lambda: cta.register(image.with_array(np.arange(64).reshape(4, 4, 4)), image),
+        lambda: cta.extract_brain(image),
+    ):
+        with pytest.raises(cta.DataRefused, check=has_reason("intensities_not_finite")):
+            call()
+
+
+def test_an_image_is_of_the_series_that_was_asked_for(tmp_path: Path) -> None:
+    """Also where a folder or file holds a single one, which is another."""
+    write_series(tmp_path / "series", HEIGHTS[:4])
+    image = cta.read_image(tmp_path / "series")
+    assert image.identity
+    uid = image.identity.series_uid
+    assert cta.read_image(tmp_path / "series", series=uid).same_grid(image)
+    image.save(tmp_path / "image.nii.gz")
+    for name in ("series", "image.nii.gz"):
+        with pytest.raises(cta.DataRefused, check=has_reason("image_series_not_found")):
+            cta.read_image(tmp_path / name, series=[f"{uid}.1"])
+
+
 def test_a_map_of_probabilities_is_not_scored_as_a_mask() -> None:
     """Every fraction would be lesion: refused, as the command refuses it."""
     mask = on_grid(np.ones((4, 4, 4), np.uint8))

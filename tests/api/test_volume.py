@@ -8,13 +8,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from helpers.refusals import has_reason
 from hypothesis import given
 from hypothesis import strategies as st
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from numpy.typing import NDArray
 
 import cta_data
-from cta_data import DataRefused, Volume
+from cta_data import ConfigurationError, DataRefused, Volume
 
 SHAPE = (4, 5, 6)
 
@@ -68,6 +69,9 @@ def test_a_file_is_what_nibabel_and_simpleitk_read(tmp_path: Path) -> None:
         (np.zeros((2, 2, 2)), np.eye(3)),
         (np.zeros((2, 2, 2)), np.diag([1, np.nan, 1, 1])),
         (np.zeros((2, 2, 2)), np.array([[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])),
+        (np.zeros((2, 2, 2)), np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [9, 9, 9, 1]])),
+        (np.zeros((2, 2, 2)), "RAS"),
+        (np.zeros((2, 0, 2)), np.eye(4)),
     ],
 )
 def test_what_is_no_volume_is_refused(array: NDArray[np.generic], affine: NDArray) -> None:
@@ -80,3 +84,25 @@ def test_a_mask_of_another_shape_is_refused() -> None:
     """An array on the grid of a volume has its shape."""
     with pytest.raises(DataRefused):
         Volume(np.zeros(SHAPE), np.eye(4)).with_array(np.zeros((2, 2, 2)))
+
+
+def test_an_image_of_two_axes_is_refused() -> None:
+    """SimpleITK has images of two and four axes as well."""
+    with pytest.raises(DataRefused):
+        Volume.from_sitk(sitk.Image(3, 3, sitk.sitkUInt8))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "bool", ">f4"])
+def test_types_that_files_do_not_hold_are_stored_as_others(dtype: str, tmp_path: Path) -> None:
+    """Probabilities in half precision, for example, keep their values; a new folder is made."""
+    volume = Volume(np.linspace(0, 1, 120).reshape(SHAPE).astype(dtype), np.eye(4))
+    volume.save(tmp_path / "new" / "volume.nii")
+    assert np.array_equal(cta_data.read_image(tmp_path / "new" / "volume.nii").array, volume.array)
+    assert np.array_equal(Volume.from_sitk(volume.to_sitk()).array, volume.array)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """As by the commands: a file stands where a folder would have to be."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, check=has_reason("output_not_a_folder")):
+        Volume(np.zeros(SHAPE), np.eye(4)).save(tmp_path / "file" / "volume.nii.gz")

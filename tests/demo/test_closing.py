@@ -30,6 +30,12 @@ def test_it_names_the_pages_that_are_there_and_the_next_commands(
     assert any(line.startswith("  cta-data status") for line in lines)
 
 
+def test_the_folder_is_named_as_a_shell_reads_it(tmp_path: Path) -> None:
+    """A newcomer copies the line, whatever the folder is called."""
+    lines = closing_lines(tmp_path, Path("my demo/study"), trained=False)
+    assert "  cd 'my demo/study'" in lines
+
+
 def test_every_command_of_the_end_exists() -> None:
     """A newcomer copies these lines."""
     names = {command.__name__ for command in COMMANDS}

@@ -264,6 +264,16 @@ def test_consistency_hardly_depends_on_the_seed(
     assert max(values) - min(values) <= 0.1
 
 
+def test_a_mask_is_refused() -> None:
+    """A body of one value holds nothing to register by."""
+    values = np.zeros((24, 24, 24), np.uint8)
+    values[4:20, 4:20, 4:20] = 1
+    mask = sitk.GetImageFromArray(values)
+    mask.SetSpacing((8.0, 8.0, 8.0))
+    with pytest.raises(DataRefused, check=has_reason("registration_image_constant", name="fixed")):
+        prepare_volume(mask, 8.0, "fixed")
+
+
 def test_noise_is_refused(patient: DigitalPatient) -> None:
     """A volume of noise holds no head, and the message says which of the two images it is."""
     values = np.abs(np.random.default_rng(7).normal(0, 100, (90, 90, 90))).astype(np.float32)

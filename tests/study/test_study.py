@@ -160,6 +160,8 @@ def test_a_study_is_found_from_inside_and_by_the_environment(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, check=has_reason("not_a_study")):
         open_study()
+    with pytest.raises(ConfigurationError, check=has_reason("study_folder_not_found")):
+        open_study(study.root / "typo")  # never the study around it
     monkeypatch.setenv("CTA_STUDY", str(study.root))
     assert open_study().root == study.root
     with pytest.raises(ConfigurationError, check=has_reason("not_a_study")):

@@ -79,7 +79,7 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
     """
     if not path.name.endswith((".nii", ".nii.gz")):
         raise CtaError("nifti_extension_invalid", where=path)
-    voxels = np.ascontiguousarray(voxels)
+    voxels = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("="))
     require_right_angles(affine, where=str(path))
     payload = _header_bytes(affine, voxels)
     with written_whole(path) as unfinished, unfinished.open("wb") as stream:

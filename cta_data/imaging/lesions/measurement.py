@@ -13,6 +13,8 @@ from scipy.spatial.distance import pdist
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.geometry.grid import Grid, describe_grid_difference, same_grid
+from cta_data.imaging.lesions.label_values import whole_numbers
+from cta_data.imaging.lesions.mask_lesions import MOST_LESIONS
 
 SHELL_MM = (2.0, 4.0)
 _LEAST_SHELL_VOXELS = 20
@@ -56,7 +58,8 @@ def measure_lesions(
     Raises
     ------
     DataRefused
-        If the images do not share one grid.
+        If the images do not share one grid, or the labels hold fractions, values that are not
+        finite or are no lesion ids.
     """
     grid = Grid.of(labels)
     for other, what in ((image, "image"), (brain_mask, "brain mask")):
@@ -64,7 +67,10 @@ def measure_lesions(
             raise DataRefused(
                 "labels_off_grid", what=what, difference=describe_grid_difference(labels, other)
             )
-    voxels = sitk.GetArrayViewFromImage(labels).astype(np.int64)
+    voxels = whole_numbers(sitk.GetArrayViewFromImage(labels), "labels").astype(np.int64)
+    lowest, highest = int(voxels.min(initial=0)), int(voxels.max(initial=0))
+    if lowest < 0 or highest > MOST_LESIONS:
+        raise DataRefused("lesion_ids_invalid", lowest=lowest, highest=highest)
     values = sitk.GetArrayViewFromImage(image)
     allowed = None if brain_mask is None else sitk.GetArrayViewFromImage(brain_mask) > 0
     rows: list[LesionMeasurement] = []

@@ -40,7 +40,8 @@ def prepare_volume(image: sitk.Image, spacing_mm: float, name: str) -> Registrat
     Raises
     ------
     DataRefused
-        The image is not a volume or holds no head; ``name`` says which image that was.
+        The image is not a volume, holds no head, or one value within it, as a mask does; ``name``
+        says which image that was.
     """
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise DataRefused(
@@ -62,6 +63,8 @@ def prepare_volume(image: sitk.Image, spacing_mm: float, name: str) -> Registrat
         return RegistrationVolume(_compressed(fine), head, is_ct)
     flat = flattened(fine, bias_field(coarse, head.mask))
     low, high = _percentile_window(flat, head.mask)
+    if not low < high:
+        raise DataRefused("registration_image_constant", name=name, value=low)
     return RegistrationVolume(sitk.Clamp(flat, sitk.sitkFloat32, low, high), head, is_ct)
 
 

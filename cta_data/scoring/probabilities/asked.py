@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 from cta_data.errors import ConfigurationError
 from cta_data.scoring.agreement.figures import Resampling
@@ -20,8 +21,11 @@ def levels_asked(levels: Iterable[float]) -> tuple[float, ...]:
     ConfigurationError
         There is none, or one is not above 0 or not finite.
     """
-    found = tuple(sorted({float(one) for one in levels}))
-    if not found or not all(0 < one < math.inf for one in found):
+    try:
+        found = tuple(sorted({float(one) for one in levels}))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError("false_positives_option_invalid", given=str(levels)) from error
+    if isinstance(levels, str) or not found or not all(0 < one < math.inf for one in found):
         raise ConfigurationError("false_positives_option_invalid", given=found)
     return found
 
@@ -34,9 +38,9 @@ def least_asked(value: float) -> float:
     ConfigurationError
         Voxels below it are not read, or nothing can reach it.
     """
-    if not LEAST <= value <= 1:
-        raise ConfigurationError("candidates_option_invalid", given=value, least=LEAST)
-    return value
+    if not isinstance(value, Real) or not LEAST <= value <= 1:
+        raise ConfigurationError("candidates_option_invalid", given=str(value), least=LEAST)
+    return float(value)
 
 
 def score_asked(name: str) -> ScoreName:
@@ -61,6 +65,6 @@ def resampling_asked(confidence: float, seed: int | None = None) -> Resampling:
     ConfigurationError
         A confidence that is not between 0 and 1.
     """
-    if not 0 < confidence < 1:
-        raise ConfigurationError("confidence_invalid", confidence=confidence)
+    if not isinstance(confidence, Real) or not 0 < confidence < 1:
+        raise ConfigurationError("confidence_invalid", confidence=str(confidence))
     return Resampling(confidence, RESAMPLES, SEED if seed is None else seed)
