@@ -75,9 +75,9 @@ def compare(
         read_scores(path, {"model": name, "test_set": test_set}) for path, name in sources
     )
     made = compare_kept(first, second, metric, confidence=confidence, seed=seed)
-    if made.n_cases:
-        if output.out is not None:
-            write_comparison(made, output.out)
+    if made.n_cases and output.out is not None:
+        write_comparison(made, output.out)
+    if made.n_cases or output.as_json:
         output.show(lambda: _content(first, second, made), comparison_lines(first, second, made))
     print_errors(*_unpaired(made))
     if not made.n_cases:

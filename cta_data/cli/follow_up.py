@@ -9,7 +9,7 @@ import typer
 
 from cta_data.cli.options import JsonOutput, StudySelection, UnitExecution
 from cta_data.cli.runner import home_writer, recorded, run_units
-from cta_data.engine.records import EXIT_NOTHING
+from cta_data.engine.records import EXIT_NOTHING, EXIT_OK
 from cta_data.terminal.output import console, print_errors, records_of
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def follow_up(
             "no selected subject has two sessions with annotations that can be compared: "
             '`cta-data query "select subject, session, annotation from annotations"` lists them'
         )
-        return done.code or EXIT_NOTHING
-    output.show(lambda: _content(made), _lines(study, made))
-    return done.code
+    if made or output.as_json:
+        output.show(lambda: _content(made), _lines(study, made))
+    return done.code or (EXIT_OK if made else EXIT_NOTHING)
 
 
 def _content(made: list[FollowedSubject]) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cta_data.errors import DataRefused
 from cta_data.study.session_id import SessionId
 
 
@@ -48,3 +49,17 @@ class BuildCase:
             "image": self.image,
             "label": self.label,
         }
+
+
+def build_cases(record: Mapping[str, Any], *, where: str) -> list[BuildCase]:
+    """Return the cases of a build from its record, the content of build.json.
+
+    Raises
+    ------
+    DataRefused
+        It does not list its cases: it was changed by hand, for example.
+    """
+    try:
+        return [BuildCase.of(content) for content in record["cases"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataRefused("build_record_damaged", where=where) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cta_data.errors import ConfigurationError
 from cta_data.study import layout
 
 if TYPE_CHECKING:
@@ -93,8 +94,19 @@ class StudyContent:
         return self.table("units")
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table by its name as a typed DataFrame."""
-        from cta_data.study.tables import read_frame
+        """Return a table by its name as a typed DataFrame.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no table of this name.
+        CtaError
+            The table cannot be read.
+        """
+        from cta_data.study.tables import read_frame, table_schemas
+
+        if name not in table_schemas():
+            raise ConfigurationError("table_unknown", name=name, tables=tuple(table_schemas()))
 
         return read_frame(self.root / layout.MANIFESTS, name)
 

@@ -284,7 +284,7 @@ class Study(StudyContent):
         Raises
         ------
         ConfigurationError
-            The row has no file.
+            The row has no file; or a path to fetch is not of the study, or nothing is there.
         CtaError
             The content cannot be fetched.
         """
@@ -306,12 +306,14 @@ class Study(StudyContent):
         Raises
         ------
         ConfigurationError
-            The setting has not been built.
+            The setting has not been built, or a file of it was deleted.
+        DataRefused
+            The record of the training set is damaged.
         CtaError
             The content cannot be fetched.
         """
         from cta_data.files import read_json_object
-        from cta_data.study.build_case import BuildCase
+        from cta_data.study.build_case import build_cases
         from cta_data.study.tables import UnitRow
         from cta_data.study.training_data import training_data
 
@@ -325,7 +327,7 @@ class Study(StudyContent):
             raise ConfigurationError(
                 "setting_not_built", setting=setting, built=", ".join(sorted(built)) or "none"
             )
-        cases = [BuildCase.of(one) for one in read_json_object(self.root / record)["cases"]]
+        cases = build_cases(read_json_object(self.root / record), where=record)
         if fetch:
             self._fetch([path for case in cases for path in (case.image, case.label)])
         return training_data(self.root, setting, cases)
@@ -334,7 +336,11 @@ class Study(StudyContent):
         from cta_data.versioning.datasets import fetch
 
         for path in paths:
+            if Path(path).is_absolute() or ".." in Path(path).parts:
+                raise ConfigurationError("path_outside_study", where=path)
             self.require(path)
+            if not os.path.lexists(self.root / path):
+                raise ConfigurationError("file_not_in_study", where=path)
         failed = fetch(self.root, paths).failed
         if failed:
             first, why = next(iter(failed.items()))

@@ -83,7 +83,8 @@ class TrainingData:
 
     def training(self, fold: int | None = None) -> list[TrainingCase]:
         """Return the training cases of a fold; without a fold, all training cases."""
-        self._require(fold)
+        if fold is not None:
+            self._require(fold)
         return [case for case in self._trained if fold is None or case.fold != fold]
 
     def validation(self, fold: int) -> list[TrainingCase]:
@@ -95,10 +96,11 @@ class TrainingData:
     def _trained(self) -> list[TrainingCase]:
         return [case for case in self.cases if case.partition == "train"]
 
-    def _require(self, fold: int | None) -> None:
-        if fold is not None and fold not in self.folds:
+    def _require(self, fold: int) -> None:
+        if fold not in self.folds:
+            folds = tuple(self.folds)
             raise ConfigurationError(
-                "fold_not_in_setting", setting=self.setting, fold=fold, folds=tuple(self.folds)
+                "fold_not_in_setting", setting=self.setting, fold=repr(fold), folds=folds
             )
 
 
@@ -123,9 +125,12 @@ def _read(path: Path, dtype: str) -> tuple[NDArray[np.generic], NDArray[np.float
     import SimpleITK as sitk
 
     from cta_data.formats.nifti.image import read_image
+    from cta_data.given_paths import require_given
     from cta_data.imaging.geometry.grid import ras_affine
 
-    if not path.exists():
+    if not path.is_symlink():
+        require_given(path)
+    elif not path.exists():
         raise DataRefused("file_content_not_fetched", where=path, path=path)
     image = read_image(path)
     return sitk.GetArrayFromImage(image).T[None].astype(dtype), ras_affine(image)

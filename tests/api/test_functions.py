@@ -11,6 +11,7 @@ from helpers.refusals import has_reason
 from helpers.structure_sets import drawn_sphere, write_series, write_structure_set
 
 import cta_data as cta
+from cta_data.api.contours import IDENTITY
 from cta_data.imaging.registration.limits import RegistrationQuality
 from cta_data.imaging.registration.register import RegistrationResult
 
@@ -157,7 +158,7 @@ def test_what_is_no_lesion_id_is_not_measured(labels: float, code: str) -> None:
 def test_arrays_and_paths_are_not_volumes() -> None:
     """What has no grid is refused by name; as are contours and transforms of another type."""
     array, volume = np.ones((4, 4, 4), np.uint8), on_grid(np.ones((4, 4, 4), np.uint8))
-    same = cta.api.contours.IDENTITY
+    same = IDENTITY
     for call in (
         lambda: cta.score(array, volume),
         lambda: cta.score(volume, "mask.nii.gz"),

@@ -119,10 +119,12 @@ def test_cases_of_one_file_only_are_listed(pair: tuple[Path, Path], tmp_path: Pa
 
 
 def test_no_common_case_is_nothing_to_do(tmp_path: Path) -> None:
-    """Exit code 2."""
+    """Exit code 2; JSON is printed nevertheless."""
     files = [write(tmp_path / f"{n}.json", content({n: {}})) for n in "xy"]
     outcome = run_cta("compare", *files)
     assert (outcome.code, "no case has the same name in both" in outcome.text) == (2, True)
+    outcome = run_cta("compare", *files, "--json")
+    assert (outcome.code, json.loads(outcome.out)["n_cases"]) == (2, 0)
 
 
 def test_parquet_and_json_of_the_same_scores_agree(pair: tuple[Path, Path], tmp_path: Path) -> None:

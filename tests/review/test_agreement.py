@@ -113,4 +113,6 @@ def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
     new_study(tmp_path / "study", "internal")
     outcome = run_cta("agreement", "--study", str(tmp_path / "study"))
     assert outcome.code == 2 and "annotations" in outcome.err
+    as_json = run_cta("agreement", "--json", "--study", str(tmp_path / "study"))
+    assert (as_json.code, json.loads(as_json.out)) == (2, {"agreement": [], "lesions": []})
     assert not (tmp_path / "study" / layout.AGREEMENT).exists()
