@@ -221,13 +221,14 @@ def read_image(
     wanted = (series,) if isinstance(series, str) else tuple(series)
     if source.name.endswith(NRRD):
         voxels, grid = read_nrrd_voxels(source)
-        image, identity = grid.image(voxels), None
+        image = Volume.from_sitk(grid.image(voxels))
     else:
-        image, identity = read_reference_image(source, wanted, form)
-    if wanted and (identity is None or identity.series_uid not in wanted):
-        found = identity.series_uid if identity else "no DICOM series"
-        raise DataRefused("image_series_not_found", where=source, series=wanted, found=found)
-    return Volume.from_sitk(image, identity)
+        image = Volume.from_sitk(*read_reference_image(source, wanted, form))
+    found = image.identity.series_uid if image.identity else ""
+    if wanted and found not in wanted:
+        told = found or "no DICOM series"
+        raise DataRefused("image_series_not_found", where=source, series=wanted, found=told)
+    return image
 
 
 def require_volume(given: object, what: str) -> None:

@@ -108,7 +108,7 @@ def scores_of_table(table: pd.DataFrame, source: str) -> KeptScores:
             raise ConfigurationError("score_table_without_cases", where=source)
         table = table.rename_axis("case").reset_index()
     table = table.assign(case=table["case"].astype(str))
-    kept = {}
+    kept: dict[str, JsonValue] = {}
     for column in ("convention", *CHOICES, *RULES):
         there = table[column].dropna().unique().tolist() if column in table.columns else []
         if len(there) > 1:
@@ -118,7 +118,8 @@ def scores_of_table(table: pd.DataFrame, source: str) -> KeptScores:
         if there:
             kept[column] = there[0]
     rows = table.drop(columns=list(kept)).astype(object).where(table.notna(), None)
-    cases = _frame(source, rows.to_dict("records"))
+    plain = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    cases = _frame(source, plain)
     options = {name: kept[name] for name in RULES if name in kept}
     convention, test_set = (str(kept.get(name, "")) for name in ("convention", "test_set"))
     return KeptScores(source, convention, options, cases, test_set)
