@@ -9,7 +9,7 @@ from cta_data.engine import existing_files
 from cta_data.engine.inputs import File, Files, files_of
 from cta_data.files import read_json_object
 from cta_data.study import layout
-from cta_data.study.build_case import BuildCase
+from cta_data.study.build_case import BuildCase, build_cases
 from cta_data.study.study import Study
 from cta_data.training.inputs import TrainingFiles
 from cta_data.training.models import Model
@@ -17,7 +17,9 @@ from cta_data.training.models import Model
 
 def read_cases(study: Study, model: Model) -> list[BuildCase]:
     """Return the cases of the model's build, training and test; none where it is not built."""
-    return [BuildCase.of(content) for content in read_build(study, model).get("cases", [])]
+    where = layout.build_record(model.dataset)
+    path = study.root / where
+    return build_cases(read_json_object(path), where=where) if path.is_file() else []
 
 
 def read_build(study: Study, model: Model) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def test_what_is_no_score_is_refused(
     ("words", "told"),
     [
         (("--metric", "auc"), "both files must hold auc"),
-        (("--confidence", "95"), "--confidence must be between 0 and 1"),
+        (("--confidence", "95"), "the confidence must be between 0 and 1"),
         (("--out", "c.xlsx"), "Use one of .parquet, .csv"),
         (("--seed", "-1"), "--seed"),
     ],

@@ -135,7 +135,9 @@ def test_the_replay_of_the_record_writes_the_same_and_leaves_the_commit(study: P
     message = git(study, "log", "-1", "--format=%B")
     assert '"cmd": "cta-data evaluate --convention article --replay"' in message
     shutil.rmtree(study / "evaluation/article")
-    (study / "manifests/scores.parquet").unlink()
+    tables = Study(study).tables
+    tables.replace(CaseScoreRow, ("convention",), {("article",)}, [])
+    tables.flush()
     before = len(commits(study))
     done = run_cta("evaluate", "--convention", "article", "--replay", study=study)
     assert done.code == 0

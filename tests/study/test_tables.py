@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -274,6 +275,21 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
         tables.flush()
     assert (tmp_path / "lesions.parquet").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["lesions.parquet"]
+
+
+def test_a_deleted_file_is_not_an_empty_table(tmp_path: Path) -> None:
+    """Whoever asks: what git has was made once. A table that was never made is empty."""
+    folder = tmp_path / "manifests"
+    tables = Tables(folder)
+    tables.upsert([UnitRow.of(UnitId("convert", SESSION), status="ok", key="k", parameters="p")])
+    [path] = tables.flush()
+    for words in (("init", "-q"), ("add", ".")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    path.unlink()
+    for ask in (lambda: Tables(folder).rows(UnitRow), lambda: read_frame(folder, "units")):
+        with pytest.raises(CtaError, check=has_reason("table_deleted")):
+            ask()
+    assert Tables(folder).rows(ImageRow) == [] and read_frame(folder, "images").empty
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all, really not" * 9])

@@ -19,6 +19,7 @@ from cta_data.study.session_id import SessionId
 from cta_data.study.tables.schemas import table_schemas
 from cta_data.study.tables.stored_rows import StoredLists, has_twins, release_memory, stored_rows
 from cta_data.study.tables.table_row import TableRow, columns_of
+from cta_data.versioning.git_index import is_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,8 @@ class Tables:
     Parameters
     ----------
     folder
-        The study's `manifests` folder. Tables that have no file yet are empty.
+        The study's `manifests` folder. Tables that have no file yet are empty; one whose file was
+        deleted is an error.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -144,6 +146,8 @@ class Tables:
             self._stamps[of.TABLE] = file_stamp(path)
             # To make an empty table of Arrow would load pandas.
             there = self._stamps[of.TABLE] is not None
+            if not there:
+                _require_never_made(path)
             self._rows[of.TABLE] = _read_rows(path, of) if there else {}
             self._as_read.add(of.TABLE)
         return self._rows[of.TABLE]
@@ -168,16 +172,17 @@ def write_rows(folder: Path, table: str, rows: Sequence[TableRow]) -> None:
 
 
 def read_arrow(folder: Path, table: str) -> pa.Table:
-    """Read one table with its present schema; a table without a file is empty.
+    """Read one table with its present schema; a table that was never made is empty.
 
     Raises
     ------
     CtaError
-        The file is damaged, lacks a column, or holds what its column may not: never is something
-        that cannot be read taken for nothing.
+        The file was deleted, is damaged, lacks a column, or holds what its column may not: never is
+        something that cannot be read taken for nothing.
     """
     path = folder / f"{table}.parquet"
     if not path.exists():
+        _require_never_made(path)
         # Arrow's own empty table would load pandas.
         return pa.Table.from_batches([], schema=table_schemas()[table].arrow)
     content, _ = _read_checked(path, table)
@@ -185,6 +190,19 @@ def read_arrow(folder: Path, table: str) -> pa.Table:
     if has_twins(content, key):
         raise _twins(path, key)
     return content
+
+
+def _require_never_made(path: Path) -> None:
+    """Check that a table without a file has none because nothing was written yet.
+
+    Raises
+    ------
+    CtaError
+        The study has it, and somebody deleted the file.
+    """
+    name = layout.table(path.stem)
+    if is_known(path.parent.parent, name):
+        raise CtaError("table_deleted", where=name)
 
 
 def _read_rows(path: Path, of: type[Stored]) -> dict[Key, Stored]:
