@@ -18,6 +18,7 @@ from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_
 from cta_data.imaging.lesions.mask_transfer import lesions_drawn_on, lesions_from_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.rasterization.contours import StructureSet
+from cta_data.imaging.rasterization.structure_set_masks import rois_of_image
 from cta_data.imaging.registration.limits import SEED
 from cta_data.imaging.registration.register import (
     RegistrationResult,
@@ -85,6 +86,9 @@ def transfer(
     moving: Volume,
     fixed: Volume,
     transform: sitk.Transform | RegistrationResult,
+    *,
+    roi: str = ".*",
+    check_reference: bool = True,
 ) -> TransferredLabels:
     """Transfer lesions from the delineated image to the grid of another.
 
@@ -99,20 +103,29 @@ def transfer(
     transform
         Points of `fixed` to points of `moving` (LPS mm), or the result of `register`. If a result
         failed its checks, inspect it and pass its `.transform`.
+    roi
+        Of a structure set: regular expression that matches within the names of the ROIs that are
+        lesions.
+    check_reference
+        Of a structure set: False if you know that its contours belong to `moving`.
 
     Raises
     ------
     DataRefused
         The registration failed its checks, the mask is not on the grid of `moving` or holds
-        fractions, or the contours cannot be trusted.
+        fractions, no ROI matches, or the contours cannot be trusted or belong to another image.
     ConfigurationError
-        An argument is of another type.
+        An argument is of another type, or the pattern is not a valid regular expression.
     """
     if not isinstance(annotation, StructureSet):
         require_volume(annotation, "annotation")
     require_volume(moving, "moving")
     require_volume(fixed, "fixed")
-    result = transfer_lesions(_lesions(annotation, moving), _accepted(transform), fixed.grid)
+    if isinstance(annotation, StructureSet):
+        lesions = _drawn(annotation, moving, roi, check_reference=check_reference)
+    else:
+        lesions = list(lesions_drawn_on(annotation.to_sitk(), moving.grid))
+    result = transfer_lesions(lesions, _accepted(transform), fixed.grid)
     labels = fixed.with_array(sitk.GetArrayFromImage(result.labels).T)
     return TransferredLabels(labels, _frame(result.per_lesion))
 
@@ -198,10 +211,13 @@ def _accepted(transform: sitk.Transform | RegistrationResult) -> sitk.Transform:
     return transform
 
 
-def _lesions(annotation: Volume | StructureSet, moving: Volume) -> list[DrawnLesion]:
-    if isinstance(annotation, StructureSet):
-        return list(lesions_from_contours(annotation.rois, spacing_mm=moving.spacing).lesions)
-    return list(lesions_drawn_on(annotation.to_sitk(), moving.grid))
+def _drawn(
+    structure_set: StructureSet, moving: Volume, roi: str, *, check_reference: bool
+) -> list[DrawnLesion]:
+    rois = rois_of_image(
+        structure_set, moving.to_sitk(), moving.identity, roi, check_reference=check_reference
+    )
+    return list(lesions_from_contours(rois, spacing_mm=moving.spacing).lesions)
 
 
 def _frame(lesions: tuple[TransferredLesion, ...]) -> pd.DataFrame:

@@ -60,6 +60,26 @@ def test_a_mask_gives_its_parts() -> None:
     assert np.array_equal(found.array > 0, mask > 0)
 
 
+def test_contours_are_transferred_from_their_own_image_and_as_chosen(tmp_path: Path) -> None:
+    """Those of another image are refused, as when they are made masks; organs can be left out."""
+    write_series(tmp_path / "series", HEIGHTS)
+    rois = [drawn_sphere(name, (x, 0, 15), 5, HEIGHTS) for name, x in (("GTV", -15), ("Eye", 15))]
+    structures = cta.read_structure_set(write_structure_set(tmp_path / "rs.dcm", rois))
+    image, same = cta.read_image(tmp_path / "series"), cta.api.contours.IDENTITY
+    both = cta.transfer(structures, image, image, same)
+    assert len(both.lesions) == 2
+    one = cta.transfer(structures, image, image, same, roi="^GTV$")
+    assert one.lesions.volume_drawn_mm3.tolist() == both.lesions.volume_drawn_mm3[:1].tolist()
+    off = image.affine.copy()
+    off[2, 3] += image.spacing[2] / 2
+    elsewhere = cta.Volume(image.array, off)
+    with pytest.raises(cta.DataRefused, check=has_reason("contour_planes_off_slices")):
+        cta.transfer(structures, elsewhere, elsewhere, same)
+    cta.transfer(structures, elsewhere, elsewhere, same, check_reference=False)
+    with pytest.raises(cta.DataRefused, check=has_reason("roi_not_matched")):
+        cta.transfer(structures, image, image, same, roi="PTV")
+
+
 def test_a_registration_that_is_not_accepted_transfers_nothing() -> None:
     """Its transform can be given by who has looked at it."""
     volume = on_grid(np.ones((4, 4, 4), np.uint8))

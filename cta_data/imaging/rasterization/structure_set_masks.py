@@ -86,6 +86,37 @@ def rasterize_structure_set(
     return rasterized
 
 
+def rois_of_image(
+    structure_set: StructureSet,
+    image: Placed,
+    image_uids: ImageIdentity | None,
+    roi_pattern: str = ".*",
+    *,
+    check_reference: bool = True,
+) -> list[Roi]:
+    """Return the ROIs whose name contains `roi_pattern`, where all of them belong to `image`.
+
+    Parameters are those of `rasterize_structure_set`.
+
+    Raises
+    ------
+    DataRefused
+        If no ROI matches, or one that does cannot be read or does not belong to this image.
+    ConfigurationError
+        If the pattern is not a regular expression.
+    """
+    rois = _matching(structure_set, roi_pattern)
+    grid = Grid.of(image)
+    planes = _readable_planes(structure_set.rois, grid)
+    for roi in rois:
+        drawn = planes[id(roi)]
+        if isinstance(drawn, DataRefused):
+            raise drawn
+        if check_reference and drawn is not None:
+            _match(structure_set, roi, drawn, image_uids, grid)
+    return rois
+
+
 def _matching(structure_set: StructureSet, roi_pattern: str) -> list[Roi]:
     try:
         require_pattern(roi_pattern)
