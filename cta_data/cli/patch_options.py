@@ -128,5 +128,6 @@ def _print_tables(study: Study, request: PatchRequest, results: PatchResults) ->
     tables = [f1_table(results.runs, one.architectures, one.inputs)]
     tables += [comparison_table(results.compared)] if len(results.compared) else []
     for table in tables:
-        print_lines([*terminal_tables(table, console().width), table.caption])
+        shown = terminal_tables(table, console().width)
+        print_lines([*shown, table.caption, *table.notes])
     print_lines([f"Look at {study.root / layout.PATCHES_PAGE}"])

@@ -93,7 +93,7 @@ def unlearnt_notes(runs: pd.DataFrame) -> tuple[str, ...]:
     named = (f"{one.architecture} with {one.input}, seed {one.seed}" for one in own.itertuples())
     return (
         f"{len(own)} of {len(runs)} networks did not learn ({'; '.join(named)}): their loss ended "
-        f"above {LEARNT_BELOW:.0%} of that of a guess. Their F1 tells how they were trained, not "
+        f"above {100 * LEARNT_BELOW:.0f} % of that of a guess. Their F1 tells how they were trained, not "
         "what can be seen on their input: give all networks more epochs (--epochs).",
     )
 
@@ -123,7 +123,7 @@ def learning_table(runs: pd.DataFrame) -> Table:
     )
     caption = (
         "Mean cross-entropy of the training patches in the last epoch. A guess knows how many "
-        f"patches are of each kind; a network learnt if it ended below {LEARNT_BELOW:.0%} of that."
+        f"patches are of each kind; a network learnt if it ended below {100 * LEARNT_BELOW:.0f} % of that."
     )
     return Table(columns, rows, title="How the networks learnt", caption=caption)
 
