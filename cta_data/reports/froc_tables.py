@@ -25,7 +25,11 @@ UNITS = {"diameter_mm": ("mm", 1.0), "volume_mm3": ("cm³", 1000.0)}
 """Unit that a measure is shown in, and how many of its own unit that is."""
 MEASURES = {"diameter_mm": "Largest diameter", "volume_mm3": "Lesion volume"}
 ALL_KEPT = "*"
-ALL_KEPT_TEXT = f"{ALL_KEPT}: all candidates are kept; there are no more false positives."
+NONE_KEPT = "†"
+MARKS_TEXT = (
+    f"{ALL_KEPT}: all candidates are kept; there are no more false positives. {NONE_KEPT}: none is "
+    "kept; even the highest score, which several candidates may share, has more false positives."
+)
 NO_INTERVAL = (
     "There is no interval below three patients, where a resample may hold no such lesion, or where "
     "patients do not differ."
@@ -49,7 +53,7 @@ def level_table(analysis: ProbabilityAnalysis) -> Table:
     caption = (
         f"Sensitivity over all lesions, %, with its {_confidence(analysis)} % interval by drawing "
         "patients, at the lowest score with so many false positives per case or fewer. "
-        f"{ALL_KEPT_TEXT}"
+        f"{MARKS_TEXT}"
     )
     return Table(columns, rows, "Sensitivity at equal false positives", caption)
 
@@ -68,12 +72,14 @@ def _group(one: SetAnalysis) -> str:
 
 
 def _levels(curve: Curve) -> tuple[str, ...]:
-    return tuple(_figure(one.sensitivity) + _star(one) for one in curve.levels)
+    return tuple(_figure(one.sensitivity) + _mark(one) for one in curve.levels)
 
 
-def _star(*levels: LevelFigure) -> str:
-    """Return the mark of a level that one of these models does not reach."""
-    return "" if all(one.is_reached for one in levels) else ALL_KEPT
+def _mark(level: LevelFigure) -> str:
+    """Return the mark of a level at which a model keeps all of its candidates, or none."""
+    if level.keeps_none:
+        return NONE_KEPT
+    return "" if level.is_reached else ALL_KEPT
 
 
 def class_table(analysis: ProbabilityAnalysis, measure: str) -> Table:
@@ -95,7 +101,7 @@ def class_table(analysis: ProbabilityAnalysis, measure: str) -> Table:
         where = f" on {_group(one)}" if _group(one) else ""
         for (low, high), own in of_size.items():
             pairs = zip(own, one.curve.levels, strict=True)
-            figures = (_figure(found.sensitivity) + _star(level) for found, level in pairs)
+            figures = (_figure(found.sensitivity) + _mark(level) for found, level in pairs)
             lesions, patients = own[0].lesions, own[0].patients
             mark = SMALL if is_small(lesions, patients) else ""
             name = _range(low / scale, high / scale)
@@ -106,7 +112,7 @@ def class_table(analysis: ProbabilityAnalysis, measure: str) -> Table:
         f"Sensitivity, %, with its {_confidence(analysis)} % interval by drawing patients. The "
         "lower end is in a class, the upper one is not; false positives are those of all "
         "candidates. "
-        f"Classes without a lesion are left out. {NO_INTERVAL} {ALL_KEPT_TEXT} {SMALL_TEXT}"
+        f"Classes without a lesion are left out. {NO_INTERVAL} {MARKS_TEXT} {SMALL_TEXT}"
     )
     return Table(columns, tuple(rows), title, caption)
 
@@ -161,7 +167,7 @@ def difference_table(analysis: ProbabilityAnalysis) -> Table:
         "Sensitivity of two models, in the order of their names here, each at its own threshold. "
         f"Intervals ({_confidence(analysis)} %) draw whole patients and set the thresholds anew. p "
         "exchanges the two models’ candidates patient by patient, at random, and sets the "
-        f"thresholds anew as well; Holm adjusts it for the levels. {ALL_KEPT_TEXT}"
+        f"thresholds anew as well; Holm adjusts it for the levels. {MARKS_TEXT}"
     )
     return Table(columns, tuple(rows), "Two models at equal false positives", caption)
 
@@ -175,7 +181,7 @@ def _rows_of_pair(pair: FrocDifference, first: Curve, second: Curve) -> Iterator
         values = zip((one.sensitivity_a, one.sensitivity_b), levels, strict=True)
         # A curve is of all cases of its model: of fewer, it does not tell what is reached.
         sides = (
-            number_text(100 * value, 1) + ("" if alone else _star(level)) for value, level in values
+            number_text(100 * value, 1) + ("" if alone else _mark(level)) for value, level in values
         )
         tests = (f"{one.p:.3g}", f"{one.holm_p:.3g}")
         yield Row((f"{one.level:g}", *sides, _signed(one.difference), *tests), group)

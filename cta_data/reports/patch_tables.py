@@ -18,6 +18,7 @@ LEARNT_BELOW = 0.9
 
 A guess knows how many patches are of each kind, and nothing of a patch.
 """
+_LEARNT_TEXT = f"{100 * LEARNT_BELOW:.0f} %"
 
 
 def run_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -93,8 +94,8 @@ def unlearnt_notes(runs: pd.DataFrame) -> tuple[str, ...]:
     named = (f"{one.architecture} with {one.input}, seed {one.seed}" for one in own.itertuples())
     return (
         f"{len(own)} of {len(runs)} networks did not learn ({'; '.join(named)}): their loss ended "
-        f"above {100 * LEARNT_BELOW:.0f} % of that of a guess. Their F1 tells how they were trained, not "
-        "what can be seen on their input: give all networks more epochs (--epochs).",
+        f"above {_LEARNT_TEXT} of that of a guess. Their F1 tells how they were trained, not what "
+        "can be seen on their input: give all networks more epochs (--epochs).",
     )
 
 
@@ -123,7 +124,7 @@ def learning_table(runs: pd.DataFrame) -> Table:
     )
     caption = (
         "Mean cross-entropy of the training patches in the last epoch. A guess knows how many "
-        f"patches are of each kind; a network learnt if it ended below {100 * LEARNT_BELOW:.0f} % of that."
+        f"patches are of each kind; a network learnt if it ended below {_LEARNT_TEXT} of that."
     )
     return Table(columns, rows, title="How the networks learnt", caption=caption)
 

@@ -14,7 +14,9 @@ from helpers.refusals import has_reason
 from scipy import ndimage
 
 from cta_data.errors import DataRefused
+from cta_data.reports.froc_tables import ALL_KEPT, NONE_KEPT, level_table
 from cta_data.scoring import ARTICLE, TABLES, Convention, find_instances, score_case
+from cta_data.scoring.probabilities.analysis import analyse
 from cta_data.scoring.probabilities.calibration import (
     candidate_reliability,
     fit_temperature,
@@ -215,6 +217,23 @@ def test_the_figures_at_a_level_by_hand() -> None:
         *(0.341463, 0.390244, 0.682927, 0.682927)
     ]
     assert [one.is_reached for one in levels] == [True, True, True, False]
+
+
+def test_a_level_below_what_the_highest_score_has_is_marked() -> None:
+    """A lesion and a false positive of one score cannot be put in order: none is kept at 1/2."""
+    reference, probability = (np.zeros((9, 9, 20), kind) for kind in (np.uint8, np.float32))
+    reference[2:5, 2:5, 2:5] = 1
+    probability[2:5, 2:5, 2:5] = probability[2:5, 2:5, 12:15] = 1
+    probability[6:8, 6:8, 17:19] = 0.5
+    cases = (found_case(("a", reference, probability)),)
+    found = CandidateSet("A", "", ARTICLE, 0.1, cases, {"a": "a"})
+    levels = froc_curve(found, "mean", (0.5, 1, 2, 4), FEW).levels
+    assert [one.keeps_none for one in levels] == [True, False, False, False]
+    assert [one.sensitivity.estimate for one in levels] == [0, 1, 1, 1]
+    table = level_table(analyse([found], {"A": "mean"}, (0.5, 1, 2, 4), FEW))
+    [row] = table.rows
+    assert [NONE_KEPT in cell for cell in row.cells[3:7]] == [True, False, False, False]
+    assert [cell.endswith(ALL_KEPT) for cell in row.cells[3:7]] == [False, False, True, True]
 
 
 def test_classes_of_size_add_up() -> None:

@@ -62,6 +62,14 @@ class LevelFigure:
     fp: int
     sensitivity: Interval
 
+    @property
+    def keeps_none(self) -> bool:
+        """Whether even the highest score has more false positives, such as one that many share.
+
+        Nothing may be kept then, and sensitivity is 0 however many lesions have that score.
+        """
+        return self.is_reached and math.isinf(self.threshold)
+
 
 @dataclass(frozen=True)
 class ClassFigure:
