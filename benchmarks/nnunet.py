@@ -109,7 +109,7 @@ def prepared_trainer(
     """Return nnU-Net's trainer, or ours, with the same plan, numbers and seed."""
     import torch
 
-    from cta_data.training.nnunet.jobs import Learning
+    from cta_data.training.nnunet.jobs import LearningOptions
     from cta_data.training.nnunet.trainer import seed_everything
 
     plans = json.loads(Path(prepared["plans"]).read_text("utf-8")) | {"continue_training": False}
@@ -117,7 +117,7 @@ def prepared_trainer(
     trainer = kind(plans, job["configuration"], 0, dataset, torch.device("cpu"))
     options = OPTIONS | {"epochs": epochs} | (more or {})
     if hasattr(kind, "prepare"):
-        trainer.prepare(Learning(**options), options["seed"])
+        trainer.prepare(LearningOptions(**options), options["seed"])
         return trainer
     trainer.num_epochs = epochs
     trainer.num_iterations_per_epoch = options["iterations_per_epoch"]

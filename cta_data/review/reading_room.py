@@ -68,7 +68,7 @@ class SliceAsked:
 
 
 @dataclass(frozen=True)
-class Outline:
+class MaskOutline:
     """The outline of one mask in a slice: lines of points (x, y), in pixels of the slice."""
 
     name: str
@@ -235,7 +235,7 @@ class ItemView:
             )
         return self._windows[technique]
 
-    def outlines(self, asked: SliceAsked) -> list[Outline]:
+    def outlines(self, asked: SliceAsked) -> list[MaskOutline]:
         """Return the outlines of the item's masks in a slice; those that are not cut left out."""
         found = []
         for number, values in self._cuts(self._plane(asked)):
@@ -245,7 +245,9 @@ class ItemView:
                 for line in outline_lines(values == label)
             ]
             if lines:
-                found.append(Outline(self._item.masks[number].name, colour(number), tuple(lines)))
+                found.append(
+                    MaskOutline(self._item.masks[number].name, colour(number), tuple(lines))
+                )
         return found
 
     @property

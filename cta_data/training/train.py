@@ -46,11 +46,11 @@ from cta_data.training.nnunet.environment import nnunet_environment
 from cta_data.training.nnunet.gpus import LOCKS, one_gpu
 from cta_data.training.nnunet.jobs import (
     CurvesPlace,
-    Learning,
+    FoldResult,
+    LearningOptions,
     NewsPlace,
     PlanJob,
     Prepared,
-    Trained,
     TrainJob,
 )
 from cta_data.training.nnunet.model_card import fold_card, with_first_cost, write_curves
@@ -237,7 +237,7 @@ def train(unit: Unit[TrainInputs], workspace: Workspace, *, machine: Machine) ->
     threads = 1 if job.options.reproducible else machine.threads
     environment = _environment(job, job.results, machine, threads)
     with one_gpu(LOCKS, machine.device, machine.gpus) as gpu:
-        done = Trained.model_validate(run_job("train", job.content(), work, environment | gpu))
+        done = FoldResult.model_validate(run_job("train", job.content(), work, environment | gpu))
     return _keep(unit, workspace, done, job.splits[job.fold].train)
 
 
@@ -251,7 +251,7 @@ def _train_job(
         **dict(_plan_job(unit, unit.given.plan, workspace, machine)),
         fold=fold,
         device=machine.device,
-        options=Learning(**unit.given.options, checkpoint_every=machine.checkpoint_every),
+        options=LearningOptions(**unit.given.options, checkpoint_every=machine.checkpoint_every),
         results=work / "results",
         news=NewsPlace(
             file=root / RUNNING / f"train-{unit.key[:16]}.json",
@@ -266,7 +266,7 @@ def _train_job(
 
 
 def _keep(
-    unit: Unit[TrainInputs], workspace: Workspace, done: Trained, trained_on: Sequence[str]
+    unit: Unit[TrainInputs], workspace: Workspace, done: FoldResult, trained_on: Sequence[str]
 ) -> Outcome:
     """Place a fold's files by link, so that a run that dies now has lost nothing."""
     fold, source = unit.given.fold, done.fold_folder

@@ -75,7 +75,7 @@ class Prepared(_Message):
     preprocessed: int
 
 
-class Learning(_Message):
+class LearningOptions(_Message):
     """How a fold is learnt: the study's `[training]`, without what plans are made by."""
 
     trainer: str
@@ -127,13 +127,13 @@ class TrainJob(PlanJob):
 
     fold: int
     device: str
-    options: Learning
+    options: LearningOptions
     results: Path
     news: NewsPlace | None = None
     curves: CurvesPlace | None = None
 
 
-class Trained(_Message):
+class FoldResult(_Message):
     """A trained fold.
 
     Attributes

@@ -17,7 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as Origi
 from torch._dynamo import OptimizedModule
 
 from cta_data.training.nnunet.checkpoints import read_checkpoint
-from cta_data.training.nnunet.jobs import Learning
+from cta_data.training.nnunet.jobs import LearningOptions
 from cta_data.versioning.keys import digest
 
 LATEST = "checkpoint_latest.pth"
@@ -41,7 +41,7 @@ class _Seeded(OriginalTrainer):
     runs in this process (`training.reproducible`).
     """
 
-    def prepare(self, learning: Learning, seed: int) -> None:
+    def prepare(self, learning: LearningOptions, seed: int) -> None:
         """Take how it is learnt; `seed` is that of the fold."""
         self.num_epochs = learning.epochs
         self.initial_lr = learning.learning_rate

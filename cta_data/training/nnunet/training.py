@@ -14,7 +14,7 @@ from cta_data.errors import CtaError
 from cta_data.files import json_text, locked, write_text
 from cta_data.memory import keep_freed_memory
 from cta_data.study.layout import CHECKPOINT
-from cta_data.training.nnunet.jobs import Prepared, Trained, TrainJob
+from cta_data.training.nnunet.jobs import FoldResult, Prepared, TrainJob
 from cta_data.training.nnunet.loggers import attach_logger
 from cta_data.training.nnunet.news import TrainingNews
 from cta_data.training.nnunet.own_trainer import find_trainer, load_trainer
@@ -26,11 +26,11 @@ SESSIONS = "sessions.json"
 
 
 def train_job(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Do a `TrainJob`: return the content of what is `Trained`."""
+    """Do a `TrainJob`: return the content of its `FoldResult`."""
     return train(TrainJob.model_validate(content)).content()
 
 
-def train(job: TrainJob) -> Trained:
+def train(job: TrainJob) -> FoldResult:
     """Prepare the data where that is not done, then train and validate one fold."""
     results, learning = job.results, job.options
     results.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def train(job: TrainJob) -> Trained:
         news.phase("validating", epoch=trainer.num_epochs, seconds_left=None)
         validate(trainer, job)
     name = model_folder(job.dataset, job.planner, job.configuration, learning.trainer)
-    return Trained(
+    return FoldResult(
         folder=results / name,
         fold_folder=fold_folder,
         sessions=_sessions(fold_folder),

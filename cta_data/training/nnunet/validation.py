@@ -12,7 +12,7 @@ from nnunetv2.inference.export_prediction import export_prediction_from_logits
 
 from cta_data.errors import CtaError
 from cta_data.training.nnunet.ensemble import ProbabilityEnsemble
-from cta_data.training.nnunet.jobs import CaseToPredict, Learning, TrainJob
+from cta_data.training.nnunet.jobs import CaseToPredict, LearningOptions, TrainJob
 from cta_data.training.nnunet.pools import FEW_PROCESSES, pools_of_threads
 from cta_data.training.nnunet.prediction import predict_cases
 
@@ -55,7 +55,7 @@ def validate(trainer: Any, job: TrainJob) -> None:
         )
 
 
-def _predictor(trainer: Any, learning: Learning) -> ProbabilityEnsemble:
+def _predictor(trainer: Any, learning: LearningOptions) -> ProbabilityEnsemble:
     trainer.set_deep_supervision_enabled(False)
     predictor = ProbabilityEnsemble(
         tile_step_size=learning.tile_step,
