@@ -263,6 +263,8 @@ def train_alone(job: dict[str, Any], keep: bool) -> tuple[float, list[float]]:
     if keep:
         keep_freed_memory()
     torch.set_num_threads(1)
+    # Set by the comparison before this one; the planner cannot do with 0.
+    os.environ.pop("nnUNet_n_proc_DA", None)
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         prepared = plan_job(job)
         os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 - its name
