@@ -13,7 +13,7 @@ from cta_data.cohorts.card import Card
 from cta_data.intake import AdditionPlan, SubjectPlan
 from cta_data.intake.add import Preview
 from cta_data.intake.addition import IMAGE_ENDINGS
-from cta_data.intake.plan_model import REFUSE
+from cta_data.intake.plan_model import NOT_NEEDED, REFUSE
 from cta_data.pipeline.addition import MOST_NAMED, Added
 from cta_data.study.sourcedata import ACCEPTED
 from cta_data.terminal.output import table_of
@@ -25,6 +25,8 @@ ACCESS = {
     "registered": "registered: an account and an agreement are needed",
     "restricted": "restricted: the owner decides who gets it",
 }
+_WORDS = {NOT_NEEDED: "not needed"}
+"""What people read for an action, where it is not its own name."""
 
 
 def access_lines(card: Card, own_card: Path | None = None) -> Iterator[str]:
@@ -90,8 +92,9 @@ def addition_lines(done: Added) -> Iterator[str | Table]:
 
 def _cells(row: Preview) -> list[str]:
     subject = f"sub-{row.subject}" if row.subject else "no label"
+    action = _WORDS.get(row.action, row.action)
     note = row.becomes if row.action != REFUSE else f"{row.reason} ({row.first_file})"
-    return [subject, row.session, row.kind, str(row.n_instances), row.action, note]
+    return [subject, row.session, row.kind, str(row.n_instances), action, note]
 
 
 def _counts(plan: AdditionPlan, *, dry_run: bool) -> tuple[str, str]:
@@ -106,7 +109,8 @@ def _counts(plan: AdditionPlan, *, dry_run: bool) -> tuple[str, str]:
     aside = f"{counts['set_aside']} skipped, {counts['duplicates']} duplicates"
     kept = "DICOM" if not counts["recognised"] else "known"
     series = ", ".join(
-        f"{counts[f'series_{name}']} {name}" for name in ("new", "merge", "notneeded", "refuse")
+        f"{counts[f'series_{name}']} {_WORDS.get(name, name)}"
+        for name in ("new", "merge", NOT_NEEDED, REFUSE)
     )
     people = f"{counts['subjects_accepted']} accepted, {counts['subjects_refused']} refused"
     end = " (nothing was written)" if dry_run else ""
