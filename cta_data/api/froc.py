@@ -144,11 +144,9 @@ def _owners(cases: Collection[str], patients: Mapping[str, str] | None) -> dict[
     ConfigurationError
         Patients are given, and not of every case, or not by case.
     """
-    owners = patients_of_cases(cases) if patients is None else patients
-    if not isinstance(owners, Mapping):
-        given = type(patients).__name__
-        raise ConfigurationError("patients_not_by_case", given=given)
-    owners = dict(owners)
+    if not isinstance(patients, Mapping | None):
+        raise ConfigurationError("patients_not_by_case", given=type(patients).__name__)
+    owners = patients_of_cases(cases) if patients is None else dict(patients)
     if without := sorted(set(cases) - owners.keys()):
         raise ConfigurationError("cases_without_patient", cases=without)
     return owners

@@ -117,13 +117,12 @@ def transfer(
     ConfigurationError
         An argument is of another type, or the pattern is not a valid regular expression.
     """
-    if not isinstance(annotation, StructureSet):
-        require_volume(annotation, "annotation")
     require_volume(moving, "moving")
     require_volume(fixed, "fixed")
     if isinstance(annotation, StructureSet):
         lesions = _drawn(annotation, moving, roi, check_reference=check_reference)
     else:
+        require_volume(annotation, "annotation")
         lesions = list(lesions_drawn_on(annotation.to_sitk(), moving.grid))
     result = transfer_lesions(lesions, _accepted(transform), fixed.grid)
     labels = fixed.with_array(sitk.GetArrayFromImage(result.labels).T)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cta_data.engine.log import Timing
@@ -88,7 +88,7 @@ class StudyStatus:
     builds: tuple[BuildStatus, ...] = ()
     models: tuple[WorkStatus, ...] = ()
     withdrawals: tuple[str, ...] = ()
-    not_available: Mapping[str, str] | None = None
+    not_available: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON content."""
@@ -98,5 +98,5 @@ class StudyStatus:
             "builds": [asdict(one) for one in self.builds],
             "models": [asdict(one) for one in self.models],
             "withdrawals": self.withdrawals,
-            "not_available": self.not_available or {},
+            "not_available": self.not_available,
         }

@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from cta_data.cohorts.card import Card
+from cta_data.engine.records import WORDS
 from cta_data.intake import AdditionPlan, SubjectPlan
 from cta_data.intake.add import Preview
 from cta_data.intake.addition import IMAGE_ENDINGS
@@ -25,7 +26,7 @@ ACCESS = {
     "registered": "registered: an account and an agreement are needed",
     "restricted": "restricted: the owner decides who gets it",
 }
-_WORDS = {NOT_NEEDED: "not needed"}
+_WORDS = {NOT_NEEDED: WORDS["notneeded"]}
 """What people read for an action, where it is not its own name."""
 
 

@@ -74,7 +74,7 @@ def status_lines(
         if everything:
             yield from session_lines(rows)
         yield from reason_lines(rows, width, everything=everything)
-    notes = [*_warnings(rows, everything=everything), *_not_here(status.not_available or {})]
+    notes = [*_warnings(rows, everything=everything), *_not_here(status.not_available)]
     notes += status.withdrawals
     yield from _section("Warnings", notes, width)
     yield from _section("Training sets", _builds(status.builds), width)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -208,9 +209,9 @@ def predict_folder(
     for name in content.others:
         note(f"skipped, no image: {name}")
     require_single_stage(model)
-    folds = folds_of(model)
-    facts = read_model_facts(model)
-    job = PredictJob(
+    folds, facts = folds_of(model), read_model_facts(model)
+    asked = partial(
+        PredictJob,
         model=model.absolute(),
         folds=tuple(folds),
         trainer=trainer,
@@ -219,24 +220,17 @@ def predict_folder(
         mirroring=mirroring,
         tile_step=tile_step,
         probabilities=probabilities,
-        cases=(),
         device=machine.device,
         threads=machine.threads,
         **_operating(model, folds, level, calibrated=calibrated),
     )
     with _emptied(out / ".work") as work:
-        ready, failed = _prepare_all(content.cases, work, facts.channels, brain, note)
-        failed |= content.unreadable
+        ready, failed = _prepare_all(content, work, facts.channels, brain, note)
         if ready:
-            cases = tuple(
-                CaseToPredict(case=case, images=images, output=out)
-                for case, images in ready.items()
-            )
-            job = job.model_copy(update={"cases": cases})
-            failed |= run_prediction(job, work, "job", machine).failed
+            failed |= run_prediction(asked(cases=_cases(ready, out)), work, "job", machine).failed
     predicted = [case for case in ready if case not in failed]
-    count = write_lesion_table(out, predicted) if predicted else 0
-    return FolderPrediction(predicted, failed, count)
+    n_lesions = write_lesion_table(out, predicted) if predicted else 0
+    return FolderPrediction(predicted, failed, n_lesions)
 
 
 @contextmanager
@@ -248,6 +242,10 @@ def _emptied(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cases(ready: Mapping[str, tuple[Path, ...]], out: Path) -> tuple[CaseToPredict, ...]:
+    return tuple(CaseToPredict(case=c, images=images, output=out) for c, images in ready.items())
 
 
 def _operating(
@@ -268,7 +266,7 @@ def _postprocessing(model: Path) -> Path | None:
 
 
 def _prepare_all(
-    found: dict[str, dict[int, list[Path]]],
+    content: FolderContent,
     folder: Path,
     channels: Sequence[str],
     brain: BrainOptions,
@@ -277,14 +275,14 @@ def _prepare_all(
     """Return the files of each case as the model takes them, and why others are not used."""
     ready: dict[str, tuple[Path, ...]] = {}
     failed: dict[str, str] = {}
-    for case, files in found.items():
+    for case, files in content.cases.items():
         try:
             ready[case] = _prepared(case, files, folder, channels, brain)
         except CtaError as error:
             failed[case] = str(error)
         else:
             note(f"read: {case}")
-    return ready, failed
+    return ready, failed | content.unreadable
 
 
 def _prepared(
