@@ -37,6 +37,7 @@ ENTITIES = frozenset(ENTITY_ORDER)
 # Computed tomography and dose have no place in BIDS yet (draft BEP024).
 DATATYPE_OF_SUFFIX = {"ct": "ct", "dose": "dose"}
 DEFAULT_DATATYPE = "anat"
+TRANSFORM_EXTENSION = ".tfm"
 
 _LABEL = re.compile(r"[0-9A-Za-z]+")
 _SUFFIX = re.compile(r"[0-9A-Za-z]+")
@@ -179,4 +180,4 @@ def variant_name(
 def transform_name(subject: str, session: str, *, moving: str, fixed: str) -> BidsName:
     """Name of a transform: `…_from-SPACE_to-MPRAGE_mode-image_xfm.tfm`."""
     parts = {"sub": subject, "ses": session, "from": moving, "to": fixed, "mode": "image"}
-    return BidsName(parts, "xfm", ".tfm")
+    return BidsName(parts, "xfm", TRANSFORM_EXTENSION)

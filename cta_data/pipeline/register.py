@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cta_data.bids.names import TRANSFORM_EXTENSION
 from cta_data.engine import (
     Blocked,
     RunOf,
@@ -89,6 +90,8 @@ def _registration_objects(
     forward: dict[str, str] = {}
     backward: dict[str, str] = {}
     own = frames[reference]
+    if not any(path.endswith(TRANSFORM_EXTENSION) for path in made):
+        return forward, backward  # as in nearly every session: no name has to be made
     for name, frame in frames.items():
         if own is None or frame is None or frame == own:
             continue

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cta_data.bids.names import BidsName, parse_name, transform_name, variant_name
+from cta_data.bids.names import (
+    TRANSFORM_EXTENSION,
+    BidsName,
+    parse_name,
+    transform_name,
+    variant_name,
+)
 from cta_data.study.artefacts import artefact
 from cta_data.study.session_id import SessionId
 
@@ -143,7 +149,7 @@ def stated_transform(session: SessionId, fixed_frame: int, moving_frame: int) ->
         "mode": "image",
         "desc": "dicom",
     }
-    return _derived(session, BidsName(entities, "xfm", ".tfm"))
+    return _derived(session, BidsName(entities, "xfm", TRANSFORM_EXTENSION))
 
 
 @artefact("register")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,8 @@ class ConvertInputs:
     Attributes
     ----------
     card
-        The parts of the card that conversion depends on, as JSON content.
+        The parts of the card that conversion depends on, as text in JSON: all sessions of a
+        cohort share it, and it is by far the longest parameter.
     form
         Form of distribution that is converted.
     other_files
@@ -32,7 +34,7 @@ class ConvertInputs:
         What clinical tables tell of the person and of the lesions.
     """
 
-    card: Mapping[str, Any]
+    card: str
     form: str
     other_files: int
     drawn_on: str | None
@@ -43,6 +45,6 @@ class ConvertInputs:
 
     def read_card(self) -> Card:
         """Return the card, without what is only told to people."""
-        content = dict(self.card)
+        content = json.loads(self.card)
         about = {"title": "", "how_to_get": ""} | content["cohort"]
         return Card.model_validate(content | {"cohort": about})

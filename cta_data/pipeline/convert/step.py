@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from cta_data.cohorts.card import Card
 from cta_data.cohorts.file_roles import DICOM, match_file, preferred_form
@@ -21,6 +20,7 @@ from cta_data.engine.inputs import Files
 from cta_data.engine.sessions import SourceSession, make_unit, selected_cohorts, source_sessions
 from cta_data.engine.units import Scope
 from cta_data.errors import ConfigurationError
+from cta_data.files import json_line
 from cta_data.pipeline.convert.clinical import Told, ToldOf
 from cta_data.pipeline.convert.inputs import ConvertInputs
 from cta_data.reasons import Reason
@@ -106,7 +106,7 @@ def _unit(
     study: Study,
     session: SourceSession,
     card: Card,
-    content: Mapping[str, Any],
+    content: str,
     drawn_on: str | None,
     told: Told,
 ) -> Unit | Blocked:
@@ -147,14 +147,14 @@ def _unit(
     return make_unit(study, unit, VERSION, given)
 
 
-def _content(card: Card) -> dict[str, Any]:
-    """Return the parts of a card that conversion depends on, as JSON content."""
+def _content(card: Card) -> str:
+    """Return the parts of a card that conversion depends on, as JSON."""
     parts = {"series", "files", "geometry", "repairs", "annotations", "masks", "groups", "cohort"}
     parts |= {"targets", "subjects"}
     content = card.model_dump(mode="json", include=parts)
     # What is only told to people does not change an image.
     content["cohort"] = {k: card.cohort.model_dump()[k] for k in ("name", "licence", "access")}
-    return content
+    return json_line(content, sorted_keys=False)  # in the card's order, which may mean something
 
 
 def owns(unit: UnitId) -> Scope:
