@@ -40,34 +40,35 @@ def role(name: str) -> dict[str, str]:
     return {ROLE: name}
 
 
+def files_and_parameters(given: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the files that a step's inputs name, by their roles in the hash, and the parameters.
+
+    Files are paths; parameters are JSON content.
+    """
+    files: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    _collect(given, files, parameters)
+    return files, parameters
+
+
 def files_of(given: Any) -> dict[str, str]:
     """Return the paths of all files that a step's inputs name, by their roles in the hash."""
-    found: dict[str, str] = {}
-    for field, own, _ in _fields_of(type(given)):
+    return files_and_parameters(given)[0]
+
+
+def _collect(given: Any, files: dict[str, str], parameters: dict[str, Any]) -> None:
+    for field, own, may_be_absent in _fields_of(type(given)):
         value = getattr(given, field)
         if isinstance(value, Files):
             for name, path in value.items():
-                found[_joined(own, name)] = path
+                files[_joined(own, name)] = path
         elif isinstance(value, File):
             if value:
-                found[own] = str(value)
+                files[own] = str(value)
         elif _is_inputs(value):
-            found |= files_of(value)
-    return found
-
-
-def parameters_of(given: Any) -> dict[str, Any]:
-    """Return what of a step's inputs is no file, as JSON content."""
-    found: dict[str, Any] = {}
-    for field, _, may_be_absent in _fields_of(type(given)):
-        value = getattr(given, field)
-        if isinstance(value, File | Files) or (value is None and may_be_absent):
-            continue
-        if _is_inputs(value):
-            found |= parameters_of(value)
-        else:
-            found[field] = value
-    return found
+            _collect(value, files, parameters)
+        elif value is not None or not may_be_absent:
+            parameters[field] = value
 
 
 def _is_inputs(value: Any) -> bool:

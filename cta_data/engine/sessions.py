@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cta_data.engine import Blocked, Selection, Unit, UnitId, existing_files
 from cta_data.engine.decisions import kept_reason, stop_reason
-from cta_data.engine.inputs import Files, files_of
+from cta_data.engine.inputs import Files, files_and_parameters
 from cta_data.engine.units import Given
 from cta_data.reasons import Reason
 from cta_data.study.annotations import CURRENT, at_version, choose_annotation, settled
@@ -348,11 +348,11 @@ def on_hold(findings: Sequence[Reason]) -> Reason | None:
 
 def make_unit(study: Study, unit: UnitId, version: int, given: Given) -> Unit[Given] | Blocked:
     """Return the unit with its inputs' keys, or blocked where an input is gone."""
-    files = files_of(given)
-    keys, missing = existing_files(study.root, files.values())
+    split = files_and_parameters(given)
+    keys, missing = existing_files(study.root, split[0].values())
     if missing:
         return Blocked(unit, version, Reason("input_missing", missing=missing[0]))
-    return Unit.of(unit, version, given, keys, files)
+    return Unit.of(unit, version, given, keys, split)
 
 
 def transform_files(rows: Iterable[TransformRow]) -> Files[tuple[str, str]]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from cta_data.engine.inputs import files_of, parameters_of
+from cta_data.engine.inputs import files_and_parameters
 from cta_data.reasons import Reason
 from cta_data.study.session_id import SessionId
 from cta_data.study.unit_id import UnitId
@@ -58,16 +58,16 @@ class Unit(Generic[Given]):
         version: int,
         given: Given,
         keys: Mapping[str, str],
-        files: Mapping[str, str] | None = None,
+        split: tuple[Mapping[str, str], Mapping[str, Any]] | None = None,
     ) -> Unit[Given]:
         """Return a unit from the inputs of its step and the content keys of its files.
 
-        `files` are those of the inputs by their roles, where they are known already.
+        `split` are the files and parameters of the inputs, where they are known already.
         """
-        files = files_of(given) if files is None else files
+        files, parameters = split or files_and_parameters(given)
         inputs = (Input(role, path, keys[path]) for role, path in files.items())
         ordered = tuple(sorted(inputs))  # by role, then by path
-        return cls(unit, version, ordered, parameters_of(given), given)
+        return cls(unit, version, ordered, parameters, given)
 
     @property
     def session(self) -> SessionId:

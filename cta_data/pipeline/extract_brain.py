@@ -119,7 +119,7 @@ def _provided(settings: BrainExtractionSection, session: SessionId) -> str:
 
 
 def _inherited(row: ImageRow) -> dict[str, Any]:
-    return row.session.columns() | {name: getattr(row, name) for name in INHERITED}
+    return row.session.columns() | row.values(INHERITED)
 
 
 def backend_options(settings: Mapping[str, Any]) -> dict[str, object]:

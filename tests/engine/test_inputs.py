@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cta_data.engine import Unit, UnitId
-from cta_data.engine.inputs import ABSENT, File, Files, files_of, parameters_of, role
+from cta_data.engine.inputs import ABSENT, File, Files, files_and_parameters, files_of, role
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def test_files_and_parameters_are_told_apart() -> None:
         "pair:MPRAGE:SPACE": "t",
         "MR:1f": "r.tar",
     }
-    assert parameters_of(GIVEN) == {"technique": "MPRAGE", "sigma": 1.5}
+    assert files_and_parameters(GIVEN)[1] == {"technique": "MPRAGE", "sigma": 1.5}
 
 
 def test_files_are_in_the_order_of_their_names() -> None:
@@ -83,4 +83,4 @@ def test_whatever_is_given_is_hashed() -> None:
 
 def test_what_is_absent_leaves_no_trace() -> None:
     """A question that a study does not ask changes no unit of it."""
-    assert "told" not in parameters_of(GIVEN) and "optional" not in files_of(GIVEN)
+    assert "told" not in files_and_parameters(GIVEN)[1] and "optional" not in files_of(GIVEN)

@@ -58,6 +58,17 @@ class TableRow:
         object.__setattr__(self, name, value)
         return value
 
+    def values(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the values of some fields, but `session`, without keeping them in the row."""
+        try:
+            columns, place = self._columns, self._place
+        except AttributeError:  # a row that was not read
+            return {name: getattr(self, name) for name in names}
+        found = {name: columns[name][place] for name in names}
+        return {
+            name: tuple(value) if type(value) is list else value for name, value in found.items()
+        }
+
     def column(self, name: str) -> Any:
         """Return the value of a column of its table."""
         if SESSION in fields_of(type(self)) and name in SessionId._fields:
