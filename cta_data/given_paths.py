@@ -7,6 +7,19 @@ from pathlib import Path
 from cta_data.errors import ConfigurationError
 
 
+def given_path(given: Path | str) -> Path:
+    """Return a path that a caller gave; an empty text would stand for the current folder.
+
+    Raises
+    ------
+    ConfigurationError
+        The text is empty, or it is neither text nor a path.
+    """
+    if not isinstance(given, str | Path) or not str(given).strip():
+        raise ConfigurationError("path_expected", given=repr(given))
+    return Path(given)
+
+
 def require_given(*paths: Path) -> None:
     """Refuse paths where nothing is.
 

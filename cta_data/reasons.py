@@ -6,6 +6,7 @@ the first sentence is asked for.
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Sentence:
     """Entry of the catalogue: sentences that name the values of a reason in braces.
 
     A value that is a tuple is shown as a list with commas, or with what a colon in the braces
-    gives: ``{problems:; }``.
+    gives: ``{problems:; }``. In a command, ``{path:shell}`` is a path as a shell takes it.
     """
 
     room: str
@@ -142,11 +143,7 @@ class Reason:
         return changed
 
     def _sentence(self, template: str) -> str:
-        shown = {
-            name: _Listed(value) if isinstance(value, tuple) else value
-            for name, value in self.values.items()
-        }
-        return template.format_map(shown)
+        return template.format_map({name: _shown(value) for name, value in self.values.items()})
 
 
 def together(findings: Sequence[Reason], most: int = 3) -> Reason:
@@ -168,6 +165,21 @@ class _Listed(tuple[Any, ...]):
 
     def __format__(self, between: str) -> str:
         return (between or ", ").join(map(str, self))
+
+
+class _Text(str):
+    """A text that a sentence shows as it is, or quoted for a shell."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        return shlex.quote(self) if form == "shell" else super().__format__(form)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return _Listed(value)
+    return _Text(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import pickle
 import re
+import shlex
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,13 @@ def test_a_sentence_says_where_what_why_and_what_next() -> None:
     assert (reason.code, reason.where) == ("slices_too_few", "sub-01")
     assert str(reason) == f"sub-01: {reason.what} ({reason.why}). {reason.next_step}"
     assert "2" in reason.why and "3" in reason.why
+
+
+def test_a_command_that_a_sentence_suggests_can_be_pasted() -> None:
+    """A path with blanks or quotes is one word of the command."""
+    for path in ("plain/path", "two words/it's"):
+        told = Reason("link_content_not_fetched", path=path).next_step
+        assert shlex.split(told.partition("datalad")[2])[1:] == [path]
 
 
 def test_a_reason_travels_between_processes_and_through_json() -> None:

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from cta_data.api.volume import Volume, require_volume
 from cta_data.errors import ConfigurationError
 from cta_data.formats.dicom import rtstruct
-from cta_data.given_paths import require_given_file
+from cta_data.given_paths import given_path, require_given_file
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.rasterization.contours import StructureSet
@@ -94,7 +94,7 @@ def read_structure_set(path: Path | str) -> StructureSet:
     DataRefused
         It is not a structure set, or is damaged.
     """
-    source = Path(path)
+    source = given_path(path)
     require_given_file(source, "the structure set")
     return rtstruct.read_structure_set(source)
 

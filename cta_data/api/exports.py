@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cta_data.api.volume import Volume, require_volume
+from cta_data.api.volume import Volume, require_one_frame, require_volume
 from cta_data.destinations import require_file_place
 from cta_data.formats.dicom.derived_objects import Origin
 from cta_data.formats.dicom.rtstruct_writing import Holes, StructureSetText
@@ -17,7 +17,7 @@ from cta_data.formats.lesion_export import (
     read_placed_series,
     write_object,
 )
-from cta_data.given_paths import require_given
+from cta_data.given_paths import given_path, require_given
 
 
 def write_structure_set(
@@ -59,7 +59,8 @@ def write_structure_set(
     ConfigurationError
         The series is not there, or the file is there with other content.
     DataRefused
-        The grids differ, there is no lesion, or the series is no regular volume.
+        The grids or the frames of reference differ, there is no lesion, or the series is no
+        regular volume.
     """
     options = ExportOptions(
         "rtstruct",
@@ -68,7 +69,7 @@ def write_structure_set(
         holes=holes,
         instances=instances,
     )
-    return _write(labels, Path(series), Path(path), options, overwrite=overwrite)
+    return _write(labels, given_path(series), given_path(path), options, overwrite=overwrite)
 
 
 def write_segmentation(
@@ -95,11 +96,12 @@ def write_segmentation(
     ConfigurationError
         The series is not there, or the file is there with other content.
     DataRefused
-        The grids differ, there is no lesion, or the series is no regular volume.
+        The grids or the frames of reference differ, there is no lesion, or the series is no
+        regular volume.
     """
     text = StructureSetText(name)
     options = ExportOptions("seg", origin or Origin(), text, segments=kind, instances=instances)
-    return _write(labels, Path(series), Path(path), options, overwrite=overwrite)
+    return _write(labels, given_path(series), given_path(path), options, overwrite=overwrite)
 
 
 def _write(
@@ -109,6 +111,8 @@ def _write(
     require_given(series)
     require_file_place(path, (series,), overwrite=True)
     placed = read_placed_series(series)
+    own = str(placed.datasets[0].get("FrameOfReferenceUID", ""))
+    require_one_frame({"labels": labels.frame, "series": own})
     lesions = lesions_on_series(labels.to_sitk(), placed, options)
     made = make_object(lesions, placed, options)
     return write_object(made, lesions, path, (series,), overwrite=overwrite)

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cta_data.api.scores import mask_of, rules_of
-from cta_data.api.volume import Volume, read_image
+from cta_data.api.volume import Volume, read_image, require_one_frame
 from cta_data.errors import ConfigurationError
-from cta_data.given_paths import require_given
+from cta_data.given_paths import given_path, require_given
 from cta_data.scoring import Convention
 from cta_data.scoring.collection import pair_files
 from cta_data.scoring.mask_files import MaskVoxels, read_mask
@@ -193,7 +193,7 @@ def _paired(references: Images, probabilities: Images) -> dict[str, tuple[Image,
 
 
 def _as_path(images: Images) -> Images:
-    return Path(images) if isinstance(images, str) else images
+    return given_path(images) if isinstance(images, str) else images
 
 
 def _require_all(without_map: Iterable[str], without_reference: Iterable[str]) -> None:
@@ -211,6 +211,9 @@ def _found(
     spacing: Spacing | None,
 ) -> FoundCase:
     known, mapped = _placed((reference, probability), case, spacing)
+    if isinstance(known, Volume) and isinstance(mapped, Volume):
+        frames = {f"reference of {case}": known.frame, f"probability map of {case}": mapped.frame}
+        require_one_frame(frames)
     return found_case(case, _mask(known, case), _map(mapped, case), rules, least, where=case)
 
 
@@ -222,7 +225,7 @@ def _placed(
         if isinstance(image, Volume):
             yield image
         elif isinstance(image, Path | str):
-            yield Path(image)
+            yield given_path(image)
         elif spacing is not None:
             yield Volume(np.asarray(image), np.diag([*_lengths(spacing), 1.0]))
         elif isinstance(other, Volume):

@@ -9,7 +9,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from cta_data.api.contours import IDENTITY
-from cta_data.api.volume import Volume, require_volume
+from cta_data.api.volume import Volume, require_one_frame, require_volume
 from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.formats.voxel_values import NotFinite, usable_values
 from cta_data.imaging import brain
@@ -70,7 +70,7 @@ def register(
         An image shows no head or has values that are not finite, or the two heads cannot be made to
         overlap.
     ConfigurationError
-        The type of registration is unknown, or an image is no volume.
+        The type of registration is unknown, the seed is no whole number, or an image is no volume.
     """
     _require_image(fixed, "fixed")
     _require_image(moving, "moving")
@@ -113,7 +113,8 @@ def transfer(
     ------
     DataRefused
         The registration failed its checks, the mask is not on the grid of `moving` or holds
-        fractions, no ROI matches, or the contours cannot be trusted or belong to another image.
+        fractions, no ROI matches, the contours cannot be trusted or belong to another image, or
+        the mask has another frame of reference.
     ConfigurationError
         An argument is of another type, or the pattern is not a valid regular expression.
     """
@@ -123,6 +124,7 @@ def transfer(
         lesions = _drawn(annotation, moving, roi, check_reference=check_reference)
     else:
         require_volume(annotation, "annotation")
+        require_one_frame({"annotation": annotation.frame, "moving": moving.frame})
         lesions = list(lesions_drawn_on(annotation.to_sitk(), moving.grid))
     result = transfer_lesions(lesions, _accepted(transform), fixed.grid)
     labels = fixed.with_array(sitk.GetArrayFromImage(result.labels).T)
@@ -151,11 +153,14 @@ def extract_brain(
     ----------
     backend
         `morphology` needs no weights; `hd-bet` needs the extra `brain`.
+    options
+        Of `hd-bet`: `device`, `weights_folder`, `test_time_augmentation`; of `provided`: `mask`, a
+        path or a SimpleITK image.
 
     Raises
     ------
     ConfigurationError
-        The back end is unknown or not installed.
+        The back end is unknown or not installed, or has no such option.
     DataRefused
         The image has values that are not finite, or the result is not a plausible brain.
     """
@@ -185,12 +190,15 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
     Raises
     ------
     DataRefused
-        The volumes are not on one grid, or the labels are no lesion ids.
+        The volumes are not on one grid or in one frame of reference, or the labels are no lesion
+        ids.
     """
     require_volume(labels, "labels")
     require_volume(image, "image")
     if brain_mask is not None:
         require_volume(brain_mask, "brain_mask")
+    own = None if brain_mask is None else brain_mask.frame
+    require_one_frame({"labels": labels.frame, "image": image.frame, "brain_mask": own})
     mask = None if brain_mask is None else brain_mask.to_sitk()
     return _rows(LesionMeasurement, measure_lesions(labels.to_sitk(), image.to_sitk(), mask))
 

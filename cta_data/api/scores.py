@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cta_data.api.volume import Volume, require_volume
+from cta_data.api.volume import Volume, require_one_frame, require_volume
 from cta_data.errors import ConfigurationError
 from cta_data.scoring import CaseScore, Convention, convention_named
 from cta_data.scoring.comparison import ScoreComparison
@@ -34,12 +34,15 @@ def score(
     Raises
     ------
     DataRefused
-        The masks are on different grids, or hold NaN or fractions.
+        The masks are on different grids or in different frames of reference, or hold NaN or
+        fractions.
     ConfigurationError
         The convention is unknown, or a mask is no volume.
     """
     rules = rules_of(convention)
-    return score_voxels(mask_of(reference, "reference"), mask_of(prediction, "prediction"), rules)
+    masks = mask_of(reference, "reference"), mask_of(prediction, "prediction")
+    require_one_frame({"reference": reference.frame, "prediction": prediction.frame})
+    return score_voxels(*masks, rules)
 
 
 def rules_of(convention: str | Convention) -> Convention:

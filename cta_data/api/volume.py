@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice, require_right
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.reference_image import read_reference_image
-from cta_data.given_paths import require_given
+from cta_data.given_paths import given_path, require_given
 from cta_data.imaging.geometry.grid import Grid, ras_affine, same_grid
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Volume:
         CtaError
             The name has another extension.
         """
-        place = Path(path)
+        place = given_path(path)
         require_file_place(place, (), overwrite=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         write_voxels(self._by_slices(), self.affine, place)
@@ -216,7 +216,7 @@ def read_image(
     DataRefused
         The file is damaged, is not three-dimensional, has no geometry, or is not of these series.
     """
-    source = Path(path)
+    source = given_path(path)
     require_given(source)
     wanted = (series,) if isinstance(series, str) else tuple(series)
     if source.name.endswith(NRRD):
@@ -241,6 +241,27 @@ def require_volume(given: object, what: str) -> None:
     """
     if not isinstance(given, Volume):
         raise ConfigurationError("volume_expected", what=what, given=type(given).__name__)
+
+
+def require_one_frame(frames: Mapping[str, str | None]) -> None:
+    """Refuse images whose frames of reference differ: equal coordinates are different places.
+
+    An image without a frame of reference, as of a NIfTI file, may belong to any.
+
+    Parameters
+    ----------
+    frames
+        UID of the frame of reference of each image, by its part in the call.
+
+    Raises
+    ------
+    DataRefused
+        With the frame of reference of each.
+    """
+    known = {what: frame for what, frame in frames.items() if frame}
+    if len(set(known.values())) > 1:
+        found = tuple(f"{what}: {frame}" for what, frame in known.items())
+        raise DataRefused("frames_of_reference_differ", frames=found)
 
 
 def _numbers(affine: ArrayLike) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -238,3 +240,72 @@ def test_voxels_have_an_extent() -> None:
     """A grid without one along an axis has no place for anything."""
     with pytest.raises(cta.DataRefused, check=has_reason("affine_without_extent")):
         cta.Volume(np.ones((4, 4, 4)), np.diag([0, 1, 1, 1]))
+
+
+IN_ONE_FRAME = {
+    "score": lambda a, b: cta.score(a, b),
+    "measure": lambda a, b: cta.measure(cta.find_lesions(a), b),
+    "measure within a brain": lambda a, b: cta.measure(cta.find_lesions(a), a, b),
+    "transfer of a mask": lambda a, b: cta.transfer(a, b, b, IDENTITY),
+    "froc": lambda a, b: cta.froc(a, b.with_array(b.array * np.float32(0.9))),
+}
+
+
+@pytest.mark.parametrize("call", IN_ONE_FRAME.values(), ids=list(IN_ONE_FRAME))
+def test_volumes_of_two_frames_of_reference_are_not_put_together(call: Any) -> None:
+    """Equal coordinates in two frames of reference are different places; without one, anything is
+    allowed.
+    """
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[3:6, 3:6, 3:6] = 1
+    first, second, free = (replace(on_grid(mask), frame=uid) for uid in ("1.2", "1.3", None))
+    call(first, replace(first))
+    call(first, free)
+    call(free, second)
+    with pytest.raises(cta.DataRefused, check=has_reason("frames_of_reference_differ")):
+        call(first, second)
+
+
+@pytest.mark.parametrize("write", [cta.write_structure_set, cta.write_segmentation])
+def test_lesions_are_not_written_into_another_frame_of_reference(
+    write: Any, tmp_path: Path
+) -> None:
+    """Lesions of another frame of reference do not become an object of the series."""
+    write_series(tmp_path / "series", HEIGHTS)
+    image = cta.read_image(tmp_path / "series")
+    mask = np.zeros(image.shape, np.uint8)
+    mask[10:14, 10:14, 10:14] = 1
+    labels = image.with_array(mask)
+    write(labels, tmp_path / "series", tmp_path / "own.dcm")
+    with pytest.raises(cta.DataRefused, check=has_reason("frames_of_reference_differ")):
+        write(replace(labels, frame="1.2.3"), tmp_path / "series", tmp_path / "other.dcm")
+    assert not (tmp_path / "other.dcm").exists()
+
+
+@pytest.mark.parametrize("given", ["", "  ", None, 3])
+def test_what_is_no_path_is_refused(given: Any) -> None:
+    """An empty text is not the current folder, and a number is no path."""
+    for read in (cta.read_image, cta.read_structure_set):
+        with pytest.raises(cta.ConfigurationError, check=has_reason("path_expected")):
+            read(given)
+
+
+@pytest.mark.parametrize("seed", ["1", 1.5, True, None, -1, 2**32])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    """A seed that the sampling cannot take is refused before the images are looked at."""
+    image = on_grid(np.arange(512.0).reshape(8, 8, 8))
+    with pytest.raises(cta.ConfigurationError, check=has_reason("registration_settings_invalid")):
+        cta.register(image, image, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [("morphology", {"device": "cuda"}), ("none", {"mask": "m"}), ("hd-bet", {"devise": "cpu"})],
+)
+def test_an_option_that_a_back_end_does_not_have_is_refused(backend: str, options: Any) -> None:
+    """A misspelt option of skull stripping is an error, not ignored."""
+    image = on_grid(np.arange(512.0).reshape(8, 8, 8))
+    with pytest.raises(
+        cta.ConfigurationError, check=has_reason("brain_extraction_options_unknown")
+    ):
+        cta.extract_brain(image, backend, options)

@@ -21,6 +21,9 @@ BACK_ENDS: dict[str, BackEnd] = {
 REQUIREMENTS: dict[str, Callable[[Options], object]] = {"hd-bet": hd_bet.require}
 """What a back end checks before the first image, where it needs more than this package."""
 
+OPTIONS: dict[str, tuple[str, ...]] = {"hd-bet": hd_bet.OPTIONS, "provided": given.OPTIONS}
+"""What a back end can be told, where it can."""
+
 CHECKED = ("morphology", "hd-bet")
 """Back ends that find the brain themselves: what they return is checked. The others are told."""
 
@@ -67,14 +70,25 @@ def extract_brain(
     Raises
     ------
     ConfigurationError
-        There is no such back end, or it lacks something (a package, weights, an option).
+        There is no such back end or option, or it lacks something (a package, weights, an option).
     DataRefused
         The back end cannot use this image, or what it found cannot be a brain.
     """
-    found = _backend(backend)(image, options or {})
+    extract = _backend(backend)
+    _require_options(backend, options or {})
+    found = extract(image, options or {})
     if backend in CHECKED:
         _require_brain(found, image)
     return found
+
+
+def _require_options(backend: str, options: Options) -> None:
+    known = OPTIONS.get(backend, ())
+    unknown = tuple(str(name) for name in options if name not in known)
+    if unknown:
+        raise ConfigurationError(
+            "brain_extraction_options_unknown", backend=backend, options=unknown, known=known
+        )
 
 
 def _require_brain(found: BrainExtraction, image: sitk.Image) -> None:

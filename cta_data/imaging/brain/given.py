@@ -11,6 +11,7 @@ from cta_data.imaging.brain.result import BrainExtraction, Options
 from cta_data.imaging.geometry.grid import describe_grid_difference, same_grid
 
 VERSION = "1"
+OPTIONS = ("mask",)
 
 
 def extract_supplied(image: sitk.Image, options: Options) -> BrainExtraction:

@@ -24,6 +24,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.imaging.brain.result import BrainExtraction, Options
 from cta_data.imaging.geometry.resampling import resample
 
+OPTIONS = ("weights_folder", "device", "test_time_augmentation")
 DEFAULT_WEIGHTS = Path("~/hd-bet_params/release_2.0.0")
 _NEEDED = ("dataset.json", "plans.json", "fold_all/checkpoint_final.pth")
 _OPERATOR_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"

@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 
 import SimpleITK as sitk
 
@@ -74,6 +75,9 @@ class RegistrationSettings:
     def __post_init__(self) -> None:
         if self.kind not in ("rigid", "affine"):
             raise ValueError(f"unknown kind of registration {self.kind!r}; rigid or affine")
+        whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
+        if not whole or not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 to 2³² − 1, not {self.seed!r}")
 
 
 @dataclass(frozen=True)
