@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.files import written_whole
-from cta_data.formats.inflation import GZIP_WINDOW
+from cta_data.formats.deflation import gzipped
 from cta_data.formats.nifti.content import GZIP_MAGIC, read_content, voxel_layout
 from cta_data.formats.nifti.geometry import (
     NO_CHOICE,
@@ -32,7 +31,6 @@ from cta_data.formats.nifti.geometry import (
     usable_forms,
 )
 from cta_data.formats.nifti.image import (
-    COMPRESSION_LEVEL,
     XYZ_MILLIMETRES,
     header_geometry,
     scaled_voxels,
@@ -116,7 +114,8 @@ def place_nifti(
     as_it_is = not removed and not differs
     stream = _deflate_stream(source.read_bytes(), content, source) if as_it_is else None
     if stream is None:
-        _compress(_cleaned(header, content, end), target)
+        start, rest = _cleaned(header, content, end)
+        _replace(b"".join(gzipped(start, np.frombuffer(rest, np.uint8))), target)
     else:
         _replace(CANONICAL_GZIP + stream, target)
     notes += (f"{' and '.join(removed)} removed from the header",) if removed else ()
@@ -226,11 +225,6 @@ def _deflate_start(packed: bytes, source: Path) -> int:
     except (struct.error, ValueError) as error:
         raise DataRefused("gzip_header_damaged", where=source) from error
     return at + (2 if flags & 2 else 0)
-
-
-def _compress(parts: tuple[bytes, memoryview], target: Path) -> None:
-    packer = zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
-    _replace(b"".join([*(packer.compress(part) for part in parts), packer.flush()]), target)
 
 
 def _replace(content: bytes, target: Path) -> None:

@@ -6,7 +6,6 @@ buffer of both is the same (first axis fastest), so only the header is translate
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from cta_data.errors import CtaError, DataRefused
 from cta_data.files import written_whole
-from cta_data.formats.inflation import GZIP_WINDOW
+from cta_data.formats.deflation import gzipped
 from cta_data.formats.nifti.content import (
     header_start,
     parse_header,
@@ -33,9 +32,6 @@ from cta_data.formats.nifti.geometry import (
 from cta_data.formats.voxel_values import require_plausible_scale
 from cta_data.imaging.geometry.grid import Grid, ras_affine
 from cta_data.size_limit import require_allowed
-
-COMPRESSION_LEVEL = 1
-"""Of zlib, whose bytes are always the same; those of isal once were not (decision 0057)."""
 
 XYZ_MILLIMETRES = 2
 SCANNER_CODE = 1
@@ -84,10 +80,7 @@ def write_voxels(voxels: NDArray[np.generic], affine: NDArray[np.float64], path:
     payload = _header_bytes(affine, voxels)
     with written_whole(path) as unfinished, unfinished.open("wb") as stream:
         if path.name.endswith(".gz"):
-            packer = zlib.compressobj(level=COMPRESSION_LEVEL, wbits=GZIP_WINDOW)
-            stream.write(packer.compress(payload))
-            stream.write(packer.compress(voxels.data.cast("B")))
-            stream.write(packer.flush())
+            stream.writelines(gzipped(payload, voxels))
         else:
             stream.write(payload)
             stream.write(voxels.data.cast("B"))
