@@ -177,7 +177,13 @@ def variant_name(
     return BidsName(parts, suffix)
 
 
-def transform_name(subject: str, session: str, *, moving: str, fixed: str) -> BidsName:
-    """Name of a transform: `…_from-SPACE_to-MPRAGE_mode-image_xfm.tfm`."""
+def transform_name(
+    subject: str, session: str, *, moving: str, fixed: str, stated: str = ""
+) -> BidsName:
+    """Name of a transform: `…_from-SPACE_to-MPRAGE_mode-image_xfm.tfm`.
+
+    `stated` is who says so, of one that was not computed here (`desc`).
+    """
     parts = {"sub": subject, "ses": session, "from": moving, "to": fixed, "mode": "image"}
+    parts |= {"desc": stated} if stated else {}
     return BidsName(parts, "xfm", TRANSFORM_EXTENSION)

@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cta_data.bids.names import (
-    TRANSFORM_EXTENSION,
-    BidsName,
-    parse_name,
-    transform_name,
-    variant_name,
-)
+from cta_data.bids.names import BidsName, parse_name, transform_name, variant_name
 from cta_data.study.artefacts import artefact
 from cta_data.study.session_id import SessionId
 
@@ -141,15 +135,9 @@ def stated_transform(session: SessionId, fixed_frame: int, moving_frame: int) ->
     """Content of a Spatial Registration object: points of one frame of reference to points of the
     other.
     """
-    entities = {
-        "sub": session.subject,
-        "ses": session.session,
-        "from": f"frame{moving_frame}",
-        "to": f"frame{fixed_frame}",
-        "mode": "image",
-        "desc": "dicom",
-    }
-    return _derived(session, BidsName(entities, "xfm", TRANSFORM_EXTENSION))
+    moving, fixed = f"frame{moving_frame}", f"frame{fixed_frame}"
+    labels = (session.subject, session.session)
+    return _derived(session, transform_name(*labels, moving=moving, fixed=fixed, stated="dicom"))
 
 
 @artefact("register")
