@@ -53,6 +53,7 @@ from cta_data.cli.transfer_mask import transfer_mask
 from cta_data.cli.withdraw import withdraw
 from cta_data.engine.records import EXIT_FAILED, EXIT_USAGE
 from cta_data.errors import ConfigurationError, CtaError, DataRefused
+from cta_data.reasons import Reason
 from cta_data.terminal.output import print_error, print_errors, print_json
 from cta_data.versioning.tools import use_environment_tools
 
@@ -156,14 +157,25 @@ def run() -> None:
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     except UsageError as error:
+        _print_reason(Reason("usage_invalid", problem=error.format_message()))  # type: ignore[attr-defined]
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
     except (CtaError, OSError) as error:
-        if "--json" in sys.argv and isinstance(error, CtaError):
-            print_json({"error": error.reason.as_dict() | {"reason": str(error)}})
-        print_error(_in_words(error))
+        reason = error.reason if isinstance(error, CtaError) else _reason_of(error)
+        _print_reason(reason)
+        print_error(str(reason))
         sys.exit(EXIT_FAILED if isinstance(error, DataRefused) else EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _print_reason(reason: Reason) -> None:
+    """Print why a command failed, where JSON is wanted."""
+    if "--json" in sys.argv:
+        print_json({"error": reason.as_dict() | {"reason": str(reason)}})
+
+
+def _reason_of(error: OSError) -> Reason:
+    return Reason("file_not_usable", where=error.filename or "", why=error.strerror or str(error))
 
 
 def _require_values(arguments: Sequence[str]) -> None:
@@ -181,14 +193,6 @@ def _require_values(arguments: Sequence[str]) -> None:
             raise ConfigurationError("argument_empty", argument=f"it follows {before}")
         if name.startswith("--") and equals and not value.strip():
             raise ConfigurationError("argument_empty", argument=f"it follows {name}")
-
-
-def _in_words(error: CtaError | OSError) -> str:
-    if isinstance(error, CtaError):
-        return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    why = error.strerror or str(error)
-    return f"{where}{why}. Fix this and run the command again: finished work is kept"
 
 
 class _Messages(logging.Handler):

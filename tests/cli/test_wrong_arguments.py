@@ -1,4 +1,4 @@
-"""An empty argument is what a variable of a script leaves that was not set."""
+"""Arguments that no command takes: empty, as of a variable that was not set, or wrong."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ def test_an_empty_argument_is_refused(words: tuple[str, ...], tmp_path: Path) ->
     refused = run_cta(*words, "--json")
     assert refused.code == 1
     assert json.loads(refused.out)["error"]["code"] == "argument_empty"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("build", "--settings", "A"),
+        ("build",),
+        ("status", "--study"),
+        ("convert", "-j", "many"),
+        ("stauts",),
+    ],
+)
+def test_wrong_usage_is_json_too(words: tuple[str, ...]) -> None:
+    """A script that asked for JSON reads what was wrong with its own call."""
+    refused = run_cta(*words[:1], "--json", *words[1:])
+    assert refused.code == 1
+    assert json.loads(refused.out)["error"]["code"] == "usage_invalid"
+    assert refused.err
