@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo-study
 JOBS ?= 2
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+# Modules are compiled when they are first used: pip would compile 15,000, of which few are loaded.
+INSTALL := $(BIN)/python -m pip install --no-compile --disable-pip-version-check --quiet
+INSTALL += -c constraints.txt
 
 # The versions also hold for what builds the package; the second name is that of pip 25.3 and later.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
