@@ -95,7 +95,7 @@ def judged(
 
 def draw(logs: Mapping[str, Mapping[str, list[float]]], table: pd.DataFrame, path: Path) -> None:
     """Draw the losses of training and validation, and the sensitivity of validation patients."""
-    figure, (losses, froc) = plt.subplots(1, 2, figsize=(9, 4))
+    figure, (losses, froc) = plt.subplots(1, 2, figsize=(9, 4.3))
     for (setting, log), colour in zip(logs.items(), COLOURS, strict=False):
         losses.plot(log["train_losses"], color=colour, label=f"{setting}, training")
         smooth = pd.Series(log["val_losses"]).rolling(5, min_periods=1).mean()
@@ -111,7 +111,8 @@ def draw(logs: Mapping[str, Mapping[str, list[float]]], table: pd.DataFrame, pat
     froc.set_ylim(0, 1)
     for panel in (losses, froc):
         panel.set_xlabel("epochs")
-        panel.legend()
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
+        panel.legend(**above, fontsize=8, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
