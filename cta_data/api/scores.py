@@ -78,7 +78,7 @@ def compare(
     ------
     ConfigurationError
         A table names no cases, or one twice; no case is in both, or no metric, or one is missing;
-        the conventions or test sets differ.
+        the conventions or test sets differ; the seed is no whole number from 0.
     """
     wanted = [metrics] if isinstance(metrics, str) else metrics
     compared = compare_kept(scores_of_table(a, "a"), scores_of_table(b, "b"), wanted, seed=seed)

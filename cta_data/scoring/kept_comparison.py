@@ -14,7 +14,7 @@ from cta_data.scoring.comparison import (
     require_one_convention,
 )
 from cta_data.scoring.kept_scores import KeptScores
-from cta_data.scoring.statistics import SEED
+from cta_data.scoring.statistics import seed_asked
 
 
 def compare_kept(
@@ -39,16 +39,17 @@ def compare_kept(
     Raises
     ------
     ConfigurationError
-        They are by different rules or of different test sets, or lack a metric.
+        They are by different rules or of different test sets, or lack a metric; the seed
+        is no whole number from 0.
     """
     if not 0 < confidence < 1:
         raise ConfigurationError("confidence_invalid", confidence=str(confidence))
+    drawn = seed_asked(seed)
     require_one_convention(a, b)
     if a.test_set and b.test_set and a.test_set != b.test_set:
         raise ConfigurationError("test_sets_differ", test_set=a.test_set, other_test_set=b.test_set)
     chosen = compared_metrics(a.cases, b.cases, metrics)
-    seed = SEED if seed is None else seed
-    return compare_scores(a.cases, b.cases, chosen, confidence=confidence, seed=seed)
+    return compare_scores(a.cases, b.cases, chosen, confidence=confidence, seed=drawn)
 
 
 def write_comparison(made: ScoreComparison, out: Path) -> None:

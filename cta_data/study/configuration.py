@@ -18,6 +18,10 @@ from cta_data.imaging.registration.limits import SEED, QualityLimits
 from cta_data.validation import StrictModel, nearest_key
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every library that draws at random takes."""
+
+
 class StudySection(StrictModel):
     """What the study is."""
 
@@ -36,7 +40,7 @@ class RegistrationSection(StrictModel):
     same_frame: Literal["identity", "register"] = "identity"
     """Meaning of equal frames of reference: trust them, or register the images anyway."""
     use_dicom_registration: bool = True
-    seed: int = SEED
+    seed: Seed = SEED
     limits: dict[str, float] = {}
     """Limits of the quality values, by name; see docs/reference/study-toml.md."""
 
@@ -130,7 +134,7 @@ class BuildSection(StrictModel):
 
     cohorts: tuple[str, ...] = ()
     """Cohorts to partition; empty for all whose card says `partition = "trial"`."""
-    seed: int = 20250215
+    seed: Seed = 20250215
     equalise_groups: bool = True
     """Drop patients at random until every quality has as many as the smallest."""
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
@@ -184,7 +188,7 @@ class TrainingSection(StrictModel):
     validation_iterations: int = Field(default=50, ge=1)
     learning_rate: float = Field(default=0.01, gt=0, le=1)
     """Of the first epoch; it falls to nothing over the epochs, as nnU-Net has it."""
-    seed: int = 20250215
+    seed: Seed = 20250215
     reproducible: bool = False
     """Same seed, same weights: one thread, augmentation in the process, deterministic kernels."""
     checkpoint_every: int = Field(default=1, ge=1)

@@ -298,6 +298,19 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
         cta.register(image, image, seed=seed)
 
 
+@pytest.mark.parametrize("seed", ["1", 1.5, True, -1])
+def test_a_seed_of_resampling_is_a_whole_number(seed: Any) -> None:
+    """What no generator takes is refused by name; a number of numpy is a number."""
+    mask = on_grid(np.eye(8, dtype=np.uint8)[None].repeat(8, 0))
+    scores = pd.DataFrame({"case": ["a", "b", "c"], "f1": [0.1, 0.5, 0.9]})
+    refused = has_reason("seed_invalid")
+    with pytest.raises(cta.ConfigurationError, check=refused):
+        cta.froc(mask, mask.with_array(mask.array * np.float32(0.9)), seed=seed)
+    with pytest.raises(cta.ConfigurationError, check=refused):
+        cta.compare(scores, scores, seed=seed)
+    assert cta.compare(scores, scores, seed=np.int64(1)).seed == 1
+
+
 @pytest.mark.parametrize(
     ("backend", "options"),
     [("morphology", {"device": "cuda"}), ("none", {"mask": "m"}), ("hd-bet", {"devise": "cpu"})],

@@ -295,6 +295,18 @@ def test_unknown_kind_is_an_error() -> None:
         RegistrationSettings(kind="elastic")
 
 
+@pytest.mark.parametrize("seed", [0, 2**32 - 2, 2**32 - 1, np.uint8(255), np.int64(7)])
+def test_every_seed_is_one_for_all_levels(seed: Any) -> None:
+    """SimpleITK takes what is drawn for a level: a number of Python, and never 0, its clock."""
+    settings = RegistrationSettings(seed=seed)
+    method = sitk.ImageRegistrationMethod()
+    for level in range(3):
+        drawn = registration.seed_of(settings, level)
+        method.SetMetricSamplingPercentage(0.5, drawn)
+        assert drawn != sitk.sitkWallClock
+    assert json.dumps(settings.seed) == str(int(seed))
+
+
 @pytest.mark.thorough
 def test_real_pair_agrees_with_its_publishers(shared_data: Path) -> None:
     """On a real T1 and FLAIR with 3 mm slices the result lies within 1.5 mm of the publishers'."""

@@ -89,6 +89,7 @@ def test_a_setting_s_name_is_fit_for_a_folder(name: str) -> None:
         ("[build]\ntest_fraction = -0.1", "build.test_fraction"),
         ("[build]\nfolds = 1", "build.folds"),
         ("[build]\ncohorts = 'internal'", "build.cohorts"),
+        ("[registration]\nseed = -1", "registration.seed"),
         ("[registration]\nkind = 'elastic'", "registration.kind"),
         ("[brain_extraction]\nprotect_margin_mm = -1", "brain_extraction.protect_margin_mm"),
         ("[build.settings.E]\ntechnique='X'\nquality='Y'\ndataset_id=1000", "dataset_id"),

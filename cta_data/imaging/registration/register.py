@@ -50,6 +50,9 @@ AFFINE_FINE = (0.4, 0.005, 60)
 # The way back is sought with every voxel: drawn samples made its result differ by half a millimetre
 # from seed to seed, and 4 mm voxels added as much where slices are thick.
 WAY_BACK = Level(3.0, EVERY_VOXEL, 3.0, 0.05, 50)
+SEEDS = 2**32
+INSTEAD_OF_CLOCK = 2**31
+"""Seed where 0 would be drawn with: SimpleITK takes the time for it."""
 _SECOND_STARTS_DEGREES = (25.0, 45.0)
 _SECOND_STARTS_KEPT = 3
 _SAME_PLACE_MM = 3.0  # most starts of a pair that does not fit end within it of each other
@@ -76,8 +79,9 @@ class RegistrationSettings:
         if self.kind not in ("rigid", "affine"):
             raise ValueError(f"unknown kind of registration {self.kind!r}; rigid or affine")
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
-        if not whole or not 0 <= self.seed < 2**32:
+        if not whole or not 0 <= self.seed < SEEDS:
             raise ValueError(f"seed must be a whole number from 0 to 2³² − 1, not {self.seed!r}")
+        object.__setattr__(self, "seed", int(self.seed))  # SimpleITK takes none of numpy
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,11 @@ def _retry(solution: _Solution | None) -> str:
         f"the first registration fails its checks ({failed}); trying {len(_turned_starts())} "
         "turned starts, which can take more than a minute"
     )
+
+
+def seed_of(settings: RegistrationSettings, level: int) -> int:
+    """Return what draws the samples of a level, as SimpleITK takes it."""
+    return (settings.seed + level) % SEEDS or INSTEAD_OF_CLOCK
 
 
 class _Search:
@@ -306,7 +315,7 @@ class _Search:
         return LevelImages(self.fixed, self.moving, self.coordinates, level)
 
     def _seed(self, level: int) -> int:
-        return self.settings.seed + level
+        return seed_of(self.settings, level)
 
     def _attempt(
         self, run: Callable[[], tuple[LinearTransform, StageReport]]

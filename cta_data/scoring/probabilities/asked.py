@@ -10,7 +10,7 @@ from cta_data.errors import ConfigurationError
 from cta_data.scoring.agreement.figures import Resampling
 from cta_data.scoring.probabilities.candidates import SCORES, ScoreName
 from cta_data.scoring.probabilities.maps import LEAST
-from cta_data.scoring.statistics import RESAMPLES, SEED
+from cta_data.scoring.statistics import RESAMPLES, seed_asked
 
 
 def levels_asked(levels: Iterable[float]) -> tuple[float, ...]:
@@ -63,8 +63,8 @@ def resampling_asked(confidence: float, seed: int | None = None) -> Resampling:
     Raises
     ------
     ConfigurationError
-        A confidence that is not between 0 and 1.
+        The confidence is not between 0 and 1, or the seed is no whole number from 0.
     """
     if not isinstance(confidence, Real) or not 0 < confidence < 1:
         raise ConfigurationError("confidence_invalid", confidence=str(confidence))
-    return Resampling(confidence, RESAMPLES, SEED if seed is None else seed)
+    return Resampling(confidence, RESAMPLES, seed_asked(seed))

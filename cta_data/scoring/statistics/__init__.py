@@ -8,6 +8,7 @@ from cta_data.scoring.statistics.intervals import (
     bootstrap_interval,
     cluster_mean_interval,
     proportion_interval,
+    seed_asked,
 )
 from cta_data.scoring.statistics.rank_tests import (
     Method,
@@ -36,6 +37,7 @@ __all__ = [
     "mann_whitney_u",
     "pair_scores",
     "proportion_interval",
+    "seed_asked",
     "standardised_mean_difference",
     "wilcoxon_signed_rank",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from statistics import NormalDist
 from typing import Literal
 
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from cta_data.errors import DataRefused
+from cta_data.errors import ConfigurationError, DataRefused
 from cta_data.scoring.statistics.rank_tests import as_numbers, resolution_of
 
 RESAMPLES = 10_000
@@ -158,6 +159,21 @@ def check_confidence(confidence: float) -> None:
     """Refuse a confidence that is not between 0 and 1, with a ValueError."""
     if not 0 < confidence < 1:
         raise ValueError(f"a confidence is between 0 and 1, not {confidence}")
+
+
+def seed_asked(seed: int | None) -> int:
+    """Return the seed of resampling; without one, the usual one.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no whole number from 0.
+    """
+    if seed is None:
+        return SEED
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise ConfigurationError("seed_invalid", seed=repr(seed))
+    return int(seed)
 
 
 def _defined(values: ArrayLike) -> np.ndarray:
