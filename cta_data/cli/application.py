@@ -170,8 +170,12 @@ def run() -> None:
 
 def _print_reason(reason: Reason) -> None:
     """Print why a command failed, where JSON is wanted."""
-    if "--json" in sys.argv:
+    if "--json" not in sys.argv:
+        return
+    try:
         print_json({"error": reason.as_dict() | {"reason": str(reason)}})
+    except OSError:  # nobody reads, or there is no room: standard error tells it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _reason_of(error: OSError) -> Reason:

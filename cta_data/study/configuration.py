@@ -17,7 +17,6 @@ from cta_data.imaging.lesions.transfer_limits import TransferLimits
 from cta_data.imaging.registration.limits import SEED, QualityLimits
 from cta_data.validation import StrictModel, nearest_key
 
-
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What every library that draws at random takes."""
 

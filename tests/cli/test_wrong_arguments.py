@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,14 @@ def test_wrong_usage_is_json_too(words: tuple[str, ...]) -> None:
     assert refused.code == 1
     assert json.loads(refused.out)["error"]["code"] == "usage_invalid"
     assert refused.err
+
+
+def test_an_error_that_nobody_reads_as_json_is_told_all_the_same() -> None:
+    """Where standard output was closed, standard error says what was wrong, and nothing else."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "cta_data", "status", "--json", "--study", "/nonexistent"]
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False, text=True)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1
