@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DEMO_DIR ?= demo-study
 JOBS ?= 2
 # Modules are compiled when they are first used: pip would compile 15,000, of which few are loaded.
+# They have to be kept, or every process would compile anew what it loads.
+export PYTHONDONTWRITEBYTECODE =
 INSTALL := $(BIN)/python -m pip install --no-compile --disable-pip-version-check --quiet
 INSTALL += -c constraints.txt
 
@@ -21,8 +23,6 @@ demo: $(VENV)/.installed-train
 	@if [ -d demo-study ]; then chmod -R u+w demo-study && rm -rf demo-study; fi
 	$(BIN)/cta-data demo $(DEMO_DIR) --cohorts all --train -j $(JOBS)
 
-# Without compiled modules, every process that these start compiles the package anew.
-demo test test-all: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not thorough"
 
