@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cta_data.errors import ConfigurationError
 
 
-def given_path(given: Path | str) -> Path:
+def given_path(given: os.PathLike[str] | str) -> Path:
     """Return a path that a caller gave; an empty text would stand for the current folder.
+
+    What `os.scandir` and other libraries give for a path is one, too.
 
     Raises
     ------
     ConfigurationError
         The text is empty, or it is neither text nor a path.
     """
-    if not isinstance(given, str | Path) or not str(given).strip():
+    text = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(text, str) or not text.strip():
         raise ConfigurationError("path_expected", given=repr(given))
-    return Path(given)
+    return Path(text)
 
 
 def require_given(*paths: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cta_data.errors import ConfigurationError, CtaError, NotAvailable
 from cta_data.files import Stamp, file_stamp
+from cta_data.given_paths import given_path
 from cta_data.study import layout
 from cta_data.study.content import StudyContent
 from cta_data.versioning.committed import registered_datasets
@@ -371,9 +372,10 @@ def open_study(path: Path | str | None = None) -> Study:
     Raises
     ------
     ConfigurationError
-        There is no study or no such folder, or its study.toml is invalid.
+        There is no study or no such folder, its study.toml is invalid, or the path is empty.
     """
-    start = Path(path or os.environ.get(ENVIRONMENT) or Path.cwd()).absolute()
+    given = os.environ.get(ENVIRONMENT) or Path.cwd() if path is None else path
+    start = given_path(given).absolute()
     if not start.exists():  # a wrong name inside a study would lead to that study
         raise ConfigurationError("study_folder_not_found", where=start)
     for folder in (start, *start.parents):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,16 @@ def test_what_is_no_path_is_refused(given: Any) -> None:
     for read in (cta.read_image, cta.read_structure_set):
         with pytest.raises(cta.ConfigurationError, check=has_reason("path_expected")):
             read(given)
+    if given is not None:  # without a path, the study is that of the working directory
+        with pytest.raises(cta.ConfigurationError, check=has_reason("path_expected")):
+            cta.open_study(given)
+
+
+def test_an_entry_of_a_folder_is_a_path(tmp_path: Path) -> None:
+    """What `os.scandir` gives is read as the path that it stands for."""
+    on_grid(np.eye(4)[None]).save(tmp_path / "image.nii")
+    with os.scandir(tmp_path) as entries:
+        assert [cta.read_image(entry).shape for entry in entries] == [(1, 4, 4)]
 
 
 @pytest.mark.parametrize("seed", ["1", 1.5, True, None, -1, 2**32])
