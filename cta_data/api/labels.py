@@ -155,17 +155,26 @@ def extract_brain(
         `morphology` needs no weights; `hd-bet` needs the extra `brain`.
     options
         Of `hd-bet`: `device`, `weights_folder`, `test_time_augmentation`; of `provided`: `mask`, a
-        path or a SimpleITK image.
+        volume, a path or a SimpleITK image.
 
     Raises
     ------
     ConfigurationError
-        The back end is unknown or not installed, or has no such option.
+        The back end is unknown or not installed, or has no such option; or options are no
+        dictionary.
     DataRefused
-        The image has values that are not finite, or the result is not a plausible brain.
+        The image has values that are not finite, the result is not a plausible brain, or the mask
+        that is given has another grid or frame of reference.
     """
     _require_image(image, "image")
-    found = brain.extract_brain(image.to_sitk(), backend, options)
+    given = {} if options is None else options
+    if not isinstance(given, Mapping):
+        raise ConfigurationError("brain_options_not_named", given=type(given).__name__)
+    mask = given.get("mask")
+    if isinstance(mask, Volume):
+        require_one_frame({"image": image.frame, "mask": mask.frame})
+        given = {**given, "mask": mask.to_sitk()}
+    found = brain.extract_brain(image.to_sitk(), backend, given)
     return image.with_array(sitk.GetArrayFromImage(found.mask).T)
 
 

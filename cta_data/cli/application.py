@@ -157,7 +157,8 @@ def run() -> None:
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     except UsageError as error:
-        _print_reason(Reason("usage_invalid", problem=error.format_message()))  # type: ignore[attr-defined]
+        problem = " ".join(error.format_message().split()).removesuffix(".")  # type: ignore[attr-defined]
+        _print_reason(Reason("usage_invalid", problem=problem))
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
     except (CtaError, OSError) as error:

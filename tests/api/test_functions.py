@@ -283,6 +283,19 @@ def test_lesions_are_not_written_into_another_frame_of_reference(
     assert not (tmp_path / "other.dcm").exists()
 
 
+def test_a_brain_mask_may_be_a_volume() -> None:
+    """A mask that was read here is taken as it is, if it is of the image's frame of reference."""
+    image = replace(on_grid(np.arange(512.0).reshape(8, 8, 8)), frame="1.2")
+    mask = image.with_array((image.array > 9).astype(np.uint8))
+    found = cta.extract_brain(image, "provided", {"mask": mask})
+    assert np.array_equal(found.array, mask.array)
+    with pytest.raises(cta.DataRefused, check=has_reason("frames_of_reference_differ")):
+        cta.extract_brain(image, "provided", {"mask": replace(mask, frame="1.3")})
+    for given in (["device"], "mask", 5):
+        with pytest.raises(cta.ConfigurationError, check=has_reason("brain_options_not_named")):
+            cta.extract_brain(image, "hd-bet", given)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("given", ["", "  ", None, 3])
 def test_what_is_no_path_is_refused(given: Any) -> None:
     """An empty text is not the current folder, and a number is no path."""

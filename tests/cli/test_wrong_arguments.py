@@ -39,13 +39,16 @@ def test_an_empty_argument_is_refused(words: tuple[str, ...], tmp_path: Path) ->
         ("status", "--study"),
         ("convert", "-j", "many"),
         ("stauts",),
+        ("consensus",),
     ],
 )
 def test_wrong_usage_is_json_too(words: tuple[str, ...]) -> None:
     """A script that asked for JSON reads what was wrong with its own call."""
     refused = run_cta(*words[:1], "--json", *words[1:])
     assert refused.code == 1
-    assert json.loads(refused.out)["error"]["code"] == "usage_invalid"
+    error = json.loads(refused.out)["error"]
+    assert error["code"] == "usage_invalid"
+    assert "\n" not in error["reason"] and ".." not in error["reason"]
     assert refused.err
 
 
