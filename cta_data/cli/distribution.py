@@ -41,6 +41,7 @@ def distribution(
     shared = share(chosen.open(), chosen.named, allowed or (), forbidden or ())
     if not shared:
         print_errors("No cohort of the study is here.")
+        output.show(lambda: [], ())
         return EXIT_NOTHING
     output.show(lambda: [asdict(one) for one in shared], [_table(shared)])
     return EXIT_OK

@@ -47,6 +47,7 @@ def out(
     sessions = [*Upstream(study).sessions(selection.selected())]
     if not sessions:
         print_errors("nothing matches: `cta-data status` lists who is in the study")
+        output.show(lambda: {"folders": [], "failed": []}, ())
         return EXIT_NOTHING
     done = give_out(study, sessions, request, to, output.note)
     for _, why in done.failed:

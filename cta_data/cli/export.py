@@ -277,6 +277,7 @@ def _export_study(
     done = export_lesions(selection.open(), request, output.note)
     if not done.files and not done.failed:
         output.note(f"nothing to export: no {exported.what} matches")
+        output.show(lambda: {"files": [], "failed": {}}, ())
         return EXIT_NOTHING
     if done.identified:
         output.note("note: the files name the patients, as their images do")

@@ -30,6 +30,7 @@ def pictures(selection: StudySelection, output: JsonOutput) -> int:
     made = make_pictures(study, selection.selected(), output.note)
     if not made.page:
         print_errors("nothing matches: `cta-data status` lists who is in the study")
+        output.show(lambda: _content(made), ())
         return EXIT_NOTHING
     not_drawn = made.left_out.not_drawn
     for name, reason in not_drawn:

@@ -18,6 +18,9 @@ from cta_data.terminal.output import print_errors, records_of
 if TYPE_CHECKING:
     from cta_data.reports.report import Reports
 
+CONTENT = ("table1", "left_out", "withdrawals", "citations", "checklist", "files")
+"""What JSON says of the reports: each a list, also where there is nothing to report."""
+
 
 def report(
     context: typer.Context,
@@ -41,6 +44,7 @@ def report(
         )
         todo = "`cta-data status` lists who was added; `cta-data convert` takes them into the study"
         print_errors(f"{told} in the tables: {todo}")
+        output.show(lambda: {name: [] for name in CONTENT}, ())
         return EXIT_NOTHING
     write_reports(study, made, recorded(context), commit=not execution.replay)
     output.show(lambda: _content(made), written_lines(study, made))
@@ -51,11 +55,12 @@ def report(
 def _content(reports: Reports) -> dict[str, object]:
     from cta_data.reports.checklist import checklist_frame
 
-    return {
-        "table1": records_of(reports.table),
-        "left_out": records_of(reports.left_out),
-        "withdrawals": list(reports.withdrawals),
-        "citations": [asdict(one) for one in reports.citations],
-        "checklist": records_of(checklist_frame(reports.checklist)),
-        "files": list(reports.files),
-    }
+    lists = (
+        records_of(reports.table),
+        records_of(reports.left_out),
+        list(reports.withdrawals),
+        [asdict(one) for one in reports.citations],
+        records_of(checklist_frame(reports.checklist)),
+        list(reports.files),
+    )
+    return dict(zip(CONTENT, lists, strict=True))

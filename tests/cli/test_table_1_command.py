@@ -75,6 +75,19 @@ def test_a_study_without_subjects_has_nothing_to_report(empty: Path) -> None:
     assert not (empty / "evaluation").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [("report",), ("pictures",), ("export", "seg", "--to"), ("edit", "out", "--to")]
+)
+def test_what_finds_nothing_says_so_in_json_too(
+    words: tuple[str, ...], empty: Path, tmp_path: Path
+) -> None:
+    """A script that asked for JSON reads one value, also where the exit code is 2."""
+    to = (tmp_path / "out",) if words[-1] == "--to" else ()
+    outcome = run_cta(*words, *to, "--json", study=empty)
+    assert outcome.code == 2
+    assert not any(json.loads(outcome.out).get(name) for name in ("table1", "files", "folders"))
+
+
 def test_the_table_and_the_sources_are_printed_and_written(study: Path) -> None:
     """Ours beside the paper's, the DOI and licence of the cohort, and the files that are there."""
     outcome = run_cta("report", "table1", study=study)
