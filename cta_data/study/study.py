@@ -221,8 +221,7 @@ class Study(StudyContent):
 
     def has(self, path: str) -> bool:
         """Return whether a file is in the study; its content may not be available here."""
-        # A plan asks of every output: quicker than `lexists`, and as well.
-        if os.access(f"{self.root}/{path}", os.F_OK, follow_symlinks=False):
+        if os.path.lexists(f"{self.root}/{path}"):
             return True
         try:
             self.require(path)
