@@ -204,11 +204,11 @@ def measure(labels: Volume, image: Volume, brain_mask: Volume | None = None) -> 
     """
     require_volume(labels, "labels")
     require_volume(image, "image")
+    frames, mask = {"labels": labels.frame, "image": image.frame}, None
     if brain_mask is not None:
         require_volume(brain_mask, "brain_mask")
-    own = None if brain_mask is None else brain_mask.frame
-    require_one_frame({"labels": labels.frame, "image": image.frame, "brain_mask": own})
-    mask = None if brain_mask is None else brain_mask.to_sitk()
+        frames["brain_mask"], mask = brain_mask.frame, brain_mask.to_sitk()
+    require_one_frame(frames)
     return _rows(LesionMeasurement, measure_lesions(labels.to_sitk(), image.to_sitk(), mask))
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from isal import isal_zlib
@@ -67,8 +68,8 @@ def _runs(content: NDArray[np.uint8]) -> Iterator[tuple[bool, int]]:
     if whole < content.size:
         used.append(bool(content[whole:].any()))
         lengths.append(content.size - whole)
-    for key, run in groupby(zip(used, lengths, strict=True), key=lambda one: one[0]):
-        yield key, sum(length for _, length in run)
+    for holds_some, run in groupby(zip(used, lengths, strict=True), key=itemgetter(0)):
+        yield holds_some, sum(length for _, length in run)
 
 
 @cache

@@ -74,9 +74,9 @@ def extract_brain(
     DataRefused
         The back end cannot use this image, or what it found cannot be a brain.
     """
-    extract = _backend(backend)
-    _require_options(backend, options or {})
-    found = extract(image, options or {})
+    extract, chosen = _backend(backend), options or {}
+    _require_options(backend, chosen)
+    found = extract(image, chosen)
     if backend in CHECKED:
         _require_brain(found, image)
     return found
