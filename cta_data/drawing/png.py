@@ -43,10 +43,18 @@ def _palette(greys: int) -> NDArray[np.int64]:
 
 def _with_palette(full: NDArray[np.uint8], palette: NDArray[np.int64]) -> Image.Image:
     """Return the picture with each colour replaced by the nearest one of the palette."""
-    packed = full.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-    colours, where = np.unique(packed, return_inverse=True)
-    channels = np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], -1)
-    nearest = np.array([np.argmin(((palette - one) ** 2).sum(axis=1)) for one in channels])
-    few = Image.fromarray(nearest[where.reshape(packed.shape)].astype(np.uint8), mode="L")
+    first = full[..., 0]
+    coloured = (full != first[..., None]).any(axis=-1)
+    nearest = _nearest(np.arange(256)[:, None].repeat(3, axis=1), palette)[first]
+    # Most of a picture is grey: only what is not has its colours sorted.
+    colours, where = np.unique(full[coloured], axis=0, return_inverse=True)
+    nearest[coloured] = _nearest(colours, palette)[where.ravel()]
+    few = Image.fromarray(nearest, mode="L")
     few.putpalette(palette.astype(np.uint8).tobytes())
     return few
+
+
+def _nearest(colours: NDArray[np.integer], palette: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the place in the palette that is nearest to each colour: (n, 3) to (n,)."""
+    nearest = [np.argmin(((palette - one) ** 2).sum(axis=1)) for one in colours.astype(np.int64)]
+    return np.array(nearest, dtype=np.uint8)

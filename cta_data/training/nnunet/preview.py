@@ -49,17 +49,18 @@ def draw_preview(
     window = grey_window(image, None)
     extents = np.array(image.GetSize()) * np.array(image.GetSpacing())
     width = float(extents.max())
-    brain = sitk.Cast(image > 0, sitk.sitkUInt8)
+    centre = middle(sitk.Cast(image > 0, sitk.sitkUInt8))
     axes = np.atleast_1d(figure.subplots(height, columns)).ravel()
     for one in axes:
         one.set_axis_off()
+        one.set(xticks=[], yticks=[])  # unseen ticks are laid out all the same
     for one, row in zip(axes, panels_of, strict=False):
         found = lesion_centre(instances, row["lesion_id"]) if row else None
-        where = middle(brain)
+        where = centre
         if found:
             # The whole slice around the brain's middle, at the height of the lesion.
             superior = anatomical_axes(image)[2]
-            where = where + superior * float(np.dot(found[0] - where, superior))
+            where = centre + superior * float(np.dot(found[0] - centre, superior))
         plane = orthogonal_planes(image, where, width, width / _PIXELS)["axial"]
         one.imshow(show(image, plane, window), cmap="gray", vmin=0, vmax=1)
         if row:
@@ -67,6 +68,7 @@ def draw_preview(
             cut = sitk.GetArrayFromImage(flat)[0]
             for number in np.unique(cut[cut > 0]):
                 segments = outline_segments(cut == number)
-                one.add_collection(LineCollection(list(segments), colors=_OUTLINE, linewidths=0.9))
-            one.set_title(f"{row['lesion_id']}: {row['volume_cm3']:.3f} cm³", fontsize=8)
+                lines = LineCollection(list(segments), colors=_OUTLINE, linewidths=0.9)
+                one.add_collection(lines, autolim=False)
+            one.set_title(f"{row['lesion_id']}: {row['volume_cm3']:.3f} cm³", fontsize=8, y=1.0)
     return png_bytes(figure)
