@@ -18,6 +18,7 @@ from cta_data.intake.add import add_source, open_addition
 from cta_data.phantom import ReadersPlan, VoxelSizes, write_cohort, write_trial
 from cta_data.pipeline.build import build_step
 from cta_data.pipeline.runner import SUBJECT_STEPS, execute
+from cta_data.processes import open_pool
 from cta_data.reports.home import write_home
 from cta_data.reports.report import make_reports, write_reports
 from cta_data.study.creation import create_study, ensure_cohort
@@ -81,9 +82,9 @@ def run_demonstration(
     plan = readers_plan(patients) if readers else None
     trial = _write_trial(folder, patients, seed, jobs, started, voxel_mm, plan)
     sources = _write_external(folder, external, seed, jobs, started)
-    study = _make_study(folder.absolute() / "study", trial / "raw", seed, plan)
+    study = _make_study(folder.absolute() / "study", trial / "raw", seed, jobs, plan)
     for cohort, source in sources.items():
-        study = _add_external(study, cohort, source)
+        study = _add_external(study, cohort, source, jobs)
     study = configure(study, train=train)
     out.print(f"2. A study with those files in its sourcedata: {folder}/study ({_since(started)})")
     out.print("3. cta-data build --setting A --setting B --setting C --setting D")
@@ -154,7 +155,7 @@ def _train(study: Study, folder: Path, jobs: int, started: float) -> bool:
     return whole
 
 
-def _make_study(path: Path, raw: Path, seed: int, readers: ReadersPlan | None) -> Study:
+def _make_study(path: Path, raw: Path, seed: int, jobs: int, readers: ReadersPlan | None) -> Study:
     study = create_study(path, "demo", ("internal",))
     if readers:
         study = tell_readers(study, readers)
@@ -162,7 +163,7 @@ def _make_study(path: Path, raw: Path, seed: int, readers: ReadersPlan | None) -
     salt = study.root / study.sourcedata_path("internal") / "pseudonyms.salt"
     salt.write_text(f"{seed:064x}\n", encoding="ascii")
     card = study.card("internal")
-    with open_addition(study, "internal", card, raw, AdditionOptions()) as plan:
+    with open_addition(study, "internal", card, raw, AdditionOptions(jobs=jobs)) as plan:
         add_source(study, "internal", plan)
     return study
 
@@ -189,23 +190,30 @@ def external_cohorts(names: str) -> tuple[str, ...]:
 def _write_external(
     folder: Path, cohorts: tuple[str, ...], seed: int, jobs: int, started: float
 ) -> dict[str, Path]:
-    sources = {}
-    for cohort in cohorts:
-        written = write_cohort(
-            folder.absolute() / "releases" / cohort,
-            cohort,
-            patients=PATIENTS_EACH,
-            seed=seed,
-            voxel_mm=EXTERNAL_VOXEL_MM,
-            workers=jobs,
-        )
-        sources[cohort] = written.raw
-        told = f"   {cohort}, as it is distributed: {len(written.cases)} cases"
-        console().print(f"{told} ({_since(started)})")
+    """Write the cohorts as they are distributed, one beside the other; return their raw files."""
+    sources: dict[str, Path] = {}
+    releases = folder.absolute() / "releases"
+    write = partial(_write_release, releases, seed)
+    with open_pool(jobs) as pool:  # starts no process before there is work
+        for cohort, (raw, cases) in zip(cohorts, pool.map(write, cohorts), strict=True):
+            sources[cohort] = raw
+            told = f"   {cohort}, as it is distributed: {cases} cases"
+            console().print(f"{told} ({_since(started)})")
     return sources
 
 
-def _add_external(study: Study, cohort: str, source: Path) -> Study:
+def _write_release(releases: Path, seed: int, cohort: str) -> tuple[Path, int]:
+    written = write_cohort(
+        releases / cohort,
+        cohort,
+        patients=PATIENTS_EACH,
+        seed=seed,
+        voxel_mm=EXTERNAL_VOXEL_MM,
+    )
+    return written.raw, len(written.cases)
+
+
+def _add_external(study: Study, cohort: str, source: Path, jobs: int) -> Study:
     """Make a cohort and take its files in, with what nobody but its owner can know."""
     study = ensure_cohort(study, cohort)
     if cohort == "ukhd":
@@ -215,7 +223,9 @@ def _add_external(study: Study, cohort: str, source: Path) -> Study:
         card.write_text(decided, encoding="utf-8")
         save(study.root, "Label codes of ukhd", [card])
         study.refresh()
-    with open_addition(study, cohort, study.card(cohort), source, AdditionOptions()) as plan:
+    with open_addition(
+        study, cohort, study.card(cohort), source, AdditionOptions(jobs=jobs)
+    ) as plan:
         add_source(study, cohort, plan)
     return study
 
