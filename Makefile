@@ -23,8 +23,10 @@ define install
 endef
 
 # The versions also hold for what builds the package; the second name is that of pip 25.3 and later.
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
+# An address, since pip takes a space in a path for the end of it.
+space := $() $()
+export PIP_CONSTRAINT := file://$(subst $(space),%20,$(CURDIR))/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test test-all lint coverage docs bench clean
