@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +84,8 @@ def audit(
     if given.is_given:
         day = day_of(given.on)
         command = recorded(context, on=day)
-        return _judge(study, given, day, rules.name, command, commit=not execution.replay)
+        replay = execution.replay
+        return _judge(study, given, day, rules.name, command, output, commit=not replay)
     asked = {"model": given.model, "test_set": given.test_set}
     listed = false_positives(study, rules, asked, truth, everything=everything)
     if listed.chosen == START and listed.chosen != asked:
@@ -106,6 +107,7 @@ def _judge(
     day: str,
     convention: str,
     command: tuple[str, ...],
+    output: JsonOutput,
     *,
     commit: bool,
 ) -> int:
@@ -116,9 +118,11 @@ def _judge(
     about = FalseLesion(given.test_set, given.model, given.case, given.lesion)
     reading = ReaderVerdict(given.verdict, given.reader, day, given.note)
     if not judge(study, about, reading, convention, command, commit=commit):
-        print_errors(f"there is no false lesion {about.name}: `cta-data audit` lists them")
+        output.show(lambda: {"verdict": None}, ())
+        output.note(f"there is no false lesion {about.name}: `cta-data audit` lists them")
         return EXIT_NOTHING
-    print_lines([f"{about.name}: {given.verdict}, by {given.reader}"])
+    content = {"verdict": {"subject": about.name, **asdict(reading)}}
+    output.show(lambda: content, [f"{about.name}: {given.verdict}, by {given.reader}"])
     return EXIT_OK
 
 

@@ -11,7 +11,6 @@ from cta_data.cli.next_line import tell_next
 from cta_data.cli.options import JsonOutput, Output, StudySelection, UnitExecution
 from cta_data.cli.runner import Done, home_writer, recorded, run_units
 from cta_data.engine.records import EXIT_NOTHING
-from cta_data.terminal.output import print_errors
 
 if TYPE_CHECKING:
     from cta_data.review.consensus import ConsensusDecisions
@@ -70,7 +69,8 @@ def consensus(
     if execution.dry_run:
         return done.code
     if not asked:
-        print_errors(
+        _show([], done, output)
+        output.note(
             "no session has annotations of one quality by two readers: "
             '`cta-data query "select * from annotations"` lists them'
         )

@@ -19,9 +19,9 @@ OF_MODELS = (
     "nothing about any method."
 )
 TRAINING = """
-[training]                    # tiny: a processor learns it in a quarter of a minute
+[training]                    # tiny: a processor learns it in less than a minute
 epochs = 8
-iterations_per_epoch = 25
+iterations_per_epoch = 50
 validation_iterations = 2
 learning_rate = 0.05
 reproducible = true

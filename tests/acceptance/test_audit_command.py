@@ -104,7 +104,8 @@ def test_the_page_lists_all_false_positives(cta: Cta, study: Path) -> None:
 def test_a_verdict_falls_away_with_its_prediction(cta: Cta, study: Path) -> None:
     """Another mask under the same name was not looked at."""
     words = ("audit", "c1", "2", "--model", "B", "--test-set", "SUSM", "--reader", "A")
-    assert cta(*words, "--verdict", "vessel", study=study).code == 0
+    given = json.loads(cta(*words, "--verdict", "vessel", "--json", study=study).out)["verdict"]
+    assert (given["verdict"], given["reader"]) == ("vessel", "A")
     path = study / "evaluation/predictions/B/SUSM/c1.nii.gz"
     path.unlink()
     write(path, 2, 21, 30)
@@ -116,7 +117,8 @@ def test_a_verdict_falls_away_with_its_prediction(cta: Cta, study: Path) -> None
 def test_mistakes(cta: Cta, study: Path) -> None:
     """Exit code 1 for what is not known or not complete, 2 for a lesion that is not there."""
     words = ("audit", "c1", "9", "--model", "B", "--test-set", "SUSM", "--reader", "A")
-    assert cta(*words, "--verdict", "vessel", study=study).code == 2
+    unknown = cta(*words, "--verdict", "vessel", "--json", study=study)
+    assert (unknown.code, json.loads(unknown.out)) == (2, {"verdict": None})
     assert "no verdict 'cyst'" in cta(*words, "--verdict", "cyst", study=study).text
     assert cta("audit", "c1", "2", "--verdict", "vessel", study=study).code == 1
     assert cta(*words[:-2], "--verdict", "vessel", study=study).code == 1
