@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers.refusals import has_reason
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.spatial.distance import pdist
 
 from cta_data.errors import DataRefused
 from cta_data.imaging.lesions.measurement import measure_lesions
@@ -52,6 +56,17 @@ def test_one_voxel_has_its_diagonal() -> None:
     labels[5, 6, 7] = 1
     (row,) = measure_lesions(as_image(labels), as_image(labels.astype(np.float32)))
     assert row.max_diameter_mm == pytest.approx(np.linalg.norm(SPACING))
+
+
+@given(arrays(bool, st.tuples(*[st.integers(1, 5)] * 3)).filter(np.any))
+def test_a_diameter_is_the_largest_distance_of_any_two_corners(lesion: np.ndarray) -> None:
+    """Of any shape, in one part or several: all corners are compared here."""
+    labels = lesion.astype(np.uint16)
+    (row,) = measure_lesions(as_image(labels), as_image(labels.astype(np.float32)))
+    voxels = np.argwhere(lesion)[:, ::-1]
+    corners = voxels[:, None, :] + np.indices((2, 2, 2)).reshape(3, -1).T - 0.5
+    expected = pdist(corners.reshape(-1, 3) * SPACING).max()
+    assert row.max_diameter_mm == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("contrast", [-40.0, 0.0, 60.0])

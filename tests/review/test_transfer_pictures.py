@@ -13,6 +13,8 @@ from helpers.read_page import check_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cta_data.drawing.crops import Crop, Outline
@@ -265,6 +267,20 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
     pixels = np.asarray(Image.open(io.BytesIO(first)).convert("RGB")).reshape(-1, 3)
     drawn = {f"#{r:02X}{g:02X}{b:02X}" for r, g, b in np.unique(pixels, axis=0).tolist()}
     assert {"#FFFFFF", *COLOURS[:2]} <= drawn
+
+
+def test_every_pixel_gets_the_nearest_colour() -> None:
+    """Grey or not: no other colour of the file is nearer to what was drawn."""
+    figure = Figure(figsize=(1, 1), dpi=40)
+    figure.figimage(np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8))
+    figure.figimage(np.arange(0, 256, 16, np.uint8)[:, None].repeat(40, 1), cmap="gray")
+    canvas = FigureCanvasAgg(figure)
+    picture = Image.open(io.BytesIO(png_bytes(figure)))
+    drawn = np.asarray(canvas.buffer_rgba())[..., None, :3].astype(int)
+    kept = np.asarray(picture.convert("RGB")).astype(int)
+    palette = np.reshape(picture.getpalette(), (-1, 3))
+    least = ((drawn - palette) ** 2).sum(axis=-1).min(axis=-1)
+    assert (((drawn[:, :, 0] - kept) ** 2).sum(axis=-1) == least).all()
 
 
 def test_a_crop_stands_beside_itself_without_outlines() -> None:
