@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from make_trial import VOXELS, run
+from make_trial import VOXEL_MM, run, voxels
 
 from cta_data.phantom import write_trial
 from cta_data.study.creation import create_study
@@ -31,7 +31,7 @@ def main() -> None:
         n_naq=0,
         n_haq=chosen.patients,
         seed=chosen.seed,
-        voxel_sizes=VOXELS,
+        voxel_sizes=voxels(VOXEL_MM),
         workers=chosen.jobs,
     )
     study = create_study(chosen.folder / "study", "patches", ("internal",)).root

@@ -1,6 +1,7 @@
 """The digital patients of the effect's experiment, and a study with a training set for each label.
 
-Run ``python docs/results/effect/make_trial.py FOLDER [--patients 120] [--seed 1] [-j 2]``. Every
+Run ``python docs/results/effect/make_trial.py FOLDER [--patients 120] [--seed 1]
+[--voxel-mm 1.5] [-j 2]``. Every
 patient is annotated on MPRAGE and on SPACE by one reader, who has the habits of the paper's two
 groups. Three more readers draw on SPACE as that one does, but overlook a known share of the lesions
 below 0.1 cm³ and no other: of their models, nothing but the dose of overlooked lesions differs.
@@ -29,8 +30,8 @@ from cta_data.versioning.datasets import save
 OWN = "R1"
 DOSES = (10, 30, 50)
 """Percent of the lesions below 0.1 cm³ that a further reader on SPACE overlooks."""
-VOXELS = VoxelSizes(1.5, 1.5, 1.5, 1.5)
-"""Of every technique, mm."""
+VOXEL_MM = 1.5
+"""Of every technique."""
 FIRST_ID = 601
 """Of the training sets: those of a study's own settings are 501 to 504."""
 JUDGED_BY = f'\n[evaluation]\nreader = "{OWN}"\n'
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--patients", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--voxel-mm", type=float, default=VOXEL_MM)
     parser.add_argument("--groups-of", type=Path, help="the folder of the paired design")
     parser.add_argument("--jobs", "-j", type=int, default=2)
     chosen = parser.parse_args()
@@ -62,7 +64,7 @@ def main() -> None:
         n_naq=half,
         n_haq=chosen.patients - half,
         seed=chosen.seed,
-        voxel_sizes=VOXELS,
+        voxel_sizes=voxels(chosen.voxel_mm),
         phases=("late",),
         workers=chosen.jobs,
         readers=plan,
@@ -72,6 +74,11 @@ def main() -> None:
     settings = [word for name in PAIRED for word in ("--setting", name)]
     # A session whose brain cannot be found is in no training set, and the others go on.
     run(study, "build", *settings, *jobs, may_stop=True)
+
+
+def voxels(size: float) -> VoxelSizes:
+    """Return voxels of one size (mm) for every technique."""
+    return VoxelSizes(size, size, size, size)
 
 
 def groups_of(paired: Path, folder: Path) -> Path:
