@@ -172,3 +172,17 @@ def test_command_and_function_refuse_the_same(tmp_path: Path) -> None:
     with pytest.raises(cta.DataRefused, check=has_reason("probabilities_not_finite")):
         cta.froc(tmp_path / "references", tmp_path / "A")
     assert not outcome.out or not json.loads(outcome.out).get("froc_levels")
+
+
+def test_a_level_holds_as_many_false_positives_as_it_says() -> None:
+    """29 false positives in 100 cases are 0.29 per case, though 0.29 × 100 is less by rounding."""
+    references, maps = {}, {}
+    for number in range(100):
+        mask, probability = np.zeros((8, 4, 4), np.uint8), np.zeros((8, 4, 4), np.float32)
+        mask[1, 1, 1] = 1
+        probability[1, 1, 1] = 0.95 if number < 50 else 0.8
+        probability[6, 2, 2] = 0.85 * (number < 29)
+        references[f"c{number}"], maps[f"c{number}"] = mask, probability
+    found = cta.froc(references, maps, at=(0.28, 0.29), spacing=(1, 1, 1)).levels
+    assert found["fp"].tolist() == [0, 29]
+    assert found["sensitivity"].tolist() == [0.5, 1.0]

@@ -28,6 +28,7 @@ BAND = tuple(round(2.0 ** (step / 4), 6) for step in range(-16, 17))
 """False positives per case at which the band of a curve is drawn: from 1/16 to 16."""
 DRAWN = Resampling(0.95, RESAMPLES, SEED)
 """How intervals are computed where nothing else is asked for."""
+_ROUNDING = 1e-12
 Floats = NDArray[np.float64]
 
 
@@ -200,7 +201,8 @@ def scores_kept(events: Events, levels: Sequence[float], weights: Floats) -> NDA
     sums = steps.cumulated(weights)[:, steps.until]
     # Matches may change so that false positives become fewer: what was exceeded stays so.
     highest = np.maximum.accumulate(sums, axis=1)
-    limits = np.outer(weights @ events.cases_of_patient, levels)
+    # False positives are whole numbers: 0.29 per case of 100 cases are 29, and not 28.999….
+    limits = np.outer(weights @ events.cases_of_patient, levels) * (1 + _ROUNDING)
     rows = zip(highest, limits, strict=True)
     kept = [np.searchsorted(row, limit, side="right") for row, limit in rows]
     return np.stack(kept).astype(np.int64)
