@@ -219,7 +219,7 @@ def read_image(
     source = given_path(path)
     require_given(source)
     wanted = (series,) if isinstance(series, str) else tuple(series)
-    if source.name.endswith(NRRD):
+    if source.name.lower().endswith(NRRD):
         voxels, grid = read_nrrd_voxels(source)
         image = Volume.from_sitk(grid.image(voxels))
     else:

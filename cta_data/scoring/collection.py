@@ -12,7 +12,7 @@ from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.processes import Workers
 from cta_data.scoring.case import CaseScore
 from cta_data.scoring.conventions import Convention
-from cta_data.scoring.mask_files import ENDINGS, Label, score_files
+from cta_data.scoring.mask_files import Label, mask_ending, score_files
 from cta_data.scoring.summary import METRICS, Summary, summarise
 
 Item = tuple[str, tuple[Path, Path]]
@@ -105,8 +105,7 @@ def pair_files(reference: Path, predicted: Path) -> Pairing:
 
 def case_of(path: Path) -> str:
     """Return the name of a mask file without its ending."""
-    ending = next((end for end in ENDINGS if path.name.endswith(end)), "")
-    return path.name.removesuffix(ending)
+    return path.name.removesuffix(mask_ending(path.name))
 
 
 def score_pairs(
@@ -183,7 +182,7 @@ def _lost(item: Item) -> tuple[str, str]:
 def _masks(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.name.endswith(ENDINGS):
+        if path.name.startswith(".") or not mask_ending(path.name):
             continue
         case = case_of(path)
         if case in found:

@@ -125,7 +125,7 @@ def require_one_convention(a: KeptScores, b: KeptScores) -> None:
     """
     told = [a.convention, b.convention]
     for name in sorted(set(a.options) & set(b.options)):
-        values = str(a.options[name]), str(b.options[name])  # a label is a number in JSON only
+        values = _told(a.options[name]), _told(b.options[name])
         if values[0] != values[1]:
             told = [f"{t}, {name} {value}" for t, value in zip(told, values, strict=True)]
     if all(told) and told[0] != told[1]:
@@ -135,6 +135,11 @@ def require_one_convention(a: KeptScores, b: KeptScores) -> None:
             scored_a=told[0],
             scored_b=told[1],
         )
+
+
+def _told(value: JsonValue) -> str:
+    """Return a rule as a table holds it: labels are numbers and lists of them in JSON only."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def compared_metrics(

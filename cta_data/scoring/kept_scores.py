@@ -19,6 +19,8 @@ from cta_data.scoring.summary import METRICS
 
 PARQUET_START = b"PAR1"
 CHOICES = ("test_set", "model")
+LABEL = "label"
+"""The one rule that may be missing: then every value is lesion, which is a rule as well."""
 KeptCase = dict[str, JsonValue]
 """Scores and counts of a case by name, with whatever else the file has of it."""
 
@@ -104,13 +106,20 @@ def scores_of_table(table: pd.DataFrame, source: str) -> KeptScores:
     if not isinstance(table, pd.DataFrame):
         raise ConfigurationError("score_table_expected", where=source, given=type(table).__name__)
     if "case" not in table.columns:
-        if isinstance(table.index, pd.RangeIndex):
+        if "case" in table.index.names:
+            table = table.reset_index(level="case")
+        elif isinstance(table.index, pd.RangeIndex | pd.MultiIndex):
             raise ConfigurationError("score_table_without_cases", where=source)
-        table = table.rename_axis("case").reset_index()
+        else:
+            table = table.rename_axis("case").reset_index()
+    if twice := table.columns[table.columns.duplicated()].tolist():
+        raise _not_scores(source, f"the column {twice[0]} is there twice")
     table = table.assign(case=table["case"].astype(str))
     kept: dict[str, JsonValue] = {}
     for column in ("convention", *CHOICES, *RULES):
         there = table[column].dropna().unique().tolist() if column in table.columns else []
+        if column == LABEL and column in table.columns and table[column].isna().any():
+            there.append(None)
         if len(there) > 1:
             raise ConfigurationError(
                 "score_table_mixed", where=source, column=column, there=tuple(map(str, there))
@@ -129,7 +138,7 @@ def _chosen(path: Path, rows: list[KeptCase], choice: Mapping[str, str]) -> list
     """Return the rows of one model on one test set; all where the file names neither."""
     for column in CHOICES:
         wanted = choice.get(column, "")
-        there = list(dict.fromkeys(str(row[column]) for row in rows if column in row))
+        there = list(dict.fromkeys(_name_in(row, column) for row in rows if column in row))
         if wanted and wanted not in there:
             raise ConfigurationError(
                 "score_choice_not_found",
@@ -147,8 +156,13 @@ def _chosen(path: Path, rows: list[KeptCase], choice: Mapping[str, str]) -> list
                 there=tuple(there),
                 option=column.replace("_", "-"),
             )
-        rows = [row for row in rows if not wanted or row[column] == wanted]
+        rows = [row for row in rows if not wanted or _name_in(row, column) == wanted]
     return rows
+
+
+def _name_in(row: KeptCase, column: str) -> str:
+    """Return the model or test set of a case; empty where the file does not say it of this one."""
+    return str(row.get(column, ""))
 
 
 def _from_json(path: Path) -> KeptContent:
@@ -207,9 +221,15 @@ def _frame(path: Path | str, rows: list[KeptCase]) -> pd.DataFrame:
 
 
 def _number(path: Path | str, column: str, value: object) -> float:
-    if not _is_number(value) or (isinstance(value, float) and math.isinf(value)):
+    if not _is_number(value):
         raise _not_scores(path, f"{column} is {value!r}")
-    return math.nan if value is None else float(value)  # type: ignore[arg-type]
+    try:
+        number = math.nan if value is None else float(value)  # type: ignore[arg-type]
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if math.isinf(number):
+        raise _not_scores(path, f"{column} is infinite")
+    return number
 
 
 def _is_number(value: object) -> bool:

@@ -57,8 +57,19 @@ None for every value."""
 
 def mask_path(folder: Path, case: str) -> Path | None:
     """Return the mask of a case in a folder, whether or not its content is here."""
-    paths = (folder / f"{case}{ending}" for ending in ENDINGS)
+    paths = (folder / f"{case}{ending}" for one in ENDINGS for ending in (one, one.upper()))
     return next((path for path in paths if os.path.lexists(path)), None)
+
+
+def mask_ending(name: str) -> str:
+    """Return the ending of a mask's file name, in capitals or not; empty of any other file."""
+    found = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
+    return name[len(name) - len(found) :]
+
+
+def is_nrrd(path: Path) -> bool:
+    """Return whether a file is NRRD by its name."""
+    return path.name.lower().endswith(NRRD)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +141,7 @@ def read_mask(path: Path, label: Label = None, choice: FormChoice = NO_CHOICE) -
     if path.is_dir():
         raise DataRefused("mask_is_a_folder", where=path)
     with refused_if_damaged(path):
-        stored = _from_nrrd(path) if path.name.endswith(NRRD) else _from_nifti(path, choice)
+        stored = _from_nrrd(path) if is_nrrd(path) else _from_nifti(path, choice)
     index, values = nonzero_voxels(stored.voxels)
     scaled = values if stored.slope == 1 else values.astype(np.float64) * stored.slope
     lesion = whole_numbers(scaled, str(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cta_data.errors import ConfigurationError
 from cta_data.scoring.collection import Pairing, pair_files
-from cta_data.scoring.mask_files import ENDINGS
+from cta_data.scoring.mask_files import mask_ending
 
 Patient = tuple[str, str, str]
 """Cohort, subject and session of a case."""
@@ -159,5 +159,5 @@ def misplaced(predictions: Path) -> list[str]:
         f"{path.relative_to(predictions)}: the mask lies in no folder <model>/<test set>"
         for folder in (predictions, *subfolders(predictions))
         for path in sorted(folder.iterdir())
-        if path.name.endswith(ENDINGS) and not path.name.startswith(".")
+        if mask_ending(path.name) and not path.name.startswith(".")
     ]

@@ -14,7 +14,7 @@ from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import header_geometry, scaled_voxels
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.imaging.geometry.grid import ras_affine
-from cta_data.scoring.mask_files import NRRD, MaskVoxels, refused_if_damaged, turned_to_ras
+from cta_data.scoring.mask_files import MaskVoxels, is_nrrd, refused_if_damaged, turned_to_ras
 
 LEAST = 0.001
 """Probability below which voxels are only counted: they are nearly all of a head."""
@@ -54,7 +54,7 @@ def read_probabilities(path: Path, choice: FormChoice = NO_CHOICE) -> Probabilit
     if path.suffix == ".npz":
         raise DataRefused("probabilities_as_arrays", where=path)
     with refused_if_damaged(path):
-        if path.name.endswith(NRRD):
+        if is_nrrd(path):
             voxels, grid = read_nrrd_voxels(path)
             affine = ras_affine(grid)
         else:
