@@ -11,6 +11,7 @@ from cta_data.reports.names import name_of_test_set, volume_class
 from cta_data.scoring.case import LesionInstance
 from cta_data.scoring.models import EDGES_CM3, ScoredSet
 from cta_data.scoring.models.subgroups import Levels, ModelLevels
+from cta_data.scoring.size_classes import is_within
 from cta_data.scoring.statistics.subgroup_tests import Permuted
 from cta_data.study.session_id import SessionId
 from cta_data.study.study import Study
@@ -114,5 +115,5 @@ def _class_of(name: str, value: float | None, edges: Sequence[float]) -> dict[st
     """Return the class of a value, upper limits not included; nothing where it is unknown."""
     if value is None or math.isnan(value):
         return {}
-    low, high = next(pair for pair in pairwise(edges) if pair[0] <= value < pair[1])
+    low, high = next(pair for pair in pairwise(edges) if is_within(value, *pair))
     return {name: volume_class(low, high)}

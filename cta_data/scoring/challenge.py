@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cta_data.imaging.geometry.surfaces import Distances
 from cta_data.scoring.conventions import ChallengeRules
 from cta_data.scoring.instances import Instances
+from cta_data.scoring.size_classes import reached
 from cta_data.scoring.surfaces import distances_of_masks, distances_of_pair
 
 SCORES = (
@@ -156,7 +157,7 @@ def challenge_score(
     for number, voxels in enumerate(reference.voxels.tolist()):
         pair = partner.get(number)
         one = _lesion(reference, predicted, pair, rules, reversed_mm) if pair else nothing
-        lesions.append(one._replace(is_large=voxels * voxel_mm3 >= rules.large_mm3))
+        lesions.append(one._replace(is_large=voxels * voxel_mm3 >= reached(rules.large_mm3)))
     large = [one for one in lesions if one.is_large]
     judged = [*large, *([nothing] * n_false if large else [])]
     hd95, nsd = _of_masks(reference, predicted, bool(pairs), rules)

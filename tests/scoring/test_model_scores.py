@@ -17,6 +17,7 @@ from cta_data.reports.page import page_html
 from cta_data.reports.table import Table
 from cta_data.scoring import ARTICLE, score_masks
 from cta_data.scoring.collection import Pairing, Scores
+from cta_data.scoring.conventions import BRATS_METS
 from cta_data.scoring.models import (
     ScoredSet,
     false_positives,
@@ -25,6 +26,7 @@ from cta_data.scoring.models import (
     score_table,
     sensitivity_by_volume,
 )
+from cta_data.scoring.models.revision import RevisedSet
 from cta_data.scoring.models.score_table import score_rows
 from cta_data.scoring.paper import printed_name
 from cta_data.scoring.statistics import wilcoxon_signed_rank
@@ -81,6 +83,42 @@ def test_sensitivity_by_volume_by_hand() -> None:
     assert (known["low"] <= known["sensitivity"]).all()
     assert (known["sensitivity"] <= known["high"]).all()
     assert rows["detected"].sum() == sum(case.tp for case in B.scores.cases)
+
+
+def test_sensitivity_by_volume_counts_and_draws_patients() -> None:
+    """Cases of one patient are one patient: also where there are too few of them to draw."""
+    sessions = {"c0": ("ours", "001", "1"), "c1": ("ours", "001", "2"), "c2": ("ours", "002", "1")}
+    rows = sensitivity_by_volume(replace(B, patients=sessions))
+    assert rows["patients"].max() == 2
+    assert rows["n"].max() == 3
+    assert rows["cluster_low"].isna().all()
+
+
+def test_a_volume_at_a_limit_is_in_the_class_above_whatever_the_direction() -> None:
+    """50 voxels of 1 mm³ are 0.05 cm³ in an oblique image, too, whose voxel is 0.99999998 mm³."""
+    mask = np.zeros((3, 3, 60), np.uint8)
+    mask[1, 1, :50] = 1
+    oblique = np.diag([1, 1, 0.99999998, 1])
+    case = score_masks(mask, mask, ARTICLE, affine=oblique, case="c0")
+    assert case.reference[0].volume_mm3 < 50
+    one = ScoredSet("SPACE", "A", Scores(ARTICLE, None, (case,), (), Pairing({})))
+    rows = sensitivity_by_volume(one).set_index("from_cm3")
+    assert rows.loc[rows["n"] == 1].index.tolist() == [0.05]
+    large = np.zeros((5, 5, 5), np.uint8)
+    large[1:4, 1:4, 1:4] = 1
+    found = score_masks(large, large, BRATS_METS, affine=oblique).challenge
+    assert found is not None
+    assert found.large is not None
+    assert found.small is None
+
+
+def test_a_case_that_cannot_be_scored_on_either_side_of_a_revision_is_left_out() -> None:
+    """A damaged prediction fails before and now: what is left is compared."""
+    failed = (("c2", "damaged"), ("c9", "damaged"))
+    before = replace(A.scores, cases=A.scores.cases[:1], failed=failed)
+    values = RevisedSet(B, before, {"c0": ("1", "2"), "c9": ("1", "2")}).values()
+    assert [frame.index.tolist() for frame in values] == [["c0", "c1"], ["c0", "c1"]]
+    assert values[0].loc["c0", "tp"] == A.scores.cases[0].tp
 
 
 def test_false_positives_per_patient() -> None:

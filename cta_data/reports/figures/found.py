@@ -20,6 +20,7 @@ from cta_data.reports.figures.style import (
 from cta_data.reports.names import name_of_test_set, volume_class
 from cta_data.scoring.models.found import KINDS
 from cta_data.scoring.paper import in_paper_order
+from cta_data.scoring.size_classes import reached
 
 COLOURS = {"both": "#999999", "B only": "#D55E00", "A only": "#0072B2", "none": "#FFFFFF"}
 NAMES = {"both": "A and B", "B only": "only B", "A only": "only A", "none": "neither"}
@@ -41,7 +42,7 @@ def found_figure(lesions: pd.DataFrame) -> Figure:
         panels = panel_grid(figure, len(test_sets))
         for axes, test_set in zip(panels, test_sets, strict=True):
             mine = lesions[lesions["test_set"] == test_set]
-            place = np.digitize(mine["volume_cm3"], EDGES_CM3[1:-1])
+            place = np.digitize(mine["volume_cm3"], [*map(reached, EDGES_CM3[1:-1])])
             bottom = np.zeros(len(labels))
             for number, kind in enumerate(KINDS):
                 chosen = place[(mine["found"] == kind).to_numpy()]

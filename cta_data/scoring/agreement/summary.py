@@ -23,6 +23,7 @@ from cta_data.scoring.agreement.figures import (
 )
 from cta_data.scoring.lesion_links import LinkedLesions
 from cta_data.scoring.models.curves import EDGES_CM3
+from cta_data.scoring.size_classes import is_within
 from cta_data.scoring.statistics import RESAMPLES, SEED, Interval
 
 EVERY_VOLUME_CM3 = (0.0, math.inf)
@@ -184,8 +185,8 @@ def summarise_agreement(
     unmarked = [(case.patient, mm3) for case in judged for mm3 in case.unmarked_mm3 or ()]
 
     def of_class(low: float, high: float) -> ClassAgreement:
-        inside = [one for one in lesions if low <= one.link.volume_mm3 / 1000 < high]
-        neither = [who for who, mm3 in unmarked if low <= mm3 / 1000 < high]
+        inside = [one for one in lesions if is_within(one.link.volume_mm3 / 1000, low, high)]
+        neither = [who for who, mm3 in unmarked if is_within(mm3 / 1000, low, high)]
         return _of_class((low, high), inside, neither if judged else None, resampling)
 
     return Agreement(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cta_data.scoring.models.sets import ScoredSet
+from cta_data.scoring.size_classes import sizes_within
 from cta_data.scoring.statistics import cluster_mean_interval, proportion_interval
 from cta_data.scoring.summary import summarise
 
@@ -32,7 +33,9 @@ def sensitivity_by_volume(
     volumes: list[float] = []
     detected: list[float] = []
     patients: list[int] = []
-    for number, case in enumerate(one.scores.cases):
+    numbers: dict[str, int] = {}
+    for case in one.scores.cases:
+        number = numbers.setdefault(one.patient_of(case.case), len(numbers))
         told = {pair.reference_lesion for pair in case.pairs if pair.detected}
         for lesion in case.reference:
             volumes.append(lesion.volume_mm3 / 1000)
@@ -42,7 +45,7 @@ def sensitivity_by_volume(
     patient = np.array(patients, np.int64)
     rows = []
     for low, high in pairwise(edges_cm3):
-        inside = np.asarray((volume >= low) & (volume < high))
+        inside = sizes_within(volume, low, high)
         n, k = int(inside.sum()), int(found[inside].sum())
         wilson = proportion_interval(k, n, confidence)
         clustered = cluster_mean_interval(

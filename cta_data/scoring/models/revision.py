@@ -52,7 +52,8 @@ class RevisedSet:
 
         Cases that were not revised have the same values on both.
         """
-        now = _values(self.now.scores).drop(index=[case for case, _ in self.before.failed])
+        failed = [case for case, _ in self.before.failed]  # now as well, where the mask is damaged
+        now = _values(self.now.scores).drop(index=failed, errors="ignore")
         before = now.copy()
         own = _values(self.before)
         own = own.loc[own.index.intersection(now.index)]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cta_data.scoring.probabilities.candidates import FALSE_POSITIVE, ScoreName
 from cta_data.scoring.probabilities.collection import CandidateSet
+from cta_data.scoring.size_classes import sizes_within
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -143,8 +144,8 @@ def events_of(
         inside, of_lesion = ~is_false, np.ones(len(about), bool)
         if chosen:
             column = 0 if chosen.measure == "diameter_mm" else 1
-            inside = inside & _within(of_step[:, column], chosen)
-            of_lesion = _within(about[:, column], chosen)
+            inside = inside & sizes_within(of_step[:, column], chosen.low, chosen.high)
+            of_lesion = sizes_within(about[:, column], chosen.low, chosen.high)
         owners = about[of_lesion, 2].astype(np.int64)
         n_lesions = np.bincount(owners, minlength=len(names)).astype(np.float64)
         return LesionClass(n_lesions, _steps(table[inside], scores))
@@ -157,10 +158,6 @@ def events_of(
         lesions(None),
         tuple(lesions(one) for one in classes),
     )
-
-
-def _within(values: Floats, chosen: SizeClass) -> NDArray[np.bool_]:
-    return np.asarray((values >= chosen.low) & (values < chosen.high))
 
 
 def _steps(table: Floats, scores: Floats) -> Steps:
