@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -119,23 +119,28 @@ def found_in_study(
 ) -> FoundLesions:
     """Return what one model made of the lesions of a study, or the difference of two.
 
-    Lesions of two models are those that both were scored on, in one test set, by the same number.
+    Lesions of two models are those that both were scored on, in one test set: of one technique by
+    the same number, of two by the study's lesion ids, since each grid has numbers of its own.
 
     Raises
     ------
     ConfigurationError
         There is no such lesion.
     """
-    found: list[dict[tuple[str, str, int], tuple[float, str]]] = []
-    for model in models:
-        found.append({})
-        for row in study.tables.rows(LesionScoreRow):
-            if (row.convention, row.model) != (convention, model) or row.status == "false":
-                continue
-            if test_set in ("", row.test_set):
-                who = row.session.patient_name if row.session else row.case
-                key = (row.test_set, row.case, row.reference_lesion)
-                found[-1][key] = float(row.status == "detected"), who
+    scored = [
+        [
+            row
+            for row in study.tables.rows(LesionScoreRow)
+            if (row.convention, row.model) == (convention, model)
+            and row.status != "false"
+            and test_set in ("", row.test_set)
+        ]
+        for model in models
+    ]
+    techniques: dict[str, set[str | None]] = {}
+    for row in (row for own in scored for row in own):
+        techniques.setdefault(row.test_set, set()).add(row.technique)
+    found = [_outcomes(own, techniques) for own in scored]
     common = [key for key in found[0] if all(key in own for own in found)]
     if not common:
         raise _invalid(f"no scored lesion of model {' and '.join(models)} is in the study")
@@ -143,6 +148,29 @@ def found_in_study(
     outcomes = tuple(one[-1] - one[0] if len(one) == 2 else one[0] for one in values)
     discordant = sum(one[-1] != one[0] for one in values) / len(values)
     return FoundLesions(outcomes, tuple(found[0][key][1] for key in common), discordant)
+
+
+def _outcomes(
+    rows: Iterable[LesionScoreRow], techniques: Mapping[str, Collection[str | None]]
+) -> dict[tuple[str, str, int], tuple[float, str]]:
+    """Return the outcome and the patient of each lesion of a model.
+
+    A lesion of several parts is found where one of them is.
+
+    Parameters
+    ----------
+    techniques
+        By test set, those that lesions were scored on.
+    """
+    found: dict[tuple[str, str, int], tuple[float, str]] = {}
+    for row in rows:
+        who = row.session.patient_name if row.session else row.case
+        is_one_grid = len(techniques[row.test_set]) == 1
+        for number in (row.reference_lesion,) if is_one_grid else row.lesion_ids or ():
+            key = (row.test_set, row.case, number)
+            before = found[key][0] if key in found else 0.0
+            found[key] = max(before, float(row.status == "detected")), who
+    return found
 
 
 def sample_size(question: Question, found: FoundLesions | None = None) -> SampleSize:

@@ -9,6 +9,7 @@ import pytest
 from helpers.command_line import run_cta
 from helpers.table_study import COHORT, make_table_study
 
+from cta_data.reports.sample_size import found_in_study
 from cta_data.study.session_id import SessionId
 from cta_data.study.tables import LesionScoreRow
 
@@ -97,3 +98,36 @@ def test_a_study_gives_what_it_found(tmp_path: Path) -> None:
     answer = json.loads(told.text)
     assert answer["discordant"] == 0.25
     assert run_cta("samplesize", "--model", "C", "--against", "0.3", *where).code == 1
+
+
+def test_models_on_two_grids_are_compared_by_the_ids_of_lesions(tmp_path: Path) -> None:
+    """Both find lesion 7 alone, which is the first on one grid and the second on the other; on
+    the second, lesion 8 has two parts."""
+    study = make_table_study(tmp_path / "study", 0)
+    session = SessionId(COHORT, "00001", "1")
+    given = {
+        "A": ("MPRAGE", ((1, 7, "detected"), (2, 8, "missed"))),
+        "D": ("SPACE", ((1, 8, "missed"), (2, 7, "detected"), (3, 8, "missed"))),
+    }
+    rows = [
+        LesionScoreRow(
+            convention="article",
+            model=model,
+            test_set="EXT",
+            case=session.case,
+            session=session,
+            technique=technique,
+            reference_lesion=number,
+            predicted_lesion=number if status == "detected" else 0,
+            status=status,
+            centroid_ras_mm=(0.0, 0.0, 0.0),
+            lesion_ids=(lesion,),
+        )
+        for model, (technique, lesions) in given.items()
+        for number, lesion, status in lesions
+    ]
+    study.tables.upsert(rows)
+    study.tables.flush()
+    found = found_in_study(study, ["A", "D"], "", "article")
+    assert (found.discordant, found.outcomes) == (0, (0, 0))
+    assert found_in_study(study, ["D"], "", "article").mean == pytest.approx(1 / 3)
