@@ -51,16 +51,26 @@ def _edges(lineage: Lineage) -> dict[Edge, int]:
 
 def _mermaid(boxes: dict[str, str], edges: dict[Edge, int]) -> str:
     lines = ["flowchart TD"]
-    lines += [f'    {_name(name)}["{label}"]' for name, label in boxes.items()]
+    lines += [f'    {_name(name)}["{_entities(label)}"]' for name, label in boxes.items()]
     lines += [f"    {_name(a)} -->|{count}| {_name(b)}" for (a, b), count in edges.items()]
     return "\n".join(lines) + "\n"
 
 
 def _dot(boxes: dict[str, str], edges: dict[Edge, int]) -> str:
     lines = ["digraph lineage {", "    node [shape=box];"]
-    lines += [f'    "{name}" [label="{label}"];' for name, label in boxes.items()]
+    lines += [f'    "{name}" [label="{_escaped(label)}"];' for name, label in boxes.items()]
     lines += [f'    "{a}" -> "{b}" [label="{count}"];' for (a, b), count in edges.items()]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _entities(label: str) -> str:
+    """Return a label with what ends or changes a text of Mermaid as entities."""
+    return "".join(f"#{ord(c)};" if c in '"#<>&' else c for c in label)
+
+
+def _escaped(label: str) -> str:
+    """Return a label with what ends or changes a text of Graphviz escaped."""
+    return label.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _name(name: str) -> str:

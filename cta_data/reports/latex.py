@@ -31,6 +31,8 @@ NAME_LETTERS, HEADING_LETTERS = 26, 14
 """Longer names of rows and headings are broken into lines."""
 MOST_ROWS = 48
 """Rows of one tabular, so that it fits the height of a page."""
+OPTIONS = ("[", "*")
+"""What a command that ends or rules a line takes for its own, where a line begins with it."""
 LATEX_TEXT = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -116,7 +118,7 @@ def _tabular(table: Table, rows: Sequence[Row]) -> list[str]:
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *_spans(table),
-        " & ".join(map(_heading, table.columns)) + r" \\",
+        _line(map(_heading, table.columns)),
         r"\midrule",
     ]
     group = ""
@@ -127,8 +129,14 @@ def _tabular(table: Table, rows: Sequence[Row]) -> list[str]:
             lines.append(rf"\multicolumn{{{len(table.columns)}}}{{l}}{{{name}}} \\")
         group = row.group
         indent = r"\quad " if group else ""
-        lines.append(indent + " & ".join(map(latex_text, row.cells)) + r" \\")
+        lines.append(indent + _line(map(latex_text, row.cells)))
     return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _line(cells: Iterable[str]) -> str:
+    """Return a line of a table; what stands before it takes a bracket or star for its option."""
+    text = " & ".join(cells)
+    return (f"{{}}{text}" if text.startswith(OPTIONS) else text) + r" \\"
 
 
 def _alignment(table: Table, number: int) -> str:
@@ -142,7 +150,7 @@ def _alignment(table: Table, number: int) -> str:
 def _heading(column: TableColumn) -> str:
     side = "l" if column.is_left else "r"
     parts = [latex_text(part) for part in _broken(column.heading)]
-    lines = r" \\ ".join(parts)
+    lines = r" \\ ".join(f"{{}}{one}" if one.startswith(OPTIONS) else one for one in parts)
     return parts[0] if len(parts) == 1 else rf"\shortstack[{side}]{{{lines}}}"
 
 

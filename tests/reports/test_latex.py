@@ -46,3 +46,12 @@ def test_long_headings_and_names_are_broken() -> None:
     text = latex(Table(columns, (Row(("a name of a row that is much too long", "1")),)))
     assert r"\shortstack[r]{patients with \\ more by B}" in text
     assert re.search(r"\\begin\{tabular\}\{>\{\\raggedright\\arraybackslash\}p\{\d+pt\}r\}", text)
+
+
+def test_brackets_and_stars_that_begin_a_line_are_text() -> None:
+    """A line break, and a rule, would take them for an option: a length, or no page break."""
+    columns = (TableColumn("[level] of a long name", "name"), TableColumn("*"))
+    text = latex(Table(columns, (Row(("[unknown]", "1")), Row(("* other", "2")))))
+    assert not re.search(r"(\\\\|rule)\s*[\[*]", text)
+    assert "[unknown] & 1" in text
+    assert "* other & 2" in text
