@@ -16,7 +16,12 @@ from cta_data.given_paths import given_path, require_given_file
 from cta_data.imaging.lesions.drawn_lesions import lesions_from_contours
 from cta_data.imaging.lesions.label_transfer import transfer_lesions
 from cta_data.imaging.rasterization.contours import StructureSet
-from cta_data.imaging.rasterization.rasterize import REFUSED, RasterizedRoi, union_of
+from cta_data.imaging.rasterization.rasterize import (
+    REFUSED,
+    RasterizedRoi,
+    spacing_along_axes,
+    union_of,
+)
 from cta_data.imaging.rasterization.structure_set_masks import rasterize_structure_set
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
@@ -63,7 +68,7 @@ class RasterizedStructureSet:
         """
         numbers = {roi.number for roi in self._with_mask}
         rois = [roi for roi in self.structure_set.rois if roi.number in numbers]
-        drawn = lesions_from_contours(rois, spacing_mm=self.image.spacing)
+        drawn = lesions_from_contours(rois, spacing_mm=spacing_along_axes(self.image.grid))
         labels = transfer_lesions(drawn.lesions, IDENTITY, self.image.grid).labels
         return self.image.with_array(sitk.GetArrayFromImage(labels).T)
 

@@ -18,6 +18,7 @@ from cta_data.imaging.lesions.label_transfer import TransferredLesion, transfer_
 from cta_data.imaging.lesions.mask_transfer import lesions_drawn_on, lesions_from_mask
 from cta_data.imaging.lesions.measurement import LesionMeasurement, measure_lesions
 from cta_data.imaging.rasterization.contours import StructureSet
+from cta_data.imaging.rasterization.rasterize import spacing_along_axes
 from cta_data.imaging.rasterization.structure_set_masks import rois_of_image
 from cta_data.imaging.registration.limits import SEED
 from cta_data.imaging.registration.register import (
@@ -233,7 +234,8 @@ def _drawn(
     rois = rois_of_image(
         structure_set, moving.to_sitk(), moving.identity, roi, check_reference=check_reference
     )
-    return list(lesions_from_contours(rois, spacing_mm=moving.spacing).lesions)
+    spacing = spacing_along_axes(moving.grid)
+    return list(lesions_from_contours(rois, spacing_mm=spacing).lesions)
 
 
 def _frame(lesions: tuple[TransferredLesion, ...]) -> pd.DataFrame:

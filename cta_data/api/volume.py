@@ -14,7 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from cta_data.destinations import require_file_place
 from cta_data.errors import ConfigurationError, DataRefused
-from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice, require_right_angles
+from cta_data.formats.nifti.geometry import (
+    NO_CHOICE,
+    FormChoice,
+    require_right_angles,
+    unit_mm,
+)
 from cta_data.formats.nifti.image import write_voxels
 from cta_data.formats.nrrd import read_nrrd_voxels
 from cta_data.formats.reference_image import read_reference_image
@@ -152,8 +157,14 @@ class Volume:
 
     @classmethod
     def from_nibabel(cls, image: Any) -> Volume:
-        """Return the volume of a nibabel image, with its affine and scaling applied."""
-        return cls(np.asanyarray(image.dataobj), image.affine)
+        """Return the volume of a nibabel image, with its affine and scaling applied.
+
+        Metres and micrometres of a NIfTI header become mm.
+        """
+        affine = _numbers(image.affine)
+        if isinstance(image.header, nib.Nifti1Header) and affine.shape == (4, 4):
+            affine = np.diag([*[unit_mm(image.header, where="image")] * 3, 1.0]) @ affine
+        return cls(np.asanyarray(image.dataobj), affine)
 
     def to_sitk(self) -> sitk.Image:
         """Return a SimpleITK image (LPS mm); booleans become unsigned bytes."""

@@ -18,7 +18,7 @@ from cta_data.errors import DataRefused, without_text
 from cta_data.formats.dicom.header import UNREADABLE
 from cta_data.formats.dicom.plain_header import read_plain_header
 from cta_data.formats.dicom.rtstruct import read_dicom_object
-from cta_data.formats.dicom.series import convert_series, series_grid
+from cta_data.formats.dicom.series import convert_series, series_grid, series_values
 from cta_data.formats.dicom.size import open_dicom
 from cta_data.formats.lengths import require_plausible_lengths
 from cta_data.formats.nifti.content import GZIP_MAGIC
@@ -43,7 +43,7 @@ def read_reference_image(
     ----------
     path
         A folder of DICOM files, one multi-frame DICOM file, or a NIfTI file (which has no UIDs).
-        Of one or two slices only the grid is made, without values.
+        Of one or two slices an image is made, too, though no volume for training.
     preferred_series
         Series UIDs to select, if a folder holds several series.
     choice
@@ -52,15 +52,16 @@ def read_reference_image(
     Raises
     ------
     DataRefused
-        If there is no image, or several and none or more than one of them is preferred.
+        If there is no image, or several and none or more than one of them is preferred, or its
+        pixels cannot be decoded.
     """
-    if path.name.endswith((".nii", ".nii.gz")):
+    if path.name.lower().endswith((".nii", ".nii.gz")):
         return read_image(path, choice), None
     own = _chosen_series(path, _images(path), preferred_series)
     if _is_volume(own):
         return convert_series(own).image, identity_of(own)
     grid = _grid_of_few(own)
-    return grid.image(np.zeros(grid.size[::-1], np.uint8)), identity_of(own)
+    return grid.image(series_values(sorted(own, key=_height))), identity_of(own)
 
 
 def read_reference_grid(
@@ -75,7 +76,7 @@ def read_reference_grid(
     DataRefused
         If there is no image, or several and none or more than one of them is preferred.
     """
-    if path.name.endswith((".nii", ".nii.gz")):
+    if path.name.lower().endswith((".nii", ".nii.gz")):
         return Grid.of(read_image(path, choice)), None
     own = read_series_headers(path, preferred_series)
     return grid_of(own), identity_of(own)
@@ -154,6 +155,10 @@ def _grid_of_few(datasets: Sequence[pydicom.Dataset]) -> Grid:
     thickness = float(np.linalg.norm(step))
     if thickness == 0 or any(not np.allclose(grid[1], axes, atol=1e-4) for grid in grids):
         raise DataRefused("slices_not_parallel", where="image")
+    sizes = sorted({(int(dataset.Rows), int(dataset.Columns)) for dataset in ordered})
+    if len(sizes) > 1:
+        told = ", ".join(f"{rows} × {columns}" for rows, columns in sizes)
+        raise DataRefused("slice_sizes_differ", where="image", sizes=told)
     size = (int(ordered[0].Columns), int(ordered[0].Rows), len(ordered))
     require_allowed(math.prod(size), where="image")
     direction = np.stack([*axes, step / thickness], axis=1)

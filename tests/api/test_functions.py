@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from helpers.refusals import has_reason
 from helpers.structure_sets import drawn_sphere, write_series, write_structure_set
 
 import cta_data as cta
 from cta_data.api.contours import IDENTITY
+from cta_data.imaging.rasterization.contours import Contour, Roi, StructureSet
 from cta_data.imaging.registration.limits import RegistrationQuality
 from cta_data.imaging.registration.register import RegistrationResult
 
@@ -50,6 +52,42 @@ def test_contours_become_lesions_of_their_volume(tmp_path: Path) -> None:
     assert drawn.mask("GTV").array.sum() == drawn.table().n_voxels.sum()
     with pytest.raises(cta.ConfigurationError):
         drawn.mask("PTV")
+
+
+@pytest.mark.parametrize("normal", [0, 1, 2])
+@pytest.mark.parametrize("last_axis", [0, 1, 2])
+def test_one_contour_is_as_thick_as_the_slice_that_it_lies_on(normal: int, last_axis: int) -> None:
+    """Axial, coronal or sagittal, and in whatever order the axes are stored: the volume is one."""
+    spacing = np.ones(3)
+    spacing[normal] = 3.0
+    order = [axis for axis in range(3) if axis != last_axis] + [last_axis]
+    affine = np.eye(4)
+    affine[:3, :3] = (np.diag([-1.0, -1.0, 1.0]) * spacing)[:, order]
+    image = cta.Volume(np.zeros((30, 30, 30), np.float32), affine)
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    points = np.full((48, 3), 15.0)
+    within = [axis for axis in range(3) if axis != normal]
+    points[:, within] += 5 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    roi = Roi(1, "GTV", contours=(Contour(points),))
+    structures = StructureSet((roi,))
+    drawn = cta.rasterize(structures, image)
+    volume = drawn.table().volume_drawn_mm3[0]
+    assert volume == pytest.approx(3 * np.pi * 25, rel=0.02)
+    assert drawn.lesions().array.sum() * 3 == pytest.approx(volume, abs=3)
+    moved = cta.transfer(structures, image, image, IDENTITY)
+    assert moved.lesions.volume_drawn_mm3[0] == pytest.approx(volume)
+
+
+@pytest.mark.parametrize("heights", [[3.0], [5.0, 3.0]])
+def test_an_image_of_one_or_two_slices_has_its_values(heights: list[float], tmp_path: Path) -> None:
+    """The values are those of the slices, in the order in which they lie; not zeros."""
+    write_series(tmp_path / "series", heights)
+    image = cta.read_image(tmp_path / "series")
+    slices = [
+        pydicom.dcmread(tmp_path / "series" / f"IM{number:03d}.dcm").pixel_array
+        for number in range(len(heights), 0, -1)
+    ]
+    np.testing.assert_array_equal(image.array.T, slices)
 
 
 def test_a_mask_gives_its_parts() -> None:

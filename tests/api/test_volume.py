@@ -106,3 +106,23 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, check=has_reason("output_not_a_folder")):
         Volume(np.zeros(SHAPE), np.eye(4)).save(tmp_path / "file" / "volume.nii.gz")
+
+
+def test_the_unit_of_a_nifti_header_is_applied() -> None:
+    """Metres of a nibabel image become mm, as they do when the file is read."""
+    image = nib.Nifti1Image(np.zeros(SHAPE, np.float32), np.diag([0.001, 0.001, 0.002, 1.0]))
+    image.header.set_xyzt_units("meter")
+    assert Volume.from_nibabel(image).spacing == pytest.approx((1.0, 1.0, 2.0))
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd"])
+def test_upper_case_endings_are_read(ending: str, tmp_path: Path) -> None:
+    """The case of an ending does not decide what a file is."""
+    volume = Volume(np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE), np.eye(4))
+    usual = tmp_path / f"image{ending}"
+    if ending == ".nrrd":
+        sitk.WriteImage(volume.to_sitk(), str(usual))
+    else:
+        volume.save(usual)
+    found = cta_data.read_image(usual.rename(tmp_path / f"IMAGE{ending.upper()}"))
+    np.testing.assert_array_equal(found.array, volume.array)

@@ -120,6 +120,19 @@ def convert_series(
     )
 
 
+def series_values(datasets: Sequence[pydicom.Dataset]) -> NDArray[np.generic]:
+    """Return the values (slice, row, column) of slices in the order given.
+
+    Raises
+    ------
+    DataRefused
+        Pixels are missing or cannot be decoded.
+    """
+    frames = read_frames(datasets)
+    require_pixels_allowed(datasets)
+    return fill_padding(_values(datasets, frames), datasets, frames)[0]
+
+
 def series_grid(datasets: Sequence[pydicom.Dataset]) -> Grid:
     """Return the grid of the image that `convert_series` makes, from headers alone.
 

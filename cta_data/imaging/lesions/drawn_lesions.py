@@ -62,8 +62,9 @@ def lesions_from_contours(rois: Sequence[Roi], *, spacing_mm: Sequence[float]) -
     rois
         The ROIs that are lesions, in any order.
     spacing_mm
-        Spacing of the image that they were delineated on, along x, y and z. It is used where an ROI
-        does not tell how far apart its planes are.
+        Spacing of the image that they were delineated on, along the patient's x, y and z, whatever
+        the order of its axes (`spacing_along_axes`). It is used where an ROI does not tell how far
+        apart its planes are.
 
     Raises
     ------

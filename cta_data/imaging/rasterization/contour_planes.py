@@ -111,7 +111,7 @@ def planes_of_rois(rois: Sequence[Roi], spacing_mm: Sequence[float]) -> list[Dra
     Parameters
     ----------
     spacing_mm
-        Spacing of the image that they were delineated on, along x, y and z.
+        Spacing of the image that they were delineated on, along the patient's x, y and z.
 
     Raises
     ------
