@@ -77,8 +77,12 @@ def write_roi_masks(
         # Who gave two paths is told which of them it was, not what the file calls itself.
         raise DataRefused(error.reason.at(structure_set)) from error
     made = [one for one in rois if one.status != REFUSED]
-    _require_place(out, inputs, [_name(one) for one in made], overwrite=overwrite)
+    _require_place(out, inputs, [_name(one) for one in rois], overwrite=overwrite)
     written = _write(made, grid, out) if made else {}
+    for stale in set(_places(rois, out)) - set(_places(made, out)):
+        stale.unlink(
+            missing_ok=True
+        )  # an earlier mask would stand for a region that is refused now
     return [RoiMask(one, written.get(one.number)) for one in rois]
 
 
@@ -89,6 +93,11 @@ def _is_one_mask(out: Path) -> bool:
 def _name(roi: RasterizedRoi) -> str:
     label = re.sub(r"\W+", "_", roi.name).strip("_") or "roi"
     return f"{roi.number:03d}_{label}.nii.gz"
+
+
+def _places(rois: Sequence[RasterizedRoi], out: Path) -> list[Path]:
+    """Return the file of each region: one for all, or one each."""
+    return [out if _is_one_mask(out) else out / _name(one) for one in rois]
 
 
 def _require_place(
@@ -108,6 +117,7 @@ def _write(rois: list[RasterizedRoi], grid: Grid, out: Path) -> dict[int, str]:
         write_voxels(union_of(rois, grid), affine, out)
         return {one.number: str(out) for one in rois}
     out.mkdir(parents=True, exist_ok=True)
-    for one in rois:
-        write_voxels(union_of([one], grid), affine, out / _name(one))
-    return {one.number: str(out / _name(one)) for one in rois}
+    places = _places(rois, out)
+    for one, place in zip(rois, places, strict=True):
+        write_voxels(union_of([one], grid), affine, place)
+    return {one.number: str(place) for one, place in zip(rois, places, strict=True)}

@@ -68,6 +68,21 @@ def test_one_mask_of_all_holds_those_that_can_be_read(tmp_path: Path) -> None:
     assert not (tmp_path / "b" / "all.nii.gz").exists()
 
 
+@pytest.mark.parametrize("out", ["masks", "all.nii.gz"])
+def test_no_earlier_mask_stands_for_a_region_that_is_refused_now(tmp_path: Path, out: str) -> None:
+    """With --overwrite it is removed, and what others put beside it stays; without, it is kept."""
+    _, before = rasterized(tmp_path, [DrawnRoi("damaged", WHOLE.contours)], out=out)
+    mask = Path(before["damaged"]["file"])
+    beside = mask.with_name("notes.txt")
+    beside.write_text("mine", "utf-8")
+    contours = write_structure_set(tmp_path / "rs.dcm", [DAMAGED])
+    words = ("rasterize", contours, tmp_path / "mr", tmp_path / out, "--json")
+    assert run_cta(*words).code == 1 and mask.exists()
+    done = run_cta(*words, "--overwrite")
+    assert (done.code, json.loads(done.out)[0]["status"]) == (3, "refused")
+    assert not mask.exists() and beside.exists()
+
+
 def test_without_uids_each_region_shows_by_its_planes_that_it_belongs(tmp_path: Path) -> None:
     """On NIfTI, planes off the slices or tilted against them refuse their own region."""
     outcome, rows = rasterized(tmp_path, [WHOLE, TILTED, OFF_SLICES], nifti=True)
