@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -164,10 +164,14 @@ def folder_content(folder: Path) -> FolderContent:
 
 def output_names(content: FolderContent) -> list[str]:
     """Return the names of all that a prediction of a folder may write."""
-    folders = ("", *(f"{name}/" for name in (INSTANCES, PREVIEWS, PROBABILITIES)))
-    masks = [f"{folder}{case}{ENDING}" for folder in folders for case in content.cases]
-    pictures = [f"{PREVIEWS}/{case}.png" for case in content.cases]
-    return [*masks, *pictures, LESIONS, ".work", ".model"]
+    of_cases = [name for case in content.cases for name in _outputs_of(case)]
+    return [*of_cases, LESIONS, ".work", ".model"]
+
+
+def _outputs_of(case: str) -> list[str]:
+    """Return the files of a case: mask, instances, preview, probability."""
+    instances, picture = f"{INSTANCES}/{case}_dseg{ENDING}", f"{PREVIEWS}/{case}.png"
+    return [f"{case}{ENDING}", instances, picture, f"{PROBABILITIES}/{case}{ENDING}"]
 
 
 def predict_folder(
@@ -229,8 +233,25 @@ def predict_folder(
         if ready:
             failed |= run_prediction(asked(cases=_cases(ready, out)), work, "job", machine).failed
     predicted = [case for case in ready if case not in failed]
+    _remove_earlier(out, content.cases, predicted, probabilities=probabilities)
     n_lesions = write_lesion_table(out, predicted) if predicted else 0
     return FolderPrediction(predicted, failed, n_lesions)
+
+
+def _remove_earlier(
+    out: Path, cases: Iterable[str], predicted: Collection[str], *, probabilities: bool
+) -> None:
+    """Remove what an earlier prediction left of these cases and this one did not write anew.
+
+    A mask of a case that failed, or the probabilities of another mask, would be taken for new ones.
+    """
+    stale = [LESIONS] if not predicted else []
+    for case in cases:
+        *masks, probability = _outputs_of(case)
+        stale += masks if case not in predicted else []
+        stale += [probability] if case not in predicted or not probabilities else []
+    for name in stale:
+        (out / name).unlink(missing_ok=True)
 
 
 @contextmanager

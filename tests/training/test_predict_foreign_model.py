@@ -104,6 +104,23 @@ def test_masks_are_nnunets_own_where_the_chosen_labels_are(model: Path, tmp_path
     assert probability[mine > 0].mean() > probability[mine == 0].mean()
 
 
+def test_nothing_earlier_stands_for_what_is_not_predicted_now(model: Path, tmp_path: Path) -> None:
+    """A case that fails now keeps no mask of before, nor a mask the probabilities of another."""
+    for case in ("good", "bad"):
+        write_case(tmp_path / "images", case)
+    used = (model, tmp_path / "images", tmp_path / "out", "--lesion", "necrosis")
+    assert predict(*used, "--probabilities").code == 0
+    before = {path for path in (tmp_path / "out").rglob("*bad*")}
+    assert {path.parent.name for path in before} >= {"out", "instances", "previews"}
+    mine = tmp_path / "out" / "notes.txt"
+    mine.write_text("mine", "utf-8")
+    (tmp_path / "images" / "bad_0001.nii.gz").write_bytes(b"damaged")
+    assert predict(*used, "--overwrite").code == 3
+    left = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    kept = {"good.nii.gz", "instances/good_dseg.nii.gz", "previews/good.png", "lesions.tsv"}
+    assert left == {*kept, "notes.txt"}
+
+
 def test_a_point_of_the_card_and_its_temperature_are_used(model: Path, tmp_path: Path) -> None:
     """The mask is that of the map as the network has it; the kept map is scaled; by known rules."""
     own = shutil.copytree(model, tmp_path / "model")
