@@ -21,7 +21,7 @@ from cta_data.formats.nifti.geometry import (
     unit_mm,
 )
 from cta_data.formats.nifti.image import write_voxels
-from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.formats.nrrd import is_nrrd, read_nrrd_voxels
 from cta_data.formats.reference_image import read_reference_image
 from cta_data.given_paths import given_path, require_given
 from cta_data.imaging.geometry.grid import Grid, ras_affine, same_grid
@@ -29,7 +29,6 @@ from cta_data.imaging.geometry.grid import Grid, ras_affine, same_grid
 if TYPE_CHECKING:
     from cta_data.imaging.rasterization.contours import ImageIdentity
 
-NRRD = (".nrrd", ".nhdr")
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 _STORED_AS: dict[type, type] = {
     np.bool_: np.uint8,
@@ -230,7 +229,7 @@ def read_image(
     source = given_path(path)
     require_given(source)
     wanted = (series,) if isinstance(series, str) else tuple(series)
-    if source.name.lower().endswith(NRRD):
+    if is_nrrd(source):
         voxels, grid = read_nrrd_voxels(source)
         image = Volume.from_sitk(grid.image(voxels))
     else:

@@ -68,14 +68,13 @@ def consensus(
     )
     if execution.dry_run:
         return done.code
+    _show(consensus_decisions(study, method, chosen) if asked else [], done, output)
     if not asked:
-        _show([], done, output)
         output.note(
             "no session has annotations of one quality by two readers: "
             '`cta-data query "select * from annotations"` lists them'
         )
         return EXIT_NOTHING
-    _show(consensus_decisions(study, method, chosen), done, output)
     tell_next(study, selection, output, after_consensus)
     return done.code
 

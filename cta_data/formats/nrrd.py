@@ -28,6 +28,7 @@ from cta_data.formats.nifti.geometry import SHEAR_TOLERANCE
 from cta_data.imaging.geometry.grid import Grid
 from cta_data.size_limit import require_allowed, require_file_allowed
 
+NRRD_ENDINGS = (".nrrd", ".nhdr")
 LONGEST_HEADER = 1 << 20
 SPACES = {
     "left-posterior-superior",
@@ -59,6 +60,11 @@ DTYPES = {
     sitk.sitkFloat32: "f4",
     sitk.sitkFloat64: "f8",
 }
+
+
+def is_nrrd(path: Path) -> bool:
+    """Return whether a file is NRRD by its name, in capitals or not."""
+    return path.name.lower().endswith(NRRD_ENDINGS)
 
 
 def read_nrrd_voxels(path: Path) -> tuple[NDArray[np.generic], Grid]:

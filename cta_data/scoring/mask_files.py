@@ -20,7 +20,7 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti.content import read_content, voxel_layout
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import header_geometry, value_scale
-from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.formats.nrrd import NRRD_ENDINGS, is_nrrd, read_nrrd_voxels
 from cta_data.imaging.geometry.grid import (
     Grid,
     Placed,
@@ -35,8 +35,7 @@ from cta_data.scoring.instances import Instances, instances_by_value, instances_
 from cta_data.scoring.runs import Positions, nonzero_voxels
 from cta_data.size_limit import require_allowed
 
-NRRD = (".nrrd", ".nhdr")
-ENDINGS = (".nii.gz", ".nii", *NRRD)
+ENDINGS = (".nii.gz", ".nii", *NRRD_ENDINGS)
 """Of mask files. A `.nhdr` is no mask where its voxels are in another file: that is told."""
 UNREADABLE = (
     OSError,
@@ -65,11 +64,6 @@ def mask_ending(name: str) -> str:
     """Return the ending of a mask's file name, in capitals or not; empty of any other file."""
     found = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
     return name[len(name) - len(found) :]
-
-
-def is_nrrd(path: Path) -> bool:
-    """Return whether a file is NRRD by its name."""
-    return path.name.lower().endswith(NRRD)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,8 @@ def test_a_program_always_reads_json(
 ) -> None:
     """One document, in a study without a subject and where words are missing."""
     monkeypatch.chdir(empty)
-    json.loads(run_cta(*words, *NEEDED.get(words[0], ()), "--json").out)
+    done = run_cta(*words, *NEEDED.get(words[0], ()), "--json")
+    assert isinstance(json.loads(done.out), dict | list)
 
 
 def test_no_session_for_a_consensus_is_an_empty_list(empty: Path) -> None:

@@ -12,9 +12,9 @@ from cta_data.errors import DataRefused
 from cta_data.formats.nifti.content import read_content
 from cta_data.formats.nifti.geometry import NO_CHOICE, FormChoice
 from cta_data.formats.nifti.image import header_geometry, scaled_voxels
-from cta_data.formats.nrrd import read_nrrd_voxels
+from cta_data.formats.nrrd import is_nrrd, read_nrrd_voxels
 from cta_data.imaging.geometry.grid import ras_affine
-from cta_data.scoring.mask_files import MaskVoxels, is_nrrd, refused_if_damaged, turned_to_ras
+from cta_data.scoring.mask_files import MaskVoxels, refused_if_damaged, turned_to_ras
 
 LEAST = 0.001
 """Probability below which voxels are only counted: they are nearly all of a head."""
